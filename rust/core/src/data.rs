@@ -1,0 +1,135 @@
+//! `Sequences`: a borrowed data set of ragged sequences, one row per observed timestep.
+
+use crate::error::{Result, check_shape};
+
+/// `S` sequences, back to back. Nothing is padded.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequences<'a, T> {
+    features: &'a [T],
+    labels: &'a [T],
+    offsets: &'a [i64],
+    input_size: usize,
+    output_size: usize,
+}
+
+impl<'a, T> Sequences<'a, T> {
+    /// A data set of `N` rows: `features (N, F)`, `labels (N, L)` and `offsets (S + 1,)`, all
+    /// row-major; sequence `s` is rows `offsets[s]..offsets[s + 1]`.
+    ///
+    /// `labels` may be empty where none are needed. [`crate::Error::Shape`] if the sizes do not
+    /// fit or the offsets do not run from 0 to `N`, each above the last.
+    pub fn new(
+        features: &'a [T],
+        labels: &'a [T],
+        offsets: &'a [i64],
+        (input_size, output_size): (usize, usize),
+    ) -> Result<Self> {
+        let rows = features.len().checked_div(input_size).unwrap_or(0);
+        check_shape(
+            rows * input_size == features.len(),
+            "features",
+            format_args!("rows of {input_size}"),
+            format_args!("{} numbers", features.len()),
+        )?;
+        check_shape(
+            labels.is_empty() || labels.len() == rows * output_size,
+            "labels",
+            format_args!("{rows} rows of {output_size}"),
+            format_args!("{} numbers", labels.len()),
+        )?;
+        check_shape(
+            offsets.first() == Some(&0) && offsets.last() == Some(&(rows as i64)),
+            "offsets",
+            format_args!("first 0 and last {rows} (the number of rows)"),
+            format_args!("{:?} and {:?}", offsets.first(), offsets.last()),
+        )?;
+        let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
+        check_shape(
+            bad.is_none(),
+            "offsets",
+            "each above the last",
+            format_args!("no increase after position {}", bad.unwrap_or(0)),
+        )?;
+        Ok(Self { features, labels, offsets, input_size, output_size })
+    }
+
+    /// The number of sequences.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there is no sequence.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of rows over all sequences.
+    pub fn rows(&self) -> usize {
+        self.offsets[self.len()] as usize
+    }
+
+    /// Whether every row has labels (present or NaN).
+    pub fn has_labels(&self) -> bool {
+        self.labels.len() == self.rows() * self.output_size
+    }
+
+    /// Feature columns, `F`.
+    pub fn input_size(&self) -> usize {
+        self.input_size
+    }
+
+    /// Label columns, `L`.
+    pub fn output_size(&self) -> usize {
+        self.output_size
+    }
+
+    /// The rows of sequence `s`.
+    pub fn range(&self, s: usize) -> std::ops::Range<usize> {
+        self.offsets[s] as usize..self.offsets[s + 1] as usize
+    }
+
+    /// The timesteps of the longest sequence.
+    pub fn longest(&self) -> usize {
+        (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
+    }
+
+    /// The features of sequence `s`, `(T, F)`.
+    pub fn features(&self, s: usize) -> &'a [T] {
+        let rows = self.range(s);
+        &self.features[rows.start * self.input_size..rows.end * self.input_size]
+    }
+
+    /// The labels of sequence `s`, `(T, L)`.
+    pub fn labels(&self, s: usize) -> &'a [T] {
+        let rows = self.range(s);
+        &self.labels[rows.start * self.output_size..rows.end * self.output_size]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_cut_at_the_offsets() {
+        let x: Vec<f32> = (0..10).map(|v| v as f32).collect();
+        let y = [0.0f32, 1.0, 2.0, 3.0, 4.0];
+        let data = Sequences::new(&x, &y, &[0, 2, 5], (2, 1)).unwrap();
+        assert_eq!((data.len(), data.rows(), data.longest()), (2, 5, 3));
+        assert_eq!(data.features(1), &x[4..]);
+        assert_eq!(data.labels(0), &y[..2]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let x = [0.0f32; 6];
+        let refused = |labels: &[f32], offsets: &[i64], input: usize| {
+            Sequences::new(&x, labels, offsets, (input, 1)).unwrap_err().to_string()
+        };
+        assert!(refused(&[], &[0, 1], 4).starts_with("features"));
+        assert!(refused(&[0.0; 2], &[0, 3], 2).starts_with("labels"));
+        assert!(refused(&[], &[0, 2], 2).starts_with("offsets"));
+        assert!(refused(&[], &[0, 2, 2, 3], 2).contains("position 1"));
+        assert!(refused(&[], &[], 2).starts_with("offsets"));
+    }
+}

@@ -1,0 +1,72 @@
+//! The one error type of the crate: what was wrong, what was expected, what came.
+
+use std::fmt;
+
+/// Why a call was refused or stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// A slice or size does not fit the network or the other arguments.
+    Shape {
+        /// The argument, for example `features`.
+        what: &'static str,
+        /// What would have fitted.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// An argument is outside its allowed values.
+    Parameter {
+        /// The argument, for example `learning_rate`.
+        what: &'static str,
+        /// The allowed values.
+        expected: &'static str,
+        /// What came.
+        got: String,
+    },
+    /// The loss or the weights stopped being finite; the weights are those before that batch.
+    Diverged {
+        /// Epoch, counted from 1 over the life of the model.
+        epoch: usize,
+        /// Batch within the epoch, counted from 1.
+        batch: usize,
+    },
+    /// The caller asked to stop; the weights are those of the last finished update.
+    Cancelled,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape { what, expected, got } => {
+                write!(f, "{what}: expected {expected}, got {got}")
+            }
+            Self::Parameter { what, expected, got } => {
+                write!(f, "{what} must be {expected}, got {got}")
+            }
+            Self::Diverged { epoch, batch } => write!(
+                f,
+                "the loss stopped being finite in epoch {epoch}, batch {batch}; the weights are \
+                 the last finite ones. Lower the learning rate or scale the data"
+            ),
+            Self::Cancelled => write!(f, "cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The result of everything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// `Ok` when `holds`, else the shape error that the other arguments describe.
+pub(crate) fn check_shape(
+    holds: bool,
+    what: &'static str,
+    expected: impl fmt::Display,
+    got: impl fmt::Display,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Shape { what, expected: expected.to_string(), got: got.to_string() })
+}

@@ -1,0 +1,85 @@
+//! `Network`: the equations' configuration and the weights.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::layout::{Layout, Shape, Tensor};
+use crate::real::Real;
+
+/// Sizes and nonlinearities of an Elman network (Elman, 1990):
+///
+/// h_t = activation(W_ih x_t + W_hh h_{t−1} + b),  y_t = output_activation(W_hy h_t + b_y),  h_0 = 0
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Sizes.
+    pub shape: Shape,
+    /// Of the hidden state.
+    pub activation: Activation,
+    /// Of the output.
+    pub output_activation: Activation,
+}
+
+/// A network: configuration and weights.
+#[derive(Clone, Debug)]
+pub struct Network<T> {
+    config: Config,
+    layout: Layout,
+    parameters: Vec<T>,
+}
+
+impl<T: Real> Network<T> {
+    /// A network with fresh weights. [`Error::Parameter`] if a size is 0.
+    pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
+        let Shape { input, hidden, output } = config.shape;
+        for (what, size) in
+            [("input_size", input), ("hidden_size", hidden), ("output_size", output)]
+        {
+            if size == 0 {
+                return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
+            }
+        }
+        let layout = Layout::new::<T>(config.shape);
+        let mut parameters = vec![T::ZERO; layout.len()];
+        for tensor in Tensor::ALL {
+            let values = init.values(tensor, config.shape, seed);
+            let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
+            layout.pack(&mut parameters, tensor, &values)?;
+        }
+        Ok(Self { config, layout, parameters })
+    }
+
+    /// Sizes and nonlinearities.
+    pub fn config(&self) -> Config {
+        self.config
+    }
+
+    /// Where the tensors lie in [`Self::parameters`].
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// All weights in the engine's own order, padding included.
+    pub fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    /// All weights, for an optimiser to change. Padding must stay zero.
+    pub fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    /// One tensor, row-major in the shape that [`Tensor::dimensions`] gives.
+    pub fn tensor(&self, tensor: Tensor) -> Vec<T> {
+        self.layout.unpack(&self.parameters, tensor)
+    }
+
+    /// Replaces one tensor. [`Error::Shape`] if the size is another.
+    pub fn set_tensor(&mut self, tensor: Tensor, values: &[T]) -> Result<()> {
+        self.layout.pack(&mut self.parameters, tensor, values)
+    }
+
+    /// The part of the flat buffer that is `tensor`.
+    pub(crate) fn packed(&self, tensor: Tensor) -> &[T] {
+        &self.parameters[self.layout.range(tensor)]
+    }
+}

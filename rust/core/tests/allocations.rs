@@ -1,0 +1,65 @@
+//! A call allocates its workspace once; sequences, batches and epochs allocate nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rnn_rust::*;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of a training call and of a prediction.
+fn count(sequences: usize, epochs: usize) -> [usize; 2] {
+    let shape = Shape { input: 3, hidden: 10, output: 1 };
+    let config =
+        Config { shape, activation: Activation::Tanh, output_activation: Activation::Sigmoid };
+    let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
+    let (features, labels) = (vec![0.5; sequences * 5 * 3], vec![1.0; sequences * 5]);
+    let offsets: Vec<i64> = (0..=sequences as i64).map(|s| 5 * s).collect();
+    let data = Sequences::new(&features, &labels, &offsets, (3, 1)).unwrap();
+    let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+    let schedule = Schedule {
+        batch_size: 4,
+        shuffle: true,
+        seed: 0,
+        first_epoch: 0,
+        epochs,
+        time_budget: None,
+    };
+    let mut records = Vec::with_capacity(epochs);
+    let mut go_on = || true;
+    let mut pulse = Pulse::new(&mut go_on);
+    let mut sgd = Sgd::new(0.1).unwrap();
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut pulse).unwrap();
+    let between = ALLOCATIONS.load(Ordering::Relaxed);
+    network.predict(&data, &mut pulse).unwrap();
+    [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between]
+}
+
+// One test only: a second one in this process would allocate in between.
+#[test]
+fn the_number_of_allocations_depends_on_neither_sequences_nor_epochs() {
+    let few = count(4, 1);
+    assert_eq!(count(400, 20), few);
+    assert!(few.iter().all(|&n| n > 0 && n < 20), "{few:?}");
+}

@@ -1,0 +1,5 @@
+//! The engine against its oracle, and the behaviour of training.
+
+mod cases;
+mod oracle;
+mod training;

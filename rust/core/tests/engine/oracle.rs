@@ -1,0 +1,70 @@
+//! The engine against the textbook version: outputs, states, loss and every gradient.
+
+use crate::cases::Cases;
+use rnn_rust::reference::Elman;
+use rnn_rust::{Loss, Objective, Pulse, Real, Reduction, Tensor};
+
+/// The largest |a − b| relative to the largest |b| (at least 1).
+fn distance<T: Real>(a: &[T], b: &[T]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let scale = b.iter().fold(1.0, |m, v| f64::max(m, v.to_f64().abs()));
+    let differ = |(a, b): (&T, &T)| (a.to_f64() - b.to_f64()).abs();
+    let largest =
+        a.iter().zip(b).map(differ).fold(0.0, |m, d| if d > m || d.is_nan() { d } else { m });
+    largest / scale
+}
+
+fn compare<T: Real>(seed: u64, largest_size: usize, longest: usize, tolerance: f64) {
+    let mut cases = Cases::new(seed);
+    let config = cases.config(largest_size);
+    let network = cases.network::<T>(config);
+    let lengths: Vec<usize> = (0..cases.size(1, 6)).map(|_| cases.size(1, longest)).collect();
+    let data = cases.data::<T>(config.shape, &lengths);
+    let reduction = if seed % 2 == 0 { Reduction::Mean } else { Reduction::Sum };
+    let objective = Objective { loss: Loss::Mse, reduction };
+    let mut go_on = || true;
+    let mut pulse = Pulse::new(&mut go_on);
+
+    let oracle = Elman::of(&network);
+    let (outputs, states) = oracle.predict(&data.view());
+    let close = |what: &str, a: &[T], b: &[T]| {
+        let d = distance(a, b);
+        assert!(d <= tolerance, "case {seed}, {config:?}, {lengths:?}: {what} differs by {d:e}");
+    };
+    close("outputs", &network.predict(&data.view(), &mut pulse).unwrap(), &outputs);
+    close("states", &network.hidden_states(&data.view(), &mut pulse).unwrap(), &states);
+
+    let all: Vec<u32> = (0..lengths.len() as u32).collect();
+    let (expected_loss, expected) = oracle.gradient(&data.view(), &all, Loss::Mse, reduction);
+    let (loss, gradient) = network.gradient(&data.view(), objective, &mut pulse).unwrap();
+    let alone = network.loss(&data.view(), objective, &mut pulse).unwrap();
+    assert_eq!(loss, alone, "the loss is the same with and without its gradient");
+    close("loss", &[T::from_f64(loss)], &[T::from_f64(expected_loss)]);
+    for (tensor, expected) in Tensor::ALL.into_iter().zip(&expected) {
+        close(tensor.name(), &network.layout().unpack(&gradient, tensor), expected);
+    }
+    let used: usize = expected.iter().flatten().filter(|g| g.to_f64() != 0.0).count();
+    let nonzero = gradient.iter().filter(|g| g.to_f64() != 0.0).count();
+    assert!(nonzero <= used, "case {seed}: a padding weight has a gradient");
+}
+
+#[test]
+fn double_precision_agrees_to_rounding() {
+    for seed in 0..150 {
+        compare::<f64>(seed, 40, 12, 1e-12);
+    }
+}
+
+#[test]
+fn single_precision_agrees_to_rounding() {
+    for seed in 0..150 {
+        compare::<f32>(seed, 40, 12, 2e-5);
+    }
+}
+
+#[test]
+fn sequences_longer_than_a_window_agree() {
+    for seed in 1000..1012 {
+        compare::<f64>(seed, 10, 300, 1e-11);
+    }
+}

@@ -1,0 +1,169 @@
+//! Training: what is learnt, what stops it, and what is left behind.
+
+use crate::cases::Cases;
+use rnn_rust::*;
+
+const MEAN: Objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+
+fn schedule(batch_size: usize, epochs: usize) -> Schedule {
+    Schedule { batch_size, shuffle: true, seed: 1, first_epoch: 0, epochs, time_budget: None }
+}
+
+fn config(input: usize, hidden: usize, output: usize) -> Config {
+    Config {
+        shape: Shape { input, hidden, output },
+        activation: Activation::Tanh,
+        output_activation: Activation::Identity,
+    }
+}
+
+fn train<T: Real>(
+    network: &mut Network<T>,
+    data: &Sequences<'_, T>,
+    schedule: &Schedule,
+    rate: f64,
+    go_on: &mut dyn FnMut() -> bool,
+) -> (Vec<EpochRecord>, Result<()>) {
+    let mut records = Vec::new();
+    let mut sgd = Sgd::new(rate).unwrap();
+    let mut pulse = Pulse::new(go_on);
+    let end = network.train(data, MEAN, schedule, &mut sgd, &mut records, &mut pulse);
+    (records, end)
+}
+
+#[test]
+fn one_epoch_is_the_gradient_step_of_each_batch_in_order() {
+    let mut cases = Cases::new(11);
+    let config = config(3, 9, 2);
+    let mut network = cases.network::<f64>(config);
+    let data = cases.data::<f64>(config.shape, &[4, 1, 6, 3, 2]);
+    let mut by_hand = network.clone();
+    let mut go_on = || true;
+    for batch in
+        [[0i64, 4, 5].as_slice(), &[0, 6, 9], &[0, 2]].iter().scan(0usize, |row, offsets| {
+            let first = *row;
+            *row += *offsets.last().unwrap() as usize;
+            Some((first, *row, *offsets))
+        })
+    {
+        let (first, end, offsets) = batch;
+        let part = Sequences::new(
+            &data.features[first * 3..end * 3],
+            &data.labels[first * 2..end * 2],
+            offsets,
+            (3, 2),
+        )
+        .unwrap();
+        let (_, gradient) = by_hand.gradient(&part, MEAN, &mut Pulse::new(&mut go_on)).unwrap();
+        Sgd::new(0.1).unwrap().step(by_hand.parameters_mut(), &gradient);
+    }
+    let in_order = Schedule { shuffle: false, ..schedule(2, 1) };
+    train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();
+    assert_eq!(network.parameters(), by_hand.parameters());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_calls_can_be_cut() {
+    let mut cases = Cases::new(3);
+    let config = config(2, 5, 1);
+    let start = cases.network::<f32>(config);
+    let data = cases.data::<f32>(config.shape, &[3, 7, 1, 4, 4, 2]);
+    let run = |parts: &[usize], seed: u64| {
+        let mut network = start.clone();
+        let mut first_epoch = 0;
+        for &epochs in parts {
+            let schedule = Schedule { seed, first_epoch, ..schedule(2, epochs) };
+            train(&mut network, &data.view(), &schedule, 0.05, &mut || true).1.unwrap();
+            first_epoch += epochs;
+        }
+        network.parameters().to_vec()
+    };
+    assert_eq!(run(&[6], 1), run(&[6], 1));
+    assert_eq!(run(&[6], 1), run(&[2, 3, 1], 1));
+    assert_ne!(run(&[6], 1), run(&[6], 2));
+}
+
+#[test]
+fn batches_without_labels_change_nothing() {
+    let config = config(1, 3, 1);
+    let mut network = Network::<f64>::new(config, Init::Pytorch, 0).unwrap();
+    let before = network.parameters().to_vec();
+    let (x, y) = ([0.5, 1.0], [f64::NAN; 2]);
+    let data = Sequences::new(&x, &y, &[0, 2], (1, 1)).unwrap();
+    let (records, end) = train(&mut network, &data, &schedule(1, 3), 0.1, &mut || true);
+    assert_eq!((end, records.len(), records[0].loss), (Ok(()), 3, 0.0));
+    assert_eq!(network.parameters(), before);
+}
+
+#[test]
+fn divergence_names_epoch_and_batch_and_keeps_finite_weights() {
+    let shape = Shape { input: 1, hidden: 4, output: 1 };
+    let config =
+        Config { shape, activation: Activation::Identity, output_activation: Activation::Identity };
+    let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
+    let x = vec![1.0; 40];
+    let y = vec![1.0; 40];
+    let data = Sequences::new(&x, &y, &[0, 10, 20, 30, 40], (1, 1)).unwrap();
+    let (_, end) = train(&mut network, &data, &schedule(1, 1000), 10.0, &mut || true);
+    assert!(matches!(end, Err(Error::Diverged { epoch: 1.., batch: 1..=4 })), "{end:?}");
+    assert!(network.parameters().iter().all(|w| w.is_finite()));
+}
+
+#[test]
+fn cancelling_keeps_the_weights_of_the_last_finished_update() {
+    let mut cases = Cases::new(5);
+    let config = config(20, 64, 1);
+    let mut network = cases.network::<f32>(config);
+    let data = cases.data::<f32>(config.shape, &[2000]);
+    let before = network.parameters().to_vec();
+    let mut questions = 0;
+    let (records, end) = train(&mut network, &data.view(), &schedule(1, 100), 1e-3, &mut || {
+        questions += 1;
+        questions < 3
+    });
+    assert_eq!(end, Err(Error::Cancelled));
+    assert!(records.is_empty(), "the first epoch is longer than three questions");
+    assert_eq!(network.parameters(), before, "no half-finished update");
+}
+
+#[test]
+fn a_time_budget_ends_the_call_after_a_whole_epoch() {
+    let mut cases = Cases::new(8);
+    let config = config(2, 4, 1);
+    let mut network = cases.network::<f64>(config);
+    let data = cases.data::<f64>(config.shape, &[5, 5]);
+    let budget = Schedule { time_budget: Some(std::time::Duration::ZERO), ..schedule(1, 50) };
+    let (records, end) = train(&mut network, &data.view(), &budget, 0.1, &mut || true);
+    assert_eq!((records.len(), end), (1, Ok(())));
+}
+
+#[test]
+fn five_hundred_units_do_not_overflow_the_stack() {
+    let config = config(3, 512, 1);
+    let run = move || {
+        let mut network = Network::<f64>::new(config, Init::Orthogonal, 0).unwrap();
+        let data = Cases::new(1).data::<f64>(config.shape, &[4]);
+        train(&mut network, &data.view(), &schedule(1, 1), 1e-3, &mut || true).1.unwrap();
+        network.parameters().iter().all(|w| w.is_finite())
+    };
+    // A quarter of the smallest default stack of a spawned thread.
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(run).unwrap();
+    assert!(thread.join().unwrap());
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
+    let mut network = Network::<f32>::new(config(2, 3, 1), Init::Pytorch, 0).unwrap();
+    let x = [0.0f32; 6];
+    let unlabelled = Sequences::new(&x, &[], &[0, 3], (2, 1)).unwrap();
+    let refused = train(&mut network, &unlabelled, &schedule(1, 1), 0.1, &mut || true).1;
+    assert!(refused.unwrap_err().to_string().starts_with("labels"));
+    let narrow = Sequences::new(&x, &[], &[0, 6], (1, 1)).unwrap();
+    let mut go_on = || true;
+    let refused = network.predict(&narrow, &mut Pulse::new(&mut go_on));
+    assert_eq!(refused.unwrap_err().to_string(), "features: expected 2, got 1");
+    let labelled = Sequences::new(&x, &[0.0; 3], &[0, 3], (2, 1)).unwrap();
+    let refused = train(&mut network, &labelled, &schedule(0, 1), 0.1, &mut || true).1;
+    assert!(refused.unwrap_err().to_string().starts_with("batch_size"));
+    assert!(Network::<f32>::new(config(2, 0, 1), Init::Pytorch, 0).is_err());
+}
