@@ -1,6 +1,17 @@
+//! `rnn_rust._core`: the engine as Python sees it. Arrays and offsets in, arrays out.
+//!
+//! One crossing per fit, prediction or batch; the interpreter is released while the engine works.
+//! Python code prepares the arguments (types, contiguity, messages for people); what is checked
+//! here keeps the engine safe whatever comes.
+
+mod boundary;
+mod network;
+mod settings;
+
 use pyo3::prelude::*;
-/// x
+
 #[pymodule]
-fn _core(_m: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<network::Network>()
 }

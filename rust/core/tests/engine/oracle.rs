@@ -20,7 +20,7 @@ fn compare<T: Real>(seed: u64, largest_size: usize, longest: usize, tolerance: f
     let network = cases.network::<T>(config);
     let lengths: Vec<usize> = (0..cases.size(1, 6)).map(|_| cases.size(1, longest)).collect();
     let data = cases.data::<T>(config.shape, &lengths);
-    let reduction = if seed % 2 == 0 { Reduction::Mean } else { Reduction::Sum };
+    let reduction = if seed.is_multiple_of(2) { Reduction::Mean } else { Reduction::Sum };
     let objective = Objective { loss: Loss::Mse, reduction };
     let mut go_on = || true;
     let mut pulse = Pulse::new(&mut go_on);

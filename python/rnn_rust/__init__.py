@@ -1,0 +1,69 @@
+"""Small recurrent networks on the CPU, trained by backpropagation through time.
+
+>>> import rnn_rust as rnn
+>>> ds = rnn.Dataset.from_csv("data/sample.csv")
+>>> train, test = ds.split(0.8, seed=0)
+>>> model = rnn.RNN(3, 5, 1, scaler="minmax")
+>>> history = model.fit(train, epochs=20, progress=False)
+>>> model.predict(test).shape == test.labels.shape
+True
+
+Names load when first used: importing the package needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset, Sequence
+    from rnn_rust.data.scale import MinMaxScaler, StandardScaler
+    from rnn_rust.evaluate.classification import BinaryClassificationEvaluator
+    from rnn_rust.evaluate.regression import RegressionEvaluator
+    from rnn_rust.files import load
+    from rnn_rust.history import History
+    from rnn_rust.model import RNN
+    from rnn_rust.optim import SGD
+
+_HOME = {
+    "Dataset": "rnn_rust.data.dataset",
+    "Sequence": "rnn_rust.data.dataset",
+    "MinMaxScaler": "rnn_rust.data.scale",
+    "StandardScaler": "rnn_rust.data.scale",
+    "BinaryClassificationEvaluator": "rnn_rust.evaluate.classification",
+    "RegressionEvaluator": "rnn_rust.evaluate.regression",
+    "load": "rnn_rust.files",
+    "History": "rnn_rust.history",
+    "RNN": "rnn_rust.model",
+    "SGD": "rnn_rust.optim",
+}
+
+__all__ = [
+    "RNN",
+    "SGD",
+    "BinaryClassificationEvaluator",
+    "Dataset",
+    "History",
+    "MinMaxScaler",
+    "RegressionEvaluator",
+    "Sequence",
+    "StandardScaler",
+    "load",
+]
+
+# A library stays silent unless its user, or the command line, configures logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

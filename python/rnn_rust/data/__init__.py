@@ -1,0 +1,6 @@
+"""Ragged data: reading, grouping into sequences, splitting and scaling."""
+
+from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.scale import MinMaxScaler, StandardScaler
+
+__all__ = ["Dataset", "MinMaxScaler", "Sequence", "StandardScaler"]

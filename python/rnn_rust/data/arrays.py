@@ -1,0 +1,235 @@
+"""Checks and conversions of the arrays that a caller hands over.
+
+Everything returned is a fresh C-contiguous array of a known type, so that later changes of the
+caller's arrays do not reach the data set, and the engine can read the memory as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def check_arrays(
+    features: ArrayLike,
+    labels: ArrayLike | None,
+    offsets: ArrayLike,
+    *,
+    ids: ArrayLike | None,
+    times: ArrayLike | None,
+    names: tuple[Iterable[str] | None, Iterable[str] | None],
+) -> dict[str, Any]:
+    """Return the fields of a data set; see :meth:`rnn_rust.data.dataset.Dataset.from_arrays`."""
+    x = as_matrix(features, "features")
+    y = np.empty((len(x), 0), x.dtype) if labels is None else as_matrix(labels, "labels")
+    if len(x) != len(y) or x.shape[1] == 0:
+        raise ShapeError(
+            f"features have shape {x.shape}, labels {y.shape}; give both one row per time step, "
+            "and features at least one column"
+        )
+    x_names, y_names = _names(names[0], "x", x.shape[1]), _names(names[1], "y", y.shape[1])
+    if len({"id", "t", *x_names, *y_names}) < 2 + len(x_names) + len(y_names):
+        raise ParameterError(
+            f"feature_names {x_names} and label_names {y_names} must all differ, "
+            "also from 'id' and 't'"
+        )
+    check_finite(x, x_names, "features")
+    check_finite(np.where(np.isnan(y), 0, y), y_names, "labels")
+    bounds = as_offsets(offsets, len(x))
+    return {
+        "features": x,
+        "labels": y,
+        "offsets": bounds,
+        "ids": as_ids(ids, len(bounds) - 1),
+        "times": as_times(times, bounds),
+        "row_numbers": np.arange(len(x), dtype=np.int64),
+        "feature_names": x_names,
+        "label_names": y_names,
+    }
+
+
+def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return float32 for float32 in any byte order, float64 for everything else."""
+    return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64
+
+
+def as_matrix(values: ArrayLike, what: str) -> FloatArray:
+    """Return a C-contiguous copy of shape (N, columns) in float32 or float64.
+
+    A 1-D array is one column; None and masked cells become NaN.
+
+    Raises
+    ------
+    DataError
+        The values are not numbers.
+    ShapeError
+        The values are not a matrix.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(
+            f"{what}: rows of different lengths; give one row per time step, "
+            "all equally long, and the sequence boundaries in offsets"
+        ) from error
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")
+    try:
+        matrix = np.array(array, dtype=float_dtype(array.dtype), order="C")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what}: not all values are numbers ({error}); convert them") from error
+    if isinstance(values, np.ma.MaskedArray):
+        matrix[np.ma.getmaskarray(values)] = np.nan
+    if matrix.ndim == 1:
+        matrix = matrix.reshape(-1, 1)
+    if matrix.ndim != 2:
+        raise ShapeError(
+            f"{what}: shape {matrix.shape} is not (rows, columns); give one row per time step, "
+            "sequences back to back, and their boundaries in offsets"
+        )
+    return matrix
+
+
+def check_finite(matrix: FloatArray, names: tuple[str, ...], what: str) -> None:
+    """Raise DataError at the first NaN or infinity in a matrix of shape (N, columns)."""
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        row, column = divmod(int(np.argmin(finite)), matrix.shape[1])
+        raise DataError(
+            f"{what}, row {row}, column '{names[column]}': {matrix[row, column]} is not a finite "
+            "number; fill the gap or leave the row out"
+        )
+
+
+def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
+    """Return sequence boundaries of shape (S + 1,): 0, strictly increasing, ending at ``rows``.
+
+    Raises
+    ------
+    DataError
+        The boundaries are not integers, leave rows out, overlap, or make a sequence empty.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.size < 2:
+        raise DataError(
+            f"offsets: dtype {array.dtype}, shape {array.shape}; give integers (S + 1,) that begin "
+            f"with 0 and end with the number of rows, {rows}"
+        )
+    offsets = np.array(array, dtype=np.int64)
+    if offsets[0] != 0 or offsets[-1] != rows:
+        raise DataError(
+            f"offsets: they run from {offsets[0]} to {offsets[-1]}; begin with 0 and end with the "
+            f"number of rows, {rows}"
+        )
+    falls = np.flatnonzero(np.diff(offsets) <= 0)
+    if falls.size:
+        at = int(falls[0])
+        raise DataError(
+            f"offsets: {offsets[at + 1]} at position {at + 1} follows {offsets[at]}; they must "
+            "increase, and a sequence without rows must be left out"
+        )
+    return offsets
+
+
+def as_ids(values: ArrayLike | None, sequences: int) -> NDArray[Any]:
+    """Return ids of shape (S,), integers or (as objects) strings; by default 0, 1, ...
+
+    Raises
+    ------
+    DataError
+        The ids are neither strings nor integers, or one stands twice.
+    ShapeError
+        There is not one id per sequence.
+    """
+    if values is None:
+        return np.arange(sequences, dtype=np.int64)
+    ids = _keys(values, "ids", sequences, kinds="iuO")
+    distinct, counts = np.unique(ids, return_counts=True)
+    if distinct.size < sequences:
+        repeated = distinct[np.argmax(counts)]
+        raise DataError(
+            f"ids: {repeated!s} stands for {counts.max()} sequences; give each sequence its own id"
+        )
+    return ids
+
+
+def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[Any]:
+    """Return times of shape (N,) that increase in each sequence; by default 0, 1, ... in each.
+
+    Raises
+    ------
+    DataError
+        The times are not numbers, dates or strings, or do not increase within a sequence.
+    ShapeError
+        There is not one time per row.
+    """
+    rows = int(offsets[-1])
+    if values is None:
+        return np.arange(rows, dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
+    times = _keys(values, "times", rows, kinds="iufMmO")
+    known = np.isfinite(times) if times.dtype.kind != "O" else np.full(rows, True)
+    if not known.all():
+        row = int(np.argmin(known))
+        raise DataError(f"times, row {row}: {times[row]} is no time; fill it or leave the row out")
+    rises = np.append(True, times[1:] > times[:-1])
+    rises[offsets[:-1]] = True
+    if not rises.all():
+        row = int(np.argmin(rises))
+        raise DataError(
+            f"times, row {row}: {times[row]} does not come after {times[row - 1]}, the time of the "
+            "row before in the same sequence; put the rows of each sequence in time order"
+        )
+    return times
+
+
+def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Return distinct positions from 0 to ``count - 1``, given as integers or a boolean mask.
+
+    Raises
+    ------
+    ParameterError
+        No position, one given twice, or one outside the range.
+    """
+    array = np.asarray(values)
+    if array.dtype == np.bool_ and array.shape == (count,):
+        array = np.flatnonzero(array)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise ParameterError(
+            f"positions of dtype {array.dtype}, shape {array.shape}; give at least one integer "
+            f"from 0 to {count - 1}, or a boolean mask of shape ({count},)"
+        )
+    distinct = np.unique(array)
+    if distinct[0] < 0 or distinct[-1] >= count or distinct.size < array.size:
+        raise ParameterError(
+            f"{array.size} positions, {distinct.size} of them distinct, from {distinct[0]} to "
+            f"{distinct[-1]}; give each once, from 0 to {count - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def _names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, ...]:
+    names = tuple(given or (f"{prefix}{column}" for column in range(1, count + 1)))
+    if len(names) != count:
+        raise ShapeError(f"{len(names)} names {names} for {count} columns; give one per column")
+    return names
+
+
+def _keys(values: ArrayLike, what: str, size: int, kinds: str) -> NDArray[Any]:
+    array = np.array(values)
+    if array.shape != (size,):
+        raise ShapeError(f"{what}: shape {array.shape}; the features and offsets ask for ({size},)")
+    if array.dtype.kind in "UT":
+        # NumPy's own strings drop trailing NULs and give each the room of the longest.
+        array = array.astype(object)
+    is_text = array.dtype.kind != "O" or all(isinstance(value, str) for value in array)
+    if array.dtype.kind not in kinds or not is_text:
+        wanted = "strings or integers" if what == "ids" else "numbers, dates or strings"
+        raise DataError(f"{what}: dtype {array.dtype}; give {wanted}, all of one kind")
+    return array

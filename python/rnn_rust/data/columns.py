@@ -1,0 +1,121 @@
+"""Which column of a table plays which part: id, time, feature or label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from rnn_rust.errors import DataError
+
+ID_NAMES = ("id", "name")
+TIME_NAMES = ("t",)
+FEATURE_PREFIXES = ("x", "f")
+LABEL_PREFIXES = ("y", "l")
+
+Names = str | Iterable[str] | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns to read, each used once."""
+
+    id: str
+    time: str
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """All names: id, time, features, labels."""
+        return (self.id, self.time, *self.features, *self.labels)
+
+
+def choose_columns(
+    seen: list[str], *, id: str | None, time: str | None, features: Names, labels: Names, where: str
+) -> Columns:
+    """Take the columns that are named, and find the others by the default names.
+
+    Parameters
+    ----------
+    seen
+        The column names of the table, in file order.
+    id, time
+        A column name, or None for ``id`` or ``name``, and ``t``.
+    features, labels
+        Column names, or None for all that start with ``x`` or ``f``, and ``y`` or ``l``.
+        ``labels=[]`` says that the table has no labels.
+    where
+        The table in error messages: a path or "frame".
+
+    Raises
+    ------
+    DataError
+        A name stands twice in the table, a column is missing, or is named for two parts.
+    """
+    _reject_repeats(seen, where)
+    given = {"id": id, "time": time, "features": features, "labels": labels}
+    named = {part: _as_tuple(names) for part, names in given.items() if names is not None}
+    _check_named(named, seen, where)
+    claimed = {name for names in named.values() for name in names}
+    free = [name for name in seen if name not in claimed]
+
+    def find(part: str, defaults: tuple[str, ...]) -> str:
+        found = named.get(part) or tuple(name for name in defaults if name in free)
+        if not found:
+            wanted = " or ".join(f"'{name}'" for name in defaults)
+            _fail(where, seen, f"no {part} column ({wanted})", f"name it with {part}='...'")
+        return found[0]
+
+    def find_all(part: str, prefixes: tuple[str, ...], advice: str) -> tuple[str, ...]:
+        found = named.get(part, tuple(n for n in free if n.startswith(prefixes) and n not in keys))
+        if not found and (part == "features" or part not in named):
+            wanted = " or ".join(f"'{prefix}*'" for prefix in prefixes)
+            _fail(where, seen, f"no {part.rstrip('s')} column ({wanted})", advice)
+        return found
+
+    keys = (find("id", ID_NAMES), find("time", TIME_NAMES))
+    return Columns(
+        *keys,
+        features=find_all("features", FEATURE_PREFIXES, "name at least one with features=[...]"),
+        labels=find_all(
+            "labels",
+            LABEL_PREFIXES,
+            "name them with labels=[...], or pass labels=[] to read data without labels",
+        ),
+    )
+
+
+def _as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _reject_repeats(seen: list[str], where: str) -> None:
+    first: dict[str, int] = {}
+    for position, name in enumerate(seen, start=1):
+        if name in first:
+            raise DataError(
+                f"{where}: columns {first[name]} and {position} of the header are both named "
+                f"'{name}'; rename one of them"
+            )
+        first[name] = position
+
+
+def _check_named(named: dict[str, tuple[str, ...]], seen: list[str], where: str) -> None:
+    part_of: dict[str, str] = {}
+    for part, names in named.items():
+        for name in names:
+            if name not in seen:
+                _fail(where, seen, f"no column '{name}', named in {part}=", "correct the name")
+            if name in part_of:
+                raise DataError(
+                    f"{where}: column '{name}' is named in {part_of[name]}= and again in {part}=; "
+                    "use each column once"
+                )
+            part_of[name] = part
+
+
+def _fail(where: str, seen: list[str], what: str, advice: str) -> NoReturn:
+    shown = ", ".join(f"'{name}'" for name in seen[:12])
+    more = f", ... ({len(seen)} in all)" if len(seen) > 12 else ""
+    raise DataError(f"{where}: {what}; columns seen: {shown}{more}; {advice}")

@@ -1,0 +1,332 @@
+"""The data set: ragged sequences as three arrays, never padded.
+
+``features (N, F)`` and ``labels (N, L)`` hold one row per observed time step, sequences back to
+back; ``offsets (S + 1,)`` says where each of the S sequences begins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.data.arrays import FloatArray, as_positions, check_arrays
+from rnn_rust.data.scale import MinMaxScaler
+from rnn_rust.data.split import split_indices
+from rnn_rust.data.summary import summarise
+from rnn_rust.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rnn_rust.data.columns import Names
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``."""
+
+    id: str | int
+    times: NDArray[Any]
+    features: FloatArray
+    labels: FloatArray
+
+    def __len__(self) -> int:
+        """Return the number of time steps T."""
+        return len(self.features)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Dataset:
+    """Sequences of any lengths; make one with :meth:`from_csv`, `from_frame` or `from_arrays`.
+
+    Its arrays are read-only and its own; :meth:`normalize` alone replaces them.
+
+    >>> ds = Dataset.from_arrays(features=[0.5, 0.7, 0.1], labels=[0, 1, 0], offsets=[0, 2, 3])
+    >>> [len(sequence) for sequence in ds]
+    [2, 1]
+
+    Attributes
+    ----------
+    features
+        ``(N, F)``, float32 or float64, finite, C-contiguous.
+    labels
+        ``(N, L)``, likewise; NaN where a label is missing. L = 0 without labels.
+    offsets
+        ``(S + 1,)`` int64: sequence ``s`` has the rows ``offsets[s]`` up to ``offsets[s + 1]``.
+    ids
+        ``(S,)``, integers or objects of type str, each once.
+    times
+        ``(N,)``, numbers, datetime64 or objects of type str; increasing in each sequence.
+    row_numbers
+        ``(N,)`` int64, the row of the input (from 0, without header and blank lines) that each
+        row came from: ``output[ds.row_numbers] = predictions`` restores the order of the input.
+    feature_names, label_names, id_name, time_name
+        The names of the columns.
+    normalizer
+        The scaler that :meth:`normalize` applied, or None.
+    """
+
+    features: FloatArray
+    labels: FloatArray
+    offsets: NDArray[np.int64]
+    ids: NDArray[Any]
+    times: NDArray[Any]
+    row_numbers: NDArray[np.int64]
+    feature_names: tuple[str, ...]
+    label_names: tuple[str, ...]
+    id_name: str = "id"
+    time_name: str = "t"
+    normalizer: MinMaxScaler | None = None
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | os.PathLike[str],
+        id: str | None = None,
+        time: str | None = None,
+        features: Names = None,
+        labels: Names = None,
+    ) -> Dataset:
+        """Read a CSV file: UTF-8, comma-separated, with a header line.
+
+        The rows of an id may stand anywhere in the file; they are put in time order. Sequences
+        keep the order in which their ids first appear. Lines without any value are skipped.
+
+        Parameters
+        ----------
+        path
+            The file.
+        id
+            The column that says which sequence a row belongs to; by default ``id`` or ``name``.
+            Ids are integers if all are plain integers (``7``, not ``007``), else strings.
+        time
+            The column that orders the rows of a sequence; by default ``t``. Numbers, or dates and
+            times that begin with the year, all in one form: ``2024-01-31``, ``2024-01-31T12:00``.
+        features
+            Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
+        labels
+            Column names; by default all that start with ``y`` or ``l``. A cell that is empty or
+            ``nan`` is a missing label. ``labels=[]`` reads a file without labels.
+
+        Raises
+        ------
+        DataError
+            The file, a column or a cell cannot be used; the message says where, and what to do.
+        MissingFileError
+            There is no such file.
+        """
+        from rnn_rust.data.read import read_csv
+
+        return read_csv(path, id=id, time=time, features=features, labels=labels)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pl.DataFrame,
+        id: str | None = None,
+        time: str | None = None,
+        features: Names = None,
+        labels: Names = None,
+    ) -> Dataset:
+        """Take a Polars frame; columns and rules are those of :meth:`from_csv`.
+
+        Ids and dates keep the type of their column; a time zone is converted to UTC.
+        Error messages count rows from 0, as ``frame[row]`` does.
+
+        Raises
+        ------
+        DataError
+            A column or a cell cannot be used.
+        ParameterError
+            ``frame`` is not a ``polars.DataFrame``.
+        """
+        from rnn_rust.data.frames import read_frame
+
+        return read_frame(frame, id=id, time=time, features=features, labels=labels)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        features: ArrayLike,
+        labels: ArrayLike | None,
+        offsets: ArrayLike,
+        ids: ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        *,
+        feature_names: Iterable[str] | None = None,
+        label_names: Iterable[str] | None = None,
+    ) -> Dataset:
+        """Copy arrays of sequences back to back.
+
+        Parameters
+        ----------
+        features
+            ``(N, F)`` finite numbers; ``(N,)`` is one column. float32 stays, all else becomes
+            float64.
+        labels
+            ``(N, L)`` or ``(N,)``, NaN where missing; None without labels.
+        offsets
+            ``(S + 1,)`` integers: 0, strictly increasing, N.
+        ids
+            ``(S,)`` distinct strings or integers; by default 0, 1, ...
+        times
+            ``(N,)``, increasing in each sequence; by default 0, 1, ... in each.
+        feature_names, label_names
+            By default ``x1, x2, ...`` and ``y1, y2, ...``.
+
+        Raises
+        ------
+        DataError
+            Values, offsets, ids or times that cannot be used.
+        ShapeError
+            Arrays whose shapes do not fit together.
+        """
+        names = (feature_names, label_names)
+        return cls(**check_arrays(features, labels, offsets, ids=ids, times=times, names=names))
+
+    def __len__(self) -> int:
+        """Return the number of sequences S."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, position: int) -> Sequence:
+        """Return the sequence at a position; negative ones count from the end."""
+        try:
+            wanted = index(position)
+        except TypeError:
+            raise TypeError(
+                f"a data set is indexed by one integer, not {position!r}; "
+                "use subset(positions) for several sequences"
+            ) from None
+        at = wanted + len(self) if wanted < 0 else wanted
+        if not 0 <= at < len(self):
+            raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
+        rows = slice(self.offsets[at], self.offsets[at + 1])
+        return Sequence(self.ids.item(at), self.times[rows], self.features[rows], self.labels[rows])
+
+    def __iter__(self) -> Iterator[Sequence]:
+        """Yield the sequences in order."""
+        return (self[position] for position in range(len(self)))
+
+    def __repr__(self) -> str:
+        """Return the sizes; :meth:`summary` says more."""
+        return (
+            f"<Dataset: {len(self):,} sequences, {len(self.features):,} rows, "
+            f"{len(self.feature_names)} feature and {len(self.label_names)} label columns>"
+        )
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label column."""
+        return len(self.label_names) > 0
+
+    def require_labels(self, purpose: str) -> FloatArray:
+        """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
+        if np.isnan(self.labels).all():
+            lack = (
+                "every label is missing; fill in some"
+                if self.has_labels
+                else "the data has no label column; name one with labels=[...]"
+            )
+            raise DataError(f"{purpose} needs labels, but {lack}")
+        return self.labels
+
+    def summary(self) -> str:
+        """Return a few lines to print: rows, sequences, lengths, features, labels."""
+        return summarise(self)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return a Polars frame in the order of this data set: id, time, features, labels.
+
+        Columns have their own names (``id`` and ``t`` by default); a missing label is null.
+        ``Dataset.from_frame`` reads it back. Rows are those of ``features`` and of predictions;
+        sort by ``row_numbers`` for the order of the input.
+        """
+        from rnn_rust.data.frames import write_frame
+
+        return write_frame(self)
+
+    def subset(self, indices: ArrayLike) -> Dataset:
+        """Return the sequences at these positions, in this order.
+
+        Parameters
+        ----------
+        indices
+            Distinct positions, or a boolean mask of shape (S,).
+
+        Raises
+        ------
+        ParameterError
+            No position, one given twice, or one outside the data set.
+        """
+        chosen = as_positions(indices, len(self))
+        lengths = np.diff(self.offsets)[chosen]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            offsets=offsets,
+            ids=self.ids[chosen],
+            times=self.times[rows],
+            row_numbers=self.row_numbers[rows],
+        )
+
+    def split(
+        self, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
+    ) -> tuple[Dataset, ...]:
+        """Split into parts of whole sequences, each in the order of this data set.
+
+        Parameters, method and errors are those of :func:`rnn_rust.data.split.split_indices`.
+
+        >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
+        >>> [len(part) for part in ds.split(0.7, 0.2, 0.1, seed=0)]
+        [7, 2, 1]
+        """
+        parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
+        return tuple(self.subset(part) for part in parts)
+
+    def with_values(self, features: FloatArray, labels: FloatArray) -> Dataset:
+        """Return the same sequences with other values of the same shapes; keeps the arrays."""
+        return replace(self, features=features, labels=labels)
+
+    def normalize(self) -> Dataset:
+        """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
+
+        The bounds stay with the data set and its subsets. A second call changes nothing.
+
+        This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
+        training; for honest figures give the model a scaler, which sees the training part alone.
+        """
+        if self.normalizer is None:
+            normalizer = MinMaxScaler().fit(self)
+            scaled = normalizer.transform(self)
+            self.features, self.labels = scaled.features, scaled.labels
+            self.normalizer = normalizer
+        return self
+
+    def denormalize_labels(self, labels: ArrayLike) -> FloatArray:
+        """Return labels or predictions ``(..., L)`` in the units before :meth:`normalize`.
+
+        Without :meth:`normalize` they are returned as they are.
+
+        Raises
+        ------
+        ShapeError
+            Another number of columns than the data set has labels.
+        """
+        if self.normalizer is None:
+            return np.asarray(labels)
+        return self.normalizer.inverse_transform_labels(labels)

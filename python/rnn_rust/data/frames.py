@@ -1,0 +1,252 @@
+"""From a Polars frame to a data set, and back: types, missing cells, grouping, time order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rnn_rust.data.columns import Columns, Names, choose_columns
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.arrays import FloatArray
+
+# Dates whose order is that of their text, as long as all have one form and one time zone.
+_DATE = (
+    r"^\d{4}[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])"
+    r"([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
+)
+_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from, for error messages: its name, and the place of a row in it."""
+
+    name: str
+    place: Callable[[int], str]
+
+    def at(self, row: int, column: str) -> str:
+        """Return the beginning of a message about one cell."""
+        return f"{self.name}, {self.place(row)}, column '{column}'"
+
+
+def read_frame(
+    frame: pl.DataFrame, *, id: str | None, time: str | None, features: Names, labels: Names
+) -> Dataset:
+    """See :meth:`rnn_rust.data.dataset.Dataset.from_frame`."""
+    if not isinstance(frame, pl.DataFrame):
+        raise ParameterError(
+            f"from_frame takes a polars.DataFrame, not a {type(frame).__module__}."
+            f"{type(frame).__qualname__}; convert it with pl.from_pandas(...) or .collect()"
+        )
+    columns = choose_columns(
+        frame.columns, id=id, time=time, features=features, labels=labels, where="frame"
+    )
+    return group_rows(frame, columns, Source("frame", lambda row: f"row {row}"))
+
+
+def write_frame(dataset: Dataset) -> pl.DataFrame:
+    """See :meth:`rnn_rust.data.dataset.Dataset.to_frame`."""
+    labels = zip(dataset.label_names, dataset.labels.T, strict=True)
+    return pl.DataFrame(
+        [
+            _series(dataset.id_name, np.repeat(dataset.ids, np.diff(dataset.offsets))),
+            _series(dataset.time_name, dataset.times),
+            *map(pl.Series, dataset.feature_names, dataset.features.T),
+            *(pl.Series(name, column, nan_to_null=True) for name, column in labels),
+        ]
+    )
+
+
+def _series(name: str, values: NDArray[Any]) -> pl.Series:
+    # An array of str objects would become a column of Python objects.
+    return pl.Series(name, values.tolist() if values.dtype == object else values)
+
+
+def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset:
+    """Check and convert the columns, and bring the rows of each id together in time order."""
+    if frame.height == 0:
+        raise DataError(f"{source.name}: there are no rows; give one row per time step")
+    ids = _ids(frame[columns.id], source)
+    times = _times(frame[columns.time], source)
+    features = _matrix(frame, columns.features, source)
+    labels = _matrix(frame, columns.labels, source)
+    _check_values(features, frame.select(columns.features), source, missing_allowed=False)
+    _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
+    order, starts = _sequence_order(ids, times, source)
+    if order is not None:
+        ids, times, features, labels = ids[order], times[order], features[order], labels[order]
+    rows = np.arange(frame.height, dtype=np.int64)
+    return Dataset(
+        features=features,
+        labels=labels,
+        offsets=np.append(starts, frame.height).astype(np.int64),
+        ids=ids[starts].to_numpy(),
+        times=times.to_numpy(),
+        row_numbers=rows if order is None else order,
+        feature_names=columns.features,
+        label_names=columns.labels,
+        id_name=columns.id,
+        time_name=columns.time,
+    )
+
+
+def _sequence_order(
+    ids: pl.Series, times: pl.Series, source: Source
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """Return the order of the rows (None if it is right as it is) and where sequences start.
+
+    Ids keep the order of their first appearance; within an id, time increases. Data that is
+    grouped already is common, and found out much faster than it is sorted.
+    """
+    starts, stuck = _runs(ids, times)
+    if stuck.size == 0 and starts.size == ids.n_unique():
+        return None, starts
+    rows = pl.DataFrame({"id": ids, "time": times}).with_row_index("row")
+    first = pl.col("row").min().over("id")
+    sort = pl.arg_sort_by(first, "time", maintain_order=True)
+    order = rows.select(sort.cast(pl.Int64)).to_series().to_numpy()
+    starts, stuck = _runs(ids[order], times[order])
+    if stuck.size:
+        earlier, later = (int(row) for row in order[stuck[0] - 1 : stuck[0] + 1])
+        raise DataError(
+            f"{source.name}, {source.place(later)}: id {ids[later]!r} has a row at time "
+            f"{times[later]} already, {source.place(earlier)}; keep one of the two rows"
+        )
+    return order, starts
+
+
+def _runs(ids: pl.Series, times: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where a row's id differs from the row before, and where only time fails to rise."""
+    starts = (ids != ids.shift()).fill_null(True)
+    stuck = ~starts & ~(times > times.shift()).fill_null(False)
+    return (
+        np.flatnonzero(starts.to_numpy()).astype(np.int64),
+        np.flatnonzero(stuck.to_numpy()).astype(np.int64),
+    )
+
+
+def _ids(column: pl.Series, source: Source) -> pl.Series:
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String and not column.dtype.is_integer():
+        raise DataError(
+            f"{source.name}, column '{column.name}': ids are {column.dtype}; "
+            "convert them to strings or integers"
+        )
+    _require_all(column, source)
+    if column.dtype == pl.String:
+        return column
+    integers = column.cast(pl.Int64, strict=False)
+    return column.cast(pl.String) if integers.null_count() else integers
+
+
+def _times(column: pl.Series, source: Source) -> pl.Series:
+    kind = column.dtype
+    if kind not in (pl.String, pl.Date, pl.Datetime, pl.Duration) and not kind.is_numeric():
+        raise DataError(
+            f"{source.name}, column '{column.name}': times are {kind}; "
+            "convert them to numbers or dates"
+        )
+    _require_all(column, source)
+    if kind == pl.String:
+        return _times_of_text(column.str.strip_chars(), source)
+    if not kind.is_numeric():
+        return column
+    numbers = column.cast(pl.Int64 if kind.is_integer() else pl.Float64, strict=False)
+    usable = numbers.is_finite().fill_null(False)
+    if not usable.all():
+        row = int((~usable).arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, column.name)}: {column[row]} is not usable as a time; correct the "
+            "cell (integers must fit 64 bits)"
+        )
+    return numbers
+
+
+def _times_of_text(text: pl.Series, source: Source) -> pl.Series:
+    """Return integers, else floats, else dates as they stand."""
+    for kind in (pl.Int64, pl.Float64):
+        numbers = text.cast(kind, strict=False)
+        if not numbers.null_count():
+            return numbers if kind == pl.Int64 else _times(numbers, source)
+    date = text.str.contains(_DATE)
+    usable = date if date[0] else numbers.is_not_null()
+    if not usable.all():
+        row = int((~usable).arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, text.name)}: '{text[row]}' is not a time like those before it; give "
+            "numbers in all rows, or in all rows dates like 2024-01-31 or 2024-01-31T12:00"
+        )
+    form = text.str.replace_all(r"\d", "0") + text.str.extract(_ZONE).fill_null("")
+    if form.n_unique() > 1:
+        row = int((form != form[0]).arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, text.name)}: '{text[row]}' has another form or time zone than "
+            f"'{text[0]}', {source.place(0)}; write all times alike"
+        )
+    return text
+
+
+def _require_all(column: pl.Series, source: Source) -> None:
+    empty = column.is_null() | (column == "") if column.dtype == pl.String else column.is_null()
+    if empty.any():
+        row = int(empty.arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, column.name)}: the cell is empty; every row needs an id and a time"
+        )
+
+
+def _matrix(frame: pl.DataFrame, names: tuple[str, ...], source: Source) -> FloatArray:
+    """Return the columns as a C-contiguous (N, columns) matrix, NaN where a cell is empty."""
+    if not names:
+        return np.empty((frame.height, 0))
+    columns = [_numbers(frame[name], source) for name in names]
+    single = all(column.dtype == pl.Float32 for column in columns)
+    floats = pl.DataFrame(columns).cast(pl.Float32 if single else pl.Float64)
+    matrix: NDArray[Any] = floats.to_numpy(order="c")
+    return np.ascontiguousarray(matrix)
+
+
+def _numbers(column: pl.Series, source: Source) -> pl.Series:
+    if column.dtype == pl.String:
+        text = column.str.strip_chars()
+        numbers = text.cast(pl.Float64, strict=False)
+        wrong = numbers.is_null() & (text != "").fill_null(False)
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise DataError(
+                f"{source.at(row, column.name)}: '{column[row]}' is not a number; correct the "
+                "cell, or name the columns to use with features=[...] and labels=[...]"
+            )
+        return numbers
+    if not column.dtype.is_numeric() and column.dtype not in (pl.Boolean, pl.Null):
+        raise DataError(
+            f"{source.name}, column '{column.name}': type {column.dtype} is not numeric; convert "
+            "it, or name the columns to use with features=[...] and labels=[...]"
+        )
+    return column
+
+
+def _check_values(
+    matrix: FloatArray, frame: pl.DataFrame, source: Source, *, missing_allowed: bool
+) -> None:
+    good = ~np.isinf(matrix) if missing_allowed else np.isfinite(matrix)
+    if good.all():
+        return
+    row, position = divmod(int(np.argmin(good)), matrix.shape[1])
+    cell = frame[row, position]
+    empty = cell is None or cell == ""
+    wanted = "a finite label, or none" if missing_allowed else "a finite number"
+    raise DataError(
+        f"{source.at(row, frame.columns[position])}: "
+        f"{'the cell is empty' if empty else f'the value is {matrix[row, position]}'}; "
+        f"give {wanted}, or leave the row out"
+    )

@@ -1,0 +1,216 @@
+"""Scalers: ``(x - shift) / scale`` per column, learnt from the rows of a data set.
+
+As in scikit-learn, ``fit`` learns, ``transform`` applies, ``inverse_transform`` undoes. Arithmetic
+is in float64; a result has the dtype of its input (float64 if that is not a float32).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.data.arrays import FloatArray, float_dtype
+from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+Vector = NDArray[np.float64]
+
+_FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
+
+
+class Scaler:
+    """Base of the scalers; a subclass says how shift and scale follow from a column.
+
+    Parameters
+    ----------
+    labels
+        Whether labels are scaled too; otherwise they stay as they are.
+
+    Attributes
+    ----------
+    feature_shift_, feature_scale_
+        ``(F,)`` float64, set by :meth:`fit`.
+    label_shift_, label_scale_
+        ``(L,)`` float64, set by :meth:`fit`.
+    """
+
+    kind: ClassVar[str]
+    feature_shift_: Vector
+    feature_scale_: Vector
+    label_shift_: Vector
+    label_scale_: Vector
+
+    def __init__(self, *, labels: bool = True) -> None:
+        self.labels = labels
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether :meth:`fit` has been called."""
+        return hasattr(self, "label_scale_")
+
+    @staticmethod
+    def _learn(column: Vector) -> tuple[float, float]:
+        """Return shift and scale of a column of at least two different finite values."""
+        raise NotImplementedError
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learn shift and scale from all rows of a data set; missing labels do not count.
+
+        A constant column gets scale 1, so that it becomes 0, and comes back.
+
+        Raises
+        ------
+        DataError
+            The values of a column span more than float64 can hold.
+        """
+        self.feature_shift_, self.feature_scale_ = self._fit(
+            dataset.features, dataset.feature_names
+        )
+        self.label_shift_, self.label_scale_ = self._fit(dataset.labels, dataset.label_names)
+        if not self.labels:
+            self.label_shift_[:], self.label_scale_[:] = 0.0, 1.0
+        return self
+
+    def transform(self, dataset: Dataset) -> Dataset:
+        """Return the data set with scaled features and labels."""
+        return dataset.with_values(
+            self.transform_features(dataset.features), self.transform_labels(dataset.labels)
+        )
+
+    def fit_transform(self, dataset: Dataset) -> Dataset:
+        """Learn from a data set and return it scaled."""
+        return self.fit(dataset).transform(dataset)
+
+    def inverse_transform(self, dataset: Dataset) -> Dataset:
+        """Return a scaled data set in its original units."""
+        return dataset.with_values(
+            self.inverse_transform_features(dataset.features),
+            self.inverse_transform_labels(dataset.labels),
+        )
+
+    def transform_features(self, features: ArrayLike) -> FloatArray:
+        """Scale features ``(..., F)``; a new array of the same shape."""
+        return self._apply(features, "feature", inverse=False)
+
+    def transform_labels(self, labels: ArrayLike) -> FloatArray:
+        """Scale labels ``(..., L)``; a new array of the same shape. NaN stays NaN."""
+        return self._apply(labels, "label", inverse=False)
+
+    def inverse_transform_features(self, features: ArrayLike) -> FloatArray:
+        """Return scaled features ``(..., F)`` in their original units."""
+        return self._apply(features, "feature", inverse=True)
+
+    def inverse_transform_labels(self, labels: ArrayLike) -> FloatArray:
+        """Return scaled labels or predictions ``(..., L)`` in their original units."""
+        return self._apply(labels, "label", inverse=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the kind and the fitted values as lists of floats, exact through JSON."""
+        self._require_fit()
+        return {"kind": self.kind} | {name[:-1]: getattr(self, name).tolist() for name in _FITTED}
+
+    def _fit(self, matrix: FloatArray, names: tuple[str, ...]) -> tuple[Vector, Vector]:
+        shift, scale = np.zeros(len(names)), np.ones(len(names))
+        for column, name in enumerate(names):
+            values = matrix[:, column].astype(np.float64)
+            values = values[~np.isnan(values)]
+            if values.size == 0:
+                continue
+            if values.min() == values.max():
+                shift[column] = values[0]
+                continue
+            with np.errstate(over="ignore"):
+                shift[column], spread = self._learn(values)
+            if not np.isfinite([shift[column], spread]).all():
+                raise DataError(
+                    f"column '{name}' runs from {values.min():g} to {values.max():g}, too wide "
+                    "to scale; divide it by a constant first"
+                )
+            # The spread of tiny values underflows to 0: they are as good as constant.
+            scale[column] = spread or 1.0
+        return shift, scale
+
+    def _apply(self, values: ArrayLike, part: str, *, inverse: bool) -> FloatArray:
+        self._require_fit()
+        array = np.asarray(values)
+        shift, scale = getattr(self, f"{part}_shift_"), getattr(self, f"{part}_scale_")
+        if array.ndim == 0 or array.shape[-1] != len(shift):
+            raise ShapeError(
+                f"{part}s of shape {array.shape}: the scaler was fitted on {len(shift)} {part} "
+                f"columns; give (..., {len(shift)})"
+            )
+        result: Vector = array * scale + shift if inverse else (array - shift) / scale
+        return result.astype(float_dtype(array.dtype), copy=False)
+
+    def _require_fit(self) -> None:
+        if not self.is_fitted:
+            raise ParameterError(f"this {type(self).__name__} is not fitted; call fit(dataset)")
+
+
+class MinMaxScaler(Scaler):
+    """Map each column to [0, 1]: shift is its minimum, scale its range."""
+
+    kind = "minmax"
+
+    @staticmethod
+    def _learn(column: Vector) -> tuple[float, float]:
+        return float(column.min()), float(column.max() - column.min())
+
+
+class StandardScaler(Scaler):
+    """Map each column to mean 0 and variance 1: shift is its mean, scale its deviation.
+
+    The standard deviation is that of the rows (divisor N), as in scikit-learn.
+    """
+
+    kind = "standard"
+
+    @staticmethod
+    def _learn(column: Vector) -> tuple[float, float]:
+        return float(column.mean()), float(column.std())
+
+
+_SCALERS: dict[str, type[Scaler]] = {
+    scaler.kind: scaler for scaler in (MinMaxScaler, StandardScaler)
+}
+
+
+def make_scaler(name: str, *, labels: bool = True) -> Scaler:
+    """Return a new scaler by its name, ``"minmax"`` or ``"standard"``; ``labels`` as in `Scaler`.
+
+    Raises
+    ------
+    ParameterError
+        Another name.
+    """
+    if name not in _SCALERS:
+        allowed = " or ".join(repr(kind) for kind in _SCALERS)
+        raise ParameterError(f"scaler {name!r} is not known; use {allowed}")
+    return _SCALERS[name](labels=labels)
+
+
+def scaler_from_dict(values: dict[str, Any]) -> Scaler:
+    """Return the scaler that :meth:`Scaler.to_dict` described.
+
+    Raises
+    ------
+    ModelFileError
+        The kind is not known, or a value is missing or not a list of finite numbers.
+    """
+    try:
+        scaler = make_scaler(values["kind"])
+        for name in _FITTED:
+            setattr(scaler, name, np.array(values[name[:-1]], dtype=np.float64))
+        shifts_and_scales = [getattr(scaler, name) for name in _FITTED]
+        if not all(v.ndim == 1 and np.isfinite(v).all() for v in shifts_and_scales):
+            raise ValueError("values must be lists of finite numbers")
+        for shift, scale in (shifts_and_scales[:2], shifts_and_scales[2:]):
+            if len(shift) != len(scale) or not (scale > 0).all():
+                raise ValueError("each shift needs one scale above 0")
+    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+        raise ModelFileError(f"the scaler of the model cannot be read: {error}") from error
+    return scaler

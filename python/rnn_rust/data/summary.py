@@ -1,0 +1,42 @@
+"""A data set in a few lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rnn_rust.data.arrays import FloatArray
+    from rnn_rust.data.dataset import Dataset
+
+
+def summarise(dataset: Dataset) -> str:
+    """Return rows, sequences, lengths, features, and the rate or range of each label."""
+    lengths = np.diff(dataset.offsets)
+    names = dataset.feature_names
+    shown = ", ".join(names) if len(names) <= 6 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
+    lines = [
+        f"rows       {len(dataset.features):,}",
+        f"sequences  {len(dataset):,}",
+        f"length     min {lengths.min():,}, median {np.median(lengths):,.6g}, "
+        f"max {lengths.max():,}",
+        f"features   {len(names)}: {shown}",
+    ]
+    for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
+        lines.append(f"label      {name}: {_describe(column)}")
+    if not dataset.has_labels:
+        lines.append("label      none")
+    return "\n".join(lines)
+
+
+def _describe(column: FloatArray) -> str:
+    """Describe one label (N,): the rate of ones if all are 0 or 1, else the range."""
+    known = column[~np.isnan(column)]
+    missing = f"{len(column) - len(known):,} missing"
+    if len(known) == 0:
+        return missing
+    if np.isin(known, (0, 1)).all():
+        ones = np.count_nonzero(known)
+        return f"{ones / len(known):.4g} positive ({ones:,} of {len(known):,}), {missing}"
+    return f"{known.min():.6g} to {known.max():.6g}, mean {known.mean():.6g}, {missing}"

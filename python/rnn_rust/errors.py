@@ -1,0 +1,37 @@
+"""Every exception that this package raises on purpose.
+
+All derive from :class:`RnnRustError`, and from the built-in class that fits, so that
+``except ValueError`` works as well as ``except rnn_rust.errors.DataError``.
+"""
+
+
+class RnnRustError(Exception):
+    """Base class of all errors of this package."""
+
+
+class DataError(RnnRustError, ValueError):
+    """The data cannot be used; the message names the file, line, column or array."""
+
+
+class MissingFileError(DataError, FileNotFoundError):
+    """There is no file at the given path."""
+
+
+class ShapeError(RnnRustError, ValueError):
+    """An array, a data set or a set of weights has another shape than the model needs."""
+
+
+class ParameterError(RnnRustError, ValueError):
+    """An argument is outside its allowed values."""
+
+
+class ModelFileError(RnnRustError, ValueError):
+    """A file is not a model of this package, is damaged, or is of a newer format."""
+
+
+class DivergedError(RnnRustError, RuntimeError):
+    """The loss became NaN or infinite; the weights are the last finite ones."""
+
+
+class InternalError(RnnRustError, RuntimeError):
+    """A bug in this package: the engine panicked. Please report the message."""

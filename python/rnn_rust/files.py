@@ -1,0 +1,155 @@
+"""Models as files: safetensors, with everything that is not a tensor in one JSON value.
+
+The header's only metadata key is ``rnn_rust``; its value is canonical JSON (sorted keys, no
+spaces), so that equal models are equal files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.optim import SGD
+
+if TYPE_CHECKING:
+    from rnn_rust.model import RNN
+
+FORMAT_VERSION = 1
+_KEY = "rnn_rust"
+
+
+def save(model: RNN, path: str | os.PathLike[str]) -> None:
+    """Carry out :meth:`rnn_rust.RNN.save`."""
+    data = to_bytes(model)
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise ModelFileError(f"cannot write the model to {path}: {error.strerror}") from error
+
+
+def load(path: str | os.PathLike[str]) -> RNN:
+    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote.
+
+    It predicts the same bits as the model that was saved.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, it is not a model of this package, it is damaged, or it was written
+        by a newer version.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror}") from error
+    try:
+        return from_bytes(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+
+
+def to_bytes(model: RNN) -> bytes:
+    """Return the contents of a model file."""
+    from safetensors.numpy import save as to_safetensors
+
+    description = {
+        "format_version": FORMAT_VERSION,
+        "architecture": {"cell": "RNN"} | model.settings,
+        "optimizer": {"name": "SGD", "learning_rate": model.optimizer.learning_rate},
+        "scaler": None if model.scaler is None else model.scaler.to_dict(),
+        "feature_names": model.feature_names,
+        "label_names": model.label_names,
+        "threshold": model.threshold,
+        "epochs_trained": model.epochs_trained,
+    }
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return to_safetensors(model.state_dict(), metadata={_KEY: text})
+
+
+def from_bytes(data: bytes) -> RNN:
+    """Return the model of the contents of a file; errors as :func:`load`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_safetensors
+
+    try:
+        state = from_safetensors(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
+    description = _description(data)
+    try:
+        return _build(description, state)
+    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+        raise ModelFileError(f"this model file is damaged: {error}") from error
+
+
+def _description(data: bytes) -> dict[str, Any]:
+    """Return the JSON of a file that is known to be safetensors: a length, then a JSON header."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = header.get("__metadata__", {}).get(_KEY)
+    if text is None:
+        raise ModelFileError("this safetensors file was not written by rnn_rust")
+    try:
+        description: dict[str, Any] = json.loads(text)
+        version = description["format_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"the description of the model is damaged: {error}") from error
+    if version != FORMAT_VERSION:
+        raise ModelFileError(
+            f"this file has format version {version}, this package reads {FORMAT_VERSION}; "
+            "use a newer rnn-rust"
+        )
+    return description
+
+
+def _build(description: dict[str, Any], state: dict[str, Any]) -> RNN:
+    from rnn_rust.data.scale import scaler_from_dict
+    from rnn_rust.model import RNN
+
+    settings = dict(description["architecture"])
+    if (cell := settings.pop("cell")) != "RNN":
+        raise ModelFileError(f"cell {cell!r} is not known")
+    scaler = description["scaler"]
+    model = RNN(
+        **settings,
+        optimizer=SGD(description["optimizer"]["learning_rate"]),
+        scaler=None if scaler is None else scaler_from_dict(scaler),
+    )
+    model.load_state_dict(state)
+    for name in ("feature_names", "label_names"):
+        names = description[name]
+        setattr(model, name, None if names is None else tuple(names))
+    model.threshold = description["threshold"]
+    model.epochs_trained = int(description["epochs_trained"])
+    return model
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+
+    Readers see the old file or the whole new one, never a part; after an error the old file is
+    still there.
+    """
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a saved file is as readable as any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,91 @@
+"""From a data set in original units to the arrays that the engine takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset, Sequence
+    from rnn_rust.model import RNN
+
+FloatArray = NDArray[np.floating[Any]]
+Offsets = NDArray[np.int64]
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets]
+
+
+def inputs(model: RNN, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
+    """Return scaled features ``(N, I)`` of the model's dtype, and offsets ``(S + 1,)``.
+
+    Raises
+    ------
+    ShapeError
+        Another number of feature columns than the model's, or the same in another order.
+    ParameterError
+        The model's scaler is not fitted yet.
+    """
+    _check_columns(model, data, "feature", data.features.shape[1])
+    features = data.features
+    if model.scaler is not None:
+        if not model.scaler.is_fitted:
+            raise ParameterError(
+                "the model's scaler is not fitted yet; call fit() first, or give the model a "
+                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
+            )
+        features = model.scaler.transform_features(features)
+    offsets = getattr(data, "offsets", None)
+    if offsets is None:
+        offsets = np.array([0, len(features)], dtype=np.int64)
+    return _as_engine_array(model, features, "features"), offsets
+
+
+def labelled_inputs(model: RNN, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
+    """Return what :func:`inputs` does, with scaled labels ``(N, L)`` in between.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As :func:`inputs`, likewise for label columns.
+    DataError
+        There is no label; the message says that ``purpose`` needs some.
+    """
+    if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
+        raise DataError(f"{purpose} needs labels, and the data has none")
+    _check_columns(model, data, "label", data.labels.shape[1])
+    features, offsets = inputs(model, data)
+    labels = data.labels
+    if model.scaler is not None:
+        labels = model.scaler.transform_labels(labels)
+    return features, _as_engine_array(model, labels, "labels"), offsets
+
+
+def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
+    """Return C-contiguous values of the model's dtype."""
+    dtype = model.settings["dtype"]
+    with np.errstate(over="ignore"):
+        array: FloatArray = np.ascontiguousarray(values, dtype=dtype)
+    if array.dtype != values.dtype and np.isinf(array).any():
+        raise DataError(f"{name} are too large for {dtype}; use dtype='float64' or a scaler")
+    return array
+
+
+def _check_columns(model: RNN, data: Dataset | Sequence, kind: str, got: int) -> None:
+    """Compare the number of columns, and the order of their names where both sides know it."""
+    size = {"feature": "input_size", "label": "output_size"}[kind]
+    expected = model.settings[size]
+    if got != expected:
+        raise ShapeError(
+            f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "
+            f"({size}={expected})"
+        )
+    names, trained = getattr(data, f"{kind}_names", None), getattr(model, f"{kind}_names")
+    # The same columns in another order would be misread without a sign.
+    if names and trained and names != trained and sorted(names) == sorted(trained):
+        raise ShapeError(
+            f"the {kind} columns are {', '.join(names)}, the model was trained on "
+            f"{', '.join(trained)}; give them in this order"
+        )

@@ -1,0 +1,197 @@
+"""The training loop around the engine: what happens between epochs, records, Ctrl-C.
+
+The engine trains for as many epochs as pass until something else is to be done (an evaluation, a
+callback, a new state of the progress bar), so that a million short epochs cost a few crossings.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from rnn_rust.checks import open_share, whole_number
+from rnn_rust.errors import ParameterError
+from rnn_rust.history import History, Record
+from rnn_rust.inputs import LabelledInputs, labelled_inputs
+from rnn_rust.progress import Progress
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+    from rnn_rust.evaluate import Evaluator, Result
+    from rnn_rust.model import RNN
+
+_log = logging.getLogger("rnn_rust")
+
+# Seconds of training between two states of the progress bar.
+_REFRESH = 0.1
+
+
+class Trained(NamedTuple):
+    """What :meth:`rnn_rust.RNN.train` returns: an evaluation of either part, and the record."""
+
+    train: Result
+    test: Result
+    history: History
+
+
+def fit(
+    model: RNN,
+    train: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    validation: Dataset | None,
+    evaluator: Evaluator | None,
+    eval_every: int,
+    callbacks: Iterable[Callable[[Record], object]],
+    progress: bool,
+) -> History:
+    """Carry out :meth:`rnn_rust.RNN.fit`, where arguments, result and errors are described."""
+    loop = _Loop(model, train, epochs, batch_size, shuffle, eval_every, progress)
+    callbacks = tuple(callbacks)
+    if strange := [callback for callback in callbacks if not callable(callback)]:
+        raise ParameterError(f"callbacks must be callable, got {strange[0]!r}")
+
+    def after(history: History) -> object:
+        if validation is not None:
+            history.add_to_last({"validation_loss": model.loss(validation)})
+        if loop.is_due(len(history)):
+            shown = ["loss", "validation_loss"]
+            if evaluator is not None:
+                shown += _evaluate(history, model, evaluator, train, validation)
+            _log.info(_line(history[-1], shown))
+        answers = [callback(history[-1]) for callback in callbacks]
+        return not any(answer is False for answer in answers)
+
+    if validation is not None or callbacks:
+        return loop.run(after, every=1)
+    return loop.run(after if evaluator is not None else None, every=loop.eval_every)
+
+
+def train(
+    model: RNN,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    train_ratio: float,
+    eval_every: int,
+    evaluator: Evaluator | None,
+) -> Trained:
+    """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
+    from rnn_rust.evaluate import default_evaluator
+
+    judge = default_evaluator(dataset) if evaluator is None else evaluator
+    parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
+    loop = _Loop(model, parts[0], epochs, 1, True, eval_every, progress=True)
+
+    def after(history: History) -> None:
+        shares = [judge.evaluate(model, part).primary for part in parts]
+        history.add_to_last({"train_accuracy": shares[0], "test_accuracy": shares[1]})
+        _log.info(
+            "Epoch %d: Loss = %g | Train Accuracy: %.2f%% | Test Accuracy: %.2f%%",
+            history[-1]["epoch"], history.loss[-1], 100 * shares[0], 100 * shares[1],
+        )  # fmt: skip
+
+    history = loop.run(after, every=loop.eval_every)
+    results = [judge.evaluate(model, part) for part in parts]
+    for name, result in zip(("Train", "Test"), results, strict=True):
+        _log.info("%s evaluation:\n%s", name, result)
+    return Trained(results[0], results[1], history)
+
+
+@dataclass
+class _Loop:
+    """One call's passage over the data."""
+
+    model: RNN
+    data: Dataset
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    eval_every: int
+    progress: bool
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "eval_every"):
+            setattr(self, name, whole_number(name, getattr(self, name), least=1))
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether an evaluation follows this epoch of the call."""
+        return epoch == 1 or epoch % self.eval_every == 0 or epoch == self.epochs
+
+    def run(self, after: Callable[[History], object] | None, every: int) -> History:
+        """Train; call ``after`` every so many epochs, first and last, until it returns False."""
+        arrays = self._prepare()
+        history = History(self.model.epochs_trained)
+        try:
+            with Progress(self.epochs, enabled=self.progress) as bar:
+                while len(history) < self.epochs:
+                    stop_at = self._next_stop(len(history), every if after else self.epochs)
+                    self._advance(arrays, history, stop_at)
+                    if after and len(history) == stop_at and after(history) is False:
+                        break
+                    bar.update(len(history), history.loss[-1])
+        except KeyboardInterrupt:
+            history.interrupted = True
+            _log.warning(
+                "Interrupted after %d of %d epochs; the weights of the last finished update "
+                "are kept", len(history), self.epochs,
+            )  # fmt: skip
+        return history
+
+    def _next_stop(self, done: int, every: int) -> int:
+        first = 1 if done == 0 and every < self.epochs else self.epochs
+        return min(first, self.epochs, (done // every + 1) * every)
+
+    def _prepare(self) -> LabelledInputs:
+        """Fit the scaler if that is still to be done; return what the engine takes."""
+        model = self.model
+        if model.scaler is not None and not model.scaler.is_fitted:
+            self.data.require_labels("training")  # before the scaler is fitted, not after
+            model.scaler.fit(self.data)
+        arrays = labelled_inputs(model, self.data, "training")
+        model.feature_names, model.label_names = self.data.feature_names, self.data.label_names
+        return arrays
+
+    def _advance(self, arrays: LabelledInputs, history: History, stop_at: int) -> None:
+        """Train up to epoch ``stop_at``, or until the bar is to be refreshed."""
+        plan = self.model._plan(
+            epochs=stop_at - len(history),
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            time_budget=_REFRESH if self.progress else None,
+        )
+        losses, seconds, stop = self.model._core.train(*arrays, plan)
+        history.extend(losses, seconds)
+        self.model.epochs_trained += len(losses)
+        if stop is not None:
+            raise stop
+
+
+def _evaluate(
+    history: History,
+    model: RNN,
+    evaluator: Evaluator,
+    train: Dataset,
+    validation: Dataset | None,
+) -> list[str]:
+    """Record all figures of the training data and, as ``validation_…``, of the validation data.
+
+    Returns the names under which the primary figures are recorded.
+    """
+    primary = []
+    for prefix, data in (("", train), ("validation_", validation)):
+        if data is not None:
+            result = evaluator.evaluate(model, data)
+            history.add_to_last({prefix + name: v for name, v in result.metrics().items()})
+            primary.append(prefix + result.primary_name)
+    return primary
+
+
+def _line(record: Record, names: list[str]) -> str:
+    """One line for the log."""
+    shown = ", ".join(f"{name} {record[name]:.6g}" for name in names if name in record)
+    return f"Epoch {record['epoch']:.0f}: {shown}"

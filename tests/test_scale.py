@@ -1,0 +1,169 @@
+"""Scalers: against scikit-learn, there and back, through JSON, and at the edges."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import sklearn.preprocessing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rnn_rust import Dataset, MinMaxScaler, StandardScaler
+from rnn_rust.data.scale import Scaler, make_scaler, scaler_from_dict
+from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
+
+NAMES = ["minmax", "standard"]
+RNG = np.random.default_rng(0)
+X = RNG.normal(5, [0.1, 10, 1e6], size=(40, 3))
+Y = RNG.normal(-3, 2, size=(40, 2))
+
+
+def make(features: object = X, labels: object = Y) -> Dataset:
+    return Dataset.from_arrays(features, labels, [0, 1, len(np.asarray(features))])
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("minmax", sklearn.preprocessing.MinMaxScaler()),
+        ("standard", sklearn.preprocessing.StandardScaler()),
+    ],
+)
+def test_equal_to_scikit_learn(name: str, reference: object) -> None:
+    labels = np.where(Y > 0, np.nan, Y)
+    scaled = make_scaler(name).fit_transform(make(X, labels))
+    np.testing.assert_allclose(scaled.features, reference.fit_transform(X), rtol=1e-9, atol=1e-12)
+    expected = reference.fit_transform(labels)
+    np.testing.assert_allclose(scaled.labels, expected, rtol=1e-9, atol=1e-12)
+
+
+MATRICES = arrays(
+    np.float64, st.tuples(st.integers(2, 12), st.just(2)), elements=st.floats(-1e9, 1e9)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(NAMES), matrix=MATRICES)
+def test_round_trip(name: str, matrix: np.ndarray) -> None:
+    ds = make(matrix, matrix)
+    scaler = make_scaler(name)
+    scaled = scaler.fit_transform(ds)
+    assert np.isfinite(scaled.features).all()
+    back = scaler.inverse_transform(scaled)
+    tolerance = 1e-14 * np.abs(matrix).max()
+    np.testing.assert_allclose(back.features, matrix, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(back.labels, matrix, rtol=0, atol=tolerance)
+
+
+@settings(max_examples=50, deadline=None)
+@given(matrix=MATRICES)
+def test_minmax_stays_between_0_and_1(matrix: np.ndarray) -> None:
+    scaled = MinMaxScaler().fit_transform(make(matrix, None)).features
+    assert ((scaled >= 0) & (scaled <= 1)).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=st.sampled_from(NAMES), matrix=MATRICES)
+def test_dictionary_is_exact_through_json(name: str, matrix: np.ndarray) -> None:
+    scaler = make_scaler(name).fit(make(matrix, -matrix))
+    again = scaler_from_dict(json.loads(json.dumps(scaler.to_dict())))
+    assert type(again) is type(scaler)
+    for attribute in ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_"):
+        np.testing.assert_array_equal(getattr(again, attribute), getattr(scaler, attribute))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e300, 5e-324])
+def test_a_constant_column_becomes_0_and_comes_back(name: str, value: float) -> None:
+    ds = make([value] * 7, [value] * 7)
+    scaler = make_scaler(name)
+    scaled = scaler.fit_transform(ds)
+    assert not scaled.features.any()
+    assert not scaled.labels.any()
+    np.testing.assert_array_equal(scaler.inverse_transform(scaled).labels, ds.labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_too_small_or_too_large_to_square(name: str) -> None:
+    tiny = make_scaler(name).fit_transform(make([0.0, 1e-200, 2e-200], None))
+    assert np.isfinite(tiny.features).all()
+    with pytest.raises(DataError, match=r"column 'x1' runs from -1e\+308 to 1e\+308, too wide"):
+        make_scaler(name).fit(make([1e308, 0, -1e308], None))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_labels_do_not_count(name: str) -> None:
+    scaler = make_scaler(name).fit(make([1, 2, 3], [[1, np.nan], [np.nan, np.nan], [3, np.nan]]))
+    assert scaler.label_shift_[0] == (1 if name == "minmax" else 2)
+    # A label that is never there is left as it is.
+    assert (scaler.label_shift_[1], scaler.label_scale_[1]) == (0, 1)
+    np.testing.assert_array_equal(scaler.transform_labels([[np.nan, 4.0]]), [[np.nan, 4]])
+    assert make_scaler(name).fit(make([1, 2], None)).label_shift_.shape == (0,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dtype_follows_the_input_and_arithmetic_is_double(name: str) -> None:
+    large = (16_777_216 + np.arange(8) * 2).astype(np.float32)
+    scaler = make_scaler(name)
+    scaled = scaler.fit_transform(make(large, large))
+    assert scaled.features.dtype == scaled.labels.dtype == np.float32
+    assert scaler.feature_scale_.dtype == np.float64
+    back = scaler.inverse_transform_features(scaled.features)
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back[:, 0], large)
+    assert scaler.transform_features([[1]]).dtype == np.float64
+
+
+def test_learns_from_one_part_and_applies_to_another() -> None:
+    scaler = MinMaxScaler().fit(make([1, 3], None))
+    test = scaler.transform(make([5, 2], None))
+    assert test.features[:, 0].tolist() == [2, 0.5]
+    # A new array, so that the data set given stays as it was; one row will do.
+    assert scaler.transform_features([2]).tolist() == [0.5]
+    assert test.ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()])
+def test_use_before_fit(scaler: Scaler) -> None:
+    for use in (lambda: scaler.transform(make()), scaler.to_dict):
+        with pytest.raises(ParameterError, match=r"Scaler is not fitted; call fit\(dataset\)"):
+            use()
+
+
+def test_wrong_number_of_columns() -> None:
+    scaler = StandardScaler().fit(make())
+    with pytest.raises(ShapeError, match=r"features of shape \(4, 2\): .* fitted on 3 feature"):
+        scaler.transform_features(np.ones((4, 2)))
+    with pytest.raises(ShapeError, match=r"labels of shape \(4,\): .* fitted on 2 label columns"):
+        scaler.inverse_transform_labels(np.ones(4))
+    with pytest.raises(ShapeError, match=r"labels of shape \(\)"):
+        scaler.transform_labels(1.0)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(ParameterError, match="'robust' is not known; use 'minmax' or 'standard'"):
+        make_scaler("robust")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "robust"},
+        {"feature_shift": None},
+        {"feature_shift": [0.0]},
+        {"feature_scale": [1.0, 0.0, 1.0]},
+        {"label_shift": [float("nan"), 0.0]},
+        {"label_scale": ["a", "b"]},
+        {"label_scale": [[1.0, 1.0]]},
+    ],
+)
+def test_damaged_dictionaries(change: dict[str, object]) -> None:
+    good = MinMaxScaler().fit(make()).to_dict()
+    with pytest.raises(ModelFileError, match="the scaler of the model cannot be read: "):
+        scaler_from_dict(good | change)
+    for name in good:
+        with pytest.raises(ModelFileError):
+            scaler_from_dict({key: value for key, value in good.items() if key != name})
