@@ -1,0 +1,62 @@
+# `make` lists the targets. Everything runs in .venv, which is made from the project's own files.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# maturin and cargo look at these: build for the environment here, whichever is active outside.
+export VIRTUAL_ENV := $(CURDIR)/.venv
+unexport CONDA_PREFIX
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint format develop watch wheel clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: develop  ## build, then train and evaluate on the committed card-fraud sequences
+	$(BIN)/rnn-rust demo fraud
+
+test: test-rust test-python  ## run every Rust and Python test
+
+test-rust:  ## run the tests of the engine
+	cargo test --locked
+
+test-python: develop  ## run the tests of the package, with line coverage
+	$(BIN)/python -m pytest --cov --cov-fail-under=95
+
+lint: develop  ## check formatting, lints, types and stubs; warnings are errors
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest rnn_rust._core
+
+format:  ## format Rust and Python
+	cargo fmt
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+develop: .venv/.ready  ## build the engine in place (maturin develop)
+	$(BIN)/maturin develop --release --locked --quiet
+
+watch: .venv/.ready  ## rebuild the engine whenever a Rust file is saved
+	$(BIN)/watchfiles '$(BIN)/maturin develop --release --quiet' rust
+
+wheel: .venv/.ready  ## build a wheel from the source distribution, install and use it elsewhere
+	rm -rf dist
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist dist/*.tar.gz
+	$(PYTHON) -m venv --clear dist/venv
+	dist/venv/bin/pip install --quiet dist/*.whl
+	cd dist && venv/bin/python -c "import rnn_rust as rnn; print(rnn.__version__, rnn.RNN(1, 1, 1))"
+	dist/venv/bin/rnn-rust --version
+
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --group dev
+	touch $@
+
+clean:  ## remove everything that was built
+	rm -rf .venv target dist

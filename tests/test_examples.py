@@ -1,0 +1,43 @@
+"""The example script and the notebook run as they stand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = nbformat.read(ROOT / "examples/weather.ipynb", as_version=4)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the repository's data, in which the examples may write."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    return tmp_path
+
+
+def test_training_by_hand(checkout):
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/by_hand.py"],
+        cwd=checkout, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    losses = [float(line.split()[3][:-1]) for line in done.stdout.splitlines() if ": train" in line]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+# The kernel runs on an event loop that opens sockets of its own.
+@pytest.mark.filterwarnings("ignore")
+def test_the_notebook_runs_from_top_to_bottom(checkout):
+    notebook = nbformat.from_dict(NOTEBOOK.copy())
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": checkout}}).execute()
+    shown = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    assert "True" in shown[-1][-1]["data"]["text/plain"]
+
+
+def test_the_notebook_is_saved_with_its_outputs():
+    cells = [cell for cell in NOTEBOOK.cells if cell.cell_type == "code"]
+    assert all(cell.outputs for cell in cells)
+    assert not any(o["output_type"] == "error" for cell in cells for o in cell.outputs)

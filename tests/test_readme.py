@@ -1,0 +1,47 @@
+"""Every example of the README runs: Python in one namespace, commands in one folder."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder that looks like a checkout to the examples, and is thrown away."""
+    for name in ("data", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_python_examples(workplace):
+    blocks = [code for language, code in BLOCKS if language == "python"]
+    assert len(blocks) >= 4
+    namespace = {}
+    for number, code in enumerate(blocks, start=1):
+        exec(compile(code, f"README.md, Python block {number}", "exec"), namespace)
+
+
+def test_commands(workplace):
+    lines = "".join(code for language, code in BLOCKS if language == "console").splitlines()
+    commands = [line[2:] for line in lines if line.startswith("$ rnn-rust ")]
+    assert len(commands) >= 4
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "rnn_rust", *words[1:]], capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^\$ make ([a-z]+)", (ROOT / "README.md").read_text(), re.M))
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {"demo", "test"} <= targets <= known
