@@ -103,7 +103,7 @@ def test_train_shows_data_evaluations_and_next_steps_and_saves(data):
         assert text in result.stdout
     log = result.stderr.splitlines()
     assert all(LINE.match(line) for line in log)
-    epochs = re.findall(r"Epoch (\d+): loss .*accuracy .*validation_accuracy", result.stderr)
+    epochs = re.findall(r"Epoch (\d+): loss .*validation.*accuracy .*validation", result.stderr)
     assert epochs == ["1", "10", "20", "25"]
     model = rnn.load("model.safetensors")
     assert model.epochs_trained == 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -154,6 +155,19 @@ def test_threads_predict_while_another_trains() -> None:
         assert all(count.result(timeout=20) > 0 for count in counts)
     assert len(seen) == 200
     assert same_bits(model, trained(DATA, 200))
+
+
+def test_a_prediction_does_not_wait_for_the_end_of_a_training() -> None:
+    model = RNN(2, 5, 1)
+    options = {"epochs": 400_000, "progress": False}  # about a second
+    training = threading.Thread(target=model.fit, args=(DATA,), kwargs=options)
+    start = time.monotonic()
+    training.start()
+    time.sleep(0.05)
+    model.predict(DATA)
+    predicted = time.monotonic() - start
+    training.join()
+    assert predicted < 0.5 * (time.monotonic() - start)
 
 
 def test_models_train_side_by_side() -> None:

@@ -146,17 +146,19 @@ def test_train_refuses_by_name_too(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("callbacks", [[], [bool]])
 @pytest.mark.parametrize(
     ("batch_size", "where"), [(7, "epoch 4, batch 1"), (1, "epoch 3, batch 2")]
 )
 def test_divergence_leaves_a_model_that_predicts(
-    activation: str, batch_size: int, where: str
+    activation: str, callbacks: list[Any], batch_size: int, where: str
 ) -> None:
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": False, "progress": False}
     model = RNN(2, 4, 2, activation=activation)
     model.fit(DATA, epochs=2, progress=False)
     model.optimizer = SGD(1e25)
     with pytest.raises(DivergedError, match=where) as caught:
-        model.fit(DATA, epochs=9, batch_size=batch_size, shuffle=False, progress=False)
+        model.fit(DATA, epochs=9, callbacks=callbacks, **options)
     assert isinstance(caught.value, RuntimeError)
     assert isinstance(caught.value, RnnRustError)
     assert all(np.isfinite(array).all() for array in model.state_dict().values())

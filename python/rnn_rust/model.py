@@ -98,7 +98,7 @@ class RNN:
             "output_activation": str(output_activation),
             "loss": str(loss),
             "reduction": str(reduction),
-            "dtype": dtype if isinstance(dtype, str) else np.dtype(dtype).name,
+            "dtype": _dtype_name(dtype),
             "init": str(init),
             "seed": seed_number(seed),
         }
@@ -362,5 +362,16 @@ class RNN:
     def _make_scaler(self, scaler: str | Scaler | None) -> Scaler | None:
         if scaler is None or isinstance(scaler, Scaler):
             return scaler
+        if not isinstance(scaler, str):
+            raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
         bounded = self._settings["output_activation"] != "identity"
         return make_scaler(scaler, labels=not (bounded and scaler == "standard"))
+
+
+def _dtype_name(dtype: str | type | np.dtype[Any]) -> str:
+    """Return the name of a dtype however it is given; the engine knows which it takes."""
+    if isinstance(dtype, str):
+        return dtype
+    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
+        return np.dtype(dtype).name
+    raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.evaluate import Evaluator
     from rnn_rust.model import RNN
 
 _log = logging.getLogger("rnn_rust")
@@ -36,12 +35,13 @@ def evaluate(
     """
     from rnn_rust import Dataset, load
     from rnn_rust.cli import show
+    from rnn_rust.evaluate import default_evaluator
 
     network = load(model)
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
-    judge = evaluator_for(dataset, network.threshold if threshold is None else threshold)
+    judge = default_evaluator(dataset, network.threshold if threshold is None else threshold)
     result = judge.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
     show.section(f"Evaluation: {model}", str(result))
@@ -75,22 +75,6 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     with replacing(output) as file:
         table.write_csv(file)
     _log.info("Wrote %d predictions to %s", table.height, output)
-
-
-def evaluator_for(dataset: Dataset, threshold: float | None) -> Evaluator:
-    """Return the default evaluator of the labels, with another threshold if there is one."""
-    from rnn_rust.evaluate import (
-        BinaryClassificationEvaluator,
-        RegressionEvaluator,
-        default_evaluator,
-    )
-
-    judge = default_evaluator(dataset)
-    if threshold is None:
-        return judge
-    if isinstance(judge, BinaryClassificationEvaluator):
-        return BinaryClassificationEvaluator(threshold)
-    return RegressionEvaluator(threshold)
 
 
 def prediction_table(model: RNN, dataset: Dataset, path: Path) -> pl.DataFrame:

@@ -110,11 +110,11 @@ def train(
     from rnn_rust import RNN, SGD, Dataset
     from rnn_rust.checks import open_share
     from rnn_rust.cli import show
-    from rnn_rust.cli.score import evaluator_for
+    from rnn_rust.evaluate import default_evaluator
 
     options.refuse_overwriting([data], output)
     dataset = Dataset.from_csv(data, id=id, time=time, features=features, labels=labels)
-    judge = evaluator_for(dataset, threshold)
+    judge = default_evaluator(dataset, threshold)
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=seed)
     model = RNN(
         len(dataset.feature_names), hidden, len(dataset.label_names), seed=seed,

@@ -25,10 +25,13 @@ pub struct Network<T> {
     config: Config,
     layout: Layout,
     parameters: Vec<T>,
+    /// The parameters before the last update.
+    previous: Vec<T>,
 }
 
 impl<T: Real> Network<T> {
-    /// A network with fresh weights. [`Error::Parameter`] if a size is 0.
+    /// A network with fresh weights. [`Error::Parameter`] if a size is 0, or if training it would
+    /// need more memory than there is.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
         let Shape { input, hidden, output } = config.shape;
         for (what, size) in
@@ -38,14 +41,19 @@ impl<T: Real> Network<T> {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
         }
-        let layout = Layout::new::<T>(config.shape);
+        let layout = Layout::new::<T>(config.shape).filter(|layout| fits::<T>(layout.len()));
+        let layout = layout.ok_or_else(|| Error::Parameter {
+            what: "input_size, hidden_size and output_size",
+            expected: "so small that the weights fit into memory",
+            got: format!("{input}, {hidden} and {output}"),
+        })?;
         let mut parameters = vec![T::ZERO; layout.len()];
         for tensor in Tensor::ALL {
             let values = init.values(tensor, config.shape, seed);
             let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
             layout.pack(&mut parameters, tensor, &values)?;
         }
-        Ok(Self { config, layout, parameters })
+        Ok(Self { config, layout, previous: parameters.clone(), parameters })
     }
 
     /// Sizes and nonlinearities.
@@ -63,9 +71,21 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// All weights, for an optimiser to change. Padding must stay zero.
-    pub fn parameters_mut(&mut self) -> &mut [T] {
-        &mut self.parameters
+    /// Lets `step` change all weights; padding must stay zero. If a weight is not finite
+    /// afterwards, the change is taken back, and the answer is `false`.
+    pub fn update(&mut self, step: impl FnOnce(&mut [T])) -> bool {
+        self.previous.copy_from_slice(&self.parameters);
+        step(&mut self.parameters);
+        let finite = self.parameters.iter().all(|w| w.is_finite());
+        if !finite {
+            self.undo();
+        }
+        finite
+    }
+
+    /// Takes the last update back.
+    pub(crate) fn undo(&mut self) {
+        self.parameters.copy_from_slice(&self.previous);
     }
 
     /// One tensor, row-major in the shape that [`Tensor::dimensions`] gives.
@@ -75,11 +95,18 @@ impl<T: Real> Network<T> {
 
     /// Replaces one tensor. [`Error::Shape`] if the size is another.
     pub fn set_tensor(&mut self, tensor: Tensor, values: &[T]) -> Result<()> {
-        self.layout.pack(&mut self.parameters, tensor, values)
+        self.layout.pack(&mut self.parameters, tensor, values)?;
+        self.previous.copy_from_slice(&self.parameters);
+        Ok(())
     }
 
     /// The part of the flat buffer that is `tensor`.
     pub(crate) fn packed(&self, tensor: Tensor) -> &[T] {
         &self.parameters[self.layout.range(tensor)]
     }
+}
+
+/// Whether there is room for the weights, their gradient and a copy.
+fn fits<T>(len: usize) -> bool {
+    len.checked_mul(3).is_some_and(|len| Vec::<T>::new().try_reserve_exact(len).is_ok())
 }

@@ -81,7 +81,7 @@ impl<T: Real> Network<T> {
             workspace.forward(self, data.features(s), pulse)?;
             total += workspace.loss(self, data.labels(s), objective.loss, T::ZERO);
         }
-        Ok(if divisor > 0.0 { total / divisor } else { 0.0 })
+        Ok(mean(total, divisor))
     }
 
     /// The loss of `data` taken as one batch, and its gradient in the layout's order.
@@ -93,9 +93,9 @@ impl<T: Real> Network<T> {
     ) -> Result<(f64, Vec<T>)> {
         self.check(data, true)?;
         let mut workspace = Workspace::for_training(self, data.longest());
-        let (loss, _) =
+        let (sum, divisor) =
             batch_gradient(self, data, &in_order(data), objective, &mut workspace, pulse)?;
-        Ok((loss, workspace.gradient))
+        Ok((mean(sum, divisor), workspace.gradient))
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
@@ -120,7 +120,6 @@ impl<T: Real> Network<T> {
         }
         let mut trainer = Trainer {
             workspace: Workspace::for_training(self, data.longest()),
-            backup: self.parameters().to_vec(),
             order: in_order(data),
         };
         let start = Instant::now();
@@ -156,8 +155,6 @@ fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
 /// What one call to [`Network::train`] keeps from batch to batch.
 struct Trainer<T> {
     workspace: Workspace<T>,
-    /// The parameters before the last update.
-    backup: Vec<T>,
     order: Vec<u32>,
 }
 
@@ -180,32 +177,37 @@ impl<T: Real> Trainer<T> {
         optimizer: &mut dyn Optimizer<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
-        let (mut total, mut weight) = (0.0, 0.0);
+        let (mut total, mut divisors) = (0.0, 0.0);
         for (number, batch) in self.order.chunks(schedule.batch_size).enumerate() {
             let diverged = Error::Diverged { epoch: epoch + 1, batch: number + 1 };
-            let (loss, count) =
+            let (sum, divisor) =
                 batch_gradient(network, data, batch, objective, &mut self.workspace, pulse)?;
-            if count.labels == 0 {
+            if divisor == 0.0 {
                 continue;
             }
-            if !loss.is_finite() {
+            if !sum.is_finite() {
+                // The last update led here.
+                network.undo();
                 return Err(diverged);
             }
-            self.backup.copy_from_slice(network.parameters());
-            optimizer.step(network.parameters_mut(), &self.workspace.gradient);
-            if !network.parameters().iter().all(|w| w.is_finite()) {
-                network.parameters_mut().copy_from_slice(&self.backup);
+            let gradient = &self.workspace.gradient;
+            if !network.update(|parameters| optimizer.step(parameters, gradient)) {
                 return Err(diverged);
             }
             self.workspace.refresh(network);
-            total += loss * count.weight(objective.reduction);
-            weight += count.weight(objective.reduction);
+            total += sum;
+            divisors += divisor;
         }
-        Ok(if weight > 0.0 { total / weight } else { 0.0 })
+        Ok(mean(total, divisors))
     }
 }
 
-/// The loss of one batch; its gradient goes to the workspace.
+/// The loss of a batch from its parts; 0 if there is no label.
+fn mean(sum: f64, divisor: f64) -> f64 {
+    if divisor > 0.0 { sum / divisor } else { 0.0 }
+}
+
+/// `Σ e` of one batch and its divisor; the gradient of their quotient goes to the workspace.
 fn batch_gradient<T: Real>(
     network: &Network<T>,
     data: &Sequences<'_, T>,
@@ -213,13 +215,13 @@ fn batch_gradient<T: Real>(
     objective: Objective,
     workspace: &mut Workspace<T>,
     pulse: &mut Pulse<'_>,
-) -> Result<(f64, LabelCount)> {
+) -> Result<(f64, f64)> {
     workspace.gradient.fill(T::ZERO);
-    let count = LabelCount::of(data, batch);
-    if count.labels == 0 {
-        return Ok((0.0, count));
+    let divisor =
+        LabelCount::of(data, batch).divisor(objective.reduction, network.config().shape.output);
+    if divisor == 0.0 {
+        return Ok((0.0, divisor));
     }
-    let divisor = count.divisor(objective.reduction, network.config().shape.output);
     let scale = T::from_f64(1.0 / divisor);
     let mut total = 0.0;
     for &s in batch {
@@ -229,5 +231,5 @@ fn batch_gradient<T: Real>(
         workspace.backward(network, x, pulse)?;
     }
     network.layout().clear_padding(&mut workspace.gradient);
-    Ok((total / divisor, count))
+    Ok((total, divisor))
 }
