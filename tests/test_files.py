@@ -127,7 +127,7 @@ def test_a_loaded_model_works_in_another_process(path: Path, run_python: RunPyth
 # Saving --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", ["replace", "fsync", "fdopen"])
+@pytest.mark.parametrize("call", ["replace", "fsync"])
 def test_a_failing_save_leaves_the_old_file(
     call: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,10 +47,14 @@ def finite(name: str, value: float, *, least: float = -math.inf) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ParameterError(f"{name} must be a number, got {value!r}")
-    if not (math.isfinite(value) and value >= least):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not (math.isfinite(number) and number >= least):
         bound = "" if least == -math.inf else f" and at least {least:g}"
         raise ParameterError(f"{name} must be finite{bound}, got {value}")
-    return float(value)
+    return number
 
 
 def truth(name: str, value: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -32,7 +32,9 @@ def save(model: RNN, path: str | os.PathLike[str]) -> None:
         with replacing(path) as file:
             file.write(data)
     except OSError as error:
-        raise ModelFileError(f"cannot write the model to {path}: {error.strerror}") from error
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error
 
 
 def load(path: str | os.PathLike[str]) -> RNN:
@@ -49,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> RNN:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ModelFileError(f"cannot read the model {path}: {error.strerror}") from error
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
     try:
         return from_bytes(data)
     except ModelFileError as error:
@@ -67,7 +69,7 @@ def to_bytes(model: RNN) -> bytes:
         "scaler": None if model.scaler is None else model.scaler.to_dict(),
         "feature_names": model.feature_names,
         "label_names": model.label_names,
-        "threshold": model.threshold,
+        "threshold": None if model.threshold is None else finite("threshold", model.threshold),
         "epochs_trained": model.epochs_trained,
     }
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -155,19 +157,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Readers see the old file or the whole new one, never a part; after an error the old file is
     still there.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a saved file is as readable as any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
+        os.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise

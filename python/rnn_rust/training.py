@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from rnn_rust.checks import open_share, truth, whole_number
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
@@ -66,7 +68,7 @@ def fit(
                 shown.append(_evaluate(history, model, evaluator, train, validation))
             _log.info(_line(history[-1], shown))
         answers = [callback(history[-1]) for callback in callbacks]
-        return not any(answer is False for answer in answers)
+        return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
     if validation is not None or callbacks:
         return loop.run(after, every=1)
@@ -87,6 +89,7 @@ def train(
 
     judge = default_evaluator(dataset) if evaluator is None else evaluator
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
+    check_labelled(model, parts[1], "the test part")
     loop = _Loop(model, parts[0], epochs, 1, True, eval_every, progress=True)
 
     def after(history: History) -> None:

@@ -25,6 +25,8 @@ def checked_state(
     DataError
         A value is NaN, infinite or not a number.
     """
+    if not isinstance(state, Mapping):
+        raise ShapeError(f"a state dict maps names to arrays, got {type(state).__name__}")
     given = _fold_biases(dict(state))
     if missing := [name for name in like if name not in given]:
         raise ShapeError(f"the state dict lacks {', '.join(missing)}")
