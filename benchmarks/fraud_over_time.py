@@ -29,9 +29,9 @@ def single_rows(train: rnn.Dataset, test: rnn.Dataset) -> float:
 def over_time(train: rnn.Dataset, test: rnn.Dataset, seed: int) -> float:
     """Return the PR-AUC of the network, which sees the purchases up to each."""
     model = rnn.RNN(
-        29, 10, 1, output_activation="sigmoid", optimizer=rnn.SGD(2.0), scaler="standard", seed=seed
+        29, 10, 1, output_activation="sigmoid", optimizer=rnn.SGD(0.5), scaler="standard", seed=seed
     )
-    history = model.fit(train, epochs=60, batch_size=32)
+    history = model.fit(train, epochs=40, batch_size=32)
     print(f"  {history}")
     return rnn.BinaryClassificationEvaluator().evaluate(model, test).pr_auc
 
