@@ -1,12 +1,22 @@
-"""Fixtures for several test files."""
+"""Fixtures and helpers for several test files."""
 
 from __future__ import annotations
 
+import logging
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+
+from rnn_rust.cli import main
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (DEBUG|INFO|WARNING|ERROR) +(.*)$")
 
 RunPython = Callable[[str], subprocess.CompletedProcess[str]]
 
@@ -22,3 +32,66 @@ def run_python() -> RunPython:
         return done
 
     return run
+
+
+# The command line ----------------------------------------------------------------------------
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def run_well(*args: object) -> Result:
+    result = run(*args)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def check_error(result: Result, *words: object) -> None:
+    """Exactly one line on standard error, none elsewhere, and exit code 2."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("Error: ")
+    for word in words:
+        assert str(word) in lines[0]
+
+
+@pytest.fixture
+def logger_as_before() -> Iterator[None]:
+    logger = logging.getLogger("rnn_rust")
+    state = logger.level, logger.propagate, logger.handlers[:]
+    yield
+    logger.level, logger.propagate, logger.handlers[:] = state
+    logger.manager._clear_cache()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in a folder of its own: commands write into the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def data(folder: Path) -> Path:
+    """Sequences with awkward ids and times, whose rows stand in no order, and a blank line."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{name},2024-01-{day:02d},{rng.random():.3f},{rng.random():.3f},{rng.integers(2)}"
+        for name in ("007", '"a, b"', "x y", "1.0", "é", "9e3", "00", "-1", "end", "N/A")
+        for day in range(1, 6)
+    ]
+    shuffled = [rows[i] for i in rng.permutation(len(rows))]
+    shuffled.insert(20, "")
+    path = folder / "data.csv"
+    path.write_text("\n".join(["name,t,x1,x2,y1", *shuffled]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def model(data: Path) -> Path:
+    """A model trained on ``data``, in the current folder."""
+    run_well("train", data, "--epochs", 3, "--learning-rate", 0.1)
+    return Path("model.safetensors")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import doctest
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -61,6 +64,18 @@ def test_nothing_can_be_changed_from_outside(ds: Dataset) -> None:
             array[0] = 0
     with pytest.raises(dataclasses.FrozenInstanceError):
         ds[0].id = "z"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "way", [copy.copy, copy.deepcopy, lambda ds: pickle.loads(pickle.dumps(ds))]
+)
+def test_copies_are_read_only_too(ds: Dataset, way: Callable[[Dataset], Dataset]) -> None:
+    again = way(ds.normalize())
+    assert again.to_frame().equals(ds.to_frame())
+    assert again.denormalize_labels([0.5]) == ds.denormalize_labels([0.5])
+    for array in (again.features, again.labels, again.offsets, again.ids, again.times):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 @pytest.mark.parametrize(
@@ -132,18 +147,31 @@ def test_default_ids_times_and_names() -> None:
         ({"offsets": [0, 4, 3, 6]}, DataError, "offsets: 3 at position 2 follows 4"),
         ({"offsets": [1, 6]}, DataError, "offsets: they run from 1 to 6"),
         ({"offsets": [0, 3, 5]}, DataError, "offsets: they run from 0 to 5"),
-        ({"offsets": [0.0, 6.0]}, DataError, r"offsets: dtype float64, shape \(2,\)"),
+        ({"features": [[10**400, 1]] * 6}, DataError, "features: not all values are numbers of 64"),
+        ({"offsets": [0, 2.5, 6]}, DataError, "offsets: 2.5 at position 1 is no whole number"),
+        ({"offsets": [0, np.nan, 6]}, DataError, "offsets: nan at position 1 is no whole number"),
+        ({"offsets": [0, "a", 6]}, DataError, r"offsets: dtype <U21, shape \(3,\)"),
+        ({"offsets": [[0], [3, 6]]}, ShapeError, "offsets: rows of different lengths"),
         ({"offsets": [0]}, DataError, r"offsets: dtype int64, shape \(1,\)"),
-        ({"offsets": np.array([0, 2**64 - 1, 6], "u8")}, DataError, "offsets: -1 at position 1"),
+        ({"offsets": np.array([0, 2**63], "u8")}, DataError, f"they run from 0 to {2**63}"),
+        ({"offsets": np.array([0, 2**63, 6], "u8")}, DataError, f"offsets: 6 .* follows {2**63}"),
         ({"ids": ["a", "b"]}, ShapeError, r"ids: shape \(2,\)"),
         ({"ids": ["a", "b", "a"]}, DataError, "ids: a stands for 2 sequences"),
         ({"ids": [1.0, 2.0, 3.0]}, DataError, "ids: dtype float64"),
         ({"ids": ["a", None, 3]}, DataError, "ids: dtype object"),
+        ({"ids": ["a", "b", 1]}, DataError, "ids: dtype object; give strings or integers, all of"),
+        ({"ids": [[1], [2, 3], 4]}, ShapeError, "ids: rows of different lengths"),
         ({"times": [1, 2]}, ShapeError, r"times: shape \(2,\)"),
         ({"times": [1, 2, 2, 0, 0, 1]}, DataError, "times, row 2: 2 does not come after 2"),
         ({"times": [1, 2, np.nan, 0, 0, 1]}, DataError, "times, row 2: nan is no time"),
         ({"times": list("abcadc")}, DataError, "times, row 5: c does not come after d"),
         ({"times": [b"a"] * 6}, DataError, r"times: dtype \|S1"),
+        ({"times": [1, 2, "3", 0, 0, 1]}, DataError, "times: dtype object; give numbers, dates"),
+        ({"times": [10**20] * 6}, DataError, r"times: dtype object; .*\(integers of 64 bits\)"),
+        ({"times": [datetime.datetime.now(datetime.UTC)] * 6}, DataError, "have a time zone"),
+        ({"feature_names": [1, 2]}, ParameterError, r"list of strings, got \[1, 2\]"),
+        ({"feature_names": "uv"}, ParameterError, "list of strings, got 'uv'"),
+        ({"label_names": 5}, ParameterError, "list of strings, got 5"),
         ({"feature_names": ["u"]}, ShapeError, r"1 names \('u',\) for 2 columns"),
         ({"feature_names": ["u", "y1"]}, ParameterError, "must all differ"),
         ({"label_names": ["id"]}, ParameterError, "must all differ, also from 'id'"),
@@ -153,6 +181,31 @@ def test_bad_arrays(changes: dict[str, object], error: type[Exception], message:
     arguments = {"features": X, "labels": Y, "offsets": OFFSETS} | changes
     with pytest.raises(error, match=message):
         Dataset.from_arrays(**arguments)
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [[0.0, 3.0, 4.0, 6.0], np.array(OFFSETS, object), np.array(OFFSETS, "f4"), range(0, 7, 2)],
+)
+def test_offsets_are_whole_numbers_of_any_type(offsets: object) -> None:
+    ds = Dataset.from_arrays(X, Y, offsets)
+    assert ds.offsets.dtype == np.int64
+    assert ds.offsets.tolist() == [int(bound) for bound in offsets]
+
+
+def test_names_may_be_an_array() -> None:
+    ds = Dataset.from_arrays(X, None, OFFSETS, feature_names=np.array(["u", "v"]), label_names=[])
+    assert (ds.feature_names, ds.label_names) == (("u", "v"), ())
+
+
+def test_dates_of_python_as_times() -> None:
+    days = [datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)]
+    ds = Dataset.from_arrays([1, 2], None, [0, 2], times=days)
+    assert ds.times.dtype == np.dtype("M8[D]")
+    assert ds.to_frame()["t"].to_list() == days
+    moments = [datetime.datetime(2024, 1, 1, 12), datetime.datetime(2024, 1, 1, 12, 0, 0, 1)]
+    ds = Dataset.from_arrays([1, 2], None, [0, 2], times=moments)
+    assert ds.to_frame()["t"].to_list() == moments
 
 
 def test_dates_and_text_as_times() -> None:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.evaluate import classification, regression
+from rnn_rust.evaluate import classification, default_evaluator, regression
 
 NAN = np.nan
 few = settings(max_examples=50, deadline=None)
@@ -21,14 +21,17 @@ regress = rnn.RegressionEvaluator()
 
 
 def data_set(labels, offsets=None, center=0.0, scale=1.0, dtype=np.float32):
-    """Something like a Dataset whose stored labels are ``(label - center) / scale``."""
+    """Return a normalised Dataset whose stored labels are ``(label - center) / scale``."""
     raw = np.asarray(labels, dtype=np.float64).reshape(len(labels), -1)
-    return SimpleNamespace(
-        labels=((raw - center) / scale).astype(dtype),
-        offsets=np.asarray([0, len(raw)] if offsets is None else offsets),
+    dataset = rnn.Dataset.from_arrays(
+        np.zeros(len(raw)),
+        ((raw - center) / scale).astype(dtype),
+        [0, len(raw)] if offsets is None else offsets,
         label_names=[f"y{i}" for i in range(raw.shape[1])],
-        denormalize_labels=lambda values: values * scale + center,
     )
+    dataset.normalizer = rnn.MinMaxScaler().fit(dataset)
+    dataset.normalizer.label_shift_[:], dataset.normalizer.label_scale_[:] = center, scale
+    return dataset
 
 
 def model(predictions):
@@ -79,6 +82,20 @@ def test_a_relative_threshold_is_above_zero(threshold):
     with pytest.raises(ParameterError, match="above 0; got"):
         rnn.RegressionEvaluator(threshold)
     assert rnn.BinaryClassificationEvaluator(threshold).threshold == threshold
+
+
+@pytest.mark.parametrize("judge", [classify.evaluate, regress.evaluate])
+def test_an_evaluation_needs_a_data_set(judge):
+    one = data_set([0, 1])[0]
+    for call in (lambda: judge(model([0, 1]), one), lambda: default_evaluator(one)):
+        with pytest.raises(ParameterError, match=r"needs a Dataset, not a Sequence; .*subset"):
+            call()
+
+
+def test_the_default_evaluator_looks_at_labels_in_original_units():
+    two_values = rnn.Dataset.from_arrays(np.zeros(2), [10, 20], [0, 2]).normalize()
+    assert two_values.labels.ravel().tolist() == [0, 1]
+    assert isinstance(default_evaluator(two_values), rnn.RegressionEvaluator)
 
 
 def test_evaluators_are_values():
@@ -136,11 +153,18 @@ def test_an_output_equal_to_the_threshold_is_negative():
     assert logits.accuracy == 1
 
 
-def test_classification_pools_label_columns_and_takes_stored_labels_as_they_are():
-    dataset = data_set([[0, 1], [1, NAN]], center=5.0)
-    dataset.labels += 5
+def test_classification_pools_label_columns():
+    dataset = data_set([[0, 1], [1, NAN]])
     result = classify.evaluate(model([[0.1, 0.9], [0.2, 0.3]]), dataset)
     assert (result.tp, result.tn, result.fn, result.missing) == (1, 1, 1, 1)
+
+
+def test_classification_of_a_normalised_data_set_is_in_original_units():
+    dataset = rnn.Dataset.from_arrays(np.zeros(3), [1, NAN, 1], [0, 3]).normalize()
+    assert dataset.labels[0] == 0
+    result = classify.evaluate(model([0.1, 0.0, -0.6]), dataset)
+    assert (result.tp, result.fn, result.tn, result.missing) == (1, 1, 0, 1)
+    assert isinstance(default_evaluator(dataset), rnn.BinaryClassificationEvaluator)
 
 
 @pytest.mark.parametrize("labels", [[0, 2, 0.5], [0, -1, 1]])

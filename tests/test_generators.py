@@ -5,6 +5,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -165,14 +166,16 @@ class TestFraud:
             ({"rows": 0}, "rows must be at least 1"),
             ({"rows": 50, "decimals": -1}, "decimals must be at least 0"),
             ({"rows": 50, "seed": -1}, "seed must be at least 0"),
-            ({"rows": 1000, "fraud_rate": 0.5}, "fraud_rate asks for 500 frauds"),
-            ({"rows": 1000, "fraud_rate": -0.1}, "fraud_rate must be from 0 to 1"),
-            ({"rows": 1000, "fraud_rate": float("nan")}, "fraud_rate must be from 0 to 1"),
+            ({"rows": 1000, "fraud_rate": 0.5}, "500 frauds are too many"),
+            ({"rows": 1000, "fraud_rate": -0.1}, "fraud_rate must be finite and at least 0"),
+            ({"rows": 1000, "fraud_rate": 1.1}, "the share of frauds must be at most 1, got 1.1"),
+            ({"rows": 1000, "fraud_rate": float("nan")}, "fraud_rate must be finite"),
+            ({"rows": 1000, "fraud_rate": "a"}, "fraud_rate must be a number, got 'a'"),
         ],
     )
-    def test_bad_arguments(self, arguments: dict[str, float], message: str) -> None:
+    def test_bad_arguments(self, arguments: dict[str, Any], message: str) -> None:
         with pytest.raises(ParameterError, match=re.escape(message)):
-            fraud.generate(**arguments)  # type: ignore[arg-type]
+            fraud.generate(**arguments)
 
 
 class TestWriteCsv:
@@ -186,7 +189,7 @@ class TestWriteCsv:
     def test_an_error_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"
         path.write_text("old")
-        broken = pl.LazyFrame({"x": ["1", "no number"]}).cast(pl.Int64)
+        broken = pl.DataFrame({"x": [[1, 2]]})  # a list does not fit a cell
         with pytest.raises(pl.exceptions.PolarsError):
             fraud.write_csv(broken, path)
         assert path.read_text() == "old"
@@ -195,6 +198,10 @@ class TestWriteCsv:
     def test_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match=r"create the folder .*nowhere first"):
             fraud.write_csv(pl.DataFrame({"x": [1]}), tmp_path / "nowhere" / "a.csv")
+
+    def test_a_directory_is_no_place(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"cannot write .*: it is not a regular file"):
+            fraud.write_csv(pl.DataFrame({"x": [1]}), tmp_path)
 
 
 class TestKaggle:
@@ -225,7 +232,16 @@ class TestKaggle:
         ("changes", "message"),
         [
             ({'"V3",': '"W3",', '"Class"': '"Label"'}, "line 1: the header lacks V3, Class;"),
-            ({"2.1": "two"}, "not Kaggle's card-fraud table"),
+            ({'"V3",': '"V3","Time",'}, "columns 1 and 5 of the header are both named 'Time'"),
+            ({",2.1,": ",two,"}, "line 3, column 'V2': 'two' is not a number"),
+            ({",2.1,": ",,"}, "line 3, column 'V2': the cell is empty"),
+            ({",2.1,": ",nan,"}, "line 3, column 'V2': the value is nan"),
+            ({",2.1,": ","}, "line 3: the row is too short: 30 cells where the header has 31"),
+            ({",2.1,": ",2.1,2.1,"}, "line 3: the row is too long: 32 cells"),
+            ({"1e+05": "noon"}, "line 2, column 'Time': 'noon' is not a number"),
+            ({',"1"': ',"2"'}, "line 5, column 'Class': 2 is no class; give 1 for fraud, else 0"),
+            ({',"1"': ","}, "line 5, column 'Class': the class is missing"),
+            ({',"1"': ""}, "line 5: the row is too short"),
         ],
     )
     def test_another_table_is_refused(
@@ -236,14 +252,36 @@ class TestKaggle:
             kaggle.convert(source, tmp_path / "out.csv")
         assert [file.name for file in tmp_path.iterdir()] == ["in.csv"]
 
-    def test_empty_file_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "in.csv").touch()
-        with pytest.raises(DataError, match=r"in\.csv"):
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", r"in\.csv is empty"),
+            (",".join(kaggle.COLUMNS) + "\n", r"in\.csv: there are no rows"),
+        ],
+    )
+    def test_a_file_without_rows_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / "in.csv").write_text(text)
+        with pytest.raises(DataError, match=message):
             kaggle.convert(tmp_path / "in.csv", tmp_path / "out.csv")
+        assert not (tmp_path / "out.csv").exists()
 
-    def test_missing_source(self, tmp_path: Path) -> None:
+    def test_places_that_are_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match="no such file"):
             kaggle.convert(tmp_path / "in.csv", tmp_path / "out.csv")
+        with pytest.raises(DataError, match="is a directory"):
+            kaggle.convert(tmp_path, tmp_path / "out.csv")
+        with pytest.raises(DataError, match=r"cannot write .*: it is not a regular file"):
+            kaggle.convert(self.write(tmp_path / "in.csv"), tmp_path)
+
+    def test_the_source_is_not_overwritten(self, tmp_path: Path) -> None:
+        source = self.write(tmp_path / "in.csv")
+        before = source.read_bytes()
+        link = tmp_path / "link.csv"
+        link.symlink_to(source)
+        for output in (source, link):
+            with pytest.raises(ParameterError, match="is the source itself"):
+                kaggle.convert(source, output)
+        assert source.read_bytes() == before
 
     def test_length_must_be_positive(self, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="length must be at least 1"):

@@ -1,24 +1,16 @@
 """The log as people see it: levels, time stamps, colours, and no effect on other loggers."""
 
 import logging
-import re
 
 import pytest
+from conftest import LOG_LINE
 from rich.console import Console
 
 from rnn_rust import log
 from rnn_rust.errors import ParameterError
 
-LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (DEBUG|INFO|WARNING|ERROR) +(.*)$")
 logger = logging.getLogger("rnn_rust")
-
-
-@pytest.fixture(autouse=True)
-def logger_as_before():
-    state = logger.level, logger.propagate, logger.handlers[:]
-    yield
-    logger.level, logger.propagate, logger.handlers[:] = state
-    logger.manager._clear_cache()
+pytestmark = pytest.mark.usefixtures("logger_as_before")
 
 
 def say_everything():
@@ -33,7 +25,7 @@ def test_a_line_has_microseconds_level_and_message(capsys):
     logger.info("Epoch %d: loss %g", 10, 0.25)
     output = capsys.readouterr()
     assert output.out == ""
-    assert LINE.match(output.err.rstrip("\n")).groups() == ("INFO", "Epoch 10: loss 0.25")
+    assert LOG_LINE.match(output.err.rstrip("\n")).groups() == ("INFO", "Epoch 10: loss 0.25")
 
 
 @pytest.mark.parametrize(("verbosity", "count"), [*zip(log.LEVELS, (4, 3, 2, 1), strict=True)])
@@ -42,7 +34,7 @@ def test_verbosity_is_the_least_level_shown(capsys, verbosity, count):
     say_everything()
     lines = capsys.readouterr().err.splitlines()
     wanted = [level.upper() for level in log.LEVELS][-count:]
-    assert [LINE.match(line).group(1) for line in lines] == wanted
+    assert [LOG_LINE.match(line).group(1) for line in lines] == wanted
 
 
 def test_a_second_setup_changes_the_level_and_repeats_nothing(capsys):
@@ -70,7 +62,7 @@ def test_a_long_line_stays_one_line_and_markup_is_text(capsys):
     log.setup()
     message = "[red]:smile: 'a/b' " + "word " * 100
     logger.info(message)
-    assert LINE.match(capsys.readouterr().err.rstrip("\n")).group(2) == message
+    assert LOG_LINE.match(capsys.readouterr().err.rstrip("\n")).group(2) == message
 
 
 def test_a_traceback_follows_its_line(capsys):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+import errno
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -152,6 +155,7 @@ GOOD = "a,1,1,2,3\n"
         ('"",2,3,4,5\n', "line 3, column 'id': the cell is empty"),
         ("a,,3,4,5\n", "line 3, column 't': the cell is empty"),
         ("a,nan,3,4,5\n", "line 3, column 't': nan is not usable as a time"),
+        (f"a,{10**19},3,4,5\n", f"line 3, column 't': {10**19} is not usable as a time"),
         ("a,noon,3,4,5\n", "line 3, column 't': 'noon' is not a time"),
         ("a,2024-01-31,3,4,5\n", "line 3, column 't': '2024-01-31' is not a time like those"),
         ("b,1,3,4,5\na,1,3,4,5\n", "line 4: id 'a' has a row at time 1 already, line 2"),
@@ -194,7 +198,8 @@ def test_dates_that_have_no_order(write: Write, times: list[str], message: str) 
         ("id,t,x1,a\na,1,2,3\n", "no label column ('y*' or 'l*'); columns seen: "),
         ((HEADER + "b,1,1,2,3\nä,1,1,2,3\n").encode("latin-1"), "line 3: not UTF-8 text"),
         ((HEADER + GOOD).encode("utf-16"), "line 1: not UTF-8 text"),
-        ((HEADER + GOOD).replace("\n", "\r"), "not readable as CSV"),
+        ((HEADER + GOOD).replace("\n", "\r"), "line 1: the line ends with a carriage return alone"),
+        (HEADER + GOOD.replace("\n", "\r") * 3, "not readable as CSV"),
     ],
 )
 def test_bad_files(write: Write, content: str | bytes, message: str) -> None:
@@ -204,16 +209,40 @@ def test_bad_files(write: Write, content: str | bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"id": "card"}, "no column 'card', named in id=; columns seen: 'id', 't', 'x1'"),
-        ({"features": ["x1", "x9"]}, "no column 'x9', named in features="),
+        ({"id": "card"}, "no column 'card', asked for as id; columns seen: 'id', 't', 'x1'"),
+        ({"features": ["x1", "x9"]}, "no column 'x9', asked for as features;"),
         ({"features": []}, "no feature column"),
-        ({"features": ["x1", "y1"], "labels": "y1"}, "column 'y1' is named in features= and"),
-        ({"features": ["x1", "x1"]}, "column 'x1' is named in features= and again in features="),
-        ({"id": "x1", "time": "x1"}, "column 'x1' is named in id= and again in time="),
+        ({"features": ["x1", "y1"], "labels": "y1"}, "column 'y1' is asked for as features, and"),
+        ({"features": ["x1", "x1"]}, "column 'x1' is asked for as features, and again as feat"),
+        ({"id": "x1", "time": "x1"}, "column 'x1' is asked for as id, and again as time"),
     ],
 )
 def test_bad_choices_of_columns(write: Write, columns: dict[str, object], message: str) -> None:
     assert read_error(write(HEADER + GOOD), **columns).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": 1}, "id must be the name of a column, got 1"),
+        ({"time": ["t"]}, r"time must be the name of a column, got \['t'\]"),
+        ({"features": 7}, "features must be column names, got 7"),
+        ({"labels": ["y1", 2]}, r"labels must be column names, got \['y1', 2\]"),
+    ],
+)
+def test_column_names_are_text(write: Write, columns: dict[str, Any], message: str) -> None:
+    path = write(HEADER + GOOD)
+    with pytest.raises(ParameterError, match=message):
+        Dataset.from_csv(path, **columns)
+    with pytest.raises(ParameterError, match=message):
+        Dataset.from_frame(pl.read_csv(path), **columns)
+
+
+def test_advice_is_for_python_and_the_command_line(write: Write) -> None:
+    message = read_error(write("card,t,x1\na,1,2\n"), id="card")
+    advice = "name at least one with labels (--labels on the command line); labels=[] in Python"
+    assert advice in message
+    assert "id (--id on the command line)" in read_error(write("card,t,x1,y\na,1,2,3\n"))
 
 
 def test_a_long_header_is_not_printed_in_full(write: Write) -> None:
@@ -231,7 +260,20 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
         Dataset.from_csv(tmp_path / "nowhere.csv")
     with pytest.raises(FileNotFoundError):
         Dataset.from_csv("nowhere.csv")
+    for path in (Path(__file__) / "below_a_file.csv", "with\0nul.csv"):
+        with pytest.raises(MissingFileError):
+            Dataset.from_csv(path)
     assert read_error(tmp_path).startswith("is a directory")
+    assert read_error(Path(os.devnull)).startswith("is not a regular file")
+
+
+def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = write(HEADER + GOOD)
+    monkeypatch.setattr(Path, "open", refuse)
+    assert read_error(path).startswith("cannot be read: Permission denied; ")
 
 
 FRAME = pl.DataFrame({"id": ["b", "a", "b"], "t": [2, 1, 1], "x": [1, 2, 3], "y": [1, None, 0]})

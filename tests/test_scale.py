@@ -134,6 +134,12 @@ def test_use_before_fit(scaler: Scaler) -> None:
     assert not scaler_from_dict(scaler.to_dict()).is_fitted
 
 
+@pytest.mark.parametrize("name", ["fit", "transform", "fit_transform", "inverse_transform"])
+def test_a_scaler_takes_whole_data_sets(name: str) -> None:
+    with pytest.raises(ParameterError, match=r"needs a Dataset, not a Sequence; dataset\.subset"):
+        getattr(MinMaxScaler().fit(make()), name)(make()[0])
+
+
 def test_wrong_number_of_columns() -> None:
     scaler = StandardScaler().fit(make())
     with pytest.raises(ShapeError, match=r"features of shape \(4, 2\): .* fitted on 3 feature"):

@@ -93,9 +93,11 @@ def test_bad_fractions(fractions: tuple[float, ...]) -> None:
         make(10).split(*fractions)
 
 
-def test_nan_is_no_fraction() -> None:
-    with pytest.raises(ParameterError, match="fractions"):
-        make(10).split(float("nan"))
+@pytest.mark.parametrize("fraction", [float("nan"), "a", None, [0.5]])
+def test_what_is_no_fraction(fraction: float) -> None:
+    for fractions in ((fraction,), (0.5, fraction)):
+        with pytest.raises(ParameterError, match="fractions"):
+            make(10).split(*fractions)
 
 
 def test_an_empty_part_is_an_error() -> None:

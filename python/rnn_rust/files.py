@@ -7,9 +7,11 @@ spaces), so that equal models are equal files.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -159,16 +161,30 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place when the block ends well.
 
     Readers see the old file or the whole new one, never a part; after an error the old file is
-    still there.
+    still there. The new file has the permissions of the old one.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, or is not a regular file; it names ``path``.
     """
-    target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
+        old = target.stat().st_mode if target.exists() else None
+        if old is not None and not stat.S_ISREG(old):
+            raise OSError(errno.EINVAL, "it is not a regular file")
         with open(temporary, "xb") as file:
+            if old is not None:
+                os.chmod(temporary, stat.S_IMODE(old))
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, reason, os.fspath(path)) from None
         raise

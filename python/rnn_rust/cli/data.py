@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rnn_rust.checks import finite, whole_number
 from rnn_rust.cli import options
 
 _log = logging.getLogger("rnn_rust")
@@ -21,10 +22,29 @@ def data(ctx: click.Context) -> None:
 
 
 @data.command(short_help="Generate made-up card purchases, some of them fraud.")
-@click.option("--rows", type=int, default=284_807, show_default=True, help="Purchases.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same gives the same.")
 @click.option(
-    "--fraud-rate", type=float, default=0.00173, show_default=True, help="Share of frauds."
+    "--rows",
+    type=int,
+    default=284_807,
+    show_default=True,
+    callback=options.checked(whole_number, least=1),
+    help="Purchases.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    callback=options.checked(whole_number, least=0),
+    help="The same gives the same.",
+)
+@click.option(
+    "--fraud-rate",
+    type=float,
+    default=0.00173,
+    show_default=True,
+    callback=options.checked(finite, least=0),
+    help="Share of frauds.",
 )
 @click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
 @options.verbosity
@@ -43,7 +63,14 @@ def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
 @data.command(short_help="Turn Kaggle's creditcard.csv into sequences.")
 @click.argument("source", type=options.INPUT, metavar="CREDITCARD.CSV")
 @click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
-@click.option("--length", type=int, default=10, show_default=True, help="Rows of a sequence.")
+@click.option(
+    "--length",
+    type=int,
+    default=10,
+    show_default=True,
+    callback=options.checked(whole_number, least=1),
+    help="Rows of a sequence.",
+)
 @options.verbosity
 def kaggle(source: Path, output: Path, length: int) -> None:
     """Turn Kaggle's card-fraud file (Time, V1 to V28, Amount, Class) into sequences.
@@ -52,6 +79,5 @@ def kaggle(source: Path, output: Path, length: int) -> None:
     """
     from rnn_rust.data.kaggle import convert
 
-    options.refuse_overwriting([source], output)
     convert(source, output, length)
     _log.info("Wrote %s", output)

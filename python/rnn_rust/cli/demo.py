@@ -98,14 +98,23 @@ def demo(name: str, output: Path) -> None:
 
 
 def _find(name: str) -> Path | None:
-    """Return the data file in the project's folder, or in the current one; None if in neither."""
+    """Return the project's data file, in the folder of its source or the current one, if there.
+
+    A file of that name in any other folder is not the project's, but somebody's own.
+    """
     inside = Path("data", f"{name}.csv")
     # Where the package is used from its source, the folder is three levels up.
     for folder in (Path(__file__).resolve().parents[3], Path.cwd()):
         path = folder / inside
-        if path.is_file():
+        if path.is_file() and _is_source(folder):
             return inside if folder == Path.cwd() else path
     return None
+
+
+def _is_source(folder: Path) -> bool:
+    """Whether a folder holds the source of this project."""
+    project = folder / "pyproject.toml"
+    return project.is_file() and b'name = "rnn-rust"' in project.read_bytes()
 
 
 def _read(name: str, path: Path | None) -> Dataset:

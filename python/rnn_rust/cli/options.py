@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from rnn_rust import log
+from rnn_rust.checks import finite
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 INPUT = click.Path(path_type=Path)
 """A file to read. The code that reads it says best what is wrong with it."""
@@ -30,7 +33,20 @@ class OutputFile(click.Path):
             self.fail(f"{path} is not a regular file", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"there is no folder {path.parent}; create it first", param, ctx)
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            self.fail(f"no file can be made in {path.parent}: {error.strerror}", param, ctx)
         return path
+
+
+def checked(check: Callable[..., Any], **bounds: float) -> Callback:
+    """Return a callback that checks a value as the library does, by the name of its option."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        return None if value is None else check(param.opts[0], value, **bounds)
+
+    return callback
 
 
 def refuse_overwriting(inputs: list[Path], output: Path) -> None:
@@ -69,7 +85,7 @@ def verbosity(command: Command) -> Command:
 def threshold(command: Command) -> Command:
     """Add ``--threshold``."""
     return click.option(
-        "--threshold", type=float, metavar="NUMBER",
+        "--threshold", type=float, metavar="NUMBER", callback=checked(finite),
         help="0/1 labels: an output above it is positive.  [default: 0.5]  Other labels: the "
         "relative error that counts as right.  [default: 0.1]",
     )(command)  # fmt: skip

@@ -29,10 +29,11 @@ def section(title: str, body: str | Table) -> None:
     console.print()
 
 
-def next_steps(*commands: tuple[object, ...]) -> None:
-    """Print commands that could be typed next, quoted for a shell."""
+def next_steps(*commands: tuple[object, ...], note: str) -> None:
+    """Print commands that could be typed next, quoted for a shell, and a note on them."""
     lines = [shlex.join(["rnn-rust", *map(str, command)]) for command in commands]
     console = _console()
     console.print(Text("What to type next", style="bold cyan"))
     for line in lines:
         console.print(Text(f"  {line}", style="green"), soft_wrap=True)
+    console.print(Text(note), soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from rnn_rust.checks import finite, open_share, whole_number
 from rnn_rust.cli import options
 from rnn_rust.cli.errors import INTERRUPTED
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.evaluate import Evaluator
     from rnn_rust.model import RNN
+
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
 _log = logging.getLogger("rnn_rust")
 
@@ -31,32 +34,50 @@ class Schedule(TypedDict):
 
 @click.command(short_help="Train a model on a CSV file and save it.")
 @click.argument("data", type=options.INPUT, metavar="DATA.CSV")
-@click.option("--hidden", type=int, default=10, show_default=True, help="Hidden units.")
+@click.option(
+    "--hidden",
+    type=int,
+    default=10,
+    show_default=True,
+    callback=options.checked(whole_number, least=1),
+    help="Hidden units.",
+)
 @click.option(
     "--activation",
+    type=click.Choice(ACTIVATIONS),
     default="tanh",
     show_default=True,
-    metavar="NAME",
-    help="Of the hidden units: tanh, relu, sigmoid or identity.",
+    help="Of the hidden units.",
 )
 @click.option(
     "--output-activation",
+    type=click.Choice(ACTIVATIONS),
     default="identity",
     show_default=True,
-    metavar="NAME",
-    help="Of the outputs, one of the same; sigmoid suits 0/1 labels.",
+    help="Of the outputs; sigmoid suits 0/1 labels.",
 )
 @click.option(
-    "--learning-rate", type=float, default=0.001, show_default=True, help="Size of a step."
+    "--learning-rate",
+    type=float,
+    default=0.001,
+    show_default=True,
+    callback=options.checked(finite, least=0),
+    help="Size of a step.",
 )
 @click.option(
-    "--epochs", type=int, default=100, show_default=True, help="Passes over the training part."
+    "--epochs",
+    type=int,
+    default=100,
+    show_default=True,
+    callback=options.checked(whole_number, least=1),
+    help="Passes over the training part.",
 )
 @click.option(
     "--train-ratio",
     type=float,
     default=0.8,
     show_default=True,
+    callback=options.checked(open_share),
     help="Share of the sequences to train on; the others are for testing.",
 )
 @click.option(
@@ -64,9 +85,17 @@ class Schedule(TypedDict):
     type=int,
     default=10,
     show_default=True,
+    callback=options.checked(whole_number, least=1),
     help="Epochs between two evaluations in the log.",
 )
-@click.option("--batch-size", type=int, default=1, show_default=True, help="Sequences per update.")
+@click.option(
+    "--batch-size",
+    type=int,
+    default=1,
+    show_default=True,
+    callback=options.checked(whole_number, least=1),
+    help="Sequences per update.",
+)
 @click.option(
     "--scaler",
     type=click.Choice(["minmax", "standard", "none"]),
@@ -76,19 +105,24 @@ class Schedule(TypedDict):
 )
 @click.option(
     "--init",
+    type=click.Choice(["pytorch", "glorot_uniform", "orthogonal", "uniform"]),
     default="pytorch",
     show_default=True,
-    metavar="NAME",
-    help="Of the weights: pytorch, glorot_uniform, orthogonal or uniform.",
+    help="How the weights begin.",
 )
 @click.option(
-    "--dtype", default="float32", show_default=True, metavar="NAME", help="float32 or float64."
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="Of weights and arithmetic.",
 )
 @click.option(
     "--seed",
     type=int,
     default=0,
     show_default=True,
+    callback=options.checked(whole_number, least=0),
     help="Of split, initial weights and order; the same seed gives the same model.",
 )
 @options.threshold
@@ -108,14 +142,13 @@ def train(
     ends the training early and saves the weights of the last finished update.
     """
     from rnn_rust import RNN, SGD, Dataset
-    from rnn_rust.checks import open_share
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator
 
     options.refuse_overwriting([data], output)
     dataset = Dataset.from_csv(data, id=id, time=time, features=features, labels=labels)
     judge = default_evaluator(dataset, threshold)
-    parts = dataset.split(open_share("train_ratio", train_ratio), seed=seed)
+    parts = dataset.split(train_ratio, seed=seed)
     model = RNN(
         len(dataset.feature_names), hidden, len(dataset.label_names), seed=seed,
         optimizer=SGD(learning_rate), scaler=None if scaler == "none" else scaler,
@@ -182,4 +215,5 @@ def show_saved(
         *first,
         ("predict", output, data, *column_options, "--output", "predictions.csv"),
         ("evaluate", output, data, *column_options),
+        note=f"{data} holds the training part too, which flatters: evaluate on new data.",
     )

@@ -6,6 +6,7 @@ caller's arrays do not reach the data set, and the engine can read the memory as
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,19 +73,15 @@ def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     ShapeError
         The values are not a matrix.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ShapeError(
-            f"{what}: rows of different lengths; give one row per time step, "
-            "all equally long, and the sequence boundaries in offsets"
-        ) from error
+    array = _as_array(values, what)
     if array.dtype.kind not in "biufO":
         raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")
     try:
         matrix = np.array(array, dtype=float_dtype(array.dtype), order="C")
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{what}: not all values are numbers ({error}); convert them") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{what}: not all values are numbers of 64 bits ({error}); convert them"
+        ) from error
     if isinstance(values, np.ma.MaskedArray):
         matrix[np.ma.getmaskarray(values)] = np.nan
     if matrix.ndim == 1:
@@ -114,28 +111,33 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        The boundaries are not integers, leave rows out, overlap, or make a sequence empty.
+        The boundaries are not whole numbers, leave rows out, overlap, or make a sequence empty.
     """
-    array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or array.size < 2:
+    array = _as_array(values, "offsets")
+    if array.ndim != 1 or array.dtype.kind not in "iufO" or array.size < 2:
         raise DataError(
             f"offsets: dtype {array.dtype}, shape {array.shape}; give integers (S + 1,) that begin "
             f"with 0 and end with the number of rows, {rows}"
         )
-    offsets = np.array(array, dtype=np.int64)
+    # Floats hold any number of rows exactly, and whatever is too large for one without a wrap.
+    offsets = as_matrix(array, "offsets")[:, 0].astype(np.float64)
+    parts = np.flatnonzero(offsets != np.rint(offsets))
+    if parts.size:
+        at = int(parts[0])
+        raise DataError(f"offsets: {array[at]} at position {at} is no whole number; give integers")
     if offsets[0] != 0 or offsets[-1] != rows:
         raise DataError(
-            f"offsets: they run from {offsets[0]} to {offsets[-1]}; begin with 0 and end with the "
+            f"offsets: they run from {array[0]} to {array[-1]}; begin with 0 and end with the "
             f"number of rows, {rows}"
         )
     falls = np.flatnonzero(np.diff(offsets) <= 0)
     if falls.size:
         at = int(falls[0])
         raise DataError(
-            f"offsets: {offsets[at + 1]} at position {at + 1} follows {offsets[at]}; they must "
+            f"offsets: {array[at + 1]} at position {at + 1} follows {array[at]}; they must "
             "increase, and a sequence without rows must be left out"
         )
-    return offsets
+    return offsets.astype(np.int64)
 
 
 def as_ids(values: ArrayLike | None, sequences: int) -> NDArray[Any]:
@@ -167,13 +169,14 @@ def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[An
     ------
     DataError
         The times are not numbers, dates or strings, or do not increase within a sequence.
+        Dates of Python become those of NumPy; they must not have a time zone.
     ShapeError
         There is not one time per row.
     """
     rows = int(offsets[-1])
     if values is None:
         return np.arange(rows, dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
-    times = _keys(values, "times", rows, kinds="iufMmO")
+    times = _keys(_as_numpy_dates(values), "times", rows, kinds="iufMmO")
     known = np.isfinite(times) if times.dtype.kind != "O" else np.full(rows, True)
     if not known.all():
         row = int(np.argmin(known))
@@ -197,7 +200,7 @@ def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
     ParameterError
         No position, one given twice, or one outside the range.
     """
-    array = np.asarray(values)
+    array = _as_array(values, "positions")
     if array.dtype == np.bool_ and array.shape == (count,):
         array = np.flatnonzero(array)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
@@ -215,21 +218,47 @@ def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, ...]:
-    names = tuple(given or (f"{prefix}{column}" for column in range(1, count + 1)))
+    if given is None:
+        return tuple(f"{prefix}{column}" for column in range(1, count + 1))
+    names = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"names of columns must be a list of strings, got {given!r}")
     if len(names) != count:
         raise ShapeError(f"{len(names)} names {names} for {count} columns; give one per column")
     return names
 
 
 def _keys(values: ArrayLike, what: str, size: int, kinds: str) -> NDArray[Any]:
-    array = np.array(values)
+    array = np.array(_as_array(values, what))
     if array.shape != (size,):
         raise ShapeError(f"{what}: shape {array.shape}; the features and offsets ask for ({size},)")
     if array.dtype.kind in "UT":
-        # NumPy's own strings drop trailing NULs and give each the room of the longest.
-        array = array.astype(object)
+        # NumPy's own strings drop trailing NULs, and are what 1 becomes beside "a".
+        array = np.array(values, dtype=object)
     is_text = array.dtype.kind != "O" or all(isinstance(value, str) for value in array)
     if array.dtype.kind not in kinds or not is_text:
         wanted = "strings or integers" if what == "ids" else "numbers, dates or strings"
-        raise DataError(f"{what}: dtype {array.dtype}; give {wanted}, all of one kind")
+        raise DataError(
+            f"{what}: dtype {array.dtype}; give {wanted}, all of one kind (integers of 64 bits)"
+        )
     return array
+
+
+def _as_numpy_dates(values: ArrayLike) -> ArrayLike:
+    """Return dates and datetimes of Python in NumPy's type, and all else as it is."""
+    array = _as_array(values, "times")
+    if array.dtype != object or not all(isinstance(time, datetime.date) for time in array.flat):
+        return values
+    if any(getattr(time, "tzinfo", None) is not None for time in array.flat):
+        raise DataError("times: they have a time zone; convert them to UTC and drop it")
+    return array.astype("datetime64")
+
+
+def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(
+            f"{what}: rows of different lengths; make all equally long, and give the boundaries of "
+            "sequences in offsets"
+        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from rnn_rust.errors import DataError
+from rnn_rust.errors import DataError, ParameterError
 
 ID_NAMES = ("id", "name")
 TIME_NAMES = ("t",)
@@ -24,11 +24,6 @@ class Columns:
     time: str
     features: tuple[str, ...]
     labels: tuple[str, ...]
-
-    @property
-    def used(self) -> tuple[str, ...]:
-        """All names: id, time, features, labels."""
-        return (self.id, self.time, *self.features, *self.labels)
 
 
 def choose_columns(
@@ -52,10 +47,12 @@ def choose_columns(
     ------
     DataError
         A name stands twice in the table, a column is missing, or is named for two parts.
+    ParameterError
+        A name is not a string.
     """
-    _reject_repeats(seen, where)
+    reject_repeats(seen, where)
     given = {"id": id, "time": time, "features": features, "labels": labels}
-    named = {part: _as_tuple(names) for part, names in given.items() if names is not None}
+    named = {part: _as_tuple(part, names) for part, names in given.items() if names is not None}
     _check_named(named, seen, where)
     claimed = {name for names in named.values() for name in names}
     free = [name for name in seen if name not in claimed]
@@ -64,33 +61,32 @@ def choose_columns(
         found = named.get(part) or tuple(name for name in defaults if name in free)
         if not found:
             wanted = " or ".join(f"'{name}'" for name in defaults)
-            _fail(where, seen, f"no {part} column ({wanted})", f"name it with {part}='...'")
+            _fail(where, seen, f"no {part} column ({wanted})", f"name it with {argument(part)}")
         return found[0]
 
-    def find_all(part: str, prefixes: tuple[str, ...], advice: str) -> tuple[str, ...]:
+    def find_all(part: str, prefixes: tuple[str, ...], more: str = "") -> tuple[str, ...]:
         found = named.get(part, tuple(n for n in free if n.startswith(prefixes) and n not in keys))
         if not found and (part == "features" or part not in named):
             wanted = " or ".join(f"'{prefix}*'" for prefix in prefixes)
+            advice = f"name at least one with {argument(part)}{more}"
             _fail(where, seen, f"no {part.rstrip('s')} column ({wanted})", advice)
         return found
 
     keys = (find("id", ID_NAMES), find("time", TIME_NAMES))
     return Columns(
         *keys,
-        features=find_all("features", FEATURE_PREFIXES, "name at least one with features=[...]"),
-        labels=find_all(
-            "labels",
-            LABEL_PREFIXES,
-            "name them with labels=[...], or pass labels=[] to read data without labels",
-        ),
+        features=find_all("features", FEATURE_PREFIXES),
+        labels=find_all("labels", LABEL_PREFIXES, "; labels=[] in Python reads data without any"),
     )
 
 
-def _as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def argument(part: str) -> str:
+    """Return how an error message calls one of the four arguments, for both kinds of readers."""
+    return f"{part} (--{part} on the command line)"
 
 
-def _reject_repeats(seen: list[str], where: str) -> None:
+def reject_repeats(seen: list[str], where: str) -> None:
+    """Raise DataError if two columns of a table have the same name."""
     first: dict[str, int] = {}
     for position, name in enumerate(seen, start=1):
         if name in first:
@@ -101,16 +97,28 @@ def _reject_repeats(seen: list[str], where: str) -> None:
         first[name] = position
 
 
+def _as_tuple(part: str, names: object) -> tuple[str, ...]:
+    if isinstance(names, str):
+        return (names,)
+    several = part in ("features", "labels")
+    if several and isinstance(names, Iterable):
+        listed = tuple(names)
+        if all(isinstance(name, str) for name in listed):
+            return listed
+    wanted = "column names" if several else "the name of a column"
+    raise ParameterError(f"{part} must be {wanted}, got {names!r}")
+
+
 def _check_named(named: dict[str, tuple[str, ...]], seen: list[str], where: str) -> None:
     part_of: dict[str, str] = {}
     for part, names in named.items():
         for name in names:
             if name not in seen:
-                _fail(where, seen, f"no column '{name}', named in {part}=", "correct the name")
+                _fail(where, seen, f"no column '{name}', asked for as {part}", "correct the name")
             if name in part_of:
                 raise DataError(
-                    f"{where}: column '{name}' is named in {part_of[name]}= and again in {part}=; "
-                    "use each column once"
+                    f"{where}: column '{name}' is asked for as {part_of[name]}, and again as "
+                    f"{part}; use each column once"
                 )
             part_of[name] = part
 

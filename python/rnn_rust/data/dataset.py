@@ -16,15 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.data.arrays import FloatArray, as_positions, check_arrays
+from rnn_rust.data.columns import Names, argument
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
-from rnn_rust.errors import DataError
+from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from rnn_rust.data.columns import Names
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +89,11 @@ class Dataset:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
+        vars(self).update(state)
+        self.__post_init__()
+
     @classmethod
     def from_csv(
         cls,
@@ -124,6 +128,8 @@ class Dataset:
         ------
         DataError
             The file, a column or a cell cannot be used; the message says where, and what to do.
+        ParameterError
+            A column name is not a string.
         MissingFileError
             There is no such file.
         """
@@ -150,7 +156,7 @@ class Dataset:
         DataError
             A column or a cell cannot be used.
         ParameterError
-            ``frame`` is not a ``polars.DataFrame``.
+            ``frame`` is not a ``polars.DataFrame``, or a column name is not a string.
         """
         from rnn_rust.data.frames import read_frame
 
@@ -178,11 +184,12 @@ class Dataset:
         labels
             ``(N, L)`` or ``(N,)``, NaN where missing; None without labels.
         offsets
-            ``(S + 1,)`` integers: 0, strictly increasing, N.
+            ``(S + 1,)`` whole numbers: 0, strictly increasing, N.
         ids
             ``(S,)`` distinct strings or integers; by default 0, 1, ...
         times
-            ``(N,)``, increasing in each sequence; by default 0, 1, ... in each.
+            ``(N,)`` numbers, dates or strings, all of one kind, increasing in each sequence; by
+            default 0, 1, ... in each.
         feature_names, label_names
             By default ``x1, x2, ...`` and ``y1, y2, ...``.
 
@@ -190,6 +197,8 @@ class Dataset:
         ------
         DataError
             Values, offsets, ids or times that cannot be used.
+        ParameterError
+            Names that are not strings, or not all different.
         ShapeError
             Arrays whose shapes do not fit together.
         """
@@ -237,7 +246,7 @@ class Dataset:
             lack = (
                 "every label is missing; fill in some"
                 if self.has_labels
-                else "the data has no label column; name one with labels=[...]"
+                else f"the data has no label column; name one with {argument('labels')}"
             )
             raise DataError(f"{purpose} needs labels, but {lack}")
         return self.labels
@@ -330,3 +339,13 @@ class Dataset:
         if self.normalizer is None:
             return np.asarray(labels)
         return self.normalizer.inverse_transform_labels(labels)
+
+
+def require_dataset(value: object, purpose: str) -> Dataset:
+    """Return ``value``, a data set; raise ParameterError if it is something else."""
+    if not isinstance(value, Dataset):
+        raise ParameterError(
+            f"{purpose} needs a Dataset, not a {type(value).__name__}; dataset.subset([0]) is the "
+            "Dataset of one sequence"
+        )
+    return value

@@ -23,6 +23,7 @@ _DATE = (
     r"([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
 )
 _ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+_LARGE_INTEGER = r"^[+-]?\d{19,}$"
 
 
 @dataclass(frozen=True)
@@ -161,22 +162,29 @@ def _times(column: pl.Series, source: Source) -> pl.Series:
     if not kind.is_numeric():
         return column
     numbers = column.cast(pl.Int64 if kind.is_integer() else pl.Float64, strict=False)
-    usable = numbers.is_finite().fill_null(False)
+    _require_usable(numbers.is_finite().fill_null(False), column, source)
+    return numbers
+
+
+def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> None:
     if not usable.all():
         row = int((~usable).arg_max() or 0)
         raise DataError(
             f"{source.at(row, column.name)}: {column[row]} is not usable as a time; correct the "
             "cell (integers must fit 64 bits)"
         )
-    return numbers
 
 
 def _times_of_text(text: pl.Series, source: Source) -> pl.Series:
     """Return integers, else floats, else dates as they stand."""
-    for kind in (pl.Int64, pl.Float64):
-        numbers = text.cast(kind, strict=False)
-        if not numbers.null_count():
-            return numbers if kind == pl.Int64 else _times(numbers, source)
+    integers = text.cast(pl.Int64, strict=False)
+    if not integers.null_count():
+        return integers
+    # As floats, integers that differ in their last digits would be the same time.
+    _require_usable(integers.is_not_null() | ~text.str.contains(_LARGE_INTEGER), text, source)
+    numbers = text.cast(pl.Float64, strict=False)
+    if not numbers.null_count():
+        return _times(numbers, source)
     date = text.str.contains(_DATE)
     usable = date if date[0] else numbers.is_not_null()
     if not usable.all():
@@ -224,13 +232,13 @@ def _numbers(column: pl.Series, source: Source) -> pl.Series:
             row = int(wrong.arg_max() or 0)
             raise DataError(
                 f"{source.at(row, column.name)}: '{column[row]}' is not a number; correct the "
-                "cell, or name the columns to use with features=[...] and labels=[...]"
+                "cell, or leave the column out"
             )
         return numbers
     if not column.dtype.is_numeric() and column.dtype not in (pl.Boolean, pl.Null):
         raise DataError(
             f"{source.name}, column '{column.name}': type {column.dtype} is not numeric; convert "
-            "it, or name the columns to use with features=[...] and labels=[...]"
+            "it, or leave the column out"
         )
     return column
 

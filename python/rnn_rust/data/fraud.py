@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rnn_rust.checks import seed_number, whole_number
-from rnn_rust.errors import MissingFileError, ParameterError
+from rnn_rust.checks import finite, seed_number, whole_number
+from rnn_rust.errors import DataError, MissingFileError, ParameterError
 from rnn_rust.files import replacing
 
 ANONYMOUS_FEATURES = 28
@@ -85,8 +85,8 @@ def generate(
     """
     rows = whole_number("rows", rows, least=1)
     decimals = whole_number("decimals", decimals, least=0)
-    if not 0 <= fraud_rate <= 1:
-        raise ParameterError(f"fraud_rate must be from 0 to 1, got {fraud_rate!r}")
+    if finite("fraud_rate", fraud_rate, least=0) > 1:
+        raise ParameterError(f"the share of frauds must be at most 1, got {fraud_rate}")
     rng = np.random.default_rng(seed_number(seed))
     offsets = _offsets(rng, rows)
     cards = len(offsets) - 1
@@ -132,9 +132,9 @@ def _stolen_cards(
     eligible = np.flatnonzero(lengths >= SHORTEST_VICTIM)
     if thefts > len(eligible):
         raise ParameterError(
-            f"fraud_rate asks for {thefts} frauds, but only {len(eligible)} of the {len(lengths)} "
-            f"cards have the {SHORTEST_VICTIM} purchases that a theft takes; "
-            f"give a fraud_rate of at most {len(eligible) / lengths.sum():.4f}"
+            f"{thefts} frauds are too many: only {len(eligible)} of the {len(lengths)} cards have "
+            f"the {SHORTEST_VICTIM} purchases that a theft takes; "
+            f"lower the share of frauds to at most {len(eligible) / lengths.sum():.4f}"
         )
     stolen: NDArray[np.bool_] = np.zeros(len(lengths), dtype=np.bool_)
     stolen[rng.choice(eligible, thefts, replace=False)] = True
@@ -174,7 +174,7 @@ def _seconds(haste: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[
     return seconds
 
 
-def write_csv(frame: pl.DataFrame | pl.LazyFrame, path: str | os.PathLike[str]) -> None:
+def write_csv(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV in one step: the file is there completely, or not at all.
 
     An error or an interruption leaves the file of before as it was.
@@ -182,7 +182,7 @@ def write_csv(frame: pl.DataFrame | pl.LazyFrame, path: str | os.PathLike[str]) 
     Parameters
     ----------
     frame
-        The table; a lazy one is computed while it is written, without holding it in memory.
+        The table.
     path
         The CSV file; its folder must exist. A file of that name is replaced.
 
@@ -190,9 +190,14 @@ def write_csv(frame: pl.DataFrame | pl.LazyFrame, path: str | os.PathLike[str]) 
     ------
     rnn_rust.errors.MissingFileError
         If the folder does not exist.
+    rnn_rust.errors.DataError
+        If no file can be written there.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise MissingFileError(f"cannot write {path}: create the folder {path.parent} first")
-    with replacing(path) as file:
-        frame.lazy().sink_csv(file)
+    try:
+        with replacing(path) as file:
+            frame.write_csv(file)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}; give another path") from error

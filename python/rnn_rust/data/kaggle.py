@@ -4,16 +4,22 @@ The file may not be passed on; whoever has downloaded it converts it with `conve
 """
 
 import os
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from rnn_rust.checks import whole_number
+from rnn_rust.data.columns import Columns, reject_repeats
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.frames import Source, group_rows
 from rnn_rust.data.fraud import ANONYMOUS_FEATURES, write_csv
-from rnn_rust.errors import DataError, MissingFileError
+from rnn_rust.data.read import CsvFile, load
+from rnn_rust.errors import DataError, ParameterError
 
 FEATURES = [*(f"V{k}" for k in range(1, ANONYMOUS_FEATURES + 1)), "Amount"]
 COLUMNS = ["Time", *FEATURES, "Class"]
+
+_NEW_NAMES = {old: f"x{k}" for k, old in enumerate(FEATURES, start=1)} | {"Class": "y1"}
 
 
 def convert(
@@ -40,36 +46,42 @@ def convert(
     rnn_rust.errors.MissingFileError
         If the source file or the folder of the output does not exist.
     rnn_rust.errors.DataError
-        If the source lacks a column or holds something else than numbers.
+        If the source lacks a column or a row, a cell is no number, or a class neither 0 nor 1;
+        or if the output cannot be written.
     rnn_rust.errors.ParameterError
-        If length is below 1.
+        If length is below 1, or the output is the source.
     """
     length = whole_number("length", length, least=1)
-    source = Path(source_csv)
-    if not source.is_file():
-        raise MissingFileError(f"{source}: no such file; download creditcard.csv from Kaggle first")
-    row = pl.col("row").cast(pl.Int64)
-    try:
-        # Text first: Kaggle quotes the classes and writes some times as 1e+05.
-        table = pl.scan_csv(source, infer_schema=False)
-        _check_header(source, table.collect_schema().names())
-        sequences = table.with_row_index("row").select(
-            (row // length + 1).alias("id"),
-            (row % length + 1).alias("t"),
-            *(pl.col(c).cast(pl.Float64).alias(f"x{k}") for k, c in enumerate(FEATURES, start=1)),
-            pl.col("Class").cast(pl.Int8).alias("y1"),
-        )
-        write_csv(sequences, output_csv)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{source}: not Kaggle's card-fraud table: {reason}") from error
+    file = CsvFile(source_csv)
+    if os.path.exists(output_csv) and os.path.samefile(source_csv, output_csv):
+        raise ParameterError(f"{output_csv} is the source itself; choose another name to write to")
+    table = _read(file, length).to_frame().drop("Time").rename(_NEW_NAMES)
+    write_csv(table.cast({"y1": pl.Int8}), output_csv)
 
 
-def _check_header(source: Path, header: list[str]) -> None:
-    """Raise a DataError naming the columns that the header lacks."""
-    missing = [name for name in COLUMNS if name not in header]
+def _read(file: CsvFile, length: int) -> Dataset:
+    """Return the sequences, every cell of them checked, Time among the features."""
+    _check_header(file)
+    row = pl.int_range(pl.len())
+    table = load(file, (), COLUMNS).with_columns(id=row // length + 1, t=row % length + 1)
+    source = Source(file.name, file.place)
+    columns = Columns("id", "t", features=tuple(COLUMNS[:-1]), labels=("Class",))
+    dataset = group_rows(table, columns, source)
+    unknown = ~np.isin(dataset.labels[:, 0], (0, 1))
+    if unknown.any():
+        at = int(np.argmax(unknown))
+        seen = dataset.labels[at, 0]
+        problem = "the class is missing" if np.isnan(seen) else f"{seen:g} is no class"
+        raise DataError(f"{source.at(at, 'Class')}: {problem}; give 1 for fraud, else 0")
+    return dataset
+
+
+def _check_header(file: CsvFile) -> None:
+    """Raise a DataError naming the columns that the header lacks, or has twice."""
+    reject_repeats(file.header, file.name)
+    missing = [name for name in COLUMNS if name not in file.header]
     if missing:
         raise DataError(
-            f"{source}, line 1: the header lacks {', '.join(missing)}; "
+            f"{file.name}, line 1: the header lacks {', '.join(missing)}; "
             "it must have Time, V1 to V28, Amount and Class, as Kaggle's creditcard.csv has"
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
-from rnn_rust.data.columns import Columns, Names, choose_columns
+from rnn_rust.data.columns import Names, choose_columns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.frames import Source, group_rows
 from rnn_rust.errors import DataError, MissingFileError
@@ -32,7 +33,7 @@ def read_csv(
     columns = choose_columns(
         file.header, id=id, time=time, features=features, labels=labels, where=file.name
     )
-    frame = _drop_blank_lines(_load(file, columns), file)
+    frame = load(file, (columns.id, columns.time), (*columns.features, *columns.labels))
     ids = frame[columns.id]
     if ids.str.contains(_PLAIN_INTEGER).all():
         frame = frame.with_columns(ids.cast(pl.Int64))
@@ -45,10 +46,19 @@ class CsvFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.name = str(path)
-        if self.path.is_dir():
-            raise DataError(f"{self.name} is a directory; give the path of a CSV file")
-        if not self.path.exists():
-            raise MissingFileError(f"{self.name}: there is no such file; check the path")
+        try:
+            mode = self.path.stat().st_mode
+            if stat.S_ISREG(mode):
+                self.path.open("rb").close()
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
+            raise MissingFileError(f"{self.name}: there is no such file; check the path") from None
+        except OSError as error:
+            raise DataError(
+                f"{self.name} cannot be read: {error.strerror or error}; check who may read it"
+            ) from error
+        if not stat.S_ISREG(mode):
+            kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+            raise DataError(f"{self.name} is {kind}; give the path of a CSV file")
 
     @cached_property
     def header(self) -> list[str]:
@@ -91,6 +101,11 @@ class CsvFile:
             line = 1
             try:
                 for cells in reader:
+                    if file.newlines == "\r":
+                        raise DataError(
+                            f"{self.name}, line {line}: the line ends with a carriage return "
+                            "alone, as on an old Mac; save the file with line feeds"
+                        )
                     if any(cells):
                         yield line, cells
                     line = reader.line_num + 1
@@ -117,26 +132,31 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _load(file: CsvFile, columns: Columns) -> pl.DataFrame:
+def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of these columns, and of the last one of the file, less blank lines.
+
+    If a cell of ``numbers`` is none, all of these columns come as text: converting them names it.
+    """
     try:
-        return _scan(file, columns, pl.Float64())
+        return _drop_blank_lines(_scan(file, (*text, *numbers), numbers), file)
     except pl.exceptions.PolarsError:
-        # Polars does not say where. This raises if a row has another width or is not UTF-8;
+        # Polars does not say where. This raises if a row has another width or is not UTF-8.
         _ = file.lines
     try:
-        # if a cell is not a number, the conversion of this text will name it.
-        return _scan(file, columns, pl.String())
+        return _drop_blank_lines(_scan(file, (*text, *numbers), ()), file)
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{file.name}: not readable as CSV ({reason}); check its quotes") from error
+        raise DataError(
+            f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
+        ) from error
 
 
-def _scan(file: CsvFile, columns: Columns, number: pl.DataType) -> pl.DataFrame:
+def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
     """Read the columns needed, and the last one: a row that is too short lacks it."""
     # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
     schema: dict[str, pl.DataType] = {name: pl.String() for name in file.header}
-    schema |= dict.fromkeys((*columns.features, *columns.labels), number)
-    wanted = dict.fromkeys((*columns.used, file.header[-1]))
+    schema |= dict.fromkeys(numbers, pl.Float64())
+    wanted = dict.fromkeys((*names, file.header[-1]))
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
     return (
         pl.scan_csv(file.path.absolute(), schema=schema, glob=False).select(list(wanted)).collect()

@@ -73,7 +73,10 @@ class Scaler:
         ------
         DataError
             The values of a column span more than float64 can hold.
+        ParameterError
+            ``dataset`` is no `Dataset`; so do the other methods that take one.
         """
+        _require_dataset(dataset, "fit")
         self.feature_shift_, self.feature_scale_ = self._fit(
             dataset.features, dataset.feature_names
         )
@@ -84,6 +87,7 @@ class Scaler:
 
     def transform(self, dataset: Dataset) -> Dataset:
         """Return the data set with scaled features and labels."""
+        _require_dataset(dataset, "transform")
         return dataset.with_values(
             self.transform_features(dataset.features), self.transform_labels(dataset.labels)
         )
@@ -94,6 +98,7 @@ class Scaler:
 
     def inverse_transform(self, dataset: Dataset) -> Dataset:
         """Return a scaled data set in its original units."""
+        _require_dataset(dataset, "inverse_transform")
         return dataset.with_values(
             self.inverse_transform_features(dataset.features),
             self.inverse_transform_labels(dataset.labels),
@@ -157,6 +162,13 @@ class Scaler:
     def _require_fit(self) -> None:
         if not self.is_fitted:
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit(dataset)")
+
+
+def _require_dataset(dataset: object, purpose: str) -> None:
+    # Not at the top: the data set's module imports this one.
+    from rnn_rust.data.dataset import require_dataset
+
+    require_dataset(dataset, purpose)
 
 
 class MinMaxScaler(Scaler):

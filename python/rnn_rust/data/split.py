@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from operator import index
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,9 @@ def split_indices(
 
 
 def _shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
-    shares = (fractions[0], 1 - fractions[0]) if len(fractions) == 1 else fractions
-    if not shares or not all(0 < share < 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+    usable = bool(fractions) and all(isinstance(f, Real) and 0 < f < 1 for f in fractions)
+    shares = (fractions[0], 1 - fractions[0]) if usable and len(fractions) == 1 else fractions
+    if not usable or abs(sum(shares) - 1) > 1e-6:
         raise ParameterError(
             f"split: fractions {fractions} must lie between 0 and 1; give one, the training "
             "share, or several that sum to 1"

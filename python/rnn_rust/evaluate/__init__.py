@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from rnn_rust.data.dataset import require_dataset
 from rnn_rust.evaluate.classification import BinaryClassificationEvaluator, ClassificationResult
 from rnn_rust.evaluate.metrics import Predictor
 from rnn_rust.evaluate.regression import RegressionEvaluator, RegressionResult
@@ -52,9 +53,18 @@ class Evaluator(Protocol):
 def default_evaluator(dataset: Dataset, threshold: float | None = None) -> Evaluator:
     """Return the classification evaluator if every label is 0 or 1, else the regression one.
 
-    ``threshold`` is that of either, where it is not to be the default.
+    It is the label in original units that counts. ``threshold`` is that of either evaluator,
+    where it is not to be the default.
+
+    Raises
+    ------
+    DataError
+        There is no label.
+    ParameterError
+        ``dataset`` is no `Dataset`, or the threshold cannot be one.
     """
-    labels = dataset.require_labels("an evaluation")
+    stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
+    labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
     kind = BinaryClassificationEvaluator if binary else RegressionEvaluator
     return kind() if threshold is None else kind(threshold)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from rnn_rust.errors import DataError
 from rnn_rust.evaluate import metrics as m
+from rnn_rust.evaluate.units import labels_and_predictions
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -149,11 +150,11 @@ class BinaryClassificationEvaluator:
         m.check_threshold(self.threshold)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> ClassificationResult:
-        """Predict `dataset` and compare with its labels; raises as `score` does.
+        """Predict `dataset` and compare with its labels, both in original units.
 
-        The labels are taken as they are, since 0 and 1 have no unit to return to.
+        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
-        return self.score(dataset.labels, model.predict(dataset), dataset.offsets)
+        return self.score(*labels_and_predictions(model, dataset), dataset.offsets)
 
     def score(
         self, labels: ArrayLike, predictions: ArrayLike, offsets: ArrayLike | None = None

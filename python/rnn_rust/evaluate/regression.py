@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rnn_rust.errors import ShapeError
 from rnn_rust.evaluate import metrics as m
+from rnn_rust.evaluate.units import labels_and_predictions
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -151,16 +152,12 @@ class RegressionEvaluator:
         m.check_threshold(self.threshold, above=0)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
-        """Predict `dataset` and compare with its labels; raises as `score` does.
+        """Predict `dataset` and compare with its labels, both in original units.
 
-        If the data set is normalised, labels and predictions return to original units first.
+        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
-        labels, predictions = m.check_arrays(dataset.labels, model.predict(dataset))
-        return self.score(
-            *_original_units(dataset, labels, predictions),
-            dataset.offsets,
-            label_names=dataset.label_names,
-        )
+        labels, predictions = labels_and_predictions(model, dataset)
+        return self.score(labels, predictions, dataset.offsets, label_names=dataset.label_names)
 
     def score(
         self,
@@ -256,18 +253,3 @@ def _previous_labels(labels: m.Floats, offsets: ArrayLike | None) -> m.Floats:
     previous = np.roll(labels, 1, axis=0)
     previous[bounds[:-1][bounds[:-1] < rows]] = np.nan
     return previous
-
-
-def _original_units(
-    dataset: Dataset, labels: m.Floats, predictions: m.Floats
-) -> tuple[m.Floats, m.Floats]:
-    restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
-    if np.array_equal(restored, labels, equal_nan=True):
-        return labels, predictions
-    answers = np.asarray(dataset.denormalize_labels(predictions), dtype=np.float64)
-    # A zero comes back from a scaled float32 as 1e-8 or so, a target that would wreck MAPE.
-    # What rounding cannot tell from zero, at the size of its column, is zero again.
-    largest = np.fmax.reduce(np.abs(restored), axis=0)
-    rounding = 4 * np.finfo(dataset.labels.dtype).eps * largest
-    snapped = [np.where(np.abs(array) <= rounding, 0.0, array) for array in (restored, answers)]
-    return snapped[0], snapped[1]
