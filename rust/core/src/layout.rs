@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
+use crate::activation::Activation;
 use crate::error::{Result, check_shape};
-use crate::lanes::Lanes;
 use crate::real::Real;
 
 /// The sizes of a network.
@@ -75,7 +75,7 @@ pub struct Layout {
 impl Layout {
     /// The layout for elements of type `T`.
     pub fn new<T: Real>(shape: Shape) -> Self {
-        let padded = |n: usize| n.next_multiple_of(T::Lanes::COUNT);
+        let padded = |n: usize| n.next_multiple_of(T::LANES);
         let stride = padded(shape.hidden);
         let sizes = [
             shape.input * stride,
@@ -99,6 +99,11 @@ impl Layout {
     /// Whether the buffer is empty; it never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The sizes that this is the layout of.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Hidden units of a padded row.
@@ -158,6 +163,26 @@ impl Layout {
             row[self.shape.hidden..].fill(T::ZERO);
         }
     }
+}
+
+/// The weights of a network where they lie, cut once per call.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a, T> {
+    pub(crate) shape: Shape,
+    pub(crate) activation: Activation,
+    pub(crate) output_activation: Activation,
+    /// The length of a padded row.
+    pub(crate) stride: usize,
+    /// `W_ih`, input-major: I rows.
+    pub(crate) ih: &'a [T],
+    /// `W_hh`, input-major: H rows.
+    pub(crate) hh: &'a [T],
+    /// `b`, one padded row.
+    pub(crate) bias: &'a [T],
+    /// `W_hy`, L rows.
+    pub(crate) head: &'a [T],
+    /// `b_y`, L numbers.
+    pub(crate) head_bias: &'a [T],
 }
 
 #[cfg(test)]

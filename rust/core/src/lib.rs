@@ -39,12 +39,13 @@
 //! ```
 
 pub mod activation;
-mod bptt;
+mod aligned;
+mod batch;
+mod blocks;
 pub mod data;
 pub mod error;
+pub mod elementary;
 pub mod init;
-mod kernel;
-pub mod lanes;
 pub mod layout;
 pub mod loss;
 pub mod matrix;
@@ -54,7 +55,10 @@ mod pulse;
 mod real;
 pub mod reference;
 pub mod rng;
+pub mod simd;
+mod tiles;
 mod train;
+mod units;
 
 pub use activation::Activation;
 pub use data::Sequences;

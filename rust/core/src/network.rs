@@ -1,9 +1,10 @@
 //! `Network`: the equations' configuration and the weights.
 
 use crate::activation::Activation;
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Shape, Tensor};
+use crate::layout::{Layout, Shape, Tensor, Weights};
 use crate::real::Real;
 
 /// Sizes and nonlinearities of an Elman network (Elman, 1990):
@@ -21,10 +22,10 @@ pub struct Config {
 
 /// A network: configuration and weights.
 #[derive(Clone, Debug)]
-pub struct Network<T> {
+pub struct Network<T: Real> {
     config: Config,
     layout: Layout,
-    parameters: Vec<T>,
+    parameters: Aligned<T>,
 }
 
 impl<T: Real> Network<T> {
@@ -39,7 +40,7 @@ impl<T: Real> Network<T> {
             }
         }
         let layout = Layout::new::<T>(config.shape);
-        let mut parameters = vec![T::ZERO; layout.len()];
+        let mut parameters = Aligned::zeros(layout.len());
         for tensor in Tensor::ALL {
             let values = init.values(tensor, config.shape, seed);
             let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
@@ -78,8 +79,19 @@ impl<T: Real> Network<T> {
         self.layout.pack(&mut self.parameters, tensor, values)
     }
 
-    /// The part of the flat buffer that is `tensor`.
-    pub(crate) fn packed(&self, tensor: Tensor) -> &[T] {
-        &self.parameters[self.layout.range(tensor)]
+    /// The weights where they lie.
+    pub(crate) fn weights(&self) -> Weights<'_, T> {
+        let part = |tensor| &self.parameters[self.layout.range(tensor)];
+        Weights {
+            shape: self.config.shape,
+            activation: self.config.activation,
+            output_activation: self.config.output_activation,
+            stride: self.layout.stride(),
+            ih: part(Tensor::WeightIh),
+            hh: part(Tensor::WeightHh),
+            bias: part(Tensor::Bias),
+            head: part(Tensor::HeadWeight),
+            head_bias: &part(Tensor::HeadBias)[..self.config.shape.output],
+        }
     }
 }

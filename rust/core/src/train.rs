@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bptt::{self, Workspace};
+use crate::batch::{Job, Workspace};
 use crate::data::Sequences;
 use crate::error::{Error, Result, check_shape};
-use crate::loss::{LabelCount, Loss, Reduction};
+use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::pulse::Pulse;
 use crate::real::Real;
 use crate::rng::{Purpose, Rng};
+use crate::simd::{Simd, Task, dispatch, level};
+use crate::tiles::plan::Plan;
+use crate::tiles::{self, Tile, gather, scatter};
+use crate::units::Trace;
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +56,7 @@ impl<T: Real> Network<T> {
     pub fn predict(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
         self.check(data, false)?;
         let mut outputs = vec![T::ZERO; data.rows() * self.config().shape.output];
-        bptt::predict(self, data, Some(&mut outputs), None, pulse)?;
+        dispatch(found()?, Predict { network: self, data, outputs: &mut outputs, pulse })?;
         Ok(outputs)
     }
 
@@ -60,7 +64,7 @@ impl<T: Real> Network<T> {
     pub fn hidden_states(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
         self.check(data, false)?;
         let mut states = vec![T::ZERO; data.rows() * self.config().shape.hidden];
-        bptt::predict(self, data, None, Some(&mut states), pulse)?;
+        dispatch(found()?, HiddenStates { network: self, data, states: &mut states, pulse })?;
         Ok(states)
     }
 
@@ -71,17 +75,7 @@ impl<T: Real> Network<T> {
         objective: Objective,
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
-        self.check(data, true)?;
-        let order = in_order(data);
-        let divisor =
-            LabelCount::of(data, &order).divisor(objective.reduction, self.config().shape.output);
-        let mut workspace = Workspace::for_forward(self, data.longest());
-        let mut total = 0.0;
-        for s in 0..data.len() {
-            workspace.forward(self, data.features(s), pulse)?;
-            total += workspace.loss(self, data.labels(s), objective.loss, T::ZERO);
-        }
-        Ok(if divisor > 0.0 { total / divisor } else { 0.0 })
+        Ok(self.gradient(data, objective, pulse)?.0)
     }
 
     /// The loss of `data` taken as one batch, and its gradient in the layout's order.
@@ -92,10 +86,7 @@ impl<T: Real> Network<T> {
         pulse: &mut Pulse<'_>,
     ) -> Result<(f64, Vec<T>)> {
         self.check(data, true)?;
-        let mut workspace = Workspace::for_training(self, data.longest());
-        let (loss, _) =
-            batch_gradient(self, data, &in_order(data), objective, &mut workspace, pulse)?;
-        Ok((loss, workspace.gradient))
+        dispatch(found()?, Gradient { network: self, data, objective, pulse })
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
@@ -118,24 +109,8 @@ impl<T: Real> Network<T> {
                 got: "0".into(),
             });
         }
-        let mut trainer = Trainer {
-            workspace: Workspace::for_training(self, data.longest()),
-            backup: self.parameters().to_vec(),
-            order: in_order(data),
-        };
-        let start = Instant::now();
-        let mut lap = start;
-        for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
-            trainer.arrange(schedule, epoch);
-            let loss = trainer.epoch(self, data, objective, (schedule, epoch), optimizer, pulse)?;
-            let now = Instant::now();
-            records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
-            lap = now;
-            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
-                break;
-            }
-        }
-        Ok(())
+        let task = Train { network: self, data, objective, schedule, optimizer, records, pulse };
+        dispatch(found()?, task)
     }
 
     /// That `data` is of this network's sizes, and labelled where labels are needed.
@@ -148,86 +123,172 @@ impl<T: Real> Network<T> {
     }
 }
 
+fn found() -> Result<crate::simd::Level> {
+    level().map_err(|error| Error::Parameter { what: "RNN_RUST_SIMD", expected: "a level of this machine", got: error.to_string() })
+}
+
+struct Gradient<'a, 'p, T: Real> {
+    network: &'a Network<T>,
+    data: &'a Sequences<'a, T>,
+    objective: Objective,
+    pulse: &'a mut Pulse<'p>,
+}
+
+impl<T: Real> Task for Gradient<'_, '_, T> {
+    type Output = Result<(f64, Vec<T>)>;
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { network, data, objective, pulse } = self;
+        let mut workspace = Workspace::new(simd, network, data.longest(), data.len());
+        let (loss, _) = workspace.gradient(network, data, &in_order(data), objective, pulse)?;
+        Ok((loss, workspace.gradient.to_vec()))
+    }
+}
+
+struct Predict<'a, 'p, T: Real> {
+    network: &'a Network<T>,
+    data: &'a Sequences<'a, T>,
+    outputs: &'a mut [T],
+    pulse: &'a mut Pulse<'p>,
+}
+
+impl<T: Real> Task for Predict<'_, '_, T> {
+    type Output = Result<()>;
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { network, data, outputs, pulse } = self;
+        let shape = network.config().shape;
+        if data.len() < T::LANES / 4 {
+            let mut trace = Trace::new(network.layout(), data.longest(), false);
+            for sequence in 0..data.len() {
+                let rows = data.range(sequence);
+                Job { simd, network, data, sequence }.forward(&mut trace, pulse)?;
+                outputs[rows.start * shape.output..rows.end * shape.output]
+                    .copy_from_slice(&trace.outputs[..rows.len() * shape.output]);
+            }
+            return Ok(());
+        }
+        let order = in_order(data);
+        let group = 16 * T::LANES;
+        let mut plan = Plan::with_capacity(T::LANES, group);
+        let mut tile = Tile::new(simd, shape, Plan::most_steps(data.longest()), false);
+        for batch in order.chunks(group) {
+            plan.set(batch, |s| data.range(s as usize).len());
+            for number in 0..plan.len() {
+                let lanes = plan.tile(number);
+                tile.set_starts(lanes);
+                let source = |s: u32| data.features(s as usize);
+                gather(simd, lanes, shape.input, source, T::ZERO, &mut tile.x);
+                simd.vectorize(tiles::Forward { weights: network.weights(), tile: &mut tile });
+                scatter(simd, lanes, shape.output, &tile.outputs, |s, at, piece| {
+                    let start = data.range(s as usize).start * shape.output + at;
+                    outputs[start..start + piece.len()].copy_from_slice(piece);
+                });
+                pulse.spend(tile.steps * T::LANES * network.layout().len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct HiddenStates<'a, 'p, T: Real> {
+    network: &'a Network<T>,
+    data: &'a Sequences<'a, T>,
+    states: &'a mut [T],
+    pulse: &'a mut Pulse<'p>,
+}
+
+impl<T: Real> Task for HiddenStates<'_, '_, T> {
+    type Output = Result<()>;
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { network, data, states, pulse } = self;
+        let (hidden, stride) = (network.config().shape.hidden, network.layout().stride());
+        let mut trace = Trace::new(network.layout(), data.longest(), false);
+        for sequence in 0..data.len() {
+            let rows = data.range(sequence);
+            Job { simd, network, data, sequence }.forward(&mut trace, pulse)?;
+            let own = &mut states[rows.start * hidden..rows.end * hidden];
+            for (own, padded) in
+                own.chunks_exact_mut(hidden).zip(trace.states[stride..].chunks_exact(stride))
+            {
+                own.copy_from_slice(&padded[..hidden]);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The sequences in the data's order.
 fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
     (0..data.len() as u32).collect()
 }
 
-/// What one call to [`Network::train`] keeps from batch to batch.
-struct Trainer<T> {
-    workspace: Workspace<T>,
-    /// The parameters before the last update.
-    backup: Vec<T>,
-    order: Vec<u32>,
+struct Train<'a, 'p, T: Real> {
+    network: &'a mut Network<T>,
+    data: &'a Sequences<'a, T>,
+    objective: Objective,
+    schedule: &'a Schedule,
+    optimizer: &'a mut dyn Optimizer<T>,
+    records: &'a mut Vec<EpochRecord>,
+    pulse: &'a mut Pulse<'p>,
 }
 
-impl<T: Real> Trainer<T> {
-    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
-    fn arrange(&mut self, schedule: &Schedule, epoch: usize) {
-        if schedule.shuffle {
-            self.order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
-            Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut self.order);
+impl<T: Real> Task for Train<'_, '_, T> {
+    type Output = Result<()>;
+    fn run<S: Simd>(mut self, simd: S) -> Self::Output {
+        let schedule = self.schedule;
+        let mut workspace =
+            Workspace::new(simd, self.network, self.data.longest(), schedule.batch_size.min(self.data.len()));
+        let mut backup = self.network.parameters().to_vec();
+        let mut order = in_order(self.data);
+        let start = Instant::now();
+        let mut lap = start;
+        for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
+            if schedule.shuffle {
+                order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
+                Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut order);
+            }
+            let loss = self.epoch(epoch, &order, &mut workspace, &mut backup)?;
+            let now = Instant::now();
+            self.records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
+            lap = now;
+            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
+                break;
+            }
         }
+        Ok(())
     }
+}
 
+impl<T: Real> Train<'_, '_, T> {
     /// One pass over the data; returns the mean loss.
-    fn epoch(
+    fn epoch<S: Simd>(
         &mut self,
-        network: &mut Network<T>,
-        data: &Sequences<'_, T>,
-        objective: Objective,
-        (schedule, epoch): (&Schedule, usize),
-        optimizer: &mut dyn Optimizer<T>,
-        pulse: &mut Pulse<'_>,
+        epoch: usize,
+        order: &[u32],
+        workspace: &mut Workspace<T, S>,
+        backup: &mut [T],
     ) -> Result<f64> {
+        let reduction = self.objective.reduction;
         let (mut total, mut weight) = (0.0, 0.0);
-        for (number, batch) in self.order.chunks(schedule.batch_size).enumerate() {
+        for (number, batch) in order.chunks(self.schedule.batch_size).enumerate() {
             let diverged = Error::Diverged { epoch: epoch + 1, batch: number + 1 };
             let (loss, count) =
-                batch_gradient(network, data, batch, objective, &mut self.workspace, pulse)?;
+                workspace.gradient(self.network, self.data, batch, self.objective, self.pulse)?;
             if count.labels == 0 {
                 continue;
             }
             if !loss.is_finite() {
                 return Err(diverged);
             }
-            self.backup.copy_from_slice(network.parameters());
-            optimizer.step(network.parameters_mut(), &self.workspace.gradient);
-            if !network.parameters().iter().all(|w| w.is_finite()) {
-                network.parameters_mut().copy_from_slice(&self.backup);
+            backup.copy_from_slice(self.network.parameters());
+            self.optimizer.step(self.network.parameters_mut(), &workspace.gradient);
+            if !self.network.parameters().iter().all(|w| w.is_finite()) {
+                self.network.parameters_mut().copy_from_slice(backup);
                 return Err(diverged);
             }
-            self.workspace.refresh(network);
-            total += loss * count.weight(objective.reduction);
-            weight += count.weight(objective.reduction);
+            workspace.refresh(self.network);
+            total += loss * count.weight(reduction);
+            weight += count.weight(reduction);
         }
         Ok(if weight > 0.0 { total / weight } else { 0.0 })
     }
-}
-
-/// The loss of one batch; its gradient goes to the workspace.
-fn batch_gradient<T: Real>(
-    network: &Network<T>,
-    data: &Sequences<'_, T>,
-    batch: &[u32],
-    objective: Objective,
-    workspace: &mut Workspace<T>,
-    pulse: &mut Pulse<'_>,
-) -> Result<(f64, LabelCount)> {
-    workspace.gradient.fill(T::ZERO);
-    let count = LabelCount::of(data, batch);
-    if count.labels == 0 {
-        return Ok((0.0, count));
-    }
-    let divisor = count.divisor(objective.reduction, network.config().shape.output);
-    let scale = T::from_f64(1.0 / divisor);
-    let mut total = 0.0;
-    for &s in batch {
-        let (x, labels) = (data.features(s as usize), data.labels(s as usize));
-        workspace.forward(network, x, pulse)?;
-        total += workspace.loss(network, labels, objective.loss, scale);
-        workspace.backward(network, x, pulse)?;
-    }
-    network.layout().clear_padding(&mut workspace.gradient);
-    Ok((total / divisor, count))
 }
