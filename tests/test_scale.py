@@ -128,9 +128,10 @@ def test_learns_from_one_part_and_applies_to_another() -> None:
 
 @pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()])
 def test_use_before_fit(scaler: Scaler) -> None:
-    for use in (lambda: scaler.transform(make()), scaler.to_dict):
-        with pytest.raises(ParameterError, match=r"Scaler is not fitted; call fit\(dataset\)"):
-            use()
+    with pytest.raises(ParameterError, match=r"Scaler is not fitted; call fit\(dataset\)"):
+        scaler.transform(make())
+    assert not scaler.is_fitted
+    assert not scaler_from_dict(scaler.to_dict()).is_fitted
 
 
 def test_wrong_number_of_columns() -> None:

@@ -1,15 +1,18 @@
 """The engine. Arguments are checked and prepared by the classes that use it."""
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32] | NDArray[np.float64]
-Offsets = NDArray[np.int64]
+_Array = NDArray[np.float32] | NDArray[np.float64]
+_Offsets = NDArray[np.int64]
+
+__all__ = ["Network", "__version__"]
 
 __version__: str
 
+@type_check_only
 class Settings(TypedDict):
     input_size: int
     hidden_size: int
@@ -22,6 +25,7 @@ class Settings(TypedDict):
     init: str
     seed: int
 
+@type_check_only
 class Plan(TypedDict):
     learning_rate: float
     batch_size: int
@@ -31,6 +35,7 @@ class Plan(TypedDict):
     epochs: int
     time_budget: float | None
 
+@final
 class Network:
     """A network, its weights, and the computations on them."""
 
@@ -39,18 +44,18 @@ class Network:
         """Return every tensor by name, in the shape that users see."""
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         """Replace every tensor, or none if one does not fit."""
-    def predict(self, features: Array, offsets: Offsets) -> NDArray[Any]:
+    def predict(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
         """Return outputs ``(N, L)``."""
-    def hidden_states(self, features: Array, offsets: Offsets) -> NDArray[Any]:
+    def hidden_states(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
         """Return states ``(N, H)``."""
-    def loss(self, features: Array, labels: Array, offsets: Offsets) -> float:
+    def loss(self, features: _Array, labels: _Array, offsets: _Offsets) -> float:
         """Return the loss of the data as one batch."""
     def gradients(
-        self, features: Array, labels: Array, offsets: Offsets
+        self, features: _Array, labels: _Array, offsets: _Offsets
     ) -> tuple[float, dict[str, NDArray[Any]]]:
         """Return the loss of the data as one batch, and every tensor's gradient by name."""
     def train(
-        self, features: Array, labels: Array, offsets: Offsets, plan: Plan
+        self, features: _Array, labels: _Array, offsets: _Offsets, plan: Plan
     ) -> tuple[list[float], list[float], BaseException | None]:
         """Train; return losses and seconds of the finished epochs, and what ended the call early.
 

@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
-from typing import SupportsIndex
 
 from rnn_rust.errors import ParameterError
 
 
-def whole_number(name: str, value: SupportsIndex, *, least: int) -> int:
+def whole_number(name: str, value: object, *, least: int) -> int:
     """Return ``value`` as an int of at least ``least``.
 
     Raises
     ------
     ParameterError
-        ``value`` is not an integer (a bool is none) or too small.
+        ``value`` is not an integer (a bool is none), too small, or 2⁶³ or more.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
-    if value < least:
+    number = int(value)
+    if number < least:
         raise ParameterError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+    if number >= 2**63:
+        raise ParameterError(f"{name} must be below 2**63, got {value}")
+    return number
 
 
-def seed_number(value: SupportsIndex) -> int:
-    """Return a seed, an integer from 0 to 2⁶⁴ − 1.
+def seed_number(value: object) -> int:
+    """Return a seed, an integer from 0 to 2⁶³ − 1.
 
     Raises
     ------
     ParameterError
         It is anything else.
     """
-    seed = whole_number("seed", value, least=0)
-    if seed >= 2**64:
-        raise ParameterError(f"seed must be below 2**64, got {seed}")
-    return seed
+    return whole_number("seed", value, least=0)
+
+
+def finite(name: str, value: float, *, least: float = -math.inf) -> float:
+    """Return ``value`` as a finite float of at least ``least``.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else (a bool is no number).
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ParameterError(f"{name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not (math.isfinite(number) and number >= least):
+        bound = "" if least == -math.inf else f" and at least {least:g}"
+        raise ParameterError(f"{name} must be finite{bound}, got {value}")
+    return number
+
+
+def truth(name: str, value: object) -> bool:
+    """Return ``value``, a bool.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else.
+    """
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} must be True or False, got {value!r}")
+    return value
 
 
 def open_share(name: str, value: float) -> float:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rnn_rust.checks import finite, whole_number
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.optim import SGD
 
@@ -31,7 +32,9 @@ def save(model: RNN, path: str | os.PathLike[str]) -> None:
         with replacing(path) as file:
             file.write(data)
     except OSError as error:
-        raise ModelFileError(f"cannot write the model to {path}: {error.strerror}") from error
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error
 
 
 def load(path: str | os.PathLike[str]) -> RNN:
@@ -48,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> RNN:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ModelFileError(f"cannot read the model {path}: {error.strerror}") from error
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
     try:
         return from_bytes(data)
     except ModelFileError as error:
@@ -66,7 +69,7 @@ def to_bytes(model: RNN) -> bytes:
         "scaler": None if model.scaler is None else model.scaler.to_dict(),
         "feature_names": model.feature_names,
         "label_names": model.label_names,
-        "threshold": model.threshold,
+        "threshold": None if model.threshold is None else finite("threshold", model.threshold),
         "epochs_trained": model.epochs_trained,
     }
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -80,7 +83,7 @@ def from_bytes(data: bytes) -> RNN:
 
     try:
         state = from_safetensors(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
     description = _description(data)
     try:
@@ -98,7 +101,7 @@ def _description(data: bytes) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads(text)
         version = description["format_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelFileError(f"the description of the model is damaged: {error}") from error
     if version != FORMAT_VERSION:
         raise ModelFileError(
@@ -113,21 +116,38 @@ def _build(description: dict[str, Any], state: dict[str, Any]) -> RNN:
     from rnn_rust.model import RNN
 
     settings = dict(description["architecture"])
-    if (cell := settings.pop("cell")) != "RNN":
-        raise ModelFileError(f"cell {cell!r} is not known")
+    optimizer = dict(description["optimizer"])
+    for what, name, known in (
+        ("cell", settings.pop("cell"), "RNN"), ("optimizer", optimizer.pop("name"), "SGD")
+    ):  # fmt: skip
+        if name != known:
+            raise ModelFileError(f"{what} {name!r} is not known")
     scaler = description["scaler"]
     model = RNN(
         **settings,
-        optimizer=SGD(description["optimizer"]["learning_rate"]),
+        optimizer=SGD(**optimizer),
         scaler=None if scaler is None else scaler_from_dict(scaler),
     )
     model.load_state_dict(state)
-    for name in ("feature_names", "label_names"):
-        names = description[name]
-        setattr(model, name, None if names is None else tuple(names))
-    model.threshold = description["threshold"]
-    model.epochs_trained = int(description["epochs_trained"])
+    sizes = [settings["input_size"], settings["output_size"]]
+    if model.scaler is not None and model.scaler.is_fitted and model.scaler.columns != tuple(sizes):
+        raise ModelFileError(f"the scaler has {model.scaler.columns} columns, the model {sizes}")
+    for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
+        setattr(model, name, _names(name, description[name], size))
+    threshold = description["threshold"]
+    model.threshold = None if threshold is None else finite("threshold", threshold)
+    model.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return model
+
+
+def _names(what: str, names: Any, size: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(f"{what} must be a list of names")
+    if len(names) != size:
+        raise ModelFileError(f"{what} has {len(names)} names for {size} columns")
+    return tuple(names)
 
 
 @contextlib.contextmanager
@@ -137,19 +157,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Readers see the old file or the whole new one, never a part; after an error the old file is
     still there.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a saved file is as readable as any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
+        os.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise

@@ -95,4 +95,5 @@ class History:
         }
         for name in dict.fromkeys(name for values in self._more.values() for name in values):
             columns[name] = [self._more.get(at, {}).get(name) for at in range(len(self))]
-        return pl.DataFrame(columns)
+        types = dict.fromkeys(columns, pl.Float64) | {"epoch": pl.Int64}
+        return pl.DataFrame(columns, schema=types)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
-    from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.model import RNN
 
 FloatArray = NDArray[np.floating[Any]]
@@ -28,6 +29,7 @@ def inputs(model: RNN, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
     ParameterError
         The model's scaler is not fitted yet.
     """
+    _check_kind(data, "a prediction")
     _check_columns(model, data, "feature", data.features.shape[1])
     features = data.features
     if model.scaler is not None:
@@ -36,7 +38,8 @@ def inputs(model: RNN, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
                 "the model's scaler is not fitted yet; call fit() first, or give the model a "
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
-        features = model.scaler.transform_features(features)
+        with np.errstate(over="ignore"):
+            features = model.scaler.transform_features(features)
     offsets = getattr(data, "offsets", None)
     if offsets is None:
         offsets = np.array([0, len(features)], dtype=np.int64)
@@ -53,14 +56,30 @@ def labelled_inputs(model: RNN, data: Dataset | Sequence, purpose: str) -> Label
     DataError
         There is no label; the message says that ``purpose`` needs some.
     """
-    if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
-        raise DataError(f"{purpose} needs labels, and the data has none")
-    _check_columns(model, data, "label", data.labels.shape[1])
+    check_labelled(model, data, purpose)
     features, offsets = inputs(model, data)
     labels = data.labels
     if model.scaler is not None:
-        labels = model.scaler.transform_labels(labels)
+        with np.errstate(over="ignore"):
+            labels = model.scaler.transform_labels(labels)
     return features, _as_engine_array(model, labels, "labels"), offsets
+
+
+def check_labelled(model: RNN, data: Dataset | Sequence, purpose: str) -> None:
+    """Check that the columns are the model's, and that there is a label; errors as above."""
+    _check_kind(data, purpose)
+    _check_columns(model, data, "feature", data.features.shape[1])
+    if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
+        raise DataError(f"{purpose} needs labels, and the data has none")
+    _check_columns(model, data, "label", data.labels.shape[1])
+
+
+def _check_kind(data: object, purpose: str) -> None:
+    if not isinstance(data, Dataset | Sequence):
+        raise ParameterError(
+            f"{purpose} needs a Dataset or one of its sequences, got {reprlib.repr(data)}; "
+            "see Dataset.from_csv, from_frame and from_arrays"
+        )
 
 
 def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
@@ -68,7 +87,7 @@ def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
     dtype = model.settings["dtype"]
     with np.errstate(over="ignore"):
         array: FloatArray = np.ascontiguousarray(values, dtype=dtype)
-    if array.dtype != values.dtype and np.isinf(array).any():
+    if np.isinf(array).any():
         raise DataError(f"{name} are too large for {dtype}; use dtype='float64' or a scaler")
     return array
 

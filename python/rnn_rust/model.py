@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Any, Self
 
@@ -98,12 +99,10 @@ class RNN:
             "output_activation": str(output_activation),
             "loss": str(loss),
             "reduction": str(reduction),
-            "dtype": dtype if isinstance(dtype, str) else np.dtype(dtype).name,
+            "dtype": _dtype_name(dtype),
             "init": str(init),
             "seed": seed_number(seed),
         }
-        if optimizer is not None and not isinstance(optimizer, SGD):
-            raise ParameterError(f"optimizer must be rnn_rust.SGD(...), got {optimizer!r}")
         self._core = _core.Network(self._settings)
         self.optimizer = SGD() if optimizer is None else optimizer
         self.scaler = self._make_scaler(scaler)
@@ -123,6 +122,17 @@ class RNN:
     def settings(self) -> dict[str, Any]:
         """Sizes, activations, loss, reduction, dtype, init and seed, as given."""
         return dict(self._settings)
+
+    @property
+    def optimizer(self) -> SGD:
+        """How a gradient changes the weights; may be replaced between calls of ``fit``."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: SGD) -> None:
+        if not isinstance(optimizer, SGD):
+            raise ParameterError(f"optimizer must be rnn_rust.SGD(...), got {optimizer!r}")
+        self._optimizer = optimizer
 
     # Weights ---------------------------------------------------------------------------------
 
@@ -360,7 +370,21 @@ class RNN:
         }
 
     def _make_scaler(self, scaler: str | Scaler | None) -> Scaler | None:
-        if scaler is None or isinstance(scaler, Scaler):
-            return scaler
+        if scaler is None:
+            return None
+        if isinstance(scaler, Scaler):
+            # Not shared: what is still to be fitted is fitted for this model alone.
+            return copy.copy(scaler)
+        if not isinstance(scaler, str):
+            raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
         bounded = self._settings["output_activation"] != "identity"
         return make_scaler(scaler, labels=not (bounded and scaler == "standard"))
+
+
+def _dtype_name(dtype: str | type | np.dtype[Any]) -> str:
+    """Return the name of a dtype however it is given; the engine knows which it takes."""
+    if isinstance(dtype, str):
+        return dtype
+    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
+        return np.dtype(dtype).name
+    raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

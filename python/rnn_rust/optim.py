@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from rnn_rust.errors import ParameterError
+from rnn_rust.checks import finite
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,5 @@ class SGD:
 
     def __post_init__(self) -> None:
         """Refuse rates that are none."""
-        rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, int | float):
-            raise ParameterError(f"learning_rate must be a number, got {rate!r}")
-        if not (math.isfinite(rate) and rate >= 0):
-            raise ParameterError(f"learning_rate must be finite and at least 0, got {rate}")
+        rate = finite("learning_rate", self.learning_rate, least=0)
+        object.__setattr__(self, "learning_rate", rate)

@@ -26,7 +26,7 @@ def console() -> Console:
 
 def _is_seen() -> bool:
     """Whether somebody may be looking: a terminal or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
 
 
 class Progress:

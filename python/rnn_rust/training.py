@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_rust.checks import open_share, whole_number
+import numpy as np
+
+from rnn_rust.checks import open_share, truth, whole_number
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
-from rnn_rust.inputs import LabelledInputs, labelled_inputs
+from rnn_rust.inputs import LabelledInputs, check_labelled, labelled_inputs
 from rnn_rust.progress import Progress
 
 if TYPE_CHECKING:
@@ -51,20 +53,22 @@ def fit(
 ) -> History:
     """Carry out :meth:`rnn_rust.RNN.fit`, where arguments, result and errors are described."""
     loop = _Loop(model, train, epochs, batch_size, shuffle, eval_every, progress)
-    callbacks = tuple(callbacks)
-    if strange := [callback for callback in callbacks if not callable(callback)]:
-        raise ParameterError(f"callbacks must be callable, got {strange[0]!r}")
+    callbacks = _checked_callbacks(callbacks)
+    if evaluator is not None and not hasattr(evaluator, "evaluate"):
+        raise ParameterError(f"evaluator must have a method evaluate, got {evaluator!r}")
+    if validation is not None:
+        check_labelled(model, validation, "validation")
 
     def after(history: History) -> object:
         if validation is not None:
             history.add_to_last({"validation_loss": model.loss(validation)})
         if loop.is_due(len(history)):
-            shown = ["loss", "validation_loss"]
+            shown = ["loss"]
             if evaluator is not None:
-                shown += _evaluate(history, model, evaluator, train, validation)
+                shown.append(_evaluate(history, model, evaluator, train, validation))
             _log.info(_line(history[-1], shown))
         answers = [callback(history[-1]) for callback in callbacks]
-        return not any(answer is False for answer in answers)
+        return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
     if validation is not None or callbacks:
         return loop.run(after, every=1)
@@ -85,6 +89,7 @@ def train(
 
     judge = default_evaluator(dataset) if evaluator is None else evaluator
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
+    check_labelled(model, parts[1], "the test part")
     loop = _Loop(model, parts[0], epochs, 1, True, eval_every, progress=True)
 
     def after(history: History) -> None:
@@ -117,6 +122,8 @@ class _Loop:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "eval_every"):
             setattr(self, name, whole_number(name, getattr(self, name), least=1))
+        truth("shuffle", self.shuffle)
+        check_labelled(self.model, self.data, "training")
 
     def is_due(self, epoch: int) -> bool:
         """Whether an evaluation follows this epoch of the call."""
@@ -129,7 +136,8 @@ class _Loop:
         try:
             with Progress(self.epochs, enabled=self.progress) as bar:
                 while len(history) < self.epochs:
-                    stop_at = self._next_stop(len(history), every if after else self.epochs)
+                    done = len(history)
+                    stop_at = self._next_stop(done, every) if after else self.epochs
                     self._advance(arrays, history, stop_at)
                     if after and len(history) == stop_at and after(history) is False:
                         break
@@ -143,14 +151,13 @@ class _Loop:
         return history
 
     def _next_stop(self, done: int, every: int) -> int:
-        first = 1 if done == 0 and every < self.epochs else self.epochs
-        return min(first, self.epochs, (done // every + 1) * every)
+        """Return the epoch at which the engine is to stop next."""
+        return min(1 if done == 0 else self.epochs, (done // every + 1) * every, self.epochs)
 
     def _prepare(self) -> LabelledInputs:
         """Fit the scaler if that is still to be done; return what the engine takes."""
         model = self.model
         if model.scaler is not None and not model.scaler.is_fitted:
-            self.data.require_labels("training")  # before the scaler is fitted, not after
             model.scaler.fit(self.data)
         arrays = labelled_inputs(model, self.data, "training")
         model.feature_names, model.label_names = self.data.feature_names, self.data.label_names
@@ -171,27 +178,41 @@ class _Loop:
             raise stop
 
 
+def _checked_callbacks(
+    callbacks: Iterable[Callable[[Record], object]],
+) -> tuple[Callable[[Record], object], ...]:
+    if not isinstance(callbacks, Iterable):
+        raise ParameterError(f"callbacks must be a sequence of functions, got {callbacks!r}")
+    given = tuple(callbacks)
+    if strange := [callback for callback in given if not callable(callback)]:
+        raise ParameterError(f"callbacks must be functions, got {strange[0]!r}")
+    return given
+
+
 def _evaluate(
     history: History,
     model: RNN,
     evaluator: Evaluator,
     train: Dataset,
     validation: Dataset | None,
-) -> list[str]:
+) -> str:
     """Record all figures of the training data and, as ``validation_…``, of the validation data.
 
-    Returns the names under which the primary figures are recorded.
+    Returns the name of the primary figure.
     """
-    primary = []
     for prefix, data in (("", train), ("validation_", validation)):
         if data is not None:
             result = evaluator.evaluate(model, data)
             history.add_to_last({prefix + name: v for name, v in result.metrics().items()})
-            primary.append(prefix + result.primary_name)
-    return primary
+            name = result.primary_name
+    return name
 
 
 def _line(record: Record, names: list[str]) -> str:
-    """One line for the log."""
-    shown = ", ".join(f"{name} {record[name]:.6g}" for name in names if name in record)
-    return f"Epoch {record['epoch']:.0f}: {shown}"
+    """Return one line for the log, each figure with that of the validation data if there is one."""
+    shown = []
+    for name in names:
+        other = record.get(f"validation_{name}")
+        validation = "" if other is None else f" (validation {other:.4g})"
+        shown.append(f"{name} {record[name]:.4g}{validation}")
+    return f"Epoch {record['epoch']:.0f}: {', '.join(shown)}"

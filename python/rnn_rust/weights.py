@@ -25,6 +25,8 @@ def checked_state(
     DataError
         A value is NaN, infinite or not a number.
     """
+    if not isinstance(state, Mapping):
+        raise ShapeError(f"a state dict maps names to arrays, got {type(state).__name__}")
     given = _fold_biases(dict(state))
     if missing := [name for name in like if name not in given]:
         raise ShapeError(f"the state dict lacks {', '.join(missing)}")
@@ -50,7 +52,8 @@ def _fold_biases(state: dict[str, ArrayLike]) -> dict[str, ArrayLike]:
 
 def _numbers(name: str, values: ArrayLike) -> FloatArray:
     try:
-        return np.asarray(values, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"weight {name} is not an array of numbers: {error}") from error
 
@@ -59,7 +62,7 @@ def _as_weight(name: str, values: ArrayLike, like: FloatArray) -> FloatArray:
     numbers = _numbers(name, values)
     if numbers.shape != like.shape:
         raise ShapeError(f"weight {name}: expected shape {like.shape}, got {numbers.shape}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array: FloatArray = np.ascontiguousarray(numbers, dtype=like.dtype)
     if not np.isfinite(array).all():
         raise DataError(f"weight {name} has values that are NaN or infinite in {like.dtype}")

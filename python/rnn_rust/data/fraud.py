@@ -81,16 +81,17 @@ def generate(
     Raises
     ------
     rnn_rust.errors.ParameterError
-        If rows, seed or decimals is no whole number of the allowed size, or if too few cards are
-        long enough for that many frauds.
+        If an argument is outside its range, or too few cards are long enough for that many frauds.
     """
     rows = whole_number("rows", rows, least=1)
     decimals = whole_number("decimals", decimals, least=0)
+    if not 0 <= fraud_rate <= 1:
+        raise ParameterError(f"fraud_rate must be from 0 to 1, got {fraud_rate!r}")
     rng = np.random.default_rng(seed_number(seed))
     offsets = _offsets(rng, rows)
     cards = len(offsets) - 1
     card = np.repeat(np.arange(cards), np.diff(offsets))
-    stolen = _stolen_cards(rng, np.diff(offsets), round(rows * fraud_rate), fraud_rate)
+    stolen = _stolen_cards(rng, np.diff(offsets), round(rows * fraud_rate))
     left = np.where(stolen[card], offsets[1:][card] - np.arange(rows) - 1, rows)
     fraud, probe = left == 0, (left > 0) & (left <= PROBES)
 
@@ -125,16 +126,15 @@ def _offsets(rng: np.random.Generator, rows: int) -> NDArray[np.int64]:
 
 
 def _stolen_cards(
-    rng: np.random.Generator, lengths: NDArray[np.int64], thefts: int, fraud_rate: float
+    rng: np.random.Generator, lengths: NDArray[np.int64], thefts: int
 ) -> NDArray[np.bool_]:
     """Choose the cards to be stolen among those that are long enough; returns `(S,)`."""
     eligible = np.flatnonzero(lengths >= SHORTEST_VICTIM)
-    if not 0 <= thefts <= len(eligible):
-        highest = len(eligible) / lengths.sum()
+    if thefts > len(eligible):
         raise ParameterError(
-            f"fraud_rate={fraud_rate} means {thefts} frauds, but {len(eligible)} of the "
-            f"{len(lengths)} cards have the {SHORTEST_VICTIM} purchases that a theft takes; "
-            f"give a fraud_rate between 0 and {highest:.4f}"
+            f"fraud_rate asks for {thefts} frauds, but only {len(eligible)} of the {len(lengths)} "
+            f"cards have the {SHORTEST_VICTIM} purchases that a theft takes; "
+            f"give a fraud_rate of at most {len(eligible) / lengths.sum():.4f}"
         )
     stolen: NDArray[np.bool_] = np.zeros(len(lengths), dtype=np.bool_)
     stolen[rng.choice(eligible, thefts, replace=False)] = True
@@ -158,9 +158,8 @@ def _anonymise(
 ) -> NDArray[np.float64]:
     """Hide the traits in noisy features of alternating sign; returns `(28, N)`."""
     half = ANONYMOUS_FEATURES // 2
-    features: NDArray[np.float64] = np.sqrt(1 - LOADING**2) * rng.standard_normal(
-        (2 * half, len(habit))
-    )
+    noise = rng.standard_normal((2 * half, len(habit)))
+    features: NDArray[np.float64] = np.sqrt(1 - LOADING**2) * noise
     signed = np.where(np.arange(half) % 2 == 0, LOADING, -LOADING)[:, np.newaxis]
     features[:half] += signed * habit
     features[half:] += signed * haste

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.checks import truth
 from rnn_rust.data.arrays import FloatArray, float_dtype
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
 
@@ -51,6 +52,12 @@ class Scaler:
     def is_fitted(self) -> bool:
         """Whether :meth:`fit` has been called."""
         return hasattr(self, "label_scale_")
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """The numbers of feature and label columns that it was fitted on."""
+        self._require_fit()
+        return len(self.feature_shift_), len(self.label_shift_)
 
     @staticmethod
     def _learn(column: Vector) -> tuple[float, float]:
@@ -109,9 +116,10 @@ class Scaler:
         return self._apply(labels, "label", inverse=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the kind and the fitted values as lists of floats, exact through JSON."""
-        self._require_fit()
-        return {"kind": self.kind} | {name[:-1]: getattr(self, name).tolist() for name in _FITTED}
+        """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
+        fitted = _FITTED if self.is_fitted else ()
+        values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
+        return {"kind": self.kind, "labels": self.labels} | values
 
     def _fit(self, matrix: FloatArray, names: tuple[str, ...]) -> tuple[Vector, Vector]:
         shift, scale = np.zeros(len(names)), np.ones(len(names))
@@ -202,15 +210,21 @@ def scaler_from_dict(values: dict[str, Any]) -> Scaler:
         The kind is not known, or a value is missing or not a list of finite numbers.
     """
     try:
-        scaler = make_scaler(values["kind"])
-        for name in _FITTED:
-            setattr(scaler, name, np.array(values[name[:-1]], dtype=np.float64))
-        shifts_and_scales = [getattr(scaler, name) for name in _FITTED]
-        if not all(v.ndim == 1 and np.isfinite(v).all() for v in shifts_and_scales):
-            raise ValueError("values must be lists of finite numbers")
-        for shift, scale in (shifts_and_scales[:2], shifts_and_scales[2:]):
-            if len(shift) != len(scale) or not (scale > 0).all():
-                raise ValueError("each shift needs one scale above 0")
+        scaler = make_scaler(values["kind"], labels=truth("labels", values["labels"]))
+        if len(values) > 2:
+            _restore(scaler, values)
     except (KeyError, TypeError, ValueError, RnnRustError) as error:
         raise ModelFileError(f"the scaler of the model cannot be read: {error}") from error
     return scaler
+
+
+def _restore(scaler: Scaler, values: dict[str, Any]) -> None:
+    """Set the fitted values; ValueError or KeyError if they cannot be right."""
+    for name in _FITTED:
+        setattr(scaler, name, np.array(values[name[:-1]], dtype=np.float64))
+    fitted = [getattr(scaler, name) for name in _FITTED]
+    if not all(v.ndim == 1 and np.isfinite(v).all() for v in fitted):
+        raise ValueError("values must be lists of finite numbers")
+    for shift, scale in (fitted[:2], fitted[2:]):
+        if len(shift) != len(scale) or not (scale > 0).all():
+            raise ValueError("each shift needs one scale above 0")

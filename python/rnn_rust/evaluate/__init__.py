@@ -49,8 +49,12 @@ class Evaluator(Protocol):
         """Return what the model's predictions are worth."""
 
 
-def default_evaluator(dataset: Dataset) -> Evaluator:
-    """Return the classification evaluator if every label is 0 or 1, else the regression one."""
+def default_evaluator(dataset: Dataset, threshold: float | None = None) -> Evaluator:
+    """Return the classification evaluator if every label is 0 or 1, else the regression one.
+
+    ``threshold`` is that of either, where it is not to be the default.
+    """
     labels = dataset.require_labels("an evaluation")
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
-    return BinaryClassificationEvaluator() if binary else RegressionEvaluator()
+    kind = BinaryClassificationEvaluator if binary else RegressionEvaluator
+    return kind() if threshold is None else kind(threshold)

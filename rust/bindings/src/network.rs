@@ -1,6 +1,6 @@
 //! The class `Network`: a network of either element type behind one Python type.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -19,7 +19,7 @@ impl Scalar for f64 {}
 
 /// A network, its weights, and the computations on them.
 ///
-/// Predictions take a read lock and run side by side; training takes the write lock.
+/// Predictions run side by side, also while another thread trains.
 #[pyclass(frozen, module = "rnn_rust._core")]
 pub(crate) struct Network {
     inner: Inner,
@@ -141,7 +141,13 @@ impl Network {
             let mut sgd = core::Sgd::new(plan.learning_rate).map_err(|error| exception(&error))?;
             let mut records = Vec::new();
             let end = run(py, |pulse| {
-                cell.write().train(&data, self.objective, &schedule, &mut sgd, &mut records, pulse)
+                let _alone = cell.training.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut network = cell.read().clone();
+                let objective = self.objective;
+                let end = network
+                    .train(&data, objective, &schedule, &mut sgd, &mut records, pulse);
+                *cell.write() = network;
+                end
             });
             let losses = records.iter().map(|record| record.loss).collect();
             let seconds = records.iter().map(|record| record.seconds).collect();
@@ -170,17 +176,20 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
 
 /// A network of one element type, shared between Python threads.
 ///
-/// Nobody may wait for the lock while holding the interpreter: training holds the lock and takes
-/// the interpreter now and then to look at signals.
+/// Training works on a copy and puts it in place at its end, so that others may predict meanwhile.
+/// Nobody may wait for a lock while holding the interpreter: who holds the lock takes the
+/// interpreter now and then to look at signals.
 struct Cell<T> {
     config: Config,
     network: RwLock<core::Network<T>>,
+    /// Held by the one who trains.
+    training: Mutex<()>,
 }
 
 impl<T: Scalar> Cell<T> {
     fn new(config: Config, init: Init, seed: u64) -> Result<Self, Error> {
         let network = RwLock::new(core::Network::new(config, init, seed)?);
-        Ok(Self { config, network })
+        Ok(Self { config, network, training: Mutex::new(()) })
     }
 
     // A lock is poisoned only by a panic, which its caller has seen as an InternalError.

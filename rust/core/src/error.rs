@@ -23,7 +23,7 @@ pub enum Error {
         /// What came.
         got: String,
     },
-    /// The loss or the weights stopped being finite; the weights are those before that batch.
+    /// The loss or the weights stopped being finite; the update that led there was taken back.
     Diverged {
         /// Epoch, counted from 1 over the life of the model.
         epoch: usize,
@@ -45,8 +45,8 @@ impl fmt::Display for Error {
             }
             Self::Diverged { epoch, batch } => write!(
                 f,
-                "the loss stopped being finite in epoch {epoch}, batch {batch}; the weights are \
-                 the last finite ones. Lower the learning rate or scale the data"
+                "the loss or the weights stopped being finite in epoch {epoch}, batch {batch}; the \
+                 last update was taken back. Lower the learning rate or scale the data"
             ),
             Self::Cancelled => write!(f, "cancelled"),
         }

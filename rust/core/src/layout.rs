@@ -73,22 +73,22 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout for elements of type `T`.
-    pub fn new<T: Real>(shape: Shape) -> Self {
-        let padded = |n: usize| n.next_multiple_of(T::LANES);
-        let stride = padded(shape.hidden);
+    /// The layout for elements of type `T`; none if there are more weights than addresses.
+    pub fn new<T: Real>(shape: Shape) -> Option<Self> {
+        let padded = |n: usize| n.checked_next_multiple_of(T::LANES);
+        let stride = padded(shape.hidden)?;
         let sizes = [
-            shape.input * stride,
-            shape.hidden * stride,
+            shape.input.checked_mul(stride)?,
+            shape.hidden.checked_mul(stride)?,
             stride,
-            shape.output * stride,
-            padded(shape.output),
+            shape.output.checked_mul(stride)?,
+            padded(shape.output)?,
         ];
-        let mut starts = [0; 6];
-        for (i, size) in sizes.iter().enumerate() {
-            starts[i + 1] = starts[i] + size;
+        let mut starts = [0usize; 6];
+        for (i, &size) in sizes.iter().enumerate() {
+            starts[i + 1] = starts[i].checked_add(size)?;
         }
-        Self { shape, stride, starts }
+        Some(Self { shape, stride, starts })
     }
 
     /// Elements in the flat buffer, padding included.
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn packing_and_unpacking_are_inverse_and_disjoint() {
         let shape = Shape { input: 3, hidden: 5, output: 2 };
-        let layout = Layout::new::<f64>(shape);
+        let layout = Layout::new::<f64>(shape).unwrap();
         let mut flat = vec![0.0; layout.len()];
         let mut next = 1.0;
         let mut tensors = Vec::new();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn weights_lie_input_major() {
         let shape = Shape { input: 2, hidden: 3, output: 1 };
-        let layout = Layout::new::<f64>(shape);
+        let layout = Layout::new::<f64>(shape).unwrap();
         let mut flat = vec![0.0; layout.len()];
         layout.pack(&mut flat, Tensor::WeightIh, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
         assert_eq!(&flat[..3], &[1.0, 3.0, 5.0]);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_wrong_size_names_the_tensor() {
-        let layout = Layout::new::<f32>(Shape { input: 2, hidden: 3, output: 1 });
+        let layout = Layout::new::<f32>(Shape { input: 2, hidden: 3, output: 1 }).unwrap();
         let mut flat = vec![0.0; layout.len()];
         let error = layout.pack(&mut flat, Tensor::WeightHh, &[0.0; 6]).unwrap_err();
         assert_eq!(error.to_string(), "weight_hh_l0: expected [3, 3], got 6 numbers");

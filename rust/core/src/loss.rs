@@ -105,20 +105,12 @@ impl LabelCount {
         })
     }
 
-    /// The denominators of the two reductions: a batch's loss is `Σ e / divisor`, and a mean over
-    /// batches weighs each by [`Self::weight`].
+    /// The denominator of a reduction: the loss of a batch is `Σ e / divisor`, and that of several
+    /// batches together the quotient of the sums of both.
     pub fn divisor(self, reduction: Reduction, output_size: usize) -> f64 {
         match reduction {
             Reduction::Mean => self.labels as f64,
             Reduction::Sum => (self.sequences * output_size) as f64,
-        }
-    }
-
-    /// What the batch counts for when losses of several batches are averaged.
-    pub fn weight(self, reduction: Reduction) -> f64 {
-        match reduction {
-            Reduction::Mean => self.labels as f64,
-            Reduction::Sum => self.sequences as f64,
         }
     }
 }

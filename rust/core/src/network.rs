@@ -26,6 +26,8 @@ pub struct Network<T: Real> {
     config: Config,
     layout: Layout,
     parameters: Aligned<T>,
+    /// The parameters before the last update.
+    previous: Aligned<T>,
 }
 
 impl<T: Real> Network<T> {
@@ -39,14 +41,19 @@ impl<T: Real> Network<T> {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
         }
-        let layout = Layout::new::<T>(config.shape);
+        let layout = Layout::new::<T>(config.shape).filter(|layout| fits::<T>(layout.len()));
+        let layout = layout.ok_or_else(|| Error::Parameter {
+            what: "input_size, hidden_size and output_size",
+            expected: "so small that the weights fit into memory",
+            got: format!("{input}, {hidden} and {output}"),
+        })?;
         let mut parameters = Aligned::zeros(layout.len());
         for tensor in Tensor::ALL {
             let values = init.values(tensor, config.shape, seed);
             let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
             layout.pack(&mut parameters, tensor, &values)?;
         }
-        Ok(Self { config, layout, parameters })
+        Ok(Self { config, layout, previous: parameters.clone(), parameters })
     }
 
     /// Sizes and nonlinearities.
@@ -64,9 +71,22 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// All weights, for an optimiser to change. Padding must stay zero.
-    pub fn parameters_mut(&mut self) -> &mut [T] {
-        &mut self.parameters
+    /// Lets `step` change all weights; padding must stay zero. If a weight is not finite
+    /// afterwards, the change is taken back, and the answer is `false`.
+    pub fn update(&mut self, step: impl FnOnce(&mut [T])) -> bool {
+        self.previous.copy_from_slice(&self.parameters);
+        step(&mut self.parameters);
+        // All are looked at, without a branch for each.
+        let finite = self.parameters.iter().fold(true, |finite, w| finite & w.is_finite());
+        if !finite {
+            self.undo();
+        }
+        finite
+    }
+
+    /// Takes the last update back.
+    pub(crate) fn undo(&mut self) {
+        self.parameters.copy_from_slice(&self.previous);
     }
 
     /// One tensor, row-major in the shape that [`Tensor::dimensions`] gives.
@@ -76,7 +96,9 @@ impl<T: Real> Network<T> {
 
     /// Replaces one tensor. [`Error::Shape`] if the size is another.
     pub fn set_tensor(&mut self, tensor: Tensor, values: &[T]) -> Result<()> {
-        self.layout.pack(&mut self.parameters, tensor, values)
+        self.layout.pack(&mut self.parameters, tensor, values)?;
+        self.previous.copy_from_slice(&self.parameters);
+        Ok(())
     }
 
     /// The weights where they lie.
@@ -94,4 +116,9 @@ impl<T: Real> Network<T> {
             head_bias: &part(Tensor::HeadBias)[..self.config.shape.output],
         }
     }
+}
+
+/// Whether there is room for the weights, their gradient and a copy.
+fn fits<T>(len: usize) -> bool {
+    len.checked_mul(3).is_some_and(|len| Vec::<T>::new().try_reserve_exact(len).is_ok())
 }

@@ -1,20 +1,18 @@
-//! Training and scoring: batches, epochs, shuffling, and what to do when the loss runs away.
+//! Training and scoring: what a network can be asked for.
 
 use std::time::{Duration, Instant};
 
-use crate::batch::{Job, Workspace};
+use crate::context::Context;
 use crate::data::Sequences;
+use crate::engine::{Engine, Job, with_engine};
 use crate::error::{Error, Result, check_shape};
 use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
-use crate::pulse::Pulse;
+use crate::predict::{HiddenStates, Predict};
 use crate::real::Real;
 use crate::rng::{Purpose, Rng};
-use crate::simd::{Simd, Task, dispatch, level};
-use crate::tiles::plan::Plan;
-use crate::tiles::{self, Tile, gather, scatter};
-use crate::units::Trace;
+use crate::simd::{Simd, Task, dispatch};
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +51,24 @@ pub struct EpochRecord {
 
 impl<T: Real> Network<T> {
     /// Outputs `(N, L)`, row-major, of every row of `data`.
-    pub fn predict(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
+    pub fn predict(&self, data: &Sequences<'_, T>, context: &mut Context<'_>) -> Result<Vec<T>> {
         self.check(data, false)?;
         let mut outputs = vec![T::ZERO; data.rows() * self.config().shape.output];
-        dispatch(found()?, Predict { network: self, data, outputs: &mut outputs, pulse })?;
+        let level = context.level;
+        dispatch(level, Predict { network: self, data, outputs: &mut outputs, context })?;
         Ok(outputs)
     }
 
     /// States `h_t (N, H)`, row-major, of every row of `data`.
-    pub fn hidden_states(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
+    pub fn hidden_states(
+        &self,
+        data: &Sequences<'_, T>,
+        context: &mut Context<'_>,
+    ) -> Result<Vec<T>> {
         self.check(data, false)?;
         let mut states = vec![T::ZERO; data.rows() * self.config().shape.hidden];
-        dispatch(found()?, HiddenStates { network: self, data, states: &mut states, pulse })?;
+        let level = context.level;
+        dispatch(level, HiddenStates { network: self, data, states: &mut states, context })?;
         Ok(states)
     }
 
@@ -73,9 +77,9 @@ impl<T: Real> Network<T> {
         &self,
         data: &Sequences<'_, T>,
         objective: Objective,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
     ) -> Result<f64> {
-        Ok(self.gradient(data, objective, pulse)?.0)
+        Ok(self.one_batch(data, objective, false, context)?.0)
     }
 
     /// The loss of `data` taken as one batch, and its gradient in the layout's order.
@@ -83,10 +87,24 @@ impl<T: Real> Network<T> {
         &self,
         data: &Sequences<'_, T>,
         objective: Objective,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(f64, Vec<T>)> {
+        self.one_batch(data, objective, true, context)
+    }
+
+    fn one_batch(
+        &self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        gradient: bool,
+        context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
         self.check(data, true)?;
-        dispatch(found()?, Gradient { network: self, data, objective, pulse })
+        let order = in_order(data);
+        let job = OneBatch { order: &order, gradient };
+        let (level, batch_size) = (context.level, data.len());
+        let network = &mut self.clone();
+        dispatch(level, WithEngine { network, data, objective, batch_size, context, job })
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
@@ -99,18 +117,20 @@ impl<T: Real> Network<T> {
         schedule: &Schedule,
         optimizer: &mut dyn Optimizer<T>,
         records: &mut Vec<EpochRecord>,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
     ) -> Result<()> {
         self.check(data, true)?;
-        if schedule.batch_size == 0 {
+        let batch_size = schedule.batch_size;
+        if batch_size == 0 {
             return Err(Error::Parameter {
                 what: "batch_size",
                 expected: "at least 1",
                 got: "0".into(),
             });
         }
-        let task = Train { network: self, data, objective, schedule, optimizer, records, pulse };
-        dispatch(found()?, task)
+        let job = Epochs { order: in_order(data), schedule, optimizer, records };
+        let level = context.level;
+        dispatch(level, WithEngine { network: self, data, objective, batch_size, context, job })
     }
 
     /// That `data` is of this network's sizes, and labelled where labels are needed.
@@ -123,130 +143,69 @@ impl<T: Real> Network<T> {
     }
 }
 
-fn found() -> Result<crate::simd::Level> {
-    level().map_err(|error| Error::Parameter { what: "RNN_RUST_SIMD", expected: "a level of this machine", got: error.to_string() })
-}
-
-struct Gradient<'a, 'p, T: Real> {
-    network: &'a Network<T>,
-    data: &'a Sequences<'a, T>,
-    objective: Objective,
-    pulse: &'a mut Pulse<'p>,
-}
-
-impl<T: Real> Task for Gradient<'_, '_, T> {
-    type Output = Result<(f64, Vec<T>)>;
-    fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { network, data, objective, pulse } = self;
-        let mut workspace = Workspace::new(simd, network, data.longest(), data.len());
-        let (loss, _) = workspace.gradient(network, data, &in_order(data), objective, pulse)?;
-        Ok((loss, workspace.gradient.to_vec()))
-    }
-}
-
-struct Predict<'a, 'p, T: Real> {
-    network: &'a Network<T>,
-    data: &'a Sequences<'a, T>,
-    outputs: &'a mut [T],
-    pulse: &'a mut Pulse<'p>,
-}
-
-impl<T: Real> Task for Predict<'_, '_, T> {
-    type Output = Result<()>;
-    fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { network, data, outputs, pulse } = self;
-        let shape = network.config().shape;
-        if data.len() < T::LANES / 4 {
-            let mut trace = Trace::new(network.layout(), data.longest(), false);
-            for sequence in 0..data.len() {
-                let rows = data.range(sequence);
-                Job { simd, network, data, sequence }.forward(&mut trace, pulse)?;
-                outputs[rows.start * shape.output..rows.end * shape.output]
-                    .copy_from_slice(&trace.outputs[..rows.len() * shape.output]);
-            }
-            return Ok(());
-        }
-        let order = in_order(data);
-        let group = 16 * T::LANES;
-        let mut plan = Plan::with_capacity(T::LANES, group);
-        let mut tile = Tile::new(simd, shape, Plan::most_steps(data.longest()), false);
-        for batch in order.chunks(group) {
-            plan.set(batch, |s| data.range(s as usize).len());
-            for number in 0..plan.len() {
-                let lanes = plan.tile(number);
-                tile.set_starts(lanes);
-                let source = |s: u32| data.features(s as usize);
-                gather(simd, lanes, shape.input, source, T::ZERO, &mut tile.x);
-                simd.vectorize(tiles::Forward { weights: network.weights(), tile: &mut tile });
-                scatter(simd, lanes, shape.output, &tile.outputs, |s, at, piece| {
-                    let start = data.range(s as usize).start * shape.output + at;
-                    outputs[start..start + piece.len()].copy_from_slice(piece);
-                });
-                pulse.spend(tile.steps * T::LANES * network.layout().len())?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct HiddenStates<'a, 'p, T: Real> {
-    network: &'a Network<T>,
-    data: &'a Sequences<'a, T>,
-    states: &'a mut [T],
-    pulse: &'a mut Pulse<'p>,
-}
-
-impl<T: Real> Task for HiddenStates<'_, '_, T> {
-    type Output = Result<()>;
-    fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { network, data, states, pulse } = self;
-        let (hidden, stride) = (network.config().shape.hidden, network.layout().stride());
-        let mut trace = Trace::new(network.layout(), data.longest(), false);
-        for sequence in 0..data.len() {
-            let rows = data.range(sequence);
-            Job { simd, network, data, sequence }.forward(&mut trace, pulse)?;
-            let own = &mut states[rows.start * hidden..rows.end * hidden];
-            for (own, padded) in
-                own.chunks_exact_mut(hidden).zip(trace.states[stride..].chunks_exact(stride))
-            {
-                own.copy_from_slice(&padded[..hidden]);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The sequences in the data's order.
-fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
+pub(crate) fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
     (0..data.len() as u32).collect()
 }
 
-struct Train<'a, 'p, T: Real> {
+/// The loss of a batch from its parts; 0 if there is no label.
+fn mean(sum: f64, divisor: f64) -> f64 {
+    if divisor > 0.0 { sum / divisor } else { 0.0 }
+}
+
+/// A job for an engine of whichever instruction set.
+struct WithEngine<'a, 'p, T: Real, J> {
     network: &'a mut Network<T>,
     data: &'a Sequences<'a, T>,
     objective: Objective,
+    batch_size: usize,
+    context: &'a mut Context<'p>,
+    job: J,
+}
+
+impl<T: Real, J: Job<T>> Task for WithEngine<'_, '_, T, J> {
+    type Output = J::Output;
+
+    fn run<S: Simd>(self, simd: S) -> J::Output {
+        let sizes = (self.objective, self.batch_size);
+        with_engine(simd, self.network, self.data, sizes, self.context, self.job)
+    }
+}
+
+/// Loss and gradient of one batch.
+struct OneBatch<'a> {
+    order: &'a [u32],
+    gradient: bool,
+}
+
+impl<T: Real> Job<T> for OneBatch<'_> {
+    type Output = Result<(f64, Vec<T>)>;
+
+    fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
+        let (sum, divisor) = engine.batch(self.order, self.gradient)?;
+        let gradient = if self.gradient { engine.gradient().to_vec() } else { Vec::new() };
+        Ok((mean(sum, divisor), gradient))
+    }
+}
+
+/// Some epochs of training.
+struct Epochs<'a, T> {
+    order: Vec<u32>,
     schedule: &'a Schedule,
     optimizer: &'a mut dyn Optimizer<T>,
     records: &'a mut Vec<EpochRecord>,
-    pulse: &'a mut Pulse<'p>,
 }
 
-impl<T: Real> Task for Train<'_, '_, T> {
+impl<T: Real> Job<T> for Epochs<'_, T> {
     type Output = Result<()>;
-    fn run<S: Simd>(mut self, simd: S) -> Self::Output {
+
+    fn run(mut self, engine: &mut impl Engine<T>) -> Result<()> {
         let schedule = self.schedule;
-        let mut workspace =
-            Workspace::new(simd, self.network, self.data.longest(), schedule.batch_size.min(self.data.len()));
-        let mut backup = self.network.parameters().to_vec();
-        let mut order = in_order(self.data);
         let start = Instant::now();
         let mut lap = start;
         for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
-            if schedule.shuffle {
-                order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
-                Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut order);
-            }
-            let loss = self.epoch(epoch, &order, &mut workspace, &mut backup)?;
+            self.arrange(epoch);
+            let loss = self.epoch(epoch, engine)?;
             let now = Instant::now();
             self.records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
             lap = now;
@@ -258,37 +217,35 @@ impl<T: Real> Task for Train<'_, '_, T> {
     }
 }
 
-impl<T: Real> Train<'_, '_, T> {
+impl<T: Real> Epochs<'_, T> {
+    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
+    fn arrange(&mut self, epoch: usize) {
+        if self.schedule.shuffle {
+            self.order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
+            Rng::new(self.schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut self.order);
+        }
+    }
+
     /// One pass over the data; returns the mean loss.
-    fn epoch<S: Simd>(
-        &mut self,
-        epoch: usize,
-        order: &[u32],
-        workspace: &mut Workspace<T, S>,
-        backup: &mut [T],
-    ) -> Result<f64> {
-        let reduction = self.objective.reduction;
-        let (mut total, mut weight) = (0.0, 0.0);
-        for (number, batch) in order.chunks(self.schedule.batch_size).enumerate() {
-            let diverged = Error::Diverged { epoch: epoch + 1, batch: number + 1 };
-            let (loss, count) =
-                workspace.gradient(self.network, self.data, batch, self.objective, self.pulse)?;
-            if count.labels == 0 {
+    fn epoch(&mut self, epoch: usize, engine: &mut impl Engine<T>) -> Result<f64> {
+        let (mut total, mut divisors) = (0.0, 0.0);
+        for (number, batch) in self.order.chunks(self.schedule.batch_size).enumerate() {
+            let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
+            let (sum, divisor) = engine.batch(batch, true)?;
+            if divisor == 0.0 {
                 continue;
             }
-            if !loss.is_finite() {
-                return Err(diverged);
+            if !sum.is_finite() {
+                // The last update led here.
+                engine.undo();
+                return diverged();
             }
-            backup.copy_from_slice(self.network.parameters());
-            self.optimizer.step(self.network.parameters_mut(), &workspace.gradient);
-            if !self.network.parameters().iter().all(|w| w.is_finite()) {
-                self.network.parameters_mut().copy_from_slice(backup);
-                return Err(diverged);
+            if !engine.update(self.optimizer) {
+                return diverged();
             }
-            workspace.refresh(self.network);
-            total += loss * count.weight(reduction);
-            weight += count.weight(reduction);
+            total += sum;
+            divisors += divisor;
         }
-        Ok(if weight > 0.0 { total / weight } else { 0.0 })
+        Ok(mean(total, divisors))
     }
 }

@@ -1,5 +1,7 @@
 //! The loss of a tile, and the way back through its steps.
 
+use std::ops::Range;
+
 use crate::blocks::{blocks, by_width, part, splat_each};
 use crate::layout::Weights;
 use crate::loss::Loss;
@@ -8,27 +10,24 @@ use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 use crate::tiles::tile::Tile;
 
-/// dy_t = scale · de/dy ∘ output_activation'(y_t),
-/// dh_t = W_hyᵀ dy_t + W_hhᵀ dz_{t+1},  dz_t = dh_t ∘ activation'(h_t),
-/// for every step of the tile; returns Σ e.
+/// dh_t = W_hyᵀ dy_t + W_hhᵀ dz_{t+1},  dz_t = dh_t ∘ activation'(h_t)  for every step of a window.
 pub(crate) struct Backward<'a, T: Real, S: Simd> {
     pub(crate) weights: Weights<'a, T>,
     /// `W_hh` row-major in padded rows: the weights of the way back.
     pub(crate) hh_t: &'a [T],
     pub(crate) tile: &'a mut Tile<T, S>,
-    pub(crate) loss: Loss,
-    pub(crate) scale: T,
+    /// The steps to compute; those after have been.
+    pub(crate) window: Range<usize>,
 }
 
 impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T, S> {
-    type Output = f64;
+    type Output = ();
 
     #[inline(always)]
-    fn run(self, simd: S) -> f64 {
-        let Self { weights, hh_t, tile, loss, scale } = self;
+    fn run(self, simd: S) {
+        let Self { weights, hh_t, tile, window } = self;
         let (units, outputs) = (weights.shape.hidden, weights.shape.output);
-        let total = d_outputs(simd, &weights, tile, loss, scale);
-        for t in (0..tile.steps).rev() {
+        for t in window.rev() {
             let starting = if t + 1 < tile.steps { tile.starting(simd, t + 1) } else { None };
             let (own, later) = tile.d_states.split_at_mut((t + 1) * units);
             let own = &mut own[t * units..];
@@ -42,7 +41,6 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T, S> {
                 by_width!(width <= S::UNITS, J => step.run::<J>(simd, own));
             }
         }
-        total
     }
 }
 
@@ -83,25 +81,31 @@ impl<T: Real, V: Lanes<Elem = T>> Step<'_, T, V> {
     }
 }
 
-/// Sets dy of every step; returns Σ e.
-#[inline(always)]
-fn d_outputs<T: Real, S: Simd>(
-    simd: S,
-    weights: &Weights<'_, T>,
-    tile: &mut Tile<T, S>,
-    loss: Loss,
-    scale: T,
-) -> f64 {
-    let used = tile.steps * weights.shape.output;
-    let (zero, scale) = (simd.zero::<T>(), simd.splat(scale));
-    let mut total = zero;
-    let rows = tile.d_outputs[..used].iter_mut().zip(&tile.outputs).zip(&tile.labels);
-    for ((dy, &y), &label) in rows {
-        let missing = label.is_nan();
-        let (value, derivative) = loss.of_groups(y, label);
-        total = total + T::Lanes::<S>::select(missing, zero, value);
-        let derivative = weights.output_activation.times_derivative(scale * derivative, y);
-        *dy = T::Lanes::<S>::select(missing, zero, derivative);
+/// dy_t = scale · de/dy ∘ output_activation'(y_t) for every step of the tile; returns Σ e.
+pub(crate) struct DOutputs<'a, T: Real, S: Simd> {
+    pub(crate) weights: Weights<'a, T>,
+    pub(crate) tile: &'a mut Tile<T, S>,
+    pub(crate) loss: Loss,
+    pub(crate) scale: T,
+}
+
+impl<T: Real, S: Simd> Kernel<S> for DOutputs<'_, T, S> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> f64 {
+        let Self { weights, tile, loss, scale } = self;
+        let used = tile.steps * weights.shape.output;
+        let (zero, scale) = (simd.zero::<T>(), simd.splat(scale));
+        let mut total = zero;
+        let rows = tile.d_outputs[..used].iter_mut().zip(&tile.outputs).zip(&tile.labels);
+        for ((dy, &y), &label) in rows {
+            let missing = label.is_nan();
+            let (value, derivative) = loss.of_groups(y, label);
+            total = total + T::Lanes::<S>::select(missing, zero, value);
+            let derivative = weights.output_activation.times_derivative(scale * derivative, y);
+            *dy = T::Lanes::<S>::select(missing, zero, derivative);
+        }
+        total.reduce_add().to_f64()
     }
-    total.reduce_add().to_f64()
 }

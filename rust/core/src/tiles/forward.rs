@@ -1,5 +1,7 @@
 //! States and outputs of a tile.
 
+use std::ops::Range;
+
 use crate::blocks::{blocks, by_width, part, splat_each};
 use crate::layout::Weights;
 use crate::matrix::Vector;
@@ -7,8 +9,8 @@ use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 use crate::tiles::tile::Tile;
 
-/// h_t = activation(b + W_ih x_t + W_hh h_{t−1}), y_t = output_activation(b_y + W_hy h_t) for every
-/// step of the tile.
+/// h_t = activation(b + W_ih x_t + W_hh h_{t−1}), y_t = output_activation(b_y + W_hy h_t) for
+/// every step of a window.
 ///
 /// Each sum runs in one fixed order: bias, inputs, the even units of the state, then by itself the
 /// sum of the odd units. It is the order in which a single sequence is computed, so a prediction
@@ -16,6 +18,8 @@ use crate::tiles::tile::Tile;
 pub(crate) struct Forward<'a, T: Real, S: Simd> {
     pub(crate) weights: Weights<'a, T>,
     pub(crate) tile: &'a mut Tile<T, S>,
+    /// The steps to compute; those before have been.
+    pub(crate) window: Range<usize>,
 }
 
 impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
@@ -23,10 +27,10 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { weights, tile } = self;
+        let Self { weights, tile, window } = self;
         let (inputs, units, outputs) =
             (weights.shape.input, weights.shape.hidden, weights.shape.output);
-        for t in 0..tile.steps {
+        for t in window {
             tile.carry(simd, t, units);
             let (earlier, later) = tile.states.split_at_mut((t + 1) * units);
             let before = if t == 0 {

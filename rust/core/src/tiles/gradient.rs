@@ -18,10 +18,12 @@ pub(crate) fn lane_gradient_len(shape: Shape) -> usize {
     (1 + shape.input + shape.hidden + shape.output) * shape.hidden + shape.output
 }
 
-/// Adds the gradient of a tile to a lane-wide gradient; or sets it, if it is the first.
+/// Adds the gradient of a window of a tile to a lane-wide gradient; or sets it, if it is the first.
 pub(crate) struct AddGradient<'a, T: Real, S: Simd> {
     pub(crate) shape: Shape,
     pub(crate) tile: &'a Tile<T, S>,
+    /// The steps to add.
+    pub(crate) window: Range<usize>,
     pub(crate) gradient: &'a mut [T::Lanes<S>],
     pub(crate) first: bool,
 }
@@ -31,7 +33,7 @@ impl<T: Real, S: Simd> Kernel<S> for AddGradient<'_, T, S> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { shape, tile, gradient, first } = self;
+        let Self { shape, tile, window, gradient, first } = self;
         let (inputs, units, outputs) = (shape.input, shape.hidden, shape.output);
         if first {
             gradient.fill(simd.zero::<T>());
@@ -41,16 +43,18 @@ impl<T: Real, S: Simd> Kernel<S> for AddGradient<'_, T, S> {
         let (hh, rest) = rest.split_at_mut(units * units);
         let (head, head_bias) = rest.split_at_mut(outputs * units);
 
-        let steps = tile.steps;
-        let dz = &tile.d_states[..steps * units];
-        let dy = &tile.d_outputs[..steps * outputs];
+        let part = |columns: usize| window.start * columns..window.end * columns;
+        let dz = &tile.d_states[part(units)];
+        let dy = &tile.d_outputs[part(outputs)];
+        let after = &tile.states[units..][part(units)];
         let before = if tile.has_starts { &tile.before } else { &tile.states };
         add_rows::<T, S>(bias, dz);
         add_rows::<T, S>(head_bias, dy);
-        add_products(ih, (&tile.x, inputs), (dz, units));
+        add_products(ih, (&tile.x[part(inputs)], inputs), (dz, units));
+        add_products(head, (dy, outputs), (after, units));
         // At step 0 every lane starts from h = 0.
-        add_products(hh, (&before[units.min(before.len())..], units), (&dz[units..], units));
-        add_products(head, (dy, outputs), (&tile.states[units..], units));
+        let skipped = if window.start == 0 { units } else { 0 };
+        add_products(hh, (&before[part(units)][skipped..], units), (&dz[skipped..], units));
     }
 }
 

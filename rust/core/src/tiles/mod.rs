@@ -19,7 +19,7 @@ pub(crate) mod plan;
 mod stream;
 mod tile;
 
-pub(crate) use backward::Backward;
+pub(crate) use backward::{Backward, DOutputs};
 pub(crate) use forward::Forward;
 pub(crate) use gradient::{AddGradient, ReduceGradient, lane_gradient_len};
 pub(crate) use stream::{gather, scatter};

@@ -152,6 +152,11 @@ impl Plan {
         (self.bounds.len() - 1) / self.lanes_per_tile
     }
 
+    /// The steps of all tiles.
+    pub(crate) fn steps(&self) -> usize {
+        (0..self.len()).map(|tile| self.tile(tile).steps()).sum()
+    }
+
     /// One tile.
     pub(crate) fn tile(&self, tile: usize) -> TilePlan<'_> {
         let first = tile * self.lanes_per_tile;

@@ -2,7 +2,7 @@
 
 use crate::cases::Cases;
 use rnn_rust::reference::Elman;
-use rnn_rust::{Loss, Objective, Pulse, Real, Reduction, Tensor};
+use rnn_rust::{Loss, Context, Objective, Real, Reduction, Tensor};
 
 /// The largest |a − b| relative to the largest |b| (at least 1).
 fn distance<T: Real>(a: &[T], b: &[T]) -> f64 {
@@ -23,7 +23,7 @@ fn compare<T: Real>(seed: u64, largest_size: usize, longest: usize, tolerance: f
     let reduction = if seed.is_multiple_of(2) { Reduction::Mean } else { Reduction::Sum };
     let objective = Objective { loss: Loss::Mse, reduction };
     let mut go_on = || true;
-    let mut pulse = Pulse::new(&mut go_on);
+    let mut context = Context::new(&mut go_on).unwrap();
 
     let oracle = Elman::of(&network);
     let (outputs, states) = oracle.predict(&data.view());
@@ -31,13 +31,13 @@ fn compare<T: Real>(seed: u64, largest_size: usize, longest: usize, tolerance: f
         let d = distance(a, b);
         assert!(d <= tolerance, "case {seed}, {config:?}, {lengths:?}: {what} differs by {d:e}");
     };
-    close("outputs", &network.predict(&data.view(), &mut pulse).unwrap(), &outputs);
-    close("states", &network.hidden_states(&data.view(), &mut pulse).unwrap(), &states);
+    close("outputs", &network.predict(&data.view(), &mut context).unwrap(), &outputs);
+    close("states", &network.hidden_states(&data.view(), &mut context).unwrap(), &states);
 
     let all: Vec<u32> = (0..lengths.len() as u32).collect();
     let (expected_loss, expected) = oracle.gradient(&data.view(), &all, Loss::Mse, reduction);
-    let (loss, gradient) = network.gradient(&data.view(), objective, &mut pulse).unwrap();
-    let alone = network.loss(&data.view(), objective, &mut pulse).unwrap();
+    let (loss, gradient) = network.gradient(&data.view(), objective, &mut context).unwrap();
+    let alone = network.loss(&data.view(), objective, &mut context).unwrap();
     assert_eq!(loss, alone, "the loss is the same with and without its gradient");
     close("loss", &[T::from_f64(loss)], &[T::from_f64(expected_loss)]);
     for (tensor, expected) in Tensor::ALL.into_iter().zip(&expected) {

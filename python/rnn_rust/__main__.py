@@ -1,0 +1,5 @@
+"""``python -m rnn_rust``: the command line."""
+
+from rnn_rust.cli import main
+
+main()

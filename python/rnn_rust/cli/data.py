@@ -1,0 +1,57 @@
+"""``rnn-rust data``: making CSV files to work with."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from rnn_rust.cli import options
+
+_log = logging.getLogger("rnn_rust")
+
+
+@click.group(invoke_without_command=True, short_help="Make CSV files to work with.")
+@click.pass_context
+def data(ctx: click.Context) -> None:
+    """Make CSV files to work with."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@data.command(short_help="Generate made-up card purchases, some of them fraud.")
+@click.option("--rows", type=int, default=284_807, show_default=True, help="Purchases.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same gives the same.")
+@click.option(
+    "--fraud-rate", type=float, default=0.00173, show_default=True, help="Share of frauds."
+)
+@click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
+@options.verbosity
+def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
+    """Generate made-up card purchases in which fraud shows over time only.
+
+    The layout and, by default, the size and the share of frauds are those of Kaggle's card-fraud
+    file.
+    """
+    from rnn_rust.data.fraud import generate, write_csv
+
+    write_csv(generate(rows, seed, fraud_rate), output)
+    _log.info("Wrote %d rows to %s", rows, output)
+
+
+@data.command(short_help="Turn Kaggle's creditcard.csv into sequences.")
+@click.argument("source", type=options.INPUT, metavar="CREDITCARD.CSV")
+@click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
+@click.option("--length", type=int, default=10, show_default=True, help="Rows of a sequence.")
+@options.verbosity
+def kaggle(source: Path, output: Path, length: int) -> None:
+    """Turn Kaggle's card-fraud file (Time, V1 to V28, Amount, Class) into sequences.
+
+    The file has no card number: a sequence is a run of consecutive rows.
+    """
+    from rnn_rust.data.kaggle import convert
+
+    options.refuse_overwriting([source], output)
+    convert(source, output, length)
+    _log.info("Wrote %s", output)

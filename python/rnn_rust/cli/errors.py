@@ -1,0 +1,50 @@
+"""What a person reads when something went wrong: one line, and an exit code."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+from rich.text import Text
+
+from rnn_rust.errors import RnnRustError
+from rnn_rust.progress import console
+
+BUG, MISUSE, INTERRUPTED = 1, 2, 130
+"""Exit codes; the last is the shells' own for a program ended by Ctrl-C."""
+
+
+def report(error: Exception) -> int:
+    """Write one line about an error to standard error; return the exit code.
+
+    The traceback of a bug follows on ``--verbosity debug`` alone.
+    """
+    message, code = _explain(error)
+    if code == BUG:
+        logging.getLogger("rnn_rust").debug("The traceback of the bug", exc_info=error)
+    line = Text.assemble(("Error: ", "bold red"), " ".join(message.split()))
+    console().print(line, soft_wrap=True, highlight=False)
+    return code
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    if isinstance(error, click.Abort):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return error.format_message() + _where_to_look(error), MISUSE
+    if isinstance(error, RnnRustError):
+        return str(error), MISUSE
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}", MISUSE
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}", MISUSE
+    return (
+        f"{type(error).__name__}: {error} (a bug in rnn-rust, please report it; "
+        "--verbosity debug shows the traceback)"
+    ), BUG
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f" (see {context.command_path} --help)" if context else ""

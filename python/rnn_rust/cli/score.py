@@ -1,0 +1,120 @@
+"""``rnn-rust evaluate`` and ``rnn-rust predict``: a saved model on a CSV file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnn_rust.cli import options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rnn_rust.data.dataset import Dataset
+    from rnn_rust.model import RNN
+
+_log = logging.getLogger("rnn_rust")
+
+
+@click.command(short_help="Compare a saved model with the labels of a CSV file.")
+@click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
+@click.argument("data", type=options.INPUT, metavar="DATA.CSV")
+@options.threshold
+@options.key_columns
+@options.verbosity
+def evaluate(
+    model: Path, data: Path, threshold: float | None, id: str | None, time: str | None
+) -> None:
+    """Compare the predictions of a saved model with the labels of DATA.CSV.
+
+    All rows of the file are used: give data that the model was not trained on. The columns are
+    those that the model was trained with; without --threshold, so is the threshold.
+    """
+    from rnn_rust import Dataset, load
+    from rnn_rust.cli import show
+    from rnn_rust.evaluate import default_evaluator
+
+    network = load(model)
+    dataset = Dataset.from_csv(
+        data, id=id, time=time, features=network.feature_names, labels=network.label_names
+    )
+    judge = default_evaluator(dataset, network.threshold if threshold is None else threshold)
+    result = judge.evaluate(network, dataset)
+    show.section(f"Data: {data}", dataset.summary())
+    show.section(f"Evaluation: {model}", str(result))
+
+
+@click.command(short_help="Write the predictions of a saved model to a CSV file.")
+@click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
+@click.argument("data", type=options.INPUT, metavar="DATA.CSV")
+@click.option(
+    "--output", type=options.OutputFile(), help="The CSV file to write.  [default: standard output]"
+)
+@options.key_columns
+@options.verbosity
+def predict(model: Path, data: Path, output: Path | None, id: str | None, time: str | None) -> None:
+    """Write the predictions of a saved model for every row of DATA.CSV.
+
+    The output has the rows of the input in their order: the id and the time as they stand there,
+    and a column "prediction", or "prediction_LABEL" for each of several. DATA.CSV needs no labels.
+    """
+    from rnn_rust import Dataset, load
+    from rnn_rust.files import replacing
+
+    if output is not None:
+        options.refuse_overwriting([model, data], output)
+    network = load(model)
+    dataset = Dataset.from_csv(data, id=id, time=time, features=network.feature_names, labels=[])
+    table = prediction_table(network, dataset, data)
+    if output is None:
+        click.echo(table.write_csv(), nl=False)
+        return
+    with replacing(output) as file:
+        table.write_csv(file)
+    _log.info("Wrote %d predictions to %s", table.height, output)
+
+
+def prediction_table(model: RNN, dataset: Dataset, path: Path) -> pl.DataFrame:
+    """Return id, time and predictions of every row of the file, in the file's order.
+
+    Raises
+    ------
+    click.UsageError
+        The id or time column has the name of a prediction.
+    """
+    import numpy as np
+    import polars as pl
+
+    outputs = model.predict(dataset)
+    in_file_order = np.empty_like(outputs)
+    in_file_order[dataset.row_numbers] = outputs
+    keys = _keys_as_text(dataset, path)
+    names = _prediction_names(model)
+    if taken := set(names) & set(keys.columns):
+        raise click.UsageError(f"{path}: rename column '{taken.pop()}', a name of the output")
+    columns = zip(names, in_file_order.T, strict=True)
+    return keys.with_columns(pl.Series(name, column) for name, column in columns)
+
+
+def _prediction_names(model: RNN) -> list[str]:
+    count = model.settings["output_size"]
+    if count == 1:
+        return ["prediction"]
+    labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))
+    return [f"prediction_{label}" for label in labels]
+
+
+def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
+    """Return the id and time columns as they stand in the file: 007 stays 007."""
+    import polars as pl
+
+    from rnn_rust.data.read import CsvFile
+
+    text = dict.fromkeys(CsvFile(path).header, pl.String())
+    frame = pl.scan_csv(path.absolute(), schema=text, glob=False)
+    # Every row of a data set has an id: what has none is a blank line.
+    has_id = pl.col(dataset.id_name).is_not_null()
+    return frame.filter(has_id).select(dataset.id_name, dataset.time_name).collect()

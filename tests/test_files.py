@@ -1,0 +1,285 @@
+"""Models as files: what is kept, what equal models share, what damaged files are refused with."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from conftest import RunPython
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import make_data, same_bits
+
+import rnn_rust
+from rnn_rust import RNN, SGD, Dataset, MinMaxScaler
+from rnn_rust.errors import ModelFileError
+from rnn_rust.files import from_bytes, replacing, to_bytes
+
+DATA = make_data([4, 1, 6], 2, 1)
+
+
+def make_model(**options: Any) -> RNN:
+    """Return a trained model with something in every place that a file keeps."""
+    defaults: dict[str, Any] = {"scaler": "minmax", "optimizer": SGD(0.02), "seed": 5}
+    model = RNN(2, 4, 1, **defaults | options)
+    named = Dataset.from_arrays(
+        DATA.features, DATA.labels, DATA.offsets, feature_names=["größe", "age"], label_names=["z"]
+    )
+    model.fit(named, epochs=3, progress=False)
+    model.threshold = 0.25
+    return model
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+def through_a_file(model: RNN, path: Path) -> RNN:
+    model.save(path)
+    return rnn_rust.load(path)
+
+
+def through_pickle(model: RNN, path: Path) -> RNN:
+    loaded = pickle.loads(pickle.dumps(model))
+    assert isinstance(loaded, RNN)
+    return loaded
+
+
+def through_copy(model: RNN, path: Path) -> RNN:
+    return copy.deepcopy(model)
+
+
+WAYS = [through_a_file, through_pickle, through_copy]
+Way = Callable[[RNN, Path], RNN]
+
+# What is kept --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scaler", ["minmax", "standard", None])
+def test_everything_comes_back(way: Way, dtype: str, scaler: str | None, path: Path) -> None:
+    model = make_model(dtype=dtype, scaler=scaler, output_activation="sigmoid", reduction="sum")
+    loaded = way(model, path)
+    assert same_bits(loaded, model)
+    assert loaded.predict(DATA).tobytes() == model.predict(DATA).tobytes()
+    for name in ("settings", "optimizer", "feature_names", "label_names"):
+        assert getattr(loaded, name) == getattr(model, name)
+    assert (loaded.threshold, loaded.epochs_trained) == (0.25, 3)
+    assert loaded.feature_names == ("größe", "age")
+    assert to_bytes(loaded) == to_bytes(model)
+    for one in (model, loaded):
+        one.fit(DATA, epochs=2, batch_size=2, progress=False)
+    assert same_bits(loaded, model)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scaler", ["minmax", None])
+def test_a_model_without_training_comes_back(way: Way, scaler: str | None, path: Path) -> None:
+    model = RNN(2, 4, 1, scaler=scaler)
+    loaded = way(model, path)
+    assert (loaded.threshold, loaded.feature_names, loaded.epochs_trained) == (None, None, 0)
+    assert same_bits(loaded, model)
+    for one in (model, loaded):
+        one.fit(DATA, epochs=2, progress=False)
+    assert same_bits(loaded, model)
+
+
+def test_equal_models_are_equal_files(path: Path) -> None:
+    make_model().save(path)
+    first = path.read_bytes()
+    make_model().save(str(path))
+    assert path.read_bytes() == first == to_bytes(make_model())
+    assert to_bytes(make_model(optimizer=SGD(1))) == to_bytes(make_model(optimizer=SGD(1.0)))
+    assert to_bytes(make_model(seed=6)) != first
+
+
+def test_other_programs_read_the_weights(path: Path) -> None:
+    model = make_model()
+    model.save(path)
+    for name, array in safetensors.numpy.load_file(path).items():
+        np.testing.assert_array_equal(array, model.state_dict()[name])
+
+
+def test_a_loaded_model_works_in_another_process(path: Path, run_python: RunPython) -> None:
+    model = make_model()
+    model.save(path)
+    code = (
+        "import rnn_rust as rnn\n"
+        f"model = rnn.load({str(path)!r})\n"
+        "data = rnn.Dataset.from_arrays([[0.5, -1.0]], None, [0, 1])\n"
+        "print(model.predict(data).tobytes().hex())"
+    )
+    data = Dataset.from_arrays([[0.5, -1.0]], None, [0, 1])
+    assert run_python(code).stdout.strip() == model.predict(data).tobytes().hex()
+
+
+# Saving --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["replace", "fsync"])
+def test_a_failing_save_leaves_the_old_file(
+    call: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_model().save(path)
+    before = path.read_bytes()
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(ModelFileError, match="No space left on device") as caught:
+        make_model(seed=9).save(path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_an_interrupted_save_leaves_the_old_file(path: Path) -> None:
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with replacing(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    for place in (tmp_path / "missing" / "model", tmp_path):
+        with pytest.raises(ModelFileError) as caught:
+            make_model().save(place)
+        assert str(place) in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_saved_file_is_as_readable_as_any_other(path: Path) -> None:
+    make_model().save(path)
+    other = path.with_name("other")
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+# Files that are refused ----------------------------------------------------------------------
+
+WHOLE = to_bytes(make_model())
+HEADER_END = 8 + int.from_bytes(WHOLE[:8], "little")
+HEADER = json.loads(WHOLE[8:HEADER_END])
+
+
+def edited(where: str, value: object) -> bytes:
+    """Return the model file with another value in its description."""
+    description = json.loads(HEADER["__metadata__"]["rnn_rust"])
+    *parents, key = where.split(".")
+    part = description
+    for parent in parents:
+        part = part[parent]
+    part[key] = value
+    text = json.dumps(HEADER | {"__metadata__": {"rnn_rust": json.dumps(description)}}).encode()
+    return len(text).to_bytes(8, "little") + text + WHOLE[HEADER_END:]
+
+
+def with_weight(name: str, values: Any) -> bytes:
+    """Return the model file with another tensor."""
+    state = make_model().state_dict() | {name: np.asarray(values, np.float32)}
+    return safetensors.numpy.save(state, metadata=HEADER["__metadata__"])
+
+
+def foreign(**metadata: str) -> bytes:
+    """Return a safetensors file of another program."""
+    return safetensors.numpy.save({"w": np.zeros(3)}, metadata=metadata)
+
+
+SIGNALLING_NAN = np.full(4, 0x7F800001, np.uint32).view(np.float32)
+REFUSED = [
+    (b"", "safetensors"),
+    (b"epoch,loss\n1,0.5\n", "safetensors"),
+    (np.random.default_rng(0).bytes(5000), "safetensors"),
+    (foreign(), "not written by rnn_rust"),
+    (foreign(format="pt"), "not written by rnn_rust"),
+    (foreign(rnn_rust="{"), "damaged"),
+    (foreign(rnn_rust="[1]"), "damaged"),
+    (foreign(rnn_rust="[" * 10**5), "damaged"),
+    (edited("format_version", 2), "newer"),
+    (edited("architecture.cell", "GRU"), "GRU"),
+    (edited("architecture.layers", 2), "layers"),
+    (edited("architecture.activation", "x"), "activation"),
+    (edited("architecture.hidden_size", 5), "(5, 2)"),
+    (edited("optimizer.name", "Adam"), "Adam"),
+    (edited("optimizer", {}), "damaged"),
+    (edited("scaler.kind", "robust"), "robust"),
+    (edited("scaler.feature_scale", [1.0]), "scaler"),
+    (edited("scaler", MinMaxScaler().fit(make_data([5], 3, 1)).to_dict()), "scaler"),
+    (edited("threshold", "high"), "threshold"),
+    (edited("epochs_trained", -5), "epochs_trained"),
+    (edited("epochs_trained", np.inf), "epochs_trained"),
+    (edited("feature_names", "ab"), "feature_names"),
+    (edited("feature_names", ["a"]), "feature_names"),
+    (edited("label_names", [1]), "label_names"),
+    (with_weight("bias_l0", np.zeros(3)), "bias_l0"),
+    (with_weight("weight_ih_l1", np.zeros(4)), "weight_ih_l1"),
+    (with_weight("bias_l0", [np.nan] * 4), "bias_l0"),
+    (with_weight("bias_l0", [np.inf] * 4), "bias_l0"),
+    (with_weight("bias_l0", SIGNALLING_NAN), "bias_l0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "word"), REFUSED, ids=range(len(REFUSED)))
+def test_a_file_that_is_no_model_is_refused(content: bytes, word: str, path: Path) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError) as caught:
+        rnn_rust.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert word in message
+    assert "\n" not in message
+
+
+def test_a_file_of_more_than_memory_is_refused(path: Path, run_python: RunPython) -> None:
+    path.write_bytes(edited("architecture.hidden_size", 10**6))
+    code = (
+        "import rnn_rust\n"
+        f"try: rnn_rust.load({str(path)!r})\n"
+        "except rnn_rust.errors.ModelFileError: print('refused')"
+    )
+    assert run_python(code).stdout == "refused\n"
+
+
+def test_a_part_of_a_file_is_refused() -> None:
+    for length in [*range(0, len(WHOLE), 7), len(WHOLE) - 1]:
+        with pytest.raises(ModelFileError):
+            from_bytes(WHOLE[:length])
+    with pytest.raises(ModelFileError):
+        from_bytes(WHOLE + b"\0")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+def test_a_damaged_byte_is_refused_or_gives_a_model(position: int, byte: int) -> None:
+    damaged = WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :]
+    try:
+        model = from_bytes(damaged)
+    except ModelFileError:
+        return
+    assert all(np.isfinite(array).all() for array in model.state_dict().values())
+
+
+@pytest.mark.parametrize("name", ["missing", ""])
+def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        rnn_rust.load(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)

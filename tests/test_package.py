@@ -1,0 +1,102 @@
+"""The package as a whole: what importing it costs, its names, its documentation."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+from conftest import RunPython
+
+import rnn_rust
+from rnn_rust import errors
+
+ROOT = Path(__file__).parent.parent
+MODULES = ["rnn_rust"] + [
+    module.name
+    for module in pkgutil.walk_packages(rnn_rust.__path__, "rnn_rust.")
+    if not module.name.split(".")[-1].startswith("_")
+]
+MEMBERS = (FunctionType, classmethod, staticmethod, property)
+
+
+def test_importing_takes_numpy_alone(run_python: RunPython) -> None:
+    done = run_python(
+        "import sys, rnn_rust\n"
+        "rnn_rust.RNN(1, 2, 1), rnn_rust.Dataset, rnn_rust.RegressionEvaluator, rnn_rust.load\n"
+        "print(*sys.modules)"
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "numpy" in loaded
+    heavy = {"polars", "rich", "click", "sklearn", "matplotlib", "safetensors", "pandas"}
+    assert not loaded & heavy
+
+
+def test_names() -> None:
+    for name in rnn_rust.__all__:
+        assert getattr(rnn_rust, name) is getattr(rnn_rust, name)
+        assert name in dir(rnn_rust)
+    assert len(set(rnn_rust.__all__)) == len(rnn_rust.__all__)
+    with pytest.raises(AttributeError, match="'rnn_rust' has no attribute 'LSTM5'"):
+        rnn_rust.LSTM5  # noqa: B018
+
+
+def test_the_version_is_that_of_the_engine() -> None:
+    assert rnn_rust.__version__ == rnn_rust._core.__version__
+    assert f'version = "{rnn_rust.__version__}"' in (ROOT / "Cargo.toml").read_text("utf-8")
+
+
+def test_errors_are_also_the_builtin_ones() -> None:
+    ours = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
+    assert errors.DataError in ours
+    for error in ours:
+        assert issubclass(error, errors.RnnRustError)
+        assert error is errors.RnnRustError or issubclass(error, ValueError | RuntimeError)
+        assert error.__module__ == "rnn_rust.errors"
+
+
+def public_objects() -> Iterator[tuple[str, object]]:
+    """Every module, and every public class, function, method and property of the package."""
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
+        yield module_name, module
+        for name, item in vars(module).items():
+            if name.startswith("_") or getattr(item, "__module__", None) != module_name:
+                continue
+            yield f"{module_name}.{name}", item
+            if inspect.isclass(item):
+                for key, member in vars(item).items():
+                    if not key.startswith("_") and isinstance(member, MEMBERS):
+                        yield f"{module_name}.{name}.{key}", member
+
+
+def test_everything_public_is_documented() -> None:
+    objects = dict(public_objects())
+    assert len(objects) > 100
+    assert objects.keys() >= {
+        "rnn_rust.model.RNN.predict",
+        "rnn_rust.data.dataset.Dataset.from_csv",
+    }
+    assert [name for name, item in objects.items() if not inspect.getdoc(item)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for test in doctest.DocTestFinder().find(module, name):
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_the_main_entries_have_examples() -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for item in (rnn_rust, rnn_rust.RNN, rnn_rust.Dataset, rnn_rust.History):
+        tests = finder.find(item, globs={}) if not inspect.ismodule(item) else finder.find(item)
+        assert any(test.examples for test in tests)
