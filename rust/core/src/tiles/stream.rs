@@ -37,46 +37,107 @@ impl<'s, T: Real, S: Simd, F: Fn(u32) -> &'s [T]> Kernel<S> for Gather<'_, '_, T
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let mut streams: [Reader<'_, 's, T>; MOST_LANES] =
-            std::array::from_fn(|lane| Reader {
-                rest: &[],
-                segments: if lane < T::LANES { self.plan.lane(lane) } else { &[] },
-            });
-        let mut block = simd.zero::<T>().block();
-        for rows in self.rows.chunks_exact_mut(T::LANES) {
-            for (row, stream) in block.as_mut().iter_mut().zip(&mut streams) {
-                *row = match stream.rest.split_at_checked(T::LANES) {
-                    Some((group, rest)) => {
-                        stream.rest = rest;
-                        simd.load(group)
-                    }
-                    None => simd.load(&stream.next(&self.source, self.fill)[..T::LANES]),
-                };
+        let mut streams = [Reader { rest: &[], segments: &[] }; MOST_LANES];
+        for lane in 0..T::LANES {
+            streams[lane].segments = self.plan.lane(lane);
+            streams[lane].open(&self.source);
+        }
+        let mut rows = self.rows;
+        while !rows.is_empty() {
+            let whole = shortest::<T>(&streams) / T::LANES;
+            let (easy, others) = rows.split_at_mut((whole * T::LANES).min(rows.len()));
+            transpose_streams(simd, &mut streams, easy);
+            let (next, others) = others.split_at_mut(T::LANES.min(others.len()));
+            if !next.is_empty() {
+                let mut block = simd.zero::<T>().block();
+                for lane in 0..T::LANES {
+                    block.as_mut()[lane] = streams[lane].next(simd, &self.source, self.fill);
+                }
+                T::Lanes::<S>::transpose(&mut block);
+                for i in 0..T::LANES {
+                    next[i] = block.as_ref()[i];
+                }
             }
-            T::Lanes::<S>::transpose(&mut block);
-            rows.copy_from_slice(block.as_ref());
+            rows = others;
+        }
+    }
+}
+
+/// How much there is at least of every lane's current sequence.
+#[inline(always)]
+fn shortest<T: Real>(streams: &[Reader<'_, '_, T>; MOST_LANES]) -> usize {
+    let mut length = usize::MAX;
+    for stream in &streams[..T::LANES] {
+        length = length.min(stream.rest.len());
+    }
+    length
+}
+
+/// Fills whole blocks from streams that have enough.
+#[inline(always)]
+fn transpose_streams<T: Real, S: Simd>(
+    simd: S,
+    streams: &mut [Reader<'_, '_, T>; MOST_LANES],
+    rows: &mut [T::Lanes<S>],
+) {
+    let length = rows.len();
+    let mut lanes: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+    for lane in 0..T::LANES {
+        (lanes[lane], streams[lane].rest) = streams[lane].rest.split_at(length);
+    }
+    let mut block = simd.zero::<T>().block();
+    for (number, rows) in rows.chunks_exact_mut(T::LANES).enumerate() {
+        let at = number * T::LANES;
+        for lane in 0..T::LANES {
+            block.as_mut()[lane] = simd.load(&lanes[lane][at..at + T::LANES]);
+        }
+        T::Lanes::<S>::transpose(&mut block);
+        for i in 0..T::LANES {
+            rows[i] = block.as_ref()[i];
         }
     }
 }
 
 /// What is left of a lane's stream.
+#[derive(Clone, Copy)]
 struct Reader<'p, 's, T> {
+    /// Of the current sequence.
     rest: &'s [T],
+    /// After it.
     segments: &'p [Segment],
 }
 
 impl<'s, T: Real> Reader<'_, 's, T> {
-    /// The next numbers where they do not all lie in the current sequence.
+    /// Goes on to the next sequence, if there is one.
+    #[inline(always)]
+    fn open(&mut self, source: &impl Fn(u32) -> &'s [T]) -> bool {
+        let Some((segment, others)) = self.segments.split_first() else { return false };
+        (self.rest, self.segments) = (source(segment.sequence), others);
+        true
+    }
+
+    /// The next group, with `fill` after the end.
+    #[inline(always)]
+    fn next<S: Simd>(
+        &mut self,
+        simd: S,
+        source: &impl Fn(u32) -> &'s [T],
+        fill: T,
+    ) -> T::Lanes<S> {
+        if self.rest.len() >= T::LANES || self.segments.is_empty() {
+            let (group, rest) = self.rest.split_at(self.rest.len().min(T::LANES));
+            self.rest = rest;
+            return simd.load_partial(group, fill);
+        }
+        simd.load(&self.join(source, fill)[..T::LANES])
+    }
+
+    /// The next numbers where they lie in more than one sequence.
     #[inline(never)]
-    fn next(&mut self, source: &impl Fn(u32) -> &'s [T], fill: T) -> [T; MOST_LANES] {
+    fn join(&mut self, source: &impl Fn(u32) -> &'s [T], fill: T) -> [T; MOST_LANES] {
         let mut group = [fill; MOST_LANES];
         let mut filled = 0;
-        while filled < T::LANES {
-            if self.rest.is_empty() {
-                let Some((segment, others)) = self.segments.split_first() else { break };
-                self.segments = others;
-                self.rest = source(segment.sequence);
-            }
+        while filled < T::LANES && (!self.rest.is_empty() || self.open(source)) {
             let (now, later) = self.rest.split_at(self.rest.len().min(T::LANES - filled));
             group[filled..filled + now.len()].copy_from_slice(now);
             filled += now.len();
