@@ -5,7 +5,9 @@ use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::layout::{Layout, Shape, Tensor, Weights};
+use crate::optim::Optimizer;
 use crate::real::Real;
+use crate::simd::Level;
 
 /// Sizes and nonlinearities of an Elman network (Elman, 1990):
 ///
@@ -71,13 +73,17 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// Lets `step` change all weights; padding must stay zero. If a weight is not finite
-    /// afterwards, the change is taken back, and the answer is `false`.
-    pub fn update(&mut self, step: impl FnOnce(&mut [T])) -> bool {
-        self.previous.copy_from_slice(&self.parameters);
-        step(&mut self.parameters);
-        // All are looked at, without a branch for each.
-        let finite = self.parameters.iter().fold(true, |finite, w| finite & w.is_finite());
+    /// Lets an optimiser change all weights by a gradient in the layout's order, whose padding is
+    /// zero. If a weight is not finite afterwards, the change is taken back, and the answer is
+    /// `false`.
+    pub fn update(
+        &mut self,
+        optimizer: &mut dyn Optimizer<T>,
+        level: Level,
+        gradient: &[T],
+    ) -> bool {
+        std::mem::swap(&mut self.parameters, &mut self.previous);
+        let finite = optimizer.step(level, &self.previous, gradient, &mut self.parameters);
         if !finite {
             self.undo();
         }

@@ -65,7 +65,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, J: Job<T>>(
 ) -> J::Output {
     let batch_size = batch_size.min(data.len());
     if batch_size < fewest_tiled::<T>() {
-        let mut engine = single::Single::new(simd, network, data, objective, &mut context.pulse);
+        let mut engine = single::Single::new(simd, network, data, objective, (&mut context.pulse, context.level));
         return job.run(&mut engine);
     }
     tiled::with_tiled(simd, network, data, (objective, batch_size), context, job)

@@ -10,7 +10,7 @@ use crate::layout::Tensor;
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::real::Real;
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 use crate::train::Objective;
 
 /// The engine of online gradient descent.
@@ -22,6 +22,7 @@ pub(crate) struct Single<'a, 'p, T: Real, S> {
     worker: UnitWorker<T, S>,
     hh_t: Aligned<T>,
     gradient: Aligned<T>,
+    level: Level,
 }
 
 impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
@@ -30,14 +31,14 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
         network: &'a mut Network<T>,
         data: &'a Sequences<'a, T>,
         objective: Objective,
-        pulse: &'a mut Pulse<'p>,
+        (pulse, level): (&'a mut Pulse<'p>, Level),
     ) -> Self {
         let layout = network.layout();
         let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
         transpose_hh(network, &mut hh_t);
         let gradient = Aligned::zeros(layout.len());
         let worker = UnitWorker::new(simd, layout, data.longest(), true);
-        Self { network, data, objective, pulse, worker, hh_t, gradient }
+        Self { network, data, objective, pulse, worker, hh_t, gradient, level }
     }
 }
 
@@ -54,8 +55,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
             data: self.data,
         };
         let aim = Aim { loss: self.objective.loss, scale, gradient };
-        self.gradient.fill(T::ZERO);
-        let sum = self.worker.add(&problem, batch, aim, &mut self.gradient, self.pulse)?;
+        let sum = self.worker.set(&problem, batch, aim, &mut self.gradient, self.pulse)?;
         self.network.layout().clear_padding(&mut self.gradient);
         Ok((sum, divisor))
     }
@@ -65,7 +65,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
     }
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool {
-        let kept = self.network.update(|parameters| optimizer.step(parameters, &self.gradient));
+        let kept = self.network.update(optimizer, self.level, &self.gradient);
         transpose_hh(self.network, &mut self.hh_t);
         kept
     }

@@ -18,7 +18,7 @@ use crate::layout::Tensor;
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::real::Real;
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 use crate::team::{Rounds, with_team};
 use crate::tiles::plan::Plan;
 use crate::train::Objective;
@@ -95,6 +95,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
             pulse: &mut context.pulse,
             worker: worker(),
             gradient: Aligned::zeros(layout.len()),
+            level: context.level,
         })
     })
 }
@@ -145,6 +146,7 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
     pulse: &'d mut Pulse<'p>,
     worker: TileWorker<T, S>,
     gradient: Aligned<T>,
+    level: Level,
 }
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
@@ -193,7 +195,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool {
         let shared = &mut *self.desk.write();
-        let kept = shared.network.update(|parameters| optimizer.step(parameters, &self.gradient));
+        let kept = shared.network.update(optimizer, self.level, &self.gradient);
         transpose_hh(shared.network, &mut shared.hh_t);
         kept
     }

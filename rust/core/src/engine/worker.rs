@@ -59,8 +59,8 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Self { simd, trace: Trace::new(layout, longest, training) }
     }
 
-    /// `Σ loss` of the sequences `batch`; adds their gradient to `gradient`.
-    pub(crate) fn add(
+    /// `Σ loss` of the sequences `batch`; sets `gradient` to their gradient.
+    pub(crate) fn set(
         &mut self,
         problem: &Problem<'_, T>,
         batch: &[u32],
@@ -69,14 +69,14 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
         let mut total = 0.0;
-        for &s in batch {
+        for (number, &s) in batch.iter().enumerate() {
             self.forward(problem, s as usize, pulse)?;
             let labels = problem.data.labels(s as usize);
             let Trace { outputs, d_outputs, .. } = &mut self.trace;
             let outputs = (&outputs[..], labels);
             total += units::d_outputs(&problem.weights, aim.loss, aim.scale, outputs, d_outputs);
             if aim.gradient {
-                self.backward(problem, s as usize, gradient, pulse)?;
+                self.backward(problem, s as usize, (gradient, number == 0), pulse)?;
             }
         }
         Ok(total)
@@ -108,7 +108,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         &mut self,
         problem: &Problem<'_, T>,
         sequence: usize,
-        gradient: &mut Aligned<T>,
+        (gradient, mut first): (&mut Aligned<T>, bool),
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
         let (weights, trace) = (problem.weights, &mut self.trace);
@@ -126,7 +126,9 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
                 d_outputs: &trace.d_outputs[start * shape.output..end * shape.output],
                 d_states: &mut trace.d_states[start * stride..(end + 1) * stride],
                 gradient,
+                first,
             });
+            first = false;
             pulse.spend(2 * (end - start) * problem.layout.len())?;
         }
         Ok(())

@@ -26,6 +26,8 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) d_states: &'a mut [T],
     /// The gradient that is added to, in the layout's order.
     pub(crate) gradient: &'a mut [T],
+    /// Whether it is set instead.
+    pub(crate) first: bool,
 }
 
 impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T> {
@@ -33,7 +35,8 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { layout, weights, hh_t, x, states, d_outputs, d_states, gradient } = self;
+        let Self { layout, weights, hh_t, x, states, d_outputs, d_states, .. } = self;
+        let (gradient, first) = (self.gradient, self.first);
         let (stride, shape) = (weights.stride, weights.shape);
         let steps = x.len() / shape.input;
         for t in (0..steps).rev() {
@@ -52,13 +55,16 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T> {
         let [x, states] = [(x, shape.input, shape.input), (states, shape.hidden, stride)];
         let dy = (d_outputs, shape.output, shape.output);
         let part = &mut gradient[layout.range(Tensor::WeightIh)];
-        add_products(simd, part, x, (dz, stride));
+        add_products(simd, (part, first), x, (dz, stride));
         let part = &mut gradient[layout.range(Tensor::WeightHh)];
-        add_products(simd, part, states, (dz, stride));
+        add_products(simd, (part, first), states, (dz, stride));
         let part = &mut gradient[layout.range(Tensor::HeadWeight)];
-        add_products(simd, part, dy, (after, stride));
-        add_rows(simd, &mut gradient[layout.range(Tensor::Bias)], dz);
+        add_products(simd, (part, first), dy, (after, stride));
+        add_rows(simd, (&mut gradient[layout.range(Tensor::Bias)], first), dz);
         let head_bias = &mut gradient[layout.range(Tensor::HeadBias)];
+        if first {
+            head_bias.fill(T::ZERO);
+        }
         for dy in d_outputs.chunks_exact(shape.output) {
             head_bias.iter_mut().zip(dy).for_each(|(b, &d)| *b += d);
         }
@@ -97,12 +103,12 @@ impl<T: Real> Step<'_, T> {
     }
 }
 
-/// `sum += Σ_t rows[t]`
+/// `sum += Σ_t rows[t]`, or `=` if it is the `first`.
 #[inline(always)]
-fn add_rows<T: Real, S: Simd>(simd: S, sum: &mut [T], rows: &[T]) {
+fn add_rows<T: Real, S: Simd>(simd: S, (sum, first): (&mut [T], bool), rows: &[T]) {
     let stride = sum.len();
     for (group, sum) in sum.chunks_exact_mut(T::LANES).enumerate() {
-        let mut total = simd.load(sum);
+        let mut total = if first { simd.zero::<T>() } else { simd.load(sum) };
         for row in rows.chunks_exact(stride) {
             total = total + simd.load(&row[group * T::LANES..(group + 1) * T::LANES]);
         }
@@ -111,11 +117,11 @@ fn add_rows<T: Real, S: Simd>(simd: S, sum: &mut [T], rows: &[T]) {
 }
 
 /// `products[r] += Σ_t a[t][r] · b[t]`: `a (steps, ≥ rows)`, `b (steps, stride)`,
-/// `products (rows, stride)`.
+/// `products (rows, stride)`; `=` in place of `+=` if it is the `first`.
 #[inline(always)]
 fn add_products<T: Real, S: Simd>(
     simd: S,
-    products: &mut [T],
+    (products, first): (&mut [T], bool),
     (a, rows, row_len): (&[T], usize, usize),
     (b, stride): (&[T], usize),
 ) {
@@ -124,7 +130,7 @@ fn add_products<T: Real, S: Simd>(
         by_width!(height <= S::UNITS, R => {
             for group in (0..stride).step_by(T::LANES) {
                 let mut sums = Vector([simd.zero::<T>(); R]);
-                for r in 0..R {
+                for r in 0..if first { 0 } else { R } {
                     sums.0[r] = simd.load(&products[r * stride + group..][..T::LANES]);
                 }
                 for (a, b) in a.chunks_exact(row_len).zip(b.chunks_exact(stride)) {

@@ -55,7 +55,8 @@ fn one_epoch_is_the_gradient_step_of_each_batch_in_order() {
         )
         .unwrap();
         let (_, gradient) = by_hand.gradient(&part, MEAN, &mut Context::new(&mut go_on).unwrap()).unwrap();
-        by_hand.update(|parameters| Sgd::new(0.1).unwrap().step(parameters, &gradient));
+        let level = simd::level().unwrap();
+        assert!(by_hand.update(&mut Sgd::new(0.1).unwrap(), level, &gradient));
     }
     let in_order = Schedule { shuffle: false, ..schedule(2, 1) };
     train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();
