@@ -56,7 +56,9 @@ def test_errors_are_also_the_builtin_ones() -> None:
     assert errors.DataError in ours
     for error in ours:
         assert issubclass(error, errors.RnnRustError)
-        assert error is errors.RnnRustError or issubclass(error, ValueError | RuntimeError)
+        assert error is errors.RnnRustError or issubclass(
+            error, ValueError | RuntimeError | MemoryError
+        )
         assert error.__module__ == "rnn_rust.errors"
 
 

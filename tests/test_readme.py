@@ -42,6 +42,16 @@ def test_commands(workplace):
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
+def test_the_error_shown_is_the_error_given(workplace):
+    (shown,) = (text for language, text in BLOCKS if language == "text")
+    (workplace / "readings.csv").write_text("id,t,x1,y1\na,1,0.5,1\na,2,,0\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_rust", "train", "readings.csv"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stderr, done.returncode) == (shown, 2)
+
+
 def test_make_targets_exist():
     targets = set(re.findall(r"^\$ make ([a-z]+)", (ROOT / "README.md").read_text(), re.M))
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))

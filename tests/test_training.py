@@ -175,6 +175,34 @@ def test_divergence_in_the_first_step_changes_nothing() -> None:
     assert model.epochs_trained == 0
 
 
+def test_what_an_earlier_call_learnt_is_kept() -> None:
+    ones = np.ones((4, 1))
+    good = Dataset.from_arrays(ones, ones, [0, 2, 4])
+    bad = Dataset.from_arrays(ones, ones * 1e30, [0, 2, 4])
+    model = RNN(1, 2, 1, optimizer=SGD(0.5))
+    for call in (model.update, lambda data: model.fit(data, epochs=1, progress=False)):
+        call(good)
+        learnt = model.state_dict()
+        with pytest.raises(DivergedError):
+            call(bad)
+        for name, array in model.state_dict().items():
+            np.testing.assert_array_equal(array, learnt[name])
+
+
+def test_what_cannot_be_judged_is_found_before_training() -> None:
+    model = make_model()
+    labelled, unlabelled = make_data([3], 2, 2), Dataset.from_arrays(np.ones((9, 2)), None, [0, 9])
+    refused(lambda: model.fit(DATA[0], epochs=1), ParameterError, "training", "Dataset")
+    refused(lambda: model.train(DATA[0], epochs=1), ParameterError, "training", "Dataset")
+    refused(lambda: model.fit(DATA, epochs=1, validation=labelled[0]), ParameterError, "validation")
+    evaluator: Any = RegressionEvaluator
+    refused(lambda: model.fit(DATA, epochs=1, evaluator=evaluator), ParameterError, "evaluator")
+    judge = BinaryClassificationEvaluator()
+    refused(lambda: model.fit(DATA, epochs=1, evaluator=judge), DataError, "0", "1")
+    refused(lambda: model.fit(DATA, epochs=1, validation=unlabelled), DataError, "validation")
+    assert model.epochs_trained == 0
+
+
 # train() -------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+from rnn_rust import errors
+
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.data.scale import MinMaxScaler, StandardScaler
@@ -40,6 +42,9 @@ _HOME = {
     "SGD": "rnn_rust.optim",
 }
 
+# Reached as attributes too, and loaded then.
+_SUBMODULES = ("data", "evaluate", "log")
+
 __all__ = [
     "RNN",
     "SGD",
@@ -50,6 +55,7 @@ __all__ = [
     "RegressionEvaluator",
     "Sequence",
     "StandardScaler",
+    "errors",
     "load",
 ]
 
@@ -60,6 +66,8 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("rnn_rust._core").__version__
+    if name in _SUBMODULES:
+        return importlib.import_module(f"rnn_rust.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

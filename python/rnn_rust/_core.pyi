@@ -28,6 +28,7 @@ class Settings(TypedDict):
 @type_check_only
 class Plan(TypedDict):
     learning_rate: float
+    begins: bool
     batch_size: int
     shuffle: bool
     seed: int

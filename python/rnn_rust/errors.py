@@ -13,10 +13,6 @@ class DataError(RnnRustError, ValueError):
     """The data cannot be used; the message names the file, line, column or array."""
 
 
-class MissingFileError(DataError, FileNotFoundError):
-    """There is no file at the given path."""
-
-
 class ShapeError(RnnRustError, ValueError):
     """An array, a data set or a set of weights has another shape than the model needs."""
 
@@ -27,6 +23,14 @@ class ParameterError(RnnRustError, ValueError):
 
 class ModelFileError(RnnRustError, ValueError):
     """A file is not a model of this package, is damaged, or is of a newer format."""
+
+
+class MissingFileError(DataError, ModelFileError, FileNotFoundError):
+    """There is no file, of data or of a model, at the given path."""
+
+
+class OutOfMemoryError(RnnRustError, MemoryError):
+    """There is not enough memory for the result or for the work."""
 
 
 class DivergedError(RnnRustError, RuntimeError):

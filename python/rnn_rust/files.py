@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rnn_rust.checks import finite, whole_number
-from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
 from rnn_rust.optim import SGD
 
 if TYPE_CHECKING:
@@ -44,12 +44,15 @@ def load(path: str | os.PathLike[str]) -> RNN:
 
     Raises
     ------
+    MissingFileError
+        There is no such file.
     ModelFileError
-        There is no such file, it is not a model of this package, it is damaged, or it was written
-        by a newer version.
+        It is not a model of this package, it is damaged, or a newer version wrote it.
     """
     try:
         data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError(f"there is no file {path}") from None
     except OSError as error:
         raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
     try:
@@ -104,9 +107,10 @@ def _description(data: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelFileError(f"the description of the model is damaged: {error}") from error
     if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
         raise ModelFileError(
-            f"this file has format version {version}, this package reads {FORMAT_VERSION}; "
-            "use a newer rnn-rust"
+            f"this file has format version {version!r}, this package reads {FORMAT_VERSION}; "
+            + ("a newer rnn-rust can read it" if newer else "it is damaged")
         )
     return description
 

@@ -14,7 +14,7 @@ Record = dict[str, float]
 class History:
     """The record of one call to ``fit``.
 
-    Every epoch has a ``loss`` (the mean over its batches, each before its update) and ``seconds``;
+    Every epoch has a ``loss`` (over its labels, each batch before its update) and ``seconds``;
     epochs that were evaluated have more. Stored by column: a million epochs fit in 16 MB.
 
     >>> history = History()

@@ -74,6 +74,21 @@ def check_labelled(model: RNN, data: Dataset | Sequence, purpose: str) -> None:
     _check_columns(model, data, "label", data.labels.shape[1])
 
 
+def check_dataset(purpose: str, data: object) -> None:
+    """Check that ``data`` is a whole data set, not one of its sequences.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else.
+    """
+    if not isinstance(data, Dataset):
+        raise ParameterError(
+            f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
+            "dataset.subset([0]) is one of a single sequence"
+        )
+
+
 def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(

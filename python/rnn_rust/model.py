@@ -84,7 +84,7 @@ class RNN:
         activation: str = "tanh",
         output_activation: str = "identity",
         loss: str = "mse",
-        optimizer: SGD | None = None,
+        optimizer: SGD = SGD(0.01),  # noqa: B008 (it is frozen)
         init: str = "pytorch",
         reduction: str = "mean",
         dtype: str | type | np.dtype[Any] = "float32",
@@ -104,7 +104,7 @@ class RNN:
             "seed": seed_number(seed),
         }
         self._core = _core.Network(self._settings)
-        self.optimizer = SGD() if optimizer is None else optimizer
+        self.optimizer = optimizer
         self.scaler = self._make_scaler(scaler)
         self.feature_names: tuple[str, ...] | None = None
         self.label_names: tuple[str, ...] | None = None
@@ -224,8 +224,9 @@ class RNN:
             The loss or the new weights are not finite; the weights stay as they were.
         """
         arrays = labelled_inputs(self, data, "an update")
-        sequences = len(arrays[2]) - 1
-        plan = self._plan(epochs=1, batch_size=sequences, shuffle=False, time_budget=None)
+        plan = self._plan(
+            begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, time_budget=None
+        )
         losses, _, stop = self._core.train(*arrays, plan)
         if stop is not None:
             raise stop
@@ -356,10 +357,21 @@ class RNN:
         return from_bytes, (to_bytes(self),)
 
     def _plan(
-        self, *, epochs: int, batch_size: int, shuffle: bool, time_budget: float | None
+        self,
+        *,
+        begins: bool,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        time_budget: float | None,
     ) -> _core.Plan:
-        """Return how the engine is to train next, going on from the epochs trained before."""
+        """Return how the engine is to train next, going on from the epochs trained before.
+
+        ``begins`` marks the first of the engine's calls that make up one training: what was learnt
+        before it is not taken back if it diverges.
+        """
         return {
+            "begins": begins,
             "learning_rate": float(self.optimizer.learning_rate),
             "batch_size": batch_size,
             "shuffle": shuffle,

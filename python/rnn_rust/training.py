@@ -16,7 +16,7 @@ import numpy as np
 from rnn_rust.checks import open_share, truth, whole_number
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
-from rnn_rust.inputs import LabelledInputs, check_labelled, labelled_inputs
+from rnn_rust.inputs import LabelledInputs, check_dataset, check_labelled, labelled_inputs
 from rnn_rust.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,9 +54,11 @@ def fit(
     """Carry out :meth:`rnn_rust.RNN.fit`, where arguments, result and errors are described."""
     loop = _Loop(model, train, epochs, batch_size, shuffle, eval_every, progress)
     callbacks = _checked_callbacks(callbacks)
-    if evaluator is not None and not hasattr(evaluator, "evaluate"):
-        raise ParameterError(f"evaluator must have a method evaluate, got {evaluator!r}")
+    no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
+    if evaluator is not None and no_evaluator:
+        raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
     if validation is not None:
+        check_dataset("validation", validation)
         check_labelled(model, validation, "validation")
 
     def after(history: History) -> object:
@@ -70,9 +72,14 @@ def fit(
         answers = [callback(history[-1]) for callback in callbacks]
         return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
+    def check() -> None:
+        for data in (train, validation):
+            if evaluator is not None and data is not None:
+                evaluator.evaluate(model, data)
+
     if validation is not None or callbacks:
-        return loop.run(after, every=1)
-    return loop.run(after if evaluator is not None else None, every=loop.eval_every)
+        return loop.run(after, 1, check)
+    return loop.run(after if evaluator is not None else None, loop.eval_every, check)
 
 
 def train(
@@ -87,6 +94,7 @@ def train(
     """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
     from rnn_rust.evaluate import default_evaluator
 
+    check_dataset("training", dataset)
     judge = default_evaluator(dataset) if evaluator is None else evaluator
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
     check_labelled(model, parts[1], "the test part")
@@ -100,7 +108,9 @@ def train(
             history[-1]["epoch"], history.loss[-1], 100 * shares[0], 100 * shares[1],
         )  # fmt: skip
 
-    history = loop.run(after, every=loop.eval_every)
+    history = loop.run(
+        after, loop.eval_every, check=lambda: [judge.evaluate(model, part) for part in parts]
+    )
     results = [judge.evaluate(model, part) for part in parts]
     for name, result in zip(("Train", "Test"), results, strict=True):
         _log.info("%s evaluation:\n%s", name, result)
@@ -123,15 +133,26 @@ class _Loop:
         for name in ("epochs", "batch_size", "eval_every"):
             setattr(self, name, whole_number(name, getattr(self, name), least=1))
         truth("shuffle", self.shuffle)
+        check_dataset("training", self.data)
         check_labelled(self.model, self.data, "training")
 
     def is_due(self, epoch: int) -> bool:
         """Whether an evaluation follows this epoch of the call."""
         return epoch == 1 or epoch % self.eval_every == 0 or epoch == self.epochs
 
-    def run(self, after: Callable[[History], object] | None, every: int) -> History:
-        """Train; call ``after`` every so many epochs, first and last, until it returns False."""
+    def run(
+        self,
+        after: Callable[[History], object] | None,
+        every: int,
+        check: Callable[[], object] | None = None,
+    ) -> History:
+        """Train; call ``after`` every so many epochs, first and last, until it returns False.
+
+        ``check`` is called before the first: what it refuses leaves the weights as they were.
+        """
         arrays = self._prepare()
+        if check:
+            check()
         history = History(self.model.epochs_trained)
         try:
             with Progress(self.epochs, enabled=self.progress) as bar:
@@ -166,6 +187,7 @@ class _Loop:
     def _advance(self, arrays: LabelledInputs, history: History, stop_at: int) -> None:
         """Train up to epoch ``stop_at``, or until the bar is to be refreshed."""
         plan = self.model._plan(
+            begins=len(history) == 0,
             epochs=stop_at - len(history),
             batch_size=self.batch_size,
             shuffle=self.shuffle,

@@ -143,6 +143,9 @@ impl Network {
             let end = run(py, |pulse| {
                 let _alone = cell.training.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut network = cell.read().clone();
+                if plan.begins {
+                    network.settle();
+                }
                 let objective = self.objective;
                 let end = network
                     .train(&data, objective, &schedule, &mut sgd, &mut records, pulse);

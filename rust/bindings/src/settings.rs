@@ -71,6 +71,8 @@ impl Settings {
 #[pyo3(from_item_all)]
 pub(crate) struct Plan {
     pub(crate) learning_rate: f64,
+    /// Whether this is the first of the calls that make up one training.
+    pub(crate) begins: bool,
     batch_size: usize,
     shuffle: bool,
     seed: u64,

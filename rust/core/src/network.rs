@@ -90,6 +90,11 @@ impl<T: Real> Network<T> {
         finite
     }
 
+    /// Keeps the weights as they are: no later failure takes back an update made before.
+    pub fn settle(&mut self) {
+        self.previous.copy_from_slice(&self.parameters);
+    }
+
     /// Takes the last update back.
     pub(crate) fn undo(&mut self) {
         self.parameters.copy_from_slice(&self.previous);
@@ -103,7 +108,7 @@ impl<T: Real> Network<T> {
     /// Replaces one tensor. [`Error::Shape`] if the size is another.
     pub fn set_tensor(&mut self, tensor: Tensor, values: &[T]) -> Result<()> {
         self.layout.pack(&mut self.parameters, tensor, values)?;
-        self.previous.copy_from_slice(&self.parameters);
+        self.settle();
         Ok(())
     }
 

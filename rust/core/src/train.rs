@@ -43,7 +43,7 @@ pub struct Schedule {
 /// One finished epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochRecord {
-    /// The mean over all batches of the loss before the update.
+    /// The loss over all labels, each batch's before its update.
     pub loss: f64,
     /// Wall time.
     pub seconds: f64,
