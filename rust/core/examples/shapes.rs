@@ -89,7 +89,9 @@ fn main() {
         case("H=256", (29, 256, 1), 10, 512, 256, Tanh),
     ] {
         if format!("{} {}", case.name, case.batch).contains(&filter) {
-            if std::env::args().nth(2).is_none() { run::<f32>(&case); }
+            if std::env::args().nth(2).is_none() {
+                run::<f32>(&case);
+            }
             run::<f64>(&case);
         }
     }

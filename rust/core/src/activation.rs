@@ -10,8 +10,8 @@
 //! | sigmoid | 1 / (1 + e⁻ᶻ) | a (1 − a) |
 //! | relu | max(z, 0) | 1 if a > 0, else 0 |
 
-use crate::error::{Error, Result};
 use crate::elementary::{sigmoid, tanh};
+use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::simd::Lanes;
 

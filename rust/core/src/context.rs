@@ -36,6 +36,11 @@ impl<'a> Context<'a> {
         Ok(Self { level, threads: default_threads()?, pulse: Pulse { go_on, spent: 0 } })
     }
 
+    /// The instruction set.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     /// The same with another instruction set.
     #[must_use]
     pub fn with_level(self, level: Level) -> Self {
@@ -47,6 +52,14 @@ impl<'a> Context<'a> {
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
     }
+}
+
+/// [`Error::Memory`] if there is no room for `numbers` more values of type `T`.
+///
+/// A failing allocation ends the process; this asks first.
+pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
+    let room = Vec::<T>::new().try_reserve_exact(numbers);
+    room.map_err(|_| Error::Memory { bytes: numbers.saturating_mul(size_of::<T>()) })
 }
 
 fn default_threads() -> Result<usize> {

@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::aligned::Aligned;
+use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::layout::{Layout, Shape, Tensor, Weights};
@@ -43,7 +44,9 @@ impl<T: Real> Network<T> {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
         }
-        let layout = Layout::new::<T>(config.shape).filter(|layout| fits::<T>(layout.len()));
+        // Room for the weights, their gradient and a copy.
+        let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
+        let layout = Layout::new::<T>(config.shape).filter(|layout| fits(layout.len()));
         let layout = layout.ok_or_else(|| Error::Parameter {
             what: "input_size, hidden_size and output_size",
             expected: "so small that the weights fit into memory",
@@ -127,9 +130,4 @@ impl<T: Real> Network<T> {
             head_bias: &part(Tensor::HeadBias)[..self.config.shape.output],
         }
     }
-}
-
-/// Whether there is room for the weights, their gradient and a copy.
-fn fits<T>(len: usize) -> bool {
-    len.checked_mul(3).is_some_and(|len| Vec::<T>::new().try_reserve_exact(len).is_ok())
 }

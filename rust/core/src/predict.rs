@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::context::{Context, Pulse};
+use crate::context::{Context, Pulse, check_memory};
 use crate::data::Sequences;
 use crate::engine::{Problem, TileWorker, UnitWorker, fewest_tiled};
 use crate::error::Result;
@@ -35,6 +35,7 @@ impl<T: Real> Task for Predict<'_, '_, T> {
         let problem = Problem::of(network, data);
         let columns = network.config().shape.output;
         if data.len() < fewest_tiled::<T>() {
+            check_memory::<T>(UnitWorker::<T, S>::size(network.layout(), data.longest(), false))?;
             let mut worker = UnitWorker::new(simd, network.layout(), data.longest(), false);
             for s in 0..data.len() {
                 let rows = data.range(s);
@@ -43,13 +44,14 @@ impl<T: Real> Task for Predict<'_, '_, T> {
             }
             return Ok(());
         }
-        let chunk = TILES_AT_ONCE * T::LANES;
+        let (chunk, steps) = (TILES_AT_ONCE * T::LANES, data.tile_steps());
+        check_memory::<T>(TileWorker::<T, S>::size(network.layout(), steps, false))?;
         let work = data.rows() * network.layout().len();
         let most = (work / THREAD_WORK).clamp(1, data.len().div_ceil(chunk));
         let queue = Mutex::new(Queue { next: 0, outputs });
         let cancelled = AtomicBool::new(false);
         let run = |pulse: &mut Pulse<'_>| {
-            let mut worker = TileWorker::new(simd, network.layout(), data.longest(), false);
+            let mut worker = TileWorker::new(simd, network.layout(), steps, false);
             let mut plan = Plan::with_capacity(T::LANES, chunk);
             let mut order = Vec::with_capacity(chunk);
             let take = || {
@@ -120,6 +122,7 @@ impl<T: Real> Task for HiddenStates<'_, '_, T> {
         let Self { network, data, states, context } = self;
         let (hidden, stride) = (network.config().shape.hidden, network.layout().stride());
         let problem = Problem::of(network, data);
+        check_memory::<T>(UnitWorker::<T, S>::size(network.layout(), data.longest(), false))?;
         let mut worker = UnitWorker::new(simd, network.layout(), data.longest(), false);
         let mut rest = states.chunks_exact_mut(hidden);
         for s in 0..data.len() {

@@ -30,11 +30,8 @@ pub(crate) fn with_team<H, R>(
     share: impl Fn(&mut H) + Sync,
     lead: impl FnOnce(&Rounds) -> R,
 ) -> R {
-    let rounds = Rounds {
-        helpers: threads - 1,
-        round: AtomicUsize::new(0),
-        finished: AtomicUsize::new(0),
-    };
+    let rounds =
+        Rounds { helpers: threads - 1, round: AtomicUsize::new(0), finished: AtomicUsize::new(0) };
     thread::scope(|scope| {
         for _ in 0..rounds.helpers {
             scope.spawn(|| rounds.help(&prepare, &share));
@@ -104,12 +101,17 @@ mod tests {
             let count = |_: &mut ()| {
                 shares.fetch_add(1, Ordering::Relaxed);
             };
-            with_team(threads, || (), count, |rounds| {
-                for round in 1..=100 {
-                    rounds.run(|| ());
-                    assert_eq!(shares.load(Ordering::Relaxed), round * (threads - 1));
-                }
-            });
+            with_team(
+                threads,
+                || (),
+                count,
+                |rounds| {
+                    for round in 1..=100 {
+                        rounds.run(|| ());
+                        assert_eq!(shares.load(Ordering::Relaxed), round * (threads - 1));
+                    }
+                },
+            );
         }
     }
 
@@ -118,10 +120,15 @@ mod tests {
         let panics = |helper: bool| {
             catch_unwind(AssertUnwindSafe(|| {
                 let share = |_: &mut ()| assert!(!helper, "helper");
-                with_team(2, || (), share, |rounds| {
-                    rounds.run(|| ());
-                    assert!(helper, "leader");
-                });
+                with_team(
+                    2,
+                    || (),
+                    share,
+                    |rounds| {
+                        rounds.run(|| ());
+                        assert!(helper, "leader");
+                    },
+                );
             }))
             .is_err()
         };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::context::Context;
+use crate::context::{Context, check_memory};
 use crate::data::Sequences;
 use crate::engine::{Engine, Job, with_engine};
 use crate::error::{Error, Result, check_shape};
@@ -53,7 +53,9 @@ impl<T: Real> Network<T> {
     /// Outputs `(N, L)`, row-major, of every row of `data`.
     pub fn predict(&self, data: &Sequences<'_, T>, context: &mut Context<'_>) -> Result<Vec<T>> {
         self.check(data, false)?;
-        let mut outputs = vec![T::ZERO; data.rows() * self.config().shape.output];
+        let len = data.rows() * self.config().shape.output;
+        check_memory::<T>(len)?;
+        let mut outputs = vec![T::ZERO; len];
         let level = context.level;
         dispatch(level, Predict { network: self, data, outputs: &mut outputs, context })?;
         Ok(outputs)
@@ -66,7 +68,9 @@ impl<T: Real> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
         self.check(data, false)?;
-        let mut states = vec![T::ZERO; data.rows() * self.config().shape.hidden];
+        let len = data.rows() * self.config().shape.hidden;
+        check_memory::<T>(len)?;
+        let mut states = vec![T::ZERO; len];
         let level = context.level;
         dispatch(level, HiddenStates { network: self, data, states: &mut states, context })?;
         Ok(states)
@@ -104,7 +108,7 @@ impl<T: Real> Network<T> {
         let job = OneBatch { order: &order, gradient };
         let (level, batch_size) = (context.level, data.len());
         let network = &mut self.clone();
-        dispatch(level, WithEngine { network, data, objective, batch_size, context, job })
+        dispatch(level, WithEngine { network, data, objective, batch_size, context, job })?
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
@@ -130,7 +134,7 @@ impl<T: Real> Network<T> {
         }
         let job = Epochs { order: in_order(data), schedule, optimizer, records };
         let level = context.level;
-        dispatch(level, WithEngine { network: self, data, objective, batch_size, context, job })
+        dispatch(level, WithEngine { network: self, data, objective, batch_size, context, job })?
     }
 
     /// That `data` is of this network's sizes, and labelled where labels are needed.
@@ -164,9 +168,9 @@ struct WithEngine<'a, 'p, T: Real, J> {
 }
 
 impl<T: Real, J: Job<T>> Task for WithEngine<'_, '_, T, J> {
-    type Output = J::Output;
+    type Output = Result<J::Output>;
 
-    fn run<S: Simd>(self, simd: S) -> J::Output {
+    fn run<S: Simd>(self, simd: S) -> Result<J::Output> {
         let sizes = (self.objective, self.batch_size);
         with_engine(simd, self.network, self.data, sizes, self.context, self.job)
     }

@@ -25,15 +25,8 @@ impl Constants for f32 {
     const LOG2_E: Self = std::f32::consts::LOG2_E;
     const LN2_HIGH: Self = 0.69314575;
     const LN2_LOW: Self = 1.4286068e-06;
-    const EXPM1_EVEN: &'static [Self] = &[
-        0.49999997,
-        0.0416672,
-        0.0013882524,
-    ];
-    const EXPM1_ODD: &'static [Self] = &[
-        0.16666543,
-        0.008366514,
-    ];
+    const EXPM1_EVEN: &'static [Self] = &[0.49999997, 0.0416672, 0.0013882524];
+    const EXPM1_ODD: &'static [Self] = &[0.16666543, 0.008366514];
     const EXP_MAX: Self = 88.896126;
     const EXP_MIN: Self = -104.14536;
     const TANH_MAX: Self = 9.1842;

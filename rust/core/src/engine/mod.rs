@@ -12,7 +12,7 @@ mod tiled;
 mod worker;
 
 use crate::aligned::Aligned;
-use crate::context::Context;
+use crate::context::{Context, check_memory};
 use crate::data::Sequences;
 use crate::error::Result;
 use crate::loss::LabelCount;
@@ -62,13 +62,24 @@ pub(crate) fn with_engine<T: Real, S: Simd, J: Job<T>>(
     (objective, batch_size): (Objective, usize),
     context: &mut Context<'_>,
     job: J,
-) -> J::Output {
-    let batch_size = batch_size.min(data.len());
+) -> Result<J::Output> {
+    let (batch_size, layout) = (batch_size.min(data.len()), network.layout());
     if batch_size < fewest_tiled::<T>() {
-        let mut engine = single::Single::new(simd, network, data, objective, (&mut context.pulse, context.level));
-        return job.run(&mut engine);
+        check_memory::<T>(
+            UnitWorker::<T, S>::size(layout, data.longest(), true) + 2 * layout.len(),
+        )?;
+        let mut engine = single::Single::new(
+            simd,
+            network,
+            data,
+            objective,
+            (&mut context.pulse, context.level),
+        );
+        return Ok(job.run(&mut engine));
     }
-    tiled::with_tiled(simd, network, data, (objective, batch_size), context, job)
+    let worker = TileWorker::<T, S>::size(layout, data.tile_steps(), true);
+    check_memory::<T>(context.threads * worker + tiled::MOST_SHARDS * layout.len())?;
+    Ok(tiled::with_tiled(simd, network, data, (objective, batch_size), context, job))
 }
 
 /// The divisor of a batch's loss, and the scale of its derivative.

@@ -28,7 +28,7 @@ const SHARD_WORK: usize = 1_000_000;
 /// Steps of a shard's tiles, at least, so that adding up its lanes costs little beside.
 const SHARD_STEPS: usize = 80;
 /// Shards of a batch, at most: so many gradients are kept.
-const MOST_SHARDS: usize = 16;
+pub(super) const MOST_SHARDS: usize = 16;
 
 /// What threads share: read while a batch is computed, changed between batches.
 struct Shared<'a, T: Real> {
@@ -64,7 +64,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
     job: J,
 ) -> J::Output {
     let layout = network.layout().clone();
-    let longest = data.longest();
+    let steps = data.tile_steps();
     let most_shards = batch_size.div_ceil(T::LANES).min(MOST_SHARDS);
     let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
     transpose_hh(network, &mut hh_t);
@@ -82,7 +82,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
         next: AtomicUsize::new(0),
         cancelled: AtomicBool::new(false),
     };
-    let worker = || TileWorker::new(simd, &layout, longest, true);
+    let worker = || TileWorker::new(simd, &layout, steps, true);
     let share = |worker: &mut TileWorker<T, S>| {
         let mut go_on = || !desk.cancelled.load(Ordering::Relaxed);
         desk.work(worker, &mut Pulse::new(&mut go_on));

@@ -6,7 +6,7 @@ use crate::aligned::Aligned;
 use crate::context::Pulse;
 use crate::data::Sequences;
 use crate::error::Result;
-use crate::layout::{Layout, Weights};
+use crate::layout::{Layout, Shape, Weights};
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::real::Real;
@@ -15,12 +15,15 @@ use crate::tiles::plan::{Plan, TilePlan};
 use crate::tiles::{self, Tile, gather, lane_gradient_len, scatter};
 use crate::units::{self, Trace};
 
-/// Steps between two looks at the pulse.
+/// Steps between two looks at the pulse, at most.
 const WINDOW: usize = 64;
+/// Weights times steps between two looks, about: more would keep a caller waiting who wants to stop.
+const WINDOW_WORK: usize = 4_000_000;
 
-/// `start..end` in windows, first to last.
-fn windows(steps: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    (0..steps.div_ceil(WINDOW)).map(move |i| i * WINDOW..steps.min((i + 1) * WINDOW))
+/// The steps in windows, first to last.
+fn windows(steps: usize, weights: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    let window = (WINDOW_WORK / weights).clamp(1, WINDOW);
+    (0..steps.div_ceil(window)).map(move |i| i * window..steps.min((i + 1) * window))
 }
 
 /// The network and the data that a call works on.
@@ -55,6 +58,12 @@ pub(crate) struct UnitWorker<T, S> {
 }
 
 impl<T: Real, S: Simd> UnitWorker<T, S> {
+    /// The numbers in its buffers.
+    pub(crate) fn size(layout: &Layout, longest: usize, training: bool) -> usize {
+        let columns = layout.stride() + layout.shape().output;
+        (longest + 1) * columns * (1 + usize::from(training))
+    }
+
     pub(crate) fn new(simd: S, layout: &Layout, longest: usize, training: bool) -> Self {
         Self { simd, trace: Trace::new(layout, longest, training) }
     }
@@ -93,7 +102,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let (inputs, columns, stride) = (weights.shape.input, weights.shape.output, weights.stride);
         let x = problem.data.features(sequence);
         let steps = x.len() / inputs;
-        for Range { start, end } in windows(steps) {
+        for Range { start, end } in windows(steps, problem.layout.len()) {
             let states = &mut self.trace.states[start * stride..(end + 1) * stride];
             let outputs = &mut self.trace.outputs[start * columns..end * columns];
             let x = &x[start * inputs..end * inputs];
@@ -116,7 +125,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let x = problem.data.features(sequence);
         let steps = x.len() / shape.input;
         trace.d_states[steps * stride..(steps + 1) * stride].fill(T::ZERO);
-        for Range { start, end } in windows(steps).rev() {
+        for Range { start, end } in windows(steps, problem.layout.len()).rev() {
             self.simd.vectorize(units::Backward {
                 layout: problem.layout,
                 weights,
@@ -144,12 +153,22 @@ pub(crate) struct TileWorker<T: Real, S: Simd> {
 }
 
 impl<T: Real, S: Simd> TileWorker<T, S> {
-    pub(crate) fn new(simd: S, layout: &Layout, longest: usize, training: bool) -> Self {
+    /// The numbers in its buffers.
+    pub(crate) fn size(layout: &Layout, steps: usize, training: bool) -> usize {
+        let Shape { input, hidden, output } = layout.shape();
+        let row = input + 2 * hidden + output + 1;
+        let trained = hidden + 2 * output;
+        let gradient = lane_gradient_len(layout.shape());
+        let training = usize::from(training);
+        T::LANES * ((steps + 1) * (row + training * trained) + training * gradient)
+    }
+
+    pub(crate) fn new(simd: S, layout: &Layout, steps: usize, training: bool) -> Self {
         let shape = layout.shape();
         let lanes = if training { lane_gradient_len(shape) } else { 0 };
         Self {
             simd,
-            tile: Tile::new(simd, shape, Plan::most_steps(longest), training),
+            tile: Tile::new(simd, shape, steps, training),
             lanes: vec![simd.zero::<T>(); lanes],
         }
     }
@@ -191,7 +210,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
         let weights = problem.weights;
-        for window in windows(self.tile.steps).rev() {
+        for window in windows(self.tile.steps, problem.layout.len()).rev() {
             let work = 2 * window.len() * T::LANES * problem.layout.len();
             let tile = &mut self.tile;
             let hh_t = problem.hh_t;
@@ -215,7 +234,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         self.tile.set_starts(lanes);
         let features = |s: u32| problem.data.features(s as usize);
         gather(self.simd, lanes, weights.shape.input, features, T::ZERO, &mut self.tile.x);
-        for window in windows(self.tile.steps) {
+        for window in windows(self.tile.steps, problem.layout.len()) {
             let work = window.len() * T::LANES * problem.layout.len();
             self.simd.vectorize(tiles::Forward { weights, tile: &mut self.tile, window });
             pulse.spend(work)?;

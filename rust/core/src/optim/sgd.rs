@@ -52,12 +52,12 @@ impl<T: Real, S: Simd> Kernel<S> for Step<'_, T> {
     #[inline(always)]
     fn run(self, simd: S) -> bool {
         let rate = simd.splat(self.learning_rate);
-        // w − w is 0 for finite w, else NaN.
-        let mut check = simd.zero::<T>();
+        // 0 · w is 0 for finite w, else NaN.
+        let (zero, mut check) = (simd.zero::<T>(), simd.zero::<T>());
         let groups = self.before.chunks_exact(T::LANES).zip(self.gradient.chunks_exact(T::LANES));
         for ((w, g), after) in groups.zip(self.after.chunks_exact_mut(T::LANES)) {
             let w = rate.fnma(simd.load(g), simd.load(w));
-            check = check + (w - w);
+            check = w.fma(zero, check);
             w.store(after);
         }
         check.reduce_add() == T::ZERO

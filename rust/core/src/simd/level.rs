@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::{Portable, Simd, Task};
-#[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
 use super::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::{Avx2, Avx512};
+use super::{Portable, Simd, Task};
 
 /// The environment variable that forces a level: `avx512`, `avx2`, `neon` or `portable`.
 pub const VARIABLE: &str = "RNN_RUST_SIMD";

@@ -85,8 +85,12 @@ fn add_products<V: Lanes>(
         for (left, width) in blocks(columns, most_columns) {
             let block = Block { zero, a, rows, top, b, columns, left };
             match height {
-                4 if most_rows >= 4 => by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(products)),
-                2 => by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<2, C>(products)),
+                4 if most_rows >= 4 => {
+                    by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(products))
+                }
+                2 => {
+                    by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<2, C>(products))
+                }
                 _ => {
                     for row in 0..height {
                         let block = Block { top: top + row, ..block };

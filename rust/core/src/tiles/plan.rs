@@ -74,13 +74,6 @@ impl Plan {
         }
     }
 
-    /// The most steps that a tile may have when no sequence has more than `longest`.
-    ///
-    /// Lanes hold less than two sequences' worth on average, and the LPT rule adds at most one.
-    pub(crate) fn most_steps(longest: usize) -> usize {
-        3 * longest
-    }
-
     /// Plans a batch; `steps` gives the length of a sequence.
     pub(crate) fn set(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
         self.segments.clear();
@@ -128,7 +121,8 @@ impl Plan {
     fn fill_lanes(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
         // The heap now holds each lane's load.
         self.longest_first.clear();
-        let loads = self.shortest_lane.drain().map(|(Reverse(load), Reverse(lane))| (Reverse(load), lane));
+        let loads =
+            self.shortest_lane.drain().map(|(Reverse(load), Reverse(lane))| (Reverse(load), lane));
         self.longest_first.extend(loads);
         self.longest_first.sort_unstable_by_key(|&(_, lane)| lane);
         for entry in &mut self.lane_of {
@@ -160,7 +154,10 @@ impl Plan {
     /// One tile.
     pub(crate) fn tile(&self, tile: usize) -> TilePlan<'_> {
         let first = tile * self.lanes_per_tile;
-        TilePlan { segments: &self.segments, bounds: &self.bounds[first..=first + self.lanes_per_tile] }
+        TilePlan {
+            segments: &self.segments,
+            bounds: &self.bounds[first..=first + self.lanes_per_tile],
+        }
     }
 }
 
@@ -191,7 +188,7 @@ mod tests {
             let mut seen: Vec<u32> = Vec::new();
             for tile in 0..plan.len() {
                 let tile = plan.tile(tile);
-                assert!(tile.steps() <= Plan::most_steps(longest), "case {case}");
+                assert!(tile.steps() <= 3 * longest, "case {case}");
                 for lane in 0..tile.lanes() {
                     let mut next = 0;
                     for segment in tile.lane(lane) {
@@ -211,7 +208,8 @@ mod tests {
     fn ragged_lengths_waste_little() {
         let mut rng = Rng::new(2, Purpose::Order, 0);
         for _ in 0..20 {
-            let lengths: Vec<usize> = (0..64).map(|_| 5 + (rng.next_u64() % 196) as usize).collect();
+            let lengths: Vec<usize> =
+                (0..64).map(|_| 5 + (rng.next_u64() % 196) as usize).collect();
             let real: usize = lengths.iter().sum();
             assert!(computed(&plan(&lengths)) as f64 <= 1.12 * real as f64);
         }

@@ -54,8 +54,8 @@ impl<'s, T: Real, S: Simd, F: Fn(u32) -> &'s [T]> Kernel<S> for Gather<'_, '_, T
                     block.as_mut()[lane] = streams[lane].next(simd, &self.source, self.fill);
                 }
                 T::Lanes::<S>::transpose(&mut block);
-                for i in 0..T::LANES {
-                    next[i] = block.as_ref()[i];
+                for (row, &group) in next.iter_mut().zip(block.as_ref()) {
+                    *row = group;
                 }
             }
             rows = others;
@@ -92,8 +92,8 @@ fn transpose_streams<T: Real, S: Simd>(
             block.as_mut()[lane] = simd.load(&lanes[lane][at..at + T::LANES]);
         }
         T::Lanes::<S>::transpose(&mut block);
-        for i in 0..T::LANES {
-            rows[i] = block.as_ref()[i];
+        for (row, &group) in rows.iter_mut().zip(block.as_ref()) {
+            *row = group;
         }
     }
 }
@@ -118,12 +118,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
 
     /// The next group, with `fill` after the end.
     #[inline(always)]
-    fn next<S: Simd>(
-        &mut self,
-        simd: S,
-        source: &impl Fn(u32) -> &'s [T],
-        fill: T,
-    ) -> T::Lanes<S> {
+    fn next<S: Simd>(&mut self, simd: S, source: &impl Fn(u32) -> &'s [T], fill: T) -> T::Lanes<S> {
         if self.rest.len() >= T::LANES || self.segments.is_empty() {
             let (group, rest) = self.rest.split_at(self.rest.len().min(T::LANES));
             self.rest = rest;
@@ -176,9 +171,8 @@ where
 
     #[inline(always)]
     fn run(mut self, simd: S) {
-        let mut segments: [&[Segment]; MOST_LANES] = std::array::from_fn(|lane| {
-            if lane < V::LEN { self.plan.lane(lane) } else { &[] }
-        });
+        let mut segments: [&[Segment]; MOST_LANES] =
+            std::array::from_fn(|lane| if lane < V::LEN { self.plan.lane(lane) } else { &[] });
         let mut block = V::splat(simd, T::ZERO).block();
         let mut group = [T::ZERO; MOST_LANES];
         for (number, rows) in self.rows.chunks_exact(V::LEN).enumerate() {
@@ -193,7 +187,11 @@ where
                     let stop = start + segment.steps as usize * self.columns;
                     let upto = stop.min(end);
                     let offset = number * V::LEN;
-                    (self.take)(segment.sequence, from - start, &group[from - offset..upto - offset]);
+                    (self.take)(
+                        segment.sequence,
+                        from - start,
+                        &group[from - offset..upto - offset],
+                    );
                     from = upto;
                     if stop > end {
                         break;
