@@ -8,7 +8,7 @@ use super::register::{intrinsic, register, register_methods, register_operators}
 use super::{Kernel, Mask, Pair, Simd};
 
 /// AVX2 and FMA; made by [`Avx2::detect`] alone.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(());
 
 impl Avx2 {

@@ -7,7 +7,7 @@ use super::register::{intrinsic, register, register_methods, register_operators}
 use super::{Kernel, Mask, Simd, avx2};
 
 /// AVX-512 F, DQ, VL and BW, with FMA and AVX2; made by [`Avx512::detect`] alone.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {

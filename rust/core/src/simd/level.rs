@@ -16,7 +16,7 @@ pub const VARIABLE: &str = "RNN_RUST_SIMD";
 const NAMES: [&str; 4] = ["avx512", "avx2", "neon", "portable"];
 
 /// An instruction set that this machine has: each variant holds the token that proves it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// AVX-512: one 64-byte register per group.
     #[cfg(target_arch = "x86_64")]

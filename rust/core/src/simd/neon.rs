@@ -8,7 +8,7 @@ use super::register::{intrinsic, register, register_methods, register_operators}
 use super::{Kernel, Mask, Pair, Simd};
 
 /// NEON, which has FMA; made by [`Neon::detect`] alone.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neon(());
 
 impl Neon {
@@ -42,29 +42,29 @@ impl Simd for Neon {
 register! {
     /// 4 lanes of `f32`.
     F32x4: 4 of f32 in float32x4_t, Mask32x4, Neon {
-        splat: |x| vdupq_n_f32(x),
-        first: |a| vgetq_lane_f32::<0>(a),
-        load: |source| vld1q_f32(source),
+        splat: vdupq_n_f32,
+        first: vgetq_lane_f32::<0>,
+        load: vld1q_f32,
         load_partial: |source, count, fill| {
             let mut lanes = [fill; 4];
             std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
             vld1q_f32(lanes.as_ptr())
         },
-        store: |target, a| vst1q_f32(target, a),
+        store: vst1q_f32,
         store_partial: |target, count, a| {
             let mut lanes = [0.0; 4];
             vst1q_f32(lanes.as_mut_ptr(), a);
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
         },
-        add: |a, b| vaddq_f32(a, b),
-        sub: |a, b| vsubq_f32(a, b),
-        mul: |a, b| vmulq_f32(a, b),
-        div: |a, b| vdivq_f32(a, b),
+        add: vaddq_f32,
+        sub: vsubq_f32,
+        mul: vmulq_f32,
+        div: vdivq_f32,
         fma: |a, b, c| vfmaq_f32(c, a, b),
         fnma: |a, b, c| vfmsq_f32(c, a, b),
-        sqrt: |a| vsqrtq_f32(a),
-        neg: |a| vnegq_f32(a),
-        abs: |a| vabsq_f32(a),
+        sqrt: vsqrtq_f32,
+        neg: vnegq_f32,
+        abs: vabsq_f32,
         copysign: |a, sign| vbslq_f32(vdupq_n_u32(1 << 31), sign, a),
         lesser: |a, b| vbslq_f32(vcltq_f32(a, b), a, b),
         greater: |a, b| vbslq_f32(vcgtq_f32(a, b), a, b),
@@ -73,7 +73,7 @@ register! {
         eq: |a, b| Mask32x4(vceqq_f32(a, b)),
         is_nan: |a| !Mask32x4(vceqq_f32(a, a)),
         select: |mask: Mask32x4, yes, no| vbslq_f32(mask.0, yes, no),
-        round: |a| vrndnq_f32(a),
+        round: vrndnq_f32,
         integer_to_exponent: |a| {
             vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(a)))
         },
@@ -88,29 +88,29 @@ register! {
 register! {
     /// 2 lanes of `f64`.
     F64x2: 2 of f64 in float64x2_t, Mask64x2, Neon {
-        splat: |x| vdupq_n_f64(x),
-        first: |a| vgetq_lane_f64::<0>(a),
-        load: |source| vld1q_f64(source),
+        splat: vdupq_n_f64,
+        first: vgetq_lane_f64::<0>,
+        load: vld1q_f64,
         load_partial: |source, count, fill| {
             let mut lanes = [fill; 2];
             std::ptr::copy_nonoverlapping(source, lanes.as_mut_ptr(), count);
             vld1q_f64(lanes.as_ptr())
         },
-        store: |target, a| vst1q_f64(target, a),
+        store: vst1q_f64,
         store_partial: |target, count, a| {
             let mut lanes = [0.0; 2];
             vst1q_f64(lanes.as_mut_ptr(), a);
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
         },
-        add: |a, b| vaddq_f64(a, b),
-        sub: |a, b| vsubq_f64(a, b),
-        mul: |a, b| vmulq_f64(a, b),
-        div: |a, b| vdivq_f64(a, b),
+        add: vaddq_f64,
+        sub: vsubq_f64,
+        mul: vmulq_f64,
+        div: vdivq_f64,
         fma: |a, b, c| vfmaq_f64(c, a, b),
         fnma: |a, b, c| vfmsq_f64(c, a, b),
-        sqrt: |a| vsqrtq_f64(a),
-        neg: |a| vnegq_f64(a),
-        abs: |a| vabsq_f64(a),
+        sqrt: vsqrtq_f64,
+        neg: vnegq_f64,
+        abs: vabsq_f64,
         copysign: |a, sign| vbslq_f64(vdupq_n_u64(1 << 63), sign, a),
         lesser: |a, b| vbslq_f64(vcltq_f64(a, b), a, b),
         greater: |a, b| vbslq_f64(vcgtq_f64(a, b), a, b),
@@ -119,7 +119,7 @@ register! {
         eq: |a, b| Mask64x2(vceqq_f64(a, b)),
         is_nan: |a| !Mask64x2(vceqq_f64(a, a)),
         select: |mask: Mask64x2, yes, no| vbslq_f64(mask.0, yes, no),
-        round: |a| vrndnq_f64(a),
+        round: vrndnq_f64,
         integer_to_exponent: |a| {
             vreinterpretq_f64_u64(vshlq_n_u64::<52>(vreinterpretq_u64_f64(a)))
         },

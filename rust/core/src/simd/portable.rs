@@ -12,7 +12,7 @@ use crate::real::Real;
 ///
 /// A product is rounded before an addition unless the *target* has FMA: `mul_add` would otherwise be
 /// a library call, a hundred times slower.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portable;
 
 /// Two, four, eight, sixteen of one.

@@ -6,8 +6,8 @@
 /// Calls an intrinsic, or a closure of intrinsics, that touches no memory.
 macro_rules! intrinsic {
     ($function:expr, $($argument:expr),+ $(,)?) => {
-        // SAFETY: where this macro is used, a token or a lane value is at hand, and either proves
-        // that the machine has the instruction set.
+        // SAFETY: where this macro is used, a token, a lane value or a mask of lanes is at hand,
+        // and each proves that the machine has the instruction set.
         unsafe { ($function)($($argument),+) }
     };
 }
@@ -60,6 +60,7 @@ macro_rules! register {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
+        // Open to the other tables: AVX-512 sums the halves of its registers with AVX2.
         pub struct $Name(pub(super) $Register);
 
         register_operators!($Name: Add::add = $add, Sub::sub = $sub, Mul::mul = $mul, Div::div = $div);
