@@ -17,8 +17,9 @@ demo: develop  ## build, then train and evaluate on the committed card-fraud seq
 
 test: test-rust test-python  ## run every Rust and Python test
 
-test-rust:  ## run the tests of the engine
+test-rust:  ## run the tests of the engine, also on the portable level alone
 	cargo test --locked
+	RNN_RUST_SIMD=portable cargo test --locked
 
 test-python: develop  ## run the tests of the package, with line coverage
 	$(BIN)/python -m pytest --cov --cov-fail-under=95

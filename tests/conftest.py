@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pytest
@@ -18,16 +20,24 @@ from rnn_rust.cli import main
 DATA = Path(__file__).resolve().parents[1] / "data"
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (DEBUG|INFO|WARNING|ERROR) +(.*)$")
 
-RunPython = Callable[[str], subprocess.CompletedProcess[str]]
+
+class RunPython(Protocol):
+    """Runs code in a fresh interpreter, with more environment variables if need be."""
+
+    def __call__(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Return the finished process; its output is text."""
 
 
 @pytest.fixture
 def run_python() -> RunPython:
     """Run code in a fresh interpreter, which must end well; its output is text."""
 
-    def run(code: str) -> subprocess.CompletedProcess[str]:
+    def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=60,
+            env=os.environ | environment,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done
 

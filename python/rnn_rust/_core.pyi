@@ -3,12 +3,12 @@
 from typing import Any, TypedDict, final, type_check_only
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 
-__all__ = ["Network", "__version__"]
+__all__ = ["Network", "Stepper", "__version__"]
 
 __version__: str
 
@@ -41,6 +41,18 @@ class Network:
     """A network, its weights, and the computations on them."""
 
     def __new__(cls, settings: Settings) -> Network: ...
+    @property
+    def n_threads(self) -> int | None:
+        """How many threads a call may use; None leaves it to the environment."""
+    @n_threads.setter
+    def n_threads(self, value: int | None) -> None: ...
+    def stepper(
+        self, features: tuple[list[float], list[float]], labels: tuple[list[float], list[float]]
+    ) -> Stepper:
+        """Return a stepper with these weights.
+
+        The scalers of features and labels are given as shift and scale by column, empty without.
+        """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
@@ -62,3 +74,33 @@ class Network:
 
         The last is an exception, or None if all epochs or the time budget were used.
         """
+
+@final
+class Stepper:
+    """Reads one sequence step by step and carries the state; made by ``model.stepper()``.
+
+    It has a copy of the model's weights and scaler, and gives the bits that ``predict`` gives for
+    the whole sequence. Not for several threads at once; each sequence wants a stepper of its own,
+    or its state set and taken.
+    """
+
+    def step(self, features: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the outputs ``(L,)`` after one more step with ``features (I,)``.
+
+        Both in original units. With ``out``, an array of shape ``(L,)`` and the model's dtype, the
+        outputs go there, and nothing is allocated.
+
+        Raises
+        ------
+        ShapeError
+            Another number of features than the model's.
+        DataError
+            A feature is NaN or infinite.
+        """
+    def reset(self) -> None:
+        """Begin another sequence: the state becomes 0."""
+    @property
+    def state(self) -> NDArray[Any]:
+        """The state h ``(H,)`` after the last step; set it to go on from another."""
+    @state.setter
+    def state(self, value: ArrayLike) -> None: ...

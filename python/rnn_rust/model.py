@@ -60,6 +60,10 @@ class RNN:
         the model and its file. Features are scaled on the way in, predictions come back in
         original units. Labels are scaled too, but for ``"standard"`` with an output activation,
         whose range standardised labels would leave. A fitted scaler is taken as it is.
+    n_threads
+        How many threads a call may use; every number gives the same bits. By default what the
+        environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
+        process may use. Not kept in the model's file.
 
     Raises
     ------
@@ -90,6 +94,7 @@ class RNN:
         dtype: str | type | np.dtype[Any] = "float32",
         seed: int = 0,
         scaler: str | Scaler | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self._settings: _core.Settings = {
             "input_size": whole_number("input_size", input_size, least=1),
@@ -104,6 +109,7 @@ class RNN:
             "seed": seed_number(seed),
         }
         self._core = _core.Network(self._settings)
+        self.n_threads = n_threads
         self.optimizer = optimizer
         self.scaler = self._make_scaler(scaler)
         self.feature_names: tuple[str, ...] | None = None
@@ -122,6 +128,17 @@ class RNN:
     def settings(self) -> dict[str, Any]:
         """Sizes, activations, loss, reduction, dtype, init and seed, as given."""
         return dict(self._settings)
+
+    @property
+    def n_threads(self) -> int | None:
+        """How many threads a call may use; None leaves it to the environment."""
+        return self._core.n_threads
+
+    @n_threads.setter
+    def n_threads(self, n_threads: int | None) -> None:
+        if n_threads is not None:
+            n_threads = whole_number("n_threads", n_threads, least=1)
+        self._core.n_threads = n_threads
 
     @property
     def optimizer(self) -> SGD:
@@ -187,6 +204,26 @@ class RNN:
             As :meth:`predict`.
         """
         return self._core.hidden_states(*inputs(self, data))
+
+    def stepper(self) -> _core.Stepper:
+        """Return a stepper, which reads a sequence event by event within about a microsecond.
+
+        Raises
+        ------
+        ParameterError
+            The model's scaler is not fitted yet.
+
+        Examples
+        --------
+        >>> stepper = RNN(3, 5, 1).stepper()
+        >>> outputs = [stepper.step(features) for features in np.eye(3)]
+        >>> stepper.state.shape
+        (5,)
+        >>> stepper.reset()
+        """
+        if self.scaler is None:
+            return self._core.stepper(([], []), ([], []))
+        return self._core.stepper(*self.scaler.shifts_and_scales())
 
     def loss(self, data: Dataset | Sequence) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.

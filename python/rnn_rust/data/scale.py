@@ -120,6 +120,18 @@ class Scaler:
         """Return scaled labels or predictions ``(..., L)`` in their original units."""
         return self._apply(labels, "label", inverse=True)
 
+    def shifts_and_scales(self) -> tuple[tuple[list[float], list[float]], ...]:
+        """Return shift and scale by column, of the features and of the labels.
+
+        Raises
+        ------
+        ParameterError
+            It is not fitted.
+        """
+        self._require_fit()
+        shift_f, scale_f, shift_l, scale_l = (getattr(self, name).tolist() for name in _FITTED)
+        return (shift_f, scale_f), (shift_l, scale_l)
+
     def to_dict(self) -> dict[str, Any]:
         """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
         fitted = _FITTED if self.is_fitted else ()

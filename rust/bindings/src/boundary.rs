@@ -6,11 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::PyErr;
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
-use rnn_rust::{Error, Pulse};
+use rnn_rust::{Context, Error};
 
 mod exceptions {
+    pyo3::import_exception!(rnn_rust.errors, DataError);
     pyo3::import_exception!(rnn_rust.errors, DivergedError);
     pyo3::import_exception!(rnn_rust.errors, InternalError);
+    pyo3::import_exception!(rnn_rust.errors, OutOfMemoryError);
     pyo3::import_exception!(rnn_rust.errors, ParameterError);
     pyo3::import_exception!(rnn_rust.errors, ShapeError);
 }
@@ -22,16 +24,23 @@ pub(crate) fn exception(error: &Error) -> PyErr {
         Error::Shape { .. } => exceptions::ShapeError::new_err(message),
         Error::Parameter { .. } => exceptions::ParameterError::new_err(message),
         Error::Diverged { .. } => exceptions::DivergedError::new_err(message),
+        Error::Memory { .. } => exceptions::OutOfMemoryError::new_err(message),
         Error::Cancelled => exceptions::InternalError::new_err("cancelled without a signal"),
     }
 }
 
+/// The exception of values that cannot be used.
+pub(crate) fn data_error(message: String) -> PyErr {
+    exceptions::DataError::new_err(message)
+}
+
 /// Runs `work` with the interpreter released. Signals are looked at every few milliseconds, and
 /// the exception that a handler raises (`KeyboardInterrupt`, say) ends the work. A panic becomes
-/// an `InternalError`.
+/// an `InternalError`. `threads` is how many may be used, unless that is left to the environment.
 pub(crate) fn run<R: Ungil + Send>(
     py: Python<'_>,
-    work: impl FnOnce(&mut Pulse<'_>) -> Result<R, Error> + Send,
+    threads: Option<usize>,
+    work: impl FnOnce(&mut Context<'_>) -> Result<R, Error> + Send,
 ) -> PyResult<R> {
     py.detach(|| {
         let mut raised = None;
@@ -39,7 +48,14 @@ pub(crate) fn run<R: Ungil + Send>(
             raised = Python::attach(|py| py.check_signals()).err();
             raised.is_none()
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut Pulse::new(&mut go_on))));
+        let with_context = || {
+            let context = Context::new(&mut go_on)?;
+            work(&mut match threads {
+                Some(threads) => context.with_threads(threads),
+                None => context,
+            })
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(with_context));
         match outcome {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(raised.unwrap_or_else(|| exception(&error))),

@@ -7,11 +7,13 @@
 mod boundary;
 mod network;
 mod settings;
+mod stepper;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<network::Network>()
+    module.add_class::<network::Network>()?;
+    module.add_class::<stepper::Stepper>()
 }

@@ -1,5 +1,6 @@
 //! The class `Network`: a network of either element type behind one Python type.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -11,9 +12,10 @@ use rnn_rust::{Config, Error, Init, Objective, Sequences, Tensor};
 
 use crate::boundary::{exception, run};
 use crate::settings::{Dtype, Plan, Settings};
+use crate::stepper::{IntoStepper, Scaling, Stepper};
 
 /// An element type that both sides know.
-trait Scalar: core::Real + numpy::Element {}
+pub(crate) trait Scalar: core::Real + numpy::Element {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
 
@@ -24,6 +26,8 @@ impl Scalar for f64 {}
 pub(crate) struct Network {
     inner: Inner,
     objective: Objective,
+    /// Threads that a call may use, unless it is left to the environment.
+    threads: AtomicUsize,
 }
 
 enum Inner {
@@ -51,9 +55,38 @@ impl Network {
                 Dtype::F32 => Inner::F32(Cell::new(config, init, seed)?),
                 Dtype::F64 => Inner::F64(Cell::new(config, init, seed)?),
             };
-            Ok(Self { inner, objective: settings.objective()? })
+            let threads = AtomicUsize::new(0);
+            Ok(Self { inner, objective: settings.objective()?, threads })
         };
         build().map_err(|error| exception(&error))
+    }
+
+    /// How many threads a call may use; None leaves it to the environment.
+    #[getter(n_threads)]
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads.load(Ordering::Relaxed)).filter(|&threads| threads > 0)
+    }
+
+    #[setter(n_threads)]
+    fn set_threads(&self, threads: Option<usize>) {
+        self.threads.store(threads.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// A stepper with these weights. The scalers are those of features and labels, each as shift
+    /// and scale by column, empty without.
+    fn stepper(
+        &self,
+        py: Python<'_>,
+        features: (Vec<f64>, Vec<f64>),
+        labels: (Vec<f64>, Vec<f64>),
+    ) -> PyResult<Stepper> {
+        let [features, labels] = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
+        with!(self, cell => {
+            let stepper = run(py, None, |context| {
+                Ok(core::Stepper::new(&cell.read(), context.level()))
+            })?;
+            Ok(IntoStepper::wrap(stepper, features, labels))
+        })
     }
 
     /// Every tensor by name, in the shape that users see.
@@ -76,7 +109,7 @@ impl Network {
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        with!(self, cell => cell.rows(py, features, &offsets, core::Network::predict))
+        with!(self, cell => cell.rows(py, (features, &offsets), self.threads(), core::Network::predict))
     }
 
     /// States `(N, H)`.
@@ -86,7 +119,7 @@ impl Network {
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        with!(self, cell => cell.rows(py, features, &offsets, core::Network::hidden_states))
+        with!(self, cell => cell.rows(py, (features, &offsets), self.threads(), core::Network::hidden_states))
     }
 
     /// The loss of the data as one batch.
@@ -100,7 +133,7 @@ impl Network {
         with!(self, cell => {
             let arrays = Arrays::new(features, Some(labels), &offsets)?;
             let data = cell.sequences(&arrays)?;
-            run(py, |pulse| cell.read().loss(&data, self.objective, pulse))
+            run(py, self.threads(), |context| cell.read().loss(&data, self.objective, context))
         })
     }
 
@@ -115,9 +148,9 @@ impl Network {
         with!(self, cell => {
             let arrays = Arrays::new(features, Some(labels), &offsets)?;
             let data = cell.sequences(&arrays)?;
-            let (loss, gradients) = run(py, |pulse| {
+            let (loss, gradients) = run(py, self.threads(), |context| {
                 let network = cell.read();
-                let (loss, flat) = network.gradient(&data, self.objective, pulse)?;
+                let (loss, flat) = network.gradient(&data, self.objective, context)?;
                 Ok((loss, Tensor::ALL.map(|tensor| network.layout().unpack(&flat, tensor))))
             })?;
             Ok((loss, cell.tensors(py, gradients)?))
@@ -140,7 +173,7 @@ impl Network {
             let data = cell.sequences(&arrays)?;
             let mut sgd = core::Sgd::new(plan.learning_rate).map_err(|error| exception(&error))?;
             let mut records = Vec::new();
-            let end = run(py, |pulse| {
+            let end = run(py, self.threads(), |context| {
                 let _alone = cell.training.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut network = cell.read().clone();
                 if plan.begins {
@@ -148,7 +181,7 @@ impl Network {
                 }
                 let objective = self.objective;
                 let end = network
-                    .train(&data, objective, &schedule, &mut sgd, &mut records, pulse);
+                    .train(&data, objective, &schedule, &mut sgd, &mut records, context);
                 *cell.write() = network;
                 end
             });
@@ -182,7 +215,7 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
 /// Training works on a copy and puts it in place at its end, so that others may predict meanwhile.
 /// Nobody may wait for a lock while holding the interpreter: who holds the lock takes the
 /// interpreter now and then to look at signals.
-struct Cell<T> {
+struct Cell<T: Scalar> {
     config: Config,
     network: RwLock<core::Network<T>>,
     /// Held by the one who trains.
@@ -224,12 +257,12 @@ impl<T: Scalar> Cell<T> {
     fn rows<'py>(
         &self,
         py: Python<'py>,
-        features: &Bound<'py, PyAny>,
-        offsets: &PyReadonlyArray1<'py, i64>,
+        (features, offsets): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>),
+        threads: Option<usize>,
         compute: impl Fn(
             &core::Network<T>,
             &Sequences<'_, T>,
-            &mut core::Pulse<'_>,
+            &mut core::Context<'_>,
         ) -> Result<Vec<T>, Error>
         + Send
         + Sync,
@@ -237,7 +270,7 @@ impl<T: Scalar> Cell<T> {
         let arrays = Arrays::new(features, None, offsets)?;
         let data = self.sequences(&arrays)?;
         let rows = data.rows();
-        let flat = run(py, |pulse| compute(&self.read(), &data, pulse))?;
+        let flat = run(py, threads, |context| compute(&self.read(), &data, context))?;
         let columns = flat.len() / rows.max(1);
         let array: Bound<'py, PyArray2<T>> =
             PyArray1::from_vec(py, flat).reshape([rows, columns])?;

@@ -10,9 +10,10 @@
 //! | sigmoid | 1 / (1 + e⁻ᶻ) | a (1 − a) |
 //! | relu | max(z, 0) | 1 if a > 0, else 0 |
 
+use crate::elementary::{sigmoid, tanh};
 use crate::error::{Error, Result};
-use crate::lanes::Lanes;
 use crate::real::Real;
+use crate::simd::Lanes;
 
 /// An elementwise nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,17 +81,45 @@ impl Activation {
             }
         }
     }
+}
 
-    /// [`Self::value`] of every lane.
+impl Activation {
+    /// Replaces every group by its activation.
     #[inline(always)]
-    pub(crate) fn value_lanes<T: Real, V: Lanes<T>>(self, z: V) -> V {
-        z.map(|z| self.value(z))
+    pub(crate) fn apply<V: Lanes>(self, groups: &mut [V]) {
+        match self {
+            Self::Identity => {}
+            Self::Tanh => {
+                for z in groups {
+                    *z = tanh(*z);
+                }
+            }
+            Self::Sigmoid => {
+                for z in groups {
+                    *z = sigmoid(*z);
+                }
+            }
+            Self::Relu => {
+                for z in groups {
+                    *z = z.max(z.same(V::Elem::ZERO));
+                }
+            }
+        }
     }
 
-    /// [`Self::derivative`] of every lane.
+    /// `factor · act'(z)` from `a = act(z)`.
     #[inline(always)]
-    pub(crate) fn derivative_lanes<T: Real, V: Lanes<T>>(self, a: V) -> V {
-        a.map(|a| self.derivative(a))
+    pub(crate) fn times_derivative<V: Lanes>(self, factor: V, a: V) -> V {
+        let one = a.same(V::Elem::ONE);
+        match self {
+            Self::Identity => factor,
+            Self::Tanh => factor * a.fnma(a, one),
+            Self::Sigmoid => factor * (a * (one - a)),
+            Self::Relu => {
+                let zero = a.same(V::Elem::ZERO);
+                V::select(a.gt(zero), factor, zero)
+            }
+        }
     }
 }
 

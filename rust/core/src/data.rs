@@ -93,6 +93,15 @@ impl<'a, T> Sequences<'a, T> {
         (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
     }
 
+    /// The most steps that a tile of these sequences may have.
+    pub(crate) fn tile_steps(&self) -> usize {
+        let longest = self.longest();
+        let level = (0..self.len()).all(|s| self.range(s).len() == longest);
+        // Sequences of one length have a lane each. Otherwise lanes hold less than two sequences'
+        // worth on average, and the rule by which they are filled adds at most one.
+        if level { longest } else { 3 * longest }
+    }
+
     /// The features of sequence `s`, `(T, F)`.
     pub fn features(&self, s: usize) -> &'a [T] {
         let rows = self.range(s);

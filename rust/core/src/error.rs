@@ -30,6 +30,11 @@ pub enum Error {
         /// Batch within the epoch, counted from 1.
         batch: usize,
     },
+    /// There is not enough memory; nothing has been changed.
+    Memory {
+        /// What the call would have needed.
+        bytes: usize,
+    },
     /// The caller asked to stop; the weights are those of the last finished update.
     Cancelled,
 }
@@ -48,6 +53,9 @@ impl fmt::Display for Error {
                 "the loss or the weights stopped being finite in epoch {epoch}, batch {batch}; the \
                  last update was taken back. Lower the learning rate or scale the data"
             ),
+            Self::Memory { bytes } => {
+                write!(f, "this needs {:.1} GB of memory, more than there is", *bytes as f64 / 1e9)
+            }
             Self::Cancelled => write!(f, "cancelled"),
         }
     }

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
+use crate::activation::Activation;
 use crate::error::{Result, check_shape};
-use crate::lanes::Lanes;
 use crate::real::Real;
 
 /// The sizes of a network.
@@ -75,7 +75,7 @@ pub struct Layout {
 impl Layout {
     /// The layout for elements of type `T`; none if there are more weights than addresses.
     pub fn new<T: Real>(shape: Shape) -> Option<Self> {
-        let padded = |n: usize| n.checked_next_multiple_of(T::Lanes::COUNT);
+        let padded = |n: usize| n.checked_next_multiple_of(T::LANES);
         let stride = padded(shape.hidden)?;
         let sizes = [
             shape.input.checked_mul(stride)?,
@@ -99,6 +99,11 @@ impl Layout {
     /// Whether the buffer is empty; it never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The sizes that this is the layout of.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Hidden units of a padded row.
@@ -160,6 +165,26 @@ impl Layout {
     }
 }
 
+/// The weights of a network where they lie, cut once per call.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a, T> {
+    pub(crate) shape: Shape,
+    pub(crate) activation: Activation,
+    pub(crate) output_activation: Activation,
+    /// The length of a padded row.
+    pub(crate) stride: usize,
+    /// `W_ih`, input-major: I rows.
+    pub(crate) ih: &'a [T],
+    /// `W_hh`, input-major: H rows.
+    pub(crate) hh: &'a [T],
+    /// `b`, one padded row.
+    pub(crate) bias: &'a [T],
+    /// `W_hy`, L rows.
+    pub(crate) head: &'a [T],
+    /// `b_y`, L numbers.
+    pub(crate) head_bias: &'a [T],
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +218,6 @@ mod tests {
         layout.pack(&mut flat, Tensor::WeightIh, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
         assert_eq!(&flat[..3], &[1.0, 3.0, 5.0]);
         assert_eq!(&flat[layout.stride()..layout.stride() + 3], &[2.0, 4.0, 6.0]);
-    }
-
-    #[test]
-    fn sizes_beyond_all_addresses_have_no_layout() {
-        let shape = Shape { input: 2, hidden: usize::MAX / 2, output: 1 };
-        assert!(Layout::new::<f32>(shape).is_none());
     }
 
     #[test]

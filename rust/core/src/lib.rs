@@ -31,32 +31,40 @@
 //!     batch_size: 1, shuffle: true, seed: 0, first_epoch: 0, epochs: 500, time_budget: None,
 //! };
 //! let (mut go_on, mut records) = (|| true, Vec::new());
-//! let mut pulse = Pulse::new(&mut go_on);
+//! let mut context = Context::new(&mut go_on)?;
 //! let mut sgd = Sgd::new(0.1)?;
-//! network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut pulse)?;
+//! network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context)?;
 //! assert!(records[499].loss < 0.01 * records[0].loss);
 //! # Ok::<(), Error>(())
 //! ```
 
 pub mod activation;
-mod bptt;
+mod aligned;
+mod blocks;
+mod context;
 pub mod data;
+pub mod elementary;
+mod engine;
 pub mod error;
 pub mod init;
-mod kernel;
-pub mod lanes;
 pub mod layout;
 pub mod loss;
 pub mod matrix;
 pub mod network;
 pub mod optim;
-mod pulse;
+mod predict;
 mod real;
 pub mod reference;
 pub mod rng;
+pub mod simd;
+mod stepper;
+mod team;
+mod tiles;
 mod train;
+mod units;
 
 pub use activation::Activation;
+pub use context::{Context, NUM_THREADS};
 pub use data::Sequences;
 pub use error::{Error, Result};
 pub use init::Init;
@@ -64,6 +72,6 @@ pub use layout::{Layout, Shape, Tensor};
 pub use loss::{Loss, Reduction};
 pub use network::{Config, Network};
 pub use optim::{Optimizer, Sgd};
-pub use pulse::Pulse;
 pub use real::Real;
+pub use stepper::Stepper;
 pub use train::{EpochRecord, Objective, Schedule};

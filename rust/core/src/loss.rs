@@ -12,6 +12,7 @@
 use crate::data::Sequences;
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::simd::Lanes;
 
 /// The loss of one prediction against one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,19 @@ impl Loss {
     /// `(e, de/dy)` of one prediction.
     #[inline(always)]
     pub fn value_and_derivative<T: Real>(self, y: T, label: T) -> (T, T) {
+        match self {
+            Self::Mse => {
+                let difference = y - label;
+                (difference * difference, difference + difference)
+            }
+        }
+    }
+}
+
+impl Loss {
+    /// `(e, de/dy)` of every lane.
+    #[inline(always)]
+    pub(crate) fn of_groups<V: Lanes>(self, y: V, label: V) -> (V, V) {
         match self {
             Self::Mse => {
                 let difference = y - label;

@@ -11,10 +11,10 @@
 //! let y = w.mul_vector(&x);
 //! ```
 
-use std::ops::{Add, Mul};
+use crate::simd::Lanes;
 
-/// What a block can be made of: numbers, and lanes of numbers.
-pub trait Element: Copy + Default + Add<Output = Self> + Mul<Output = Self> {
+/// What a block can be made of: numbers, and groups of lanes.
+pub trait Element: Copy {
     /// `self * a + b`, fused where the instruction set fuses.
     fn mul_add(self, a: Self, b: Self) -> Self;
 }
@@ -32,6 +32,13 @@ macro_rules! scalar_element {
 }
 scalar_element!(f32);
 scalar_element!(f64);
+
+impl<V: Lanes> Element for V {
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.fma(a, b)
+    }
+}
 
 /// `N` elements side by side.
 ///
@@ -68,14 +75,16 @@ impl<const N: usize, T: Element> Vector<N, T> {
     }
 
     /// `Σ_i self[i] * other[i]`
-    #[inline(always)]
-    pub fn dot(&self, other: &Self) -> T {
+    pub fn dot(&self, other: &Self) -> T
+    where
+        T: Default,
+    {
         let products = self.0.iter().zip(&other.0);
         products.fold(T::default(), |sum, (&a, &b)| a.mul_add(b, sum))
     }
 }
 
-impl<const N: usize, T: Element> Default for Vector<N, T> {
+impl<const N: usize, T: Element + Default> Default for Vector<N, T> {
     fn default() -> Self {
         Self::splat(T::default())
     }
@@ -107,8 +116,10 @@ impl<const R: usize, const C: usize, T: Element> Matrix<R, C, T> {
     }
 
     /// Matrix times column vector, `(R, C) · (C,) -> (R,)`.
-    #[inline(always)]
-    pub fn mul_vector(&self, x: &Vector<C, T>) -> Vector<R, T> {
+    pub fn mul_vector(&self, x: &Vector<C, T>) -> Vector<R, T>
+    where
+        T: Default,
+    {
         Vector(std::array::from_fn(|r| self.row(r).dot(x)))
     }
 
@@ -129,7 +140,7 @@ impl<const R: usize, const C: usize, T: Element> Matrix<R, C, T> {
     }
 }
 
-impl<const R: usize, const C: usize, T: Element> Default for Matrix<R, C, T> {
+impl<const R: usize, const C: usize, T: Element + Default> Default for Matrix<R, C, T> {
     #[inline(always)]
     fn default() -> Self {
         Self([[T::default(); C]; R])

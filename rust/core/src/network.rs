@@ -1,10 +1,14 @@
 //! `Network`: the equations' configuration and the weights.
 
 use crate::activation::Activation;
+use crate::aligned::Aligned;
+use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Shape, Tensor};
+use crate::layout::{Layout, Shape, Tensor, Weights};
+use crate::optim::Optimizer;
 use crate::real::Real;
+use crate::simd::Level;
 
 /// Sizes and nonlinearities of an Elman network (Elman, 1990):
 ///
@@ -21,17 +25,16 @@ pub struct Config {
 
 /// A network: configuration and weights.
 #[derive(Clone, Debug)]
-pub struct Network<T> {
+pub struct Network<T: Real> {
     config: Config,
     layout: Layout,
-    parameters: Vec<T>,
+    parameters: Aligned<T>,
     /// The parameters before the last update.
-    previous: Vec<T>,
+    previous: Aligned<T>,
 }
 
 impl<T: Real> Network<T> {
-    /// A network with fresh weights. [`Error::Parameter`] if a size is 0, or if training it would
-    /// need more memory than there is.
+    /// A network with fresh weights. [`Error::Parameter`] if a size is 0.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
         let Shape { input, hidden, output } = config.shape;
         for (what, size) in
@@ -41,13 +44,15 @@ impl<T: Real> Network<T> {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
         }
-        let layout = Layout::new::<T>(config.shape).filter(|layout| fits::<T>(layout.len()));
+        // Room for the weights, their gradient and a copy.
+        let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
+        let layout = Layout::new::<T>(config.shape).filter(|layout| fits(layout.len()));
         let layout = layout.ok_or_else(|| Error::Parameter {
             what: "input_size, hidden_size and output_size",
             expected: "so small that the weights fit into memory",
             got: format!("{input}, {hidden} and {output}"),
         })?;
-        let mut parameters = vec![T::ZERO; layout.len()];
+        let mut parameters = Aligned::zeros(layout.len());
         for tensor in Tensor::ALL {
             let values = init.values(tensor, config.shape, seed);
             let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
@@ -71,12 +76,17 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// Lets `step` change all weights; padding must stay zero. If a weight is not finite
-    /// afterwards, the change is taken back, and the answer is `false`.
-    pub fn update(&mut self, step: impl FnOnce(&mut [T])) -> bool {
-        self.previous.copy_from_slice(&self.parameters);
-        step(&mut self.parameters);
-        let finite = self.parameters.iter().all(|w| w.is_finite());
+    /// Lets an optimiser change all weights by a gradient in the layout's order, whose padding is
+    /// zero. If a weight is not finite afterwards, the change is taken back, and the answer is
+    /// `false`.
+    pub fn update(
+        &mut self,
+        optimizer: &mut dyn Optimizer<T>,
+        level: Level,
+        gradient: &[T],
+    ) -> bool {
+        std::mem::swap(&mut self.parameters, &mut self.previous);
+        let finite = optimizer.step(level, &self.previous, gradient, &mut self.parameters);
         if !finite {
             self.undo();
         }
@@ -105,13 +115,19 @@ impl<T: Real> Network<T> {
         Ok(())
     }
 
-    /// The part of the flat buffer that is `tensor`.
-    pub(crate) fn packed(&self, tensor: Tensor) -> &[T] {
-        &self.parameters[self.layout.range(tensor)]
+    /// The weights where they lie.
+    pub(crate) fn weights(&self) -> Weights<'_, T> {
+        let part = |tensor| &self.parameters[self.layout.range(tensor)];
+        Weights {
+            shape: self.config.shape,
+            activation: self.config.activation,
+            output_activation: self.config.output_activation,
+            stride: self.layout.stride(),
+            ih: part(Tensor::WeightIh),
+            hh: part(Tensor::WeightHh),
+            bias: part(Tensor::Bias),
+            head: part(Tensor::HeadWeight),
+            head_bias: &part(Tensor::HeadBias)[..self.config.shape.output],
+        }
     }
-}
-
-/// Whether there is room for the weights, their gradient and a copy.
-fn fits<T>(len: usize) -> bool {
-    len.checked_mul(3).is_some_and(|len| Vec::<T>::new().try_reserve_exact(len).is_ok())
 }

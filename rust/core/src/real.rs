@@ -1,20 +1,25 @@
 //! `Real`: the two element types of the engine, `f32` and `f64`.
 
 use std::fmt::{Debug, Display};
-use std::ops::{AddAssign, Div, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
-use crate::lanes::Lanes;
-use crate::matrix::{Element, Vector};
+use crate::elementary::Constants;
+use crate::matrix::Element;
+use crate::simd::{Lanes, Portable, Simd};
 
 /// A floating-point type that networks can be built of.
 pub trait Real:
-    Element
+    Constants
+    + Element
+    + Default
     + Debug
     + Display
     + PartialOrd
     + Send
     + Sync
+    + Add<Output = Self>
     + Sub<Output = Self>
+    + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
@@ -23,18 +28,29 @@ pub trait Real:
 {
     /// 0
     const ZERO: Self;
+    /// 1/2
+    const HALF: Self;
     /// 1
     const ONE: Self;
-    /// A 64-byte group of elements, the unit in which rows are padded.
-    type Lanes: Lanes<Self>;
+    /// 2
+    const TWO: Self;
+    /// 1.5 · 2ᵐ + b, m the width of the fraction field and b the exponent bias. Adding an integer n
+    /// leaves n + b in the low bits: moved up by m, they are the float 2ⁿ.
+    const INTEGERS_BIASED: Self;
+    /// Numbers in a group of 64 bytes, the unit in which rows are padded.
+    const LANES: usize;
+    /// A group in the registers of the instruction set `S`: [`Self::LANES`] numbers.
+    type Lanes<S: Simd>: Lanes<Elem = Self, Simd = S>;
+    /// A group of one lane, for scalar code.
+    type Scalar: Lanes<Elem = Self, Simd = Portable>;
 
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
     /// The same value in double precision.
     fn to_f64(self) -> f64;
-    /// eˣ
+    /// eˣ, of the standard library.
     fn exp(self) -> Self;
-    /// Hyperbolic tangent.
+    /// Hyperbolic tangent, of the standard library.
     fn tanh(self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;
@@ -43,11 +59,16 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ident, $lanes:literal) => {
+    ($float:ident, $lanes:literal, $Group:ident, $Scalar:ident, $biased:expr) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
+            const HALF: Self = 0.5;
             const ONE: Self = 1.0;
-            type Lanes = Vector<$lanes, $float>;
+            const TWO: Self = 2.0;
+            const INTEGERS_BIASED: Self = $biased;
+            const LANES: usize = $lanes;
+            type Lanes<S: Simd> = S::$Group;
+            type Scalar = crate::simd::$Scalar;
 
             #[inline]
             fn from_f64(value: f64) -> Self {
@@ -77,5 +98,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, 16);
-real!(f64, 8);
+real!(f32, 16, F32, F32x1, 12_582_912.0 + 127.0);
+real!(f64, 8, F64, F64x1, 6_755_399_441_055_744.0 + 1023.0);

@@ -1,16 +1,18 @@
-//! Training and scoring: batches, epochs, shuffling, and what to do when the loss runs away.
+//! Training and scoring: what a network can be asked for.
 
 use std::time::{Duration, Instant};
 
-use crate::bptt::{self, Workspace};
+use crate::context::{Context, check_memory};
 use crate::data::Sequences;
+use crate::engine::{Engine, Job, with_engine};
 use crate::error::{Error, Result, check_shape};
-use crate::loss::{LabelCount, Loss, Reduction};
+use crate::loss::{Loss, Reduction};
 use crate::network::Network;
 use crate::optim::Optimizer;
-use crate::pulse::Pulse;
+use crate::predict::{HiddenStates, Predict};
 use crate::real::Real;
 use crate::rng::{Purpose, Rng};
+use crate::simd::{Simd, Task, dispatch};
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug)]
@@ -49,18 +51,28 @@ pub struct EpochRecord {
 
 impl<T: Real> Network<T> {
     /// Outputs `(N, L)`, row-major, of every row of `data`.
-    pub fn predict(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
+    pub fn predict(&self, data: &Sequences<'_, T>, context: &mut Context<'_>) -> Result<Vec<T>> {
         self.check(data, false)?;
-        let mut outputs = vec![T::ZERO; data.rows() * self.config().shape.output];
-        bptt::predict(self, data, Some(&mut outputs), None, pulse)?;
+        let len = data.rows() * self.config().shape.output;
+        check_memory::<T>(len)?;
+        let mut outputs = vec![T::ZERO; len];
+        let level = context.level;
+        dispatch(level, Predict { network: self, data, outputs: &mut outputs, context })?;
         Ok(outputs)
     }
 
     /// States `h_t (N, H)`, row-major, of every row of `data`.
-    pub fn hidden_states(&self, data: &Sequences<'_, T>, pulse: &mut Pulse<'_>) -> Result<Vec<T>> {
+    pub fn hidden_states(
+        &self,
+        data: &Sequences<'_, T>,
+        context: &mut Context<'_>,
+    ) -> Result<Vec<T>> {
         self.check(data, false)?;
-        let mut states = vec![T::ZERO; data.rows() * self.config().shape.hidden];
-        bptt::predict(self, data, None, Some(&mut states), pulse)?;
+        let len = data.rows() * self.config().shape.hidden;
+        check_memory::<T>(len)?;
+        let mut states = vec![T::ZERO; len];
+        let level = context.level;
+        dispatch(level, HiddenStates { network: self, data, states: &mut states, context })?;
         Ok(states)
     }
 
@@ -69,19 +81,9 @@ impl<T: Real> Network<T> {
         &self,
         data: &Sequences<'_, T>,
         objective: Objective,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
     ) -> Result<f64> {
-        self.check(data, true)?;
-        let order = in_order(data);
-        let divisor =
-            LabelCount::of(data, &order).divisor(objective.reduction, self.config().shape.output);
-        let mut workspace = Workspace::for_forward(self, data.longest());
-        let mut total = 0.0;
-        for s in 0..data.len() {
-            workspace.forward(self, data.features(s), pulse)?;
-            total += workspace.loss(self, data.labels(s), objective.loss, T::ZERO);
-        }
-        Ok(mean(total, divisor))
+        Ok(self.one_batch(data, objective, false, context)?.0)
     }
 
     /// The loss of `data` taken as one batch, and its gradient in the layout's order.
@@ -89,13 +91,24 @@ impl<T: Real> Network<T> {
         &self,
         data: &Sequences<'_, T>,
         objective: Objective,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(f64, Vec<T>)> {
+        self.one_batch(data, objective, true, context)
+    }
+
+    fn one_batch(
+        &self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        gradient: bool,
+        context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
         self.check(data, true)?;
-        let mut workspace = Workspace::for_training(self, data.longest());
-        let (sum, divisor) =
-            batch_gradient(self, data, &in_order(data), objective, &mut workspace, pulse)?;
-        Ok((mean(sum, divisor), workspace.gradient))
+        let order = in_order(data);
+        let job = OneBatch { order: &order, gradient };
+        let (level, batch_size) = (context.level, data.len());
+        let network = &mut self.clone();
+        dispatch(level, WithEngine { network, data, objective, batch_size, context, job })?
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
@@ -108,33 +121,20 @@ impl<T: Real> Network<T> {
         schedule: &Schedule,
         optimizer: &mut dyn Optimizer<T>,
         records: &mut Vec<EpochRecord>,
-        pulse: &mut Pulse<'_>,
+        context: &mut Context<'_>,
     ) -> Result<()> {
         self.check(data, true)?;
-        if schedule.batch_size == 0 {
+        let batch_size = schedule.batch_size;
+        if batch_size == 0 {
             return Err(Error::Parameter {
                 what: "batch_size",
                 expected: "at least 1",
                 got: "0".into(),
             });
         }
-        let mut trainer = Trainer {
-            workspace: Workspace::for_training(self, data.longest()),
-            order: in_order(data),
-        };
-        let start = Instant::now();
-        let mut lap = start;
-        for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
-            trainer.arrange(schedule, epoch);
-            let loss = trainer.epoch(self, data, objective, (schedule, epoch), optimizer, pulse)?;
-            let now = Instant::now();
-            records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
-            lap = now;
-            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
-                break;
-            }
-        }
-        Ok(())
+        let job = Epochs { order: in_order(data), schedule, optimizer, records };
+        let level = context.level;
+        dispatch(level, WithEngine { network: self, data, objective, batch_size, context, job })?
     }
 
     /// That `data` is of this network's sizes, and labelled where labels are needed.
@@ -148,58 +148,8 @@ impl<T: Real> Network<T> {
 }
 
 /// The sequences in the data's order.
-fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
+pub(crate) fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
     (0..data.len() as u32).collect()
-}
-
-/// What one call to [`Network::train`] keeps from batch to batch.
-struct Trainer<T> {
-    workspace: Workspace<T>,
-    order: Vec<u32>,
-}
-
-impl<T: Real> Trainer<T> {
-    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
-    fn arrange(&mut self, schedule: &Schedule, epoch: usize) {
-        if schedule.shuffle {
-            self.order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
-            Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut self.order);
-        }
-    }
-
-    /// One pass over the data; returns the mean loss.
-    fn epoch(
-        &mut self,
-        network: &mut Network<T>,
-        data: &Sequences<'_, T>,
-        objective: Objective,
-        (schedule, epoch): (&Schedule, usize),
-        optimizer: &mut dyn Optimizer<T>,
-        pulse: &mut Pulse<'_>,
-    ) -> Result<f64> {
-        let (mut total, mut divisors) = (0.0, 0.0);
-        for (number, batch) in self.order.chunks(schedule.batch_size).enumerate() {
-            let diverged = Error::Diverged { epoch: epoch + 1, batch: number + 1 };
-            let (sum, divisor) =
-                batch_gradient(network, data, batch, objective, &mut self.workspace, pulse)?;
-            if divisor == 0.0 {
-                continue;
-            }
-            if !sum.is_finite() {
-                // The last update led here.
-                network.undo();
-                return Err(diverged);
-            }
-            let gradient = &self.workspace.gradient;
-            if !network.update(|parameters| optimizer.step(parameters, gradient)) {
-                return Err(diverged);
-            }
-            self.workspace.refresh(network);
-            total += sum;
-            divisors += divisor;
-        }
-        Ok(mean(total, divisors))
-    }
 }
 
 /// The loss of a batch from its parts; 0 if there is no label.
@@ -207,29 +157,99 @@ fn mean(sum: f64, divisor: f64) -> f64 {
     if divisor > 0.0 { sum / divisor } else { 0.0 }
 }
 
-/// `Σ e` of one batch and its divisor; the gradient of their quotient goes to the workspace.
-fn batch_gradient<T: Real>(
-    network: &Network<T>,
-    data: &Sequences<'_, T>,
-    batch: &[u32],
+/// A job for an engine of whichever instruction set.
+struct WithEngine<'a, 'p, T: Real, J> {
+    network: &'a mut Network<T>,
+    data: &'a Sequences<'a, T>,
     objective: Objective,
-    workspace: &mut Workspace<T>,
-    pulse: &mut Pulse<'_>,
-) -> Result<(f64, f64)> {
-    workspace.gradient.fill(T::ZERO);
-    let divisor =
-        LabelCount::of(data, batch).divisor(objective.reduction, network.config().shape.output);
-    if divisor == 0.0 {
-        return Ok((0.0, divisor));
+    batch_size: usize,
+    context: &'a mut Context<'p>,
+    job: J,
+}
+
+impl<T: Real, J: Job<T>> Task for WithEngine<'_, '_, T, J> {
+    type Output = Result<J::Output>;
+
+    fn run<S: Simd>(self, simd: S) -> Result<J::Output> {
+        let sizes = (self.objective, self.batch_size);
+        with_engine(simd, self.network, self.data, sizes, self.context, self.job)
     }
-    let scale = T::from_f64(1.0 / divisor);
-    let mut total = 0.0;
-    for &s in batch {
-        let (x, labels) = (data.features(s as usize), data.labels(s as usize));
-        workspace.forward(network, x, pulse)?;
-        total += workspace.loss(network, labels, objective.loss, scale);
-        workspace.backward(network, x, pulse)?;
+}
+
+/// Loss and gradient of one batch.
+struct OneBatch<'a> {
+    order: &'a [u32],
+    gradient: bool,
+}
+
+impl<T: Real> Job<T> for OneBatch<'_> {
+    type Output = Result<(f64, Vec<T>)>;
+
+    fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
+        let (sum, divisor) = engine.batch(self.order, self.gradient)?;
+        let gradient = if self.gradient { engine.gradient().to_vec() } else { Vec::new() };
+        Ok((mean(sum, divisor), gradient))
     }
-    network.layout().clear_padding(&mut workspace.gradient);
-    Ok((total, divisor))
+}
+
+/// Some epochs of training.
+struct Epochs<'a, T> {
+    order: Vec<u32>,
+    schedule: &'a Schedule,
+    optimizer: &'a mut dyn Optimizer<T>,
+    records: &'a mut Vec<EpochRecord>,
+}
+
+impl<T: Real> Job<T> for Epochs<'_, T> {
+    type Output = Result<()>;
+
+    fn run(mut self, engine: &mut impl Engine<T>) -> Result<()> {
+        let schedule = self.schedule;
+        let start = Instant::now();
+        let mut lap = start;
+        for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
+            self.arrange(epoch);
+            let loss = self.epoch(epoch, engine)?;
+            let now = Instant::now();
+            self.records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
+            lap = now;
+            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> Epochs<'_, T> {
+    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
+    fn arrange(&mut self, epoch: usize) {
+        if self.schedule.shuffle {
+            self.order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
+            Rng::new(self.schedule.seed, Purpose::Order, epoch as u64).shuffle(&mut self.order);
+        }
+    }
+
+    /// One pass over the data; returns the mean loss.
+    fn epoch(&mut self, epoch: usize, engine: &mut impl Engine<T>) -> Result<f64> {
+        let (mut total, mut divisors) = (0.0, 0.0);
+        for (number, batch) in self.order.chunks(self.schedule.batch_size).enumerate() {
+            let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
+            let (sum, divisor) = engine.batch(batch, true)?;
+            if divisor == 0.0 {
+                continue;
+            }
+            if !sum.is_finite() {
+                // The last update led here.
+                engine.undo();
+                return diverged();
+            }
+            if !engine.update(self.optimizer) {
+                return diverged();
+            }
+            total += sum;
+            divisors += divisor;
+        }
+        Ok(mean(total, divisors))
+    }
 }

@@ -29,40 +29,40 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Allocations of a training call and of a prediction.
-fn count(sequences: usize, epochs: usize) -> [usize; 2] {
+fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> [usize; 2] {
     let shape = Shape { input: 3, hidden: 10, output: 1 };
     let config =
         Config { shape, activation: Activation::Tanh, output_activation: Activation::Sigmoid };
     let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
     let (features, labels) = (vec![0.5; sequences * 5 * 3], vec![1.0; sequences * 5]);
-    let offsets: Vec<i64> = (0..=sequences as i64).map(|s| 5 * s).collect();
+    // Lengths 3, 5, 7, 5, 3, 5, ...
+    let bend = [0, -2, -2, 0];
+    let offsets: Vec<i64> = (0..=sequences).map(|s| 5 * s as i64 + bend[s % 4]).collect();
     let data = Sequences::new(&features, &labels, &offsets, (3, 1)).unwrap();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule = Schedule {
-        batch_size: 4,
-        shuffle: true,
-        seed: 0,
-        first_epoch: 0,
-        epochs,
-        time_budget: None,
-    };
+    let schedule =
+        Schedule { batch_size, shuffle: true, seed: 0, first_epoch: 0, epochs, time_budget: None };
     let mut records = Vec::with_capacity(epochs);
     let mut go_on = || true;
-    let mut pulse = Pulse::new(&mut go_on);
+    let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
     let mut sgd = Sgd::new(0.1).unwrap();
 
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut pulse).unwrap();
+    network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context).unwrap();
     let between = ALLOCATIONS.load(Ordering::Relaxed);
-    network.predict(&data, &mut pulse).unwrap();
+    network.predict(&data, &mut context).unwrap();
     [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between]
 }
 
 fn main() {
-    // The first call pays for what the process sets up once.
-    count(4, 1);
-    let few = count(4, 1);
-    assert_eq!(count(400, 20), few, "sequences and epochs allocate");
-    assert!(few.iter().all(|&n| n > 0 && n < 20), "{few:?}");
-    println!("allocations of a training call and a prediction: {few:?}, whatever their size");
+    for (batch_size, threads) in [(1, 1), (64, 1), (1024, 2)] {
+        // The first call pays for what the process sets up once.
+        count(2048, 1, batch_size, threads);
+        let few = count(2048, 1, batch_size, threads);
+        let many = count(8192, 20, batch_size, threads);
+        println!("allocations, batch {batch_size}, {threads} threads: {few:?}, then {many:?}");
+        // A prediction may start another thread for more work.
+        assert_eq!(many[0], few[0], "sequences or epochs allocate");
+        assert!(few[0] < 100 && many[1] <= few[1] + 40, "{few:?} {many:?}");
+    }
 }

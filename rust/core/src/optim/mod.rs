@@ -4,8 +4,11 @@ mod sgd;
 
 pub use sgd::Sgd;
 
+use crate::simd::Level;
+
 /// Changes parameters by their gradient.
 pub trait Optimizer<T> {
-    /// One update; both slices have the same order and length.
-    fn step(&mut self, parameters: &mut [T], gradient: &[T]);
+    /// One update: sets `after` to the parameters `before` moved by `gradient`. The slices have the
+    /// same order and length, a whole number of groups. Returns whether all of `after` is finite.
+    fn step(&mut self, level: Level, before: &[T], gradient: &[T], after: &mut [T]) -> bool;
 }

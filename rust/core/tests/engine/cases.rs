@@ -66,7 +66,18 @@ pub(crate) struct Data<T> {
     pub(crate) shape: Shape,
 }
 
-impl<T> Data<T> {
+impl<T: Real> Data<T> {
+    /// The data set of one sequence alone.
+    pub(crate) fn one(&self, s: usize) -> Self {
+        let view = self.view();
+        Self {
+            features: view.features(s).to_vec(),
+            labels: view.labels(s).to_vec(),
+            offsets: vec![0, view.range(s).len() as i64],
+            shape: self.shape,
+        }
+    }
+
     pub(crate) fn view(&self) -> Sequences<'_, T> {
         let sizes = (self.shape.input, self.shape.output);
         Sequences::new(&self.features, &self.labels, &self.offsets, sizes).unwrap()

@@ -1,0 +1,178 @@
+//! The class `Stepper`: a network that reads one sequence step by step.
+
+use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray1};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use rnn_rust as core;
+
+use crate::boundary::{data_error, exception};
+use crate::network::Scalar;
+
+/// One column's way into the model's units and back: `(value − shift) / scale`.
+#[derive(Clone, Default)]
+pub(crate) struct Scaling {
+    pub(crate) shift: Vec<f64>,
+    pub(crate) scale: Vec<f64>,
+}
+
+impl Scaling {
+    /// Shift and scale of column `i`; without a scaler, those that change nothing.
+    fn of(&self, i: usize) -> (f64, f64) {
+        let value = |values: &[f64], none| values.get(i).copied().unwrap_or(none);
+        (value(&self.shift, 0.0), value(&self.scale, 1.0))
+    }
+}
+
+/// A stepper with what lies between it and its user.
+struct Scaled<T: core::Real> {
+    stepper: core::Stepper<T>,
+    features: Scaling,
+    labels: Scaling,
+    /// Features in the model's units and type.
+    x: Vec<T>,
+    /// Outputs in original units.
+    y: Vec<T>,
+}
+
+impl<T: Scalar> Scaled<T> {
+    fn step<N: Copy + Into<f64>>(&mut self, features: &[N]) -> PyResult<()> {
+        self.x.clear();
+        for (i, &value) in features.iter().enumerate() {
+            let value: f64 = value.into();
+            let (shift, scale) = self.features.of(i);
+            let scaled = T::from_f64((value - shift) / scale);
+            if !scaled.is_finite() {
+                return Err(data_error(format!(
+                    "feature {i} is {value}; every feature must be finite in the model's type"
+                )));
+            }
+            self.x.push(scaled);
+        }
+        let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
+        self.y.clear();
+        for (i, y) in outputs.iter().enumerate() {
+            let (shift, scale) = self.labels.of(i);
+            self.y.push(T::from_f64(y.to_f64() * scale + shift));
+        }
+        Ok(())
+    }
+
+    /// Takes features of either type, or anything that NumPy makes an array of.
+    fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>()
+            && let Ok(features) = array.as_slice()
+        {
+            return self.step(features);
+        }
+        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
+            && let Ok(features) = array.as_slice()
+        {
+            return self.step(features);
+        }
+        let numpy = features.py().import("numpy")?;
+        let array = numpy.call_method1("ascontiguousarray", (features, "float64"))?;
+        self.step(array.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?)
+    }
+}
+
+enum Inner {
+    F32(Scaled<f32>),
+    F64(Scaled<f64>),
+}
+
+/// Reads one sequence step by step and carries the state; made by ``model.stepper()``.
+#[pyclass(module = "rnn_rust._core")]
+pub(crate) struct Stepper {
+    inner: Inner,
+}
+
+macro_rules! with {
+    ($self:ident, $scaled:ident => $body:expr) => {
+        match &mut $self.inner {
+            Inner::F32($scaled) => $body,
+            Inner::F64($scaled) => $body,
+        }
+    };
+}
+
+/// How a network of one type becomes a [`Stepper`].
+pub(crate) trait IntoStepper: Scalar {
+    fn wrap(stepper: core::Stepper<Self>, features: Scaling, labels: Scaling) -> Stepper;
+}
+
+macro_rules! into_stepper {
+    ($float:ident, $Variant:ident) => {
+        impl IntoStepper for $float {
+            fn wrap(stepper: core::Stepper<Self>, features: Scaling, labels: Scaling) -> Stepper {
+                let (x, y) = (Vec::new(), Vec::new());
+                Stepper { inner: Inner::$Variant(Scaled { stepper, features, labels, x, y }) }
+            }
+        }
+    };
+}
+into_stepper!(f32, F32);
+into_stepper!(f64, F64);
+
+#[pymethods]
+impl Stepper {
+    /// Outputs ``(L,)`` after one more step with ``features (I,)``, in original units.
+    #[pyo3(signature = (features, out = None))]
+    fn step<'py>(
+        &mut self,
+        py: Python<'py>,
+        features: &Bound<'py, PyAny>,
+        out: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        with!(self, scaled => {
+            scaled.step_any(features)?;
+            let Some(out) = out else {
+                return Ok(PyArray1::from_slice(py, &scaled.y).into_any());
+            };
+            fill(&out, &scaled.y)?;
+            Ok(out)
+        })
+    }
+
+    /// Begins another sequence: the state becomes 0.
+    fn reset(&mut self) {
+        with!(self, scaled => scaled.stepper.reset());
+    }
+
+    /// The state ``(H,)`` after the last step.
+    #[getter]
+    fn state<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyAny> {
+        with!(self, scaled => PyArray1::from_slice(py, scaled.stepper.state()).into_any())
+    }
+
+    #[setter]
+    fn set_state(&mut self, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        with!(self, scaled => take_state(&mut scaled.stepper, state))
+    }
+}
+
+fn fill<T: Scalar>(out: &Bound<'_, PyAny>, values: &[T]) -> PyResult<()> {
+    let wrong = || {
+        PyTypeError::new_err(format!(
+            "out must be a writable array of shape ({},) and the model's type",
+            values.len()
+        ))
+    };
+    let mut array: PyReadwriteArray1<'_, T> = out.extract().map_err(|_| wrong())?;
+    let target = array.as_slice_mut().map_err(|_| wrong())?;
+    if target.len() != values.len() {
+        return Err(wrong());
+    }
+    target.copy_from_slice(values);
+    Ok(())
+}
+
+fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+    let numpy = state.py().import("numpy")?;
+    let array = numpy.call_method1("ascontiguousarray", (state, "float64"))?;
+    let array: PyReadonlyArray1<'_, f64> = array.extract()?;
+    let state: Vec<T> = array.as_slice()?.iter().map(|&h| T::from_f64(h)).collect();
+    if let Some(i) = state.iter().position(|h| !h.is_finite()) {
+        return Err(data_error(format!("state {i} is not finite in the model's type")));
+    }
+    stepper.set_state(&state).map_err(|error| exception(&error))
+}

@@ -1,0 +1,73 @@
+//! Constants of the elementary functions; printed by `scripts/derive_coefficients.py`.
+#![cfg_attr(rustfmt, rustfmt_skip)]
+
+/// What [`super::exp`], [`super::tanh`] and [`super::sigmoid`] need to know of an element type.
+pub trait Constants: Sized + 'static {
+    /// 1 / ln 2
+    const LOG2_E: Self;
+    /// The leading bits of ln 2, so few that n · `LN2_HIGH` is exact for every exponent n.
+    const LN2_HIGH: Self;
+    /// ln 2 − `LN2_HIGH`
+    const LN2_LOW: Self;
+    /// Above the last argument with a finite exponential; its own exponential is infinite.
+    const EXP_MAX: Self;
+    /// Below the last argument with a nonzero exponential; its own exponential is zero.
+    const EXP_MIN: Self;
+    /// Above the first argument whose tanh rounds to 1; here e²ˣ + 2 rounds to e²ˣ.
+    const TANH_MAX: Self;
+    /// What tanh adds to 2x / ln 2 before it rounds that to an integer.
+    const TANH_SHIFT: Self;
+    /// The 2x below which tanh changes sides.
+    const TANH_SMALL: Self;
+    /// Coefficients of r⁰, r², r⁴ … of the Q in eʳ − 1 = r + r² / 2 + r³ Q(r).
+    const EXPM1_EVEN: &'static [Self];
+    /// Coefficients of r¹, r³, r⁵ … of Q.
+    const EXPM1_ODD: &'static [Self];
+}
+
+// Largest relative error of the polynomial: 2^-29.2.
+impl Constants for f32 {
+    const LOG2_E: Self = std::f32::consts::LOG2_E;
+    const LN2_HIGH: Self = 0.69314575;
+    const LN2_LOW: Self = 1.4286068e-06;
+    const EXP_MAX: Self = 88.896126;
+    const EXP_MIN: Self = -104.14536;
+    const TANH_MAX: Self = 9.1842;
+    const TANH_SHIFT: Self = -0.25;
+    const TANH_SMALL: Self = 0.3;
+    const EXPM1_EVEN: &'static [Self] = &[
+        0.16666678,
+        0.008330608,
+        0.00021407589,
+    ];
+    const EXPM1_ODD: &'static [Self] = &[
+        0.041666497,
+        0.0013929526,
+    ];
+}
+
+// Largest relative error of the polynomial: 2^-57.5.
+impl Constants for f64 {
+    const LOG2_E: Self = std::f64::consts::LOG2_E;
+    const LN2_HIGH: Self = 0.6931471805598903;
+    const LN2_LOW: Self = 5.497923018708371e-14;
+    const EXP_MAX: Self = 709.955999688524;
+    const EXP_MIN: Self = -745.3065058970811;
+    const TANH_MAX: Self = 19.23483426053848;
+    const TANH_SHIFT: Self = -0.25;
+    const TANH_SMALL: Self = 0.3;
+    const EXPM1_EVEN: &'static [Self] = &[
+        0.16666666666666616,
+        0.008333333333377315,
+        0.00019841269741855848,
+        2.7557386181758252e-06,
+        2.5061554930408355e-08,
+    ];
+    const EXPM1_ODD: &'static [Self] = &[
+        0.04166666666667215,
+        0.0013888888885731864,
+        2.480159371262353e-05,
+        2.7551762791100637e-07,
+        2.2634105487660508e-09,
+    ];
+}

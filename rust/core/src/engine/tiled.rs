@@ -1,0 +1,211 @@
+//! Batches of many sequences: tiles, shared out among threads.
+//!
+//! A batch is cut into *shards*, a few tiles each, by its size alone. Whoever computes a shard, its
+//! gradient is the same, and the shards' gradients are added in their order: so are the bits,
+//! whatever the number of threads.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::aligned::Aligned;
+use crate::context::{Context, Pulse};
+use crate::data::Sequences;
+use crate::engine::worker::{Aim, Problem, TileWorker};
+use crate::engine::{Engine, Job, divisor, transpose_hh};
+use crate::error::{Error, Result};
+use crate::layout::Tensor;
+use crate::network::Network;
+use crate::optim::Optimizer;
+use crate::real::Real;
+use crate::simd::{Level, Simd};
+use crate::team::{Rounds, with_team};
+use crate::tiles::plan::Plan;
+use crate::train::Objective;
+
+/// Multiply-adds of a shard, at least, so that sharing it out is worth a round of the team.
+const SHARD_WORK: usize = 1_000_000;
+/// Steps of a shard's tiles, at least, so that adding up its lanes costs little beside.
+const SHARD_STEPS: usize = 80;
+/// Shards of a batch, at most: so many gradients are kept.
+pub(super) const MOST_SHARDS: usize = 16;
+
+/// What threads share: read while a batch is computed, changed between batches.
+struct Shared<'a, T: Real> {
+    network: &'a mut Network<T>,
+    hh_t: Aligned<T>,
+    plan: Plan,
+    shards: usize,
+    aim: Aim<T>,
+}
+
+/// What a shard comes to.
+struct Shard<T> {
+    sum: Result<f64>,
+    gradient: Aligned<T>,
+}
+
+/// What the threads of a team need to share a batch out.
+struct Desk<'a, T: Real> {
+    data: &'a Sequences<'a, T>,
+    shared: RwLock<Shared<'a, T>>,
+    shards: Vec<Mutex<Shard<T>>>,
+    /// The next shard that nobody has taken.
+    next: AtomicUsize,
+    cancelled: AtomicBool,
+}
+
+pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
+    simd: S,
+    network: &mut Network<T>,
+    data: &Sequences<'_, T>,
+    (objective, batch_size): (Objective, usize),
+    context: &mut Context<'_>,
+    job: J,
+) -> J::Output {
+    let layout = network.layout().clone();
+    let steps = data.tile_steps();
+    let most_shards = batch_size.div_ceil(T::LANES).min(MOST_SHARDS);
+    let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
+    transpose_hh(network, &mut hh_t);
+    let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
+    let desk = Desk {
+        data,
+        shared: RwLock::new(Shared {
+            network,
+            hh_t,
+            plan: Plan::with_capacity(T::LANES, batch_size),
+            shards: 0,
+            aim: Aim { loss: objective.loss, scale: T::ZERO, gradient: false },
+        }),
+        shards: (0..most_shards).map(|_| empty()).collect(),
+        next: AtomicUsize::new(0),
+        cancelled: AtomicBool::new(false),
+    };
+    let worker = || TileWorker::new(simd, &layout, steps, true);
+    let share = |worker: &mut TileWorker<T, S>| {
+        let mut go_on = || !desk.cancelled.load(Ordering::Relaxed);
+        desk.work(worker, &mut Pulse::new(&mut go_on));
+    };
+    with_team(context.threads.min(most_shards), worker, share, |rounds| {
+        job.run(&mut Tiled {
+            desk: &desk,
+            rounds,
+            objective,
+            pulse: &mut context.pulse,
+            worker: worker(),
+            gradient: Aligned::zeros(layout.len()),
+            level: context.level,
+        })
+    })
+}
+
+// A lock is poisoned only by a panic, which ends the call anyway.
+impl<'a, T: Real> Desk<'a, T> {
+    fn read(&self) -> RwLockReadGuard<'_, Shared<'a, T>> {
+        self.shared.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shared<'a, T>> {
+        self.shared.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard(&self, number: usize) -> MutexGuard<'_, Shard<T>> {
+        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes shards and computes them until there is none left.
+    fn work<S: Simd>(&self, worker: &mut TileWorker<T, S>, pulse: &mut Pulse<'_>) {
+        let shared = self.read();
+        let problem = Problem {
+            layout: shared.network.layout(),
+            weights: shared.network.weights(),
+            hh_t: &shared.hh_t,
+            data: self.data,
+        };
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= shared.shards {
+                return;
+            }
+            let Shard { sum, gradient } = &mut *self.shard(number);
+            let tiles = tiles_of(number, shared.shards, shared.plan.len());
+            *sum = worker.set(&problem, (&shared.plan, tiles), shared.aim, gradient, pulse);
+            if sum.is_err() {
+                self.cancelled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The engine of mini-batches, as the leader of the team sees it.
+struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
+    desk: &'d Desk<'a, T>,
+    rounds: &'d Rounds,
+    objective: Objective,
+    pulse: &'d mut Pulse<'p>,
+    worker: TileWorker<T, S>,
+    gradient: Aligned<T>,
+    level: Level,
+}
+
+impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
+    fn batch(&mut self, batch: &[u32], gradient: bool) -> Result<(f64, f64)> {
+        let shards = {
+            let shared = &mut *self.desk.write();
+            let data = self.desk.data;
+            let (divisor, scale) = divisor(shared.network, data, batch, self.objective);
+            if divisor == 0.0 {
+                return Ok((0.0, 0.0));
+            }
+            shared.plan.set(batch, |s| data.range(s as usize).len());
+            let steps = shared.plan.steps();
+            let work = 3 * steps * T::LANES * shared.network.layout().len();
+            let worthwhile = (work / SHARD_WORK).min(steps / SHARD_STEPS);
+            shared.shards = worthwhile.clamp(1, shared.plan.len().min(self.desk.shards.len()));
+            shared.aim = Aim { loss: self.objective.loss, scale, gradient };
+            (shared.shards, divisor)
+        };
+        let (shards, divisor) = shards;
+        self.desk.next.store(0, Ordering::Relaxed);
+        if shards == 1 {
+            self.desk.work(&mut self.worker, self.pulse);
+        } else {
+            self.rounds.run(|| self.desk.work(&mut self.worker, self.pulse));
+        }
+        let mut total = 0.0;
+        for number in 0..shards {
+            let shard = self.desk.shard(number);
+            total += shard.sum.clone()?;
+            if number == 0 {
+                self.gradient.copy_from_slice(&shard.gradient);
+            } else {
+                self.gradient.iter_mut().zip(&*shard.gradient).for_each(|(sum, &g)| *sum += g);
+            }
+        }
+        if self.desk.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        Ok((total, divisor))
+    }
+
+    fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+
+    fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool {
+        let shared = &mut *self.desk.write();
+        let kept = shared.network.update(optimizer, self.level, &self.gradient);
+        transpose_hh(shared.network, &mut shared.hh_t);
+        kept
+    }
+
+    fn undo(&mut self) {
+        self.desk.write().network.undo();
+    }
+}
+
+/// The tiles of one shard: shards have as good as equally many.
+fn tiles_of(shard: usize, shards: usize, tiles: usize) -> Range<usize> {
+    shard * tiles / shards..(shard + 1) * tiles / shards
+}

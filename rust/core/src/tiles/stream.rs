@@ -1,0 +1,207 @@
+//! Rows of sequences into groups of lanes, and back.
+//!
+//! A lane's rows, one sequence after the other, are one stream of numbers; the rows of a tile are
+//! the same numbers with lanes side by side. A square block of either is the transpose of the
+//! other's, whatever the number of columns.
+
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Simd};
+use crate::tiles::plan::{Segment, TilePlan};
+
+/// The most lanes of any group.
+const MOST_LANES: usize = 16;
+
+/// Fills `rows`, the `columns` groups of each step of a tile, from the rows of its sequences;
+/// `fill` stands where a lane has no step. `rows` has room for a whole number of square blocks.
+pub(crate) fn gather<'a, T: Real, S: Simd>(
+    simd: S,
+    plan: TilePlan<'_>,
+    columns: usize,
+    source: impl Fn(u32) -> &'a [T],
+    fill: T,
+    rows: &mut [T::Lanes<S>],
+) {
+    let used = (plan.steps() * columns).next_multiple_of(T::LANES);
+    simd.vectorize(Gather { plan, source, fill, rows: &mut rows[..used] });
+}
+
+struct Gather<'a, 'p, T, V, F> {
+    plan: TilePlan<'p>,
+    source: F,
+    fill: T,
+    rows: &'a mut [V],
+}
+
+impl<'s, T: Real, S: Simd, F: Fn(u32) -> &'s [T]> Kernel<S> for Gather<'_, '_, T, T::Lanes<S>, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let mut streams = [Reader { rest: &[], segments: &[] }; MOST_LANES];
+        for lane in 0..T::LANES {
+            streams[lane].segments = self.plan.lane(lane);
+            streams[lane].open(&self.source);
+        }
+        let mut rows = self.rows;
+        while !rows.is_empty() {
+            let whole = shortest::<T>(&streams) / T::LANES;
+            let (easy, others) = rows.split_at_mut((whole * T::LANES).min(rows.len()));
+            transpose_streams(simd, &mut streams, easy);
+            let (next, others) = others.split_at_mut(T::LANES.min(others.len()));
+            if !next.is_empty() {
+                let mut block = simd.zero::<T>().block();
+                for lane in 0..T::LANES {
+                    block.as_mut()[lane] = streams[lane].next(simd, &self.source, self.fill);
+                }
+                T::Lanes::<S>::transpose(&mut block);
+                for (row, &group) in next.iter_mut().zip(block.as_ref()) {
+                    *row = group;
+                }
+            }
+            rows = others;
+        }
+    }
+}
+
+/// How much there is at least of every lane's current sequence.
+#[inline(always)]
+fn shortest<T: Real>(streams: &[Reader<'_, '_, T>; MOST_LANES]) -> usize {
+    let mut length = usize::MAX;
+    for stream in &streams[..T::LANES] {
+        length = length.min(stream.rest.len());
+    }
+    length
+}
+
+/// Fills whole blocks from streams that have enough.
+#[inline(always)]
+fn transpose_streams<T: Real, S: Simd>(
+    simd: S,
+    streams: &mut [Reader<'_, '_, T>; MOST_LANES],
+    rows: &mut [T::Lanes<S>],
+) {
+    let length = rows.len();
+    let mut lanes: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+    for lane in 0..T::LANES {
+        (lanes[lane], streams[lane].rest) = streams[lane].rest.split_at(length);
+    }
+    let mut block = simd.zero::<T>().block();
+    for (number, rows) in rows.chunks_exact_mut(T::LANES).enumerate() {
+        let at = number * T::LANES;
+        for lane in 0..T::LANES {
+            block.as_mut()[lane] = simd.load(&lanes[lane][at..at + T::LANES]);
+        }
+        T::Lanes::<S>::transpose(&mut block);
+        for (row, &group) in rows.iter_mut().zip(block.as_ref()) {
+            *row = group;
+        }
+    }
+}
+
+/// What is left of a lane's stream.
+#[derive(Clone, Copy)]
+struct Reader<'p, 's, T> {
+    /// Of the current sequence.
+    rest: &'s [T],
+    /// After it.
+    segments: &'p [Segment],
+}
+
+impl<'s, T: Real> Reader<'_, 's, T> {
+    /// Goes on to the next sequence, if there is one.
+    #[inline(always)]
+    fn open(&mut self, source: &impl Fn(u32) -> &'s [T]) -> bool {
+        let Some((segment, others)) = self.segments.split_first() else { return false };
+        (self.rest, self.segments) = (source(segment.sequence), others);
+        true
+    }
+
+    /// The next group, with `fill` after the end.
+    #[inline(always)]
+    fn next<S: Simd>(&mut self, simd: S, source: &impl Fn(u32) -> &'s [T], fill: T) -> T::Lanes<S> {
+        if self.rest.len() >= T::LANES || self.segments.is_empty() {
+            let (group, rest) = self.rest.split_at(self.rest.len().min(T::LANES));
+            self.rest = rest;
+            return simd.load_partial(group, fill);
+        }
+        simd.load(&self.join(source, fill)[..T::LANES])
+    }
+
+    /// The next numbers where they lie in more than one sequence.
+    #[inline(never)]
+    fn join(&mut self, source: &impl Fn(u32) -> &'s [T], fill: T) -> [T; MOST_LANES] {
+        let mut group = [fill; MOST_LANES];
+        let mut filled = 0;
+        while filled < T::LANES && (!self.rest.is_empty() || self.open(source)) {
+            let (now, later) = self.rest.split_at(self.rest.len().min(T::LANES - filled));
+            group[filled..filled + now.len()].copy_from_slice(now);
+            filled += now.len();
+            self.rest = later;
+        }
+        group
+    }
+}
+
+/// The reverse of [`gather`]: hands `take` the rows of each sequence, piece by piece; a piece is
+/// (sequence, position in the sequence's rows, numbers).
+pub(crate) fn scatter<T: Real, S: Simd>(
+    simd: S,
+    plan: TilePlan<'_>,
+    columns: usize,
+    rows: &[T::Lanes<S>],
+    take: impl FnMut(u32, usize, &[T]),
+) {
+    let used = (plan.steps() * columns).next_multiple_of(T::LANES);
+    simd.vectorize(Scatter { plan, columns, rows: &rows[..used], take });
+}
+
+struct Scatter<'a, 'p, V, F> {
+    plan: TilePlan<'p>,
+    columns: usize,
+    rows: &'a [V],
+    take: F,
+}
+
+impl<T: Real, S: Simd, V, F> Kernel<S> for Scatter<'_, '_, V, F>
+where
+    V: Lanes<Elem = T, Simd = S>,
+    F: FnMut(u32, usize, &[T]),
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self, simd: S) {
+        let mut segments: [&[Segment]; MOST_LANES] =
+            std::array::from_fn(|lane| if lane < V::LEN { self.plan.lane(lane) } else { &[] });
+        let mut block = V::splat(simd, T::ZERO).block();
+        let mut group = [T::ZERO; MOST_LANES];
+        for (number, rows) in self.rows.chunks_exact(V::LEN).enumerate() {
+            block.as_mut().copy_from_slice(rows);
+            V::transpose(&mut block);
+            for (row, segments) in block.as_ref().iter().zip(&mut segments) {
+                row.store(&mut group[..V::LEN]);
+                let mut from = number * V::LEN;
+                let end = from + V::LEN;
+                while let Some(segment) = segments.first() {
+                    let start = segment.start as usize * self.columns;
+                    let stop = start + segment.steps as usize * self.columns;
+                    let upto = stop.min(end);
+                    let offset = number * V::LEN;
+                    (self.take)(
+                        segment.sequence,
+                        from - start,
+                        &group[from - offset..upto - offset],
+                    );
+                    from = upto;
+                    if stop > end {
+                        break;
+                    }
+                    *segments = &segments[1..];
+                    if upto == end {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The same bits: whatever the number of threads, the layout, and the instruction set with FMA.
+
+use crate::cases::{Cases, Data};
+use rnn_rust::simd::Level;
+use rnn_rust::*;
+
+fn in_context<R>(level: Level, threads: usize, run: impl FnOnce(&mut Context<'_>) -> R) -> R {
+    let mut go_on = || true;
+    run(&mut Context::new(&mut go_on).unwrap().with_level(level).with_threads(threads))
+}
+
+/// The levels that fuse multiply and add.
+fn fused() -> impl Iterator<Item = Level> {
+    Level::available().into_iter().filter(|level| level.name() != "portable")
+}
+
+fn case<T: Real>(seed: u64, ragged: bool) -> (Network<T>, Data<T>) {
+    let mut cases = Cases::new(seed);
+    let config = cases.config(40);
+    let lengths: Vec<usize> =
+        (0..700).map(|_| if ragged { cases.size(1, 15) } else { 7 }).collect();
+    (cases.network(config), cases.data(config.shape, &lengths))
+}
+
+fn trained<T: Real>(start: &Network<T>, data: &Data<T>, level: Level, threads: usize) -> Vec<T> {
+    let mut network = start.clone();
+    let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+    let schedule = Schedule {
+        batch_size: 300,
+        shuffle: true,
+        seed: 1,
+        first_epoch: 0,
+        epochs: 2,
+        time_budget: None,
+    };
+    let mut sgd = Sgd::new(0.05).unwrap();
+    in_context(level, threads, |context| {
+        let records = &mut Vec::new();
+        network.train(&data.view(), objective, &schedule, &mut sgd, records, context).unwrap();
+    });
+    network.parameters().to_vec()
+}
+
+fn training_gives_the_same_bits<T: Real>(seed: u64) {
+    let (network, data) = case::<T>(seed, seed.is_multiple_of(2));
+    let alone: Vec<_> = fused().map(|level| trained(&network, &data, level, 1)).collect();
+    assert!(alone.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
+    for level in Level::available() {
+        let expected = trained(&network, &data, level, 1);
+        for threads in [2, 3, 8] {
+            let weights = trained(&network, &data, level, threads);
+            assert_eq!(weights, expected, "{level}, {threads} threads, case {seed}");
+        }
+    }
+}
+
+#[test]
+fn training() {
+    for seed in 0..4 {
+        training_gives_the_same_bits::<f32>(seed);
+        training_gives_the_same_bits::<f64>(seed);
+    }
+}
+
+/// Outputs of all sequences at once, and of each by itself.
+fn predictions_give_the_same_bits<T: Real>(seed: u64) {
+    let (network, data) = case::<T>(seed, true);
+    let mut seen: Vec<Vec<T>> = Vec::new();
+    for level in Level::available() {
+        let all = |threads| {
+            in_context(level, threads, |context| network.predict(&data.view(), context).unwrap())
+        };
+        let together = all(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(all(threads), together, "{level}, {threads} threads");
+        }
+        let each: Vec<T> = (0..data.view().len())
+            .flat_map(|s| {
+                let one = data.one(s);
+                in_context(level, 1, |context| network.predict(&one.view(), context).unwrap())
+            })
+            .collect();
+        assert_eq!(each, together, "{level}: one sequence is not as in a batch, case {seed}");
+        if level.name() != "portable" {
+            seen.push(together);
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
+}
+
+#[test]
+fn predictions() {
+    for seed in 0..6 {
+        predictions_give_the_same_bits::<f32>(seed);
+        predictions_give_the_same_bits::<f64>(seed);
+    }
+}

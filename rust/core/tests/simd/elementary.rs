@@ -1,0 +1,187 @@
+//! Accuracy of `exp`, `tanh` and `sigmoid` on every instruction set of this machine.
+
+use crate::common::ulp::{error_f32, error_f64, reference};
+use crate::common::{Float, Function, Rng, apply, double_double, fuses, samples};
+use rnn_rust::elementary::{exp, scalar, sigmoid, tanh};
+use rnn_rust::simd::{Level, Portable};
+
+/// Units in the last place allowed; without FMA there are more roundings.
+fn allowed(level: Level) -> f64 {
+    if fuses(level) { 2.0 } else { 2.5 }
+}
+
+/// Every 2048th `f32`, so every exponent, and a fine grid where the functions bend.
+fn dense_f32() -> Vec<f32> {
+    let bits = (0..1u32 << 21).map(|i| f32::from_bits((i << 11) | (i % 2048)));
+    let grid = (-400_000..400_000).map(|i| i as f32 * 2.6e-5);
+    bits.chain(grid).chain(f32::SPECIALS.iter().copied()).collect()
+}
+
+/// Every exponent that matters and both fine and coarse ranges.
+fn dense_f64() -> Vec<f64> {
+    let mut rng = Rng(7);
+    let mut arguments: Vec<f64> = (0..60_000)
+        .flat_map(|_| [rng.within(0.5), rng.within(3.0), rng.within(40.0), rng.within(750.0)])
+        .collect();
+    let tiny = (0..64_000u64).map(|i| f64::from_bits((i / 64) << 52 | rng.bits() >> 12));
+    arguments.extend(tiny.flat_map(|x| [x, -x]));
+    arguments
+}
+
+#[test]
+fn f32_is_within_two_units_in_the_last_place() {
+    let arguments = dense_f32();
+    for function in Function::ALL {
+        let exact: Vec<f64> =
+            arguments.iter().map(|&x| reference(function, f64::from(x))).collect();
+        for level in Level::available() {
+            let results = apply(level, function, &arguments);
+            for ((&x, got), &exact) in arguments.iter().zip(results).zip(&exact) {
+                let error = error_f32(got, exact);
+                assert!(
+                    error < allowed(level),
+                    "{level} {function:?}({x:e}) = {got:e}: {error} ulp"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn f64_is_within_two_units_in_the_last_place() {
+    let arguments = dense_f64();
+    for function in Function::ALL {
+        // Infinite results are tested by name below.
+        let arguments: Vec<f64> = arguments
+            .iter()
+            .copied()
+            .filter(|&x| function != Function::Exp || x < 709.78)
+            .collect();
+        let exact: Vec<_> =
+            arguments.iter().map(|&x| double_double::reference(function, x)).collect();
+        for level in Level::available() {
+            let results = apply(level, function, &arguments);
+            for ((&x, got), &(m, n)) in arguments.iter().zip(results).zip(&exact) {
+                let error = error_f64(got, m, n);
+                assert!(
+                    error < allowed(level),
+                    "{level} {function:?}({x:e}) = {got:e}: {error} ulp"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_double_double_reference_agrees_with_the_committed_points() {
+    let text = include_str!("data/reference_points.txt");
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let function = match fields[0] {
+            "exp" => Function::Exp,
+            "tanh" => Function::Tanh,
+            _ => Function::Sigmoid,
+        };
+        let [x, high, low] = [1, 2, 3].map(|i| fields[i].parse::<f64>().unwrap());
+        let (m, n) = double_double::reference(function, x);
+        let power = 2f64.powi(n);
+        let error = ((m.0 * power - high) + (m.1 * power - low)) / high;
+        assert!(error.abs() < 2f64.powi(-90), "{line}: relative error {error:e}");
+    }
+}
+
+fn check_specials<T: Float>(greatest_finite: f64, smallest_positive: f64) {
+    let of = |level, function, x: f64| apply(level, function, &[T::from_f64(x)])[0].to_f64();
+    for level in Level::available() {
+        for function in Function::ALL {
+            assert!(of(level, function, f64::NAN).is_nan(), "{level} {function:?}(NaN)");
+        }
+        let table = [
+            (Function::Exp, f64::INFINITY, f64::INFINITY),
+            (Function::Exp, f64::NEG_INFINITY, 0.0),
+            (Function::Exp, 0.0, 1.0),
+            (Function::Exp, -0.0, 1.0),
+            (Function::Exp, greatest_finite * 1.001, f64::INFINITY),
+            (Function::Exp, smallest_positive * 1.01, 0.0),
+            (Function::Tanh, f64::INFINITY, 1.0),
+            (Function::Tanh, f64::NEG_INFINITY, -1.0),
+            (Function::Tanh, 0.0, 0.0),
+            (Function::Tanh, -0.0, -0.0),
+            (Function::Sigmoid, f64::INFINITY, 1.0),
+            (Function::Sigmoid, f64::NEG_INFINITY, 0.0),
+            (Function::Sigmoid, 0.0, 0.5),
+            (Function::Sigmoid, -0.0, 0.5),
+            (Function::Sigmoid, smallest_positive * 1.01, 0.0),
+        ];
+        for (function, x, expected) in table {
+            let got = of(level, function, x);
+            assert_eq!(got.to_bits(), expected.to_bits(), "{level} {function:?}({x:e}) = {got:e}");
+        }
+        assert!(of(level, Function::Exp, greatest_finite).is_finite());
+        for function in [Function::Exp, Function::Sigmoid] {
+            assert!(of(level, function, smallest_positive) > 0.0, "{level} {function:?}");
+        }
+    }
+}
+
+#[test]
+fn special_arguments_have_their_limits() {
+    check_specials::<f32>(88.722, -103.9);
+    check_specials::<f64>(709.78, -745.1);
+}
+
+#[test]
+fn tiny_arguments_of_tanh_come_back_unchanged() {
+    for level in Level::available() {
+        let tiny: Vec<f32> = (0..100_000u32).map(|i| f32::from_bits(i * 5000)).collect();
+        assert!(*tiny.last().unwrap() < 3e-5);
+        assert_eq!(
+            apply(level, Function::Tanh, &tiny),
+            tiny.iter().map(|x| x.tanh()).collect::<Vec<_>>()
+        );
+    }
+}
+
+fn check_same_bits<T: Float>() {
+    let arguments = samples::<T>(200_000, 3);
+    for function in Function::ALL {
+        let mut results = Level::available()
+            .into_iter()
+            .filter(|&level| fuses(level))
+            .map(|level| apply(level, function, &arguments));
+        let Some(first) = results.next() else { continue };
+        for other in results {
+            for ((x, a), b) in arguments.iter().zip(&first).zip(&other) {
+                assert_eq!(a.canonical_bits(), b.canonical_bits(), "{function:?}({x:?})");
+            }
+        }
+    }
+}
+
+#[test]
+fn instruction_sets_with_fma_give_the_same_bits() {
+    check_same_bits::<f32>();
+    check_same_bits::<f64>();
+}
+
+fn check_scalar<T: Float>() {
+    let arguments = samples::<T>(20_000, 4);
+    let level = Level::Portable(Portable);
+    for function in Function::ALL {
+        let expected = apply(level, function, &arguments);
+        for (&x, expected) in arguments.iter().zip(expected) {
+            let got = match function {
+                Function::Exp => scalar(exp::<T::Scalar>, x),
+                Function::Tanh => scalar(tanh::<T::Scalar>, x),
+                Function::Sigmoid => scalar(sigmoid::<T::Scalar>, x),
+            };
+            assert_eq!(got.canonical_bits(), expected.canonical_bits(), "{function:?}({x:?})");
+        }
+    }
+}
+
+#[test]
+fn one_lane_gives_the_bits_of_the_portable_group() {
+    check_scalar::<f32>();
+    check_scalar::<f64>();
+}

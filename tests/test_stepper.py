@@ -1,0 +1,106 @@
+"""Streaming: one step at a time gives the bits of a whole prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import make_data, refused
+
+from rnn_rust import RNN, Dataset, MinMaxScaler
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+DATA = make_data([5, 1, 9], 3, 2)
+
+
+@given(
+    hidden=st.integers(1, 70), inputs=st.integers(1, 20), seed=st.integers(0, 99),
+    dtype=st.sampled_from(["float32", "float64"]),
+    scaler=st.sampled_from([None, "minmax", "standard"]),
+)  # fmt: skip
+def test_steps_give_the_bits_of_a_prediction(
+    hidden: int, inputs: int, dtype: str, scaler: str | None, seed: int
+) -> None:
+    data = make_data([7, 3, 1, 12], inputs, 2)
+    model = RNN(inputs, hidden, 2, dtype=dtype, scaler=scaler, seed=seed)
+    model.fit(data, epochs=1, progress=False)
+    together = model.predict(data)
+    stepper = model.stepper()
+    for at, sequence in enumerate(data):
+        stepper.reset()
+        steps = np.stack([stepper.step(features) for features in sequence.features])
+        rows = slice(data.offsets[at], data.offsets[at + 1])
+        assert steps.dtype == together.dtype
+        assert steps.tobytes() == together[rows].tobytes()
+        np.testing.assert_array_equal(stepper.state, model.hidden_states(sequence)[-1])
+
+
+def test_the_state_can_be_taken_and_given_back() -> None:
+    model = RNN(3, 8, 2)
+    one, other = model.stepper(), model.stepper()
+    x = DATA.features
+    one.step(x[0])
+    other.state = one.state
+    np.testing.assert_array_equal(one.step(x[1]), other.step(x[1]))
+    one.reset()
+    np.testing.assert_array_equal(one.state, np.zeros(8))
+    np.testing.assert_array_equal(one.step(x[0]), model.stepper().step(x[0]))
+
+
+def test_outputs_go_where_they_are_wanted() -> None:
+    stepper = RNN(3, 8, 2).stepper()
+    out = np.zeros(2, np.float32)
+    assert stepper.step(DATA.features[0], out=out) is out
+    np.testing.assert_array_equal(out, RNN(3, 8, 2).stepper().step(DATA.features[0]))
+    for wrong in (np.zeros(3, np.float32), np.zeros(2), [0.0, 0.0], np.zeros(4, np.float32)[::2]):
+        with pytest.raises(TypeError, match=r"shape \(2,\)"):
+            stepper.step(DATA.features[0], out=wrong)  # type: ignore[arg-type]
+
+
+def test_features_of_any_kind() -> None:
+    model = RNN(3, 8, 2)
+    expected = model.stepper().step(np.array([1.0, 2.0, 3.0]))
+    strided = np.arange(8, dtype=np.float32)[2::2] / 2
+    for features in ([1, 2, 3], (1.0, 2.0, 3.0), np.array([1, 2, 3]), strided):
+        given_ = model.stepper().step(features)
+        np.testing.assert_array_equal(given_, expected)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_what_is_no_step_is_refused(scaled: bool) -> None:
+    scaler = MinMaxScaler().fit(DATA) if scaled else None
+    stepper = RNN(3, 8, 2, scaler=scaler).stepper()
+    for features in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0], []):
+        with pytest.raises(ShapeError, match=f"features: expected 3, got {len(features)}"):
+            stepper.step(features)
+    for value in (np.nan, np.inf, 1e300):
+        with pytest.raises(DataError, match="feature 1 is"):
+            stepper.step([0.0, value, 0.0])
+    state: Any = np.zeros(7)
+    with pytest.raises(ShapeError, match="state: expected 8, got 7"):
+        stepper.state = state
+    with pytest.raises(DataError, match="state 2"):
+        stepper.state = np.array([0, 0, np.nan, 0, 0, 0, 0, 0.0])
+
+
+def test_a_stepper_needs_a_fitted_scaler_and_keeps_its_weights() -> None:
+    model = RNN(3, 8, 2, scaler="minmax")
+    refused(model.stepper, ParameterError, "fit")
+    model.fit(DATA, epochs=1, progress=False)
+    stepper = model.stepper()
+    before = stepper.step(DATA.features[0])
+    model.fit(DATA, epochs=5, progress=False)
+    stepper.reset()
+    np.testing.assert_array_equal(stepper.step(DATA.features[0]), before)
+
+
+def test_a_data_set_of_one_step_sequences_is_as_many_first_steps() -> None:
+    model = RNN(3, 8, 2)
+    single = Dataset.from_arrays(DATA.features, None, np.arange(16))
+    stepper = model.stepper()
+    for features, expected in zip(DATA.features, model.predict(single), strict=True):
+        stepper.reset()
+        np.testing.assert_array_equal(stepper.step(features), expected)
