@@ -7,7 +7,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format develop watch wheel clean
+.PHONY: help demo test test-rust test-python lint format develop watch bench wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ develop: .venv/.ready  ## build the engine in place (maturin develop)
 
 watch: .venv/.ready  ## rebuild the engine whenever a Rust file is saved
 	$(BIN)/watchfiles '$(BIN)/maturin develop --release --quiet' rust
+
+bench:  ## time the engine by kernel and shape; count its instructions where valgrind is
+	cargo run --release --quiet --example time_elementary
+	cargo run --release --quiet --example shapes
+	@if command -v valgrind > /dev/null; then $(PYTHON) benchmarks/instructions.py; fi
 
 wheel: .venv/.ready  ## build a wheel from the source distribution, install and use it elsewhere
 	rm -rf dist

@@ -1,98 +1,107 @@
-//! Time per timestep of a full training step, by shape: `cargo run --release --example shapes`.
+//! Time per timestep of training and prediction, by shape and type, on one thread:
+//!
+//!     cargo run --release --example shapes [FILTER [EPOCHS]]
+//!
+//! Only shapes whose line contains FILTER. `benchmarks/instructions.py` counts instructions with it.
 
 use std::time::Instant;
 
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::*;
 
-struct Case {
-    name: &'static str,
-    shape: (usize, usize, usize),
-    steps: usize,
-    sequences: usize,
-    batch: usize,
-    activation: Activation,
+/// (name, inputs, hidden units, steps, sequences, batch size, activation); one output each.
+type Case = (&'static str, usize, usize, usize, usize, usize, Activation);
+
+const CASES: [Case; 22] = [
+    ("fraud", 29, 10, 10, 28_480, 1, Activation::Tanh),
+    ("fraud", 29, 10, 10, 28_480, 32, Activation::Tanh),
+    ("fraud", 29, 10, 10, 28_480, 256, Activation::Tanh),
+    ("fraud", 29, 10, 10, 28_480, 4096, Activation::Tanh),
+    ("few frauds", 29, 10, 10, 512, 1, Activation::Tanh),
+    ("few frauds", 29, 10, 10, 512, 32, Activation::Tanh),
+    ("few frauds", 29, 10, 10, 512, 256, Activation::Tanh),
+    ("temperature", 6, 32, 24, 350, 1, Activation::Sigmoid),
+    ("temperature", 6, 32, 24, 350, 32, Activation::Sigmoid),
+    ("temperature", 1, 5, 24, 350, 1, Activation::Sigmoid),
+    ("temperature", 1, 5, 24, 350, 32, Activation::Sigmoid),
+    ("sample", 3, 5, 5, 15, 1, Activation::Relu),
+    ("units", 29, 1, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 4, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 8, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 16, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 17, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 32, 10, 5120, 256, Activation::Tanh),
+    ("units", 29, 64, 10, 2560, 256, Activation::Tanh),
+    ("units", 29, 128, 10, 1024, 256, Activation::Tanh),
+    ("units", 29, 255, 10, 512, 256, Activation::Tanh),
+    ("units", 29, 256, 10, 512, 256, Activation::Tanh),
+];
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let filter = arguments.next().unwrap_or_default();
+    let epochs = arguments.next().map_or(5, |text| text.parse().expect("EPOCHS is a number"));
+    println!(
+        "shape                      type  batch   train ns  GFLOP/s  predict ns  (per timestep)"
+    );
+    for case in CASES {
+        run::<f32>(&filter, case, epochs);
+        run::<f64>(&filter, case, epochs);
+    }
 }
 
-fn run<T: Real>(case: &Case) {
-    let (input, hidden, output) = case.shape;
+fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
+    let (name, input, hidden, steps, sequences, batch_size, activation) = case;
+    let size = format!("{input}-{hidden}-1");
+    let line = format!(
+        "{name:<12} {size:<9} T={steps:<3} {}   {batch_size:<5}",
+        std::any::type_name::<T>()
+    );
+    if !line.contains(filter) {
+        return;
+    }
+    let rows = steps * sequences;
     let mut rng = Rng::new(1, Purpose::Weights, 0);
-    let rows = case.steps * case.sequences;
-    let x: Vec<T> = (0..rows * input).map(|_| T::from_f64(rng.uniform())).collect();
-    let y: Vec<T> = (0..rows * output).map(|_| T::from_f64(rng.uniform())).collect();
-    let offsets: Vec<i64> = (0..=case.sequences).map(|s| (s * case.steps) as i64).collect();
-    let data = Sequences::new(&x, &y, &offsets, (input, output)).unwrap();
-    let config = Config {
-        shape: Shape { input, hidden, output },
-        activation: case.activation,
-        output_activation: Activation::Identity,
-    };
-    let mut network = Network::<T>::new(config, Init::Pytorch, 0).unwrap();
-    let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule = Schedule {
-        batch_size: case.batch,
-        shuffle: false,
-        seed: 0,
-        first_epoch: 0,
-        epochs: 5,
-        time_budget: None,
-    };
-    let (mut go_on, mut records) = (|| true, Vec::with_capacity(100));
-    let mut context = Context::new(&mut go_on).unwrap();
-    let mut sgd = Sgd::new(1e-3).unwrap();
-    network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context).unwrap();
-    let mut seconds: Vec<f64> = records.iter().map(|record| record.seconds).collect();
-    seconds.sort_by(f64::total_cmp);
-    let start = Instant::now();
-    network.predict(&data, &mut context).unwrap();
-    let predict = start.elapsed().as_secs_f64();
+    let mut numbers =
+        |count| -> Vec<T> { (0..count).map(|_| T::from_f64(rng.uniform())).collect() };
+    let (x, y) = (numbers(rows * input), numbers(rows));
+    let offsets: Vec<i64> = (0..=sequences).map(|s| (s * steps) as i64).collect();
+    let data = Sequences::new(&x, &y, &offsets, (input, 1)).expect("the sizes fit");
+    let (train, predict) = seconds(&data, hidden, activation, batch_size, epochs);
+    // A product and a sum for each weight forward, for its gradient, and, but for W_ih, backward.
+    let flops = 2 * (3 * (hidden * (input + hidden) + hidden) - hidden * input);
     let ns = 1e9 / rows as f64;
-    let flops = 2 * (3 * (hidden * (input + hidden) + hidden * output) - hidden * input);
     println!(
-        "{:<22} {:<4} batch {:<5} train {:8.1} ns/step  {:6.1} GFLOP/s   predict {:8.1}",
-        case.name,
-        std::any::type_name::<T>(),
-        case.batch,
-        seconds[seconds.len() / 2] * ns,
-        flops as f64 / (seconds[seconds.len() / 2] * ns),
+        "{line}  {:8.1} {:8.1}  {:10.1}",
+        train * ns,
+        flops as f64 / (train * ns),
         predict * ns
     );
 }
 
-fn main() {
-    let filter = std::env::args().nth(1).unwrap_or_default();
-    let case = |name, shape, steps, sequences, batch, activation| Case {
-        name,
-        shape,
-        steps,
-        sequences,
-        batch,
-        activation,
-    };
-    use Activation::{Relu, Sigmoid, Tanh};
-    for case in [
-        case("A 29-10-1 T=10", (29, 10, 1), 10, 28_480, 1, Tanh),
-        case("A 29-10-1 T=10", (29, 10, 1), 10, 28_480, 32, Tanh),
-        case("A 29-10-1 T=10", (29, 10, 1), 10, 28_480, 256, Tanh),
-        case("A 29-10-1 T=10", (29, 10, 1), 10, 28_480, 4096, Tanh),
-        case("B 6-32-1 T=24", (6, 32, 1), 24, 350, 1, Sigmoid),
-        case("B 6-32-1 T=24", (6, 32, 1), 24, 350, 32, Sigmoid),
-        case("B 1-5-1 T=24", (1, 5, 1), 24, 350, 1, Sigmoid),
-        case("B 1-5-1 T=24", (1, 5, 1), 24, 350, 32, Sigmoid),
-        case("3-5-1 T=5", (3, 5, 1), 5, 15, 1, Relu),
-        case("H=8", (29, 8, 1), 10, 5120, 256, Tanh),
-        case("H=16", (29, 16, 1), 10, 5120, 256, Tanh),
-        case("H=17", (29, 17, 1), 10, 5120, 256, Tanh),
-        case("H=32", (29, 32, 1), 10, 5120, 256, Tanh),
-        case("H=64", (29, 64, 1), 10, 2560, 256, Tanh),
-        case("H=128", (29, 128, 1), 10, 1024, 256, Tanh),
-        case("H=256", (29, 256, 1), 10, 512, 256, Tanh),
-    ] {
-        if format!("{} {}", case.name, case.batch).contains(&filter) {
-            if std::env::args().nth(2).is_none() {
-                run::<f32>(&case);
-            }
-            run::<f64>(&case);
-        }
-    }
+/// The median time of an epoch, and the time of a prediction.
+fn seconds<T: Real>(
+    data: &Sequences<'_, T>,
+    hidden: usize,
+    activation: Activation,
+    batch_size: usize,
+    epochs: usize,
+) -> (f64, f64) {
+    let shape = Shape { input: data.input_size(), hidden, output: data.output_size() };
+    let config = Config { shape, activation, output_activation: Activation::Identity };
+    let mut network = Network::<T>::new(config, Init::Pytorch, 0).expect("it fits into memory");
+    let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+    let schedule =
+        Schedule { batch_size, shuffle: false, seed: 0, first_epoch: 0, epochs, time_budget: None };
+    let (mut go_on, mut records) = (|| true, Vec::with_capacity(epochs));
+    let mut context = Context::new(&mut go_on).expect("the environment is sound").with_threads(1);
+    let mut sgd = Sgd::new(1e-3).expect("a rate");
+    network
+        .train(data, objective, &schedule, &mut sgd, &mut records, &mut context)
+        .expect("training succeeds");
+    let mut seconds: Vec<f64> = records.iter().map(|record| record.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let start = Instant::now();
+    network.predict(data, &mut context).expect("prediction succeeds");
+    (seconds[seconds.len() / 2], start.elapsed().as_secs_f64())
 }

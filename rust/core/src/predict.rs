@@ -64,7 +64,9 @@ impl<T: Real> Task for Predict<'_, '_, T> {
                 order.extend(sequences.map(|s| s as u32));
                 plan.set(&order, |s| data.range(s as usize).len());
                 for tile in 0..plan.len() {
-                    worker.outputs(&problem, plan.tile(tile), pulse, |s, at, piece| {
+                    let lanes =
+                        (plan.tile(tile), (tile + 1 < plan.len()).then(|| plan.tile(tile + 1)));
+                    worker.outputs(&problem, lanes, pulse, |s, at, piece| {
                         let start = (data.range(s as usize).start - first) * columns + at;
                         outputs[start..start + piece.len()].copy_from_slice(piece);
                     })?;

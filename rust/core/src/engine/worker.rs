@@ -12,7 +12,7 @@ use crate::network::Network;
 use crate::real::Real;
 use crate::simd::Simd;
 use crate::tiles::plan::{Plan, TilePlan};
-use crate::tiles::{self, Tile, gather, lane_gradient_len, scatter};
+use crate::tiles::{self, MOST_LANES, Tile, gather, lane_gradient_len, scatter};
 use crate::units::{self, Trace};
 
 /// Steps between two looks at the pulse, at most.
@@ -189,7 +189,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             let nan = T::from_f64(f64::NAN);
             let labels = |s: u32| problem.data.labels(s as usize);
             gather(self.simd, lanes, weights.shape.output, labels, nan, &mut self.tile.labels);
-            self.forward(problem, lanes, pulse)?;
+            let next = (number + 1 < tiles.end).then(|| plan.tile(number + 1));
+            self.forward(problem, lanes, next, pulse)?;
             let (loss, scale) = (aim.loss, aim.scale);
             let tile = &mut self.tile;
             total += self.simd.vectorize(tiles::DOutputs { weights, tile, loss, scale });
@@ -228,15 +229,28 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         &mut self,
         problem: &Problem<'_, T>,
         lanes: TilePlan<'_>,
+        next: Option<TilePlan<'_>>,
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
         let weights = problem.weights;
+        let mut ahead: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+        if let Some(next) = next {
+            for (lane, ahead) in ahead[..T::LANES].iter_mut().enumerate() {
+                let first = next.lane(lane).first();
+                *ahead = first.map_or(&[], |s| problem.data.features(s.sequence as usize));
+            }
+        }
         self.tile.set_starts(lanes);
         let features = |s: u32| problem.data.features(s as usize);
         gather(self.simd, lanes, weights.shape.input, features, T::ZERO, &mut self.tile.x);
         for window in windows(self.tile.steps, problem.layout.len()) {
             let work = window.len() * T::LANES * problem.layout.len();
-            self.simd.vectorize(tiles::Forward { weights, tile: &mut self.tile, window });
+            self.simd.vectorize(tiles::Forward {
+                weights,
+                tile: &mut self.tile,
+                window,
+                ahead: &ahead[..T::LANES],
+            });
             pulse.spend(work)?;
         }
         Ok(())
@@ -246,11 +260,11 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     pub(crate) fn outputs(
         &mut self,
         problem: &Problem<'_, T>,
-        lanes: TilePlan<'_>,
+        (lanes, next): (TilePlan<'_>, Option<TilePlan<'_>>),
         pulse: &mut Pulse<'_>,
         take: impl FnMut(u32, usize, &[T]),
     ) -> Result<()> {
-        self.forward(problem, lanes, pulse)?;
+        self.forward(problem, lanes, next, pulse)?;
         scatter(self.simd, lanes, problem.weights.shape.output, &self.tile.outputs, take);
         Ok(())
     }

@@ -39,6 +39,12 @@ impl Simd for Avx512 {
         // SAFETY: the token proves that the machine has these features.
         unsafe { shell(self, kernel) }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, number: &T) {
+        // SAFETY: a hint reads nothing, and every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(number).cast()) }
+    }
 }
 
 const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;

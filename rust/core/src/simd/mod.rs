@@ -103,6 +103,12 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
 
+    /// Asks for the cache line of a number that will be needed soon. Only a hint.
+    #[inline(always)]
+    fn prefetch<T>(self, number: &T) {
+        let _ = number;
+    }
+
     /// Every lane `value`.
     #[inline(always)]
     fn splat<T: Real>(self, value: T) -> T::Lanes<Self> {

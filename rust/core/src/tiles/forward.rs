@@ -20,6 +20,8 @@ pub(crate) struct Forward<'a, T: Real, S: Simd> {
     pub(crate) tile: &'a mut Tile<T, S>,
     /// The steps to compute; those before have been.
     pub(crate) window: Range<usize>,
+    /// Inputs that the next tile begins with, to be had in the cache by then: one slice per lane.
+    pub(crate) ahead: &'a [&'a [T]],
 }
 
 impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
@@ -27,7 +29,7 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { weights, tile, window } = self;
+        let Self { weights, tile, window, ahead } = self;
         let (inputs, units, outputs) =
             (weights.shape.input, weights.shape.hidden, weights.shape.output);
         for t in window {
@@ -40,6 +42,13 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
             } else {
                 &earlier[t * units..]
             };
+            for lane in ahead {
+                // One row of the next tile for each step of this one.
+                let row = t * inputs..lane.len().min((t + 1) * inputs);
+                for i in row.step_by(T::LANES) {
+                    simd.prefetch(&lane[i]);
+                }
+            }
             let x = &tile.x[t * inputs..(t + 1) * inputs];
             let state = &mut later[..units];
             for (first, width) in blocks(units, S::UNITS) {

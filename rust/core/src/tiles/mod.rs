@@ -22,5 +22,5 @@ mod tile;
 pub(crate) use backward::{Backward, DOutputs};
 pub(crate) use forward::Forward;
 pub(crate) use gradient::{AddGradient, ReduceGradient, lane_gradient_len};
-pub(crate) use stream::{gather, scatter};
+pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tile::Tile;

@@ -9,7 +9,7 @@ use crate::simd::{Kernel, Lanes, Simd};
 use crate::tiles::plan::{Segment, TilePlan};
 
 /// The most lanes of any group.
-const MOST_LANES: usize = 16;
+pub(crate) const MOST_LANES: usize = 16;
 
 /// Fills `rows`, the `columns` groups of each step of a tile, from the rows of its sequences;
 /// `fill` stands where a lane has no step. `rows` has room for a whole number of square blocks.
