@@ -10,12 +10,14 @@ use rnn_rust::*;
 struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -28,8 +30,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of a training call and of a prediction.
-fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> [usize; 2] {
+/// Allocations of a training call and of a prediction, and the bytes of the former.
+fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> [usize; 3] {
     let shape = Shape { input: 3, hidden: 10, output: 1 };
     let config =
         Config { shape, activation: Activation::Tanh, output_activation: Activation::Sigmoid };
@@ -47,11 +49,12 @@ fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> 
     let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
     let mut sgd = Sgd::new(0.1).unwrap();
 
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let (before, bytes) = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
     network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context).unwrap();
     let between = ALLOCATIONS.load(Ordering::Relaxed);
+    let bytes = BYTES.load(Ordering::Relaxed) - bytes;
     network.predict(&data, &mut context).unwrap();
-    [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between]
+    [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between, bytes]
 }
 
 fn main() {
@@ -61,6 +64,8 @@ fn main() {
         let few = count(2048, 1, batch_size, threads);
         let many = count(8192, 20, batch_size, threads);
         println!("allocations, batch {batch_size}, {threads} threads: {few:?}, then {many:?}");
+        // A sequence costs its place in the order, 4 bytes; all else is there once.
+        assert!(many[2] - few[2] <= 4 * (8192 - 2048), "the workspace grows with the data");
         // A prediction may start another thread for more work.
         assert_eq!(many[0], few[0], "sequences or epochs allocate");
         assert!(few[0] < 100 && many[1] <= few[1] + 40, "{few:?} {many:?}");
