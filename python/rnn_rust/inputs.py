@@ -102,7 +102,8 @@ def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
     dtype = model.settings["dtype"]
     with np.errstate(over="ignore"):
         array: FloatArray = np.ascontiguousarray(values, dtype=dtype)
-    if np.isinf(array).any():
+    # A data set is finite; only what was scaled or converted can have overflowed.
+    if (model.scaler is not None or array.dtype != values.dtype) and np.isinf(array).any():
         raise DataError(f"{name} are too large for {dtype}; use dtype='float64' or a scaler")
     return array
 

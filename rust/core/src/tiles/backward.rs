@@ -27,6 +27,7 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T, S> {
     fn run(self, simd: S) {
         let Self { weights, hh_t, tile, window } = self;
         let (units, outputs) = (weights.shape.hidden, weights.shape.output);
+        let cut = blocks(units, S::UNITS);
         for t in window.rev() {
             let starting = if t + 1 < tile.steps { tile.starting(simd, t + 1) } else { None };
             let (own, later) = tile.d_states.split_at_mut((t + 1) * units);
@@ -34,7 +35,7 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T, S> {
             let next = if t + 1 < tile.steps { &later[..units] } else { &[] };
             let dy = &tile.d_outputs[t * outputs..(t + 1) * outputs];
             let state = &tile.states[(t + 1) * units..(t + 2) * units];
-            for (first, width) in blocks(units, S::UNITS) {
+            for (first, width) in cut {
                 let own = &mut own[first..first + width];
                 let state = &state[first..first + width];
                 let step = Step { weights: &weights, hh_t, first, next, starting, dy, state };

@@ -32,6 +32,7 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
         let Self { weights, tile, window, ahead } = self;
         let (inputs, units, outputs) =
             (weights.shape.input, weights.shape.hidden, weights.shape.output);
+        let cut = blocks(units, S::UNITS);
         for t in window {
             tile.carry(simd, t, units);
             let (earlier, later) = tile.states.split_at_mut((t + 1) * units);
@@ -51,7 +52,7 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T, S> {
             }
             let x = &tile.x[t * inputs..(t + 1) * inputs];
             let state = &mut later[..units];
-            for (first, width) in blocks(units, S::UNITS) {
+            for (first, width) in cut {
                 let out = &mut state[first..first + width];
                 by_width!(width <= S::UNITS, J => forward_block::<T, S, J>(simd, &weights, first, x, before, out));
             }

@@ -80,9 +80,10 @@ fn add_products<V: Lanes>(
     (b, columns): (&[V], usize),
 ) {
     let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
+    let cut = blocks(columns, most_columns);
     for top in (0..rows).step_by(most_rows) {
         let height = most_rows.min(rows - top);
-        for (left, width) in blocks(columns, most_columns) {
+        for (left, width) in cut {
             let block = Block { zero, a, rows, top, b, columns, left };
             match height {
                 4 if most_rows >= 4 => {

@@ -1,6 +1,6 @@
 //! The loss of one sequence, the way back through a window of its steps, and the gradient.
 
-use crate::blocks::{blocks, by_width, load_each, part, splat_each};
+use crate::blocks::{Blocks, blocks, by_width, load_each, part, splat_each};
 use crate::layout::{Layout, Tensor, Weights};
 use crate::loss::Loss;
 use crate::matrix::Vector;
@@ -39,6 +39,7 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T> {
         let (gradient, first) = (self.gradient, self.first);
         let (stride, shape) = (weights.stride, weights.shape);
         let steps = x.len() / shape.input;
+        let cut = blocks(stride / T::LANES, S::UNITS / 2 + 1);
         for t in (0..steps).rev() {
             let (own, next) = d_states[t * stride..(t + 2) * stride].split_at_mut(stride);
             let step = Step {
@@ -48,7 +49,7 @@ impl<T: Real, S: Simd> Kernel<S> for Backward<'_, T> {
                 dy: &d_outputs[t * shape.output..(t + 1) * shape.output],
                 state: &states[(t + 1) * stride..(t + 2) * stride],
             };
-            step.run(simd, own);
+            step.run(simd, cut, own);
         }
         let dz = &d_states[..steps * stride];
         let after = &states[stride..(steps + 1) * stride];
@@ -82,9 +83,9 @@ struct Step<'a, T> {
 
 impl<T: Real> Step<'_, T> {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, own: &mut [T]) {
+    fn run<S: Simd>(&self, simd: S, cut: Blocks, own: &mut [T]) {
         let stride = self.weights.stride;
-        for (first, width) in blocks(stride / T::LANES, S::UNITS / 2 + 1) {
+        for (first, width) in cut {
             let from = first * T::LANES;
             let own = &mut own[from..from + width * T::LANES];
             by_width!(width <= S::UNITS / 2 + 1, G => {

@@ -1,6 +1,6 @@
 //! States and outputs of a window of steps of one sequence.
 
-use crate::blocks::{blocks, by_width, load_each, splat_each};
+use crate::blocks::{Blocks, blocks, by_width, load_each, splat_each};
 use crate::layout::Weights;
 use crate::matrix::Vector;
 use crate::real::Real;
@@ -34,10 +34,11 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T> {
             let x = &x[first * weights.shape.input..(first + width) * weights.shape.input];
             by_width!(width <= S::UNITS, J => project::<T, S, J>(simd, &weights, x, out));
         }
+        let cut = blocks(stride / T::LANES, S::UNITS / 2 + 1);
         for t in 0..steps {
             let (before, own) = states[t * stride..(t + 2) * stride].split_at_mut(stride);
             let before = if begins && t == 0 { &[] } else { &before[..weights.shape.hidden] };
-            recur(simd, &weights, before, own);
+            recur(simd, &weights, cut, before, own);
             let y = &mut outputs[t * weights.shape.output..(t + 1) * weights.shape.output];
             read_out(simd, &weights, own, y);
         }
@@ -71,8 +72,14 @@ fn project<T: Real, S: Simd, const J: usize>(
 
 /// `own = activation(own + W_hh before)`; an empty `before` is the zero state.
 #[inline(always)]
-fn recur<T: Real, S: Simd>(simd: S, weights: &Weights<'_, T>, before: &[T], own: &mut [T]) {
-    for (first, width) in blocks(weights.stride / T::LANES, S::UNITS / 2 + 1) {
+fn recur<T: Real, S: Simd>(
+    simd: S,
+    weights: &Weights<'_, T>,
+    cut: Blocks,
+    before: &[T],
+    own: &mut [T],
+) {
+    for (first, width) in cut {
         let own = &mut own[first * T::LANES..(first + width) * T::LANES];
         by_width!(width <= S::UNITS / 2 + 1, G => {
             let mut z: Vector<G, T::Lanes<S>> = load_each(simd, own);
