@@ -186,7 +186,7 @@ impl<T: Real> Job<T> for OneBatch<'_> {
     type Output = Result<(f64, Vec<T>)>;
 
     fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
-        let (sum, divisor) = engine.batch(self.order, self.gradient)?;
+        let (sum, divisor) = engine.batch(self.order, &[], self.gradient)?;
         let gradient = if self.gradient { engine.gradient().to_vec() } else { Vec::new() };
         Ok((mean(sum, divisor), gradient))
     }
@@ -233,9 +233,11 @@ impl<T: Real> Epochs<'_, T> {
     /// One pass over the data; returns the mean loss.
     fn epoch(&mut self, epoch: usize, engine: &mut impl Engine<T>) -> Result<f64> {
         let (mut total, mut divisors) = (0.0, 0.0);
-        for (number, batch) in self.order.chunks(self.schedule.batch_size).enumerate() {
+        let batch_size = self.schedule.batch_size;
+        for (number, batch) in self.order.chunks(batch_size).enumerate() {
+            let upcoming = self.order.get((number + 1) * batch_size..).unwrap_or(&[]);
             let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
-            let (sum, divisor) = engine.batch(batch, true)?;
+            let (sum, divisor) = engine.batch(batch, upcoming, true)?;
             if divisor == 0.0 {
                 continue;
             }

@@ -26,8 +26,9 @@ pub(crate) use worker::{Problem, TileWorker, UnitWorker};
 /// Computes gradients with weights of its own, and changes them.
 pub(crate) trait Engine<T> {
     /// `Σ loss` of a batch and its divisor; the derivative of their quotient is kept, if it is
-    /// asked for. Both are 0 if the batch has no label.
-    fn batch(&mut self, batch: &[u32], gradient: bool) -> Result<(f64, f64)>;
+    /// asked for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come
+    /// next, and are brought into the cache meanwhile.
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)>;
 
     /// The gradient that was kept last, in the layout's order.
     fn gradient(&self) -> &[T];

@@ -43,7 +43,7 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
 }
 
 impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], gradient: bool) -> Result<(f64, f64)> {
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
         let (divisor, scale) = divisor(self.network, self.data, batch, self.objective);
         if divisor == 0.0 {
             return Ok((0.0, 0.0));
@@ -53,6 +53,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
             weights: self.network.weights(),
             hh_t: &self.hh_t,
             data: self.data,
+            upcoming,
         };
         let aim = Aim { loss: self.objective.loss, scale, gradient };
         let sum = self.worker.set(&problem, batch, aim, &mut self.gradient, self.pulse)?;

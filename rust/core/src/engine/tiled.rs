@@ -85,7 +85,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
     let worker = || TileWorker::new(simd, &layout, steps, true);
     let share = |worker: &mut TileWorker<T, S>| {
         let mut go_on = || !desk.cancelled.load(Ordering::Relaxed);
-        desk.work(worker, &mut Pulse::new(&mut go_on));
+        desk.work(worker, &[], &mut Pulse::new(&mut go_on));
     };
     with_team(context.threads.min(most_shards), worker, share, |rounds| {
         job.run(&mut Tiled {
@@ -115,13 +115,19 @@ impl<'a, T: Real> Desk<'a, T> {
     }
 
     /// Takes shards and computes them until there is none left.
-    fn work<S: Simd>(&self, worker: &mut TileWorker<T, S>, pulse: &mut Pulse<'_>) {
+    fn work<S: Simd>(
+        &self,
+        worker: &mut TileWorker<T, S>,
+        upcoming: &[u32],
+        pulse: &mut Pulse<'_>,
+    ) {
         let shared = self.read();
         let problem = Problem {
             layout: shared.network.layout(),
             weights: shared.network.weights(),
             hh_t: &shared.hh_t,
             data: self.data,
+            upcoming,
         };
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +156,7 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
 }
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], gradient: bool) -> Result<(f64, f64)> {
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
         let shards = {
             let shared = &mut *self.desk.write();
             let data = self.desk.data;
@@ -169,9 +175,9 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         let (shards, divisor) = shards;
         self.desk.next.store(0, Ordering::Relaxed);
         if shards == 1 {
-            self.desk.work(&mut self.worker, self.pulse);
+            self.desk.work(&mut self.worker, upcoming, self.pulse);
         } else {
-            self.rounds.run(|| self.desk.work(&mut self.worker, self.pulse));
+            self.rounds.run(|| self.desk.work(&mut self.worker, upcoming, self.pulse));
         }
         let mut total = 0.0;
         for number in 0..shards {

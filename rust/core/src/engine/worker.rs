@@ -20,6 +20,9 @@ const WINDOW: usize = 64;
 /// Weights times steps between two looks, about: more would keep a caller waiting who wants to stop.
 const WINDOW_WORK: usize = 4_000_000;
 
+/// Numbers of the next sequence that are asked for ahead; more would push out what is in use.
+const AHEAD: usize = 1024;
+
 /// The steps in windows, first to last.
 fn windows(steps: usize, weights: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
     let window = (WINDOW_WORK / weights).clamp(1, WINDOW);
@@ -34,12 +37,20 @@ pub(crate) struct Problem<'a, T> {
     /// `W_hh` row-major in padded rows, for the way back; empty where none is taken.
     pub(crate) hh_t: &'a [T],
     pub(crate) data: &'a Sequences<'a, T>,
+    /// Sequences that are likely to come next.
+    pub(crate) upcoming: &'a [u32],
 }
 
 impl<'a, T: Real> Problem<'a, T> {
     /// For predictions.
     pub(crate) fn of(network: &'a Network<T>, data: &'a Sequences<'a, T>) -> Self {
-        Self { layout: network.layout(), weights: network.weights(), hh_t: &[], data }
+        Self {
+            layout: network.layout(),
+            weights: network.weights(),
+            hh_t: &[],
+            data,
+            upcoming: &[],
+        }
     }
 }
 
@@ -77,6 +88,12 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         gradient: &mut Aligned<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
+        if let Some(&next) = problem.upcoming.first() {
+            let next = problem.data.features(next as usize);
+            for number in next[..next.len().min(AHEAD)].iter().step_by(T::LANES) {
+                self.simd.prefetch(number);
+            }
+        }
         let mut total = 0.0;
         for (number, &s) in batch.iter().enumerate() {
             self.forward(problem, s as usize, pulse)?;
@@ -234,11 +251,12 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     ) -> Result<()> {
         let weights = problem.weights;
         let mut ahead: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
-        if let Some(next) = next {
-            for (lane, ahead) in ahead[..T::LANES].iter_mut().enumerate() {
-                let first = next.lane(lane).first();
-                *ahead = first.map_or(&[], |s| problem.data.features(s.sequence as usize));
-            }
+        for (lane, ahead) in ahead[..T::LANES].iter_mut().enumerate() {
+            let sequence = match next {
+                Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
+                None => problem.upcoming.get(lane).copied(),
+            };
+            *ahead = sequence.map_or(&[], |s| problem.data.features(s as usize));
         }
         self.tile.set_starts(lanes);
         let features = |s: u32| problem.data.features(s as usize);
