@@ -15,25 +15,24 @@ const END: usize = usize::MAX;
 
 /// The rounds of a team, as its leader sees them.
 pub(crate) struct Rounds {
-    helpers: usize,
     /// The number of the current round, or [`END`].
     round: AtomicUsize,
-    /// How many shares of all rounds so far the helpers have finished.
-    finished: AtomicUsize,
 }
 
-/// Runs `lead` with a team of `threads`, the calling one included. In each round that it calls,
-/// every helper runs `share` once, with the value that `prepare` made for it.
+/// Runs `lead` with a team of `threads`, the calling one included. In each round that it starts,
+/// helpers that are awake run `share`, with the value that `prepare` made for them.
+///
+/// The leader does not wait for helpers, only for work that they have taken: on a busy machine a
+/// helper may sleep through rounds, and must not hold them up.
 pub(crate) fn with_team<H, R>(
     threads: usize,
     prepare: impl Fn() -> H + Sync,
     share: impl Fn(&mut H) + Sync,
     lead: impl FnOnce(&Rounds) -> R,
 ) -> R {
-    let rounds =
-        Rounds { helpers: threads - 1, round: AtomicUsize::new(0), finished: AtomicUsize::new(0) };
+    let rounds = Rounds { round: AtomicUsize::new(0) };
     thread::scope(|scope| {
-        for _ in 0..rounds.helpers {
+        for _ in 1..threads {
             scope.spawn(|| rounds.help(&prepare, &share));
         }
         // The helpers are sent home also if `lead` panics, or the scope would wait for ever.
@@ -43,32 +42,27 @@ pub(crate) fn with_team<H, R>(
 }
 
 impl Rounds {
-    /// One round: helpers do their shares while the leader does `own`. Returns when all are done.
-    pub(crate) fn run<R>(&self, own: impl FnOnce() -> R) -> R {
-        let round = self.round.load(Ordering::Relaxed) + 1;
-        self.round.store(round, Ordering::Release);
-        let result = own();
-        wait_until(|| self.finished.load(Ordering::Acquire) == round * self.helpers);
-        result
+    /// Calls the helpers to a round.
+    pub(crate) fn start(&self) {
+        self.round.fetch_add(1, Ordering::Release);
     }
 
     fn help<H>(&self, prepare: &impl Fn() -> H, share: &impl Fn(&mut H)) {
         let mut helper = prepare();
-        for next in 1.. {
-            wait_until(|| self.round.load(Ordering::Acquire) >= next);
-            if self.round.load(Ordering::Acquire) == END {
+        let mut seen = 0;
+        loop {
+            wait_until(|| self.round.load(Ordering::Acquire) != seen);
+            seen = self.round.load(Ordering::Acquire);
+            if seen == END {
                 return;
             }
-            // A share that panics is finished too: the leader goes on, and the scope panics.
-            let _finished = Finally(|| {
-                self.finished.fetch_add(1, Ordering::Release);
-            });
             share(&mut helper);
         }
     }
 }
 
-fn wait_until(done: impl Fn() -> bool) {
+/// Waits awake, and lets others run after a while.
+pub(crate) fn wait_until(done: impl Fn() -> bool) {
     let mut looks = 0;
     while !done() {
         looks += 1;
@@ -81,7 +75,7 @@ fn wait_until(done: impl Fn() -> bool) {
 }
 
 /// Does something when it goes out of scope, panics included.
-struct Finally<F: Fn()>(F);
+pub(crate) struct Finally<F: Fn()>(pub(crate) F);
 
 impl<F: Fn()> Drop for Finally<F> {
     fn drop(&mut self) {
@@ -95,7 +89,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
-    fn every_helper_works_once_per_round() {
+    fn helpers_come_to_a_round() {
         for threads in 1..4 {
             let shares = AtomicUsize::new(0);
             let count = |_: &mut ()| {
@@ -107,8 +101,8 @@ mod tests {
                 count,
                 |rounds| {
                     for round in 1..=100 {
-                        rounds.run(|| ());
-                        assert_eq!(shares.load(Ordering::Relaxed), round * (threads - 1));
+                        rounds.start();
+                        wait_until(|| shares.load(Ordering::Relaxed) == round * (threads - 1));
                     }
                 },
             );
@@ -119,13 +113,18 @@ mod tests {
     fn a_panic_of_leader_or_helper_ends_the_call() {
         let panics = |helper: bool| {
             catch_unwind(AssertUnwindSafe(|| {
-                let share = |_: &mut ()| assert!(!helper, "helper");
+                let panicked = AtomicUsize::new(0);
+                let share = |_: &mut ()| {
+                    let _panicked = Finally(|| panicked.store(1, Ordering::Relaxed));
+                    assert!(!helper, "helper");
+                };
                 with_team(
                     2,
                     || (),
                     share,
                     |rounds| {
-                        rounds.run(|| ());
+                        rounds.start();
+                        wait_until(|| panicked.load(Ordering::Relaxed) == 1);
                         assert!(helper, "leader");
                     },
                 );

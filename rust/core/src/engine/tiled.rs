@@ -19,7 +19,7 @@ use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::{Level, Simd};
-use crate::team::{Rounds, with_team};
+use crate::team::{Finally, Rounds, wait_until, with_team};
 use crate::tiles::plan::Plan;
 use crate::train::Objective;
 
@@ -50,8 +50,10 @@ struct Desk<'a, T: Real> {
     data: &'a Sequences<'a, T>,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
-    /// The next shard that nobody has taken.
+    /// The next shard that nobody has taken; set with `shared` held for writing.
     next: AtomicUsize,
+    /// How many shards of the current batch are done.
+    done: AtomicUsize,
     cancelled: AtomicBool,
 }
 
@@ -80,6 +82,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
         }),
         shards: (0..most_shards).map(|_| empty()).collect(),
         next: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
         cancelled: AtomicBool::new(false),
     };
     let worker = || TileWorker::new(simd, &layout, steps, true);
@@ -134,6 +137,10 @@ impl<'a, T: Real> Desk<'a, T> {
             if number >= shared.shards {
                 return;
             }
+            // A shard whose thread panics is done too: the leader goes on, and the team panics.
+            let _done = Finally(|| {
+                self.done.fetch_add(1, Ordering::Release);
+            });
             let Shard { sum, gradient } = &mut *self.shard(number);
             let tiles = tiles_of(number, shared.shards, shared.plan.len());
             *sum = worker.set(&problem, (&shared.plan, tiles), shared.aim, gradient, pulse);
@@ -157,7 +164,7 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
-        let shards = {
+        let (shards, divisor) = {
             let shared = &mut *self.desk.write();
             let data = self.desk.data;
             let (divisor, scale) = divisor(shared.network, data, batch, self.objective);
@@ -170,15 +177,15 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             let worthwhile = (work / SHARD_WORK).min(steps / SHARD_STEPS);
             shared.shards = worthwhile.clamp(1, shared.plan.len().min(self.desk.shards.len()));
             shared.aim = Aim { loss: self.objective.loss, scale, gradient };
+            self.desk.next.store(0, Ordering::Relaxed);
+            self.desk.done.store(0, Ordering::Relaxed);
             (shared.shards, divisor)
         };
-        let (shards, divisor) = shards;
-        self.desk.next.store(0, Ordering::Relaxed);
-        if shards == 1 {
-            self.desk.work(&mut self.worker, upcoming, self.pulse);
-        } else {
-            self.rounds.run(|| self.desk.work(&mut self.worker, upcoming, self.pulse));
+        if shards > 1 {
+            self.rounds.start();
         }
+        self.desk.work(&mut self.worker, upcoming, self.pulse);
+        wait_until(|| self.desk.done.load(Ordering::Acquire) == shards);
         let mut total = 0.0;
         for number in 0..shards {
             let shard = self.desk.shard(number);
