@@ -45,7 +45,10 @@ pub(crate) fn run<R: Ungil + Send>(
     py.detach(|| {
         let mut raised = None;
         let mut go_on = || {
-            raised = Python::attach(|py| py.check_signals()).err();
+            // What a handler raised stays: a second look would find no signal any more.
+            if raised.is_none() {
+                raised = Python::attach(|py| py.check_signals()).err();
+            }
             raised.is_none()
         };
         let with_context = || {

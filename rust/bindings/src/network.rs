@@ -1,7 +1,7 @@
 //! The class `Network`: a network of either element type behind one Python type.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -174,15 +174,15 @@ impl Network {
             let mut sgd = core::Sgd::new(plan.learning_rate).map_err(|error| exception(&error))?;
             let mut records = Vec::new();
             let end = run(py, self.threads(), |context| {
-                let _alone = cell.training.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut network = cell.read().clone();
+                let _alone = cell.alone();
+                let mut network = core::Network::clone(&cell.read());
                 if plan.begins {
                     network.settle();
                 }
                 let objective = self.objective;
                 let end = network
                     .train(&data, objective, &schedule, &mut sgd, &mut records, context);
-                *cell.write() = network;
+                cell.replace(network);
                 end
             });
             let losses = records.iter().map(|record| record.loss).collect();
@@ -217,24 +217,31 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
 /// interpreter now and then to look at signals.
 struct Cell<T: Scalar> {
     config: Config,
-    network: RwLock<core::Network<T>>,
-    /// Held by the one who trains.
+    network: RwLock<Arc<core::Network<T>>>,
+    /// Held by the one who trains or loads.
     training: Mutex<()>,
 }
 
 impl<T: Scalar> Cell<T> {
     fn new(config: Config, init: Init, seed: u64) -> Result<Self, Error> {
-        let network = RwLock::new(core::Network::new(config, init, seed)?);
+        let network = RwLock::new(Arc::new(core::Network::new(config, init, seed)?));
         Ok(Self { config, network, training: Mutex::new(()) })
     }
 
     // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
-    fn read(&self) -> RwLockReadGuard<'_, core::Network<T>> {
-        self.network.read().unwrap_or_else(PoisonError::into_inner)
+
+    /// The network as it is now; no lock is held.
+    fn read(&self) -> Arc<core::Network<T>> {
+        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, core::Network<T>> {
-        self.network.write().unwrap_or_else(PoisonError::into_inner)
+    fn replace(&self, network: core::Network<T>) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network);
+    }
+
+    /// Keeps others from changing the network meanwhile.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.training.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sequences<'a>(&self, arrays: &'a Arrays<'_, '_, T>) -> PyResult<Sequences<'a, T>> {
@@ -290,15 +297,22 @@ impl<T: Scalar> Cell<T> {
     }
 
     fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        let mut changed = py.detach(|| self.read().clone());
+        let mut given = Vec::new();
         for tensor in Tensor::ALL {
             if let Some(value) = state.get_item(tensor.name())? {
                 let array: PyReadonlyArrayDyn<'_, T> = value.extract()?;
-                let set = changed.set_tensor(tensor, array.as_slice()?);
-                set.map_err(|error| exception(&error))?;
+                given.push((tensor, array.as_slice()?.to_vec()));
             }
         }
-        py.detach(|| *self.write() = changed);
-        Ok(())
+        py.detach(|| {
+            let _alone = self.alone();
+            let mut changed = core::Network::clone(&self.read());
+            for (tensor, values) in given {
+                changed.set_tensor(tensor, &values)?;
+            }
+            self.replace(changed);
+            Ok(())
+        })
+        .map_err(|error: Error| exception(&error))
     }
 }

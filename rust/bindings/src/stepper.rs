@@ -124,11 +124,14 @@ impl Stepper {
         out: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         with!(self, scaled => {
-            scaled.step_any(features)?;
             let Some(out) = out else {
+                scaled.step_any(features)?;
                 return Ok(PyArray1::from_slice(py, &scaled.y).into_any());
             };
-            fill(&out, &scaled.y)?;
+            // First, so that a step that cannot be told of is not taken.
+            let mut target = writable(&out, scaled.stepper.outputs())?;
+            scaled.step_any(features)?;
+            target.as_slice_mut()?.copy_from_slice(&scaled.y);
             Ok(out)
         })
     }
@@ -150,20 +153,17 @@ impl Stepper {
     }
 }
 
-fn fill<T: Scalar>(out: &Bound<'_, PyAny>, values: &[T]) -> PyResult<()> {
-    let wrong = || {
+/// `out` as a contiguous array to write `len` outputs to.
+fn writable<'py, T: Scalar>(
+    out: &Bound<'py, PyAny>,
+    len: usize,
+) -> PyResult<PyReadwriteArray1<'py, T>> {
+    let array: Option<PyReadwriteArray1<'py, T>> = out.extract().ok();
+    array.filter(|array| array.as_slice().is_ok_and(|slice| slice.len() == len)).ok_or_else(|| {
         PyTypeError::new_err(format!(
-            "out must be a writable array of shape ({},) and the model's type",
-            values.len()
+            "out must be a writable array of shape ({len},) and the model's type"
         ))
-    };
-    let mut array: PyReadwriteArray1<'_, T> = out.extract().map_err(|_| wrong())?;
-    let target = array.as_slice_mut().map_err(|_| wrong())?;
-    if target.len() != values.len() {
-        return Err(wrong());
-    }
-    target.copy_from_slice(values);
-    Ok(())
+    })
 }
 
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {

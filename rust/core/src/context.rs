@@ -95,11 +95,16 @@ impl<'a> Pulse<'a> {
     /// Accounts for `work` multiply-adds, and asks if enough has been done since the last time.
     #[inline]
     pub(crate) fn spend(&mut self, work: usize) -> Result<()> {
-        self.spent += work;
+        self.spent = self.spent.saturating_add(work);
         if self.spent < WORK_PER_QUESTION {
             return Ok(());
         }
+        // Once refused, always refused: `spent` stays where it asks at once.
+        if !(self.go_on)() {
+            self.spent = usize::MAX / 2;
+            return Err(Error::Cancelled);
+        }
         self.spent = 0;
-        if (self.go_on)() { Ok(()) } else { Err(Error::Cancelled) }
+        Ok(())
     }
 }

@@ -43,6 +43,12 @@ impl<'a, T> Sequences<'a, T> {
             format_args!("first 0 and last {rows} (the number of rows)"),
             format_args!("{:?} and {:?}", offsets.first(), offsets.last()),
         )?;
+        check_shape(
+            u32::try_from(offsets.len()).is_ok(),
+            "offsets",
+            format_args!("fewer than {} sequences", u32::MAX),
+            offsets.len() - 1,
+        )?;
         let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
         check_shape(
             bad.is_none(),
@@ -93,13 +99,13 @@ impl<'a, T> Sequences<'a, T> {
         (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
     }
 
-    /// The most steps that a tile of these sequences may have.
-    pub(crate) fn tile_steps(&self) -> usize {
+    /// The most steps that a tile of these sequences may have, with so many lanes.
+    pub(crate) fn tile_steps(&self, lanes: usize) -> usize {
         let longest = self.longest();
         let level = (0..self.len()).all(|s| self.range(s).len() == longest);
         // Sequences of one length have a lane each. Otherwise lanes hold less than two sequences'
         // worth on average, and the rule by which they are filled adds at most one.
-        if level { longest } else { 3 * longest }
+        if level { longest } else { longest + (2 * longest).min(self.rows().div_ceil(lanes)) }
     }
 
     /// The features of sequence `s`, `(T, F)`.

@@ -153,16 +153,6 @@ impl Layout {
         };
         (0..rows).flat_map(move |r| (0..columns).map(move |c| r * by_row + c * by_column))
     }
-
-    /// Zeroes the gradient of weights that belong to padding units, so that they stay zero.
-    ///
-    /// Only the head can have any: a padding unit's state is `act(0)`, which need not be zero.
-    pub(crate) fn clear_padding<T: Real>(&self, gradient: &mut [T]) {
-        let head = &mut gradient[self.range(Tensor::HeadWeight)];
-        for row in head.chunks_exact_mut(self.stride) {
-            row[self.shape.hidden..].fill(T::ZERO);
-        }
-    }
 }
 
 /// The weights of a network where they lie, cut once per call.

@@ -1,7 +1,7 @@
 //! `Vector<N>` and `Matrix<R, C>`: sizes known to the compiler.
 //!
 //! The engine cuts weights of any size into blocks of these, so that a block's accumulators stay
-//! in registers. The element may be a number or itself a group of lanes (see [`crate::lanes`]).
+//! in registers. The element may be a number or itself a group of lanes (see [`crate::simd`]).
 //! Shapes are types; a product of shapes that do not fit does not compile:
 //!
 //! ```compile_fail

@@ -44,7 +44,7 @@ impl<T: Real> Task for Predict<'_, '_, T> {
             }
             return Ok(());
         }
-        let (chunk, steps) = (TILES_AT_ONCE * T::LANES, data.tile_steps());
+        let (chunk, steps) = (TILES_AT_ONCE * T::LANES, data.tile_steps(T::LANES));
         check_memory::<T>(TileWorker::<T, S>::size(network.layout(), steps, false))?;
         let work = data.rows() * network.layout().len();
         let most = (work / THREAD_WORK).clamp(1, data.len().div_ceil(chunk));
@@ -76,7 +76,11 @@ impl<T: Real> Task for Predict<'_, '_, T> {
         };
         thread::scope(|scope| {
             for _ in 1..context.threads.min(most) {
-                scope.spawn(|| run(&mut Pulse::new(&mut || !cancelled.load(Ordering::Relaxed))));
+                let help = || run(&mut Pulse::new(&mut || !cancelled.load(Ordering::Relaxed)));
+                // Where no more threads are to be had, those that there are do the work.
+                if thread::Builder::new().spawn_scoped(scope, help).is_err() {
+                    break;
+                }
             }
             let end = run(&mut context.pulse);
             cancelled.store(end.is_err(), Ordering::Relaxed);

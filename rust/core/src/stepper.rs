@@ -60,6 +60,11 @@ impl<T: Real> Stepper<T> {
         Ok(&self.outputs)
     }
 
+    /// The number of outputs, L.
+    pub fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
     /// Begins another sequence: the state is 0.
     pub fn reset(&mut self) {
         self.states.fill(T::ZERO);

@@ -32,11 +32,15 @@ pub(crate) fn with_team<H, R>(
 ) -> R {
     let rounds = Rounds { round: AtomicUsize::new(0) };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| rounds.help(&prepare, &share));
-        }
-        // The helpers are sent home also if `lead` panics, or the scope would wait for ever.
+        // The helpers are sent home also if something here panics, or the scope would wait for ever.
         let _end = Finally(|| rounds.round.store(END, Ordering::Release));
+        for _ in 1..threads {
+            let help = || rounds.help(&prepare, &share);
+            // Where no more threads are to be had, those that there are do the work.
+            if thread::Builder::new().spawn_scoped(scope, help).is_err() {
+                break;
+            }
+        }
         lead(&rounds)
     })
 }

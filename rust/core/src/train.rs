@@ -207,7 +207,7 @@ impl<T: Real> Job<T> for Epochs<'_, T> {
         let schedule = self.schedule;
         let start = Instant::now();
         let mut lap = start;
-        for epoch in schedule.first_epoch..schedule.first_epoch + schedule.epochs {
+        for epoch in schedule.first_epoch..schedule.first_epoch.saturating_add(schedule.epochs) {
             self.arrange(epoch);
             let loss = self.epoch(epoch, engine)?;
             let now = Instant::now();

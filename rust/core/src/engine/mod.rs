@@ -49,6 +49,9 @@ pub(crate) trait Job<T: Real> {
     fn run(self, engine: &mut impl Engine<T>) -> Self::Output;
 }
 
+/// What counting the labels of a sequence counts for in the pulse, about.
+const LABEL_WORK: usize = 32;
+
 /// Fewest sequences for which tiles are faster, which give each sequence a lane.
 pub(crate) fn fewest_tiled<T: Real>() -> usize {
     T::LANES / 4
@@ -78,8 +81,9 @@ pub(crate) fn with_engine<T: Real, S: Simd, J: Job<T>>(
         );
         return Ok(job.run(&mut engine));
     }
-    let worker = TileWorker::<T, S>::size(layout, data.tile_steps(), true);
-    check_memory::<T>(context.threads * worker + tiled::MOST_SHARDS * layout.len())?;
+    let worker = TileWorker::<T, S>::size(layout, data.tile_steps(T::LANES), true);
+    let shards = tiled::most_shards(layout, data, batch_size);
+    check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len())?;
     Ok(tiled::with_tiled(simd, network, data, (objective, batch_size), context, job))
 }
 

@@ -4,7 +4,7 @@ use crate::aligned::Aligned;
 use crate::context::Pulse;
 use crate::data::Sequences;
 use crate::engine::worker::{Aim, Problem, UnitWorker};
-use crate::engine::{Engine, divisor, transpose_hh};
+use crate::engine::{Engine, LABEL_WORK, divisor, transpose_hh};
 use crate::error::Result;
 use crate::layout::Tensor;
 use crate::network::Network;
@@ -44,6 +44,8 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
 
 impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
     fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
+        // Batches without labels do no other work.
+        self.pulse.spend(LABEL_WORK * batch.len())?;
         let (divisor, scale) = divisor(self.network, self.data, batch, self.objective);
         if divisor == 0.0 {
             return Ok((0.0, 0.0));
@@ -57,7 +59,6 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
         };
         let aim = Aim { loss: self.objective.loss, scale, gradient };
         let sum = self.worker.set(&problem, batch, aim, &mut self.gradient, self.pulse)?;
-        self.network.layout().clear_padding(&mut self.gradient);
         Ok((sum, divisor))
     }
 

@@ -12,9 +12,9 @@ use crate::aligned::Aligned;
 use crate::context::{Context, Pulse};
 use crate::data::Sequences;
 use crate::engine::worker::{Aim, Problem, TileWorker};
-use crate::engine::{Engine, Job, divisor, transpose_hh};
+use crate::engine::{Engine, Job, LABEL_WORK, divisor, transpose_hh};
 use crate::error::{Error, Result};
-use crate::layout::Tensor;
+use crate::layout::{Layout, Tensor};
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::real::Real;
@@ -28,7 +28,7 @@ const SHARD_WORK: usize = 1_000_000;
 /// Steps of a shard's tiles, at least, so that adding up its lanes costs little beside.
 const SHARD_STEPS: usize = 80;
 /// Shards of a batch, at most: so many gradients are kept.
-pub(super) const MOST_SHARDS: usize = 16;
+const MOST_SHARDS: usize = 16;
 
 /// What threads share: read while a batch is computed, changed between batches.
 struct Shared<'a, T: Real> {
@@ -57,6 +57,22 @@ struct Desk<'a, T: Real> {
     cancelled: AtomicBool,
 }
 
+/// The shards that a batch may have.
+pub(super) fn most_shards<T: Real>(
+    layout: &Layout,
+    data: &Sequences<'_, T>,
+    batch_size: usize,
+) -> usize {
+    let steps = batch_size.saturating_mul(data.longest()).div_ceil(T::LANES) + data.longest();
+    shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES))
+}
+
+/// The shards into which tiles of so many steps are worth cutting.
+fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
+    let work = steps.saturating_mul(3 * T::LANES).saturating_mul(layout.len());
+    (work / SHARD_WORK).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
+}
+
 pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
     simd: S,
     network: &mut Network<T>,
@@ -66,8 +82,8 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
     job: J,
 ) -> J::Output {
     let layout = network.layout().clone();
-    let steps = data.tile_steps();
-    let most_shards = batch_size.div_ceil(T::LANES).min(MOST_SHARDS);
+    let steps = data.tile_steps(T::LANES);
+    let most_shards = most_shards::<T>(&layout, data, batch_size);
     let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
     transpose_hh(network, &mut hh_t);
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
@@ -137,10 +153,16 @@ impl<'a, T: Real> Desk<'a, T> {
             if number >= shared.shards {
                 return;
             }
-            // A shard whose thread panics is done too: the leader goes on, and the team panics.
+            // A shard whose thread panics is done too, and ends the call.
             let _done = Finally(|| {
+                if std::thread::panicking() {
+                    self.cancelled.store(true, Ordering::Relaxed);
+                }
                 self.done.fetch_add(1, Ordering::Release);
             });
+            if self.cancelled.load(Ordering::Relaxed) {
+                continue;
+            }
             let Shard { sum, gradient } = &mut *self.shard(number);
             let tiles = tiles_of(number, shared.shards, shared.plan.len());
             *sum = worker.set(&problem, (&shared.plan, tiles), shared.aim, gradient, pulse);
@@ -164,6 +186,8 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
+        // Batches without labels do no other work.
+        self.pulse.spend(LABEL_WORK * batch.len())?;
         let (shards, divisor) = {
             let shared = &mut *self.desk.write();
             let data = self.desk.data;
@@ -172,10 +196,8 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
                 return Ok((0.0, 0.0));
             }
             shared.plan.set(batch, |s| data.range(s as usize).len());
-            let steps = shared.plan.steps();
-            let work = 3 * steps * T::LANES * shared.network.layout().len();
-            let worthwhile = (work / SHARD_WORK).min(steps / SHARD_STEPS);
-            shared.shards = worthwhile.clamp(1, shared.plan.len().min(self.desk.shards.len()));
+            let worthwhile = shards::<T>(shared.network.layout(), shared.plan.steps());
+            shared.shards = worthwhile.min(shared.plan.len()).min(self.desk.shards.len());
             shared.aim = Aim { loss: self.objective.loss, scale, gradient };
             self.desk.next.store(0, Ordering::Relaxed);
             self.desk.done.store(0, Ordering::Relaxed);
@@ -186,6 +208,9 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         }
         self.desk.work(&mut self.worker, upcoming, self.pulse);
         wait_until(|| self.desk.done.load(Ordering::Acquire) == shards);
+        if self.desk.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
         let mut total = 0.0;
         for number in 0..shards {
             let shard = self.desk.shard(number);
@@ -195,9 +220,6 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             } else {
                 self.gradient.iter_mut().zip(&*shard.gradient).for_each(|(sum, &g)| *sum += g);
             }
-        }
-        if self.desk.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
         }
         Ok((total, divisor))
     }

@@ -209,8 +209,12 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             let next = (number + 1 < tiles.end).then(|| plan.tile(number + 1));
             self.forward(problem, lanes, next, pulse)?;
             let (loss, scale) = (aim.loss, aim.scale);
-            let tile = &mut self.tile;
-            total += self.simd.vectorize(tiles::DOutputs { weights, tile, loss, scale });
+            // Window by window into double precision, so that long sums keep their digits.
+            for window in windows(self.tile.steps, layout.len()) {
+                let tile = &mut self.tile;
+                let outputs = tiles::DOutputs { weights, tile, window, loss, scale };
+                total += self.simd.vectorize(outputs);
+            }
             if aim.gradient {
                 self.backward(problem, number == tiles.start, pulse)?;
             }

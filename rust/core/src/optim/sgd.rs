@@ -14,12 +14,13 @@ pub struct Sgd<T> {
 impl<T: Real> Sgd<T> {
     /// [`Error::Parameter`] if the rate is negative, NaN or infinite.
     pub fn new(learning_rate: f64) -> Result<Self> {
-        if learning_rate.is_finite() && learning_rate >= 0.0 {
-            return Ok(Self { learning_rate: T::from_f64(learning_rate) });
+        let rate = T::from_f64(learning_rate);
+        if rate.is_finite() && learning_rate >= 0.0 {
+            return Ok(Self { learning_rate: rate });
         }
         Err(Error::Parameter {
             what: "learning_rate",
-            expected: "a finite number, at least 0",
+            expected: "a number of at least 0 that is finite in the network's type",
             got: learning_rate.to_string(),
         })
     }

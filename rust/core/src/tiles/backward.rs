@@ -82,10 +82,11 @@ impl<T: Real, V: Lanes<Elem = T>> Step<'_, T, V> {
     }
 }
 
-/// dy_t = scale · de/dy ∘ output_activation'(y_t) for every step of the tile; returns Σ e.
+/// dy_t = scale · de/dy ∘ output_activation'(y_t) for every step of a window; returns Σ e.
 pub(crate) struct DOutputs<'a, T: Real, S: Simd> {
     pub(crate) weights: Weights<'a, T>,
     pub(crate) tile: &'a mut Tile<T, S>,
+    pub(crate) window: Range<usize>,
     pub(crate) loss: Loss,
     pub(crate) scale: T,
 }
@@ -95,12 +96,13 @@ impl<T: Real, S: Simd> Kernel<S> for DOutputs<'_, T, S> {
 
     #[inline(always)]
     fn run(self, simd: S) -> f64 {
-        let Self { weights, tile, loss, scale } = self;
-        let used = tile.steps * weights.shape.output;
+        let Self { weights, tile, window, loss, scale } = self;
+        let columns = weights.shape.output;
+        let window = window.start * columns..window.end * columns;
         let (zero, scale) = (simd.zero::<T>(), simd.splat(scale));
         let mut total = zero;
-        let rows = tile.d_outputs[..used].iter_mut().zip(&tile.outputs).zip(&tile.labels);
-        for ((dy, &y), &label) in rows {
+        let (outputs, labels) = (&tile.outputs[window.clone()], &tile.labels[window.clone()]);
+        for ((dy, &y), &label) in tile.d_outputs[window].iter_mut().zip(outputs).zip(labels) {
             let missing = label.is_nan();
             let (value, derivative) = loss.of_groups(y, label);
             total = total + T::Lanes::<S>::select(missing, zero, value);

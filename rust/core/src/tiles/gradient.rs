@@ -35,8 +35,8 @@ impl<T: Real, S: Simd> Kernel<S> for AddGradient<'_, T, S> {
     fn run(self, simd: S) {
         let Self { shape, tile, window, gradient, first } = self;
         let (inputs, units, outputs) = (shape.input, shape.hidden, shape.output);
-        // What is set and not added to begins with zero.
-        let zero = if first { Some(simd.zero::<T>()) } else { None };
+        // Each window is summed up from zero and then added: long sums keep their digits.
+        let from = (simd.zero::<T>(), first);
         let (bias, rest) = gradient.split_at_mut(units);
         let (ih, rest) = rest.split_at_mut(inputs * units);
         let (hh, rest) = rest.split_at_mut(units * units);
@@ -47,35 +47,35 @@ impl<T: Real, S: Simd> Kernel<S> for AddGradient<'_, T, S> {
         let dy = &tile.d_outputs[part(outputs)];
         let after = &tile.states[units..][part(units)];
         let before = if tile.has_starts { &tile.before } else { &tile.states };
-        add_rows(bias, zero, dz);
-        add_rows(head_bias, zero, dy);
-        add_products(ih, zero, (&tile.x[part(inputs)], inputs), (dz, units));
-        add_products(head, zero, (dy, outputs), (after, units));
+        add_rows(bias, from, dz);
+        add_rows(head_bias, from, dy);
+        add_products(ih, from, (&tile.x[part(inputs)], inputs), (dz, units));
+        add_products(head, from, (dy, outputs), (after, units));
         // At step 0 every lane starts from h = 0.
         let skipped = if window.start == 0 { units } else { 0 };
-        add_products(hh, zero, (&before[part(units)][skipped..], units), (&dz[skipped..], units));
+        add_products(hh, from, (&before[part(units)][skipped..], units), (&dz[skipped..], units));
     }
 }
 
-/// `sums[c] += Σ_t rows[t][c]`, or `=` if there is a `zero` to begin with.
+/// `sums[c] += Σ_t rows[t][c]`, or `=` if it is the `first`.
 #[inline(always)]
-fn add_rows<V: Lanes>(sums: &mut [V], zero: Option<V>, rows: &[V]) {
-    if let Some(zero) = zero {
-        sums.fill(zero);
-    }
-    for row in rows.chunks_exact(sums.len()) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum = *sum + value;
+fn add_rows<V: Lanes>(sums: &mut [V], (zero, first): (V, bool), rows: &[V]) {
+    let columns = sums.len();
+    for (c, sum) in sums.iter_mut().enumerate() {
+        let mut total = zero;
+        for row in rows.chunks_exact(columns) {
+            total = total + row[c];
         }
+        *sum = if first { total } else { *sum + total };
     }
 }
 
 /// `products[r][c] += Σ_t a[t][r] · b[t][c]`: `a (steps, R)`, `b (steps, C)`, `products (R, C)`;
-/// `=` if there is a `zero` to begin with.
+/// `=` if it is the `first`.
 #[inline(always)]
 fn add_products<V: Lanes>(
     products: &mut [V],
-    zero: Option<V>,
+    (zero, first): (V, bool),
     (a, rows): (&[V], usize),
     (b, columns): (&[V], usize),
 ) {
@@ -84,7 +84,7 @@ fn add_products<V: Lanes>(
     for top in (0..rows).step_by(most_rows) {
         let height = most_rows.min(rows - top);
         for (left, width) in cut {
-            let block = Block { zero, a, rows, top, b, columns, left };
+            let block = Block { zero, first, a, rows, top, b, columns, left };
             match height {
                 4 if most_rows >= 4 => {
                     by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(products))
@@ -106,7 +106,8 @@ fn add_products<V: Lanes>(
 /// Where a block of products lies in its operands.
 #[derive(Clone, Copy)]
 struct Block<'a, V> {
-    zero: Option<V>,
+    zero: V,
+    first: bool,
     a: &'a [V],
     rows: usize,
     top: usize,
@@ -119,19 +120,16 @@ impl<V: Lanes> Block<'_, V> {
     #[inline(always)]
     fn add<const R: usize, const C: usize>(&self, products: &mut [V]) {
         let products = &mut products[self.top * self.columns..];
-        let mut sums: Matrix<R, C, V> = Matrix([*part(products, self.left); R]);
-        for r in 0..R {
-            sums.0[r] = match self.zero {
-                Some(zero) => [zero; C],
-                None => *part(products, r * self.columns + self.left),
-            };
-        }
+        let mut sums: Matrix<R, C, V> = Matrix([[self.zero; C]; R]);
         let steps = self.a.chunks_exact(self.rows).zip(self.b.chunks_exact(self.columns));
         for (a, b) in steps {
             sums.add_outer(&Vector(*part::<V, R>(a, self.top)), &Vector(*part(b, self.left)));
         }
         for r in 0..R {
-            products[r * self.columns + self.left..][..C].copy_from_slice(&sums.0[r]);
+            let own = &mut products[r * self.columns + self.left..][..C];
+            for c in 0..C {
+                own[c] = if self.first { sums.0[r][c] } else { own[c] + sums.0[r][c] };
+            }
         }
     }
 }

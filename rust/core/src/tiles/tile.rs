@@ -59,12 +59,12 @@ impl<T: Real, S: Simd> Tile<T, S> {
     /// A lane that has run out of steps starts anew at each: its state would otherwise run on
     /// without an input and might overflow.
     pub(crate) fn set_starts(&mut self, plan: TilePlan<'_>) {
-        self.steps = plan.steps();
         if self.has_starts {
-            self.starts.fill(false);
-            self.carries.fill(T::ONE);
+            self.starts[..self.steps].fill(false);
+            self.carries[..self.steps * T::LANES].fill(T::ONE);
         }
         self.has_starts = false;
+        self.steps = plan.steps();
         for lane in 0..plan.lanes() {
             let inner = plan.lane(lane).iter().map(|segment| segment.start as usize);
             for t in inner.chain(plan.load(lane)..self.steps).filter(|&t| t > 0) {

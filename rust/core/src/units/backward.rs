@@ -109,9 +109,12 @@ impl<T: Real> Step<'_, T> {
 fn add_rows<T: Real, S: Simd>(simd: S, (sum, first): (&mut [T], bool), rows: &[T]) {
     let stride = sum.len();
     for (group, sum) in sum.chunks_exact_mut(T::LANES).enumerate() {
-        let mut total = if first { simd.zero::<T>() } else { simd.load(sum) };
+        let mut total = simd.zero::<T>();
         for row in rows.chunks_exact(stride) {
             total = total + simd.load(&row[group * T::LANES..(group + 1) * T::LANES]);
+        }
+        if !first {
+            total = total + simd.load(sum);
         }
         total.store(sum);
     }
@@ -131,15 +134,15 @@ fn add_products<T: Real, S: Simd>(
         by_width!(height <= S::UNITS, R => {
             for group in (0..stride).step_by(T::LANES) {
                 let mut sums = Vector([simd.zero::<T>(); R]);
-                for r in 0..if first { 0 } else { R } {
-                    sums.0[r] = simd.load(&products[r * stride + group..][..T::LANES]);
-                }
                 for (a, b) in a.chunks_exact(row_len).zip(b.chunks_exact(stride)) {
                     let b = simd.load(&b[group..group + T::LANES]);
                     sums.add_scaled(b, &splat_each(simd, part(a, top)));
                 }
+                // Summed up from zero and then added: long sums keep their digits.
                 for r in 0..R {
-                    sums.0[r].store(&mut products[r * stride + group..][..T::LANES]);
+                    let own = &mut products[r * stride + group..][..T::LANES];
+                    let sum = if first { sums.0[r] } else { simd.load(own) + sums.0[r] };
+                    sum.store(own);
                 }
             }
         });

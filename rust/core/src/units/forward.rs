@@ -5,6 +5,7 @@ use crate::layout::Weights;
 use crate::matrix::Vector;
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
+use crate::tiles::MOST_LANES;
 
 /// h_t = activation(b + W_ih x_t + W_hh h_{t−1}), y_t = output_activation(b_y + W_hy h_t).
 ///
@@ -35,10 +36,14 @@ impl<T: Real, S: Simd> Kernel<S> for Forward<'_, T> {
             by_width!(width <= S::UNITS, J => project::<T, S, J>(simd, &weights, x, out));
         }
         let cut = blocks(stride / T::LANES, S::UNITS / 2 + 1);
+        // The padding of the last group stays 0, whatever its activation of 0 is.
+        let used = weights.shape.hidden + T::LANES - stride;
+        let real = simd.load_partial(&[T::ONE; MOST_LANES][..used], T::ZERO);
+        let padding = real.eq(simd.zero::<T>());
         for t in 0..steps {
             let (before, own) = states[t * stride..(t + 2) * stride].split_at_mut(stride);
             let before = if begins && t == 0 { &[] } else { &before[..weights.shape.hidden] };
-            recur(simd, &weights, cut, before, own);
+            recur(simd, &weights, (cut, padding), before, own);
             let y = &mut outputs[t * weights.shape.output..(t + 1) * weights.shape.output];
             read_out(simd, &weights, own, y);
         }
@@ -75,7 +80,7 @@ fn project<T: Real, S: Simd, const J: usize>(
 fn recur<T: Real, S: Simd>(
     simd: S,
     weights: &Weights<'_, T>,
-    cut: Blocks,
+    (cut, padding): (Blocks, <T::Lanes<S> as Lanes>::Mask),
     before: &[T],
     own: &mut [T],
 ) {
@@ -85,6 +90,9 @@ fn recur<T: Real, S: Simd>(
             let mut z: Vector<G, T::Lanes<S>> = load_each(simd, own);
             add_product::<T, S, G>(simd, &mut z, before, weights.hh, weights.stride, first * T::LANES);
             weights.activation.apply(&mut z.0);
+            if (first + G) * T::LANES == weights.stride {
+                z.0[G - 1] = T::Lanes::<S>::select(padding, simd.zero::<T>(), z.0[G - 1]);
+            }
             for g in 0..G {
                 z.0[g].store(&mut own[g * T::LANES..(g + 1) * T::LANES]);
             }

@@ -95,3 +95,22 @@ fn predictions() {
         predictions_give_the_same_bits::<f64>(seed);
     }
 }
+
+#[test]
+fn a_state_that_overflows_is_the_same_in_both_layouts() {
+    let shape = Shape { input: 1, hidden: 10, output: 1 };
+    let config =
+        Config { shape, activation: Activation::Relu, output_activation: Activation::Sigmoid };
+    let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
+    network.set_tensor(Tensor::WeightIh, &[1e30; 10]).unwrap();
+    network.set_tensor(Tensor::HeadWeight, &[1.0; 10]).unwrap();
+    let x = [3e38f32; 40];
+    let offsets: Vec<i64> = (0..=40).collect();
+    for level in Level::available() {
+        let many = Sequences::new(&x, &[], &offsets, (1, 1)).unwrap();
+        let one = Sequences::new(&x[..1], &[], &offsets[..2], (1, 1)).unwrap();
+        let [many, one] = [many, one]
+            .map(|data| in_context(level, 1, |context| network.predict(&data, context).unwrap()));
+        assert_eq!((many[0], one[0]), (1.0, 1.0), "{level}");
+    }
+}

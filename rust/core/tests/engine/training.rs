@@ -131,6 +131,65 @@ fn cancelling_keeps_the_weights_of_the_last_finished_update() {
 }
 
 #[test]
+fn a_refusal_ends_a_tiled_batch_and_is_not_asked_again() {
+    let mut cases = Cases::new(6);
+    let config = config(29, 10, 1);
+    let mut network = cases.network::<f32>(config);
+    let data = cases.data::<f32>(config.shape, &[10; 4096]);
+    let before = network.parameters().to_vec();
+    for threads in [1, 2] {
+        let (mut questions, mut records) = (0, Vec::new());
+        let mut go_on = || {
+            questions += 1;
+            false
+        };
+        let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
+        let mut sgd = Sgd::new(0.1).unwrap();
+        let schedule = schedule(4096, 1);
+        let end =
+            network.train(&data.view(), MEAN, &schedule, &mut sgd, &mut records, &mut context);
+        assert_eq!(end, Err(Error::Cancelled));
+        assert_eq!(network.parameters(), before);
+        assert_eq!(questions, 1, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_batch_without_labels_in_a_tiled_epoch_changes_nothing() {
+    let mut cases = Cases::new(7);
+    let config = config(2, 5, 1);
+    let mut network = cases.network::<f64>(config);
+    let mut data = cases.data::<f64>(config.shape, &[3; 64]);
+    data.labels[96..].fill(f64::NAN);
+    let mut half = network.clone();
+    let in_order = Schedule { shuffle: false, ..schedule(32, 2) };
+    train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();
+    let first =
+        Sequences::new(&data.features[..96 * 2], &data.labels[..96], &data.offsets[..=32], (2, 1));
+    train(&mut half, &first.unwrap(), &in_order, 0.1, &mut || true).1.unwrap();
+    assert_eq!(network.parameters(), half.parameters());
+}
+
+#[test]
+fn the_loss_of_a_long_sequence_keeps_its_digits() {
+    let config = config(1, 1, 1);
+    let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
+    for tensor in Tensor::ALL {
+        network.set_tensor(tensor, &[0.0]).unwrap();
+    }
+    let steps = 200_000;
+    let (x, y) = (vec![0.0f32; 4 * steps], vec![0.1f32.sqrt(); 4 * steps]);
+    let offsets: Vec<i64> = (0..=4).map(|s| (s * steps) as i64).collect();
+    let data = Sequences::new(&x, &y, &offsets, (1, 1)).unwrap();
+    let mut go_on = || true;
+    let mut context = Context::new(&mut go_on).unwrap();
+    let (loss, gradient) = network.gradient(&data, MEAN, &mut context).unwrap();
+    assert!((loss - 0.1).abs() < 1e-6, "{loss}");
+    let bias = network.layout().unpack(&gradient, Tensor::HeadBias)[0];
+    assert!((f64::from(bias) + 2.0 * 0.1f64.sqrt()).abs() < 1e-4, "{bias}");
+}
+
+#[test]
 fn a_time_budget_ends_the_call_after_a_whole_epoch() {
     let mut cases = Cases::new(8);
     let config = config(2, 4, 1);

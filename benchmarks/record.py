@@ -1,0 +1,133 @@
+"""What a run of ``compare.py`` found, as dataclasses that go to JSON and come back."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+RECORDS = Path(__file__).resolve().parent / "records"
+
+
+@dataclass
+class Timing:
+    """One contestant's repeats in a row, in the row's unit."""
+
+    name: str
+    title: str
+    variant: str
+    samples: list[float]
+    tried: dict[str, float] = field(default_factory=dict)
+    """Nanoseconds of every variant when the fastest was looked for."""
+
+    @property
+    def median(self) -> float:
+        """The figure that counts."""
+        return statistics.median(self.samples)
+
+
+@dataclass
+class Line:
+    """One line of the table.
+
+    ``target`` is the least ratio to the strongest rival, or with ``bound`` (``at most``, ``at
+    least``) one on ours itself.
+    """
+
+    group: str
+    name: str
+    unit: str
+    ours: Timing | None
+    rivals: list[Timing] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    target: float | None = None
+    bound: str = "ratio"
+    idiomatic: str | None = None
+
+    @property
+    def strongest(self) -> Timing | None:
+        """The fastest rival that is there."""
+        return min(self.rivals, key=lambda rival: rival.median, default=None)
+
+    @property
+    def usual(self) -> Timing | None:
+        """The rival that a user would otherwise write, if it is there."""
+        return next((rival for rival in self.rivals if rival.name == self.idiomatic), None)
+
+    def ratio(self, rival: Timing | None) -> float | None:
+        """Return how many times faster than a rival we are."""
+        if rival is None or self.ours is None:
+            return None
+        return rival.median / self.ours.median
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is reached; None without a target or a figure."""
+        if self.target is None or self.ours is None:
+            return None
+        if self.bound != "ratio":
+            return (self.ours.median <= self.target) == (self.bound == "at most")
+        ratio = self.ratio(self.strongest)
+        return None if ratio is None else ratio >= self.target
+
+
+@dataclass
+class Size:
+    """Training at one hidden size."""
+
+    hidden: int
+    ns_per_mac: float
+    share_of_peak: float
+
+
+@dataclass
+class Record:
+    """A whole run."""
+
+    date: str
+    command: str
+    repeats: int
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    peak_gflops: float | None = None
+    peak_source: str = ""
+    lines: list[Line] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)
+
+    def line(self, group: str, name: str) -> Line | None:
+        """Return the line of that name, if it was measured."""
+        return next((x for x in self.lines if (x.group, x.name) == (group, name)), None)
+
+    def write(self, path: Path) -> None:
+        """Write JSON, with the figures that follow from others for those who read it by eye."""
+        content = asdict(self)
+        for shown, line in zip(content["lines"], self.lines, strict=True):
+            shown["derived"] = {
+                "ours": line.ours and line.ours.median,
+                "rivals": {rival.name: rival.median for rival in line.rivals},
+                "strongest": line.strongest and line.strongest.name,
+                "ratio_to_strongest": line.ratio(line.strongest),
+                "ratio_to_idiomatic": line.ratio(line.usual),
+                "met": line.met,
+            }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read what :meth:`write` wrote."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for line in content["lines"]:
+            del line["derived"]
+            line["ours"] = line["ours"] and Timing(**line["ours"])
+            line["rivals"] = [Timing(**rival) for rival in line["rivals"]]
+        content["lines"] = [Line(**line) for line in content["lines"]]
+        content["sizes"] = [Size(**size) for size in content["sizes"]]
+        return cls(**content)
+
+
+def latest() -> Path:
+    """Return the newest record: their names begin with the date."""
+    return max(RECORDS.glob("*.json"))

@@ -1,0 +1,34 @@
+"""The contestants of ``compare.py``: this package, and everything it is measured against.
+
+Each is a module with a function ``variants(job)``, run in a process of its own by ``worker.py``, so
+that compiled state stays alive between measurements and no library sees the threads of another.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A contestant: where its code is, what readers call it, which packages its versions name."""
+
+    module: str
+    title: str
+    packages: tuple[str, ...] = ()
+
+
+OURS = "ours"
+
+RIVALS = {
+    OURS: Rival("rivals.ours", "this package", ("rnn-rust", "numpy")),
+    "jax": Rival("rivals.jax_bptt", "JAX, tuned by hand", ("jax", "jaxlib")),
+    "compile": Rival("rivals.torch_compiled", "torch.compile, by hand", ("torch",)),
+    "numpy": Rival("rivals.numpy_bptt", "NumPy by hand", ("numpy",)),
+    "torch": Rival("rivals.torch_eager", "PyTorch nn.RNN", ("torch",)),
+    "keras": Rival("rivals.keras_fit", "Keras fit", ("keras", "tensorflow")),
+    "onnx": Rival("rivals.onnx_session", "ONNX Runtime", ("onnxruntime", "onnx")),
+    "peak": Rival("rivals.fma_peak", "the core's peak"),
+    "original": Rival("rivals.original", "the Rust project RNN-Rust"),
+}
+
+IDIOMATIC = ("torch", "keras")
+"""What a user would otherwise write; the first of these that is there stands beside the best."""
