@@ -21,6 +21,9 @@ SHOWN = {
     ("A", "batch 256, float32"): "train 29-10-1, batch 256",
     ("B", "6-32-1, batch 32, float32"): "train 6-32-1 sigmoid, batch 32",
     ("original", "A, batch 1, float64"): "train 29-10-1, batch 1, float64, against RNN-Rust",
+    ("original", "sample.csv, 3-5-1 ReLU, batch 1, float64"): (
+        "train 3-5-1 ReLU, batch 1, float64, against RNN-Rust"
+    ),
     ("E", "all sequences"): "predict 29-10-1, all sequences",
     ("E", "one streaming step from Python"): "one streaming step from Python",
     ("import", "import, beyond NumPy"): "import, beyond NumPy",

@@ -56,3 +56,13 @@ def test_make_targets_exist():
     targets = set(re.findall(r"^\$ make ([a-z]+)", (ROOT / "README.md").read_text(), re.M))
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert {"demo", "test"} <= targets <= known
+
+
+def test_the_section_on_speed_is_that_of_the_newest_record(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import speed_table
+    from record import Record, latest
+
+    text = (ROOT / "README.md").read_text()
+    assert speed_table.replaced(text, Record.read(latest())) == text
+    assert "Measured on" in text
