@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 from rnn_rust.errors import ParameterError
 
@@ -81,3 +84,18 @@ def open_share(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
         raise ParameterError(f"{name} must be above 0 and below 1, got {value!r}")
     return float(value)
+
+
+def dtype_name(dtype: str | type | np.dtype[Any]) -> str:
+    """Return the name of a dtype however it is given; the engine knows which it takes.
+
+    Raises
+    ------
+    ParameterError
+        It is no dtype.
+    """
+    if isinstance(dtype, str):
+        return dtype
+    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
+        return np.dtype(dtype).name
+    raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
-from rnn_rust.checks import seed_number, whole_number
-from rnn_rust.data.scale import Scaler, make_scaler
+from rnn_rust.checks import dtype_name, seed_number, whole_number
+from rnn_rust.data.scale import Scaler, scaler_for
 from rnn_rust.errors import ParameterError
 from rnn_rust.inputs import FloatArray, inputs, labelled_inputs
 from rnn_rust.optim import SGD
@@ -104,14 +103,14 @@ class RNN:
             "output_activation": str(output_activation),
             "loss": str(loss),
             "reduction": str(reduction),
-            "dtype": _dtype_name(dtype),
+            "dtype": dtype_name(dtype),
             "init": str(init),
             "seed": seed_number(seed),
         }
         self._core = _core.Network(self._settings)
         self.n_threads = n_threads
         self.optimizer = optimizer
-        self.scaler = self._make_scaler(scaler)
+        self.scaler = scaler_for(scaler, output_activation)
         self.feature_names: tuple[str, ...] | None = None
         self.label_names: tuple[str, ...] | None = None
         self.threshold: float | None = None
@@ -417,23 +416,3 @@ class RNN:
             "epochs": epochs,
             "time_budget": time_budget,
         }
-
-    def _make_scaler(self, scaler: str | Scaler | None) -> Scaler | None:
-        if scaler is None:
-            return None
-        if isinstance(scaler, Scaler):
-            # Not shared: what is still to be fitted is fitted for this model alone.
-            return copy.copy(scaler)
-        if not isinstance(scaler, str):
-            raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
-        bounded = self._settings["output_activation"] != "identity"
-        return make_scaler(scaler, labels=not (bounded and scaler == "standard"))
-
-
-def _dtype_name(dtype: str | type | np.dtype[Any]) -> str:
-    """Return the name of a dtype however it is given; the engine knows which it takes."""
-    if isinstance(dtype, str):
-        return dtype
-    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
-        return np.dtype(dtype).name
-    raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -6,6 +6,7 @@ is in float64; a result has the dtype of its input (float64 if that is not a flo
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -223,6 +224,27 @@ def make_scaler(name: str, *, labels: bool = True) -> Scaler:
         allowed = " or ".join(repr(kind) for kind in _SCALERS)
         raise ParameterError(f"scaler {name!r} is not known; use {allowed}")
     return _SCALERS[name](labels=labels)
+
+
+def scaler_for(scaler: str | Scaler | None, output_activation: str) -> Scaler | None:
+    """Return the scaler of a model from its arguments, which that model alone will fit.
+
+    A name means scaled labels too, but for ``"standard"`` with an output activation, whose range
+    standardised labels would leave.
+
+    Raises
+    ------
+    ParameterError
+        It is neither a known name nor a scaler.
+    """
+    if scaler is None:
+        return None
+    if isinstance(scaler, Scaler):
+        return copy.copy(scaler)
+    if not isinstance(scaler, str):
+        raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
+    bounded = output_activation != "identity"
+    return make_scaler(scaler, labels=not (bounded and scaler == "standard"))
 
 
 def scaler_from_dict(values: dict[str, Any]) -> Scaler:

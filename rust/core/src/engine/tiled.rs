@@ -215,6 +215,9 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         for number in 0..shards {
             let shard = self.desk.shard(number);
             total += shard.sum.clone()?;
+            if !gradient {
+                continue;
+            }
             if number == 0 {
                 self.gradient.copy_from_slice(&shard.gradient);
             } else {

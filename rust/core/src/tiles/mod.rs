@@ -7,6 +7,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `plan.rs` | which sequence goes into which lane |
+//! | `tile.rs` | the buffers of a tile, and where lanes start sequences |
 //! | `stream.rs` | rows of sequences into groups of lanes and back, by transposition |
 //! | `forward.rs` | states and outputs |
 //! | `backward.rs` | the loss and the way back through time |
