@@ -1,4 +1,4 @@
-//! Prints the largest error of `exp`, `tanh` and `sigmoid`, in units in the last place.
+//! Prints the largest error of each elementary function, in units in the last place.
 //!
 //! `cargo run --release --example accuracy -- [stride]`
 //!
@@ -36,6 +36,7 @@ fn worst_f32(level: Level, function: Function, stride: usize) -> Worst<f32> {
         if arguments.is_empty() {
             return worst;
         }
+        let arguments: Vec<f32> = arguments.iter().map(|&x| function.argument(x)).collect();
         for (&x, got) in arguments.iter().zip(apply(level, function, &arguments)) {
             worst.include(error_f32(got, reference(function, f64::from(x))), x);
         }
@@ -45,7 +46,7 @@ fn worst_f32(level: Level, function: Function, stride: usize) -> Worst<f32> {
 fn worst_f64(level: Level, function: Function, bound: f64, count: usize) -> Worst<f64> {
     let mut rng = Rng(bound.to_bits());
     let mut worst = Worst { error: 0.0, argument: 0.0 };
-    let arguments: Vec<f64> = (0..count).map(|_| rng.within(bound)).collect();
+    let arguments: Vec<f64> = (0..count).map(|_| function.argument(rng.within(bound))).collect();
     for (&x, got) in arguments.iter().zip(apply(level, function, &arguments)) {
         let (m, n) = double_double::reference(function, x);
         worst.include(error_f64(got, m, n), x);

@@ -9,32 +9,38 @@ use std::time::Instant;
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::*;
 
-/// (name, inputs, hidden units, steps, sequences, batch size, activation); one output each.
-type Case = (&'static str, usize, usize, usize, usize, usize, Activation);
+/// (name, inputs, hidden units, steps, sequences, batch size, cell); one output each.
+type Case = (&'static str, usize, usize, usize, usize, usize, Cell);
 
-const CASES: [Case; 22] = [
-    ("fraud", 29, 10, 10, 28_480, 1, Activation::Tanh),
-    ("fraud", 29, 10, 10, 28_480, 32, Activation::Tanh),
-    ("fraud", 29, 10, 10, 28_480, 256, Activation::Tanh),
-    ("fraud", 29, 10, 10, 28_480, 4096, Activation::Tanh),
-    ("few frauds", 29, 10, 10, 512, 1, Activation::Tanh),
-    ("few frauds", 29, 10, 10, 512, 32, Activation::Tanh),
-    ("few frauds", 29, 10, 10, 512, 256, Activation::Tanh),
-    ("temperature", 6, 32, 24, 350, 1, Activation::Sigmoid),
-    ("temperature", 6, 32, 24, 350, 32, Activation::Sigmoid),
-    ("temperature", 1, 5, 24, 350, 1, Activation::Sigmoid),
-    ("temperature", 1, 5, 24, 350, 32, Activation::Sigmoid),
-    ("sample", 3, 5, 5, 15, 1, Activation::Relu),
-    ("units", 29, 1, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 4, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 8, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 16, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 17, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 32, 10, 5120, 256, Activation::Tanh),
-    ("units", 29, 64, 10, 2560, 256, Activation::Tanh),
-    ("units", 29, 128, 10, 1024, 256, Activation::Tanh),
-    ("units", 29, 255, 10, 512, 256, Activation::Tanh),
-    ("units", 29, 256, 10, 512, 256, Activation::Tanh),
+const TANH: Cell = Cell::Elman(Activation::Tanh);
+
+const CASES: [Case; 26] = [
+    ("fraud", 29, 10, 10, 28_480, 1, TANH),
+    ("fraud", 29, 10, 10, 28_480, 32, TANH),
+    ("fraud", 29, 10, 10, 28_480, 256, TANH),
+    ("fraud", 29, 10, 10, 28_480, 4096, TANH),
+    ("few frauds", 29, 10, 10, 512, 1, TANH),
+    ("few frauds", 29, 10, 10, 512, 32, TANH),
+    ("few frauds", 29, 10, 10, 512, 256, TANH),
+    ("temperature", 6, 32, 24, 350, 1, Cell::Elman(Activation::Sigmoid)),
+    ("temperature", 6, 32, 24, 350, 32, Cell::Elman(Activation::Sigmoid)),
+    ("temperature", 1, 5, 24, 350, 1, Cell::Elman(Activation::Sigmoid)),
+    ("temperature", 1, 5, 24, 350, 32, Cell::Elman(Activation::Sigmoid)),
+    ("sample", 3, 5, 5, 15, 1, Cell::Elman(Activation::Relu)),
+    ("lstm", 29, 32, 50, 512, 32, Cell::Lstm),
+    ("lstm", 29, 32, 50, 512, 256, Cell::Lstm),
+    ("gru", 29, 32, 50, 512, 32, Cell::Gru { reset_after: true }),
+    ("gru", 29, 32, 50, 512, 256, Cell::Gru { reset_after: true }),
+    ("units", 29, 1, 10, 5120, 256, TANH),
+    ("units", 29, 4, 10, 5120, 256, TANH),
+    ("units", 29, 8, 10, 5120, 256, TANH),
+    ("units", 29, 16, 10, 5120, 256, TANH),
+    ("units", 29, 17, 10, 5120, 256, TANH),
+    ("units", 29, 32, 10, 5120, 256, TANH),
+    ("units", 29, 64, 10, 2560, 256, TANH),
+    ("units", 29, 128, 10, 1024, 256, TANH),
+    ("units", 29, 255, 10, 512, 256, TANH),
+    ("units", 29, 256, 10, 512, 256, TANH),
 ];
 
 fn main() {
@@ -51,7 +57,7 @@ fn main() {
 }
 
 fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
-    let (name, input, hidden, steps, sequences, batch_size, activation) = case;
+    let (name, input, hidden, steps, sequences, batch_size, cell) = case;
     let size = format!("{input}-{hidden}-1");
     let line = format!(
         "{name:<12} {size:<9} T={steps:<3} {}   {batch_size:<5}",
@@ -67,9 +73,10 @@ fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
     let (x, y) = (numbers(rows * input), numbers(rows));
     let offsets: Vec<i64> = (0..=sequences).map(|s| (s * steps) as i64).collect();
     let data = Sequences::new(&x, &y, &offsets, (input, 1)).expect("the sizes fit");
-    let (train, predict) = seconds(&data, hidden, activation, batch_size, epochs);
+    let (train, predict) = seconds(&data, hidden, cell, batch_size, epochs);
     // A product and a sum for each weight forward, for its gradient, and, but for W_ih, backward.
-    let flops = 2 * (3 * (hidden * (input + hidden) + hidden) - hidden * input);
+    let gates = cell.gates();
+    let flops = 2 * (3 * (gates * hidden * (input + hidden) + hidden) - gates * hidden * input);
     let ns = 1e9 / rows as f64;
     println!(
         "{line}  {:8.1} {:8.1}  {:10.1}",
@@ -83,25 +90,24 @@ fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
 fn seconds<T: Real>(
     data: &Sequences<'_, T>,
     hidden: usize,
-    activation: Activation,
+    cell: Cell,
     batch_size: usize,
     epochs: usize,
 ) -> (f64, f64) {
-    let shape = Shape { input: data.input_size(), hidden, output: data.output_size() };
-    let config = Config { shape, activation, output_activation: Activation::Identity };
+    let shape = Shape { input: data.input_size(), hidden, output: 1 };
+    let config = Config::new(shape, cell);
     let mut network = Network::<T>::new(config, Init::Pytorch, 0).expect("it fits into memory");
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule =
-        Schedule { batch_size, shuffle: false, seed: 0, first_epoch: 0, epochs, time_budget: None };
+    let schedule = Schedule { batch_size, epochs, learning_rates: &[1e-3], ..Schedule::default() };
     let (mut go_on, mut records) = (|| true, Vec::with_capacity(epochs));
     let mut context = Context::new(&mut go_on).expect("the environment is sound").with_threads(1);
-    let mut sgd = Sgd::new(1e-3).expect("a rate");
+    let mut sgd = Descent::new(Method::SGD, network.layout().len()).expect("it fits into memory");
     network
         .train(data, objective, &schedule, &mut sgd, &mut records, &mut context)
         .expect("training succeeds");
     let mut seconds: Vec<f64> = records.iter().map(|record| record.seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let start = Instant::now();
-    network.predict(data, &mut context).expect("prediction succeeds");
+    network.predict(data, Loss::Mse, &mut context).expect("prediction succeeds");
     (seconds[seconds.len() / 2], start.elapsed().as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! Prints, for every instruction set of this machine, the time of `exp`, `tanh` and `sigmoid`.
+//! Prints, for every instruction set of this machine, the time of each elementary function.
 //!
 //! `cargo run --release --example time_elementary`
 //!
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use rnn_rust::Real;
-use rnn_rust::elementary::{exp, sigmoid, tanh};
+use rnn_rust::elementary::{exp, expm1, log1p_unit, sigmoid, softplus, tanh};
 use rnn_rust::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
 
 #[derive(Clone, Copy, Debug)]
@@ -17,15 +17,24 @@ enum Function {
     Exp,
     Tanh,
     Sigmoid,
+    Expm1,
+    Log1pUnit,
+    Softplus,
 }
 
 impl Function {
+    const ALL: [Self; 6] =
+        [Self::Exp, Self::Tanh, Self::Sigmoid, Self::Expm1, Self::Log1pUnit, Self::Softplus];
+
     #[inline(always)]
     fn of<V: Lanes>(self, x: V) -> V {
         match self {
             Self::Exp => exp(x),
             Self::Tanh => tanh(x),
             Self::Sigmoid => sigmoid(x),
+            Self::Expm1 => expm1(x),
+            Self::Log1pUnit => log1p_unit(x),
+            Self::Softplus => softplus(x),
         }
     }
 }
@@ -55,6 +64,9 @@ impl<T: Real, S: Simd> Kernel<S> for Throughput<'_, T> {
                 Function::Exp => apply(simd, source, target, exp),
                 Function::Tanh => apply(simd, source, target, tanh),
                 Function::Sigmoid => apply(simd, source, target, sigmoid),
+                Function::Expm1 => apply(simd, source, target, expm1),
+                Function::Log1pUnit => apply(simd, source, target, log1p_unit),
+                Function::Softplus => apply(simd, source, target, softplus),
             }
             black_box(&mut *target);
         }
@@ -105,13 +117,13 @@ fn best(mut measure: impl FnMut() -> f64) -> f64 {
 }
 
 fn print_level<T: Real>(level: Level, name: &str, argument: T) {
-    for function in [Function::Exp, Function::Tanh, Function::Sigmoid] {
+    for function in Function::ALL {
         let source = vec![argument; GROUPS * 64 / size_of::<T>()];
         let mut target = source.clone();
         let throughput = best(|| dispatch(level, Throughput(function, &source, &mut target)));
         let latency = best(|| dispatch(level, Latency(function, argument)));
         println!(
-            "{:<9} {name} {:<8} {throughput:7.2} ns throughput {latency:7.2} ns latency",
+            "{:<9} {name} {:<9} {throughput:7.2} ns throughput {latency:7.2} ns latency",
             level.name(),
             format!("{function:?}").to_lowercase()
         );

@@ -4,15 +4,18 @@ Requires mpmath (1.3 or newer). Run from the crate's folder:
 
     python3 scripts/derive_coefficients.py > src/elementary/coefficients.rs
 
-Every function reduces its argument to a small r and evaluates
+Exponentials reduce their argument to a small r, the logarithm its argument u to s = u / (2 + u):
 
-    e^r - 1 = r + r^2 / 2 + r^3 Q(r),
+    e^r - 1    = r + r^2 / 2 + r^3 Q(r)
+    ln (1 + u) = 2 atanh s = 2 s + s^3 A(s^2)
 
-where Q is the polynomial whose largest *relative* error in e^r - 1 is smallest (Remez exchange).
-Relative, because tanh of a tiny argument is as accurate as e^r - 1 is.
+where Q and A are the polynomials whose largest *relative* error in the value is smallest (Remez
+exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is.
 """
 
 import struct
+from collections.abc import Callable
+from typing import NamedTuple
 
 import mpmath as mp
 
@@ -28,35 +31,64 @@ R_MIN = -LN2 / 2
 R_MAX = (mp.mpf("0.5") - TANH_SHIFT) * LN2 + mp.mpf("0.005")
 
 
-def target(r):
+class Approximated(NamedTuple):
+    """A function that a polynomial approximates between two bounds, where errors count `weight`."""
+
+    target: Callable
+    weight: Callable
+    low: mp.mpf
+    high: mp.mpf
+
+
+def expm1_rest(r):
     """(e^r - 1 - r - r^2 / 2) / r^3, by its series near zero, where the formula cancels."""
     if abs(r) < mp.mpf("0.05"):
         return mp.fsum(r**k / mp.factorial(k + 3) for k in range(24))
     return (mp.expm1(r) - r - r**2 / 2) / r**3
 
 
-def weight(r):
+def expm1_weight(r):
     """Turn an error of Q into a relative error of e^r - 1."""
     return mp.mpf(0) if r == 0 else abs(r**3 / mp.expm1(r))
 
 
-def best_on(reference):
+def atanh_rest(w):
+    """(2 atanh s - 2 s) / s^3 for w = s^2, by its series near zero, where the formula cancels."""
+    if w < mp.mpf("0.01"):
+        return mp.fsum(2 * w**k / (2 * k + 3) for k in range(40))
+    s = mp.sqrt(w)
+    return (2 * mp.atanh(s) - 2 * s) / s**3
+
+
+def atanh_weight(w):
+    """Turn an error of A into a relative error of 2 atanh s."""
+    s = mp.sqrt(w)
+    return mp.mpf(0) if w == 0 else s**3 / (2 * mp.atanh(s))
+
+
+EXPM1 = Approximated(expm1_rest, expm1_weight, R_MIN, R_MAX)
+# s of the logarithm is at most 1/3.
+ATANH = Approximated(atanh_rest, atanh_weight, mp.mpf(0), mp.mpf(1) / 9)
+
+
+def best_on(function, reference):
     """Return the polynomial whose weighted error alternates evenly over the reference points."""
     count = len(reference)
     rows, right = mp.matrix(count, count), mp.matrix(count, 1)
     for i, r in enumerate(reference):
         for k in range(count - 1):
             rows[i, k] = r**k
-        rows[i, count - 1] = (-1) ** i / weight(r)
-        right[i] = target(r)
+        rows[i, count - 1] = (-1) ** i / function.weight(r)
+        right[i] = function.target(r)
     return list(mp.lu_solve(rows, right)[: count - 1])
 
 
-def extrema(coefficients, grid):
+def extrema(function, coefficients, grid):
     """(r, error) of the largest error in every run of equal sign."""
     points = []
     for r in grid:
-        error = (mp.polyval(coefficients[::-1], r) - target(r)) * weight(r)
+        error = mp.polyval(coefficients[::-1], r) - function.target(r)
+        error *= function.weight(r)
         if error == 0:
             continue
         if points and (points[-1][1] > 0) == (error > 0):
@@ -67,16 +99,16 @@ def extrema(coefficients, grid):
     return points
 
 
-def remez(degree):
+def remez(function, degree):
     """Coefficients, lowest first, and the largest relative error."""
-    middle, half = (R_MAX + R_MIN) / 2, (R_MAX - R_MIN) / 2
+    middle, half = (function.high + function.low) / 2, (function.high - function.low) / 2
     grid = [middle - half * mp.cos(mp.pi * (i + mp.mpf("0.5")) / 4000) for i in range(4000)]
     reference = [middle - half * mp.cos(mp.pi * i / (degree + 1)) for i in range(degree + 2)]
     # The weight vanishes at zero, where an error of a given size cannot be asked for.
-    reference = [r if abs(r) > half / 20 else half / 10 for r in reference]
+    reference = [r if abs(r) > half / 100 else half / 100 for r in reference]
     for _ in range(40):
-        coefficients = best_on(reference)
-        points = extrema(coefficients, grid)
+        coefficients = best_on(function, reference)
+        points = extrema(function, coefficients, grid)
         while len(points) > degree + 2:
             points.pop(0 if abs(points[0][1]) < abs(points[-1][1]) else -1)
         if len(points) < degree + 2:
@@ -102,9 +134,10 @@ def literal(value, kind):
     return repr(float(next(text for text in texts if round_to(float(text), kind) == value)))
 
 
-def constants(kind, degree, precision, exponents, exponent_bits):
+def constants(kind, degrees, precision, exponents, exponent_bits):
     """One impl block; `exponents` are the largest of a finite and the least of a nonzero power."""
-    coefficients, error = remez(degree)
+    coefficients, error = remez(EXPM1, degrees[0])
+    logarithm, logarithm_error = remez(ATANH, degrees[1])
     # ln2 = high + low, where high has so few bits that n * high is exact.
     scale = mp.mpf(2) ** (precision - exponent_bits)
     high = mp.floor(LN2 * scale) / scale
@@ -117,12 +150,20 @@ def constants(kind, degree, precision, exponents, exponent_bits):
         "TANH_SHIFT": TANH_SHIFT,
         "TANH_SMALL": TANH_SMALL,
     }
-    lines = [f"// Largest relative error of the polynomial: 2^{float(mp.log(error, 2)):.1f}."]
+    bits = [f"2^{float(mp.log(size, 2)):.1f}" for size in (error, logarithm_error)]
+    lines = [
+        f"// Largest relative errors of the polynomials: {bits[0]} (EXPM1), {bits[1]} (ATANH)."
+    ]
     lines += [f"impl Constants for {kind} {{"]
     lines += [f"    const LOG2_E: Self = std::{kind}::consts::LOG2_E;"]
     lines += [f"    const {name}: Self = {literal(v, kind)};" for name, v in values.items()]
-    for name, part in (("EVEN", coefficients[0::2]), ("ODD", coefficients[1::2])):
-        lines += [f"    const EXPM1_{name}: &'static [Self] = &["]
+    polynomials = {
+        "EXPM1_EVEN": coefficients[0::2],
+        "EXPM1_ODD": coefficients[1::2],
+        "ATANH": logarithm,
+    }
+    for name, part in polynomials.items():
+        lines += [f"    const {name}: &'static [Self] = &["]
         lines += [f"        {literal(value, kind)}," for value in part]
         lines += ["    ];"]
     return "\n".join([*lines, "}"])
@@ -131,7 +172,7 @@ def constants(kind, degree, precision, exponents, exponent_bits):
 HEADER = """//! Constants of the elementary functions; printed by `scripts/derive_coefficients.py`.
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
-/// What [`super::exp`], [`super::tanh`] and [`super::sigmoid`] need to know of an element type.
+/// What the functions of the [module](super) need to know of an element type.
 pub trait Constants: Sized + 'static {
     /// 1 / ln 2
     const LOG2_E: Self;
@@ -153,11 +194,13 @@ pub trait Constants: Sized + 'static {
     const EXPM1_EVEN: &'static [Self];
     /// Coefficients of r¹, r³, r⁵ … of Q.
     const EXPM1_ODD: &'static [Self];
+    /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
+    const ATANH: &'static [Self];
 }
 """
 
 if __name__ == "__main__":
     print(HEADER)
-    print(constants("f32", 4, 24, (128, -150), 8))
+    print(constants("f32", (4, 3), 24, (128, -150), 8))
     print()
-    print(constants("f64", 9, 53, (1024, -1075), 11))
+    print(constants("f64", (9, 9), 53, (1024, -1075), 11))

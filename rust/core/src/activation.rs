@@ -1,7 +1,7 @@
 //! Activations, each value beside its derivative.
 //!
-//! The derivative is taken from the activated value `a = act(z)`, so that backpropagation needs
-//! no pre-activations:
+//! The derivative is taken from the activated value `a = act(z)` wherever that determines it, so that
+//! backpropagation needs no pre-activations:
 //!
 //! | name | a = act(z) | da/dz |
 //! |---|---|---|
@@ -9,8 +9,17 @@
 //! | tanh | tanh z | 1 − a² |
 //! | sigmoid | 1 / (1 + e⁻ᶻ) | a (1 − a) |
 //! | relu | max(z, 0) | 1 if a > 0, else 0 |
+//! | elu | z if z > 0, else eᶻ − 1 | 1 if a > 0, else 1 + a |
+//! | leaky_relu | z if z > 0, else z / 100 | 1 if a > 0, else 1 / 100 |
+//! | softplus | ln (1 + eᶻ) | 1 − e⁻ᵃ |
+//! | softsign | z / (1 + ∣z∣) | (1 − ∣a∣)² |
+//! | silu | z σ(z), σ the sigmoid | σ(z) + a (1 − σ(z)) |
+//!
+//! A NaN stays NaN under each: a diverged state must show in the loss.
 
-use crate::elementary::{sigmoid, tanh};
+use std::sync::LazyLock;
+
+use crate::elementary::{expm1, sigmoid, softplus, tanh};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::simd::Lanes;
@@ -26,58 +35,86 @@ pub enum Activation {
     Sigmoid,
     /// max(z, 0)
     Relu,
+    /// z if z > 0, else eᶻ − 1 (Clevert et al., 2015, with α = 1)
+    Elu,
+    /// z if z > 0, else z / 100 (Maas et al., 2013)
+    LeakyRelu,
+    /// ln (1 + eᶻ)
+    Softplus,
+    /// z / (1 + |z|)
+    Softsign,
+    /// z / (1 + e⁻ᶻ) (Elfwing et al., 2017)
+    Silu,
 }
+
+/// da/dz of the leaky rectifier for negative z.
+const SLOPE: f64 = 0.01;
 
 impl Activation {
     /// Every activation with its name.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("identity", Self::Identity),
         ("tanh", Self::Tanh),
         ("sigmoid", Self::Sigmoid),
         ("relu", Self::Relu),
+        ("elu", Self::Elu),
+        ("leaky_relu", Self::LeakyRelu),
+        ("softplus", Self::Softplus),
+        ("softsign", Self::Softsign),
+        ("silu", Self::Silu),
     ];
 
     /// The activation of that name; [`Error::Parameter`] if there is none.
     pub fn from_name(what: &'static str, name: &str) -> Result<Self> {
+        static EXPECTED: LazyLock<String> = LazyLock::new(|| {
+            format!("one of {}", Activation::ALL.map(|(name, _)| name).join(", "))
+        });
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found.map(|&(_, activation)| activation).ok_or_else(|| Error::Parameter {
             what,
-            expected: "one of identity, tanh, sigmoid, relu",
+            expected: EXPECTED.as_str(),
             got: format!("{name:?}"),
         })
     }
 
     /// `act(z)`
-    #[inline(always)]
     pub fn value<T: Real>(self, z: T) -> T {
+        let positive = z > T::ZERO;
+        let size = if positive { z } else { -z };
         match self {
             Self::Identity => z,
             Self::Tanh => z.tanh(),
             Self::Sigmoid => T::ONE / (T::ONE + (-z).exp()),
-            // NaN stays NaN: a diverged state must show in the loss.
-            Self::Relu => {
-                if z < T::ZERO {
-                    T::ZERO
-                } else {
-                    z
-                }
-            }
+            Self::Relu if z < T::ZERO => T::ZERO,
+            Self::Relu => z,
+            Self::Elu if positive => z,
+            Self::Elu => z.exp_m1(),
+            Self::LeakyRelu if positive => z,
+            Self::LeakyRelu => T::from_f64(SLOPE) * z,
+            Self::Softplus if positive => z + (-z).exp().ln_1p(),
+            Self::Softplus => z.exp().ln_1p(),
+            Self::Softsign => z / (T::ONE + size),
+            Self::Silu => z / (T::ONE + (-z).exp()),
         }
     }
 
-    /// `act'(z)` from `a = act(z)`
-    #[inline(always)]
-    pub fn derivative<T: Real>(self, a: T) -> T {
+    /// `act'(z)` from z and `a = act(z)`
+    pub fn derivative<T: Real>(self, z: T, a: T) -> T {
+        let positive = a > T::ZERO;
+        let size = if positive { a } else { -a };
         match self {
             Self::Identity => T::ONE,
             Self::Tanh => T::ONE - a * a,
             Self::Sigmoid => a * (T::ONE - a),
-            Self::Relu => {
-                if a > T::ZERO {
-                    T::ONE
-                } else {
-                    T::ZERO
-                }
+            Self::Relu | Self::Elu | Self::LeakyRelu if positive => T::ONE,
+            Self::Relu => T::ZERO,
+            Self::Elu => T::ONE + a,
+            Self::LeakyRelu => T::from_f64(SLOPE),
+            Self::Softplus => -(-a).exp_m1(),
+            Self::Softsign => (T::ONE - size) * (T::ONE - size),
+            Self::Silu => {
+                let gate = Self::Sigmoid.value(z);
+                gate + a * (T::ONE - gate)
             }
         }
     }
@@ -104,20 +141,58 @@ impl Activation {
                     *z = z.max(z.same(V::Elem::ZERO));
                 }
             }
+            Self::Elu => {
+                for z in groups {
+                    let zero = z.same(V::Elem::ZERO);
+                    *z = V::select(z.gt(zero), *z, expm1(z.min(zero)));
+                }
+            }
+            Self::LeakyRelu => {
+                for z in groups {
+                    let leak = *z * z.same(V::Elem::from_f64(SLOPE));
+                    *z = V::select(z.gt(z.same(V::Elem::ZERO)), *z, leak);
+                }
+            }
+            Self::Softplus => {
+                for z in groups {
+                    *z = softplus(*z);
+                }
+            }
+            Self::Softsign => {
+                for z in groups {
+                    *z = *z / (z.abs() + z.same(V::Elem::ONE));
+                }
+            }
+            Self::Silu => {
+                for z in groups {
+                    *z = *z * sigmoid(*z);
+                }
+            }
         }
     }
 
-    /// `factor · act'(z)` from `a = act(z)`.
+    /// `factor · act'(z)` from z and `a = act(z)`; but for silu, a suffices.
     #[inline(always)]
-    pub(crate) fn times_derivative<V: Lanes>(self, factor: V, a: V) -> V {
-        let one = a.same(V::Elem::ONE);
+    pub(crate) fn times_derivative<V: Lanes>(self, factor: V, z: V, a: V) -> V {
+        let (zero, one) = (a.same(V::Elem::ZERO), a.same(V::Elem::ONE));
         match self {
             Self::Identity => factor,
             Self::Tanh => factor * a.fnma(a, one),
             Self::Sigmoid => factor * (a * (one - a)),
-            Self::Relu => {
-                let zero = a.same(V::Elem::ZERO);
-                V::select(a.gt(zero), factor, zero)
+            Self::Relu => V::select(a.gt(zero), factor, zero),
+            Self::Elu => factor * V::select(a.gt(zero), one, a + one),
+            Self::LeakyRelu => {
+                let leak = factor * a.same(V::Elem::from_f64(SLOPE));
+                V::select(a.gt(zero), factor, leak)
+            }
+            Self::Softplus => factor * -expm1(-a),
+            Self::Softsign => {
+                let rest = one - a.abs();
+                factor * (rest * rest)
+            }
+            Self::Silu => {
+                let gate = sigmoid(z);
+                factor * a.fma(one - gate, gate)
             }
         }
     }
@@ -126,17 +201,75 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::{Kernel, Level, Simd, Task, dispatch};
+
+    const POINTS: [f64; 8] = [-30.0, -3.0, -0.7, -1e-3, 1e-3, 0.4, 2.5, 30.0];
 
     #[test]
     fn derivatives_equal_central_differences() {
         for (name, act) in Activation::ALL {
-            for z in [-3.0, -0.7, -1e-3, 1e-3, 0.4, 2.5f64] {
+            for z in POINTS {
                 let h = 1e-6;
                 let slope = (act.value(z + h) - act.value(z - h)) / (2.0 * h);
-                let exact = act.derivative(act.value(z));
-                assert!((slope - exact).abs() < 1e-9, "{name} at {z}: {slope} against {exact}");
+                let exact = act.derivative(z, act.value(z));
+                assert!((slope - exact).abs() < 1e-8, "{name} at {z}: {slope} against {exact}");
             }
         }
+    }
+
+    #[test]
+    fn only_those_that_say_so_need_z() {
+        for (name, act) in Activation::ALL {
+            for z in POINTS {
+                let a = act.value(z);
+                let same = act.derivative(z, a).to_bits() == act.derivative(a, a).to_bits();
+                assert!(same || act == Activation::Silu, "{name} at {z}");
+            }
+        }
+    }
+
+    /// The value of one number and 3 times its derivative, in every lane.
+    struct OfGroups<T>(Activation, T);
+
+    impl<T: Real> Task for OfGroups<T> {
+        type Output = [T; 2];
+        fn run<S: Simd>(self, simd: S) -> [T; 2] {
+            simd.vectorize(self)
+        }
+    }
+
+    impl<T: Real, S: Simd> Kernel<S> for OfGroups<T> {
+        type Output = [T; 2];
+        #[inline(always)]
+        fn run(self, simd: S) -> [T; 2] {
+            let z = simd.splat(self.1);
+            let mut a = [z];
+            self.0.apply(&mut a);
+            let three = simd.splat(T::from_f64(3.0));
+            [a[0].first(), self.0.times_derivative(three, z, a[0]).first()]
+        }
+    }
+
+    fn lanes_agree<T: Real>(tolerance: f64) {
+        for (name, act) in Activation::ALL {
+            for (level, z) in Level::available().into_iter().flat_map(|l| POINTS.map(|z| (l, z))) {
+                let z = T::from_f64(z);
+                let a = act.value(z);
+                let expected = [a, T::from_f64(3.0) * act.derivative(z, a)];
+                let got = dispatch(level, OfGroups(act, z));
+                for (got, expected) in got.iter().zip(expected) {
+                    let error = (got.to_f64() - expected.to_f64()).abs();
+                    let bound = tolerance * (1.0 + expected.to_f64().abs());
+                    assert!(error <= bound, "{level} {name} at {z}: {got} for {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_agree_with_the_textbook() {
+        lanes_agree::<f64>(1e-14);
+        lanes_agree::<f32>(1e-6);
     }
 
     #[test]
@@ -145,13 +278,19 @@ mod tests {
             assert_eq!(Activation::from_name("activation", name), Ok(act));
         }
         let error = Activation::from_name("activation", "swish").unwrap_err();
-        assert!(error.to_string().contains("activation must be one of"), "{error}");
+        let text = "activation must be one of identity, tanh, sigmoid, relu, elu, leaky_relu, \
+                    softplus, softsign, silu, got \"swish\"";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]
     fn nan_passes_through() {
         for (name, act) in Activation::ALL {
             assert!(act.value(f64::NAN).is_nan(), "{name}");
+            for level in Level::available() {
+                let [a, _] = dispatch(level, OfGroups(act, f64::NAN));
+                assert!(a.is_nan(), "{level} {name}");
+            }
         }
     }
 }

@@ -1,20 +1,25 @@
 //! `Sequences`: a borrowed data set of ragged sequences, one row per observed timestep.
 
 use crate::error::{Result, check_shape};
+use crate::plan::Segment;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a, T> {
     features: &'a [T],
     labels: &'a [T],
+    weights: &'a [T],
     offsets: &'a [i64],
     input_size: usize,
-    output_size: usize,
+    label_columns: usize,
 }
 
 impl<'a, T> Sequences<'a, T> {
-    /// A data set of `N` rows: `features (N, F)`, `labels (N, L)` and `offsets (S + 1,)`, all
+    /// A data set of `N` rows: `features (N, F)`, `labels (N, C)` and `offsets (S + 1,)`, all
     /// row-major; sequence `s` is rows `offsets[s]..offsets[s + 1]`.
+    ///
+    /// C is L, or 1 for class numbers. With a readout of whole sequences the label of a sequence
+    /// stands in its last row, and NaN in the others.
     ///
     /// `labels` may be empty where none are needed. [`crate::Error::Shape`] if the sizes do not
     /// fit or the offsets do not run from 0 to `N`, each above the last.
@@ -22,7 +27,7 @@ impl<'a, T> Sequences<'a, T> {
         features: &'a [T],
         labels: &'a [T],
         offsets: &'a [i64],
-        (input_size, output_size): (usize, usize),
+        (input_size, label_columns): (usize, usize),
     ) -> Result<Self> {
         let rows = features.len().checked_div(input_size).unwrap_or(0);
         check_shape(
@@ -32,9 +37,9 @@ impl<'a, T> Sequences<'a, T> {
             format_args!("{} numbers", features.len()),
         )?;
         check_shape(
-            labels.is_empty() || labels.len() == rows * output_size,
+            labels.is_empty() || labels.len() == rows * label_columns,
             "labels",
-            format_args!("{rows} rows of {output_size}"),
+            format_args!("{rows} rows of {label_columns}"),
             format_args!("{} numbers", labels.len()),
         )?;
         check_shape(
@@ -56,7 +61,18 @@ impl<'a, T> Sequences<'a, T> {
             "each above the last",
             format_args!("no increase after position {}", bad.unwrap_or(0)),
         )?;
-        Ok(Self { features, labels, offsets, input_size, output_size })
+        Ok(Self { features, labels, weights: &[], offsets, input_size, label_columns })
+    }
+
+    /// The same with a weight for each label, `(N, C)`: finite, and at least 0.
+    pub fn with_weights(self, weights: &'a [T]) -> Result<Self> {
+        check_shape(
+            weights.len() == self.labels.len(),
+            "weights",
+            format_args!("{} numbers, one for each label", self.labels.len()),
+            weights.len(),
+        )?;
+        Ok(Self { weights, ..self })
     }
 
     /// The number of sequences.
@@ -76,7 +92,7 @@ impl<'a, T> Sequences<'a, T> {
 
     /// Whether every row has labels (present or NaN).
     pub fn has_labels(&self) -> bool {
-        self.labels.len() == self.rows() * self.output_size
+        self.labels.len() == self.rows() * self.label_columns
     }
 
     /// Feature columns, `F`.
@@ -84,9 +100,14 @@ impl<'a, T> Sequences<'a, T> {
         self.input_size
     }
 
-    /// Label columns, `L`.
-    pub fn output_size(&self) -> usize {
-        self.output_size
+    /// Label columns, `C`.
+    pub fn label_columns(&self) -> usize {
+        self.label_columns
+    }
+
+    /// Whether labels have weights.
+    pub fn has_weights(&self) -> bool {
+        !self.weights.is_empty()
     }
 
     /// The rows of sequence `s`.
@@ -110,15 +131,53 @@ impl<'a, T> Sequences<'a, T> {
 
     /// The features of sequence `s`, `(T, F)`.
     pub fn features(&self, s: usize) -> &'a [T] {
-        let rows = self.range(s);
-        &self.features[rows.start * self.input_size..rows.end * self.input_size]
+        part(self.features, self.range(s), self.input_size)
     }
 
-    /// The labels of sequence `s`, `(T, L)`.
+    /// The labels of sequence `s`, `(T, C)`.
     pub fn labels(&self, s: usize) -> &'a [T] {
-        let rows = self.range(s);
-        &self.labels[rows.start * self.output_size..rows.end * self.output_size]
+        part(self.labels, self.range(s), self.label_columns)
     }
+
+    /// The weights of its labels, `(T, C)`; empty where there are none.
+    pub fn weights(&self, s: usize) -> &'a [T] {
+        if self.weights.is_empty() {
+            &[]
+        } else {
+            part(self.weights, self.range(s), self.label_columns)
+        }
+    }
+
+    /// The rows of a piece of a sequence: features, labels and weights.
+    pub(crate) fn piece(&self, piece: Segment) -> Piece<'a, T> {
+        let start = self.offsets[piece.sequence as usize] as usize + piece.from as usize;
+        let rows = start..start + piece.steps as usize;
+        Piece {
+            features: part(self.features, rows.clone(), self.input_size),
+            labels: if self.labels.is_empty() {
+                &[]
+            } else {
+                part(self.labels, rows.clone(), self.label_columns)
+            },
+            weights: if self.weights.is_empty() {
+                &[]
+            } else {
+                part(self.weights, rows, self.label_columns)
+            },
+        }
+    }
+}
+
+/// Some steps of a sequence.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece<'a, T> {
+    pub(crate) features: &'a [T],
+    pub(crate) labels: &'a [T],
+    pub(crate) weights: &'a [T],
+}
+
+fn part<T>(values: &[T], rows: std::ops::Range<usize>, columns: usize) -> &[T] {
+    &values[rows.start * columns..rows.end * columns]
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub enum Error {
     /// A slice or size does not fit the network or the other arguments.
     Shape {
         /// The argument, for example `features`.
-        what: &'static str,
+        what: String,
         /// What would have fitted.
         expected: String,
         /// What came.
@@ -69,12 +69,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// `Ok` when `holds`, else the shape error that the other arguments describe.
 pub(crate) fn check_shape(
     holds: bool,
-    what: &'static str,
+    what: &str,
     expected: impl fmt::Display,
     got: impl fmt::Display,
 ) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::Shape { what, expected: expected.to_string(), got: got.to_string() })
+    Err(Error::Shape {
+        what: what.to_owned(),
+        expected: expected.to_string(),
+        got: got.to_string(),
+    })
 }

@@ -2,7 +2,7 @@
 //! an `f32` and an `f64` network of one seed start from the same numbers.
 
 use crate::error::{Error, Result};
-use crate::layout::{Shape, Tensor};
+use crate::layout::{Layout, Role};
 use crate::rng::{Purpose, Rng};
 
 /// How the weights of a new network are drawn.
@@ -35,24 +35,33 @@ impl Init {
         }
     }
 
-    /// The initial values of `tensor`, row-major in the shape that users see.
-    pub fn values(self, tensor: Tensor, shape: Shape, seed: u64) -> Vec<f64> {
+    /// The initial values of a tensor, row-major in the shape that users see.
+    ///
+    /// Fans and orthogonal matrices are those of one gate.
+    pub fn values(self, layout: &Layout, tensor: usize, seed: u64) -> Vec<f64> {
         let mut rng = Rng::new(seed, Purpose::Weights, tensor as u64);
-        let dimensions = tensor.dimensions(shape);
+        let hidden = layout.config().shape.hidden;
+        let gates = layout.config().cell.gates();
+        let tensor = &layout.tensors()[tensor];
+        let count = tensor.dimensions().iter().product();
         let mut uniform = |bound: f64| -> Vec<f64> {
-            let count = dimensions.iter().product();
             (0..count).map(|_| bound * (2.0 * rng.uniform() - 1.0)).collect()
         };
-        match (self, dimensions.as_slice()) {
-            (Self::Pytorch, _) => uniform(1.0 / (shape.hidden as f64).sqrt()),
-            (Self::Uniform, _) => uniform(1.0),
-            (_, [length]) => vec![0.0; *length],
-            (Self::Orthogonal, _) if tensor == Tensor::WeightHh => {
-                orthogonal(shape.hidden, &mut rng)
+        match (self, tensor.role(), tensor.dimensions()) {
+            (Self::Pytorch, ..) => uniform(1.0 / (hidden as f64).sqrt()),
+            (Self::Uniform, ..) => uniform(1.0),
+            (_, _, [_]) => vec![0.0; count],
+            (Self::Orthogonal, Role::RecurrentWeight, _) => {
+                (0..gates).flat_map(|_| orthogonal(hidden, &mut rng)).collect()
             }
-            (_, matrix) => uniform((6.0 / matrix.iter().sum::<usize>() as f64).sqrt()),
+            (_, Role::HeadWeight, fans) => glorot(&mut uniform, fans[0] + fans[1]),
+            (_, _, fans) => glorot(&mut uniform, fans[0] / gates + fans[1]),
         }
     }
+}
+
+fn glorot(uniform: &mut impl FnMut(f64) -> Vec<f64>, fans: usize) -> Vec<f64> {
+    uniform((6.0 / fans as f64).sqrt())
 }
 
 /// An `n × n` orthogonal matrix, uniform over all of them: the Q of a Gaussian matrix's QR
@@ -77,8 +86,17 @@ fn orthogonal(n: usize, rng: &mut Rng) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Activation, Cell, Config, Shape};
 
-    const SHAPE: Shape = Shape { input: 7, hidden: 25, output: 3 };
+    fn layout() -> Layout {
+        let shape = Shape { input: 7, hidden: 25, output: 3 };
+        let config = Config::new(shape, Cell::Elman(Activation::Tanh));
+        Layout::new::<f64>(&config).unwrap()
+    }
+
+    const WEIGHT_IH: usize = 0;
+    const WEIGHT_HH: usize = 1;
+    const BIAS: usize = 2;
 
     fn largest(values: &[f64]) -> f64 {
         values.iter().fold(0.0, |m, v| f64::max(m, v.abs()))
@@ -86,7 +104,7 @@ mod tests {
 
     #[test]
     fn bounds_are_those_of_the_literature() {
-        let weights = |init: Init| init.values(Tensor::WeightIh, SHAPE, 1);
+        let weights = |init: Init| init.values(&layout(), WEIGHT_IH, 1);
         for (init, bound) in [
             (Init::Pytorch, 0.2),
             (Init::Uniform, 1.0),
@@ -95,14 +113,14 @@ mod tests {
             let largest = largest(&weights(init));
             assert!(largest <= bound && largest > 0.95 * bound, "{init:?}: {largest}");
         }
-        assert_eq!(largest(&Init::GlorotUniform.values(Tensor::Bias, SHAPE, 1)), 0.0);
-        assert!(largest(&Init::Pytorch.values(Tensor::Bias, SHAPE, 1)) > 0.1);
+        assert_eq!(largest(&Init::GlorotUniform.values(&layout(), BIAS, 1)), 0.0);
+        assert!(largest(&Init::Pytorch.values(&layout(), BIAS, 1)) > 0.1);
     }
 
     #[test]
     fn orthogonal_rows_are_orthonormal() {
-        let q = Init::Orthogonal.values(Tensor::WeightHh, SHAPE, 5);
-        let n = SHAPE.hidden;
+        let q = Init::Orthogonal.values(&layout(), WEIGHT_HH, 5);
+        let n = 25;
         for i in 0..n {
             for j in 0..n {
                 let dot: f64 = (0..n).map(|k| q[i * n + k] * q[j * n + k]).sum();
@@ -113,9 +131,9 @@ mod tests {
 
     #[test]
     fn seeds_and_tensors_have_streams_of_their_own() {
-        let draw = |tensor, seed| Init::Uniform.values(tensor, SHAPE, seed);
-        assert_eq!(draw(Tensor::Bias, 4), draw(Tensor::Bias, 4));
-        assert_ne!(draw(Tensor::Bias, 4), draw(Tensor::Bias, 5));
-        assert_ne!(draw(Tensor::Bias, 4), draw(Tensor::WeightHh, 4)[..25]);
+        let draw = |tensor, seed| Init::Uniform.values(&layout(), tensor, seed);
+        assert_eq!(draw(BIAS, 4), draw(BIAS, 4));
+        assert_ne!(draw(BIAS, 4), draw(BIAS, 5));
+        assert_ne!(draw(BIAS, 4), draw(WEIGHT_HH, 4)[..25]);
     }
 }

@@ -1,13 +1,14 @@
 //! Where each weight lives: one flat buffer, rows padded to whole groups of lanes.
 //!
-//! Users see PyTorch's shapes, `(outputs, inputs)`. The engine keeps weights that are multiplied
-//! by an input *input-major*, one padded row of hidden units per input, so that a product is a sum
-//! of rows and needs no horizontal sums. This file alone knows both views.
+//! Users see PyTorch's names and shapes, `(outputs, inputs)`. The engine keeps weights that are
+//! multiplied by an input *input-major*, one row of padded gates per input, so that a product is a
+//! sum of rows and needs no horizontal sums. This file alone knows both views.
 
 use std::ops::Range;
 
-use crate::activation::Activation;
 use crate::error::{Result, check_shape};
+use crate::network::Config;
+use crate::packing::{Columns, Packing, Weight};
 use crate::real::Real;
 
 /// The sizes of a network.
@@ -15,121 +16,201 @@ use crate::real::Real;
 pub struct Shape {
     /// Features per timestep, `I`.
     pub input: usize,
-    /// Hidden units, `H`.
+    /// Hidden units of a layer and direction, `H`.
     pub hidden: usize,
-    /// Outputs per timestep, `L`.
+    /// Outputs, `L`.
     pub output: usize,
 }
 
-/// The tensors of a network, in their order in the flat buffer.
+/// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tensor {
-    /// `weight_ih_l0 (H, I)`
-    WeightIh,
-    /// `weight_hh_l0 (H, H)`
-    WeightHh,
-    /// `bias_l0 (H,)`
+pub enum Role {
+    /// `weight_ih (G·H, inputs)`
+    InputWeight,
+    /// `weight_hh (G·H, H)`
+    RecurrentWeight,
+    /// `bias (G·H,)`
     Bias,
-    /// `head.weight (L, H)`
+    /// `bias_hn (H,)` of a GRU that resets after the product.
+    CandidateBias,
+    /// `head.weight (L, D·H)`
     HeadWeight,
     /// `head.bias (L,)`
     HeadBias,
 }
 
-impl Tensor {
-    /// Every tensor.
-    pub const ALL: [Self; 5] =
-        [Self::WeightIh, Self::WeightHh, Self::Bias, Self::HeadWeight, Self::HeadBias];
+/// One tensor: its name and shape for users, its place for the engine.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    name: String,
+    role: Role,
+    dimensions: Vec<usize>,
+    start: usize,
+    /// Rows in the buffer, and what they are made of.
+    rows: usize,
+    columns: Columns,
+}
 
-    /// The name in a state dict.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WeightIh => "weight_ih_l0",
-            Self::WeightHh => "weight_hh_l0",
-            Self::Bias => "bias_l0",
-            Self::HeadWeight => "head.weight",
-            Self::HeadBias => "head.bias",
-        }
+impl Tensor {
+    /// The name in a state dict, as PyTorch has it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// `[rows, columns]` of a matrix or `[length]` of a vector, as users see it.
-    pub fn dimensions(self, shape: Shape) -> Vec<usize> {
-        match self {
-            Self::WeightIh => vec![shape.hidden, shape.input],
-            Self::WeightHh => vec![shape.hidden, shape.hidden],
-            Self::Bias => vec![shape.hidden],
-            Self::HeadWeight => vec![shape.output, shape.hidden],
-            Self::HeadBias => vec![shape.output],
-        }
+    pub fn dimensions(&self) -> &[usize] {
+        &self.dimensions
+    }
+
+    pub(crate) fn columns(&self) -> Columns {
+        self.columns
+    }
+
+    /// The groups that its gradient takes in a packing.
+    pub(crate) fn groups<P: Packing>(&self, lanes: usize) -> usize {
+        self.rows * self.columns.groups::<P>(lanes)
     }
 }
 
-/// The place of every tensor in the flat buffer of a network of one shape.
+/// The place of every tensor in the flat buffer of a network.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    shape: Shape,
-    stride: usize,
-    starts: [usize; 6],
+    config: Config,
+    lanes: usize,
+    tensors: Vec<Tensor>,
+    len: usize,
 }
 
 impl Layout {
     /// The layout for elements of type `T`; none if there are more weights than addresses.
-    pub fn new<T: Real>(shape: Shape) -> Option<Self> {
-        let padded = |n: usize| n.checked_next_multiple_of(T::LANES);
-        let stride = padded(shape.hidden)?;
-        let sizes = [
-            shape.input.checked_mul(stride)?,
-            shape.hidden.checked_mul(stride)?,
-            stride,
-            shape.output.checked_mul(stride)?,
-            padded(shape.output)?,
-        ];
-        let mut starts = [0usize; 6];
-        for (i, &size) in sizes.iter().enumerate() {
-            starts[i + 1] = starts[i].checked_add(size)?;
+    pub fn new<T: Real>(config: &Config) -> Option<Self> {
+        let mut layout = Self { config: *config, lanes: T::LANES, tensors: Vec::new(), len: 0 };
+        let Shape { input, hidden, output } = config.shape;
+        let (directions, gates) = (config.directions(), config.cell.gates());
+        let state = directions.checked_mul(hidden)?;
+        for layer in 0..config.layers {
+            let inputs = if layer == 0 { input } else { state };
+            for direction in 0..directions {
+                let suffix = format!("l{layer}{}", if direction == 0 { "" } else { "_reverse" });
+                let gate_columns = Columns::new(gates, hidden);
+                layout.add(
+                    format!("weight_ih_{suffix}"),
+                    Role::InputWeight,
+                    inputs,
+                    gate_columns,
+                )?;
+                layout.add(
+                    format!("weight_hh_{suffix}"),
+                    Role::RecurrentWeight,
+                    hidden,
+                    gate_columns,
+                )?;
+                layout.add(format!("bias_{suffix}"), Role::Bias, 1, gate_columns)?;
+                if config.cell.has_candidate_bias() {
+                    let columns = Columns::new(1, hidden);
+                    layout.add(format!("bias_hn_{suffix}"), Role::CandidateBias, 1, columns)?;
+                }
+            }
         }
-        Some(Self { shape, stride, starts })
+        let state = Columns::new(directions, hidden);
+        layout.add("head.weight".into(), Role::HeadWeight, output, state)?;
+        layout.add("head.bias".into(), Role::HeadBias, 1, Columns::new(1, output))?;
+        Some(layout)
+    }
+
+    fn add(&mut self, name: String, role: Role, rows: usize, columns: Columns) -> Option<()> {
+        let numbers = columns.parts.checked_mul(columns.width)?;
+        let dimensions = match role {
+            Role::InputWeight | Role::RecurrentWeight => vec![numbers, rows],
+            Role::HeadWeight => vec![rows, numbers],
+            Role::Bias | Role::CandidateBias | Role::HeadBias => vec![numbers],
+        };
+        let padded = columns.width.checked_next_multiple_of(self.lanes)?;
+        let size = padded.checked_mul(columns.parts)?.checked_mul(rows)?;
+        let start = self.len;
+        self.len = start.checked_add(size)?;
+        self.tensors.push(Tensor { name, role, dimensions, start, rows, columns });
+        Some(())
     }
 
     /// Elements in the flat buffer, padding included.
     pub fn len(&self) -> usize {
-        self.starts[5]
+        self.len
     }
 
     /// Whether the buffer is empty; it never is.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
-    /// The sizes that this is the layout of.
-    pub fn shape(&self) -> Shape {
-        self.shape
+    /// The configuration that this is the layout of.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
-    /// Hidden units of a padded row.
-    pub fn stride(&self) -> usize {
-        self.stride
+    /// Every tensor, in its order in the buffer.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
     }
 
-    /// Where `tensor` lies in the flat buffer.
-    pub fn range(&self, tensor: Tensor) -> Range<usize> {
-        let i = tensor as usize;
-        self.starts[i]..self.starts[i + 1]
+    /// The tensors of one layer and direction by their numbers: input weight, recurrent weight,
+    /// bias, and the candidate's bias if there is one.
+    pub(crate) fn direction(&self, layer: usize, direction: usize) -> Range<usize> {
+        let each = 3 + usize::from(self.config.cell.has_candidate_bias());
+        let first = (layer * self.config.directions() + direction) * each;
+        first..first + each
     }
 
-    /// Copies `tensor` out of the flat buffer, row-major in the shape that users see.
-    pub fn unpack<T: Real>(&self, flat: &[T], tensor: Tensor) -> Vec<T> {
+    /// The number of the tensor `head.weight`; that of `head.bias` is the next.
+    pub(crate) fn head(&self) -> usize {
+        self.tensors.len() - 2
+    }
+
+    /// Where tensor number `tensor` lies in the flat buffer.
+    pub fn range(&self, tensor: usize) -> Range<usize> {
+        let Tensor { start, rows, columns, .. } = self.tensors[tensor];
+        start..start + rows * self.stride(columns)
+    }
+
+    /// The elements of a padded row.
+    pub(crate) fn stride(&self, columns: Columns) -> usize {
+        columns.parts * columns.width.next_multiple_of(self.lanes)
+    }
+
+    /// Parts `first..first + parts` of a tensor, as products take it.
+    pub(crate) fn weight<'a, T>(
+        &self,
+        flat: &'a [T],
+        tensor: usize,
+        (first, parts): (usize, usize),
+    ) -> Weight<'a, T> {
+        let columns = self.tensors[tensor].columns;
+        let padded = columns.width.next_multiple_of(self.lanes);
+        Weight {
+            rows: &flat[self.range(tensor)][first * padded..],
+            stride: columns.parts * padded,
+            columns: Columns { parts, ..columns },
+        }
+    }
+
+    /// Copies a tensor out of the flat buffer, row-major in the shape that users see.
+    pub fn unpack<T: Real>(&self, flat: &[T], tensor: usize) -> Vec<T> {
         let part = &flat[self.range(tensor)];
         self.positions(tensor).map(|i| part[i]).collect()
     }
 
     /// Copies `values`, in the shape that users see, into the flat buffer.
-    pub fn pack<T: Real>(&self, flat: &mut [T], tensor: Tensor, values: &[T]) -> Result<()> {
-        let dimensions = tensor.dimensions(self.shape);
+    pub fn pack<T: Real>(&self, flat: &mut [T], tensor: usize, values: &[T]) -> Result<()> {
+        let Tensor { name, dimensions, .. } = &self.tensors[tensor];
         let expected: usize = dimensions.iter().product();
         check_shape(
             values.len() == expected,
-            tensor.name(),
+            name,
             format_args!("{dimensions:?}"),
             format_args!("{} numbers", values.len()),
         )?;
@@ -141,80 +222,188 @@ impl Layout {
     }
 
     /// The position within its tensor's range of each element, in the users' row-major order.
-    fn positions(&self, tensor: Tensor) -> impl Iterator<Item = usize> {
-        let Shape { input, hidden, output } = self.shape;
-        // (rows, columns) as users see them, and how far a step along each moves in the buffer
-        let (rows, columns, by_row, by_column) = match tensor {
-            Tensor::WeightIh => (hidden, input, 1, self.stride),
-            Tensor::WeightHh => (hidden, hidden, 1, self.stride),
-            Tensor::Bias => (1, hidden, 0, 1),
-            Tensor::HeadWeight => (output, hidden, self.stride, 1),
-            Tensor::HeadBias => (1, output, 0, 1),
+    fn positions(&self, tensor: usize) -> impl Iterator<Item = usize> {
+        let Tensor { role, rows, columns, .. } = self.tensors[tensor];
+        let (cell, stride) = (self.config.cell, self.stride(columns));
+        let padded = columns.width.next_multiple_of(self.lanes);
+        // Where number i of a row as users see it lies in a row of the buffer.
+        let place = move |i: usize| {
+            let (part, number) = (i / columns.width, i % columns.width);
+            let part = match role {
+                Role::InputWeight | Role::Bias => cell.input_part(part),
+                _ => part,
+            };
+            part * padded + number
         };
-        (0..rows).flat_map(move |r| (0..columns).map(move |c| r * by_row + c * by_column))
+        let input_major = matches!(role, Role::InputWeight | Role::RecurrentWeight);
+        let (outer, inner) =
+            if input_major { (columns.len(), rows) } else { (rows, columns.len()) };
+        (0..outer).flat_map(move |a| {
+            (0..inner).map(move |b| {
+                let (row, i) = if input_major { (b, a) } else { (a, b) };
+                row * stride + place(i)
+            })
+        })
     }
 }
 
-/// The weights of a network where they lie, cut once per call.
-#[derive(Clone, Copy)]
-pub(crate) struct Weights<'a, T> {
-    pub(crate) shape: Shape,
-    pub(crate) activation: Activation,
-    pub(crate) output_activation: Activation,
-    /// The length of a padded row.
-    pub(crate) stride: usize,
-    /// `W_ih`, input-major: I rows.
-    pub(crate) ih: &'a [T],
-    /// `W_hh`, input-major: H rows.
-    pub(crate) hh: &'a [T],
-    /// `b`, one padded row.
-    pub(crate) bias: &'a [T],
-    /// `W_hy`, L rows.
-    pub(crate) head: &'a [T],
-    /// `b_y`, L numbers.
-    pub(crate) head_bias: &'a [T],
+/// The recurrent weights, and those of the inputs of upper layers, the other way round: a row for
+/// each number of the gates, in the order of the slots. The way back multiplies by them.
+pub(crate) struct Transposed<T> {
+    buffer: crate::aligned::Aligned<T>,
+    /// (tensor, start) of each.
+    starts: Vec<(usize, usize)>,
+}
+
+impl<T: Real> Transposed<T> {
+    /// Zeros for every weight of the layout that is wanted.
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let (mut starts, mut len) = (Vec::new(), 0);
+        for (number, tensor) in layout.tensors.iter().enumerate() {
+            if Self::is_wanted(layout, number) {
+                starts.push((number, len));
+                len += tensor.columns.len() * layout.stride(Self::columns(layout, number));
+            }
+        }
+        Self { buffer: crate::aligned::Aligned::zeros(len), starts }
+    }
+
+    /// The numbers that it has for a layout.
+    pub(crate) fn size(layout: &Layout) -> usize {
+        let wanted = (0..layout.tensors.len()).filter(|&t| Self::is_wanted(layout, t));
+        wanted
+            .map(|t| layout.tensors[t].columns.len() * layout.stride(Self::columns(layout, t)))
+            .sum()
+    }
+
+    fn is_wanted(layout: &Layout, tensor: usize) -> bool {
+        match layout.tensors[tensor].role {
+            Role::RecurrentWeight => true,
+            Role::InputWeight => tensor >= layout.direction(1, 0).start,
+            _ => false,
+        }
+    }
+
+    /// What a row of a transposed tensor is made of: the directions of a state, or one.
+    fn columns(layout: &Layout, tensor: usize) -> Columns {
+        let hidden = layout.config.shape.hidden;
+        Columns::new(layout.tensors[tensor].rows / hidden, hidden)
+    }
+
+    /// Takes the weights over.
+    pub(crate) fn set(&mut self, layout: &Layout, flat: &[T]) {
+        for &(tensor, start) in &self.starts {
+            let (columns, own) = (layout.tensors[tensor].columns, Self::columns(layout, tensor));
+            let (stride, own_stride) = (layout.stride(columns), layout.stride(own));
+            let padded = columns.width.next_multiple_of(layout.lanes);
+            let rows = flat[layout.range(tensor)].chunks_exact(stride);
+            for (k, row) in rows.enumerate() {
+                let place = k / own.width * padded + k % own.width;
+                let mut to = start + place;
+                for part in row.chunks_exact(padded) {
+                    for &w in &part[..columns.width] {
+                        self.buffer[to] = w;
+                        to += own_stride;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows for parts `first..` of a tensor.
+    pub(crate) fn weight(&self, layout: &Layout, tensor: usize, first: usize) -> Weight<'_, T> {
+        let (_, start) = *self.starts.iter().find(|(t, _)| *t == tensor).expect("a wanted tensor");
+        let columns = Self::columns(layout, tensor);
+        let stride = layout.stride(columns);
+        let skipped = first * layout.tensors[tensor].columns.width * stride;
+        Weight { rows: &self.buffer[start + skipped..], stride, columns }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Activation, Cell};
 
     #[test]
     fn packing_and_unpacking_are_inverse_and_disjoint() {
-        let shape = Shape { input: 3, hidden: 5, output: 2 };
-        let layout = Layout::new::<f64>(shape).unwrap();
-        let mut flat = vec![0.0; layout.len()];
-        let mut next = 1.0;
-        let mut tensors = Vec::new();
-        for tensor in Tensor::ALL {
-            let n: usize = tensor.dimensions(shape).iter().product();
-            let values: Vec<f64> = (0..n).map(|i| next + i as f64).collect();
-            next += n as f64;
-            layout.pack(&mut flat, tensor, &values).unwrap();
-            tensors.push((tensor, values));
+        for cell in [Cell::Lstm, Cell::Gru { reset_after: true }, Cell::Elman(Activation::Tanh)] {
+            let shape = Shape { input: 3, hidden: 5, output: 2 };
+            let config = Config { layers: 2, bidirectional: true, ..Config::new(shape, cell) };
+            let layout = Layout::new::<f64>(&config).unwrap();
+            let mut flat = vec![0.0; layout.len()];
+            let mut next = 1.0;
+            let mut tensors = Vec::new();
+            for (number, tensor) in layout.tensors().iter().enumerate() {
+                let n: usize = tensor.dimensions().iter().product();
+                let values: Vec<f64> = (0..n).map(|i| next + i as f64).collect();
+                next += n as f64;
+                layout.pack(&mut flat, number, &values).unwrap();
+                tensors.push(values);
+            }
+            for (number, values) in tensors.iter().enumerate() {
+                assert_eq!(&layout.unpack(&flat, number), values);
+            }
+            assert_eq!(flat.iter().filter(|v| **v != 0.0).count() as f64, next - 1.0);
         }
-        for (tensor, values) in tensors {
-            assert_eq!(layout.unpack(&flat, tensor), values, "{}", tensor.name());
-        }
-        let used = flat.iter().filter(|v| **v != 0.0).count();
-        assert_eq!(used, 3 * 5 + 5 * 5 + 5 + 2 * 5 + 2);
+    }
+
+    #[test]
+    fn names_and_shapes_are_those_of_pytorch() {
+        let shape = Shape { input: 3, hidden: 4, output: 2 };
+        let config = Config {
+            layers: 2,
+            bidirectional: true,
+            ..Config::new(shape, Cell::Gru { reset_after: true })
+        };
+        let layout = Layout::new::<f32>(&config).unwrap();
+        let shown: Vec<String> =
+            layout.tensors().iter().map(|t| format!("{} {:?}", t.name(), t.dimensions())).collect();
+        assert_eq!(shown[0], "weight_ih_l0 [12, 3]");
+        assert_eq!(shown[3], "bias_hn_l0 [4]");
+        assert_eq!(shown[5], "weight_hh_l0_reverse [12, 4]");
+        assert_eq!(shown[8], "weight_ih_l1 [12, 8]");
+        assert_eq!(shown[16..], ["head.weight [2, 8]", "head.bias [2]"]);
     }
 
     #[test]
     fn weights_lie_input_major() {
         let shape = Shape { input: 2, hidden: 3, output: 1 };
-        let layout = Layout::new::<f64>(shape).unwrap();
+        let config = Config::new(shape, Cell::Elman(Activation::Tanh));
+        let layout = Layout::new::<f64>(&config).unwrap();
         let mut flat = vec![0.0; layout.len()];
-        layout.pack(&mut flat, Tensor::WeightIh, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+        layout.pack(&mut flat, 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
         assert_eq!(&flat[..3], &[1.0, 3.0, 5.0]);
-        assert_eq!(&flat[layout.stride()..layout.stride() + 3], &[2.0, 4.0, 6.0]);
+        assert_eq!(&flat[8..11], &[2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn transposed_weights_are_the_weights() {
+        let shape = Shape { input: 2, hidden: 3, output: 1 };
+        let config = Config { layers: 2, ..Config::new(shape, Cell::Lstm) };
+        let layout = Layout::new::<f64>(&config).unwrap();
+        let flat: Vec<f64> = (0..layout.len()).map(|i| i as f64).collect();
+        let mut transposed = Transposed::new(&layout);
+        transposed.set(&layout, &flat);
+        // The tensors of the second layer: W_ih and W_hh.
+        for tensor in [3, 4] {
+            let weight = layout.weight(&flat, tensor, (0, 4));
+            let back = transposed.weight(&layout, tensor, 0);
+            for k in 0..3 {
+                for (gate, unit) in [(0, 0), (2, 1), (3, 2)] {
+                    let forward = weight.rows[k * weight.stride + gate * 8 + unit];
+                    assert_eq!(back.rows[(gate * 3 + unit) * back.stride + k], forward);
+                }
+            }
+        }
     }
 
     #[test]
     fn a_wrong_size_names_the_tensor() {
-        let layout = Layout::new::<f32>(Shape { input: 2, hidden: 3, output: 1 }).unwrap();
+        let shape = Shape { input: 2, hidden: 3, output: 1 };
+        let layout = Layout::new::<f32>(&Config::new(shape, Cell::Lstm)).unwrap();
         let mut flat = vec![0.0; layout.len()];
-        let error = layout.pack(&mut flat, Tensor::WeightHh, &[0.0; 6]).unwrap_err();
-        assert_eq!(error.to_string(), "weight_hh_l0: expected [3, 3], got 6 numbers");
+        let error = layout.pack(&mut flat, 1, &[0.0; 6]).unwrap_err();
+        assert_eq!(error.to_string(), "weight_hh_l0: expected [12, 3], got 6 numbers");
     }
 }

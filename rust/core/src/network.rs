@@ -2,25 +2,106 @@
 
 use crate::activation::Activation;
 use crate::aligned::Aligned;
+use crate::bptt::{Model, Readout};
+use crate::cell::Cell;
 use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Shape, Tensor, Weights};
+use crate::layout::{Layout, Shape, Transposed};
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::Level;
 
-/// Sizes and nonlinearities of an Elman network (Elman, 1990):
+/// What a network is made of: layers of recurrent cells, and a linear head with an activation,
+/// y = output_activation(W_hy s + b_y).
 ///
-/// h_t = activation(W_ih x_t + W_hh h_{t−1} + b),  y_t = output_activation(W_hy h_t + b_y),  h_0 = 0
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The first layer reads the features, each further one the states of the layer below; s is what
+/// the [`Readout`] makes of the last layer's states. All states are 0 at first.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Sizes.
     pub shape: Shape,
-    /// Of the hidden state.
-    pub activation: Activation,
-    /// Of the output.
+    /// Of every layer.
+    pub cell: Cell,
+    /// Layers, one on the other.
+    pub layers: usize,
+    /// Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); its
+    /// two states at a step stand side by side.
+    pub bidirectional: bool,
+    /// What the head reads.
+    pub readout: Readout,
+    /// Of the outputs, unless the loss implies it.
     pub output_activation: Activation,
+    /// Probability of dropping a number between layers, in training.
+    pub dropout: f64,
+    /// Probability of dropping a unit's state on its way to the next step, in training.
+    pub recurrent_dropout: f64,
+}
+
+impl Config {
+    /// One layer of a cell that reads forward and has an output at every step.
+    pub fn new(shape: Shape, cell: Cell) -> Self {
+        Self {
+            shape,
+            cell,
+            layers: 1,
+            bidirectional: false,
+            readout: Readout::EachStep,
+            output_activation: Activation::Identity,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+        }
+    }
+
+    /// Directions of a layer, D: 1 or 2.
+    pub fn directions(&self) -> usize {
+        1 + usize::from(self.bidirectional)
+    }
+
+    /// Whether there is one output per sequence, not per step.
+    pub fn per_sequence(&self) -> bool {
+        self.readout != Readout::EachStep
+    }
+
+    /// Whether the head reads something else than the states as they are.
+    pub(crate) fn pools(&self) -> bool {
+        match self.readout {
+            Readout::EachStep => false,
+            // Forward, the final state of a sequence is the state at its last step.
+            Readout::Last => self.bidirectional,
+            Readout::Mean => true,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let Shape { input, hidden, output } = self.shape;
+        for (what, size) in [
+            ("input_size", input),
+            ("hidden_size", hidden),
+            ("output_size", output),
+            ("num_layers", self.layers),
+        ] {
+            if size == 0 {
+                return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
+            }
+        }
+        for (what, probability) in
+            [("dropout", self.dropout), ("recurrent_dropout", self.recurrent_dropout)]
+        {
+            if !(0.0..1.0).contains(&probability) {
+                let expected = "at least 0 and below 1";
+                return Err(Error::Parameter { what, expected, got: probability.to_string() });
+            }
+        }
+        if self.dropout > 0.0 && self.layers == 1 {
+            return Err(Error::Parameter {
+                what: "dropout",
+                expected: "0 for a single layer, as it acts between layers",
+                got: self.dropout.to_string(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// A network: configuration and weights.
@@ -34,36 +115,32 @@ pub struct Network<T: Real> {
 }
 
 impl<T: Real> Network<T> {
-    /// A network with fresh weights. [`Error::Parameter`] if a size is 0.
+    /// A network with fresh weights. [`Error::Parameter`] if the configuration makes no sense.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
-        let Shape { input, hidden, output } = config.shape;
-        for (what, size) in
-            [("input_size", input), ("hidden_size", hidden), ("output_size", output)]
-        {
-            if size == 0 {
-                return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
-            }
-        }
+        config.check()?;
         // Room for the weights, their gradient and a copy.
         let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
-        let layout = Layout::new::<T>(config.shape).filter(|layout| fits(layout.len()));
-        let layout = layout.ok_or_else(|| Error::Parameter {
-            what: "input_size, hidden_size and output_size",
-            expected: "so small that the weights fit into memory",
-            got: format!("{input}, {hidden} and {output}"),
+        let layout = Layout::new::<T>(&config).filter(|layout| fits(layout.len()));
+        let layout = layout.ok_or_else(|| {
+            let Shape { input, hidden, output } = config.shape;
+            Error::Parameter {
+                what: "input_size, hidden_size and output_size",
+                expected: "so small that the weights fit into memory",
+                got: format!("{input}, {hidden} and {output}"),
+            }
         })?;
         let mut parameters = Aligned::zeros(layout.len());
-        for tensor in Tensor::ALL {
-            let values = init.values(tensor, config.shape, seed);
+        for number in 0..layout.tensors().len() {
+            let values = init.values(&layout, number, seed);
             let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
-            layout.pack(&mut parameters, tensor, &values)?;
+            layout.pack(&mut parameters, number, &values)?;
         }
         Ok(Self { config, layout, previous: parameters.clone(), parameters })
     }
 
     /// Sizes and nonlinearities.
-    pub fn config(&self) -> Config {
-        self.config
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Where the tensors lie in [`Self::parameters`].
@@ -82,13 +159,14 @@ impl<T: Real> Network<T> {
     pub fn update(
         &mut self,
         optimizer: &mut dyn Optimizer<T>,
-        level: Level,
+        (level, rate): (Level, f64),
         gradient: &[T],
     ) -> bool {
         std::mem::swap(&mut self.parameters, &mut self.previous);
-        let finite = optimizer.step(level, &self.previous, gradient, &mut self.parameters);
+        let finite = optimizer.step(level, rate, &self.previous, gradient, &mut self.parameters);
         if !finite {
             self.undo();
+            optimizer.undo();
         }
         finite
     }
@@ -103,31 +181,20 @@ impl<T: Real> Network<T> {
         self.parameters.copy_from_slice(&self.previous);
     }
 
-    /// One tensor, row-major in the shape that [`Tensor::dimensions`] gives.
-    pub fn tensor(&self, tensor: Tensor) -> Vec<T> {
+    /// One tensor, row-major in its [`dimensions`](crate::Tensor::dimensions).
+    pub fn tensor(&self, tensor: usize) -> Vec<T> {
         self.layout.unpack(&self.parameters, tensor)
     }
 
     /// Replaces one tensor. [`Error::Shape`] if the size is another.
-    pub fn set_tensor(&mut self, tensor: Tensor, values: &[T]) -> Result<()> {
+    pub fn set_tensor(&mut self, tensor: usize, values: &[T]) -> Result<()> {
         self.layout.pack(&mut self.parameters, tensor, values)?;
         self.settle();
         Ok(())
     }
 
     /// The weights where they lie.
-    pub(crate) fn weights(&self) -> Weights<'_, T> {
-        let part = |tensor| &self.parameters[self.layout.range(tensor)];
-        Weights {
-            shape: self.config.shape,
-            activation: self.config.activation,
-            output_activation: self.config.output_activation,
-            stride: self.layout.stride(),
-            ih: part(Tensor::WeightIh),
-            hh: part(Tensor::WeightHh),
-            bias: part(Tensor::Bias),
-            head: part(Tensor::HeadWeight),
-            head_bias: &part(Tensor::HeadBias)[..self.config.shape.output],
-        }
+    pub(crate) fn model<'a>(&'a self, transposed: Option<&'a Transposed<T>>) -> Model<'a, T> {
+        Model { config: self.config, layout: &self.layout, flat: &self.parameters, transposed }
     }
 }

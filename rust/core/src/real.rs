@@ -34,6 +34,8 @@ pub trait Real:
     const ONE: Self;
     /// 2
     const TWO: Self;
+    /// The smallest positive normal number.
+    const MIN_POSITIVE: Self;
     /// 1.5 · 2ᵐ + b, m the width of the fraction field and b the exponent bias. Adding an integer n
     /// leaves n + b in the low bits: moved up by m, they are the float 2ⁿ.
     const INTEGERS_BIASED: Self;
@@ -50,6 +52,12 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// eˣ, of the standard library.
     fn exp(self) -> Self;
+    /// eˣ − 1, of the standard library.
+    fn exp_m1(self) -> Self;
+    /// ln x, of the standard library.
+    fn ln(self) -> Self;
+    /// ln (1 + x), of the standard library.
+    fn ln_1p(self) -> Self;
     /// Hyperbolic tangent, of the standard library.
     fn tanh(self) -> Self;
     /// Neither NaN nor infinite.
@@ -65,6 +73,7 @@ macro_rules! real {
             const HALF: Self = 0.5;
             const ONE: Self = 1.0;
             const TWO: Self = 2.0;
+            const MIN_POSITIVE: Self = $float::MIN_POSITIVE;
             const INTEGERS_BIASED: Self = $biased;
             const LANES: usize = $lanes;
             type Lanes<S: Simd> = S::$Group;
@@ -81,6 +90,18 @@ macro_rules! real {
             #[inline]
             fn exp(self) -> Self {
                 $float::exp(self)
+            }
+            #[inline]
+            fn exp_m1(self) -> Self {
+                $float::exp_m1(self)
+            }
+            #[inline]
+            fn ln(self) -> Self {
+                $float::ln(self)
+            }
+            #[inline]
+            fn ln_1p(self) -> Self {
+                $float::ln_1p(self)
             }
             #[inline]
             fn tanh(self) -> Self {

@@ -18,6 +18,11 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A number as random as SplitMix64 makes its successor: for draws that follow from their place.
+pub(crate) fn mix(mut number: u64) -> u64 {
+    split_mix(&mut number)
+}
+
 impl Rng {
     /// The generator of `seed` for one `purpose` and its `index`th use.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
@@ -76,6 +81,8 @@ pub enum Purpose {
     Weights = 1,
     /// The order of the sequences; the index is the epoch.
     Order = 2,
+    /// Dropout; the index is the epoch.
+    Dropout = 3,
 }
 
 #[cfg(test)]

@@ -1,62 +1,53 @@
 //! `Stepper`: one step at a time, the state carried along, for events as they come.
 
-use crate::aligned::Aligned;
-use crate::error::{Result, check_shape};
+use crate::bptt::{Pass, Purpose, Readout};
+use crate::context::Pulse;
+use crate::error::{Error, Result, check_shape};
+use crate::loss::Loss;
 use crate::network::Network;
+use crate::packing::ByUnit;
 use crate::real::Real;
-use crate::simd::{Level, Simd, Task, dispatch};
-use crate::units;
+use crate::simd::{Level, Simd, Task, dispatch, numbers, numbers_mut};
 
 /// A network with the state of one sequence.
 ///
 /// It has a copy of the weights, and gives the bits that a prediction of the whole sequence gives.
-#[derive(Clone)]
 pub struct Stepper<T: Real> {
-    network: Network<T>,
-    level: Level,
-    /// The state before the last step and after it, two padded rows.
-    states: Aligned<T>,
-    outputs: Aligned<T>,
-    /// Whether the next step is the first of a sequence.
-    begins: bool,
+    inner: Box<dyn Steps<T>>,
+    outputs: Vec<T>,
+    input_size: usize,
+    /// Layers, and the numbers of a layer's state.
+    state: (usize, usize),
 }
 
 impl<T: Real> Stepper<T> {
-    /// At the beginning of a sequence.
-    pub fn new(network: &Network<T>, level: Level) -> Self {
-        Self {
-            level,
-            states: Aligned::zeros(2 * network.layout().stride()),
-            outputs: Aligned::zeros(network.config().shape.output),
-            begins: true,
-            network: network.clone(),
+    /// At the beginning of a sequence. [`Error::Parameter`] if the network cannot answer before the
+    /// sequence has ended: if it is bidirectional or reads out a mean.
+    pub fn new(network: &Network<T>, loss: Loss, level: Level) -> Result<Self> {
+        let config = network.config();
+        let refused = |what, got: &str| {
+            let expected = "one that needs no later step for streaming";
+            Err(Error::Parameter { what, expected, got: got.into() })
+        };
+        if config.bidirectional {
+            return refused("bidirectional", "true");
         }
+        if config.readout == Readout::Mean {
+            return refused("readout", "mean");
+        }
+        let parts = 1 + usize::from(config.cell.has_cell_state());
+        Ok(Self {
+            inner: dispatch(level, Make { network, loss }),
+            outputs: vec![T::ZERO; config.shape.output],
+            input_size: config.shape.input,
+            state: (config.layers, parts * config.shape.hidden),
+        })
     }
 
     /// The outputs `(L,)` after one more step with features `x (I,)`. Allocates nothing.
     pub fn step(&mut self, x: &[T]) -> Result<&[T]> {
-        check_shape(
-            x.len() == self.network.config().shape.input,
-            "features",
-            self.network.config().shape.input,
-            x.len(),
-        )?;
-        let stride = self.network.layout().stride();
-        let (before, after) = self.states.split_at_mut(stride);
-        before.copy_from_slice(after);
-        dispatch(
-            self.level,
-            Step {
-                forward: units::Forward {
-                    weights: self.network.weights(),
-                    x,
-                    states: &mut self.states,
-                    outputs: &mut self.outputs,
-                    begins: self.begins,
-                },
-            },
-        );
-        self.begins = false;
+        check_shape(x.len() == self.input_size, "features", self.input_size, x.len())?;
+        self.inner.step(x, &mut self.outputs);
         Ok(&self.outputs)
     }
 
@@ -67,34 +58,143 @@ impl<T: Real> Stepper<T> {
 
     /// Begins another sequence: the state is 0.
     pub fn reset(&mut self) {
-        self.states.fill(T::ZERO);
-        self.begins = true;
+        self.inner.reset();
     }
 
-    /// The state h after the last step, `(H,)`.
-    pub fn state(&self) -> &[T] {
-        let (stride, hidden) = (self.network.layout().stride(), self.network.config().shape.hidden);
-        &self.states[stride..stride + hidden]
+    /// The layers, and the numbers of each one's state: h, followed by c in an LSTM.
+    pub fn state_shape(&self) -> (usize, usize) {
+        self.state
     }
 
-    /// Goes on from another state, `(H,)`.
+    /// The state after the last step, layer by layer.
+    pub fn state(&self) -> Vec<T> {
+        let mut state = vec![T::ZERO; self.state.0 * self.state.1];
+        self.inner.state(&mut state);
+        state
+    }
+
+    /// Goes on from another state.
     pub fn set_state(&mut self, state: &[T]) -> Result<()> {
-        let (stride, hidden) = (self.network.layout().stride(), self.network.config().shape.hidden);
-        check_shape(state.len() == hidden, "state", hidden, state.len())?;
-        self.states[stride..stride + hidden].copy_from_slice(state);
-        self.begins = false;
+        let (layers, row) = self.state;
+        let expected = format_args!("{layers} rows of {row}");
+        check_shape(state.len() == layers * row, "state", expected, state.len())?;
+        self.inner.set_state(state);
         Ok(())
     }
 }
 
-struct Step<'a, T> {
-    forward: units::Forward<'a, T>,
+impl<T: Real> Clone for Stepper<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.copy(), outputs: self.outputs.clone(), ..*self }
+    }
 }
 
-impl<T: Real> Task for Step<'_, T> {
-    type Output = ();
+/// A stepper of some instruction set.
+trait Steps<T>: Send + Sync {
+    fn step(&mut self, x: &[T], outputs: &mut [T]);
+    fn reset(&mut self);
+    fn state(&self, state: &mut [T]);
+    fn set_state(&mut self, state: &[T]);
+    fn copy(&self) -> Box<dyn Steps<T>>;
+}
 
-    fn run<S: Simd>(self, simd: S) {
-        simd.vectorize(self.forward);
+/// Makes one.
+struct Make<'a, T: Real> {
+    network: &'a Network<T>,
+    loss: Loss,
+}
+
+impl<T: Real> Task for Make<'_, T> {
+    type Output = Box<dyn Steps<T>>;
+
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        Box::new(StepperOf::new(simd, self.network.clone(), self.loss))
+    }
+}
+
+struct StepperOf<T: Real, S: Simd> {
+    simd: S,
+    network: Network<T>,
+    loss: Loss,
+    pass: Pass<ByUnit, T::Lanes<S>>,
+}
+
+impl<T: Real, S: Simd> StepperOf<T, S> {
+    fn new(simd: S, network: Network<T>, loss: Loss) -> Self {
+        let purpose = Purpose {
+            training: false,
+            carried: true,
+            label_columns: 0,
+            weighted: false,
+            window: 1,
+        };
+        let mut pass = Pass::new(simd, network.layout(), 1, purpose);
+        pass.trace.steps = 1;
+        Self { simd, loss, pass, network }
+    }
+}
+
+impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
+    fn step(&mut self, x: &[T], outputs: &mut [T]) {
+        numbers_mut(&mut self.pass.trace.x)[..x.len()].copy_from_slice(x);
+        let model = self.network.model(None);
+        let mut go_on = || true;
+        // One step ends too soon to be asked about.
+        let _ = self.pass.forward(model, &mut Pulse::new(&mut go_on));
+        self.pass.activate(model, self.loss);
+        let trace = &mut self.pass.trace;
+        for layer in &mut trace.layers {
+            let own = &mut layer.directions[0];
+            own.initial.h.copy_from_slice(&layer.states);
+            own.initial.c[..own.cells.len()].copy_from_slice(&own.cells);
+            own.carried = true;
+        }
+        let logits = numbers(&trace.logits);
+        for (l, y) in outputs.iter_mut().enumerate() {
+            *y = logits[l * T::LANES];
+        }
+    }
+
+    fn reset(&mut self) {
+        let zero = self.simd.zero::<T>();
+        for layer in &mut self.pass.trace.layers {
+            layer.directions[0].initial.h.fill(zero);
+            layer.directions[0].initial.c.fill(zero);
+        }
+        self.pass.trace.set_carried(false);
+    }
+
+    fn state(&self, state: &mut [T]) {
+        let config = self.network.config();
+        let (hidden, row) = (config.shape.hidden, state.len() / config.layers);
+        for (layer, row) in self.pass.trace.layers.iter().zip(state.chunks_exact_mut(row)) {
+            let initial = &layer.directions[0].initial;
+            for (values, own) in row.chunks_exact_mut(hidden).zip([&initial.h, &initial.c]) {
+                values.copy_from_slice(&numbers(own)[..hidden]);
+            }
+        }
+    }
+
+    fn set_state(&mut self, state: &[T]) {
+        let config = self.network.config();
+        let (hidden, row) = (config.shape.hidden, state.len() / config.layers);
+        for (layer, row) in self.pass.trace.layers.iter_mut().zip(state.chunks_exact(row)) {
+            let initial = &mut layer.directions[0].initial;
+            for (values, own) in row.chunks_exact(hidden).zip([&mut initial.h, &mut initial.c]) {
+                numbers_mut(own)[..hidden].copy_from_slice(values);
+            }
+        }
+        self.pass.trace.set_carried(true);
+    }
+
+    fn copy(&self) -> Box<dyn Steps<T>> {
+        let mut copy = Self::new(self.simd, self.network.clone(), self.loss);
+        let config = self.network.config();
+        let parts = 1 + usize::from(config.cell.has_cell_state());
+        let mut state = vec![T::ZERO; config.layers * parts * config.shape.hidden];
+        self.state(&mut state);
+        copy.set_state(&state);
+        copy.pass.trace.set_carried(self.pass.trace.layers[0].directions[0].carried);
+        Box::new(copy)
     }
 }

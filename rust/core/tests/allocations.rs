@@ -33,8 +33,7 @@ static ALLOCATOR: Counting = Counting;
 /// Allocations of a training call and of a prediction, and the bytes of the former.
 fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> [usize; 3] {
     let shape = Shape { input: 3, hidden: 10, output: 1 };
-    let config =
-        Config { shape, activation: Activation::Tanh, output_activation: Activation::Sigmoid };
+    let config = Config::new(shape, Cell::Elman(Activation::Tanh));
     let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
     let (features, labels) = (vec![0.5; sequences * 5 * 3], vec![1.0; sequences * 5]);
     // Lengths 3, 5, 7, 5, 3, 5, ...
@@ -42,18 +41,18 @@ fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> 
     let offsets: Vec<i64> = (0..=sequences).map(|s| 5 * s as i64 + bend[s % 4]).collect();
     let data = Sequences::new(&features, &labels, &offsets, (3, 1)).unwrap();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule =
-        Schedule { batch_size, shuffle: true, seed: 0, first_epoch: 0, epochs, time_budget: None };
+    let schedule = Schedule { batch_size, shuffle: true, epochs, ..Schedule::default() };
     let mut records = Vec::with_capacity(epochs);
     let mut go_on = || true;
     let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
-    let mut sgd = Sgd::new(0.1).unwrap();
+    let method = Method::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let mut adam = Descent::new(method, network.layout().len()).unwrap();
 
     let (before, bytes) = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
-    network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context).unwrap();
+    network.train(&data, objective, &schedule, &mut adam, &mut records, &mut context).unwrap();
     let between = ALLOCATIONS.load(Ordering::Relaxed);
     let bytes = BYTES.load(Ordering::Relaxed) - bytes;
-    network.predict(&data, &mut context).unwrap();
+    network.predict(&data, Loss::Mse, &mut context).unwrap();
     [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between, bytes]
 }
 

@@ -1,7 +1,7 @@
 //! Constants of the elementary functions; printed by `scripts/derive_coefficients.py`.
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
-/// What [`super::exp`], [`super::tanh`] and [`super::sigmoid`] need to know of an element type.
+/// What the functions of the [module](super) need to know of an element type.
 pub trait Constants: Sized + 'static {
     /// 1 / ln 2
     const LOG2_E: Self;
@@ -23,9 +23,11 @@ pub trait Constants: Sized + 'static {
     const EXPM1_EVEN: &'static [Self];
     /// Coefficients of r¹, r³, r⁵ … of Q.
     const EXPM1_ODD: &'static [Self];
+    /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
+    const ATANH: &'static [Self];
 }
 
-// Largest relative error of the polynomial: 2^-29.2.
+// Largest relative errors of the polynomials: 2^-29.2 (EXPM1), 2^-27.7 (ATANH).
 impl Constants for f32 {
     const LOG2_E: Self = std::f32::consts::LOG2_E;
     const LN2_HIGH: Self = 0.69314575;
@@ -44,9 +46,15 @@ impl Constants for f32 {
         0.041666497,
         0.0013929526,
     ];
+    const ATANH: &'static [Self] = &[
+        0.6666642,
+        0.40021527,
+        0.28001806,
+        0.28011987,
+    ];
 }
 
-// Largest relative error of the polynomial: 2^-57.5.
+// Largest relative errors of the polynomials: 2^-57.5 (EXPM1), 2^-59.4 (ATANH).
 impl Constants for f64 {
     const LOG2_E: Self = std::f64::consts::LOG2_E;
     const LN2_HIGH: Self = 0.6931471805598903;
@@ -69,5 +77,17 @@ impl Constants for f64 {
         2.480159371262353e-05,
         2.7551762791100637e-07,
         2.2634105487660508e-09,
+    ];
+    const ATANH: &'static [Self] = &[
+        0.6666666666666631,
+        0.40000000000155117,
+        0.2857142854811796,
+        0.22222223953650408,
+        0.18181744478900128,
+        0.1538654839701887,
+        0.1330112131433326,
+        0.12104945477201565,
+        0.08344968735716576,
+        0.17009762213257984,
     ];
 }

@@ -11,30 +11,44 @@ mod single;
 mod tiled;
 mod worker;
 
-use crate::aligned::Aligned;
+use crate::bptt::Masks;
 use crate::context::{Context, check_memory};
 use crate::data::Sequences;
 use crate::error::Result;
-use crate::loss::LabelCount;
+use crate::layout::Transposed;
 use crate::network::Network;
-use crate::optim::Optimizer;
+use crate::optim::{Clip, Optimizer};
+use crate::plan::Segment;
 use crate::real::Real;
+use crate::reduction::LabelWeight;
 use crate::simd::Simd;
 use crate::train::Objective;
-pub(crate) use worker::{Problem, TileWorker, UnitWorker};
+pub(crate) use worker::{Carry, Needs, Problem, TileWorker, UnitWorker};
+
+/// What is asked of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// Whether the derivative is, or the loss alone.
+    pub(crate) gradient: bool,
+    /// Dropout, if there is to be any.
+    pub(crate) masks: Option<Masks>,
+    /// The steps that are looked at, (from, how many), if it is not all: the states at their
+    /// beginning are those that the last call left.
+    pub(crate) window: Option<(usize, usize)>,
+}
 
 /// Computes gradients with weights of its own, and changes them.
 pub(crate) trait Engine<T> {
     /// `Σ loss` of a batch and its divisor; the derivative of their quotient is kept, if it is
     /// asked for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come
     /// next, and are brought into the cache meanwhile.
-    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)>;
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], request: Request) -> Result<(f64, f64)>;
 
     /// The gradient that was kept last, in the layout's order.
     fn gradient(&self) -> &[T];
 
-    /// Lets an optimiser change the weights by that gradient; see [`Network::update`].
-    fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool;
+    /// Clips that gradient and lets an optimiser change the weights by it; see [`Network::update`].
+    fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool;
 
     /// Takes the last update back.
     fn undo(&mut self);
@@ -49,6 +63,15 @@ pub(crate) trait Job<T: Real> {
     fn run(self, engine: &mut impl Engine<T>) -> Self::Output;
 }
 
+/// What an engine is to be able to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ability {
+    pub(crate) objective: Objective,
+    pub(crate) batch_size: usize,
+    /// The most steps of a window, if there are to be windows.
+    pub(crate) window: Option<usize>,
+}
+
 /// What counting the labels of a sequence counts for in the pulse, about.
 const LABEL_WORK: usize = 32;
 
@@ -57,55 +80,68 @@ pub(crate) fn fewest_tiled<T: Real>() -> usize {
     T::LANES / 4
 }
 
-/// Runs `job` with an engine for batches of up to `batch_size` sequences of `data`, which has
-/// `network`'s weights; leaves the engine's weights in `network`.
+/// Runs `job` with an engine for batches of `data`, which has `network`'s weights; leaves the
+/// engine's weights in `network`.
 pub(crate) fn with_engine<T: Real, S: Simd, J: Job<T>>(
     simd: S,
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
-    (objective, batch_size): (Objective, usize),
+    ability: Ability,
     context: &mut Context<'_>,
     job: J,
 ) -> Result<J::Output> {
-    let (batch_size, layout) = (batch_size.min(data.len()), network.layout());
-    if batch_size < fewest_tiled::<T>() {
-        check_memory::<T>(
-            UnitWorker::<T, S>::size(layout, data.longest(), true) + 2 * layout.len(),
-        )?;
-        let mut engine = single::Single::new(
-            simd,
-            network,
-            data,
-            objective,
-            (&mut context.pulse, context.level),
-        );
+    let ability = Ability { batch_size: ability.batch_size.min(data.len()), ..ability };
+    let (batch_size, layout) = (ability.batch_size, network.layout());
+    let tiled = batch_size >= fewest_tiled::<T>();
+    let steps = match ability.window {
+        Some(window) => data.longest().min(window),
+        None if tiled => data.tile_steps(T::LANES),
+        None => data.longest(),
+    };
+    let needs = Needs {
+        steps,
+        training: true,
+        carried: ability.window.is_some(),
+        label_columns: data.label_columns(),
+        weighted: data.has_weights(),
+    };
+    let carried =
+        if needs.carried { batch_size.saturating_mul(Carry::<T>::row(layout)) } else { 0 };
+    let shared = carried + Transposed::<T>::size(layout);
+    if !tiled {
+        check_memory::<T>(UnitWorker::<T, S>::size(layout, needs) + layout.len() + shared)?;
+        let mut engine = single::Single::new(simd, network, data, (ability, needs), context);
         return Ok(job.run(&mut engine));
     }
-    let worker = TileWorker::<T, S>::size(layout, data.tile_steps(T::LANES), true);
+    let worker = TileWorker::<T, S>::size(layout, needs);
     let shards = tiled::most_shards(layout, data, batch_size);
-    check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len())?;
-    Ok(tiled::with_tiled(simd, network, data, (objective, batch_size), context, job))
+    check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len() + shared)?;
+    Ok(tiled::with_tiled(simd, network, data, (ability, needs), context, job))
 }
 
-/// The divisor of a batch's loss, and the scale of its derivative.
+/// The piece of a sequence that a request looks at; none if the sequence has ended before.
+fn piece_of<T: Real>(
+    data: &Sequences<'_, T>,
+    (position, &sequence): (usize, &u32),
+    window: Option<(usize, usize)>,
+) -> Option<Segment> {
+    let steps = data.range(sequence as usize).len();
+    let (from, most) = window.unwrap_or((0, steps));
+    let steps = steps.saturating_sub(from).min(most);
+    let (position, from, steps) = (position as u32, from as u32, steps as u32);
+    (steps > 0).then_some(Segment { sequence, position, from, steps, start: 0 })
+}
+
+/// The divisor of a batch's loss.
 fn divisor<T: Real>(
-    network: &Network<T>,
     data: &Sequences<'_, T>,
     batch: &[u32],
+    request: Request,
     objective: Objective,
-) -> (f64, T) {
-    let count = LabelCount::of(data, batch);
-    let divisor = count.divisor(objective.reduction, network.config().shape.output);
-    (divisor, T::from_f64(1.0 / divisor))
-}
-
-/// `W_hh` row-major in padded rows, for the way back.
-fn transpose_hh<T: Real>(network: &Network<T>, hh_t: &mut Aligned<T>) {
-    let weights = network.weights();
-    let (stride, hidden) = (weights.stride, weights.shape.hidden);
-    for (k, row) in weights.hh.chunks_exact(stride).enumerate() {
-        for (&w, to) in row[..hidden].iter().zip(hh_t.chunks_exact_mut(stride)) {
-            to[k] = w;
-        }
+) -> f64 {
+    let mut weight = LabelWeight::default();
+    for piece in batch.iter().enumerate().filter_map(|at| piece_of(data, at, request.window)) {
+        weight.add(data.piece(piece));
     }
+    weight.divisor(objective.reduction, data.label_columns())
 }

@@ -1,27 +1,28 @@
 //! Small batches: one sequence after the other, on the calling thread.
 
-use crate::aligned::Aligned;
-use crate::context::Pulse;
+use super::{Ability, Request, piece_of};
+use crate::bptt::Aim;
+use crate::context::{Context, Pulse};
 use crate::data::Sequences;
-use crate::engine::worker::{Aim, Problem, UnitWorker};
-use crate::engine::{Engine, LABEL_WORK, divisor, transpose_hh};
+use crate::engine::worker::{Carry, Needs, Problem, UnitWorker};
+use crate::engine::{Engine, LABEL_WORK, divisor};
 use crate::error::Result;
-use crate::layout::Tensor;
+use crate::layout::Transposed;
 use crate::network::Network;
-use crate::optim::Optimizer;
+use crate::optim::{Clip, Optimizer};
 use crate::real::Real;
 use crate::simd::{Level, Simd};
 use crate::train::Objective;
 
 /// The engine of online gradient descent.
-pub(crate) struct Single<'a, 'p, T: Real, S> {
+pub(crate) struct Single<'a, 'p, T: Real, S: Simd> {
     network: &'a mut Network<T>,
     data: &'a Sequences<'a, T>,
     objective: Objective,
     pulse: &'a mut Pulse<'p>,
     worker: UnitWorker<T, S>,
-    hh_t: Aligned<T>,
-    gradient: Aligned<T>,
+    transposed: Transposed<T>,
+    carry: Option<Carry<T>>,
     level: Level,
 }
 
@@ -30,45 +31,63 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
         simd: S,
         network: &'a mut Network<T>,
         data: &'a Sequences<'a, T>,
-        objective: Objective,
-        (pulse, level): (&'a mut Pulse<'p>, Level),
+        (ability, needs): (Ability, Needs),
+        context: &'a mut Context<'p>,
     ) -> Self {
         let layout = network.layout();
-        let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
-        transpose_hh(network, &mut hh_t);
-        let gradient = Aligned::zeros(layout.len());
-        let worker = UnitWorker::new(simd, layout, data.longest(), true);
-        Self { network, data, objective, pulse, worker, hh_t, gradient, level }
+        let mut transposed = Transposed::new(layout);
+        transposed.set(layout, network.parameters());
+        Self {
+            worker: UnitWorker::new(simd, layout, needs),
+            carry: needs.carried.then(|| Carry::new(layout, ability.batch_size)),
+            transposed,
+            network,
+            data,
+            objective: ability.objective,
+            pulse: &mut context.pulse,
+            level: context.level,
+        }
     }
 }
 
 impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], request: Request) -> Result<(f64, f64)> {
         // Batches without labels do no other work.
         self.pulse.spend(LABEL_WORK * batch.len())?;
-        let (divisor, scale) = divisor(self.network, self.data, batch, self.objective);
-        if divisor == 0.0 {
+        let divisor = divisor(self.data, batch, request, self.objective);
+        if divisor == 0.0 && request.window.is_none() {
             return Ok((0.0, 0.0));
         }
         let problem = Problem {
-            layout: self.network.layout(),
-            weights: self.network.weights(),
-            hh_t: &self.hh_t,
+            model: self.network.model(Some(&self.transposed)),
             data: self.data,
             upcoming,
+            carry: self
+                .carry
+                .as_ref()
+                .zip(request.window)
+                .map(|(carry, (from, _))| (carry, from == 0)),
         };
-        let aim = Aim { loss: self.objective.loss, scale, gradient };
-        let sum = self.worker.set(&problem, batch, aim, &mut self.gradient, self.pulse)?;
+        // Without labels there is a state to be carried on, and nothing to learn.
+        let labelled = divisor > 0.0;
+        let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
+        let gradient = request.gradient && labelled;
+        let aim = Aim { loss: self.objective.loss, scale, gradient, masks: request.masks };
+        let data = self.data;
+        let pieces = batch.iter().enumerate().filter_map(|at| piece_of(data, at, request.window));
+        let sum = self.worker.set(&problem, pieces, aim, self.pulse)?;
         Ok((sum, divisor))
     }
 
     fn gradient(&self) -> &[T] {
-        &self.gradient
+        self.worker.gradient()
     }
 
-    fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool {
-        let kept = self.network.update(optimizer, self.level, &self.gradient);
-        transpose_hh(self.network, &mut self.hh_t);
+    fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
+        let gradient = self.worker.gradient_mut();
+        clip.apply(self.level, gradient);
+        let kept = self.network.update(optimizer, (self.level, rate), gradient);
+        self.transposed.set(self.network.layout(), self.network.parameters());
         kept
     }
 

@@ -9,18 +9,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::aligned::Aligned;
+use crate::bptt::Aim;
 use crate::context::{Context, Pulse};
 use crate::data::Sequences;
-use crate::engine::worker::{Aim, Problem, TileWorker};
-use crate::engine::{Engine, Job, LABEL_WORK, divisor, transpose_hh};
+use crate::engine::worker::{Carry, Needs, Problem, TileWorker};
+use crate::engine::{Ability, Engine, Job, LABEL_WORK, Request, divisor};
 use crate::error::{Error, Result};
-use crate::layout::{Layout, Tensor};
+use crate::layout::{Layout, Transposed};
 use crate::network::Network;
-use crate::optim::Optimizer;
+use crate::optim::{Clip, Optimizer};
+use crate::plan::Plan;
 use crate::real::Real;
 use crate::simd::{Level, Simd};
 use crate::team::{Finally, Rounds, wait_until, with_team};
-use crate::tiles::plan::Plan;
 use crate::train::Objective;
 
 /// Multiply-adds of a shard, at least, so that sharing it out is worth a round of the team.
@@ -33,10 +34,12 @@ const MOST_SHARDS: usize = 16;
 /// What threads share: read while a batch is computed, changed between batches.
 struct Shared<'a, T: Real> {
     network: &'a mut Network<T>,
-    hh_t: Aligned<T>,
+    transposed: Transposed<T>,
     plan: Plan,
     shards: usize,
     aim: Aim<T>,
+    /// Whether this is the first of the windows in which states are carried.
+    first_window: bool,
 }
 
 /// What a shard comes to.
@@ -48,6 +51,7 @@ struct Shard<T> {
 /// What the threads of a team need to share a batch out.
 struct Desk<'a, T: Real> {
     data: &'a Sequences<'a, T>,
+    carry: Option<Carry<T>>,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
     /// The next shard that nobody has taken; set with `shared` held for writing.
@@ -77,31 +81,33 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
     simd: S,
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
-    (objective, batch_size): (Objective, usize),
+    (ability, needs): (Ability, Needs),
     context: &mut Context<'_>,
     job: J,
 ) -> J::Output {
     let layout = network.layout().clone();
-    let steps = data.tile_steps(T::LANES);
+    let Ability { objective, batch_size, .. } = ability;
     let most_shards = most_shards::<T>(&layout, data, batch_size);
-    let mut hh_t = Aligned::zeros(layout.range(Tensor::WeightHh).len());
-    transpose_hh(network, &mut hh_t);
+    let mut transposed = Transposed::new(&layout);
+    transposed.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let desk = Desk {
         data,
+        carry: needs.carried.then(|| Carry::new(&layout, batch_size)),
         shared: RwLock::new(Shared {
             network,
-            hh_t,
+            transposed,
             plan: Plan::with_capacity(T::LANES, batch_size),
             shards: 0,
-            aim: Aim { loss: objective.loss, scale: T::ZERO, gradient: false },
+            aim: Aim { loss: objective.loss, scale: T::ZERO, gradient: false, masks: None },
+            first_window: true,
         }),
         shards: (0..most_shards).map(|_| empty()).collect(),
         next: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
         cancelled: AtomicBool::new(false),
     };
-    let worker = || TileWorker::new(simd, &layout, steps, true);
+    let worker = || TileWorker::new(simd, &layout, needs);
     let share = |worker: &mut TileWorker<T, S>| {
         let mut go_on = || !desk.cancelled.load(Ordering::Relaxed);
         desk.work(worker, &[], &mut Pulse::new(&mut go_on));
@@ -142,11 +148,10 @@ impl<'a, T: Real> Desk<'a, T> {
     ) {
         let shared = self.read();
         let problem = Problem {
-            layout: shared.network.layout(),
-            weights: shared.network.weights(),
-            hh_t: &shared.hh_t,
+            model: shared.network.model(Some(&shared.transposed)),
             data: self.data,
             upcoming,
+            carry: self.carry.as_ref().map(|carry| (carry, shared.first_window)),
         };
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -185,23 +190,33 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
 }
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], upcoming: &[u32], gradient: bool) -> Result<(f64, f64)> {
+    fn batch(&mut self, batch: &[u32], upcoming: &[u32], request: Request) -> Result<(f64, f64)> {
         // Batches without labels do no other work.
         self.pulse.spend(LABEL_WORK * batch.len())?;
-        let (shards, divisor) = {
+        let Request { window, masks, .. } = request;
+        let (shards, divisor, gradient) = {
             let shared = &mut *self.desk.write();
             let data = self.desk.data;
-            let (divisor, scale) = divisor(shared.network, data, batch, self.objective);
-            if divisor == 0.0 {
+            let divisor = divisor(data, batch, request, self.objective);
+            if divisor == 0.0 && window.is_none() {
                 return Ok((0.0, 0.0));
             }
-            shared.plan.set(batch, |s| data.range(s as usize).len());
+            let steps = |s: u32| data.range(s as usize).len();
+            match window {
+                None => shared.plan.set(batch, steps),
+                Some(window) => shared.plan.set_window(batch, window, steps),
+            }
+            // Without labels there are states to be carried on, and nothing to learn.
+            let labelled = divisor > 0.0;
+            let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
+            let gradient = request.gradient && labelled;
+            shared.aim = Aim { loss: self.objective.loss, scale, gradient, masks };
+            shared.first_window = window.is_none_or(|(from, _)| from == 0);
             let worthwhile = shards::<T>(shared.network.layout(), shared.plan.steps());
             shared.shards = worthwhile.min(shared.plan.len()).min(self.desk.shards.len());
-            shared.aim = Aim { loss: self.objective.loss, scale, gradient };
             self.desk.next.store(0, Ordering::Relaxed);
             self.desk.done.store(0, Ordering::Relaxed);
-            (shared.shards, divisor)
+            (shared.shards, divisor, gradient)
         };
         if shards > 1 {
             self.rounds.start();
@@ -231,10 +246,11 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         &self.gradient
     }
 
-    fn update(&mut self, optimizer: &mut dyn Optimizer<T>) -> bool {
-        let shared = &mut *self.desk.write();
-        let kept = shared.network.update(optimizer, self.level, &self.gradient);
-        transpose_hh(shared.network, &mut shared.hh_t);
+    fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
+        let Shared { network, transposed, .. } = &mut *self.desk.write();
+        clip.apply(self.level, &mut self.gradient);
+        let kept = network.update(optimizer, (self.level, rate), &self.gradient);
+        transposed.set(network.layout(), network.parameters());
         kept
     }
 

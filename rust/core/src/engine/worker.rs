@@ -1,91 +1,151 @@
 //! What one thread does for a batch: the gradient, or the outputs, of some of its sequences.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use crate::aligned::Aligned;
+use crate::bptt::{Aim, Model, Pass, Purpose, Trace, window};
 use crate::context::Pulse;
 use crate::data::Sequences;
 use crate::error::Result;
-use crate::layout::{Layout, Shape, Weights};
+use crate::layout::Layout;
 use crate::loss::Loss;
-use crate::network::Network;
+use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing, gather, reduce_lanes, scatter};
+use crate::plan::{Plan, Segment, TilePlan};
 use crate::real::Real;
-use crate::simd::Simd;
-use crate::tiles::plan::{Plan, TilePlan};
-use crate::tiles::{self, MOST_LANES, Tile, gather, lane_gradient_len, scatter};
-use crate::units::{self, Trace};
-
-/// Steps between two looks at the pulse, at most.
-const WINDOW: usize = 64;
-/// Weights times steps between two looks, about: more would keep a caller waiting who wants to stop.
-const WINDOW_WORK: usize = 4_000_000;
+use crate::simd::{Lanes, Simd, numbers, numbers_mut};
 
 /// Numbers of the next sequence that are asked for ahead; more would push out what is in use.
 const AHEAD: usize = 1024;
 
-/// The steps in windows, first to last.
-fn windows(steps: usize, weights: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let window = (WINDOW_WORK / weights).clamp(1, WINDOW);
-    (0..steps.div_ceil(window)).map(move |i| i * window..steps.min((i + 1) * window))
-}
-
 /// The network and the data that a call works on.
 #[derive(Clone, Copy)]
 pub(crate) struct Problem<'a, T> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) weights: Weights<'a, T>,
-    /// `W_hh` row-major in padded rows, for the way back; empty where none is taken.
-    pub(crate) hh_t: &'a [T],
+    pub(crate) model: Model<'a, T>,
     pub(crate) data: &'a Sequences<'a, T>,
     /// Sequences that are likely to come next.
     pub(crate) upcoming: &'a [u32],
+    /// States that are carried from window to window, if that is done; and whether this is the
+    /// first window.
+    pub(crate) carry: Option<(&'a Carry<T>, bool)>,
 }
 
-impl<'a, T: Real> Problem<'a, T> {
-    /// For predictions.
-    pub(crate) fn of(network: &'a Network<T>, data: &'a Sequences<'a, T>) -> Self {
-        Self {
-            layout: network.layout(),
-            weights: network.weights(),
-            hh_t: &[],
-            data,
-            upcoming: &[],
+/// The states of a batch's sequences between two windows of their steps: by position, then layer,
+/// h and c.
+pub(crate) struct Carry<T> {
+    states: Mutex<Vec<T>>,
+    row: usize,
+}
+
+impl<T: Real> Carry<T> {
+    /// For batches of so many sequences.
+    pub(crate) fn new(layout: &Layout, batch_size: usize) -> Self {
+        let row = Self::row(layout);
+        Self { states: Mutex::new(vec![T::ZERO; batch_size * row]), row }
+    }
+
+    /// The numbers of one sequence.
+    pub(crate) fn row(layout: &Layout) -> usize {
+        2 * layout.config().layers * layout.config().shape.hidden
+    }
+
+    /// Sets the states that pieces start from.
+    fn load<P: Packing, V: Lanes<Elem = T>>(
+        &self,
+        trace: &mut Trace<V>,
+        hidden: usize,
+        pieces: impl Iterator<Item = (usize, Segment)>,
+    ) {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (lane, piece) in pieces {
+            let row = &states[piece.position as usize * self.row..][..self.row];
+            for (layer, row) in trace.layers.iter_mut().zip(row.chunks_exact(2 * hidden)) {
+                layer.directions[0].set_initial::<P>(lane, row.split_at(hidden));
+            }
+        }
+    }
+
+    /// Keeps the states after the last steps of pieces.
+    fn keep<P: Packing, V: Lanes<Elem = T>>(
+        &self,
+        trace: &Trace<V>,
+        hidden: usize,
+        pieces: impl Iterator<Item = (usize, Segment)>,
+    ) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (lane, piece) in pieces {
+            let last = (piece.start + piece.steps - 1) as usize;
+            let row = &mut states[piece.position as usize * self.row..][..self.row];
+            for (layer, row) in trace.layers.iter().zip(row.chunks_exact_mut(2 * hidden)) {
+                layer.state_at::<P>(last, lane, row.split_at_mut(hidden));
+            }
         }
     }
 }
 
-/// What is asked of a batch: the derivative of `scale · Σ loss`, or `Σ loss` alone.
-#[derive(Clone, Copy)]
-pub(crate) struct Aim<T> {
-    pub(crate) loss: Loss,
-    pub(crate) scale: T,
-    pub(crate) gradient: bool,
+/// What is needed to make a worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    /// The most steps of a pass.
+    pub(crate) steps: usize,
+    pub(crate) training: bool,
+    /// Whether states are carried from window to window.
+    pub(crate) carried: bool,
+    /// Columns of labels, and whether they have weights.
+    pub(crate) label_columns: usize,
+    pub(crate) weighted: bool,
+}
+
+impl Needs {
+    /// For predictions.
+    pub(crate) fn predictions(steps: usize) -> Self {
+        Self { steps, training: false, carried: false, label_columns: 0, weighted: false }
+    }
+
+    fn purpose(self, layout: &Layout) -> Purpose {
+        let Self { training, carried, label_columns, weighted, .. } = self;
+        Purpose { training, carried, label_columns, weighted, window: window(layout.len()) }
+    }
 }
 
 /// The buffers of a thread that works on one sequence after the other.
-pub(crate) struct UnitWorker<T, S> {
+pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
-    trace: Trace<T>,
+    pass: Pass<ByUnit, T::Lanes<S>>,
+    gradient: Vec<T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> UnitWorker<T, S> {
     /// The numbers in its buffers.
-    pub(crate) fn size(layout: &Layout, longest: usize, training: bool) -> usize {
-        let columns = layout.stride() + layout.shape().output;
-        (longest + 1) * columns * (1 + usize::from(training))
+    pub(crate) fn size(layout: &Layout, needs: Needs) -> usize {
+        let purpose = needs.purpose(layout);
+        let gradient = if needs.training { layout.len() } else { 0 };
+        Trace::<T::Lanes<S>>::size::<ByUnit>(layout.config(), needs.steps, purpose) + gradient
     }
 
-    pub(crate) fn new(simd: S, layout: &Layout, longest: usize, training: bool) -> Self {
-        Self { simd, trace: Trace::new(layout, longest, training) }
+    pub(crate) fn new(simd: S, layout: &Layout, needs: Needs) -> Self {
+        let pass: Pass<ByUnit, T::Lanes<S>> =
+            Pass::new(simd, layout, needs.steps, needs.purpose(layout));
+        let groups = if needs.training { pass.places().len() } else { 0 };
+        Self { simd, pass, gradient: vec![simd.zero::<T>(); groups] }
     }
 
-    /// `Σ loss` of the sequences `batch`; sets `gradient` to their gradient.
+    /// The gradient that [`Self::set`] left, in the layout's order.
+    pub(crate) fn gradient(&self) -> &[T] {
+        numbers(&self.gradient)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn gradient_mut(&mut self) -> &mut [T] {
+        numbers_mut(&mut self.gradient)
+    }
+
+    /// `Σ loss` of some pieces; sets the gradient to theirs.
     pub(crate) fn set(
         &mut self,
         problem: &Problem<'_, T>,
-        batch: &[u32],
+        pieces: impl Iterator<Item = Segment>,
         aim: Aim<T>,
-        gradient: &mut Aligned<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
         if let Some(&next) = problem.upcoming.first() {
@@ -94,100 +154,91 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
                 self.simd.prefetch(number);
             }
         }
-        let mut total = 0.0;
-        for (number, &s) in batch.iter().enumerate() {
-            self.forward(problem, s as usize, pulse)?;
-            let labels = problem.data.labels(s as usize);
-            let Trace { outputs, d_outputs, .. } = &mut self.trace;
-            let outputs = (&outputs[..], labels);
-            total += units::d_outputs(&problem.weights, aim.loss, aim.scale, outputs, d_outputs);
-            if aim.gradient {
-                self.backward(problem, s as usize, (gradient, number == 0), pulse)?;
+        let (mut total, mut first) = (0.0, true);
+        for piece in pieces {
+            let trace = self.forward(problem, piece, aim, pulse)?;
+            if let Some((carry, _)) = problem.carry {
+                let hidden = problem.model.config.shape.hidden;
+                carry.keep::<ByUnit, _>(trace, hidden, std::iter::once((0, piece)));
             }
+            total += self.pass.loss(problem.model, aim);
+            if aim.gradient {
+                self.pass.backward(problem.model, (&mut self.gradient, first), pulse)?;
+            }
+            first = false;
         }
         Ok(total)
     }
 
-    /// Computes states and outputs of one sequence; returns them, `(T, stride)` and `(T, L)`.
+    /// Computes states and outputs of one sequence, which stand in the trace then.
     pub(crate) fn forward(
         &mut self,
         problem: &Problem<'_, T>,
-        sequence: usize,
+        piece: Segment,
+        aim: Aim<T>,
         pulse: &mut Pulse<'_>,
-    ) -> Result<(&[T], &[T])> {
-        let weights = problem.weights;
-        let (inputs, columns, stride) = (weights.shape.input, weights.shape.output, weights.stride);
-        let x = problem.data.features(sequence);
-        let steps = x.len() / inputs;
-        for Range { start, end } in windows(steps, problem.layout.len()) {
-            let states = &mut self.trace.states[start * stride..(end + 1) * stride];
-            let outputs = &mut self.trace.outputs[start * columns..end * columns];
-            let x = &x[start * inputs..end * inputs];
-            self.simd.vectorize(units::Forward { weights, x, states, outputs, begins: start == 0 });
-            pulse.spend((end - start) * problem.layout.len())?;
-        }
-        let states = &self.trace.states[stride..(steps + 1) * stride];
-        Ok((states, &self.trace.outputs[..steps * columns]))
+    ) -> Result<&Trace<T::Lanes<S>>> {
+        self.load(problem, piece);
+        let config = &problem.model.config;
+        self.pass.set_masks(config, aim.masks, std::iter::once((0, piece)));
+        self.pass.forward(problem.model, pulse)?;
+        Ok(&self.pass.trace)
     }
 
-    fn backward(
-        &mut self,
-        problem: &Problem<'_, T>,
-        sequence: usize,
-        (gradient, mut first): (&mut Aligned<T>, bool),
-        pulse: &mut Pulse<'_>,
-    ) -> Result<()> {
-        let (weights, trace) = (problem.weights, &mut self.trace);
-        let (stride, shape) = (weights.stride, weights.shape);
-        let x = problem.data.features(sequence);
-        let steps = x.len() / shape.input;
-        trace.d_states[steps * stride..(steps + 1) * stride].fill(T::ZERO);
-        for Range { start, end } in windows(steps, problem.layout.len()).rev() {
-            self.simd.vectorize(units::Backward {
-                layout: problem.layout,
-                weights,
-                hh_t: problem.hh_t,
-                x: &x[start * shape.input..end * shape.input],
-                states: &trace.states[start * stride..(end + 1) * stride],
-                d_outputs: &trace.d_outputs[start * shape.output..end * shape.output],
-                d_states: &mut trace.d_states[start * stride..(end + 1) * stride],
-                gradient,
-                first,
-            });
-            first = false;
-            pulse.spend(2 * (end - start) * problem.layout.len())?;
+    /// Turns the pre-activations that [`Self::forward`] left into outputs.
+    pub(crate) fn activate(&mut self, problem: &Problem<'_, T>, loss: Loss) -> &Trace<T::Lanes<S>> {
+        self.pass.activate(problem.model, loss);
+        &self.pass.trace
+    }
+
+    /// Takes a piece of a sequence into the trace.
+    fn load(&mut self, problem: &Problem<'_, T>, piece: Segment) {
+        let config = &problem.model.config;
+        let rows = problem.data.piece(piece);
+        let trace = &mut self.pass.trace;
+        trace.steps = piece.steps as usize;
+        let stride = ByUnit::groups(config.shape.input, T::LANES) * T::LANES;
+        let x = numbers_mut(&mut trace.x).chunks_exact_mut(stride);
+        for (to, x) in x.zip(rows.features.chunks_exact(config.shape.input)) {
+            to[..x.len()].copy_from_slice(x);
         }
-        Ok(())
+        for (to, &label) in trace.labels.iter_mut().zip(rows.labels) {
+            *to = self.simd.splat(label);
+        }
+        for (to, &weight) in trace.weights.iter_mut().zip(rows.weights) {
+            *to = self.simd.splat(weight);
+        }
+        if let Some((carry, first)) = problem.carry {
+            trace.set_carried(!first);
+            let pieces = std::iter::once((0, piece));
+            carry.load::<ByUnit, _>(trace, config.shape.hidden, pieces);
+        }
     }
 }
 
 /// The buffers of a thread that works on tiles.
 pub(crate) struct TileWorker<T: Real, S: Simd> {
     simd: S,
-    tile: Tile<T, S>,
+    pass: Pass<BySequence, T::Lanes<S>>,
     /// The gradient of each lane.
     lanes: Vec<T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> TileWorker<T, S> {
     /// The numbers in its buffers.
-    pub(crate) fn size(layout: &Layout, steps: usize, training: bool) -> usize {
-        let Shape { input, hidden, output } = layout.shape();
-        let row = input + 2 * hidden + output + 1;
-        let trained = hidden + 2 * output;
-        let gradient = lane_gradient_len(layout.shape());
-        let training = usize::from(training);
-        T::LANES * ((steps + 1) * (row + training * trained) + training * gradient)
+    pub(crate) fn size(layout: &Layout, needs: Needs) -> usize {
+        let purpose = needs.purpose(layout);
+        let groups = |tensor: &crate::Tensor| tensor.groups::<BySequence>(T::LANES);
+        let gradient: usize = layout.tensors().iter().map(groups).sum();
+        Trace::<T::Lanes<S>>::size::<BySequence>(layout.config(), needs.steps, purpose)
+            + if needs.training { T::LANES * gradient } else { 0 }
     }
 
-    pub(crate) fn new(simd: S, layout: &Layout, steps: usize, training: bool) -> Self {
-        let shape = layout.shape();
-        let lanes = if training { lane_gradient_len(shape) } else { 0 };
-        Self {
-            simd,
-            tile: Tile::new(simd, shape, steps, training),
-            lanes: vec![simd.zero::<T>(); lanes],
-        }
+    pub(crate) fn new(simd: S, layout: &Layout, needs: Needs) -> Self {
+        let pass: Pass<BySequence, T::Lanes<S>> =
+            Pass::new(simd, layout, needs.steps, needs.purpose(layout));
+        let groups = if needs.training { pass.places().len() } else { 0 };
+        Self { simd, pass, lanes: vec![simd.zero::<T>(); groups] }
     }
 
     /// `Σ loss` of some tiles; sets `gradient` to theirs.
@@ -199,83 +250,85 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         gradient: &mut Aligned<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
-        let (weights, layout) = (problem.weights, problem.layout);
         let mut total = 0.0;
+        let (config, data) = (&problem.model.config, problem.data);
         for number in tiles.clone() {
             let lanes = plan.tile(number);
+            let columns = data.label_columns();
+            let trace = &mut self.pass.trace;
             let nan = T::from_f64(f64::NAN);
-            let labels = |s: u32| problem.data.labels(s as usize);
-            gather(self.simd, lanes, weights.shape.output, labels, nan, &mut self.tile.labels);
-            let next = (number + 1 < tiles.end).then(|| plan.tile(number + 1));
-            self.forward(problem, lanes, next, pulse)?;
-            let (loss, scale) = (aim.loss, aim.scale);
-            // Window by window into double precision, so that long sums keep their digits.
-            for window in windows(self.tile.steps, layout.len()) {
-                let tile = &mut self.tile;
-                let outputs = tiles::DOutputs { weights, tile, window, loss, scale };
-                total += self.simd.vectorize(outputs);
+            gather(self.simd, lanes, columns, |s| data.piece(s).labels, nan, &mut trace.labels);
+            if data.has_weights() {
+                let weights = |s| data.piece(s).weights;
+                gather(self.simd, lanes, columns, weights, T::ZERO, &mut trace.weights);
             }
+            let next = (number + 1 < tiles.end).then(|| plan.tile(number + 1));
+            self.forward(problem, (lanes, next), aim, pulse)?;
+            if let Some((carry, _)) = problem.carry {
+                let trace = &self.pass.trace;
+                carry.keep::<BySequence, _>(trace, config.shape.hidden, lanes.pieces());
+            }
+            total += self.pass.loss(problem.model, aim);
             if aim.gradient {
-                self.backward(problem, number == tiles.start, pulse)?;
+                let first = number == tiles.start;
+                self.pass.backward(problem.model, (&mut self.lanes, first), pulse)?;
             }
         }
         if aim.gradient {
-            self.simd.vectorize(tiles::ReduceGradient { layout, lanes: &self.lanes, gradient });
+            self.reduce(problem.model.layout, gradient);
         }
         Ok(total)
     }
 
-    fn backward(
-        &mut self,
-        problem: &Problem<'_, T>,
-        mut first: bool,
-        pulse: &mut Pulse<'_>,
-    ) -> Result<()> {
-        let weights = problem.weights;
-        for window in windows(self.tile.steps, problem.layout.len()).rev() {
-            let work = 2 * window.len() * T::LANES * problem.layout.len();
-            let tile = &mut self.tile;
-            let hh_t = problem.hh_t;
-            self.simd.vectorize(tiles::Backward { weights, hh_t, tile, window: window.clone() });
-            let (shape, tile, gradient) = (weights.shape, &self.tile, &mut self.lanes[..]);
-            self.simd.vectorize(tiles::AddGradient { shape, tile, window, gradient, first });
-            first = false;
-            pulse.spend(work)?;
+    /// Sums the lanes' gradients up.
+    fn reduce(&self, layout: &Layout, gradient: &mut [T]) {
+        for (number, tensor) in layout.tensors().iter().enumerate() {
+            let lanes = &self.lanes[self.pass.places().range(number)];
+            reduce_lanes(self.simd, lanes, tensor.columns(), &mut gradient[layout.range(number)]);
         }
-        Ok(())
     }
 
-    /// Computes states and outputs of one tile.
+    /// Computes states and outputs' pre-activations of one tile.
     fn forward(
         &mut self,
         problem: &Problem<'_, T>,
-        lanes: TilePlan<'_>,
-        next: Option<TilePlan<'_>>,
+        (lanes, next): (TilePlan<'_>, Option<TilePlan<'_>>),
+        aim: Aim<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
-        let weights = problem.weights;
-        let mut ahead: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
-        for (lane, ahead) in ahead[..T::LANES].iter_mut().enumerate() {
+        let (config, data) = (&problem.model.config, problem.data);
+        let trace = &mut self.pass.trace;
+        trace.steps = lanes.steps();
+        trace.starts.clear();
+        for lane in 0..lanes.lanes() {
+            let inner = lanes.lane(lane).iter().map(|segment| segment.start as usize);
+            for t in inner.chain(lanes.load(lane)..lanes.steps()) {
+                trace.starts.add(t, lane);
+            }
+        }
+        let features = |s| data.piece(s).features;
+        gather(self.simd, lanes, config.shape.input, features, T::ZERO, &mut trace.x);
+        if let Some((carry, first)) = problem.carry {
+            trace.set_carried(!first);
+            carry.load::<BySequence, _>(trace, config.shape.hidden, lanes.pieces());
+        }
+        self.pass.set_masks(config, aim.masks, lanes.pieces());
+        self.prefetch(problem, next);
+        self.pass.forward(problem.model, pulse)
+    }
+
+    /// Asks for the inputs that the next tile begins with.
+    fn prefetch(&self, problem: &Problem<'_, T>, next: Option<TilePlan<'_>>) {
+        for lane in 0..T::LANES.min(MOST_LANES) {
             let sequence = match next {
                 Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
                 None => problem.upcoming.get(lane).copied(),
             };
-            *ahead = sequence.map_or(&[], |s| problem.data.features(s as usize));
+            let ahead = sequence.map_or(&[][..], |s| problem.data.features(s as usize));
+            for number in ahead[..ahead.len().min(AHEAD)].iter().step_by(T::LANES) {
+                self.simd.prefetch(number);
+            }
         }
-        self.tile.set_starts(lanes);
-        let features = |s: u32| problem.data.features(s as usize);
-        gather(self.simd, lanes, weights.shape.input, features, T::ZERO, &mut self.tile.x);
-        for window in windows(self.tile.steps, problem.layout.len()) {
-            let work = window.len() * T::LANES * problem.layout.len();
-            self.simd.vectorize(tiles::Forward {
-                weights,
-                tile: &mut self.tile,
-                window,
-                ahead: &ahead[..T::LANES],
-            });
-            pulse.spend(work)?;
-        }
-        Ok(())
     }
 
     /// Computes the outputs of one tile and hands them to `take`, as [`scatter`] does.
@@ -283,11 +336,14 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         &mut self,
         problem: &Problem<'_, T>,
         (lanes, next): (TilePlan<'_>, Option<TilePlan<'_>>),
+        aim: Aim<T>,
         pulse: &mut Pulse<'_>,
         take: impl FnMut(u32, usize, &[T]),
     ) -> Result<()> {
-        self.forward(problem, lanes, next, pulse)?;
-        scatter(self.simd, lanes, problem.weights.shape.output, &self.tile.outputs, take);
+        self.forward(problem, (lanes, next), aim, pulse)?;
+        self.pass.activate(problem.model, aim.loss);
+        let outputs = problem.model.config.shape.output;
+        scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
         Ok(())
     }
 }

@@ -1,14 +1,52 @@
 //! Optimisers work on flat slices and never name a weight: any cell trains with any of them.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `method.rs` | [`Method`]: the methods, their parameters and the names of their moments |
+//! | `rules.rs` | the equations of one update, on lanes |
+//! | `descent.rs` | [`Descent`]: a method with its moments |
+//! | `clip.rs` | [`Clip`]: bounds on the gradient before an update |
 
-mod sgd;
+mod clip;
+mod descent;
+mod method;
+mod rules;
 
-pub use sgd::Sgd;
+pub use clip::Clip;
+pub use descent::Descent;
+pub use method::Method;
 
+use crate::error::{Error, Result};
+use crate::real::Real;
 use crate::simd::Level;
 
 /// Changes parameters by their gradient.
 pub trait Optimizer<T> {
-    /// One update: sets `after` to the parameters `before` moved by `gradient`. The slices have the
-    /// same order and length, a whole number of groups. Returns whether all of `after` is finite.
-    fn step(&mut self, level: Level, before: &[T], gradient: &[T], after: &mut [T]) -> bool;
+    /// One update at the learning rate `rate`: sets `after` to the parameters `before` moved by
+    /// `gradient`. The slices have the same order and length, a whole number of groups. Returns
+    /// whether all of `after`, and all that the optimiser keeps, is finite.
+    fn step(
+        &mut self,
+        level: Level,
+        rate: f64,
+        before: &[T],
+        gradient: &[T],
+        after: &mut [T],
+    ) -> bool;
+
+    /// Takes back what the last step changed in the optimiser itself: its moments and its count of
+    /// steps. Does nothing if there has been no step since the last call.
+    fn undo(&mut self);
+}
+
+/// [`Error::Parameter`] if the rate is negative, NaN, or infinite in the type of the parameters.
+pub fn check_rate<T: Real>(rate: f64) -> Result<()> {
+    if T::from_f64(rate).is_finite() && rate >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::Parameter {
+        what: "learning_rate",
+        expected: "a number of at least 0 that is finite in the network's type",
+        got: rate.to_string(),
+    })
 }

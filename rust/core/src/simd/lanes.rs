@@ -6,12 +6,44 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::Simd;
 use crate::real::Real;
 
+/// A type that is its lanes in order and nothing else, so that groups can be seen as numbers.
+///
+/// # Safety
+/// The type must consist of [`Lanes::LEN`] values of [`Lanes::Elem`], lane 0 first.
+#[expect(unsafe_code, reason = "safe code relies on what implementations promise")]
+pub unsafe trait Plain {}
+
+/// The lanes of `groups`, one group after the other.
+#[inline(always)]
+pub(crate) fn numbers<V: Lanes>(groups: &[V]) -> &[V::Elem] {
+    const { assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>()) };
+    let len = groups.len() * V::LEN;
+    // SAFETY: `Plain` says that a group is its numbers; a group is aligned at least as they are.
+    #[expect(unsafe_code, reason = "a view of another type")]
+    unsafe {
+        std::slice::from_raw_parts(groups.as_ptr().cast(), len)
+    }
+}
+
+/// The lanes of `groups`, to be written.
+#[inline(always)]
+pub(crate) fn numbers_mut<V: Lanes>(groups: &mut [V]) -> &mut [V::Elem] {
+    const { assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>()) };
+    let len = groups.len() * V::LEN;
+    // SAFETY: as in `numbers`; any number is a valid lane.
+    #[expect(unsafe_code, reason = "a view of another type")]
+    unsafe {
+        std::slice::from_raw_parts_mut(groups.as_mut_ptr().cast(), len)
+    }
+}
+
 /// A group of [`Lanes::LEN`] numbers. All operations but the last few are lane by lane.
 ///
 /// An instruction set's own groups, `S::F32` and `S::F64`, are 64 bytes: 16 `f32` or 8 `f64`.
 pub trait Lanes:
     Copy
     + Debug
+    + Plain
     + Send
     + Sync
     + 'static

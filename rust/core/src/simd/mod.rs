@@ -3,11 +3,11 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `mod.rs` | [`Simd`], an instruction set as a token; [`Kernel`], code generic over it |
-//! | `lanes.rs` | [`Lanes`], a group of numbers, and [`Mask`], a truth value per lane |
+//! | `lanes.rs` | [`Lanes`], a group of numbers, its view as numbers, and [`Mask`], a truth value per lane |
 //! | `pair.rs` | [`Pair`], a group made of two groups of half the size |
 //! | `level.rs` | [`Level`]: detection, choice by environment variable, [`dispatch`] |
 //! | `register.rs` | a group of one register from a table of intrinsics |
-//! | `avx512.rs`, `avx2.rs`, `neon.rs` | the tables of one instruction set; the only unsafe code |
+//! | `avx512.rs`, `avx2.rs`, `neon.rs` | the tables of one instruction set |
 //! | `portable.rs` | plain Rust, a register being one number |
 //!
 //! # The same bits everywhere
@@ -20,7 +20,8 @@
 //! A *token* such as `Avx512` is a zero-sized value that only a successful detection creates. A
 //! lane value is made from its token or from other lane values of its type. So whoever holds one
 //! holds the proof that the machine has the instructions, and that proof is the safety reason of
-//! every intrinsic call in the three register files. Nothing outside them is unsafe.
+//! every intrinsic call in the three register files. The one other promise, that a group is its
+//! numbers ([`Plain`]), lets a group be looked at number by number.
 //!
 //! # Writing a kernel
 //! The body is generic and `#[inline(always)]`, and so is every function it calls in its hot
@@ -80,7 +81,8 @@ mod register;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-pub use lanes::{Lanes, Mask};
+pub use lanes::{Lanes, Mask, Plain};
+pub(crate) use lanes::{numbers, numbers_mut};
 pub use level::{Level, LevelError, VARIABLE, dispatch, level};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;

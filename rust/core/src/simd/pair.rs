@@ -6,11 +6,16 @@
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{Lanes, Mask};
+use super::{Lanes, Mask, Plain};
 
 /// Two halves of a group of `LEN` lanes, or of its mask: lower lanes, upper lanes.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Pair<V, const LEN: usize>(V, V);
+
+// SAFETY: lower lanes, then upper lanes, and between halves of equal alignment there is no gap.
+#[expect(unsafe_code, reason = "a promise about memory")]
+unsafe impl<V: Plain, const LEN: usize> Plain for Pair<V, LEN> {}
 
 macro_rules! lane_by_lane {
     ($($Operator:ident::$operator:ident),*) => {$(

@@ -5,7 +5,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Kernel, Lanes, Pair, Simd};
+use super::{Kernel, Lanes, Pair, Plain, Simd};
 use crate::real::Real;
 
 /// No instruction set beyond the baseline of the target: every machine has it.
@@ -27,7 +27,8 @@ impl Simd for Portable {
     const UNITS: usize = 2;
     const PRODUCT: (usize, usize) = (1, 2);
 
-    #[inline(always)]
+    // Kept apart as on the other levels, or code grows without end.
+    #[inline(never)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
@@ -52,7 +53,12 @@ macro_rules! scalar_lanes {
     ($Name:ident, $Elem:ident) => {
         #[doc = concat!("One lane of `", stringify!($Elem), "`.")]
         #[derive(Clone, Copy, Debug)]
+        #[repr(transparent)]
         pub struct $Name($Elem);
+
+        // SAFETY: the one lane is the one field.
+        #[expect(unsafe_code, reason = "a promise about memory")]
+        unsafe impl Plain for $Name {}
 
         operators!($Name: Add::add, Sub::sub, Mul::mul, Div::div);
 

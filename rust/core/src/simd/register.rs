@@ -60,8 +60,12 @@ macro_rules! register {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
+        #[repr(transparent)]
         // Open to the other tables: AVX-512 sums the halves of its registers with AVX2.
         pub struct $Name(pub(super) $Register);
+
+        // SAFETY: a register is its lanes.
+        unsafe impl $crate::simd::Plain for $Name {}
 
         register_operators!($Name: Add::add = $add, Sub::sub = $sub, Mul::mul = $mul, Div::div = $div);
 

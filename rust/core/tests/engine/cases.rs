@@ -1,7 +1,14 @@
 //! Random networks and data for the tests of the engine.
 
 use rnn_rust::rng::{Purpose, Rng};
-use rnn_rust::{Activation, Config, Init, Network, Real, Sequences, Shape};
+use rnn_rust::{
+    Activation, Cell, Config, Descent, Init, Loss, Method, Network, Readout, Real, Sequences, Shape,
+};
+
+/// Plain stochastic gradient descent.
+pub(crate) fn sgd<T: Real>(network: &Network<T>) -> Descent<T> {
+    Descent::new(Method::SGD, network.layout().len()).unwrap()
+}
 
 /// A generator of test cases.
 pub(crate) struct Cases(Rng);
@@ -17,16 +24,56 @@ impl Cases {
     }
 
     pub(crate) fn activation(&mut self) -> Activation {
-        Activation::ALL[self.size(0, 3)].1
+        Activation::ALL[self.size(0, Activation::ALL.len() - 1)].1
     }
 
-    pub(crate) fn config(&mut self, largest: usize) -> Config {
-        let shape = Shape {
+    pub(crate) fn shape(&mut self, largest: usize) -> Shape {
+        Shape {
             input: self.size(1, largest),
             hidden: self.size(1, largest),
             output: self.size(1, 4),
+        }
+    }
+
+    /// One layer that reads forward and has outputs at every step.
+    pub(crate) fn config(&mut self, largest: usize) -> Config {
+        let (shape, activation) = (self.shape(largest), self.activation());
+        let output_activation = self.activation();
+        Config { output_activation, ..Config::new(shape, Cell::Elman(activation)) }
+    }
+
+    /// Anything.
+    pub(crate) fn any_config(&mut self, largest: usize) -> Config {
+        let cell = match self.size(0, 3) {
+            0 => Cell::Elman(self.activation()),
+            1 => Cell::Lstm,
+            2 => Cell::Gru { reset_after: true },
+            _ => Cell::Gru { reset_after: false },
         };
-        Config { shape, activation: self.activation(), output_activation: self.activation() }
+        let shape = self.shape(largest);
+        let layers = self.size(1, 3);
+        let often = |chosen: usize| if chosen == 0 { 0.3 } else { 0.0 };
+        Config {
+            layers,
+            bidirectional: self.size(0, 1) == 1,
+            readout: [Readout::EachStep, Readout::Last, Readout::Mean][self.size(0, 2)],
+            output_activation: self.activation(),
+            dropout: if layers > 1 { often(self.size(0, 1)) } else { 0.0 },
+            recurrent_dropout: often(self.size(0, 1)),
+            ..Config::new(shape, cell)
+        }
+    }
+
+    pub(crate) fn loss(&mut self) -> Loss {
+        match self.size(0, 6) {
+            0 => Loss::Mse,
+            1 => Loss::Mae,
+            2 => Loss::Huber { delta: 0.7 },
+            3 => Loss::Quantile { q: 0.8 },
+            4 => Loss::BinaryCrossEntropy { pos_weight: 2.5 },
+            5 => Loss::CrossEntropy,
+            _ => Loss::Focal { gamma: 2.0, pos_weight: 1.5 },
+        }
     }
 
     /// A network whose states stay in range: weights within 1/√H.
@@ -36,25 +83,44 @@ impl Cases {
 
     /// Ragged data; about one label in five is missing.
     pub(crate) fn data<T: Real>(&mut self, shape: Shape, lengths: &[usize]) -> Data<T> {
+        self.data_for(&Config::new(shape, Cell::Lstm), Loss::Mse, lengths)
+    }
+
+    /// The same with labels as a loss and a readout want them.
+    pub(crate) fn data_for<T: Real>(
+        &mut self,
+        config: &Config,
+        loss: Loss,
+        lengths: &[usize],
+    ) -> Data<T> {
         let mut offsets = vec![0];
         offsets.extend(lengths.iter().scan(0, |end, &length| {
             *end += length as i64;
             Some(*end)
         }));
         let rows = lengths.iter().sum::<usize>();
-        let mut numbers = |count: usize, missing: f64| -> Vec<T> {
-            let draw = |_| {
-                let value = if self.0.uniform() < missing { f64::NAN } else { self.0.normal() };
-                T::from_f64(value)
-            };
-            (0..count).map(draw).collect()
-        };
-        Data {
-            features: numbers(rows * shape.input, 0.0),
-            labels: numbers(rows * shape.output, 0.2),
-            offsets,
-            shape,
+        let columns = loss.label_columns(config.shape.output);
+        let features: Vec<T> =
+            (0..rows * config.shape.input).map(|_| T::from_f64(self.0.normal())).collect();
+        let mut labels: Vec<T> = (0..rows * columns)
+            .map(|_| {
+                let label = match loss {
+                    Loss::CrossEntropy => self.size(0, config.shape.output - 1) as f64,
+                    Loss::BinaryCrossEntropy { .. } | Loss::Focal { .. } => self.size(0, 1) as f64,
+                    _ => self.0.normal(),
+                };
+                T::from_f64(if self.0.uniform() < 0.2 { f64::NAN } else { label })
+            })
+            .collect();
+        if config.per_sequence() {
+            for end in offsets.windows(2) {
+                for row in end[0] as usize..end[1] as usize - 1 {
+                    labels[row * columns..(row + 1) * columns].fill(T::from_f64(f64::NAN));
+                }
+            }
         }
+        let weights = (0..labels.len()).map(|_| T::from_f64(self.size(0, 3) as f64)).collect();
+        Data { features, labels, weights, offsets, input: config.shape.input, columns }
     }
 }
 
@@ -62,24 +128,32 @@ impl Cases {
 pub(crate) struct Data<T> {
     pub(crate) features: Vec<T>,
     pub(crate) labels: Vec<T>,
+    pub(crate) weights: Vec<T>,
     pub(crate) offsets: Vec<i64>,
-    pub(crate) shape: Shape,
+    input: usize,
+    columns: usize,
 }
 
 impl<T: Real> Data<T> {
     /// The data set of one sequence alone.
     pub(crate) fn one(&self, s: usize) -> Self {
-        let view = self.view();
+        let view = self.weighted();
         Self {
             features: view.features(s).to_vec(),
             labels: view.labels(s).to_vec(),
+            weights: view.weights(s).to_vec(),
             offsets: vec![0, view.range(s).len() as i64],
-            shape: self.shape,
+            ..*self
         }
     }
 
     pub(crate) fn view(&self) -> Sequences<'_, T> {
-        let sizes = (self.shape.input, self.shape.output);
+        let sizes = (self.input, self.columns);
         Sequences::new(&self.features, &self.labels, &self.offsets, sizes).unwrap()
+    }
+
+    /// The same with a weight for each label.
+    pub(crate) fn weighted(&self) -> Sequences<'_, T> {
+        self.view().with_weights(&self.weights).unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! `exp`, `tanh` and `sigmoid` to 90 bits and more: the reference for `f64`.
+//! The elementary functions to 90 bits and more: the reference for `f64`.
 //!
 //! A number is the unevaluated sum of two doubles (T. J. Dekker, *A floating-point technique for
 //! extending the available precision*, 1971). Slow and simple.
@@ -90,11 +90,50 @@ fn sigmoid(x: f64) -> (DoubleDouble, i32) {
     if x < 0.0 { (m.over(denominator), n) } else { (ONE.over(denominator), 0) }
 }
 
+/// For x <= 0.
+fn expm1(x: f64) -> DoubleDouble {
+    if x > -1e-12 {
+        return DoubleDouble(x, x * x * (0.5 + x / 6.0));
+    }
+    if x > -0.5 {
+        return exp_minus_one(DoubleDouble(x, 0.0));
+    }
+    // Past −80 it is −1 to more bits than two doubles hold.
+    let (m, n) = exp(x.max(-80.0));
+    m.scaled(2f64.powi(n)).plus(DoubleDouble(-1.0, 0.0))
+}
+
+/// For 0 <= u <= 1: a step of Newton's method for e^y − 1 = u, from the standard library's value.
+fn log1p(u: DoubleDouble) -> DoubleDouble {
+    if u.0 < 1e-12 {
+        return u.plus(DoubleDouble(u.0 * u.0 * (u.0 / 3.0 - 0.5), 0.0));
+    }
+    let y = u.0.ln_1p();
+    let minus = DoubleDouble(-1.0, 0.0);
+    let missing = u.plus(exp_minus_one(DoubleDouble(y, 0.0)).times(minus));
+    missing.over(u.plus(ONE)).plus(DoubleDouble(y, 0.0))
+}
+
+/// (m, n) with softplus(x) = m · 2ⁿ.
+fn softplus(x: f64) -> (DoubleDouble, i32) {
+    let (m, n) = exp(-x.abs());
+    // Below 2⁻¹²⁰ the exponential is its own logarithm, and does not show next to x.
+    match (x < 0.0, n < -120) {
+        (true, true) => (m, n),
+        (true, false) => (log1p(m.scaled(2f64.powi(n))), 0),
+        (false, true) => (DoubleDouble(x, 0.0), 0),
+        (false, false) => (log1p(m.scaled(2f64.powi(n))).plus(DoubleDouble(x, 0.0)), 0),
+    }
+}
+
 /// (m, n) with `function(x)` = m · 2ⁿ, for finite x.
 pub fn reference(function: Function, x: f64) -> (DoubleDouble, i32) {
     match function {
         Function::Exp => exp(x),
         Function::Tanh => (tanh(x), 0),
         Function::Sigmoid => sigmoid(x),
+        Function::Expm1 => (expm1(x), 0),
+        Function::Log1pUnit => (log1p(DoubleDouble(x, 0.0)), 0),
+        Function::Softplus => softplus(x),
     }
 }

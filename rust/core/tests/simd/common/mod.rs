@@ -5,7 +5,7 @@ pub mod double_double;
 pub mod ulp;
 
 use rnn_rust::Real;
-use rnn_rust::elementary::{exp, sigmoid, tanh};
+use rnn_rust::elementary::{exp, expm1, log1p_unit, sigmoid, softplus, tanh};
 use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, Task, dispatch};
 
 /// splitmix64
@@ -116,10 +116,38 @@ pub enum Function {
     Exp,
     Tanh,
     Sigmoid,
+    Expm1,
+    Log1pUnit,
+    Softplus,
 }
 
 impl Function {
-    pub const ALL: [Self; 3] = [Self::Exp, Self::Tanh, Self::Sigmoid];
+    pub const ALL: [Self; 6] =
+        [Self::Exp, Self::Tanh, Self::Sigmoid, Self::Expm1, Self::Log1pUnit, Self::Softplus];
+
+    /// The function of a group.
+    #[inline(always)]
+    pub fn of<V: Lanes>(self, x: V) -> V {
+        match self {
+            Self::Exp => exp(x),
+            Self::Tanh => tanh(x),
+            Self::Sigmoid => sigmoid(x),
+            Self::Expm1 => expm1(x),
+            Self::Log1pUnit => log1p_unit(x),
+            Self::Softplus => softplus(x),
+        }
+    }
+
+    /// An argument that the function takes, made from any number.
+    pub fn argument<T: Real>(self, x: T) -> T {
+        let size = if x < T::ZERO { -x } else { x };
+        match self {
+            Self::Expm1 => -size,
+            Self::Log1pUnit if size > T::ONE => T::ONE / size,
+            Self::Log1pUnit => size,
+            _ => x,
+        }
+    }
 }
 
 struct Apply<'a, T>(Function, &'a [T]);
@@ -139,12 +167,7 @@ impl<T: Real, S: Simd> Kernel<S> for Apply<'_, T> {
         let count = T::Lanes::<S>::LEN;
         for (target, source) in results.chunks_mut(count).zip(self.1.chunks(count)) {
             let x = simd.load_partial(source, T::ZERO);
-            let y = match self.0 {
-                Function::Exp => exp(x),
-                Function::Tanh => tanh(x),
-                Function::Sigmoid => sigmoid(x),
-            };
-            y.store_partial(target);
+            self.0.of(x).store_partial(target);
         }
         results
     }

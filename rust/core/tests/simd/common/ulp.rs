@@ -20,6 +20,10 @@ pub fn reference(function: Function, x: f64) -> f64 {
         Function::Tanh => x.tanh(),
         Function::Sigmoid if x < 0.0 => x.exp() / (1.0 + x.exp()),
         Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Function::Expm1 => x.exp_m1(),
+        Function::Log1pUnit => x.ln_1p(),
+        // As a maximum: a NaN stays.
+        Function::Softplus => (if x < 0.0 { 0.0 } else { x }) + (-x.abs()).exp().ln_1p(),
     }
 }
 

@@ -7,15 +7,19 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A sequence in a lane.
+/// A sequence, or a window of its steps, in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     /// The sequence.
     pub(crate) sequence: u32,
-    /// Its first step, counted from the start of the lane.
-    pub(crate) start: u32,
-    /// Its steps.
+    /// Its position in the batch.
+    pub(crate) position: u32,
+    /// The first of its steps that is wanted.
+    pub(crate) from: u32,
+    /// How many are.
     pub(crate) steps: u32,
+    /// Where they begin in the lane.
+    pub(crate) start: u32,
 }
 
 /// The sequences of one batch, lane after lane, tile after tile.
@@ -42,6 +46,11 @@ impl<'a> TilePlan<'a> {
     /// The segments of a lane, in the order of time.
     pub(crate) fn lane(&self, lane: usize) -> &'a [Segment] {
         &self.segments[self.bounds[lane] as usize..self.bounds[lane + 1] as usize]
+    }
+
+    /// Every segment with its lane.
+    pub(crate) fn pieces(self) -> impl Iterator<Item = (usize, Segment)> + Clone + 'a {
+        (0..self.lanes()).flat_map(move |lane| self.lane(lane).iter().map(move |&s| (lane, s)))
     }
 
     /// The number of lanes.
@@ -74,6 +83,26 @@ impl Plan {
         }
     }
 
+    /// Plans steps `from..from + most` of every sequence that has them, one sequence per lane.
+    pub(crate) fn set_window(
+        &mut self,
+        batch: &[u32],
+        (from, most): (usize, usize),
+        steps: impl Fn(u32) -> usize,
+    ) {
+        self.segments.clear();
+        for (&sequence, position) in batch.iter().zip(0..) {
+            let steps = steps(sequence).saturating_sub(from).min(most) as u32;
+            if steps > 0 {
+                let from = from as u32;
+                self.segments.push(Segment { sequence, position, from, steps, start: 0 });
+            }
+        }
+        self.bounds.clear();
+        self.bounds.extend(0..=self.segments.len() as u32);
+        self.fill_last_tile();
+    }
+
     /// Plans a batch; `steps` gives the length of a sequence.
     pub(crate) fn set(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
         self.segments.clear();
@@ -84,14 +113,21 @@ impl Plan {
         } else {
             self.set_ragged(batch, steps);
         }
+        self.fill_last_tile();
+    }
+
+    /// Adds empty lanes up to a whole number of tiles.
+    fn fill_last_tile(&mut self) {
         let whole = (self.bounds.len() - 1).next_multiple_of(self.lanes_per_tile);
         self.bounds.resize(whole + 1, self.segments.len() as u32);
     }
 
     /// All of one length: one sequence per lane.
     fn set_level(&mut self, batch: &[u32], steps: usize) {
-        let segment = |&sequence| Segment { sequence, start: 0, steps: steps as u32 };
-        self.segments.extend(batch.iter().map(segment));
+        let steps = steps as u32;
+        let segment =
+            |(&sequence, position)| Segment { sequence, position, from: 0, steps, start: 0 };
+        self.segments.extend(batch.iter().zip(0..).map(segment));
         self.bounds.extend(0..=batch.len() as u32);
     }
 
@@ -136,7 +172,8 @@ impl Plan {
                 current = Some(lane);
             }
             let sequence = batch[position as usize];
-            self.segments.push(Segment { sequence, start, steps: steps(sequence) as u32 });
+            let steps = steps(sequence) as u32;
+            self.segments.push(Segment { sequence, position, from: 0, steps, start });
         }
         self.bounds.push(self.segments.len() as u32);
     }
@@ -219,7 +256,10 @@ mod tests {
     fn equal_lengths_have_a_lane_each() {
         let plan = plan(&[10; 33]);
         assert_eq!((plan.len(), computed(&plan)), (3, 3 * 160));
-        assert_eq!(plan.tile(2).lane(0), &[Segment { sequence: 32, start: 0, steps: 10 }]);
+        assert_eq!(
+            plan.tile(2).lane(0),
+            &[Segment { sequence: 32, position: 32, from: 0, steps: 10, start: 0 }]
+        );
         assert!(plan.tile(2).lane(1).is_empty());
     }
 }

@@ -4,9 +4,9 @@
 //! the same numbers with lanes side by side. A square block of either is the transpose of the
 //! other's, whatever the number of columns.
 
+use crate::plan::{Segment, TilePlan};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
-use crate::tiles::plan::{Segment, TilePlan};
 
 /// The most lanes of any group.
 pub(crate) const MOST_LANES: usize = 16;
@@ -17,7 +17,7 @@ pub(crate) fn gather<'a, T: Real, S: Simd>(
     simd: S,
     plan: TilePlan<'_>,
     columns: usize,
-    source: impl Fn(u32) -> &'a [T],
+    source: impl Fn(Segment) -> &'a [T],
     fill: T,
     rows: &mut [T::Lanes<S>],
 ) {
@@ -32,7 +32,9 @@ struct Gather<'a, 'p, T, V, F> {
     rows: &'a mut [V],
 }
 
-impl<'s, T: Real, S: Simd, F: Fn(u32) -> &'s [T]> Kernel<S> for Gather<'_, '_, T, T::Lanes<S>, F> {
+impl<'s, T: Real, S: Simd, F: Fn(Segment) -> &'s [T]> Kernel<S>
+    for Gather<'_, '_, T, T::Lanes<S>, F>
+{
     type Output = ();
 
     #[inline(always)]
@@ -110,15 +112,20 @@ struct Reader<'p, 's, T> {
 impl<'s, T: Real> Reader<'_, 's, T> {
     /// Goes on to the next sequence, if there is one.
     #[inline(always)]
-    fn open(&mut self, source: &impl Fn(u32) -> &'s [T]) -> bool {
+    fn open(&mut self, source: &impl Fn(Segment) -> &'s [T]) -> bool {
         let Some((segment, others)) = self.segments.split_first() else { return false };
-        (self.rest, self.segments) = (source(segment.sequence), others);
+        (self.rest, self.segments) = (source(*segment), others);
         true
     }
 
     /// The next group, with `fill` after the end.
     #[inline(always)]
-    fn next<S: Simd>(&mut self, simd: S, source: &impl Fn(u32) -> &'s [T], fill: T) -> T::Lanes<S> {
+    fn next<S: Simd>(
+        &mut self,
+        simd: S,
+        source: &impl Fn(Segment) -> &'s [T],
+        fill: T,
+    ) -> T::Lanes<S> {
         if self.rest.len() >= T::LANES || self.segments.is_empty() {
             let (group, rest) = self.rest.split_at(self.rest.len().min(T::LANES));
             self.rest = rest;
@@ -129,7 +136,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
 
     /// The next numbers where they lie in more than one sequence.
     #[inline(never)]
-    fn join(&mut self, source: &impl Fn(u32) -> &'s [T], fill: T) -> [T; MOST_LANES] {
+    fn join(&mut self, source: &impl Fn(Segment) -> &'s [T], fill: T) -> [T; MOST_LANES] {
         let mut group = [fill; MOST_LANES];
         let mut filled = 0;
         while filled < T::LANES && (!self.rest.is_empty() || self.open(source)) {

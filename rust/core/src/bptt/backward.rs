@@ -1,0 +1,274 @@
+//! One layer in one direction: the way back through a window of steps, and the window's share of
+//! the gradient.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::forward::{Place, carry};
+use super::pass::{Model, Places};
+use super::starts::Starts;
+use super::trace::{DirectionTrace, Scratch};
+use crate::cell::{Equations, State, StateMut};
+use crate::packing::{
+    Columns, Packing, Products, Rows, RowsMut, Start, add_outer, add_product, add_sums, multiply,
+};
+use crate::simd::{Kernel, Lanes, Simd};
+
+/// With d the derivative of the loss: d(pre-activations) of every step, then
+/// dW_ih = Σ dz_t x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, and dx_t = W_ihᵀ dz_t for the layer
+/// below.
+pub(super) struct Backward<'a, P, E, V: Lanes> {
+    pub(super) equations: E,
+    pub(super) model: Model<'a, V::Elem>,
+    pub(super) place: Place,
+    /// Positions in the direction's time; those after have been computed.
+    pub(super) window: Range<usize>,
+    pub(super) starts: &'a Starts<V::Elem>,
+    pub(super) x: Rows<'a, V>,
+    pub(super) states: &'a [V],
+    pub(super) own: &'a mut DirectionTrace<V>,
+    /// By the states of this layer, `(steps, D·H)`.
+    pub(super) d_states: &'a [V],
+    /// By the input, where a layer wants it.
+    pub(super) d_input: Option<&'a mut [V]>,
+    pub(super) zeros: &'a [V],
+    pub(super) scratch: &'a mut Scratch<V>,
+    pub(super) gradient: &'a mut [V],
+    pub(super) places: &'a Places,
+    /// Whether the gradient is set rather than added to.
+    pub(super) set: bool,
+    pub(super) packing: PhantomData<P>,
+}
+
+impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backward<'_, P, E, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self, simd: S) {
+        for position in self.window.clone().rev() {
+            self.step(simd, position);
+        }
+        let steps = self.place.time.steps_of(&self.window);
+        self.add_gradient(simd, steps.clone());
+        self.send_down(simd, steps);
+    }
+}
+
+impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
+    #[inline(always)]
+    fn step(&mut self, simd: V::Simd, position: usize) {
+        let Self { equations, model, place, own, scratch, .. } = self;
+        let Place { units, stride, time, .. } = *place;
+        let t = time.at(position);
+        let mask =
+            if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
+        let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
+            &mut **own;
+        let slots = &mut slots[t * E::SLOTS * units..(t + 1) * E::SLOTS * units];
+        let states = self.states;
+        let state_of = |t: usize| &states[t * stride + place.first()..][..units];
+
+        let h = if self.starts.any() || *carried {
+            &before[t * units..(t + 1) * units]
+        } else if position == 0 {
+            self.zeros
+        } else {
+            state_of(time.at(position - 1))
+        };
+        let c = if !E::CELL_STATE {
+            &[][..]
+        } else if position == 0 {
+            if *carried { &initial.c[..] } else { self.zeros }
+        } else {
+            let earlier = time.at(position - 1);
+            let c = &cells[earlier * units..(earlier + 1) * units];
+            if mask.is_some() {
+                carry(simd, mask, c, &mut scratch.c);
+                &scratch.c[..]
+            } else {
+                c
+            }
+        };
+        let after = State {
+            h: state_of(t),
+            c: if E::CELL_STATE { &cells[t * units..(t + 1) * units] } else { &[] },
+        };
+        let above = &self.d_states[t * stride + place.first()..][..units];
+        for u in 0..units {
+            scratch.dh[u] = scratch.dh[u] + above[u];
+        }
+        let d = StateMut { h: &mut scratch.dh, c: &mut scratch.dc };
+        equations.backward(slots, State { h, c }, after, d);
+
+        let begins = position == 0 && !*carried;
+        let h_in = if factors.is_empty() { h } else { &dropped[t * units..(t + 1) * units] };
+        let factors = if factors.is_empty() { &[] } else { &factors[t * units..(t + 1) * units] };
+        self_products::<P, E, V>(
+            simd,
+            (*equations, *model, *place),
+            slots,
+            (h_in, begins),
+            factors,
+            scratch,
+        );
+        // Nothing flows back from a sequence into the one before it in the lane.
+        if let Some(mask) = mask {
+            let zero = V::splat(simd, crate::Real::ZERO);
+            for u in 0..units {
+                scratch.dh[u] = V::select(mask, zero, scratch.dh[u]);
+            }
+            if E::CELL_STATE {
+                for u in 0..units {
+                    scratch.dc[u] = V::select(mask, zero, scratch.dc[u]);
+                }
+            }
+        }
+    }
+
+    /// Adds the window's gradient.
+    #[inline(always)]
+    fn add_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
+        let Place { layer, direction, units, .. } = self.place;
+        let tensors = self.model.layout.direction(layer, direction);
+        let hidden = self.model.config.shape.hidden;
+        let row = E::SLOTS * units;
+        let (set, places) = (self.set, self.places);
+        let (before, later) = states_before(
+            self.place,
+            hidden,
+            (self.own, self.states),
+            self.starts.any(),
+            steps.clone(),
+        );
+        let (gradient, slots) = (&mut *self.gradient, &self.own.slots);
+        let dz = |steps: Range<usize>, (first, parts): (usize, usize)| Rows {
+            groups: &slots[steps.start * row..steps.end * row],
+            stride: row,
+            first: first * units,
+            columns: Columns::new(parts, hidden),
+        };
+
+        let x = Rows {
+            groups: &self.x.groups[steps.start * self.x.stride..steps.end * self.x.stride],
+            ..self.x
+        };
+        let gates = dz(steps.clone(), (0, E::GATES));
+        let stride = E::GATES * units;
+        let groups = &mut gradient[places.range(tensors.start)];
+        add_outer::<P, V>(simd, x, gates, Products { groups, stride, set });
+        add_sums::<P, V>(simd, gates, &mut gradient[places.range(tensors.start + 2)], set);
+        if self.model.config.cell.has_candidate_bias() {
+            let candidate = dz(steps.clone(), (3, 1));
+            add_sums::<P, V>(simd, candidate, &mut gradient[places.range(tensors.start + 3)], set);
+        }
+
+        let groups = &mut gradient[places.range(tensors.start + 1)];
+        let (first, parts) = E::RECURRENT;
+        add_outer::<P, V>(
+            simd,
+            before,
+            dz(later, (first, parts)),
+            Products { groups, stride, set },
+        );
+        if E::RESET_BEFORE {
+            let groups = &mut gradient[places.range(tensors.start + 1)][parts * units..];
+            let (reset, candidate) = (dz(steps.clone(), (3, 1)), dz(steps, (0, 1)));
+            add_outer::<P, V>(simd, reset, candidate, Products { groups, stride, set });
+        }
+    }
+
+    /// Sets or adds, for a further direction, the derivative by the layer's input.
+    #[inline(always)]
+    fn send_down(&mut self, simd: V::Simd, steps: Range<usize>) {
+        let Place { layer, direction, units, stride, .. } = self.place;
+        let Some(d_input) = &mut self.d_input else { return };
+        let tensors = self.model.layout.direction(layer, direction);
+        let row = E::SLOTS * units;
+        let dz = Rows {
+            groups: &self.own.slots[steps.start * row..steps.end * row],
+            stride: row,
+            first: 0,
+            columns: Columns::new(E::GATES, self.model.config.shape.hidden),
+        };
+        let start = if direction == 0 { Start::Zero } else { Start::Present };
+        let groups = &mut d_input[steps.start * stride..steps.end * stride];
+        let out = RowsMut { groups, stride, first: 0 };
+        multiply::<P, V>(simd, dz, self.model.transposed(tensors.start, 0), start, out);
+    }
+}
+
+/// What flows back through the recurrent weights: adds to `scratch.dh`.
+#[inline(always)]
+fn self_products<P: Packing, E: Equations, V: Lanes>(
+    simd: V::Simd,
+    (equations, model, place): (E, Model<'_, V::Elem>, Place),
+    slots: &mut [V],
+    (h_in, begins): (&[V], bool),
+    factors: &[V],
+    scratch: &mut Scratch<V>,
+) {
+    let units = place.units;
+    let recurrent = model.layout.direction(place.layer, place.direction).start + 1;
+    let (first, parts) = E::RECURRENT;
+    let zero = V::splat(simd, crate::Real::ZERO);
+    let hidden = model.config.shape.hidden;
+    if E::RESET_BEFORE {
+        scratch.d.fill(zero);
+        if !begins {
+            let weight = model.transposed(recurrent, parts);
+            add_product::<P, V>(
+                simd,
+                &slots[..units],
+                Columns::new(1, hidden),
+                weight,
+                &mut scratch.d,
+            );
+        }
+        equations.reset_backward(slots, h_in, &mut scratch.d);
+    }
+    if begins {
+        return;
+    }
+    let weight = model.transposed(recurrent, 0);
+    let dz = &slots[first * units..(first + parts) * units];
+    if !E::RESET_BEFORE && factors.is_empty() {
+        add_product::<P, V>(simd, dz, Columns::new(parts, hidden), weight, &mut scratch.dh);
+        return;
+    }
+    if !E::RESET_BEFORE {
+        scratch.d.fill(zero);
+    }
+    add_product::<P, V>(simd, dz, Columns::new(parts, hidden), weight, &mut scratch.d);
+    for u in 0..units {
+        let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
+        scratch.dh[u] = scratch.dh[u] + d;
+    }
+}
+
+/// The states that `W_hh` was multiplied by at some steps, and those steps: without the one that
+/// starts from 0.
+#[inline(always)]
+fn states_before<'a, V: Lanes>(
+    place: Place,
+    hidden: usize,
+    (own, states): (&'a DirectionTrace<V>, &'a [V]),
+    starts: bool,
+    steps: Range<usize>,
+) -> (Rows<'a, V>, Range<usize>) {
+    let Place { units, stride, time, .. } = place;
+    let columns = Columns::new(1, hidden);
+    if !own.dropped.is_empty() || starts || own.carried {
+        let kept = if own.dropped.is_empty() { &own.before } else { &own.dropped };
+        let groups = &kept[steps.start * units..steps.end * units];
+        return (Rows { groups, stride: units, first: 0, columns }, steps);
+    }
+    let (earlier, steps) = if time.reverse {
+        let steps = steps.start..steps.end.min(time.steps - 1);
+        (steps.start + 1..steps.end + 1, steps)
+    } else {
+        let steps = steps.start.max(1)..steps.end;
+        (steps.start - 1..steps.end - 1, steps)
+    };
+    let groups = &states[earlier.start * stride..earlier.end * stride];
+    (Rows { groups, stride, first: place.first(), columns }, steps)
+}

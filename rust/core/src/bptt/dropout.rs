@@ -1,0 +1,112 @@
+//! Dropout masks: 0 with the given probability p, else 1 / (1 − p) (Srivastava et al., 2014).
+//!
+//! Between layers every number of every step has a draw of its own. On the recurrent connections a
+//! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
+//! key, the sequence and the place alone, not from the packing, the batch or the thread.
+
+use crate::packing::{Columns, Packing};
+use crate::plan::Segment;
+use crate::real::Real;
+use crate::rng::{Purpose, Rng, mix};
+use crate::simd::{Kernel, Lanes, Simd, numbers_mut};
+
+/// The masks of one pass over the data.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Masks {
+    /// Where the draws come from.
+    key: u64,
+}
+
+/// Which mask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Site {
+    /// The input of a layer.
+    Input(usize),
+    /// The recurrent connections of a layer and direction.
+    Recurrent(usize, usize),
+}
+
+impl Masks {
+    /// Those of a seed.
+    pub(crate) fn of_seed(seed: u64) -> Self {
+        Self { key: mix(seed) }
+    }
+
+    /// Those of one epoch of a training.
+    pub(crate) fn of_epoch(seed: u64, epoch: usize) -> Self {
+        Self { key: Rng::new(seed, Purpose::Dropout, epoch as u64).next_u64() }
+    }
+
+    /// Sets the factors at one site of every step of some pieces, each in its lane. `rows` are rows
+    /// of `columns`, one for each step.
+    pub(crate) fn fill<P: Packing, V: Lanes>(
+        self,
+        (site, probability): (Site, f64),
+        columns: Columns,
+        pieces: impl Iterator<Item = (usize, Segment)>,
+        rows: &mut [V],
+    ) {
+        let stride = columns.groups::<P>(V::LEN) * V::LEN;
+        let numbers = numbers_mut(rows);
+        for (lane, piece) in pieces {
+            for step in 0..piece.steps as usize {
+                let t = piece.start as usize + step;
+                // A recurrent mask is that of the whole sequence.
+                let drawn_at = match site {
+                    Site::Input(_) => piece.from as usize + step,
+                    Site::Recurrent(..) => 0,
+                };
+                let row = &mut numbers[t * stride..(t + 1) * stride];
+                self.draw(
+                    (site, piece.sequence, drawn_at),
+                    (probability, columns.len()),
+                    |i, factor| {
+                        row[P::position(columns, i, lane, V::LEN)] = factor;
+                    },
+                );
+            }
+        }
+    }
+
+    /// The factors of `count` numbers of one sequence at one step, handed to `take` with their
+    /// position. The oracle of tests draws with this, too.
+    pub(crate) fn draw<T: Real>(
+        self,
+        (site, sequence, step): (Site, u32, usize),
+        (probability, count): (f64, usize),
+        mut take: impl FnMut(usize, T),
+    ) {
+        let place = match site {
+            Site::Input(layer) => layer as u64 * 4,
+            Site::Recurrent(layer, direction) => layer as u64 * 4 + 1 + direction as u64,
+        };
+        let keep = T::from_f64(1.0 / (1.0 - probability));
+        // 16 bits for each draw, four draws of one number.
+        let threshold = (probability * 65536.0).round() as u64;
+        let stream = mix(mix(mix(self.key ^ place) ^ u64::from(sequence)) ^ step as u64);
+        for first in (0..count).step_by(4) {
+            let mut bits = mix(stream.wrapping_add(first as u64));
+            for position in first..count.min(first + 4) {
+                take(position, if bits & 0xFFFF < threshold { T::ZERO } else { keep });
+                bits >>= 16;
+            }
+        }
+    }
+}
+
+/// `rows *= factors`
+pub(super) struct Multiply<'a, V> {
+    pub(super) rows: &'a mut [V],
+    pub(super) factors: &'a [V],
+}
+
+impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Multiply<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, _: S) {
+        for (d, &factor) in self.rows.iter_mut().zip(self.factors) {
+            *d = *d * factor;
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Backpropagation through time (Werbos, 1990): the passes over the steps of a few sequences.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `trace.rs` | [`Trace`], the buffers of a pass |
+//! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
+//! | `forward.rs` | one layer and direction: states |
+//! | `backward.rs` | the same: the way back, and the gradient |
+//! | `head.rs` | readout, outputs, loss |
+//! | `dropout.rs` | masks |
+//! | `pass.rs` | [`Pass`]: layer by layer, forward and back |
+//!
+//! Nothing here knows what the lanes of a group are; see [`crate::packing`].
+
+mod backward;
+mod dropout;
+mod forward;
+mod head;
+mod pass;
+mod starts;
+mod trace;
+
+pub(crate) use dropout::{Masks, Site};
+pub use head::Readout;
+pub(crate) use pass::{Aim, Model, Pass, window};
+pub(crate) use trace::{Purpose, Trace};

@@ -1,0 +1,100 @@
+//! Where lanes start sequences, and the order in which a direction goes through time.
+
+use std::ops::Range;
+
+use crate::real::Real;
+use crate::simd::Lanes;
+
+/// Which lanes do not carry their state from step t − 1 into step t, as another sequence starts.
+///
+/// A lane that has run out of steps starts anew at each: its state would otherwise run on without
+/// an input and might overflow.
+pub(crate) struct Starts<T> {
+    any: bool,
+    /// Per step, whether a lane starts there; step 0 aside.
+    flags: Vec<bool>,
+    /// For those steps, 0 in such lanes and 1 in the others: `(steps, lanes)`.
+    carries: Vec<T>,
+}
+
+impl<T: Real> Starts<T> {
+    /// None yet, with room for so many steps.
+    pub(crate) fn new(steps: usize) -> Self {
+        Self { any: false, flags: vec![false; steps], carries: vec![T::ONE; steps * T::LANES] }
+    }
+
+    /// The numbers that this takes.
+    pub(crate) fn size<V: Lanes>(steps: usize) -> usize {
+        steps * (V::LEN + 1)
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        if self.any {
+            self.flags.fill(false);
+            self.carries.fill(T::ONE);
+        }
+        self.any = false;
+    }
+
+    /// Notes that `lane` starts a sequence at step t.
+    pub(crate) fn add(&mut self, t: usize, lane: usize) {
+        if t > 0 {
+            self.any = true;
+            self.flags[t] = true;
+            self.carries[t * T::LANES + lane] = T::ZERO;
+        }
+    }
+
+    /// Whether a lane starts a sequence anywhere but at step 0.
+    pub(crate) fn any(&self) -> bool {
+        self.any
+    }
+
+    /// The mask of the lanes that start at step t, if there is one.
+    #[inline(always)]
+    pub(crate) fn mask<V: Lanes<Elem = T>>(&self, simd: V::Simd, t: usize) -> Option<V::Mask> {
+        if !self.any || t >= self.flags.len() || !self.flags[t] {
+            return None;
+        }
+        let carries = V::load(simd, &self.carries[t * V::LEN..(t + 1) * V::LEN]);
+        Some(carries.eq(V::splat(simd, T::ZERO)))
+    }
+}
+
+/// The order in which one direction goes through the steps: position i is step t(i).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    pub(crate) steps: usize,
+    pub(crate) reverse: bool,
+}
+
+impl Time {
+    /// The step at a position.
+    #[inline(always)]
+    pub(crate) fn at(self, position: usize) -> usize {
+        if self.reverse { self.steps - 1 - position } else { position }
+    }
+
+    /// The steps at some positions, as a range.
+    #[inline(always)]
+    pub(crate) fn steps_of(self, positions: &Range<usize>) -> Range<usize> {
+        if self.reverse {
+            self.steps - positions.end..self.steps - positions.start
+        } else {
+            positions.clone()
+        }
+    }
+
+    /// The mask of the lanes that do not carry their state into the step at `position`.
+    #[inline(always)]
+    pub(crate) fn starting<V: Lanes>(
+        self,
+        starts: &Starts<V::Elem>,
+        simd: V::Simd,
+        position: usize,
+    ) -> Option<V::Mask> {
+        // Backwards, a sequence begins with its last step: one before another's first.
+        starts.mask::<V>(simd, self.at(position) + usize::from(self.reverse))
+    }
+}

@@ -1,0 +1,146 @@
+//! Losses, each value beside its derivative, and how a batch's values become one number.
+//!
+//! The loss reported is the loss differentiated. With eₙ the loss of one label:
+//!
+//! * [`Reduction::Mean`]: the mean of e over the labels that the batch has.
+//! * [`Reduction::Sum`]: per sequence the sum over its steps of the mean over outputs; the batch's
+//!   loss is the mean over its labelled sequences. With one sequence per batch these are the
+//!   update steps of a gradient summed over time.
+//!
+//! A NaN label is missing: it adds no loss, no gradient, and is not counted.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `mod.rs` | [`Loss`]: the kinds of loss, their names and parameters |
+//! | `textbook.rs` | the equations on numbers, as the oracle uses them |
+//! | `groups.rs` | the same on lanes, as the engine uses them |
+
+mod groups;
+#[cfg(test)]
+mod tests;
+mod textbook;
+
+use crate::error::{Error, Result};
+
+/// The loss e of the predictions at one step against their labels.
+///
+/// With z the pre-activation of an output, y = activation(z) its value and d = y − label; σ is the
+/// sigmoid. Where the loss is of z, the output's activation is *implied*: sigmoid or softmax.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Loss {
+    /// Squared error, d².
+    Mse,
+    /// Absolute error, |d|; its derivative at d = 0 counts as 0.
+    Mae,
+    /// d² / 2 where |d| <= delta, else delta (|d| − delta / 2) (Huber, 1964).
+    Huber {
+        /// Where the parabola becomes a line.
+        delta: f64,
+    },
+    /// max(−q d, (1 − q) d), which the q-quantile minimises (Koenker and Bassett, 1978); its
+    /// derivative at d = 0 counts as 0.
+    Quantile {
+        /// The share of labels that are to lie below the prediction.
+        q: f64,
+    },
+    /// −(pos_weight label ln σ(z) + (1 − label) ln σ(−z)), labels from 0 to 1.
+    BinaryCrossEntropy {
+        /// How many times a positive label counts.
+        pos_weight: f64,
+    },
+    /// ln Σ_l exp z_l − z_c, c the number of the class, from 0: the one label of a step.
+    CrossEntropy,
+    /// Binary cross entropy whose two terms are multiplied by (1 − p)^gamma, p being σ(z) in the
+    /// first and σ(−z) in the second (Lin et al., 2017, without α).
+    Focal {
+        /// How much less the labels count that are predicted well.
+        gamma: f64,
+        /// How many times a positive label counts.
+        pos_weight: f64,
+    },
+    /// y · label: the labels are derivatives by the outputs of a loss that is computed elsewhere.
+    Given,
+}
+
+impl Loss {
+    /// The loss of that name with its parameters by name; those not given have the defaults
+    /// delta = 1, q = 0.5, gamma = 2 and pos_weight = 1.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if there is no loss of that name, it has no such parameter, or the
+    /// parameter's value is not allowed.
+    pub fn from_name(name: &str, parameters: &[(&str, f64)]) -> Result<Self> {
+        let known: &[&str] = match name {
+            "huber" => &["delta"],
+            "quantile" => &["q"],
+            "binary_cross_entropy" => &["pos_weight"],
+            "focal" => &["gamma", "pos_weight"],
+            _ => &[],
+        };
+        if let Some((other, _)) = parameters.iter().find(|(given, _)| !known.contains(given)) {
+            let got = format!("{other:?} for {name:?}");
+            return Err(Error::Parameter {
+                what: "loss parameters",
+                expected: "those of the loss",
+                got,
+            });
+        }
+        let of = |name: &str, default: f64| {
+            parameters.iter().find(|(given, _)| *given == name).map_or(default, |&(_, value)| value)
+        };
+        let loss = match name {
+            "mse" => Self::Mse,
+            "mae" => Self::Mae,
+            "huber" => Self::Huber { delta: of("delta", 1.0) },
+            "quantile" => Self::Quantile { q: of("q", 0.5) },
+            "binary_cross_entropy" => {
+                Self::BinaryCrossEntropy { pos_weight: of("pos_weight", 1.0) }
+            }
+            "cross_entropy" => Self::CrossEntropy,
+            "focal" => Self::Focal { gamma: of("gamma", 2.0), pos_weight: of("pos_weight", 1.0) },
+            _ => {
+                return Err(Error::Parameter {
+                    what: "loss",
+                    expected: "one of mse, mae, huber, quantile, binary_cross_entropy, \
+                               cross_entropy, focal",
+                    got: format!("{name:?}"),
+                });
+            }
+        };
+        loss.check().map(|()| loss)
+    }
+
+    /// [`Error::Parameter`] if the value of a parameter is not allowed.
+    pub fn check(self) -> Result<()> {
+        const POSITIVE: &str = "a positive number";
+        let weight = |w: f64| ("pos_weight", w, w > 0.0 && w.is_finite(), POSITIVE);
+        let checks = match self {
+            Self::Mse | Self::Mae | Self::CrossEntropy | Self::Given => vec![],
+            Self::Huber { delta } => {
+                vec![("delta", delta, delta > 0.0 && delta.is_finite(), POSITIVE)]
+            }
+            Self::Quantile { q } => vec![("q", q, q > 0.0 && q < 1.0, "between 0 and 1")],
+            Self::BinaryCrossEntropy { pos_weight } => vec![weight(pos_weight)],
+            Self::Focal { gamma, pos_weight } => {
+                let allowed = gamma >= 0.0 && gamma.is_finite();
+                vec![("gamma", gamma, allowed, "a number of at least 0"), weight(pos_weight)]
+            }
+        };
+        match checks.into_iter().find(|&(_, _, allowed, _)| !allowed) {
+            Some((what, value, _, expected)) => {
+                Err(Error::Parameter { what, expected, got: value.to_string() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Label columns of a network of that many outputs: one of class numbers, or one per output.
+    pub fn label_columns(self, outputs: usize) -> usize {
+        if self == Self::CrossEntropy { 1 } else { outputs }
+    }
+
+    /// Whether the output activation is implied: sigmoid, or softmax under cross entropy.
+    pub fn implied(self) -> bool {
+        matches!(self, Self::BinaryCrossEntropy { .. } | Self::CrossEntropy | Self::Focal { .. })
+    }
+}

@@ -1,0 +1,114 @@
+//! `Clip`: bounds on the gradient before an update.
+
+use crate::error::{Error, Result};
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
+
+/// Bounds on a gradient: on each number, and on all of them together (Pascanu et al., 2013).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clip {
+    /// The largest Euclidean norm of the whole gradient, which is scaled down to it.
+    pub norm: Option<f64>,
+    /// The largest absolute value of each number, which is cut off there, before the norm is taken.
+    pub value: Option<f64>,
+}
+
+impl Clip {
+    /// [`Error::Parameter`] if a bound is not positive.
+    pub fn check(self) -> Result<()> {
+        for (what, bound) in [("clip_norm", self.norm), ("clip_value", self.value)] {
+            if let Some(bound) = bound.filter(|bound| bound.is_nan() || *bound <= 0.0) {
+                let expected = "a number greater than 0";
+                return Err(Error::Parameter { what, expected, got: bound.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds a gradient of a whole number of groups; returns its norm before it is scaled.
+    ///
+    /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as PyTorch does. A gradient
+    /// that is not finite stays so: the update tells of it.
+    pub fn apply<T: Real>(&self, level: Level, gradient: &mut [T]) -> f64 {
+        if let Some(value) = self.value {
+            dispatch(level, Bound { gradient, value: T::from_f64(value) });
+        }
+        let norm = dispatch(level, Squares(gradient)).sqrt();
+        let factor = self.norm.map_or(1.0, |bound| bound / (norm + 1e-6));
+        if factor < 1.0 && norm.is_finite() {
+            dispatch(level, Scale { gradient, factor: T::from_f64(factor) });
+        }
+        norm
+    }
+}
+
+/// Runs a kernel on whichever instruction set.
+macro_rules! task {
+    ($Kernel:ident -> $Output:ty) => {
+        impl<T: Real> Task for $Kernel<'_, T> {
+            type Output = $Output;
+            fn run<S: Simd>(self, simd: S) -> $Output {
+                simd.vectorize(self)
+            }
+        }
+    };
+}
+task!(Bound -> ());
+task!(Squares -> f64);
+task!(Scale -> ());
+
+/// Cuts every number off at ±`value`; a NaN stays.
+struct Bound<'a, T> {
+    gradient: &'a mut [T],
+    value: T,
+}
+
+impl<T: Real, S: Simd> Kernel<S> for Bound<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let (low, high) = (simd.splat(-self.value), simd.splat(self.value));
+        for group in self.gradient.chunks_exact_mut(T::LANES) {
+            simd.load(group).max(low).min(high).store(group);
+        }
+    }
+}
+
+/// The sum of squares, in double precision: squares of large `f32` would overflow.
+struct Squares<'a, T>(&'a [T]);
+
+impl<T: Real, S: Simd> Kernel<S> for Squares<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self, _: S) -> f64 {
+        // The same eight sums on every instruction set.
+        let mut sums = [0.0; 8];
+        for numbers in self.0.chunks_exact(8) {
+            for i in 0..8 {
+                let number = numbers[i].to_f64();
+                sums[i] += number * number;
+            }
+        }
+        sums.iter().sum()
+    }
+}
+
+/// Multiplies every number by `factor`.
+struct Scale<'a, T> {
+    gradient: &'a mut [T],
+    factor: T,
+}
+
+impl<T: Real, S: Simd> Kernel<S> for Scale<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let factor = simd.splat(self.factor);
+        for group in self.gradient.chunks_exact_mut(T::LANES) {
+            (simd.load(group) * factor).store(group);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `Descent`: a method of descent with its moments.
+
+use crate::aligned::Aligned;
+use crate::context::check_memory;
+use crate::error::{Result, check_shape};
+use crate::optim::rules::{Adagrad, Adam, Momentum, RmsProp, Rule, Sgd, eps};
+use crate::optim::{Method, Optimizer};
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
+
+/// A method with its moments and its count of steps: the state that a training goes on from.
+#[derive(Clone, Debug)]
+pub struct Descent<T: Real> {
+    method: Method,
+    len: usize,
+    steps: u64,
+    moments: Vec<Aligned<T>>,
+    /// The moments before the last step; after [`Optimizer::undo`], of no meaning.
+    previous: Vec<Aligned<T>>,
+    can_undo: bool,
+}
+
+impl<T: Real> Descent<T> {
+    /// A method at its beginning, for `len` parameters: a whole number of groups.
+    ///
+    /// # Errors
+    /// [`Parameter`](crate::Error::Parameter) if a parameter of the method is not allowed,
+    /// [`Memory`](crate::Error::Memory) if there is no room for the moments.
+    pub fn new(method: Method, len: usize) -> Result<Self> {
+        method.check()?;
+        let count = method.moments().len();
+        check_memory::<T>((2 * count).saturating_mul(len))?;
+        let previous = vec![Aligned::zeros(len); count];
+        let mut moments = previous.clone();
+        for moment in &mut moments {
+            moment.fill(T::from_f64(method.first_moment()));
+        }
+        Ok(Self { method, len, steps: 0, moments, previous, can_undo: false })
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Every moment under PyTorch's name, in the order of the parameters.
+    pub fn moments(&self) -> Vec<(&'static str, &[T])> {
+        self.method.moments().iter().copied().zip(self.moments.iter().map(|m| &**m)).collect()
+    }
+
+    /// Goes on from another descent's [`Self::steps`] and [`Self::moments`].
+    ///
+    /// # Errors
+    /// A moment is missing or of another length, or the method has none of that name. Nothing is
+    /// changed then.
+    pub fn restore(&mut self, steps: u64, moments: &[(&str, &[T])]) -> Result<()> {
+        let names = self.method.moments();
+        for (name, values) in moments {
+            check_shape(names.contains(name), "optimizer moments", names.join(", "), name)?;
+            check_shape(values.len() == self.len, "optimizer moments", self.len, values.len())?;
+        }
+        let of = |name| moments.iter().find(|(given, _)| *given == name);
+        let missing = names.iter().find(|&&name| of(name).is_none());
+        check_shape(missing.is_none(), "optimizer moments", names.join(", "), "some of them")?;
+        for (name, own) in names.iter().zip(&mut self.moments) {
+            own.copy_from_slice(of(*name).expect("none is missing").1);
+        }
+        (self.steps, self.can_undo) = (steps, false);
+        Ok(())
+    }
+
+    /// The step of this number, from `previous`.
+    fn go(&mut self, level: Level, rate: f64, slices: (&[T], &[T], &mut [T])) -> bool {
+        let t = T::from_f64;
+        match self.method {
+            Method::Sgd { momentum, nesterov, weight_decay } => {
+                let (rate, weight_decay) = (t(rate), t(weight_decay));
+                if self.moments.is_empty() {
+                    return self.update(level, Sgd { rate, weight_decay }, slices);
+                }
+                let momentum = t(momentum);
+                self.update(level, Momentum { rate, weight_decay, momentum, nesterov }, slices)
+            }
+            Method::RmsProp { alpha, eps: epsilon, weight_decay, momentum, centered } => {
+                let rule = RmsProp {
+                    rate: t(rate),
+                    weight_decay: t(weight_decay),
+                    alpha: t(alpha),
+                    fresh: t(1.0 - alpha),
+                    eps: eps(epsilon),
+                    momentum: t(momentum),
+                    centered,
+                };
+                match self.moments.len() {
+                    1 => self.update::<1>(level, rule, slices),
+                    2 => self.update::<2>(level, rule, slices),
+                    _ => self.update::<3>(level, rule, slices),
+                }
+            }
+            Method::Adagrad { lr_decay, weight_decay, eps: epsilon, .. } => {
+                let rate = rate / (1.0 + (self.steps - 1) as f64 * lr_decay);
+                let (rate, weight_decay) = (t(rate), t(weight_decay));
+                self.update(level, Adagrad { rate, weight_decay, eps: eps(epsilon) }, slices)
+            }
+            Method::Adam { beta1, beta2, eps, weight_decay } => {
+                let rule = adam(self.steps, rate, (beta1, beta2), eps);
+                self.update(level, Adam { weight_decay: t(weight_decay), ..rule }, slices)
+            }
+            Method::AdamW { beta1, beta2, eps, weight_decay } => {
+                let rule = adam(self.steps, rate, (beta1, beta2), eps);
+                self.update(level, Adam { keep: t(1.0 - rate * weight_decay), ..rule }, slices)
+            }
+        }
+    }
+
+    /// Moves the parameters by a rule of M moments, those in `previous`.
+    fn update<const M: usize>(
+        &mut self,
+        level: Level,
+        rule: impl Rule<T, M>,
+        (before, gradient, after): (&[T], &[T], &mut [T]),
+    ) -> bool {
+        let old: &[Aligned<T>; M] = self.previous[..].try_into().expect("the method's count");
+        let new: &mut [Aligned<T>; M] =
+            (&mut self.moments[..]).try_into().expect("the method's count");
+        let (old, new) = (old.each_ref().map(|m| &**m), new.each_mut().map(|m| &mut **m));
+        dispatch(level, Update { rule, before, gradient, after, old, new })
+    }
+}
+
+impl<T: Real> Optimizer<T> for Descent<T> {
+    fn step(
+        &mut self,
+        level: Level,
+        rate: f64,
+        before: &[T],
+        gradient: &[T],
+        after: &mut [T],
+    ) -> bool {
+        let lens = [before.len(), gradient.len(), after.len()];
+        assert_eq!(lens, [self.len; 3], "the parameters that the moments are of");
+        std::mem::swap(&mut self.moments, &mut self.previous);
+        self.steps += 1;
+        self.can_undo = true;
+        self.go(level, rate, (before, gradient, after))
+    }
+
+    fn undo(&mut self) {
+        if self.can_undo {
+            std::mem::swap(&mut self.moments, &mut self.previous);
+            self.steps -= 1;
+            self.can_undo = false;
+        }
+    }
+}
+
+/// Adam's rule at a step, without weight decay.
+fn adam<T: Real>(steps: u64, rate: f64, (beta1, beta2): (f64, f64), epsilon: f64) -> Adam<T> {
+    let correction = 1.0 - power(beta1, steps);
+    let root = (1.0 - power(beta2, steps)).sqrt();
+    Adam {
+        rate: T::from_f64(rate * root / correction),
+        weight_decay: T::ZERO,
+        keep: T::ONE,
+        fresh: T::from_f64(1.0 - beta1),
+        beta2: T::from_f64(beta2),
+        fresh_square: T::from_f64(1.0 - beta2),
+        eps: eps(epsilon * root),
+    }
+}
+
+/// `base` to an integral power, by products: the same bits on every machine.
+fn power(mut base: f64, mut exponent: u64) -> f64 {
+    let mut result = 1.0;
+    while exponent > 0 {
+        if !exponent.is_multiple_of(2) {
+            result *= base;
+        }
+        base *= base;
+        exponent /= 2;
+    }
+    result
+}
+
+/// One step of a rule.
+struct Update<'a, T, R, const M: usize> {
+    rule: R,
+    before: &'a [T],
+    gradient: &'a [T],
+    after: &'a mut [T],
+    old: [&'a [T]; M],
+    new: [&'a mut [T]; M],
+}
+
+impl<T: Real, R: Rule<T, M>, const M: usize> Task for Update<'_, T, R, M> {
+    type Output = bool;
+
+    fn run<S: Simd>(self, simd: S) -> bool {
+        simd.vectorize(self)
+    }
+}
+
+impl<T: Real, R: Rule<T, M>, const M: usize, S: Simd> Kernel<S> for Update<'_, T, R, M> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> bool {
+        let Self { rule, before, gradient, after, old, new } = self;
+        // 0 · w is 0 for finite w, else NaN. A sum for each, as additions wait for the one before.
+        let zero = simd.zero::<T>();
+        let (mut check, mut checks) = (zero, [zero; M]);
+        let groups = before.chunks_exact(T::LANES).zip(gradient.chunks_exact(T::LANES));
+        let mut at = 0;
+        for ((w, g), after) in groups.zip(after.chunks_exact_mut(T::LANES)) {
+            let mut moments = [zero; M];
+            for m in 0..M {
+                moments[m] = simd.load(&old[m][at..at + T::LANES]);
+            }
+            let w = rule.apply(simd.load(w), simd.load(g), &mut moments);
+            check = w.fma(zero, check);
+            w.store(after);
+            for m in 0..M {
+                checks[m] = moments[m].fma(zero, checks[m]);
+                moments[m].store(&mut new[m][at..at + T::LANES]);
+            }
+            at += T::LANES;
+        }
+        for m in 0..M {
+            check = check + checks[m];
+        }
+        check.reduce_add() == T::ZERO
+    }
+}

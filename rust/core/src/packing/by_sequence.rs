@@ -1,0 +1,339 @@
+//! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
+//! sizes, and there are no horizontal sums. Weights are broadcast.
+
+use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
+use crate::blocks::{blocks, by_width, part, splat_each};
+use crate::matrix::{Matrix, Vector};
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Simd};
+
+/// Sequences side by side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BySequence;
+
+impl Packing for BySequence {
+    const SEVERAL: bool = true;
+
+    #[inline(always)]
+    fn groups(width: usize, _: usize) -> usize {
+        width
+    }
+
+    #[inline(always)]
+    fn position(_: Columns, i: usize, lane: usize, lanes: usize) -> usize {
+        i * lanes + lane
+    }
+
+    #[inline(always)]
+    fn multiply<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        start: Start<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    ) {
+        let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
+        let steps = a.groups.len() / a.stride;
+        let cut = blocks(weight.columns.width, most_columns);
+        let padded = weight.columns.width.next_multiple_of(V::LEN);
+        let mut out = out;
+        for top in (0..steps).step_by(most_rows) {
+            let height = most_rows.min(steps - top);
+            for gate in 0..weight.columns.parts {
+                for (left, width) in cut {
+                    let block = Multiply {
+                        a,
+                        weight,
+                        start,
+                        top,
+                        column: gate * padded + left,
+                        to: gate * weight.columns.width + left,
+                    };
+                    match height {
+                        4 if most_rows >= 4 => {
+                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<4, C>(simd, &mut out))
+                        }
+                        2 => {
+                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<2, C>(simd, &mut out))
+                        }
+                        _ => {
+                            for row in 0..height {
+                                let block = Multiply { top: top + row, ..block };
+                                by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<1, C>(simd, &mut out));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_product<V: Lanes>(
+        simd: V::Simd,
+        a: &[V],
+        _: Columns,
+        weight: Weight<'_, V::Elem>,
+        out: &mut [V],
+    ) {
+        let Columns { parts, width: units } = weight.columns;
+        let cut = blocks(units, <V::Simd as Simd>::UNITS);
+        let padded = units.next_multiple_of(V::LEN);
+        for gate in 0..parts {
+            for (first, width) in cut {
+                let out = &mut out[gate * units + first..][..width];
+                let rows = &weight.rows[gate * padded + first..];
+                by_width!(width <= <V::Simd as Simd>::UNITS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_outer<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V>,
+    ) {
+        let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
+        let cut = blocks(b.columns.len(), most_columns);
+        let rows = a.columns.len();
+        let mut products = products;
+        for top in (0..rows).step_by(most_rows) {
+            let height = most_rows.min(rows - top);
+            for (left, width) in cut {
+                let block = Outer { a, b, top, left };
+                match height {
+                    4 if most_rows >= 4 => {
+                        by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(simd, &mut products))
+                    }
+                    2 => {
+                        by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<2, C>(simd, &mut products))
+                    }
+                    _ => {
+                        for row in 0..height {
+                            let block = Outer { top: top + row, ..block };
+                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<1, C>(simd, &mut products));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Products are added as [`Lanes::reduce_add`] adds lanes: units a group apart in a chain, then
+    /// halves onto halves.
+    #[inline(always)]
+    fn read_out<V: Lanes>(
+        simd: V::Simd,
+        state: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        bias: &[V::Elem],
+        logits: &mut [V],
+    ) {
+        let Columns { parts, width } = state.columns;
+        let padded = width.next_multiple_of(V::LEN);
+        let rows = state.groups.chunks_exact(state.stride);
+        for (logits, state_row) in logits.chunks_exact_mut(bias.len()).zip(rows) {
+            for (l, logit) in logits.iter_mut().enumerate() {
+                let mut block = V::splat(simd, V::Elem::ZERO).block();
+                let sums = block.as_mut();
+                for p in 0..parts {
+                    let own = &state_row[state.first + p * width..][..width];
+                    let row = &weight.rows[l * weight.stride + p * padded..][..padded];
+                    for (own, row) in own.chunks(V::LEN).zip(row.chunks_exact(V::LEN)) {
+                        for ((sum, &h), &w) in sums.iter_mut().zip(own).zip(row) {
+                            *sum = h.fma(V::splat(simd, w), *sum);
+                        }
+                    }
+                }
+                *logit = fold(sums, width.min(V::LEN)) + V::splat(simd, bias[l]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_output_sums<V: Lanes>(
+        simd: V::Simd,
+        rows: &[V],
+        outputs: usize,
+        sums: &mut [V],
+        set: bool,
+    ) {
+        let columns = Columns::new(outputs, 1);
+        let rows = Rows { groups: rows, stride: outputs, first: 0, columns };
+        super::add_sums::<Self, V>(simd, rows, sums, set);
+    }
+
+    #[inline(always)]
+    fn spread<V: Lanes>(simd: V::Simd, padded: &[V::Elem], row: &mut [V]) {
+        for (group, &number) in row.iter_mut().zip(padded) {
+            *group = V::splat(simd, number);
+        }
+    }
+
+    #[inline(always)]
+    fn clear_padding<V: Lanes>(_: V::Simd, _: &mut [V], _: usize) {}
+
+    #[inline(always)]
+    fn total<V: Lanes>(group: V) -> V::Elem {
+        group.reduce_add()
+    }
+}
+
+/// The first `used` of some sums, the others being 0, halves onto halves.
+#[inline(always)]
+fn fold<V: Lanes>(sums: &mut [V], mut used: usize) -> V {
+    let mut half = V::LEN / 2;
+    while half > 0 {
+        for i in half..used {
+            sums[i - half] = sums[i - half] + sums[i];
+        }
+        used = used.min(half);
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// One block of a product by weights: some steps by some columns.
+#[derive(Clone, Copy)]
+struct Multiply<'a, V: Lanes> {
+    a: Rows<'a, V>,
+    weight: Weight<'a, V::Elem>,
+    start: Start<'a, V::Elem>,
+    /// The first step.
+    top: usize,
+    /// The first column in a row of the weights, and in one of the result.
+    column: usize,
+    to: usize,
+}
+
+impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
+    #[inline(always)]
+    fn set<const R: usize, const C: usize>(&self, simd: V::Simd, out: &mut RowsMut<'_, V>) {
+        let Self { a, weight, .. } = *self;
+        let inner = a.columns.len();
+        let mut rows: [&[V]; R] = [&[]; R];
+        let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, T::ZERO); C]; R]);
+        for r in 0..R {
+            rows[r] = &a.groups[(self.top + r) * a.stride + a.first..][..inner];
+            match self.start {
+                Start::Zero => {}
+                Start::Bias(bias) => {
+                    sums.0[r] = splat_each::<V, C>(simd, part(bias, self.column)).0
+                }
+                Start::Present => {
+                    let from = (self.top + r) * out.stride + out.first + self.to;
+                    sums.0[r] = *part(out.groups, from);
+                }
+            }
+        }
+        for (k, row) in weight.rows[self.column..].chunks(weight.stride).take(inner).enumerate() {
+            let mut column = Vector([rows[0][k]; R]);
+            for r in 1..R {
+                column.0[r] = rows[r][k];
+            }
+            sums.add_outer(&column, &splat_each::<V, C>(simd, part(row, 0)));
+        }
+        for r in 0..R {
+            let to = (self.top + r) * out.stride + out.first + self.to;
+            out.groups[to..to + C].copy_from_slice(&sums.0[r]);
+        }
+    }
+}
+
+/// `out += W a` for J columns: even and odd numbers of `a` in a chain each.
+#[inline(always)]
+fn add_block<V: Lanes, const J: usize>(
+    simd: V::Simd,
+    a: &[V],
+    rows: &[V::Elem],
+    stride: usize,
+    out: &mut [V],
+) {
+    let mut even: Vector<J, V> = Vector(*part(out, 0));
+    let mut odd = Vector([V::splat(simd, V::Elem::ZERO); J]);
+    let mut rows = rows.chunks(stride);
+    let (pairs, last) = a.as_chunks::<2>();
+    for &[a, b] in pairs {
+        even.add_scaled(a, &splat_each(simd, part(rows.next().expect("a row"), 0)));
+        odd.add_scaled(b, &splat_each(simd, part(rows.next().expect("a row"), 0)));
+    }
+    if let &[a] = last {
+        even.add_scaled(a, &splat_each(simd, part(rows.next().expect("a row"), 0)));
+    }
+    for j in 0..J {
+        out[j] = even.0[j] + odd.0[j];
+    }
+}
+
+/// One block of a product over steps.
+#[derive(Clone, Copy)]
+struct Outer<'a, V> {
+    a: Rows<'a, V>,
+    b: Rows<'a, V>,
+    top: usize,
+    left: usize,
+}
+
+impl<V: Lanes> Outer<'_, V> {
+    #[inline(always)]
+    fn add<const R: usize, const C: usize>(&self, simd: V::Simd, products: &mut Products<'_, V>) {
+        let Self { a, b, top, left } = *self;
+        let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, V::Elem::ZERO); C]; R]);
+        let steps = a.groups.chunks_exact(a.stride).zip(b.groups.chunks_exact(b.stride));
+        for (a_row, b_row) in steps {
+            let column = Vector(*part::<V, R>(a_row, a.first + top));
+            sums.add_outer(&column, &Vector(*part(b_row, b.first + left)));
+        }
+        // Summed up from zero and then added: long sums keep their digits.
+        for r in 0..R {
+            let own = &mut products.groups[(top + r) * products.stride + left..][..C];
+            for c in 0..C {
+                own[c] = if products.set { sums.0[r][c] } else { own[c] + sums.0[r][c] };
+            }
+        }
+    }
+}
+
+/// Sums rows of groups over their lanes into padded parts of numbers.
+pub(crate) struct ReduceLanes<'a, V: Lanes> {
+    lanes: &'a [V],
+    columns: Columns,
+    sums: &'a mut [V::Elem],
+}
+
+/// Sums rows of `columns` over their lanes: into as many padded rows of numbers.
+pub(crate) fn reduce_lanes<V: Lanes>(
+    simd: V::Simd,
+    lanes: &[V],
+    columns: Columns,
+    sums: &mut [V::Elem],
+) {
+    simd.vectorize(ReduceLanes { lanes, columns, sums });
+}
+
+impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for ReduceLanes<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let padded = self.columns.width.next_multiple_of(V::LEN);
+        let parts = self.lanes.chunks_exact(self.columns.width);
+        for (own, sums) in parts.zip(self.sums.chunks_exact_mut(padded)) {
+            for (groups, sums) in own.chunks(V::LEN).zip(sums.chunks_exact_mut(V::LEN)) {
+                reduce(simd, groups).store(sums);
+            }
+        }
+    }
+}
+
+/// The sum over lanes of up to [`Lanes::LEN`] groups, one in each lane of the result: the groups
+/// are transposed, and halves folded as [`Lanes::reduce_add`] folds them.
+#[inline(always)]
+fn reduce<V: Lanes>(simd: V::Simd, groups: &[V]) -> V {
+    let mut block = V::splat(simd, V::Elem::ZERO).block();
+    block.as_mut()[..groups.len()].copy_from_slice(groups);
+    V::transpose(&mut block);
+    fold(block.as_mut(), V::LEN)
+}

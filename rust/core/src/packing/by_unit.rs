@@ -1,0 +1,234 @@
+//! A group holds many numbers of one sequence; parts of a row are padded to whole groups.
+//!
+//! Inputs of many steps are multiplied at once, and so are weight gradients; only the recurrence
+//! goes step by step, in two chains (even and odd units), as it waits for each product. A number
+//! that stands alone, an output, fills its group.
+
+use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
+use crate::blocks::{blocks, by_width, load_each, splat_each};
+use crate::matrix::Vector;
+use crate::real::Real;
+use crate::simd::{Lanes, Simd, numbers, numbers_mut};
+
+/// Units side by side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByUnit;
+
+impl Packing for ByUnit {
+    const SEVERAL: bool = false;
+
+    #[inline(always)]
+    fn groups(width: usize, lanes: usize) -> usize {
+        width.div_ceil(lanes)
+    }
+
+    #[inline(always)]
+    fn position(columns: Columns, i: usize, _: usize, lanes: usize) -> usize {
+        let Columns { width, .. } = columns;
+        i / width * width.next_multiple_of(lanes) + i % width
+    }
+
+    #[inline(always)]
+    fn multiply<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        start: Start<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    ) {
+        let steps = a.groups.len() / a.stride;
+        let groups = weight.columns.groups::<Self>(V::LEN);
+        let mut out = out;
+        for (top, height) in blocks(steps, <V::Simd as Simd>::UNITS) {
+            for group in 0..groups {
+                by_width!(height <= <V::Simd as Simd>::UNITS, J => {
+                    multiply_block::<V, J>(simd, (a, top), (weight, start), group, &mut out);
+                });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_product<V: Lanes>(
+        simd: V::Simd,
+        a: &[V],
+        columns: Columns,
+        weight: Weight<'_, V::Elem>,
+        out: &mut [V],
+    ) {
+        let groups = weight.columns.groups::<Self>(V::LEN);
+        let own = Self::groups(columns.width, V::LEN);
+        for (first, width) in blocks(groups, <V::Simd as Simd>::UNITS / 2 + 1) {
+            let out = &mut out[first..first + width];
+            by_width!(width <= <V::Simd as Simd>::UNITS / 2 + 1, G => {
+                let mut sums: Vector<G, V> = Vector(*out.first_chunk().expect("the block"));
+                let mut odd = Vector([V::splat(simd, V::Elem::ZERO); G]);
+                let mut rows = weight.rows[first * V::LEN..].chunks(weight.stride);
+                for p in 0..columns.parts {
+                    let a = &numbers(&a[p * own..(p + 1) * own])[..columns.width];
+                    let (pairs, last) = a.as_chunks::<2>();
+                    for &[a, b] in pairs {
+                        sums.add_scaled(V::splat(simd, a), &load_each(simd, rows.next().expect("a row")));
+                        odd.add_scaled(V::splat(simd, b), &load_each(simd, rows.next().expect("a row")));
+                    }
+                    if let &[a] = last {
+                        sums.add_scaled(V::splat(simd, a), &load_each(simd, rows.next().expect("a row")));
+                    }
+                }
+                for g in 0..G {
+                    out[g] = sums.0[g] + odd.0[g];
+                }
+            });
+        }
+    }
+
+    #[inline(always)]
+    fn add_outer<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V>,
+    ) {
+        let own = Self::groups(a.columns.width, V::LEN);
+        let groups = b.columns.groups::<Self>(V::LEN);
+        let mut products = products;
+        for p in 0..a.columns.parts {
+            for (top, height) in blocks(a.columns.width, <V::Simd as Simd>::UNITS) {
+                let from = (a.first + p * own) * V::LEN + top;
+                let row = p * a.columns.width + top;
+                by_width!(height <= <V::Simd as Simd>::UNITS, R => {
+                    for group in 0..groups {
+                        add_outer_block::<V, R>(simd, (a, from), (b, group), row, &mut products);
+                    }
+                });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn read_out<V: Lanes>(
+        simd: V::Simd,
+        state: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        bias: &[V::Elem],
+        logits: &mut [V],
+    ) {
+        let groups = state.columns.groups::<Self>(V::LEN);
+        let rows = state.groups.chunks_exact(state.stride);
+        for (logits, row) in logits.chunks_exact_mut(bias.len()).zip(rows) {
+            let row = &row[state.first..state.first + groups];
+            for (l, logit) in logits.iter_mut().enumerate() {
+                let weights = &weight.rows[l * weight.stride..][..groups * V::LEN];
+                let mut sum = V::splat(simd, V::Elem::ZERO);
+                for (&h, w) in row.iter().zip(weights.chunks_exact(V::LEN)) {
+                    sum = h.fma(V::load(simd, w), sum);
+                }
+                *logit = V::splat(simd, sum.reduce_add() + bias[l]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_output_sums<V: Lanes>(
+        simd: V::Simd,
+        rows: &[V],
+        outputs: usize,
+        sums: &mut [V],
+        set: bool,
+    ) {
+        let sums = numbers_mut(sums);
+        for l in 0..outputs {
+            let mut total = V::splat(simd, V::Elem::ZERO);
+            for row in rows.chunks_exact(outputs) {
+                total = total + row[l];
+            }
+            sums[l] = if set { total.first() } else { sums[l] + total.first() };
+        }
+    }
+
+    #[inline(always)]
+    fn spread<V: Lanes>(simd: V::Simd, padded: &[V::Elem], row: &mut [V]) {
+        for (group, own) in row.iter_mut().zip(padded.chunks_exact(V::LEN)) {
+            *group = V::load(simd, own);
+        }
+    }
+
+    #[inline(always)]
+    fn total<V: Lanes>(group: V) -> V::Elem {
+        group.first()
+    }
+
+    #[inline(always)]
+    fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize) {
+        let last = row.len() - 1;
+        let used = width - last * V::LEN;
+        let real = V::load_partial(simd, &[V::Elem::ONE; MOST_LANES][..used], V::Elem::ZERO);
+        let zero = V::splat(simd, V::Elem::ZERO);
+        row[last] = V::select(real.eq(zero), zero, row[last]);
+    }
+}
+
+/// One group of a product by weights, for J steps at once.
+#[inline(always)]
+fn multiply_block<V: Lanes, const J: usize>(
+    simd: V::Simd,
+    (a, top): (Rows<'_, V>, usize),
+    (weight, start): (Weight<'_, V::Elem>, Start<'_, V::Elem>),
+    group: usize,
+    out: &mut RowsMut<'_, V>,
+) {
+    let own = ByUnit::groups(a.columns.width, V::LEN);
+    let mut sums = Vector([V::splat(simd, V::Elem::ZERO); J]);
+    match start {
+        Start::Zero => {}
+        Start::Bias(bias) => {
+            sums = Vector([V::load(simd, &bias[group * V::LEN..(group + 1) * V::LEN]); J]);
+        }
+        Start::Present => {
+            for t in 0..J {
+                sums.0[t] = out.groups[(top + t) * out.stride + out.first + group];
+            }
+        }
+    }
+    let mut rows = weight.rows[group * V::LEN..].chunks(weight.stride);
+    for p in 0..a.columns.parts {
+        let mut steps: [&[V::Elem]; J] = [&[]; J];
+        for t in 0..J {
+            let first = (top + t) * a.stride + a.first + p * own;
+            steps[t] = &numbers(&a.groups[first..first + own])[..a.columns.width];
+        }
+        for k in 0..a.columns.width {
+            let mut column = [steps[0][k]; J];
+            for t in 1..J {
+                column[t] = steps[t][k];
+            }
+            let row = V::load(simd, &rows.next().expect("a row")[..V::LEN]);
+            sums.add_scaled(row, &splat_each(simd, &column));
+        }
+    }
+    for t in 0..J {
+        out.groups[(top + t) * out.stride + out.first + group] = sums.0[t];
+    }
+}
+
+/// R rows of one group of a product over steps, from number `from` of the rows of `a` on.
+#[inline(always)]
+fn add_outer_block<V: Lanes, const R: usize>(
+    simd: V::Simd,
+    (a, from): (Rows<'_, V>, usize),
+    (b, group): (Rows<'_, V>, usize),
+    row: usize,
+    products: &mut Products<'_, V>,
+) {
+    let mut sums = Vector([V::splat(simd, V::Elem::ZERO); R]);
+    let steps = a.groups.chunks_exact(a.stride).zip(b.groups.chunks_exact(b.stride));
+    for (a_row, b_row) in steps {
+        let column = numbers(a_row)[from..].first_chunk().expect("the block lies in the row");
+        sums.add_scaled(b_row[b.first + group], &splat_each(simd, column));
+    }
+    // Summed up from zero and then added: long sums keep their digits.
+    for r in 0..R {
+        let own = &mut products.groups[(row + r) * products.stride + group];
+        *own = if products.set { sums.0[r] } else { *own + sums.0[r] };
+    }
+}

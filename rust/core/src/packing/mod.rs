@@ -1,0 +1,271 @@
+//! How numbers lie in groups of lanes, and the products that depend on it.
+//!
+//! Everything that is computed unit by unit works on rows of groups and need not know what the
+//! lanes are. What multiplies by weights must, and is written once for each *packing*:
+//!
+//! | packing | a group holds | used for |
+//! |---|---|---|
+//! | [`BySequence`] | the same number of many sequences | mini-batches |
+//! | [`ByUnit`] | many numbers of one sequence | one sequence at a time |
+
+mod by_sequence;
+mod by_unit;
+mod stream;
+
+pub(crate) use by_sequence::{BySequence, reduce_lanes};
+pub(crate) use by_unit::ByUnit;
+pub(crate) use stream::{MOST_LANES, gather, scatter};
+
+use std::marker::PhantomData;
+
+use crate::simd::{Kernel, Lanes, Simd};
+
+/// The numbers of a row: `parts` (gates, directions, outputs), each of `width` numbers that lie
+/// side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub(crate) parts: usize,
+    pub(crate) width: usize,
+}
+
+impl Columns {
+    pub(crate) const fn new(parts: usize, width: usize) -> Self {
+        Self { parts, width }
+    }
+
+    /// The numbers, of one sequence.
+    pub(crate) const fn len(self) -> usize {
+        self.parts * self.width
+    }
+
+    /// The groups of a row that a packing makes of them, with so many lanes in a group.
+    #[inline(always)]
+    pub(crate) fn groups<P: Packing>(self, lanes: usize) -> usize {
+        self.parts * P::groups(self.width, lanes)
+    }
+}
+
+/// Some columns of rows of groups, one row per step.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, V> {
+    /// All groups of all rows.
+    pub(crate) groups: &'a [V],
+    /// Groups of a row.
+    pub(crate) stride: usize,
+    /// The group in a row at which the columns begin.
+    pub(crate) first: usize,
+    pub(crate) columns: Columns,
+}
+
+/// The same, to be written.
+pub(crate) struct RowsMut<'a, V> {
+    pub(crate) groups: &'a mut [V],
+    pub(crate) stride: usize,
+    pub(crate) first: usize,
+}
+
+/// Weights as they lie in a layout: a row of padded parts for each number they multiply.
+#[derive(Clone, Copy)]
+pub(crate) struct Weight<'a, T> {
+    /// From the first column that is wanted.
+    pub(crate) rows: &'a [T],
+    /// Numbers of a padded row.
+    pub(crate) stride: usize,
+    /// The columns that are wanted.
+    pub(crate) columns: Columns,
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    /// Nothing.
+    Zero,
+    /// A padded row of numbers, as the weights have them.
+    Bias(&'a [T]),
+    /// What is there.
+    Present,
+}
+
+/// Rows of a gradient that products over steps go to.
+pub(crate) struct Products<'a, V> {
+    /// From the first group that is wanted.
+    pub(crate) groups: &'a mut [V],
+    /// Groups of a row.
+    pub(crate) stride: usize,
+    /// Whether they are set instead of added to.
+    pub(crate) set: bool,
+}
+
+/// Where the lanes of a group come from, and the products that depend on it.
+///
+/// Sums of the way forward run in one order, whatever the packing: bias, inputs, the even units of
+/// the state, then by itself the sum of the odd units. So predictions have the same bits whichever
+/// way they are made.
+pub(crate) trait Packing: Copy + Send + Sync + 'static {
+    /// Whether the lanes of a group belong to several sequences, each with its own starts.
+    const SEVERAL: bool;
+
+    /// The groups that `width` numbers of one sequence take, with so many lanes in a group.
+    fn groups(width: usize, lanes: usize) -> usize;
+
+    /// Where number `i` of `columns` lies in a row seen as numbers, for the sequence in `lane`.
+    fn position(columns: Columns, i: usize, lane: usize, lanes: usize) -> usize;
+
+    /// `out[t] = start + W a[t]` for every row.
+    fn multiply<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        start: Start<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    );
+
+    /// `out += W a` for one row: `a` has all groups of `columns`, `out` those of the weight's.
+    fn add_product<V: Lanes>(
+        simd: V::Simd,
+        a: &[V],
+        columns: Columns,
+        weight: Weight<'_, V::Elem>,
+        out: &mut [V],
+    );
+
+    /// `products[r] += Σ_t a[t][r] b[t]`
+    fn add_outer<V: Lanes>(
+        simd: V::Simd,
+        a: Rows<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V>,
+    );
+
+    /// `logits[t][l] = bias[l] + W[l] · state[t]`; logits have one part per output.
+    fn read_out<V: Lanes>(
+        simd: V::Simd,
+        state: Rows<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        bias: &[V::Elem],
+        logits: &mut [V],
+    );
+
+    /// `sums[l] += Σ_t rows[t][l]` for rows with one part per output, as [`Self::read_out`] has
+    /// them, where `sums` is a row of the gradient; `=` if `set`.
+    fn add_output_sums<V: Lanes>(
+        simd: V::Simd,
+        rows: &[V],
+        outputs: usize,
+        sums: &mut [V],
+        set: bool,
+    );
+
+    /// Sets a row to numbers that are the same for every sequence, `padded` to whole groups.
+    fn spread<V: Lanes>(simd: V::Simd, padded: &[V::Elem], row: &mut [V]);
+
+    /// Sets lanes beyond a row's `width` numbers to 0.
+    fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize);
+
+    /// The sum of a group with one number per sequence.
+    fn total<V: Lanes>(group: V) -> V::Elem;
+}
+
+/// `sums[c] += Σ_t rows[t][c]`; `=` if `set`.
+#[inline(always)]
+pub(crate) fn add_sums<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    rows: Rows<'_, V>,
+    sums: &mut [V],
+    set: bool,
+) {
+    let groups = rows.columns.groups::<P>(V::LEN);
+    for (c, sum) in sums[..groups].iter_mut().enumerate() {
+        let mut total = V::splat(simd, crate::Real::ZERO);
+        for row in rows.groups.chunks_exact(rows.stride) {
+            total = total + row[rows.first + c];
+        }
+        *sum = if set { total } else { *sum + total };
+    }
+}
+
+/// [`Packing::multiply`], compiled once for all who call it, as are the next two: what multiplies
+/// is large, and written into every cell's equations it would be compiled a hundred times.
+#[inline(always)]
+pub(crate) fn multiply<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    a: Rows<'_, V>,
+    weight: Weight<'_, V::Elem>,
+    start: Start<'_, V::Elem>,
+    out: RowsMut<'_, V>,
+) {
+    simd.vectorize(Multiply::<P, V> { a, weight, start, out, packing: PhantomData });
+}
+
+struct Multiply<'a, P, V: Lanes> {
+    a: Rows<'a, V>,
+    weight: Weight<'a, V::Elem>,
+    start: Start<'a, V::Elem>,
+    out: RowsMut<'a, V>,
+    packing: PhantomData<P>,
+}
+
+impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Multiply<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        P::multiply(simd, self.a, self.weight, self.start, self.out);
+    }
+}
+
+/// [`Packing::add_product`]
+#[inline(always)]
+pub(crate) fn add_product<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    a: &[V],
+    columns: Columns,
+    weight: Weight<'_, V::Elem>,
+    out: &mut [V],
+) {
+    simd.vectorize(AddProduct::<P, V> { a, columns, weight, out, packing: PhantomData });
+}
+
+struct AddProduct<'a, P, V: Lanes> {
+    a: &'a [V],
+    columns: Columns,
+    weight: Weight<'a, V::Elem>,
+    out: &'a mut [V],
+    packing: PhantomData<P>,
+}
+
+impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddProduct<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        P::add_product(simd, self.a, self.columns, self.weight, self.out);
+    }
+}
+
+/// [`Packing::add_outer`]
+#[inline(always)]
+pub(crate) fn add_outer<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    a: Rows<'_, V>,
+    b: Rows<'_, V>,
+    products: Products<'_, V>,
+) {
+    simd.vectorize(AddOuter::<P, V> { a, b, products, packing: PhantomData });
+}
+
+struct AddOuter<'a, P, V> {
+    a: Rows<'a, V>,
+    b: Rows<'a, V>,
+    products: Products<'a, V>,
+    packing: PhantomData<P>,
+}
+
+impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddOuter<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        P::add_outer(simd, self.a, self.b, self.products);
+    }
+}

@@ -1,0 +1,80 @@
+//! How the losses of a batch's labels become one number.
+//!
+//! The loss reported is the loss differentiated. With eₙ the loss of one label and wₙ its weight, 1
+//! unless said otherwise:
+//!
+//! * [`Reduction::Mean`]: Σ w e / Σ w over the labels that the batch has.
+//! * [`Reduction::Sum`]: per sequence the sum of w e over its steps, mean over outputs; the batch's
+//!   loss is the mean over its labelled sequences, each counting as much as its labels weigh on
+//!   average. With one sequence per batch these are the update steps of a gradient summed over time.
+//!
+//! A weight of 2 is the same as standing there twice. A NaN label is missing: it adds no loss, no
+//! gradient, and is not counted.
+
+use crate::data::Piece;
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// How the losses of a batch's labels become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Mean over the batch's labels.
+    Mean,
+    /// Sum over steps, mean over outputs, mean over sequences.
+    Sum,
+}
+
+impl Reduction {
+    /// The reduction of that name; [`Error::Parameter`] if there is none.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "mean" => Ok(Self::Mean),
+            "sum" => Ok(Self::Sum),
+            _ => Err(Error::Parameter {
+                what: "reduction",
+                expected: "one of mean, sum",
+                got: format!("{name:?}"),
+            }),
+        }
+    }
+}
+
+/// How much the labels of a batch weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct LabelWeight {
+    /// All labels that are present.
+    labels: f64,
+    /// For each sequence, one of its labels on average.
+    sequences: f64,
+}
+
+impl LabelWeight {
+    /// Adds the labels of a sequence, or of some of its steps.
+    pub(crate) fn add<T: Real>(&mut self, piece: Piece<'_, T>) {
+        let (mut count, mut weight) = (0usize, 0.0);
+        if piece.weights.is_empty() {
+            count = piece.labels.iter().filter(|label| !label.is_nan()).count();
+            weight = count as f64;
+        } else {
+            for (label, w) in piece.labels.iter().zip(piece.weights) {
+                if !label.is_nan() {
+                    count += 1;
+                    weight += w.to_f64();
+                }
+            }
+        }
+        if count > 0 {
+            self.labels += weight;
+            self.sequences += weight / count as f64;
+        }
+    }
+
+    /// The denominator of a reduction: the loss of a batch is `Σ w e / divisor`, and that of several
+    /// batches together the quotient of the sums of both.
+    pub(crate) fn divisor(self, reduction: Reduction, label_columns: usize) -> f64 {
+        match reduction {
+            Reduction::Mean => self.labels,
+            Reduction::Sum => self.sequences * label_columns as f64,
+        }
+    }
+}
