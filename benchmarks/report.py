@@ -78,7 +78,8 @@ def details(lines: list[Line]) -> list[str]:
             f"{t.title} {figure(t.median)} [{figure(min(t.samples))}..{figure(max(t.samples))}]"
             for t in every
         )
-        measured.append(f"- {line.name}: {shown}")
+        if every:
+            measured.append(f"- {line.name}: {shown}")
     skipped: dict[tuple[str, str], list[str]] = {}
     for line in lines:
         for reason in line.skipped.items():

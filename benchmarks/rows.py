@@ -13,6 +13,8 @@ SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.csv"
 GROUPS = {
     "A": "training, 29-10-1 tanh, T = 10, 28,480 sequences",
     "B": "training, sigmoid, T = 24, 350 sequences",
+    "C": "training, 29-32-1 with gates, T = 50, 2,000 sequences, Adam, float32",
+    "D": "training, LSTM 8-32-1, 2,000 sequences of 5 to 200 steps, batch 64, Adam, float32",
     "original": "training, against the Rust project RNN-Rust",
     "E": "inference, 29-10-1 tanh, float32",
     "threads": "training shape A on two threads, wall time",
@@ -22,6 +24,8 @@ GROUPS = {
 }
 
 TRAINING = ("jax", "numpy", "torch", "keras")
+GATED = ("jax-gates", "torch-tuned", "torch-gates", "keras")
+RAGGED = ("jax-gates", "torch-tuned", "torch-gates")
 INFERENCE = ("jax", "numpy", "torch", "keras", "onnx")
 
 HIDDEN_SIZES = (
@@ -59,6 +63,19 @@ def shape_b(inputs: int, hidden: int, batch: int) -> Job:
     )  # fmt: skip
 
 
+def shape_c(cell: str, batch: int) -> Job:
+    """Return training with gates."""
+    return Job("train", cell=cell, hidden=32, steps=50, sequences=2000, batch=batch)
+
+
+def shape_d(steps: int = 200, shortest: int | None = 5) -> Job:
+    """Return training on sequences of many lengths, or of one."""
+    return Job(
+        "train", cell="LSTM", inputs=8, hidden=32, steps=steps, shortest=shortest, sequences=2000,
+        batch=64,
+    )  # fmt: skip
+
+
 def of_size(hidden: int) -> Job:
     """Return training at a hidden size, with less data where a step takes longer."""
     sequences = min(20, max(2, 1280 // hidden)) * 256
@@ -84,6 +101,16 @@ def training_rows() -> list[Row]:
     return rows
 
 
+def gated_rows() -> list[Row]:
+    """Return the rows of shapes C and D."""
+    rows = [
+        Row("C", f"{cell}, batch {batch}", shape_c(cell, batch), 2, GATED)
+        for cell in ("LSTM", "GRU")
+        for batch in (32, 256)
+    ]
+    return [*rows, Row("D", "5 to 200 steps", shape_d(), 2, RAGGED)]
+
+
 def other_rows() -> list[Row]:
     """Return the rows against the original, of inference, and on two threads."""
     sample = Job("train", inputs=3, hidden=5, activation="relu", dtype="float64", csv=str(SAMPLE))
@@ -102,4 +129,4 @@ def other_rows() -> list[Row]:
 
 def ratio_rows() -> list[Row]:
     """Return every row that compares two times."""
-    return training_rows() + other_rows()
+    return training_rows() + gated_rows() + other_rows()

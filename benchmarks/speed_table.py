@@ -20,6 +20,11 @@ SHOWN = {
     ("A", "batch 32, float32"): "train 29-10-1, batch 32",
     ("A", "batch 256, float32"): "train 29-10-1, batch 256",
     ("B", "6-32-1, batch 32, float32"): "train 6-32-1 sigmoid, batch 32",
+    ("C", "LSTM, batch 32"): "train LSTM 29-32-1, Adam, batch 32",
+    ("C", "LSTM, batch 256"): "train LSTM 29-32-1, Adam, batch 256",
+    ("C", "GRU, batch 32"): "train GRU 29-32-1, Adam, batch 32",
+    ("C", "GRU, batch 256"): "train GRU 29-32-1, Adam, batch 256",
+    ("D", "5 to 200 steps"): "train LSTM 8-32-1, Adam, batch 64, sequences of 5 to 200 steps",
     ("original", "A, batch 1, float64"): "train 29-10-1, batch 1, float64, against RNN-Rust",
     ("original", "sample.csv, 3-5-1 ReLU, batch 1, float64"): (
         "train 3-5-1 ReLU, batch 1, float64, against RNN-Rust"
@@ -78,6 +83,12 @@ def sentences(record: Record) -> list[str]:
     ]
     if threads:
         found.append(f"On two threads the first shape trains {' and '.join(threads)}.")
+    ragged = record.line("D", "5 to 200 steps / 103 each")
+    if ragged is not None and ragged.ours is not None:
+        found.append(
+            "A step of sequences of 5 to 200 steps costs "
+            f"{times(ragged.ours.median)} what it costs when all are as long as their mean."
+        )
     job = record.line("csv", "CSV to evaluation")
     if job is not None and job.ours is not None:
         size = job.ours.variant.rsplit(", ", 1)[-1]

@@ -24,11 +24,14 @@ RIVALS = {
     "compile": Rival("rivals.torch_compiled", "torch.compile, by hand", ("torch",)),
     "numpy": Rival("rivals.numpy_bptt", "NumPy by hand", ("numpy",)),
     "torch": Rival("rivals.torch_eager", "PyTorch nn.RNN", ("torch",)),
+    "jax-gates": Rival("rivals.jax_gates", "JAX, tuned by hand", ("jax", "jaxlib")),
+    "torch-gates": Rival("rivals.torch_gates", "PyTorch", ("torch",)),
+    "torch-tuned": Rival("rivals.torch_gates_tuned", "PyTorch, tuned", ("torch",)),
     "keras": Rival("rivals.keras_fit", "Keras fit", ("keras", "tensorflow")),
     "onnx": Rival("rivals.onnx_session", "ONNX Runtime", ("onnxruntime", "onnx")),
     "peak": Rival("rivals.fma_peak", "the core's peak"),
     "original": Rival("rivals.original", "the Rust project RNN-Rust"),
 }
 
-IDIOMATIC = ("torch", "keras")
+IDIOMATIC = ("torch", "torch-gates", "keras")
 """What a user would otherwise write; the first of these that is there stands beside the best."""

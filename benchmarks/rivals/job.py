@@ -15,6 +15,12 @@ Array = NDArray[Any]
 
 LEARNING_RATE = 1e-3
 
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Of Adam, as PyTorch defines and defaults them."""
+
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+"""Blocks of H rows in W_ih, W_hh and b, in PyTorch's order: i f g o; r z n."""
+
 MOST_UPDATES = 1000
 """Updates of an epoch of those who pay per call: their time per step does not depend on it."""
 
@@ -23,15 +29,21 @@ MOST_UPDATES = 1000
 class Job:
     """A network, its data and what to do with them.
 
-    ``kind`` is ``train`` (epochs of SGD on the squared error), ``predict`` (all sequences),
-    ``stream`` (one sequence, one call per time step) or ``peak`` (a large matrix product).
+    ``kind`` is ``train`` (epochs on the squared error), ``predict`` (all sequences), ``stream``
+    (one sequence, one call per time step) or ``peak`` (a large matrix product). Training is by SGD
+    for the cell ``RNN``, and by Adam for ``LSTM`` and ``GRU`` (reset after the product).
     """
 
     kind: str
+    cell: str = "RNN"
     inputs: int = 29
     hidden: int = 10
     activation: str = "tanh"
     steps: int = 10
+    shortest: int | None = None
+    """Steps of the shortest sequence when lengths are uniform from there to ``steps``."""
+    ascending: bool = False
+    """Whether the shorter sequences come first, so that those who sort see the same batches."""
     sequences: int = 28_480
     batch: int = 1
     dtype: str = "float32"
@@ -66,12 +78,31 @@ class Variant:
 
 
 def data(job: Job, sequences: int | None = None) -> tuple[Array, Array]:
-    """Return features ``(S, T, I)`` and labels ``(S, T, 1)``, of which 0.172 % are 1."""
+    """Return features ``(S, T, I)`` and labels ``(S, T, 1)``.
+
+    Of the labels 0.172 % are 1, or with gates they are uniform: Adam would divide the gradients of
+    labels that are hardly ever other than 0 by little more than its ε.
+    """
     rng = np.random.default_rng(0)
     shape = (job.sequences, job.steps, job.inputs)
     features = rng.random(shape, dtype=np.float64).astype(job.dtype)
-    labels = (rng.random((*shape[:2], 1)) < 0.00172).astype(job.dtype)
+    uniform = rng.random((*shape[:2], 1))
+    labels = (uniform < 0.00172 if job.cell == "RNN" else uniform).astype(job.dtype)
     return features[:sequences], labels[:sequences]
+
+
+def lengths(job: Job) -> Array:
+    """Return how many time steps each sequence has, ``(S,)``."""
+    if job.shortest is None:
+        return np.full(job.sequences, job.steps)
+    drawn = np.random.default_rng(3).integers(job.shortest, job.steps + 1, job.sequences)
+    return np.sort(drawn) if job.ascending else drawn
+
+
+def real(job: Job) -> Array:
+    """Return which steps of :func:`data` are part of their sequences, ``(S, T)``."""
+    mask: Array = np.arange(job.steps) < lengths(job)[:, None]
+    return mask
 
 
 def batches(job: Job, most: int | None = None) -> list[tuple[Array, Array]]:
@@ -87,12 +118,35 @@ def batches(job: Job, most: int | None = None) -> list[tuple[Array, Array]]:
 
 
 def weights(job: Job) -> list[Array]:
-    """Return the first W_ih ``(H, I)``, W_hh ``(H, H)``, b ``(H,)``, W_hy ``(1, H)``, b_y."""
+    """Return the first W_ih ``(G·H, I)``, W_hh ``(G·H, H)``, b ``(G·H,)``, W_hy ``(1, H)``, b_y.
+
+    A cell has G :data:`GATES`. The GRU has one tensor more at the end: the bias ``(H,)`` of the
+    candidate that is inside the product with the reset gate.
+    """
     rng = np.random.default_rng(1)
-    hidden = job.hidden
-    shapes = ((hidden, job.inputs), (hidden, hidden), (hidden,), (1, hidden), (1,))
+    hidden, rows = job.hidden, GATES[job.cell] * job.hidden
+    shapes = [(rows, job.inputs), (rows, hidden), (rows,), (1, hidden), (1,)]
+    if job.cell == "GRU":
+        shapes.append((hidden,))
     bound = hidden**-0.5
     return [rng.uniform(-bound, bound, shape).astype(job.dtype) for shape in shapes]
+
+
+def two_biases(job: Job) -> tuple[Array, Array]:
+    """Return PyTorch's pair of biases that all begin with: the input's and the state's."""
+    _, _, b, _, _, *candidate = weights(job)
+    second = np.zeros_like(b)
+    if candidate:
+        second[-job.hidden :] = candidate[0]
+    return b, second
+
+
+def one_bias(job: Job, first: Array, second: Array) -> tuple[Array, list[Array]]:
+    """Return PyTorch's pair as in :func:`weights`: their sum, and the GRU's candidate's apart."""
+    if job.cell != "GRU":
+        return first + second, []
+    inside = second[-job.hidden :]
+    return first + np.append(second[: -job.hidden], np.zeros_like(inside)), [inside]
 
 
 def timed(once: Callable[[], object], wall: bool = False) -> Callable[[int], float]:

@@ -1,4 +1,4 @@
-"""Keras as its users write it: ``SimpleRNN``, ``Dense`` and ``fit``."""
+"""Keras as its users write it: ``SimpleRNN``, ``LSTM`` or ``GRU``, ``Dense`` and ``fit``."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,22 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from rivals.job import LEARNING_RATE, MOST_UPDATES, Array, Job, Variant, data, timed, weights
+import numpy as np
+
+from rivals.job import (
+    BETAS,
+    EPSILON,
+    LEARNING_RATE,
+    MOST_UPDATES,
+    Array,
+    Job,
+    Variant,
+    data,
+    one_bias,
+    timed,
+    two_biases,
+    weights,
+)
 
 BACKEND = "tensorflow" if find_spec("tensorflow") else "jax"
 os.environ["KERAS_BACKEND"] = BACKEND
@@ -19,6 +34,8 @@ if BACKEND == "tensorflow":
 
 def variants(job: Job) -> Iterator[Variant]:
     """Yield training by ``fit``, and prediction by ``predict``."""
+    if BACKEND == "jax" and job.dtype == "float64":
+        raise LookupError("computes in float32 on JAX")
     if job.kind == "train":
         yield train(job)
     elif job.kind == "predict":
@@ -36,13 +53,44 @@ def network(job: Job) -> Any:
     model = keras.Sequential(
         [
             keras.Input((job.steps, job.inputs)),
-            layers.SimpleRNN(job.hidden, activation=job.activation, return_sequences=True),
+            recurrent_layer(job),
             layers.Dense(1),
         ]
     )
-    model.set_weights([w.T for w in weights(job)])
-    model.compile(optimizer=keras.optimizers.SGD(LEARNING_RATE), loss="mse")
+    w_ih, w_hh, b, w_hy, b_y, *_ = weights(job)
+    if job.cell == "GRU":
+        w_ih, w_hh, *both = (reordered(w) for w in (w_ih, w_hh, *two_biases(job)))
+        b = np.stack(both)
+    model.set_weights([w_ih.T, w_hh.T, b, w_hy.T, b_y])
+    model.compile(optimizer=optimizer(job), loss="mse")
     return model
+
+
+def optimizer(job: Job) -> Any:
+    """Return the optimiser of a job's cell."""
+    if job.cell == "RNN":
+        return keras.optimizers.SGD(LEARNING_RATE)
+    # Keras adds ε before it corrects the second moment: this is PyTorch's ε at the first step.
+    return keras.optimizers.Adam(LEARNING_RATE, *BETAS, epsilon=EPSILON * (1 - BETAS[1]) ** 0.5)
+
+
+def recurrent_layer(job: Job) -> Any:
+    """Return the layer of a job's cell."""
+    layers = keras.layers
+    if job.cell == "RNN":
+        return layers.SimpleRNN(job.hidden, activation=job.activation, return_sequences=True)
+    if job.cell == "LSTM":
+        return layers.LSTM(job.hidden, return_sequences=True)
+    # The recurrent biases of the gates would learn as much as the others, twice as much as one.
+    kept = np.zeros((2, 3 * job.hidden), job.dtype)
+    kept[0], kept[1, 2 * job.hidden :] = 1, 1
+    return layers.GRU(job.hidden, return_sequences=True, bias_constraint=lambda b: b * kept)
+
+
+def reordered(w: Array) -> Array:
+    """Return the GRU's rows r z n as Keras has them, z r n; or the other way."""
+    r, z, n = np.split(w, 3)
+    return np.concatenate([z, r, n])
 
 
 def train(job: Job) -> Variant:
@@ -55,6 +103,10 @@ def train(job: Job) -> Variant:
         return timed(lambda: model.fit(x, y, batch_size=job.batch, **options))(1)
 
     def learnt() -> list[Array]:
-        return [w.T for w in model.get_weights()]
+        w_ih, w_hh, b, w_hy, b_y = model.get_weights()
+        if job.cell != "GRU":
+            return [w_ih.T, w_hh.T, b, w_hy.T, b_y]
+        bias, candidate = one_bias(job, *(reordered(row) for row in b))
+        return [reordered(w_ih.T), reordered(w_hh.T), bias, w_hy.T, b_y, *candidate]
 
     return Variant(f"{BACKEND}, fit", y.size, seconds, learnt)

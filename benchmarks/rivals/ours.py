@@ -6,9 +6,20 @@ from typing import Any
 import numpy as np
 
 import rnn_rust as rnn
-from rivals.job import LEARNING_RATE, Array, Job, Variant, data, events, timed, timed_calls, weights
-
-TENSORS = ("weight_ih_l0", "weight_hh_l0", "bias_l0", "head.weight", "head.bias")
+from rivals.job import (
+    LEARNING_RATE,
+    Array,
+    Job,
+    Variant,
+    data,
+    events,
+    lengths,
+    real,
+    timed,
+    timed_calls,
+    two_biases,
+    weights,
+)
 
 
 def variants(job: Job) -> Iterator[Variant]:
@@ -22,24 +33,43 @@ def variants(job: Job) -> Iterator[Variant]:
         yield Variant("stepper, out=buffer", 1, timed_calls(stream(job)))
 
 
-def make_model(job: Job) -> rnn.RNN:
+def make_model(job: Job) -> Any:
     """Return the network with the weights that all begin with."""
-    model = rnn.RNN(
-        job.inputs, job.hidden, 1, activation=job.activation, dtype=job.dtype,
-        optimizer=rnn.SGD(LEARNING_RATE), n_threads=job.threads,
+    settings: dict[str, Any] = {"loss": "mse", "dtype": job.dtype, "seed": 0}
+    if job.cell == "RNN":
+        settings |= {"activation": job.activation, "optimizer": rnn.SGD(LEARNING_RATE)}
+    else:
+        settings["optimizer"] = rnn.Adam(LEARNING_RATE)
+    network = getattr(rnn, job.cell)
+    model = network(job.inputs, job.hidden, 1, n_threads=job.threads, **settings)
+    w_ih, w_hh, _, w_hy, b_y, *_ = weights(job)
+    first, second = two_biases(job)
+    return model.load_state_dict(
+        {
+            "weight_ih_l0": w_ih, "weight_hh_l0": w_hh, "bias_ih_l0": first,
+            "bias_hh_l0": second, "head.weight": w_hy, "head.bias": b_y,
+        }
     )  # fmt: skip
-    return model.load_state_dict(dict(zip(TENSORS, weights(job), strict=True)))
+
+
+def learnt_by(model: Any, job: Job) -> list[Array]:
+    """Return a network's weights, as :func:`rivals.job.weights`."""
+    state = model.state_dict()
+    biases = [array for name, array in state.items() if name.startswith("bias")]
+    names = ("weight_ih_l0", "weight_hh_l0", "head.weight", "head.bias")
+    w_ih, w_hh, w_hy, b_y = (state[name] for name in names)
+    return [w_ih, w_hh, biases[0], w_hy, b_y, *biases[1:]]
 
 
 def make_dataset(job: Job) -> rnn.Dataset:
     """Return the data set, made up or read."""
     if job.csv is not None:
         return rnn.Dataset.from_csv(job.csv).normalize()
-    features, labels = data(job)
+    (features, labels), among = data(job), real(job)
     return rnn.Dataset.from_arrays(
-        features=features.reshape(-1, job.inputs),
-        labels=labels.reshape(-1, 1),
-        offsets=np.arange(job.sequences + 1) * job.steps,
+        features=features[among],
+        labels=labels[among],
+        offsets=np.append(0, lengths(job).cumsum()),
     )
 
 
@@ -53,11 +83,7 @@ def train(job: Job) -> Variant:
     def seconds(epochs: int) -> float:
         return timed(lambda: fit(epochs), wall=job.wall)(1)
 
-    def learnt() -> list[Array]:
-        state = model.state_dict()
-        return [state[name] for name in TENSORS]
-
-    return Variant("fit", len(dataset.features), seconds, learnt)
+    return Variant("fit", len(dataset.features), seconds, lambda: learnt_by(model, job))
 
 
 def stream(job: Job) -> Callable[[], Any]:
@@ -66,7 +92,7 @@ def stream(job: Job) -> Callable[[], Any]:
     rows, buffer = events(job), np.empty(1, job.dtype)
     position = 0
 
-    def call() -> Array:
+    def call() -> Any:
         nonlocal position
         position = (position + 1) & 63
         return step(rows[position], out=buffer)
