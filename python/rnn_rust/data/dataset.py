@@ -1,7 +1,8 @@
 """The data set: ragged sequences as three arrays, never padded.
 
 ``features (N, F)`` and ``labels (N, L)`` hold one row per observed time step, sequences back to
-back; ``offsets (S + 1,)`` says where each of the S sequences begins.
+back; ``offsets (S + 1,)`` says where each of the S sequences begins. ``weights (N,)``, if there are
+any, say how much the labels of a row count in the loss.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_rust.data.arrays import FloatArray, as_positions, check_arrays
 from rnn_rust.data.columns import Names, argument
 from rnn_rust.data.scale import MinMaxScaler
+from rnn_rust.data.sequence import Sequence, as_position, rows_of
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
 from rnn_rust.errors import DataError, ParameterError
@@ -25,19 +26,7 @@ from rnn_rust.errors import DataError, ParameterError
 if TYPE_CHECKING:
     import polars as pl
 
-
-@dataclass(frozen=True, eq=False)
-class Sequence:
-    """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``."""
-
-    id: str | int
-    times: NDArray[Any]
-    features: FloatArray
-    labels: FloatArray
-
-    def __len__(self) -> int:
-        """Return the number of time steps T."""
-        return len(self.features)
+__all__ = ["Dataset", "Sequence", "require_dataset"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -65,7 +54,11 @@ class Dataset:
     row_numbers
         ``(N,)`` int64, the row of the input (from 0, without header and blank lines) that each
         row came from: ``output[ds.row_numbers] = predictions`` restores the order of the input.
-    feature_names, label_names, id_name, time_name
+    weights
+        ``(N,)``, float32 or float64, finite and at least 0, or None: how much the labels of each
+        row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 equals
+        the row counted twice. Evaluators do not use them, and no scaler touches them.
+    feature_names, label_names, id_name, time_name, weights_name
         The names of the columns.
     normalizer
         The scaler that :meth:`normalize` applied, or None.
@@ -81,6 +74,8 @@ class Dataset:
     label_names: tuple[str, ...]
     id_name: str = "id"
     time_name: str = "t"
+    weights: FloatArray | None = None
+    weights_name: str = "weights"
     normalizer: MinMaxScaler | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +97,8 @@ class Dataset:
         time: str | None = None,
         features: Names = None,
         labels: Names = None,
+        *,
+        weights: str | None = None,
     ) -> Dataset:
         """Read a CSV file: UTF-8, comma-separated, with a header line.
 
@@ -123,6 +120,8 @@ class Dataset:
         labels
             Column names; by default all that start with ``y`` or ``l``. A cell that is empty or
             ``nan`` is a missing label. ``labels=[]`` reads a file without labels.
+        weights
+            A column of weights, finite and at least 0, one in every row; by default none.
 
         Raises
         ------
@@ -135,7 +134,7 @@ class Dataset:
         """
         from rnn_rust.data.read import read_csv
 
-        return read_csv(path, id=id, time=time, features=features, labels=labels)
+        return read_csv(path, id=id, time=time, features=features, labels=labels, weights=weights)
 
     @classmethod
     def from_frame(
@@ -145,6 +144,8 @@ class Dataset:
         time: str | None = None,
         features: Names = None,
         labels: Names = None,
+        *,
+        weights: str | None = None,
     ) -> Dataset:
         """Take a Polars frame; columns and rules are those of :meth:`from_csv`.
 
@@ -160,7 +161,9 @@ class Dataset:
         """
         from rnn_rust.data.frames import read_frame
 
-        return read_frame(frame, id=id, time=time, features=features, labels=labels)
+        return read_frame(
+            frame, id=id, time=time, features=features, labels=labels, weights=weights
+        )
 
     @classmethod
     def from_arrays(
@@ -171,6 +174,7 @@ class Dataset:
         ids: ArrayLike | None = None,
         times: ArrayLike | None = None,
         *,
+        weights: ArrayLike | None = None,
         feature_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
     ) -> Dataset:
@@ -190,20 +194,25 @@ class Dataset:
         times
             ``(N,)`` numbers, dates or strings, all of one kind, increasing in each sequence; by
             default 0, 1, ... in each.
+        weights
+            ``(N,)`` finite numbers of at least 0; None without weights.
         feature_names, label_names
             By default ``x1, x2, ...`` and ``y1, y2, ...``.
 
         Raises
         ------
         DataError
-            Values, offsets, ids or times that cannot be used.
+            Values, weights, offsets, ids or times that cannot be used.
         ParameterError
             Names that are not strings, or not all different.
         ShapeError
             Arrays whose shapes do not fit together.
         """
-        names = (feature_names, label_names)
-        return cls(**check_arrays(features, labels, offsets, ids=ids, times=times, names=names))
+        fields = check_arrays(
+            features, labels, offsets, ids=ids, times=times, weights=weights,
+            names=(feature_names, label_names), weights_name=cls.weights_name,
+        )  # fmt: skip
+        return cls(**fields)
 
     def __len__(self) -> int:
         """Return the number of sequences S."""
@@ -211,18 +220,15 @@ class Dataset:
 
     def __getitem__(self, position: int) -> Sequence:
         """Return the sequence at a position; negative ones count from the end."""
-        try:
-            wanted = index(position)
-        except TypeError:
-            raise TypeError(
-                f"a data set is indexed by one integer, not {position!r}; "
-                "use subset(positions) for several sequences"
-            ) from None
-        at = wanted + len(self) if wanted < 0 else wanted
-        if not 0 <= at < len(self):
-            raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
+        at = as_position(position, len(self))
         rows = slice(self.offsets[at], self.offsets[at + 1])
-        return Sequence(self.ids.item(at), self.times[rows], self.features[rows], self.labels[rows])
+        return Sequence(
+            id=self.ids.item(at),
+            times=self.times[rows],
+            features=self.features[rows],
+            labels=self.labels[rows],
+            weights=None if self.weights is None else self.weights[rows],
+        )
 
     def __iter__(self) -> Iterator[Sequence]:
         """Yield the sequences in order."""
@@ -232,7 +238,8 @@ class Dataset:
         """Return the sizes; :meth:`summary` says more."""
         return (
             f"<Dataset: {len(self):,} sequences, {len(self.features):,} rows, "
-            f"{len(self.feature_names)} feature and {len(self.label_names)} label columns>"
+            f"{len(self.feature_names)} feature and {len(self.label_names)} label columns"
+            f"{'' if self.weights is None else ', weights'}>"
         )
 
     @property
@@ -252,15 +259,15 @@ class Dataset:
         return self.labels
 
     def summary(self) -> str:
-        """Return a few lines to print: rows, sequences, lengths, features, labels."""
+        """Return a few lines to print: rows, sequences, lengths, features, labels, weights."""
         return summarise(self)
 
     def to_frame(self) -> pl.DataFrame:
-        """Return a Polars frame in the order of this data set: id, time, features, labels.
+        """Return a Polars frame in the order of this data set: id, time, features, labels, weights.
 
-        Columns have their own names (``id`` and ``t`` by default); a missing label is null.
-        ``Dataset.from_frame`` reads it back. Rows are those of ``features`` and of predictions;
-        sort by ``row_numbers`` for the order of the input.
+        Columns have their own names (by default ``id``, ``t``, ``weights``); a missing label is
+        null. ``Dataset.from_frame`` reads it back, weights where they are named. Rows are those
+        of ``features`` and of predictions; sort by ``row_numbers`` for the order of the input.
         """
         from rnn_rust.data.frames import write_frame
 
@@ -280,9 +287,7 @@ class Dataset:
             No position, one given twice, or one outside the data set.
         """
         chosen = as_positions(indices, len(self))
-        lengths = np.diff(self.offsets)[chosen]
-        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        offsets, rows = rows_of(chosen, self.offsets)
         return replace(
             self,
             features=self.features[rows],
@@ -291,6 +296,7 @@ class Dataset:
             ids=self.ids[chosen],
             times=self.times[rows],
             row_numbers=self.row_numbers[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def split(
