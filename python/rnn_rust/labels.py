@@ -74,8 +74,8 @@ def _require(
     row, column = divmod(int(np.argmin(good)), labels.shape[1])
     name = f"'{names[column]}'" if names else str(column + 1)
     raise DataError(
-        f"labels, row {row + 1} (the first is 1), column {name}: {labels[row, column]:g} is not "
-        f"{wanted}; correct the label, leave it empty, or use another loss"
+        f"labels, row {row + 1} (counted from 1), column {name}: {labels[row, column]:g} is not "
+        f"{wanted}; correct the label, or leave it empty"
     )
 
 
