@@ -1,4 +1,4 @@
-"""The data set: ragged sequences as three arrays, never padded.
+"""The data set: ragged sequences in arrays, never padded.
 
 ``features (N, F)`` and ``labels (N, L)`` hold one row per observed time step, sequences back to
 back; ``offsets (S + 1,)`` says where each of the S sequences begins. ``weights (N,)``, if there are
@@ -8,17 +8,17 @@ any, say how much the labels of a row count in the loss.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rnn_rust.data.arrays import FloatArray, as_positions, check_arrays
+from rnn_rust.data.arrays import FloatArray, check_arrays
 from rnn_rust.data.columns import Names, argument
 from rnn_rust.data.scale import MinMaxScaler
-from rnn_rust.data.sequence import Sequence, as_position, rows_of
+from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
 from rnn_rust.errors import DataError, ParameterError
@@ -30,7 +30,7 @@ __all__ = ["Dataset", "Sequence", "require_dataset"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Dataset:
+class Dataset(Sequences):
     """Sequences of any lengths; make one with :meth:`from_csv`, `from_frame` or `from_arrays`.
 
     Its arrays are read-only and its own; :meth:`normalize` alone replaces them.
@@ -64,30 +64,7 @@ class Dataset:
         The scaler that :meth:`normalize` applied, or None.
     """
 
-    features: FloatArray
-    labels: FloatArray
-    offsets: NDArray[np.int64]
-    ids: NDArray[Any]
-    times: NDArray[Any]
-    row_numbers: NDArray[np.int64]
-    feature_names: tuple[str, ...]
-    label_names: tuple[str, ...]
-    id_name: str = "id"
-    time_name: str = "t"
-    weights: FloatArray | None = None
-    weights_name: str = "weights"
     normalizer: MinMaxScaler | None = None
-
-    def __post_init__(self) -> None:
-        """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
-        vars(self).update(state)
-        self.__post_init__()
 
     @classmethod
     def from_csv(
@@ -214,26 +191,6 @@ class Dataset:
         )  # fmt: skip
         return cls(**fields)
 
-    def __len__(self) -> int:
-        """Return the number of sequences S."""
-        return len(self.offsets) - 1
-
-    def __getitem__(self, position: int) -> Sequence:
-        """Return the sequence at a position; negative ones count from the end."""
-        at = as_position(position, len(self))
-        rows = slice(self.offsets[at], self.offsets[at + 1])
-        return Sequence(
-            id=self.ids.item(at),
-            times=self.times[rows],
-            features=self.features[rows],
-            labels=self.labels[rows],
-            weights=None if self.weights is None else self.weights[rows],
-        )
-
-    def __iter__(self) -> Iterator[Sequence]:
-        """Yield the sequences in order."""
-        return (self[position] for position in range(len(self)))
-
     def __repr__(self) -> str:
         """Return the sizes; :meth:`summary` says more."""
         return (
@@ -273,32 +230,6 @@ class Dataset:
 
         return write_frame(self)
 
-    def subset(self, indices: ArrayLike) -> Dataset:
-        """Return the sequences at these positions, in this order.
-
-        Parameters
-        ----------
-        indices
-            Distinct positions, or a boolean mask of shape (S,).
-
-        Raises
-        ------
-        ParameterError
-            No position, one given twice, or one outside the data set.
-        """
-        chosen = as_positions(indices, len(self))
-        offsets, rows = rows_of(chosen, self.offsets)
-        return replace(
-            self,
-            features=self.features[rows],
-            labels=self.labels[rows],
-            offsets=offsets,
-            ids=self.ids[chosen],
-            times=self.times[rows],
-            row_numbers=self.row_numbers[rows],
-            weights=None if self.weights is None else self.weights[rows],
-        )
-
     def split(
         self, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
     ) -> tuple[Dataset, ...]:
@@ -312,10 +243,6 @@ class Dataset:
         """
         parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
         return tuple(self.subset(part) for part in parts)
-
-    def with_values(self, features: FloatArray, labels: FloatArray) -> Dataset:
-        """Return the same sequences with other values of the same shapes; keeps the arrays."""
-        return replace(self, features=features, labels=labels)
 
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
