@@ -25,7 +25,9 @@ def check_arrays(
     *,
     ids: ArrayLike | None,
     times: ArrayLike | None,
+    weights: ArrayLike | None,
     names: tuple[Iterable[str] | None, Iterable[str] | None],
+    weights_name: str,
 ) -> dict[str, Any]:
     """Return the fields of a data set; see :meth:`rnn_rust.data.dataset.Dataset.from_arrays`."""
     x = as_matrix(features, "features")
@@ -36,10 +38,11 @@ def check_arrays(
             "and features at least one column"
         )
     x_names, y_names = _names(names[0], "x", x.shape[1]), _names(names[1], "y", y.shape[1])
-    if len({"id", "t", *x_names, *y_names}) < 2 + len(x_names) + len(y_names):
+    others = ("id", "t") if weights is None else ("id", "t", weights_name)
+    if len({*others, *x_names, *y_names}) < len(others) + len(x_names) + len(y_names):
         raise ParameterError(
             f"feature_names {x_names} and label_names {y_names} must all differ, "
-            "also from 'id' and 't'"
+            f"also from {' and '.join(map(repr, others))}"
         )
     check_finite(x, x_names, "features")
     check_finite(np.where(np.isnan(y), 0, y), y_names, "labels")
@@ -50,6 +53,7 @@ def check_arrays(
         "offsets": bounds,
         "ids": as_ids(ids, len(bounds) - 1),
         "times": as_times(times, bounds),
+        "weights": None if weights is None else as_weights(weights, len(x)),
         "row_numbers": np.arange(len(x), dtype=np.int64),
         "feature_names": x_names,
         "label_names": y_names,
@@ -103,6 +107,34 @@ def check_finite(matrix: FloatArray, names: tuple[str, ...], what: str) -> None:
             f"{what}, row {row}, column '{names[column]}': {matrix[row, column]} is not a finite "
             "number; fill the gap or leave the row out"
         )
+
+
+def is_weight(values: FloatArray) -> NDArray[np.bool_]:
+    """Return for each value whether it can be a weight: finite, and at least 0."""
+    return np.isfinite(values) & (values >= 0)
+
+
+def as_weights(values: ArrayLike, rows: int) -> FloatArray:
+    """Return weights of shape (N,) in float32 or float64.
+
+    Raises
+    ------
+    DataError
+        A weight is missing, infinite, below 0 or not a number.
+    ShapeError
+        There is not one weight per row.
+    """
+    matrix = as_matrix(values, "weights")
+    if matrix.shape != (rows, 1):
+        raise ShapeError(f"weights: shape {np.shape(values)}; the features ask for ({rows},)")
+    weights: FloatArray = matrix[:, 0]
+    good = is_weight(weights)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise DataError(
+            f"weights, row {row}: {weights[row]} is no weight; give a finite number of at least 0"
+        )
+    return weights
 
 
 def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Which column of a table plays which part: id, time, feature or label."""
+"""Which column of a table plays which part: id, time, feature, label or weight."""
 
 from __future__ import annotations
 
@@ -24,10 +24,23 @@ class Columns:
     time: str
     features: tuple[str, ...]
     labels: tuple[str, ...]
+    weights: str | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns whose every cell is a number or missing: all but id and time."""
+        return (*self.features, *self.labels, *([] if self.weights is None else [self.weights]))
 
 
 def choose_columns(
-    seen: list[str], *, id: str | None, time: str | None, features: Names, labels: Names, where: str
+    seen: list[str],
+    *,
+    id: str | None,
+    time: str | None,
+    features: Names,
+    labels: Names,
+    weights: str | None,
+    where: str,
 ) -> Columns:
     """Take the columns that are named, and find the others by the default names.
 
@@ -40,6 +53,8 @@ def choose_columns(
     features, labels
         Column names, or None for all that start with ``x`` or ``f``, and ``y`` or ``l``.
         ``labels=[]`` says that the table has no labels.
+    weights
+        A column name, or None: a column is weights only if it is named.
     where
         The table in error messages: a path or "frame".
 
@@ -51,7 +66,7 @@ def choose_columns(
         A name is not a string.
     """
     reject_repeats(seen, where)
-    given = {"id": id, "time": time, "features": features, "labels": labels}
+    given = {"id": id, "time": time, "features": features, "labels": labels, "weights": weights}
     named = {part: _as_tuple(part, names) for part, names in given.items() if names is not None}
     _check_named(named, seen, where)
     claimed = {name for names in named.values() for name in names}
@@ -77,6 +92,7 @@ def choose_columns(
         *keys,
         features=find_all("features", FEATURE_PREFIXES),
         labels=find_all("labels", LABEL_PREFIXES, "; labels=[] in Python reads data without any"),
+        weights=weights,
     )
 
 

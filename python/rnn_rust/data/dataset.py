@@ -1,23 +1,24 @@
-"""The data set: ragged sequences as three arrays, never padded.
+"""The data set: ragged sequences in arrays, never padded.
 
 ``features (N, F)`` and ``labels (N, L)`` hold one row per observed time step, sequences back to
-back; ``offsets (S + 1,)`` says where each of the S sequences begins.
+back; ``offsets (S + 1,)`` says where each of the S sequences begins. ``weights (N,)``, if there are
+any, say how much the labels of a row count in the loss.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from operator import index
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rnn_rust.data.arrays import FloatArray, as_positions, check_arrays
+from rnn_rust.data.arrays import FloatArray, check_arrays
 from rnn_rust.data.columns import Names, argument
 from rnn_rust.data.scale import MinMaxScaler
+from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
 from rnn_rust.errors import DataError, ParameterError
@@ -25,23 +26,11 @@ from rnn_rust.errors import DataError, ParameterError
 if TYPE_CHECKING:
     import polars as pl
 
-
-@dataclass(frozen=True, eq=False)
-class Sequence:
-    """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``."""
-
-    id: str | int
-    times: NDArray[Any]
-    features: FloatArray
-    labels: FloatArray
-
-    def __len__(self) -> int:
-        """Return the number of time steps T."""
-        return len(self.features)
+__all__ = ["Dataset", "Sequence", "require_dataset"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Dataset:
+class Dataset(Sequences):
     """Sequences of any lengths; make one with :meth:`from_csv`, `from_frame` or `from_arrays`.
 
     Its arrays are read-only and its own; :meth:`normalize` alone replaces them.
@@ -65,34 +54,17 @@ class Dataset:
     row_numbers
         ``(N,)`` int64, the row of the input (from 0, without header and blank lines) that each
         row came from: ``output[ds.row_numbers] = predictions`` restores the order of the input.
-    feature_names, label_names, id_name, time_name
+    weights
+        ``(N,)``, float32 or float64, finite and at least 0, or None: how much the labels of each
+        row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 equals
+        the row counted twice. Evaluators do not use them, and no scaler touches them.
+    feature_names, label_names, id_name, time_name, weights_name
         The names of the columns.
     normalizer
         The scaler that :meth:`normalize` applied, or None.
     """
 
-    features: FloatArray
-    labels: FloatArray
-    offsets: NDArray[np.int64]
-    ids: NDArray[Any]
-    times: NDArray[Any]
-    row_numbers: NDArray[np.int64]
-    feature_names: tuple[str, ...]
-    label_names: tuple[str, ...]
-    id_name: str = "id"
-    time_name: str = "t"
     normalizer: MinMaxScaler | None = None
-
-    def __post_init__(self) -> None:
-        """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
-        vars(self).update(state)
-        self.__post_init__()
 
     @classmethod
     def from_csv(
@@ -102,6 +74,8 @@ class Dataset:
         time: str | None = None,
         features: Names = None,
         labels: Names = None,
+        *,
+        weights: str | None = None,
     ) -> Dataset:
         """Read a CSV file: UTF-8, comma-separated, with a header line.
 
@@ -123,6 +97,8 @@ class Dataset:
         labels
             Column names; by default all that start with ``y`` or ``l``. A cell that is empty or
             ``nan`` is a missing label. ``labels=[]`` reads a file without labels.
+        weights
+            A column of weights, finite and at least 0, one in every row; by default none.
 
         Raises
         ------
@@ -135,7 +111,7 @@ class Dataset:
         """
         from rnn_rust.data.read import read_csv
 
-        return read_csv(path, id=id, time=time, features=features, labels=labels)
+        return read_csv(path, id=id, time=time, features=features, labels=labels, weights=weights)
 
     @classmethod
     def from_frame(
@@ -145,6 +121,8 @@ class Dataset:
         time: str | None = None,
         features: Names = None,
         labels: Names = None,
+        *,
+        weights: str | None = None,
     ) -> Dataset:
         """Take a Polars frame; columns and rules are those of :meth:`from_csv`.
 
@@ -160,7 +138,9 @@ class Dataset:
         """
         from rnn_rust.data.frames import read_frame
 
-        return read_frame(frame, id=id, time=time, features=features, labels=labels)
+        return read_frame(
+            frame, id=id, time=time, features=features, labels=labels, weights=weights
+        )
 
     @classmethod
     def from_arrays(
@@ -171,6 +151,7 @@ class Dataset:
         ids: ArrayLike | None = None,
         times: ArrayLike | None = None,
         *,
+        weights: ArrayLike | None = None,
         feature_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
     ) -> Dataset:
@@ -190,49 +171,32 @@ class Dataset:
         times
             ``(N,)`` numbers, dates or strings, all of one kind, increasing in each sequence; by
             default 0, 1, ... in each.
+        weights
+            ``(N,)`` finite numbers of at least 0; None without weights.
         feature_names, label_names
             By default ``x1, x2, ...`` and ``y1, y2, ...``.
 
         Raises
         ------
         DataError
-            Values, offsets, ids or times that cannot be used.
+            Values, weights, offsets, ids or times that cannot be used.
         ParameterError
             Names that are not strings, or not all different.
         ShapeError
             Arrays whose shapes do not fit together.
         """
-        names = (feature_names, label_names)
-        return cls(**check_arrays(features, labels, offsets, ids=ids, times=times, names=names))
-
-    def __len__(self) -> int:
-        """Return the number of sequences S."""
-        return len(self.offsets) - 1
-
-    def __getitem__(self, position: int) -> Sequence:
-        """Return the sequence at a position; negative ones count from the end."""
-        try:
-            wanted = index(position)
-        except TypeError:
-            raise TypeError(
-                f"a data set is indexed by one integer, not {position!r}; "
-                "use subset(positions) for several sequences"
-            ) from None
-        at = wanted + len(self) if wanted < 0 else wanted
-        if not 0 <= at < len(self):
-            raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
-        rows = slice(self.offsets[at], self.offsets[at + 1])
-        return Sequence(self.ids.item(at), self.times[rows], self.features[rows], self.labels[rows])
-
-    def __iter__(self) -> Iterator[Sequence]:
-        """Yield the sequences in order."""
-        return (self[position] for position in range(len(self)))
+        fields = check_arrays(
+            features, labels, offsets, ids=ids, times=times, weights=weights,
+            names=(feature_names, label_names), weights_name=cls.weights_name,
+        )  # fmt: skip
+        return cls(**fields)
 
     def __repr__(self) -> str:
         """Return the sizes; :meth:`summary` says more."""
         return (
             f"<Dataset: {len(self):,} sequences, {len(self.features):,} rows, "
-            f"{len(self.feature_names)} feature and {len(self.label_names)} label columns>"
+            f"{len(self.feature_names)} feature and {len(self.label_names)} label columns"
+            f"{'' if self.weights is None else ', weights'}>"
         )
 
     @property
@@ -252,46 +216,19 @@ class Dataset:
         return self.labels
 
     def summary(self) -> str:
-        """Return a few lines to print: rows, sequences, lengths, features, labels."""
+        """Return a few lines to print: rows, sequences, lengths, features, labels, weights."""
         return summarise(self)
 
     def to_frame(self) -> pl.DataFrame:
-        """Return a Polars frame in the order of this data set: id, time, features, labels.
+        """Return a Polars frame in the order of this data set: id, time, features, labels, weights.
 
-        Columns have their own names (``id`` and ``t`` by default); a missing label is null.
-        ``Dataset.from_frame`` reads it back. Rows are those of ``features`` and of predictions;
-        sort by ``row_numbers`` for the order of the input.
+        Columns have their own names (by default ``id``, ``t``, ``weights``); a missing label is
+        null. ``Dataset.from_frame`` reads it back, weights where they are named. Rows are those
+        of ``features`` and of predictions; sort by ``row_numbers`` for the order of the input.
         """
         from rnn_rust.data.frames import write_frame
 
         return write_frame(self)
-
-    def subset(self, indices: ArrayLike) -> Dataset:
-        """Return the sequences at these positions, in this order.
-
-        Parameters
-        ----------
-        indices
-            Distinct positions, or a boolean mask of shape (S,).
-
-        Raises
-        ------
-        ParameterError
-            No position, one given twice, or one outside the data set.
-        """
-        chosen = as_positions(indices, len(self))
-        lengths = np.diff(self.offsets)[chosen]
-        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
-        return replace(
-            self,
-            features=self.features[rows],
-            labels=self.labels[rows],
-            offsets=offsets,
-            ids=self.ids[chosen],
-            times=self.times[rows],
-            row_numbers=self.row_numbers[rows],
-        )
 
     def split(
         self, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
@@ -306,10 +243,6 @@ class Dataset:
         """
         parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
         return tuple(self.subset(part) for part in parts)
-
-    def with_values(self, features: FloatArray, labels: FloatArray) -> Dataset:
-        """Return the same sequences with other values of the same shapes; keeps the arrays."""
-        return replace(self, features=features, labels=labels)
 
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.

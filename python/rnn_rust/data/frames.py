@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, Names, choose_columns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import DataError, ParameterError
@@ -39,7 +40,13 @@ class Source:
 
 
 def read_frame(
-    frame: pl.DataFrame, *, id: str | None, time: str | None, features: Names, labels: Names
+    frame: pl.DataFrame,
+    *,
+    id: str | None,
+    time: str | None,
+    features: Names,
+    labels: Names,
+    weights: str | None,
 ) -> Dataset:
     """See :meth:`rnn_rust.data.dataset.Dataset.from_frame`."""
     if not isinstance(frame, pl.DataFrame):
@@ -48,20 +55,23 @@ def read_frame(
             f"{type(frame).__qualname__}; convert it with pl.from_pandas(...) or .collect()"
         )
     columns = choose_columns(
-        frame.columns, id=id, time=time, features=features, labels=labels, where="frame"
-    )
+        frame.columns, id=id, time=time, features=features, labels=labels, weights=weights,
+        where="frame",
+    )  # fmt: skip
     return group_rows(frame, columns, Source("frame", lambda row: f"row {row}"))
 
 
 def write_frame(dataset: Dataset) -> pl.DataFrame:
     """See :meth:`rnn_rust.data.dataset.Dataset.to_frame`."""
     labels = zip(dataset.label_names, dataset.labels.T, strict=True)
+    weights = [] if dataset.weights is None else [pl.Series(dataset.weights_name, dataset.weights)]
     return pl.DataFrame(
         [
             _series(dataset.id_name, np.repeat(dataset.ids, np.diff(dataset.offsets))),
             _series(dataset.time_name, dataset.times),
             *map(pl.Series, dataset.feature_names, dataset.features.T),
             *(pl.Series(name, column, nan_to_null=True) for name, column in labels),
+            *weights,
         ]
     )
 
@@ -81,9 +91,11 @@ def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset
     labels = _matrix(frame, columns.labels, source)
     _check_values(features, frame.select(columns.features), source, missing_allowed=False)
     _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
+    weights = None if columns.weights is None else _weights(frame, columns.weights, source)
     order, starts = _sequence_order(ids, times, source)
     if order is not None:
         ids, times, features, labels = ids[order], times[order], features[order], labels[order]
+        weights = None if weights is None else weights[order]
     rows = np.arange(frame.height, dtype=np.int64)
     return Dataset(
         features=features,
@@ -96,6 +108,8 @@ def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset
         label_names=columns.labels,
         id_name=columns.id,
         time_name=columns.time,
+        weights=weights,
+        weights_name=columns.weights or Dataset.weights_name,
     )
 
 
@@ -250,11 +264,25 @@ def _check_values(
     if good.all():
         return
     row, position = divmod(int(np.argmin(good)), matrix.shape[1])
-    cell = frame[row, position]
-    empty = cell is None or cell == ""
+    problem = _problem(frame[row, position], matrix[row, position])
     wanted = "a finite label, or none" if missing_allowed else "a finite number"
     raise DataError(
-        f"{source.at(row, frame.columns[position])}: "
-        f"{'the cell is empty' if empty else f'the value is {matrix[row, position]}'}; "
-        f"give {wanted}, or leave the row out"
+        f"{source.at(row, frame.columns[position])}: {problem}; give {wanted}, or leave the row out"
     )
+
+
+def _weights(frame: pl.DataFrame, name: str, source: Source) -> FloatArray:
+    weights: FloatArray = _matrix(frame, (name,), source)[:, 0]
+    good = is_weight(weights)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise DataError(
+            f"{source.at(row, name)}: {_problem(frame[row, name], weights[row])}; give a weight of "
+            "at least 0, or leave the row out"
+        )
+    return weights
+
+
+def _problem(cell: object, value: float) -> str:
+    """Return what is wrong with a cell whose value cannot be used."""
+    return "the cell is empty" if cell is None or cell == "" else f"the value is {value}"

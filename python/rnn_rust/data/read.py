@@ -27,13 +27,15 @@ def read_csv(
     time: str | None,
     features: Names,
     labels: Names,
+    weights: str | None,
 ) -> Dataset:
     """See :meth:`rnn_rust.data.dataset.Dataset.from_csv`."""
     file = CsvFile(path)
     columns = choose_columns(
-        file.header, id=id, time=time, features=features, labels=labels, where=file.name
-    )
-    frame = load(file, (columns.id, columns.time), (*columns.features, *columns.labels))
+        file.header, id=id, time=time, features=features, labels=labels, weights=weights,
+        where=file.name,
+    )  # fmt: skip
+    frame = load(file, (columns.id, columns.time), columns.numbers)
     ids = frame[columns.id]
     if ids.str.contains(_PLAIN_INTEGER).all():
         frame = frame.with_columns(ids.cast(pl.Int64))

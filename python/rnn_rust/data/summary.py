@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def summarise(dataset: Dataset) -> str:
-    """Return rows, sequences, lengths, features, and the rate or range of each label."""
+    """Return rows, sequences, lengths, features, the rate or range of each label, weights."""
     lengths = np.diff(dataset.offsets)
     names = dataset.feature_names
     shown = ", ".join(names) if len(names) <= 6 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
@@ -27,6 +27,11 @@ def summarise(dataset: Dataset) -> str:
         lines.append(f"label      {name}: {_describe(column)}")
     if not dataset.has_labels:
         lines.append("label      none")
+    if (weights := dataset.weights) is not None:
+        lines.append(
+            f"weights    {dataset.weights_name}: {weights.min():.6g} to {weights.max():.6g}, "
+            f"mean {weights.mean():.6g}"
+        )
     return "\n".join(lines)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rnn_rust.data.dataset import require_dataset
+from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate.classification import BinaryClassificationEvaluator, ClassificationResult
 from rnn_rust.evaluate.metrics import Predictor
+from rnn_rust.evaluate.multiclass import ClassificationEvaluator, MulticlassResult
 from rnn_rust.evaluate.regression import RegressionEvaluator, RegressionResult
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BinaryClassificationEvaluator",
+    "ClassificationEvaluator",
     "ClassificationResult",
     "Evaluator",
+    "MulticlassResult",
     "RegressionEvaluator",
     "RegressionResult",
     "Result",
@@ -50,20 +54,30 @@ class Evaluator(Protocol):
         """Return what the model's predictions are worth."""
 
 
-def default_evaluator(dataset: Dataset, threshold: float | None = None) -> Evaluator:
-    """Return the classification evaluator if every label is 0 or 1, else the regression one.
+def default_evaluator(
+    dataset: Dataset, threshold: float | None = None, *, loss: str | None = None
+) -> Evaluator:
+    """Return the evaluator that suits the labels and the model.
 
-    It is the label in original units that counts. ``threshold`` is that of either evaluator,
-    where it is not to be the default.
+    The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
+    probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
+    else the regression one; ``threshold`` is that of either, where it is not to be the default.
 
     Raises
     ------
     DataError
         There is no label.
     ParameterError
-        ``dataset`` is no `Dataset`, or the threshold cannot be one.
+        ``dataset`` is no `Dataset`, or the threshold cannot be one (none with cross-entropy).
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
+    if loss == "cross_entropy":
+        if threshold is not None:
+            raise ParameterError(
+                "a threshold does not suit loss 'cross_entropy', where the most probable class is "
+                "the answer; leave it out"
+            )
+        return ClassificationEvaluator()
     labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
     kind = BinaryClassificationEvaluator if binary else RegressionEvaluator

@@ -154,7 +154,7 @@ class BinaryClassificationEvaluator:
 
         Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
-        return self.score(*labels_and_predictions(model, dataset), dataset.offsets)
+        return self.score(*labels_and_predictions(model, dataset))
 
     def score(
         self, labels: ArrayLike, predictions: ArrayLike, offsets: ArrayLike | None = None

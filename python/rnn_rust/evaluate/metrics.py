@@ -1,4 +1,4 @@
-"""Metrics as small NumPy functions, and what both evaluators share: array checks, text tables.
+"""Metrics as small NumPy functions, and what all evaluators share: array checks, text tables.
 
 The metrics take flat arrays of labelled steps, shape ``(n,)`` with n >= 1, and compute in
 float64. A metric that can be undefined returns a `Metric`: a stand-in value, marked as such.
@@ -29,6 +29,8 @@ UNDEFINED = {
     "precision": "nothing was predicted positive",
     "recall": "no label is positive",
     "f1": "no label is positive and nothing was predicted positive",
+    "macro_precision": "a class was never predicted, and counts as 0",
+    "macro_recall": "a class that was predicted has no label, and counts as 0",
     "specificity": "no label is negative",
     "pr_auc": "no label is positive",
     "roc_auc": "the labels are all of one class",
@@ -46,10 +48,14 @@ class Metric(NamedTuple):
 
 
 class Predictor(Protocol):
-    """A model: anything whose ``predict`` turns a data set into an array of shape ``(N, L)``."""
+    """A model: anything whose ``predict`` turns a data set into an array of shape ``(N, L)``.
+
+    If it has an attribute ``readout`` other than ``"each_step"``, the array has a row for each of
+    the S sequences instead.
+    """
 
     def predict(self, dataset: Dataset, /) -> NDArray[Any]:
-        """Return the predictions for all N steps of `dataset`."""
+        """Return the predictions for all N steps, or all S sequences, of `dataset`."""
 
 
 # --- classification -------------------------------------------------------------------------
@@ -198,23 +204,29 @@ def check_arrays(
         If an array is not numeric, if no label is given, if a prediction is NaN, or if a label
         or prediction reaches `limit` in size.
     """
-    label_array = _as_columns("labels", labels)
-    prediction_array = _as_columns("predictions", predictions)
+    label_array = as_columns("labels", labels)
+    prediction_array = as_columns("predictions", predictions)
     if label_array.shape != prediction_array.shape:
         raise ShapeError(
             f"predictions have shape {prediction_array.shape}, labels {label_array.shape}: "
             "give one prediction for each label"
         )
-    if np.isnan(label_array).all():
-        raise DataError(
-            f"none of the {len(label_array)} steps has a label: there is nothing to evaluate"
-        )
-    _check_below("labels", label_array, limit, allowed=np.isnan(label_array))
-    _check_below("predictions", prediction_array, limit)
+    check_labelled(label_array)
+    check_below("labels", label_array, limit, allowed=np.isnan(label_array))
+    check_below("predictions", prediction_array, limit)
     return label_array, prediction_array
 
 
-def _as_columns(name: str, values: ArrayLike) -> Floats:
+def check_labelled(labels: Floats) -> None:
+    """Raise DataError if every label is missing."""
+    if np.isnan(labels).all():
+        raise DataError(
+            f"none of the {len(labels)} steps has a label: there is nothing to evaluate"
+        )
+
+
+def as_columns(name: str, values: ArrayLike) -> Floats:
+    """Return `values` as float64 ``(N, L)``; errors as `check_arrays`."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -224,7 +236,10 @@ def _as_columns(name: str, values: ArrayLike) -> Floats:
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def _check_below(name: str, array: Floats, limit: float, allowed: Bools | None = None) -> None:
+def check_below(
+    name: str, array: Floats, limit: float = math.inf, allowed: Bools | None = None
+) -> None:
+    """Raise DataError at the first value that is NaN or reaches `limit` in size, save `allowed`."""
     bad = ~(np.abs(array) < limit)
     if allowed is not None:
         bad &= ~allowed

@@ -156,8 +156,7 @@ class RegressionEvaluator:
 
         Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
-        labels, predictions = labels_and_predictions(model, dataset)
-        return self.score(labels, predictions, dataset.offsets, label_names=dataset.label_names)
+        return self.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
 
     def score(
         self,

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import require_dataset
 from rnn_rust.evaluate import metrics as m
+from rnn_rust.labels import labels_per_sequence
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
 
+Offsets = NDArray[np.int64]
 
-def labels_and_predictions(model: m.Predictor, dataset: Dataset) -> tuple[m.Floats, m.Floats]:
-    """Predict a data set; return its labels and the predictions, float64 ``(N, L)``.
 
-    If the data set is normalised, both return to the units of before.
+def labels_and_predictions(
+    model: m.Predictor, dataset: Dataset
+) -> tuple[m.Floats, m.Floats, Offsets]:
+    """Predict a data set; return its labels and the predictions ``(R, L)``, and offsets.
+
+    R is the N rows of a model that reads out each step. A model that reads out whole sequences
+    is judged by S rows, each a sequence of its own. Floats are float64. If the data set is
+    normalised, both return to the units of before.
 
     Raises
     ------
@@ -25,15 +33,41 @@ def labels_and_predictions(model: m.Predictor, dataset: Dataset) -> tuple[m.Floa
     ParameterError
         If `dataset` is no `Dataset`.
     """
-    require_dataset(dataset, "an evaluation")
-    labels, predictions = m.check_arrays(dataset.labels, model.predict(dataset))
+    stored, predicted, offsets = _rows(model, dataset)
+    labels, predictions = m.check_arrays(stored, predicted)
     restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
     if np.array_equal(restored, labels, equal_nan=True):
-        return labels, predictions
+        return labels, predictions, offsets
     answers = np.asarray(dataset.denormalize_labels(predictions), dtype=np.float64)
     # A zero comes back from a scaled float32 as 1e-8 or so, a target that would wreck MAPE.
     # What rounding cannot tell from zero, at the size of its column, is zero again.
     largest = np.fmax.reduce(np.abs(restored), axis=0)
     rounding = 4 * np.finfo(dataset.labels.dtype).eps * largest
     snapped = [np.where(np.abs(array) <= rounding, 0.0, array) for array in (restored, answers)]
-    return snapped[0], snapped[1]
+    return snapped[0], snapped[1], offsets
+
+
+def classes_and_probabilities(
+    model: m.Predictor, dataset: Dataset
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Predict a data set; return its class numbers ``(R, 1)`` and the probabilities ``(R, K)``.
+
+    R is as in :func:`labels_and_predictions`. Probabilities have no units to return to.
+
+    Raises
+    ------
+    ParameterError
+        If `dataset` is no `Dataset`.
+    """
+    stored, predicted, _ = _rows(model, dataset)
+    return dataset.denormalize_labels(stored), predicted
+
+
+def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
+    """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
+    require_dataset(dataset, "an evaluation")
+    predicted = model.predict(dataset)
+    if getattr(model, "readout", "each_step") == "each_step":
+        return dataset.labels, predicted, dataset.offsets
+    stored = labels_per_sequence(dataset.labels, dataset.offsets)
+    return stored, predicted, np.arange(len(dataset) + 1)

@@ -1,0 +1,233 @@
+"""Evaluation of several classes: shares of right answers, log loss and the confusion matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.errors import DataError, ShapeError
+from rnn_rust.evaluate import metrics as m
+from rnn_rust.evaluate.units import classes_and_probabilities
+from rnn_rust.labels import check_numbers
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+_ROWS = (
+    ("accuracy", "accuracy", m.percent),
+    ("precision (macro)", "macro_precision", m.percent),
+    ("recall (macro)", "macro_recall", m.percent),
+    ("F1 (macro)", "macro_f1", m.percent),
+    ("log loss", "log_loss", m.number),
+)
+
+# A wider confusion matrix does not fit a terminal; it is left out of the text.
+_MOST_COLUMNS = 12
+
+# How far the probabilities of a row may be from summing to 1: far beyond rounding in float32.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MulticlassResult:
+    """What `ClassificationEvaluator` found; ``print(result)`` shows it as tables.
+
+    Attributes
+    ----------
+    steps, missing : int
+        Labels evaluated, and labels left out because they are missing.
+    accuracy : float
+        Share of the labels whose class has the highest probability (of equals the first).
+    macro_precision, macro_recall, macro_f1 : float
+        Unweighted means of ``TP / (TP + FP)``, ``TP / (TP + FN)`` and ``2 TP / (2 TP + FP + FN)``
+        over the classes that occur among the labels or the answers; where one class's divisor is
+        zero, the class counts as 0.0.
+    log_loss : float
+        Mean of ``-ln p`` of the label's class; see `log_loss`.
+    confusion : tuple of tuple of int
+        ``confusion[i][j]``: how many labels of class i were answered with class j, (K, K).
+    undefined : tuple of str
+        Names of the metrics above in which a class counts as 0.0 for want of a divisor.
+    baseline : MulticlassResult or None
+        The same figures for always answering the most frequent of the evaluated labels; its log
+        loss is that of the classes' shares as probabilities, the entropy of the labels.
+        A baseline has none itself.
+    """
+
+    steps: int
+    missing: int
+    accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    log_loss: float
+    confusion: tuple[tuple[int, ...], ...]
+    undefined: tuple[str, ...] = ()
+    baseline: MulticlassResult | None = None
+
+    @property
+    def primary_name(self) -> str:
+        """Name of the one metric to follow."""
+        return "accuracy"
+
+    @property
+    def primary(self) -> float:
+        """The one metric to follow, a share; higher is better."""
+        return self.accuracy
+
+    def metrics(self) -> dict[str, float]:
+        """Return name -> value of all metrics, for logs and frames."""
+        return {name: float(getattr(self, name)) for _, name, _ in _ROWS}
+
+    def __str__(self) -> str:
+        """Return the metrics beside the baseline's, and the confusion matrix if it is small."""
+        results = [self] if self.baseline is None else [self, self.baseline]
+        figures = [["", "model ", "baseline "][: 1 + len(results)]]
+        figures += [
+            [title, *(m.cell(result, name, style) for result in results)]
+            for title, name, style in _ROWS
+        ]
+        classes = range(len(self.confusion))
+        matrix = [["", *(f"predicted {j}" if j == 0 else str(j) for j in classes)]]
+        matrix += [
+            [f"actual {i}", *(f"{count:,}" for count in row)]
+            for i, row in enumerate(self.confusion)
+        ]
+        notes = m.undefined_notes(name for result in results for name in result.undefined)
+        if self.baseline is not None:
+            answer = int(np.argmax(np.sum(self.baseline.confusion, axis=0)))
+            notes.insert(0, f"baseline: always {answer}, the most frequent label")
+        head = (
+            f"Classification of {self.steps:,} labels ({self.missing:,} missing) "
+            f"into {len(classes)} classes"
+        )
+        shown = m.table(matrix) if len(classes) <= _MOST_COLUMNS else ""
+        return "\n\n".join(
+            part for part in (head, m.table(figures), shown, "\n".join(notes)) if part
+        )
+
+
+@dataclass(frozen=True)
+class ClassificationEvaluator:
+    """Compares probabilities of K classes with the numbers of the right ones.
+
+    Examples
+    --------
+    >>> probabilities = [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3]]
+    >>> result = ClassificationEvaluator().score([0, 1, 2], probabilities)
+    >>> round(result.accuracy, 4), round(result.log_loss, 4)
+    (0.6667, 0.6905)
+    >>> result.confusion
+    ((1, 0, 0), (0, 1, 0), (0, 1, 0))
+    """
+
+    def evaluate(self, model: m.Predictor, dataset: Dataset) -> MulticlassResult:
+        """Predict `dataset` and compare with its labels, by row or by sequence as the model does.
+
+        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
+        """
+        return self.score(*classes_and_probabilities(model, dataset))
+
+    def score(
+        self, labels: ArrayLike, probabilities: ArrayLike, offsets: ArrayLike | None = None
+    ) -> MulticlassResult:
+        """Compare arrays.
+
+        Parameters
+        ----------
+        labels : array_like, shape (N, 1) or (N,)
+            Class numbers 0 ... K - 1, or NaN where missing.
+        probabilities : array_like, shape (N, K)
+            One per class, each row summing to 1.
+        offsets : array_like, shape (S + 1,), optional
+            Not used; see `BinaryClassificationEvaluator.score`.
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit together.
+        DataError
+            If a label is not the number of a class, no label is given, or a row holds no
+            probabilities.
+        """
+        numbers, given = _checked(labels, probabilities)
+        known = ~np.isnan(numbers)
+        truth, given = numbers[known].astype(np.intp), given[known]
+        missing, classes = numbers.size - truth.size, given.shape[1]
+        shares = np.bincount(truth, minlength=classes) / truth.size
+        always = confusion_matrix(truth, np.full_like(truth, np.argmax(shares)), classes)
+        baseline = _measure(always, log_loss(truth, np.tile(shares, (truth.size, 1))), missing)
+        found = confusion_matrix(truth, np.argmax(given, axis=1), classes)
+        return _measure(found, log_loss(truth, given), missing, baseline)
+
+
+def confusion_matrix(
+    truth: NDArray[np.intp], answers: NDArray[np.intp], classes: int
+) -> NDArray[np.intp]:
+    """Return the counts (K, K) of true classes (rows) answered with classes (columns)."""
+    return np.bincount(truth * classes + answers, minlength=classes**2).reshape(classes, classes)
+
+
+def log_loss(truth: NDArray[np.intp], probabilities: m.Floats) -> float:
+    """Return the mean of ``-ln p[i, truth[i]]`` for probabilities (n, K), natural logarithm.
+
+    A probability below float64's epsilon counts as that, so that a wrong certainty costs 36 and
+    not infinity, as in scikit-learn.
+    """
+    chosen = probabilities[np.arange(len(truth)), truth]
+    return float(np.mean(-np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))))
+
+
+def _measure(
+    matrix: NDArray[np.intp], loss: float, missing: int, baseline: MulticlassResult | None = None
+) -> MulticlassResult:
+    right, answered, actual = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+    occurs = (answered + actual) > 0
+    found = {
+        "accuracy": m.ratio(int(right.sum()), int(matrix.sum())),
+        "macro_precision": _macro(right[occurs], answered[occurs]),
+        "macro_recall": _macro(right[occurs], actual[occurs]),
+        "macro_f1": _macro(2 * right[occurs], (answered + actual)[occurs]),
+    }
+    return MulticlassResult(
+        steps=int(matrix.sum()),
+        missing=missing,
+        log_loss=loss,
+        confusion=tuple(map(tuple, matrix.tolist())),
+        undefined=tuple(name for name, metric in found.items() if not metric.defined),
+        baseline=baseline,
+        **{name: metric.value for name, metric in found.items()},
+    )
+
+
+def _macro(parts: NDArray[np.intp], wholes: NDArray[np.intp]) -> m.Metric:
+    """Return the mean of the classes' ratios; undefined if one of them is."""
+    ratios = [m.ratio(*pair) for pair in zip(parts.tolist(), wholes.tolist(), strict=True)]
+    mean = float(np.mean([ratio.value for ratio in ratios]))
+    return m.Metric(mean, defined=all(ratio.defined for ratio in ratios))
+
+
+def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[m.Floats, m.Floats]:
+    """Return class numbers (N,) and probabilities (N, K) as float64."""
+    numbers = m.as_columns("labels", labels)
+    given = m.as_columns("predictions", probabilities)
+    if numbers.shape[1] != 1 or given.shape[1] < 2 or len(numbers) != len(given):
+        raise ShapeError(
+            f"predictions have shape {given.shape}, labels {numbers.shape}: give one column of "
+            "class numbers, and for each of its rows a probability per class, at least two"
+        )
+    m.check_labelled(numbers)
+    m.check_below("predictions", given)
+    check_numbers(numbers, given.shape[1], f"an evaluation of {given.shape[1]} probabilities")
+    usable = (given >= 0).all(axis=1) & (np.abs(given.sum(axis=1) - 1) <= _TOLERANCE)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise DataError(
+            f"predictions, row {row} (counted from 0): they sum to {given[row].sum():g}, the "
+            f"smallest is {given[row].min():g}; give probabilities, as a model with "
+            "loss='cross_entropy' does"
+        )
+    return numbers[:, 0], given

@@ -1,0 +1,132 @@
+"""Labels as the losses and the readouts need them: classes, and one label per sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.errors import DataError, ShapeError
+
+FloatArray = NDArray[np.floating[Any]]
+Offsets = NDArray[np.int64]
+
+
+def class_count(loss: str, output_size: int) -> int | None:
+    """Return how many classes a loss tells apart; None if it is not one of classification."""
+    return {"binary_cross_entropy": 2, "focal": 2, "cross_entropy": output_size}.get(loss)
+
+
+def check_classes(
+    labels: FloatArray, loss: str, output_size: int, names: tuple[str, ...] | None = None
+) -> None:
+    """Check that labels ``(N, L)`` are what a classification loss takes; others take any.
+
+    ``cross_entropy``: the number of a class, from 0 to ``output_size - 1``, in a single column.
+    ``focal``: 0 or 1. ``binary_cross_entropy``: from 0 to 1, where a label in between is the
+    probability of a 1. NaN is a missing label everywhere.
+
+    Raises
+    ------
+    DataError
+        A label is something else; the message names its row (from 1) and column.
+    ShapeError
+        ``cross_entropy`` and not one column.
+    """
+    if loss == "cross_entropy" and labels.shape[1] != 1:
+        raise ShapeError(
+            f"loss 'cross_entropy' takes one label column, which holds the number of a class, and "
+            f"the data has {labels.shape[1]}; name one, or use 'binary_cross_entropy' for several"
+        )
+    if loss == "binary_cross_entropy":
+        good = ~((labels < 0) | (labels > 1))
+        _require(good, labels, names, f"what loss '{loss}' takes; give 0 or 1, or what is between")
+    elif (classes := class_count(loss, output_size)) is not None:
+        check_numbers(labels, classes, f"loss '{loss}'", names)
+
+
+def check_numbers(
+    labels: FloatArray, classes: int, purpose: str, names: tuple[str, ...] | None = None
+) -> None:
+    """Check that every label ``(N, L)`` that is not missing is a whole number below ``classes``.
+
+    Raises
+    ------
+    DataError
+        The first that is not: its row (from 1), column and value, and what ``purpose`` needs.
+    """
+    in_range = (labels >= 0) & (labels < classes) & (labels == np.rint(labels))
+    wanted = "0 or 1" if classes == 2 else f"whole numbers from 0 to {classes - 1}"
+    _require(
+        in_range | np.isnan(labels),
+        labels,
+        names,
+        f"the number of a class; {purpose} needs {wanted}",
+    )
+
+
+def _require(
+    good: NDArray[np.bool_], labels: FloatArray, names: tuple[str, ...] | None, wanted: str
+) -> None:
+    if good.all():
+        return
+    row, column = divmod(int(np.argmin(good)), labels.shape[1])
+    name = f"'{names[column]}'" if names else str(column + 1)
+    raise DataError(
+        f"labels, row {row + 1} (counted from 1), column {name}: {labels[row, column]:g} is not "
+        f"{wanted}; correct the label, or leave it empty"
+    )
+
+
+def sequence_labels(
+    labels: FloatArray, weights: FloatArray | None, offsets: Offsets
+) -> tuple[FloatArray, FloatArray | None]:
+    """Move the label of each sequence, and its weight, to the last row of the sequence.
+
+    The label of a sequence is its last row in which any column has a label.
+
+    Parameters
+    ----------
+    labels
+        ``(N, L)``, NaN where missing.
+    weights
+        ``(N,)`` or None.
+    offsets
+        ``(S + 1,)``: sequence ``s`` has the rows ``offsets[s]`` up to ``offsets[s + 1]``.
+
+    Returns
+    -------
+    (labels, weights)
+        New arrays of the same shapes. Labels are NaN in all rows but the last of each sequence,
+        and there too if the sequence has no label; weights of those rows do not matter.
+    """
+    rows, labelled = _last_labelled(labels, offsets)
+    ends = offsets[1:][labelled] - 1
+    moved = np.full_like(labels, np.nan)
+    moved[ends] = labels[rows]
+    if weights is not None:
+        taken = weights[rows]
+        weights = weights.copy()
+        weights[ends] = taken
+    return moved, weights
+
+
+def labels_per_sequence(labels: FloatArray, offsets: Offsets) -> FloatArray:
+    """Return the labels ``(S, L)`` of the sequences in ``(N, L)``, as in :func:`sequence_labels`.
+
+    NaN where a sequence has none.
+    """
+    rows, labelled = _last_labelled(labels, offsets)
+    found = np.full((len(labelled), labels.shape[1]), np.nan, labels.dtype)
+    found[labelled] = labels[rows]
+    return found
+
+
+def _last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArray[np.bool_]]:
+    """Return the last labelled row of each sequence that has one, and which those are ``(S,)``."""
+    known = np.flatnonzero(~np.isnan(labels).all(axis=1))
+    # The last labelled row before the end of each sequence; -1 if there is none in the data.
+    last = np.append(known, -1)[np.searchsorted(known, offsets[1:]) - 1]
+    labelled = last >= offsets[:-1]
+    return last[labelled], labelled
