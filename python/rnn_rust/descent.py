@@ -1,0 +1,132 @@
+"""An optimiser at work on one model: its rates, its state, and the calls that train.
+
+The one place that knows what the engine wants to be told about optimisers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rnn_rust import by_hand
+from rnn_rust.optim import (
+    SGD,
+    CustomOptimizer,
+    Optimizer,
+    checked_optimizer,
+    rate_of,
+)
+from rnn_rust.schedules import Plateau, ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from rnn_rust.inputs import LabelledInputs
+    from rnn_rust.model import RNN
+
+# Epochs whose rates are worked out ahead: many enough for a crossing to cost nothing beside them.
+_AHEAD = 1000
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How some epochs go through the data.
+
+    ``begins`` marks the first of the calls that make up one training: what was learnt before it is
+    not taken back if it diverges. ``time_budget`` in seconds ends a call early, after an epoch.
+    """
+
+    begins: bool
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    time_budget: float | None = None
+
+
+class Descent:
+    """An optimiser and what it has come to on one model.
+
+    Raises
+    ------
+    ParameterError
+        ``optimizer`` is none.
+    """
+
+    def __init__(self, optimizer: Optimizer | CustomOptimizer) -> None:
+        self.optimizer = checked_optimizer(optimizer)
+        rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else None
+        self.plateau = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else None
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0; errors as :func:`rate_of`."""
+        if self.plateau is not None:
+            return self.plateau.rate
+        assert isinstance(self.optimizer, Optimizer)
+        assert not isinstance(self.optimizer.learning_rate, ReduceOnPlateau)
+        return rate_of(self.optimizer.learning_rate, epoch)
+
+    def train(
+        self, model: RNN, arrays: LabelledInputs, passage: Passage
+    ) -> tuple[list[float], list[float], BaseException | None]:
+        """Train; return losses and seconds of the finished epochs, and what ended the call early.
+
+        There may be fewer epochs than asked for without an error: call again for the others.
+        """
+        if not isinstance(self.optimizer, Optimizer):
+            return by_hand.train(model, self.optimizer, arrays, passage)
+        first = model.epochs_trained
+        rates = [self.rate(first + at) for at in range(min(passage.epochs, _AHEAD))]
+        return self._cross(model, arrays, passage, rates)
+
+    def _cross(
+        self, model: RNN, arrays: LabelledInputs, passage: Passage, rates: list[float]
+    ) -> tuple[list[float], list[float], BaseException | None]:
+        # An engine that takes one rate for all epochs, and plain SGD alone. One with all optimisers
+        # gets "learning_rates": rates, "epochs": len(rates), and the method when it is set.
+        if self.optimizer != SGD(self.optimizer.learning_rate):  # type: ignore[union-attr]
+            raise NotImplementedError(f"the engine has no {self.optimizer!r} yet")
+        same = next((at for at, rate in enumerate(rates) if rate != rates[0]), len(rates))
+        return model._core.train(
+            *arrays,
+            {
+                "begins": passage.begins,
+                "learning_rate": rates[0],
+                "batch_size": passage.batch_size,
+                "shuffle": passage.shuffle,
+                "seed": model.settings["seed"],
+                "first_epoch": model.epochs_trained,
+                "epochs": same,
+                "time_budget": passage.time_budget,
+            },
+        )
+
+    # State, for checkpoints ------------------------------------------------------------------
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether a checkpoint can hold the state: an optimiser in Python must hand it out."""
+        return isinstance(self.optimizer, Optimizer) or all(
+            callable(getattr(self.optimizer, name, None))
+            for name in ("state_dict", "load_state_dict")
+        )
+
+    def state_dict(self, model: RNN) -> dict[str, Any]:
+        """Return the state of the schedule and the optimiser's moments."""
+        plateau = None if self.plateau is None else self.plateau.state_dict()
+        return {"plateau": plateau, "optimizer": self._moments(model)}
+
+    def load_state_dict(self, model: RNN, state: dict[str, Any]) -> None:
+        """Go on from the state of another with the same settings."""
+        if self.plateau is not None:
+            self.plateau.load_state_dict(state["plateau"])
+        self._load_moments(model, state["optimizer"])
+
+    def _moments(self, model: RNN) -> dict[str, Any]:
+        if isinstance(self.optimizer, Optimizer):
+            # An engine with moments: model._core.optimizer_state().
+            return {}
+        state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[attr-defined]
+        return state
+
+    def _load_moments(self, model: RNN, state: dict[str, Any]) -> None:
+        # An engine with moments: model._core.load_optimizer_state(state).
+        if not isinstance(self.optimizer, Optimizer):
+            self.optimizer.load_state_dict(state)  # type: ignore[attr-defined]
