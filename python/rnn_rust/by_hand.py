@@ -51,12 +51,18 @@ def _epoch(
     if passage.shuffle:
         _shuffle(order, model.settings["seed"], epoch)
     for number, batch in enumerate(_batches(arrays, order, passage.batch_size), 1):
-        labels = np.count_nonzero(~np.isnan(batch[1]))
+        labels, sequences = _count(batch)
         if labels:
             loss = updates.take(batch, f"epoch {epoch + 1}, batch {number}")
-            divisor = labels if model.settings["reduction"] == "mean" else len(batch[2]) - 1
+            divisor = labels if model.settings["reduction"] == "mean" else sequences
             total, divisors = total + loss * divisor, divisors + divisor
     return total / divisors if divisors else 0.0
+
+
+def _count(batch: LabelledInputs) -> tuple[int, int]:
+    """Return how many labels there are, and how many sequences that have one."""
+    row, _ = np.nonzero(~np.isnan(batch[1]))
+    return len(row), len(np.unique(np.searchsorted(batch[2], row, side="right")))
 
 
 class _Updates:

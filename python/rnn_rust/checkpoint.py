@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_rust.errors import DataError, ModelFileError, ParameterError
+from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.files import TRAINING, contents, describe, read, to_bytes, write
 from rnn_rust.inputs import FloatArray, LabelledInputs
 from rnn_rust.optim import to_dict
@@ -66,31 +66,27 @@ def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
             "callback writes checkpoints"
         )
     try:
-        _check_terms(path, description["training"]["terms"], training.terms)
-        state = _with_arrays(description["training"]["state"], tensors)
-        return _take_over(training, path, state, description, tensors)
-    except (KeyError, TypeError, AttributeError, DataError) as error:
+        kept, state = description["training"]["terms"], description["training"]["state"]
+        _check_terms(path, kept, training.terms)
+        done = description["epochs_trained"] - state["history"]["first_epoch"]
+        if done > training.epochs:
+            raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
+        return _take_over(training, _with_arrays(state, tensors), tensors)
+    except ParameterError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(f"{path}: this checkpoint is damaged: {error!r}") from error
 
 
 def _take_over(
-    training: Training,
-    path: str | os.PathLike[str],
-    state: dict[str, Any],
-    description: dict[str, Any],
-    tensors: dict[str, FloatArray],
+    training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]
 ) -> dict[str, Any]:
-    done = len(state["history"]["loss"])
-    if done > training.epochs:
-        raise ParameterError(
-            f"{path} has {done} epochs behind it, epochs={training.epochs} is less"
-        )
-    model = training.model
+    model, history = training.model, training.history
     model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
     model._descent.load_state_dict(model, state["descent"])
-    model.epochs_trained = description["epochs_trained"]
-    training.history.load_state_dict(state["history"])
-    training.stopped = state["stopped"]
+    history.load_state_dict(state["history"])
+    model.epochs_trained = history.first_epoch + len(history)
+    training.stopped = bool(state["stopped"])
     callbacks: dict[str, Any] = state["callbacks"]
     return callbacks
 

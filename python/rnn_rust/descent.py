@@ -52,16 +52,14 @@ class Descent:
 
     def __init__(self, optimizer: Optimizer | CustomOptimizer) -> None:
         self.optimizer = checked_optimizer(optimizer)
-        rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else None
-        self.plateau = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else None
+        # An optimiser in Python has its own.
+        rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
+        self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
 
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 0; errors as :func:`rate_of`."""
-        if self.plateau is not None:
-            return self.plateau.rate
-        assert isinstance(self.optimizer, Optimizer)
-        assert not isinstance(self.optimizer.learning_rate, ReduceOnPlateau)
-        return rate_of(self.optimizer.learning_rate, epoch)
+    @property
+    def plateau(self) -> Plateau | None:
+        """What is to observe every record, where the rate depends on them."""
+        return self._rate if isinstance(self._rate, Plateau) else None
 
     def train(
         self, model: RNN, arrays: LabelledInputs, passage: Passage
@@ -73,7 +71,8 @@ class Descent:
         if not isinstance(self.optimizer, Optimizer):
             return by_hand.train(model, self.optimizer, arrays, passage)
         first = model.epochs_trained
-        rates = [self.rate(first + at) for at in range(min(passage.epochs, _AHEAD))]
+        ahead = range(first, first + min(passage.epochs, _AHEAD))
+        rates = [rate_of(self._rate, epoch) for epoch in ahead]
         return self._cross(model, arrays, passage, rates)
 
     def _cross(

@@ -37,7 +37,7 @@ TRAINING = "training/"
 
 def save(model: RNN, path: str | os.PathLike[str]) -> None:
     """Carry out :meth:`rnn_rust.RNN.save`."""
-    if (stored := from_dict(to_dict(model.optimizer, model.epochs_trained))) != model.optimizer:
+    if (stored := from_dict(describe(model)["optimizer"])) != model.optimizer:
         _log.warning("A file cannot keep Python code: the optimizer in %s is %r", path, stored)
     write(path, to_bytes(model))
 
@@ -113,10 +113,12 @@ def to_bytes(model: RNN, training: tuple[Any, dict[str, FloatArray]] | None = No
 
 def describe(model: RNN) -> dict[str, Any]:
     """Return what makes a model before it has seen data."""
+    # A function for the learning rate may know no epoch beyond the last.
+    last_epoch = max(model.epochs_trained - 1, 0)
     return {
         "format_version": FORMAT_VERSION,
         "architecture": {"cell": "RNN"} | model.settings,
-        "optimizer": to_dict(model.optimizer, model.epochs_trained),
+        "optimizer": to_dict(model.optimizer, last_epoch),
     }
 
 

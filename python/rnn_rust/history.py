@@ -94,14 +94,12 @@ class History:
         """
         if not self.loss:
             raise DataError("there is no best epoch: none is finished")
-        validated = any("validation_loss" in values for values in self._more.values())
-        name = "validation_loss" if validated else "loss"
-
-        def rank(record: Record) -> float:
-            value = record.get(name, math.inf)
-            return math.inf if math.isnan(value) else value
-
-        return min(self, key=rank)
+        values = self.loss
+        if "validation_loss" in self._more_names():
+            records = (self._more.get(at, {}) for at in range(len(self)))
+            values = [record.get("validation_loss", math.inf) for record in records]
+        ranks = [math.inf if math.isnan(value) else value for value in values]
+        return self[ranks.index(min(ranks))]
 
     def extend(self, losses: Sequence[float], seconds: Sequence[float]) -> None:
         """Add finished epochs."""

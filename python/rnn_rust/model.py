@@ -391,7 +391,7 @@ class RNN:
 
         The optimiser's settings are kept, its moments are not (a :class:`rnn_rust.Checkpoint` keeps
         both). Python code cannot be kept: in place of a function for the learning rate there is its
-        value for the next epoch, in place of an optimiser of your own ``SGD()``, and a warning is
+        value in the last epoch, in place of an optimiser of your own ``SGD()``, and a warning is
         logged.
 
         Raises

@@ -203,7 +203,7 @@ class Plateau:
     >>> plateau = Plateau(ReduceOnPlateau(0.1, patience=2, factor=0.5))
     >>> for loss in (3.0, 2.0, 2.0, 2.5):
     ...     plateau.observe({"loss": loss})
-    >>> plateau.rate
+    >>> plateau(epoch=4)
     0.05
     """
 
@@ -211,6 +211,10 @@ class Plateau:
         self._settings = settings
         self.watch = Watch(settings.monitor, settings.mode, settings.min_delta)
         self.rate = settings.rate
+
+    def __call__(self, epoch: int) -> float:
+        """Return the present rate, whichever epoch it is."""
+        return self.rate
 
     def observe(self, record: Record) -> None:
         """Take notice of an epoch; reduce the rate if it is time."""
