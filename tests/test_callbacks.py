@@ -181,6 +181,13 @@ def test_a_callback_is_called_every_so_often_and_last(evaluator: Any, validation
     assert few.seen == [("begin", 0, 11, figures), 5, 10, 11, ("end", 11)]
 
 
+def test_the_last_epoch_has_a_call_also_when_training_is_stopped() -> None:
+    often, rarely = Calls(1), Calls(5)
+    fit(make_model(), rarely, lambda record: record["epoch"] < 7, often)
+    assert rarely.seen[1:] == [5, 7, ("end", 7)]
+    assert often.seen[1:] == [1, 2, 3, 4, 5, 6, 7, ("end", 7)]
+
+
 def test_the_end_comes_for_those_that_began() -> None:
     def refuse(training: Any) -> None:
         raise OSError("no")

@@ -290,6 +290,26 @@ def test_an_optimizer_that_keeps_its_state_to_itself_is_refused(path: Path) -> N
     assert model.epochs_trained == 0
 
 
+def test_a_state_that_no_file_can_hold_is_refused(path: Path) -> None:
+    class Odd:
+        def __call__(self, record: Record) -> None:
+            pass
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"seen": {1, 2}}
+
+    refused(lambda: fit(make_model(), Odd(), Checkpoint(path)), ParameterError, "checkpoint", "set")
+
+
+def test_the_best_file_is_written_before_the_checkpoint_that_knows_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(rnn_rust.callbacks, "write", lambda path, data: written.append(path.name))
+    fit(make_model(), Checkpoint(path, keep_best="loss"), epochs=1)
+    assert written == ["training.best.safetensors", "training.safetensors"]
+
+
 def test_what_is_no_checkpoint_is_refused(path: Path) -> None:
     model = make_model()
     model.save(path)
@@ -328,12 +348,12 @@ import numpy as np
 import rnn_rust as rnn
 x = np.random.default_rng(0).normal(size=(60, 2))
 data = rnn.Dataset.from_arrays(x, x[:, :1], range(0, 61, 5))
-model = rnn.RNN(2, 9, 1, optimizer=rnn.SGD(rnn.schedules.CosineDecay(0.2, 250)), scaler="standard")
-path, callbacks = None, [rnn.EarlyStopping("loss", patience=250)]
+model = rnn.RNN(2, 9, 1, optimizer=rnn.SGD(rnn.schedules.CosineDecay(0.2, 160)), scaler="standard")
+path, callbacks = None, [rnn.EarlyStopping("loss", patience=160)]
 if len(sys.argv) > 1:
     path = sys.argv[1]
-    callbacks += [rnn.Checkpoint(path), rnn.CSVLogger(path + ".csv")]
-history = model.fit(data, epochs=250, batch_size=4, callbacks=callbacks, resume=path)
+    callbacks += [rnn.Checkpoint(path, keep_best="loss"), rnn.CSVLogger(path + ".csv")]
+history = model.fit(data, epochs=160, batch_size=4, callbacks=callbacks, resume=path)
 weights = b"".join(array.tobytes() for array in model.state_dict().values())
 print(hashlib.sha256(weights + np.array(history.loss).tobytes()).hexdigest())
 """
@@ -357,8 +377,11 @@ def test_a_killed_process_goes_on_from_its_checkpoint(path: Path) -> None:
             process.kill()
         epochs.append(rnn_rust.load(path).epochs_trained)
     assert epochs == sorted(epochs)
-    assert 250 not in epochs[:3]
+    assert 160 not in epochs[:3]
     done = subprocess.run([*plain, path], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == expected.stdout
-    assert lines(log) == 251
-    assert sorted(os.listdir(path.parent)) == sorted([path.name, log.name])
+    assert lines(log) == 161
+    best = Checkpoint(path).best_path
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, log.name, best.name])
+    losses = [float(line.split(",")[1]) for line in log.read_text().splitlines()[1:]]
+    assert rnn_rust.load(best).epochs_trained == 1 + losses.index(min(losses))

@@ -195,9 +195,11 @@ class Checkpoint:
     def __call__(self, record: Record) -> None:
         """Write the files."""
         is_best = self._watch is not None and self._watch.sees_best(record)
-        data = checkpoint.save(self._training, self.path)
+        data = checkpoint.to_bytes(self._training)
+        # The one that training goes on from comes last: it says that the best one is written.
         if is_best:
             write(self.best_path, data)
+        write(self.path, data)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_rust import files
 from rnn_rust.errors import ModelFileError, ParameterError
-from rnn_rust.files import TRAINING, contents, describe, read, to_bytes, write
+from rnn_rust.files import TRAINING, contents, describe, read
 from rnn_rust.inputs import FloatArray, LabelledInputs
 from rnn_rust.optim import to_dict
 
@@ -23,27 +24,30 @@ if TYPE_CHECKING:
     from rnn_rust.loop import Training
 
 
-def save(training: Training, path: str | os.PathLike[str]) -> bytes:
-    """Write a checkpoint in one step; return what the file holds.
+def to_bytes(training: Training) -> bytes:
+    """Return the contents of a checkpoint.
 
     Raises
     ------
-    ModelFileError
-        The file cannot be written there.
+    ParameterError
+        The state of a callback or of an optimiser in Python has something that no file can hold.
     """
     state = {
         "stopped": training.stopped,
         "history": training.history.state_dict(),
-        "descent": training.model._descent.state_dict(training.model),
+        "descent": training.model._descent.state_dict(),
         "callbacks": {
             name: callback.state_dict() for name, callback in training.stateful_callbacks().items()
         },
     }
     tensors: dict[str, FloatArray] = {}
     tree = _without_arrays(state, TRAINING[:-1], tensors)
-    data = to_bytes(training.model, ({"terms": training.terms, "state": tree}, tensors))
-    write(path, data)
-    return data
+    try:
+        return files.to_bytes(training.model, ({"terms": training.terms, "state": tree}, tensors))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"a checkpoint holds arrays, finite numbers and strings in dicts: {error}"
+        ) from error
 
 
 def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def _take_over(
 ) -> dict[str, Any]:
     model, history = training.model, training.history
     model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
-    model._descent.load_state_dict(model, state["descent"])
+    model._descent.load_state_dict(state["descent"])
     history.load_state_dict(state["history"])
     model.epochs_trained = history.first_epoch + len(history)
     training.stopped = bool(state["stopped"])
@@ -157,12 +161,15 @@ def _shown(value: Any) -> str:
 
 # Trees of dicts, and their arrays ------------------------------------------------------------
 
+# The one key of what stands for an array.
+_TENSOR = "$tensor"
+
 
 def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> Any:
     """Return the tree with a reference for every array, which goes to ``tensors``."""
     if isinstance(value, np.ndarray):
         tensors[path] = np.array(value, order="C")
-        return {"tensor": path}
+        return {_TENSOR: path}
     if isinstance(value, dict):
         return {key: _without_arrays(v, f"{path}/{key}", tensors) for key, v in value.items()}
     return value.item() if isinstance(value, np.generic) else value
@@ -172,6 +179,6 @@ def _with_arrays(value: Any, tensors: dict[str, FloatArray]) -> Any:
     """Return the tree with its arrays, which may be changed in place."""
     if not isinstance(value, dict):
         return value
-    if value.keys() == {"tensor"}:
-        return tensors[value["tensor"]].copy()
+    if value.keys() == {_TENSOR}:
+        return tensors[value[_TENSOR]].copy()
     return {key: _with_arrays(v, tensors) for key, v in value.items()}

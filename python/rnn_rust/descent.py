@@ -19,6 +19,7 @@ from rnn_rust.optim import (
 from rnn_rust.schedules import Plateau, ReduceOnPlateau
 
 if TYPE_CHECKING:
+    from rnn_rust import _core
     from rnn_rust.inputs import LabelledInputs
     from rnn_rust.model import RNN
 
@@ -44,14 +45,23 @@ class Passage:
 class Descent:
     """An optimiser and what it has come to on one model.
 
+    Parameters
+    ----------
+    core
+        The engine of the model.
+    optimizer
+        Its settings.
+
     Raises
     ------
     ParameterError
         ``optimizer`` is none.
     """
 
-    def __init__(self, optimizer: Optimizer | CustomOptimizer) -> None:
+    def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
         self.optimizer = checked_optimizer(optimizer)
+        # An engine with all optimisers: core.set_optimizer(engine_settings(optimizer)).
+        self._core = core
         # An optimiser in Python has its own.
         rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
         self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
@@ -79,18 +89,19 @@ class Descent:
         self, model: RNN, arrays: LabelledInputs, passage: Passage, rates: list[float]
     ) -> tuple[list[float], list[float], BaseException | None]:
         # An engine that takes one rate for all epochs, and plain SGD alone. One with all optimisers
-        # gets "learning_rates": rates, "epochs": len(rates), and the method when it is set.
-        if self.optimizer != SGD(self.optimizer.learning_rate):  # type: ignore[union-attr]
-            raise NotImplementedError(f"the engine has no {self.optimizer!r} yet")
+        # gets "learning_rates": rates and "epochs": len(rates).
+        optimizer = self.optimizer
+        if type(optimizer) is not SGD or optimizer.momentum or optimizer.weight_decay:
+            raise NotImplementedError(f"the engine has no {optimizer!r} yet")
         same = next((at for at, rate in enumerate(rates) if rate != rates[0]), len(rates))
-        return model._core.train(
+        return self._core.train(
             *arrays,
             {
                 "begins": passage.begins,
                 "learning_rate": rates[0],
                 "batch_size": passage.batch_size,
                 "shuffle": passage.shuffle,
-                "seed": model.settings["seed"],
+                "seed": model._settings["seed"],
                 "first_epoch": model.epochs_trained,
                 "epochs": same,
                 "time_budget": passage.time_budget,
@@ -107,25 +118,25 @@ class Descent:
             for name in ("state_dict", "load_state_dict")
         )
 
-    def state_dict(self, model: RNN) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedule and the optimiser's moments."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
-        return {"plateau": plateau, "optimizer": self._moments(model)}
+        return {"plateau": plateau, "optimizer": self._moments()}
 
-    def load_state_dict(self, model: RNN, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from the state of another with the same settings."""
         if self.plateau is not None:
             self.plateau.load_state_dict(state["plateau"])
-        self._load_moments(model, state["optimizer"])
+        self._load_moments(state["optimizer"])
 
-    def _moments(self, model: RNN) -> dict[str, Any]:
+    def _moments(self) -> dict[str, Any]:
         if isinstance(self.optimizer, Optimizer):
-            # An engine with moments: model._core.optimizer_state().
+            # An engine with moments: self._core.optimizer_state().
             return {}
         state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[attr-defined]
         return state
 
-    def _load_moments(self, model: RNN, state: dict[str, Any]) -> None:
-        # An engine with moments: model._core.load_optimizer_state(state).
+    def _load_moments(self, state: dict[str, Any]) -> None:
+        # An engine with moments: self._core.load_optimizer_state(state).
         if not isinstance(self.optimizer, Optimizer):
             self.optimizer.load_state_dict(state)  # type: ignore[attr-defined]

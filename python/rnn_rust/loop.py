@@ -198,14 +198,21 @@ class Training:
         """Complete the record of the last epoch and show it to everybody."""
         if measure is not None:
             measure()
-        done, record = len(self.history), self.history[-1]
+        done = len(self.history)
         if self.model._descent.plateau is not None:
-            self.model._descent.plateau.observe(record)
+            self.model._descent.plateau.observe(self.history[-1])
+        is_last = done == self.epochs
+        late = [each for each in self.callbacks if not is_last and done % getattr(each, "every", 1)]
         for callback in self.callbacks:
-            is_due = done % getattr(callback, "every", 1) == 0 or done == self.epochs
-            if is_due or (self.stopped and isinstance(callback, Checkpoint)):
-                answer = callback(dict(record))
-                self.stopped |= isinstance(answer, bool | np.bool_) and not answer
+            if callback not in late:
+                self._call(callback)
+        if self.stopped:
+            for callback in late:
+                self._call(callback)
+
+    def _call(self, callback: Callable[[Record], object]) -> None:
+        answer = callback(self.history[-1])
+        self.stopped |= isinstance(answer, bool | np.bool_) and not answer
 
 
 def _in_order(

@@ -152,7 +152,7 @@ class RNN:
 
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer | CustomOptimizer) -> None:
-        self._descent = Descent(optimizer)
+        self._descent = Descent(self._core, optimizer)
 
     # Weights ---------------------------------------------------------------------------------
 

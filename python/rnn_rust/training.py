@@ -51,6 +51,8 @@ def fit(
     no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
     if evaluator is not None and no_evaluator:
         raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
+    if not isinstance(resume, str | os.PathLike | None):
+        raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
     parts = {"": train} if validation is None else {"": train, "validation_": validation}
 
     def judge() -> dict[str, float]:
