@@ -137,6 +137,12 @@ def make_data(
     return Dataset.from_arrays(features, labels, offsets)
 
 
+def make_learnable(lengths: Iterable[int], *, seed: int, missing: float = 0.0) -> Dataset:
+    """Labels ``(N, 2)`` that follow from the features, and noise that can be learnt by heart."""
+    data = make_data(lengths, 2, 2, missing=missing, seed=seed)
+    return data.with_values(data.features, data.features + 0.5 * data.labels)
+
+
 def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
     """Compare arrays; ``tolerance`` is relative to the largest expected value, or to 1.
 

@@ -121,6 +121,8 @@ def test_training_learns_to_add_up() -> None:
         ("shuffle", "no"),
         ("evaluator", 5),
         ("validation", 5),
+        ("resume", 5),
+        ("resume", True),
     ],
 )  # fmt: skip
 def test_an_argument_outside_its_values_is_refused_by_name(name: str, value: Any) -> None:

@@ -20,16 +20,22 @@ from typing import TYPE_CHECKING, Any
 from rnn_rust import errors
 
 if TYPE_CHECKING:
+    from rnn_rust.callbacks import Checkpoint, EarlyStopping
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.data.scale import MinMaxScaler, StandardScaler
     from rnn_rust.evaluate.classification import BinaryClassificationEvaluator
     from rnn_rust.evaluate.regression import RegressionEvaluator
     from rnn_rust.files import load
     from rnn_rust.history import History
+    from rnn_rust.loggers import CSVLogger, JSONLinesLogger
     from rnn_rust.model import RNN
-    from rnn_rust.optim import SGD
+    from rnn_rust.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
 _HOME = {
+    "CSVLogger": "rnn_rust.loggers",
+    "Checkpoint": "rnn_rust.callbacks",
+    "EarlyStopping": "rnn_rust.callbacks",
+    "JSONLinesLogger": "rnn_rust.loggers",
     "Dataset": "rnn_rust.data.dataset",
     "Sequence": "rnn_rust.data.dataset",
     "MinMaxScaler": "rnn_rust.data.scale",
@@ -39,19 +45,31 @@ _HOME = {
     "load": "rnn_rust.files",
     "History": "rnn_rust.history",
     "RNN": "rnn_rust.model",
+    "Adagrad": "rnn_rust.optim",
+    "Adam": "rnn_rust.optim",
+    "AdamW": "rnn_rust.optim",
+    "RMSprop": "rnn_rust.optim",
     "SGD": "rnn_rust.optim",
 }
 
 # Reached as attributes too, and loaded then.
-_SUBMODULES = ("data", "evaluate", "log")
+_SUBMODULES = ("callbacks", "data", "evaluate", "log", "schedules")
 
 __all__ = [
     "RNN",
     "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
     "BinaryClassificationEvaluator",
+    "CSVLogger",
+    "Checkpoint",
     "Dataset",
+    "EarlyStopping",
     "History",
+    "JSONLinesLogger",
     "MinMaxScaler",
+    "RMSprop",
     "RegressionEvaluator",
     "Sequence",
     "StandardScaler",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -84,6 +85,49 @@ def open_share(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
         raise ParameterError(f"{name} must be above 0 and below 1, got {value!r}")
     return float(value)
+
+
+def decay_rate(name: str, value: float) -> float:
+    """Return a share of what was before: at least 0 and below 1.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
+        raise ParameterError(f"{name} must be at least 0 and below 1, got {value!r}")
+    return float(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Return ``value`` as a finite float above 0.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else.
+    """
+    number = finite(name, value)
+    if number <= 0:
+        raise ParameterError(f"{name} must be above 0, got {value}")
+    return number
+
+
+def from_0(name: str, value: float) -> float:
+    """Return ``value`` as a finite float of at least 0; errors as :func:`finite`."""
+    return finite(name, value, least=0)
+
+
+def from_1(name: str, value: object) -> int:
+    """Return ``value`` as an int of at least 1; errors as :func:`whole_number`."""
+    return whole_number(name, value, least=1)
+
+
+def check_fields(settings: object, **checks: Callable[[str, Any], Any]) -> None:
+    """Put the fields of a frozen dataclass through a check each, which returns what to keep."""
+    for name, check in checks.items():
+        object.__setattr__(settings, name, check(name, getattr(settings, name)))
 
 
 def dtype_name(dtype: str | type | np.dtype[Any]) -> str:

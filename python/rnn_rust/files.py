@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
+import logging
 import os
 import secrets
 import stat
@@ -18,29 +20,30 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rnn_rust.checks import finite, whole_number
 from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
-from rnn_rust.optim import SGD
+from rnn_rust.optim import from_dict, to_dict
 
 if TYPE_CHECKING:
+    from rnn_rust.inputs import FloatArray
     from rnn_rust.model import RNN
+    from rnn_rust.optim import CustomOptimizer, Optimizer
+
+_log = logging.getLogger("rnn_rust")
 
 FORMAT_VERSION = 1
 _KEY = "rnn_rust"
+# Before the names of tensors that are no weights: those of a checkpoint.
+TRAINING = "training/"
 
 
 def save(model: RNN, path: str | os.PathLike[str]) -> None:
     """Carry out :meth:`rnn_rust.RNN.save`."""
-    data = to_bytes(model)
-    try:
-        with replacing(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise ModelFileError(
-            f"cannot write the model to {path}: {error.strerror or error}"
-        ) from error
+    if (stored := from_dict(describe(model)["optimizer"])) != model.optimizer:
+        _log.warning("A file cannot keep Python code: the optimizer in %s is %r", path, stored)
+    write(path, to_bytes(model))
 
 
 def load(path: str | os.PathLike[str]) -> RNN:
-    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote.
+    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote, or of a checkpoint.
 
     It predicts the same bits as the model that was saved.
 
@@ -51,50 +54,100 @@ def load(path: str | os.PathLike[str]) -> RNN:
     ModelFileError
         It is not a model of this package, it is damaged, or a newer version wrote it.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no file {path}") from None
-    except OSError as error:
-        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
+    data = read(path)
     try:
         return from_bytes(data)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
 
 
-def to_bytes(model: RNN) -> bytes:
-    """Return the contents of a model file."""
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Return what a file holds; errors as :func:`load`."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError(f"there is no file {path}") from None
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file; one that is there is replaced in one step.
+
+    Raises
+    ------
+    ModelFileError
+        The file cannot be written there.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error
+
+
+def to_bytes(model: RNN, training: tuple[Any, dict[str, FloatArray]] | None = None) -> bytes:
+    """Return the contents of a model file.
+
+    ``training`` makes it a checkpoint: JSON for the key ``"training"``, and further tensors, whose
+    names begin with :data:`TRAINING`.
+    """
     from safetensors.numpy import save as to_safetensors
 
-    description = {
-        "format_version": FORMAT_VERSION,
-        "architecture": {"cell": "RNN"} | model.settings,
-        "optimizer": {"name": "SGD", "learning_rate": model.optimizer.learning_rate},
+    description = describe(model) | {
         "scaler": None if model.scaler is None else model.scaler.to_dict(),
         "feature_names": model.feature_names,
         "label_names": model.label_names,
         "threshold": None if model.threshold is None else finite("threshold", model.threshold),
         "epochs_trained": model.epochs_trained,
     }
+    tensors = model.state_dict()
+    if training is not None:
+        description["training"], more = training
+        tensors |= more
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return to_safetensors(model.state_dict(), metadata={_KEY: text})
+    return to_safetensors(tensors, metadata={_KEY: text})
 
 
-def from_bytes(data: bytes) -> RNN:
-    """Return the model of the contents of a file; errors as :func:`load`."""
+def describe(model: RNN) -> dict[str, Any]:
+    """Return what makes a model before it has seen data."""
+    # A function for the learning rate may know no epoch beyond the last.
+    last_epoch = max(model.epochs_trained - 1, 0)
+    return {
+        "format_version": FORMAT_VERSION,
+        "architecture": {"cell": "RNN"} | model.settings,
+        "optimizer": to_dict(model.optimizer, last_epoch),
+    }
+
+
+def from_bytes(data: bytes, optimizer: Optimizer | CustomOptimizer | None = None) -> RNN:
+    """Return the model of the contents of a file; errors as :func:`load`.
+
+    With ``optimizer`` in place of the one that the file describes.
+    """
+    description, tensors = contents(data)
+    state = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
+    try:
+        model = _build(description, state)
+    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+        raise ModelFileError(f"this model file is damaged: {error}") from error
+    if optimizer is not None:
+        model.optimizer = optimizer
+    return model
+
+
+def contents(data: bytes) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    """Return the description and all tensors of a file; errors as :func:`load`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_safetensors
 
     try:
-        state = from_safetensors(data)
+        tensors = from_safetensors(data)
     except (SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
-    description = _description(data)
-    try:
-        return _build(description, state)
-    except (KeyError, TypeError, ValueError, RnnRustError) as error:
-        raise ModelFileError(f"this model file is damaged: {error}") from error
+    return _description(data), tensors
 
 
 def _description(data: bytes) -> dict[str, Any]:
@@ -122,16 +175,12 @@ def _build(description: dict[str, Any], state: dict[str, Any]) -> RNN:
     from rnn_rust.model import RNN
 
     settings = dict(description["architecture"])
-    optimizer = dict(description["optimizer"])
-    for what, name, known in (
-        ("cell", settings.pop("cell"), "RNN"), ("optimizer", optimizer.pop("name"), "SGD")
-    ):  # fmt: skip
-        if name != known:
-            raise ModelFileError(f"{what} {name!r} is not known")
+    if (cell := settings.pop("cell")) != "RNN":
+        raise ModelFileError(f"cell {cell!r} is not known")
     scaler = description["scaler"]
     model = RNN(
         **settings,
-        optimizer=SGD(**optimizer),
+        optimizer=from_dict(description["optimizer"]),
         scaler=None if scaler is None else scaler_from_dict(scaler),
     )
     model.load_state_dict(state)
@@ -169,7 +218,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         The file cannot be written, or is not a regular file; it names ``path``.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(_temporary_name(target, secrets.token_hex(8)))
     try:
         old = target.stat().st_mode if target.exists() else None
         if old is not None and not stat.S_ISREG(old):
@@ -188,3 +237,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             reason = error.strerror or str(error)
             raise OSError(error.errno, reason, os.fspath(path)) from None
         raise
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what processes left beside ``path`` that were killed in :func:`replacing`.
+
+    Nobody else may be writing the same file.
+    """
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(_temporary_name(target, "*")):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+def _temporary_name(target: Path, number: str) -> str:
+    """Return a name that tells whose it is, and is short enough wherever the target's is."""
+    owner = hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
+    return f".{owner}-{number}.tmp"

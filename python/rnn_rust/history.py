@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,6 +80,27 @@ class History:
         """All records, one per epoch."""
         return list(self)
 
+    @property
+    def best(self) -> Record:
+        """The record with the lowest ``validation_loss``, or ``loss`` where there is none.
+
+        The first one if several are equal. The loss of an epoch is measured while the weights
+        change, the validation loss after it.
+
+        Raises
+        ------
+        DataError
+            No epoch is finished.
+        """
+        if not self.loss:
+            raise DataError("there is no best epoch: none is finished")
+        values = self.loss
+        if "validation_loss" in self._more_names():
+            records = (self._more.get(at, {}) for at in range(len(self)))
+            values = [record.get("validation_loss", math.inf) for record in records]
+        ranks = [math.inf if math.isnan(value) else value for value in values]
+        return self[ranks.index(min(ranks))]
+
     def extend(self, losses: Sequence[float], seconds: Sequence[float]) -> None:
         """Add finished epochs."""
         self.loss.extend(losses)
@@ -93,7 +119,39 @@ class History:
             "loss": list(self.loss),
             "seconds": list(self.seconds),
         }
-        for name in dict.fromkeys(name for values in self._more.values() for name in values):
+        for name in self._more_names():
             columns[name] = [self._more.get(at, {}).get(name) for at in range(len(self))]
         types = dict.fromkeys(columns, pl.Float64) | {"epoch": pl.Int64}
         return pl.DataFrame(columns, schema=types)
+
+    def _more_names(self) -> list[str]:
+        """Return what was recorded beside loss and seconds, in the order of appearance."""
+        return list(dict.fromkeys(name for values in self._more.values() for name in values))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records so far as arrays ``(epochs,)``, for a checkpoint.
+
+        What only some epochs have is NaN in the others, which ``present`` tells from values.
+        """
+        more = {}
+        for name in self._more_names():
+            column = [self._more.get(at, {}).get(name) for at in range(len(self))]
+            more[name] = {
+                "value": np.array([math.nan if v is None else v for v in column], np.float64),
+                "present": np.array([v is not None for v in column], np.bool_),
+            }
+        return {
+            "first_epoch": self.first_epoch,
+            "loss": np.array(self.loss, np.float64),
+            "seconds": np.array(self.seconds, np.float64),
+            "more": more,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replace the records by those of another history."""
+        self.first_epoch = int(state["first_epoch"])
+        self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
+        self._more = {}
+        for name, column in state["more"].items():
+            for at in np.flatnonzero(column["present"]).tolist():
+                self._more.setdefault(at, {})[name] = float(column["value"][at])

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from rnn_rust import _core
 from rnn_rust.checks import dtype_name, seed_number, whole_number
 from rnn_rust.data.scale import Scaler, scaler_for
-from rnn_rust.errors import ParameterError
+from rnn_rust.descent import Descent, Passage
 from rnn_rust.inputs import FloatArray, inputs, labelled_inputs
 from rnn_rust.optim import SGD
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.evaluate import Evaluator
     from rnn_rust.history import History, Record
+    from rnn_rust.optim import CustomOptimizer, Optimizer
     from rnn_rust.training import Trained
 
 
@@ -41,7 +42,8 @@ class RNN:
     loss
         ``"mse"``, the squared error.
     optimizer
-        How a gradient changes the weights.
+        How a gradient changes the weights: ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or
+        ``AdamW``, or an object of your own (:class:`rnn_rust.optim.CustomOptimizer`).
     init
         ``"pytorch"``: all U(−1/√H, 1/√H). ``"glorot_uniform"``: weights
         U(±√(6 / (fan in + fan out))), biases 0. ``"orthogonal"``: the same with an orthogonal
@@ -87,7 +89,7 @@ class RNN:
         activation: str = "tanh",
         output_activation: str = "identity",
         loss: str = "mse",
-        optimizer: SGD = SGD(0.01),  # noqa: B008 (it is frozen)
+        optimizer: Optimizer | CustomOptimizer = SGD(0.01),  # noqa: B008 (it is frozen)
         init: str = "pytorch",
         reduction: str = "mean",
         dtype: str | type | np.dtype[Any] = "float32",
@@ -140,15 +142,17 @@ class RNN:
         self._core.n_threads = n_threads
 
     @property
-    def optimizer(self) -> SGD:
-        """How a gradient changes the weights; may be replaced between calls of ``fit``."""
-        return self._optimizer
+    def optimizer(self) -> Optimizer | CustomOptimizer:
+        """How a gradient changes the weights.
+
+        May be replaced between calls of ``fit``; moments, and the rate of a schedule that follows
+        the record, then begin anew.
+        """
+        return self._descent.optimizer
 
     @optimizer.setter
-    def optimizer(self, optimizer: SGD) -> None:
-        if not isinstance(optimizer, SGD):
-            raise ParameterError(f"optimizer must be rnn_rust.SGD(...), got {optimizer!r}")
-        self._optimizer = optimizer
+    def optimizer(self, optimizer: Optimizer | CustomOptimizer) -> None:
+        self._descent = Descent(self._core, optimizer)
 
     # Weights ---------------------------------------------------------------------------------
 
@@ -260,10 +264,8 @@ class RNN:
             The loss or the new weights are not finite; the weights stay as they were.
         """
         arrays = labelled_inputs(self, data, "an update")
-        plan = self._plan(
-            begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, time_budget=None
-        )
-        losses, _, stop = self._core.train(*arrays, plan)
+        passage = Passage(begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False)
+        losses, _, stop = self._descent.train(self, arrays, passage)
         if stop is not None:
             raise stop
         return losses[0]
@@ -282,6 +284,7 @@ class RNN:
         eval_every: int = 10,
         callbacks: Iterable[Callable[[Record], object]] = (),
         progress: bool = True,
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
@@ -304,8 +307,15 @@ class RNN:
             after the last, of ``train`` and, as ``validation_…``, of ``validation``.
         callbacks
             Called after every epoch with its record; one that returns False ends the training.
+            :mod:`rnn_rust.callbacks` has some, and says what else one may do.
         progress
             Whether a bar is shown on a terminal when training takes longer than a moment.
+        resume
+            Path of a file that a :class:`rnn_rust.Checkpoint` wrote in the same call: training goes
+            on from there until there are ``epochs`` records in all, and ends with the same bits as
+            without the break. Without such a file it begins, so that a script that is killed may
+            simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
+            the same.
 
         Returns
         -------
@@ -316,7 +326,9 @@ class RNN:
         Raises
         ------
         ParameterError, ShapeError, DataError
-            An argument or the data does not fit.
+            An argument or the data does not fit, or is not that of the checkpoint.
+        ModelFileError
+            ``resume`` is no checkpoint, or a Checkpoint cannot be written.
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """
@@ -325,7 +337,7 @@ class RNN:
         return fit(
             self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
             validation=validation, evaluator=evaluator, eval_every=eval_every,
-            callbacks=callbacks, progress=progress,
+            callbacks=callbacks, progress=progress, resume=resume,
         )  # fmt: skip
 
     def train(
@@ -377,6 +389,11 @@ class RNN:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file; an existing file is replaced in one step.
 
+        The optimiser's settings are kept, its moments are not (a :class:`rnn_rust.Checkpoint` keeps
+        both). Python code cannot be kept: in place of a function for the learning rate there is its
+        value in the last epoch, in place of an optimiser of your own ``SGD()``, and a warning is
+        logged.
+
         Raises
         ------
         ModelFileError
@@ -386,33 +403,8 @@ class RNN:
 
         save(self, path)
 
-    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        """Pickle and copy through the bytes of the file format."""
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """Pickle and copy through the bytes of the file format; the optimiser as it is."""
         from rnn_rust.files import from_bytes, to_bytes
 
-        return from_bytes, (to_bytes(self),)
-
-    def _plan(
-        self,
-        *,
-        begins: bool,
-        epochs: int,
-        batch_size: int,
-        shuffle: bool,
-        time_budget: float | None,
-    ) -> _core.Plan:
-        """Return how the engine is to train next, going on from the epochs trained before.
-
-        ``begins`` marks the first of the engine's calls that make up one training: what was learnt
-        before it is not taken back if it diverges.
-        """
-        return {
-            "begins": begins,
-            "learning_rate": float(self.optimizer.learning_rate),
-            "batch_size": batch_size,
-            "shuffle": shuffle,
-            "seed": self._settings["seed"],
-            "first_epoch": self.epochs_trained,
-            "epochs": epochs,
-            "time_budget": time_budget,
-        }
+        return from_bytes, (to_bytes(self), self.optimizer)

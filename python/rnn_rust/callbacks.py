@@ -1,0 +1,211 @@
+"""What happens after an epoch: callbacks of ``fit``.
+
+A callback is any function that takes the record of an epoch, ``callback(record)``; training ends if
+it returns False. An object may have more, all of it optional (:class:`Callback` lists it). Those
+here end training early and write checkpoints; :mod:`rnn_rust.loggers` has the record as a file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rnn_rust import checkpoint
+from rnn_rust.checks import from_1, truth
+from rnn_rust.errors import ParameterError
+from rnn_rust.files import remove_leftovers, write
+from rnn_rust.history import Record
+from rnn_rust.monitor import Watch
+
+if TYPE_CHECKING:
+    from rnn_rust.inputs import FloatArray
+    from rnn_rust.loop import Training
+
+
+class Callback(Protocol):
+    """Everything that a callback may have; only ``__call__`` is needed.
+
+    ``every``, an attribute, is the number of epochs from one call to the next (1 without it); the
+    last epoch always has one. ``on_begin`` comes before the first epoch, ``on_end`` after the last,
+    however training ends. With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the
+    callback remembers: arrays, numbers and strings in dicts.
+    """
+
+    every: int
+
+    def on_begin(self, training: Training) -> None:
+        """Take note of the model, its history and what the record will have."""
+
+    def __call__(self, record: Record) -> object:
+        """Take note of an epoch; return False to end the training."""
+
+    def on_end(self, training: Training) -> None:
+        """Clean up."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what was remembered; called after ``on_begin``."""
+
+
+class EarlyStopping:
+    """Ends training when a figure has not become better for a while.
+
+    Parameters
+    ----------
+    monitor
+        The figure's name in the record. Records without it are passed over.
+    patience
+        Records without a better value after which training ends.
+    min_delta
+        A value is better if it is better by more than this.
+    restore_best
+        Whether the model gets the weights of its best epoch back when training ends, for whatever
+        reason (also Ctrl-C or an error). The optimiser's moments and ``epochs_trained`` stay those
+        of the last epoch.
+    mode
+        ``"min"`` or ``"max"``: whether less or more is better. By default ``"min"`` for losses and
+        errors (loss, mae, rmse, mape); others need it.
+
+    Attributes
+    ----------
+    best_epoch
+        The epoch with the best value, counted as in the record; None before the first.
+
+    Raises
+    ------
+    ParameterError
+        An argument is outside its allowed values; in ``fit``, the record will not have the figure.
+
+    Examples
+    --------
+    >>> stopping = EarlyStopping("loss", patience=2)
+    >>> [stopping({"epoch": at, "loss": loss}) for at, loss in enumerate([3.0, 2.0, 2.5, 2.0], 1)]
+    [True, True, True, False]
+    >>> stopping.best_epoch
+    2
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        *,
+        mode: str | None = None,
+    ) -> None:
+        self._watch = Watch(monitor, mode, min_delta)
+        self._patience = from_1("patience", patience)
+        self._restore_best = truth("restore_best", restore_best)
+        self._training: Training | None = None
+        self._best_weights: dict[str, FloatArray] = {}
+        self.best_epoch: int | None = None
+
+    def on_begin(self, training: Training) -> None:
+        """Forget an earlier training."""
+        self._watch.check(training.figures)
+        self._watch.reset()
+        self._training, self._best_weights, self.best_epoch = training, {}, None
+
+    def __call__(self, record: Record) -> bool:
+        """Return whether training is to go on."""
+        if self._watch.sees_best(record):
+            self.best_epoch = int(record["epoch"])
+            if self._restore_best and self._training is not None:
+                self._best_weights = self._training.model.state_dict()
+        return self._watch.waited < self._patience
+
+    def on_end(self, training: Training) -> None:
+        """Give the model its best weights."""
+        if self._best_weights:
+            training.model.load_state_dict(self._best_weights)
+        self._training, self._best_weights = None, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, how long ago it was, and the weights of that time."""
+        seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
+        return self._watch.state_dict() | seen
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what another has seen."""
+        self._watch.load_state_dict(state)
+        self.best_epoch, self._best_weights = state["best_epoch"], state["weights"]
+
+
+class Checkpoint:
+    """Writes the state of the training to a file, which ``fit(..., resume=path)`` goes on from.
+
+    The file is a model file with more in it: :func:`rnn_rust.load` returns the model as it was
+    then. It is replaced in one step: whenever the process is killed, the old or the new one is
+    there. Written after every ``every`` epochs and after the last, once all other callbacks have
+    seen the record. After Ctrl-C it is that of the last finished epoch that was written.
+
+    Parameters
+    ----------
+    path
+        Of the file. One training at a time may write it.
+    every
+        Epochs from one checkpoint to the next.
+    keep_best
+        A figure of the record: whenever a checkpoint is written that is the best so far, a second
+        file gets the same contents. Its name has ``.best`` before the suffix:
+        ``model.best.safetensors`` beside ``model.safetensors``.
+    mode
+        ``"min"`` or ``"max"`` for ``keep_best``, as for :class:`EarlyStopping`.
+
+    Raises
+    ------
+    ParameterError
+        An argument is outside its allowed values; in ``fit``, the record will not have the figure.
+    ModelFileError
+        In ``fit``: the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int = 1,
+        keep_best: str | None = None,
+        *,
+        mode: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.every = from_1("every", every)
+        if mode is not None and keep_best is None:
+            raise ParameterError("mode without keep_best has no effect; name a figure to keep")
+        self._watch = None if keep_best is None else Watch(keep_best, mode)
+
+    @property
+    def best_path(self) -> Path:
+        """The file of the best checkpoint."""
+        return self.path.with_name(f"{self.path.stem}.best{self.path.suffix}")
+
+    def on_begin(self, training: Training) -> None:
+        """Forget an earlier training, and remove what a killed process left half-written."""
+        self._training = training
+        if self._watch is not None:
+            self._watch.check(training.figures)
+            self._watch.reset()
+        for path in (self.path, self.best_path):
+            remove_leftovers(path)
+
+    def __call__(self, record: Record) -> None:
+        """Write the files."""
+        is_best = self._watch is not None and self._watch.sees_best(record)
+        data = checkpoint.to_bytes(self._training)
+        # The one that training goes on from comes last: it says that the best one is written.
+        if is_best:
+            write(self.best_path, data)
+        write(self.path, data)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far."""
+        return {} if self._watch is None else self._watch.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what another has seen."""
+        if self._watch is not None and state:
+            self._watch.load_state_dict(state)

@@ -1,0 +1,184 @@
+"""Checkpoints: a model file that also holds everything a training needs to go on.
+
+The state of a training is a tree of dicts: of the record, the optimiser, the schedule and the
+callbacks. Its arrays become tensors of the file, all else is JSON in the file's description. The
+order of the data needs no place: it follows from seed and epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust import files
+from rnn_rust.errors import ModelFileError, ParameterError
+from rnn_rust.files import TRAINING, contents, describe, read
+from rnn_rust.inputs import FloatArray, LabelledInputs
+from rnn_rust.optim import to_dict
+
+if TYPE_CHECKING:
+    from rnn_rust.loop import Training
+
+
+def to_bytes(training: Training) -> bytes:
+    """Return the contents of a checkpoint.
+
+    Raises
+    ------
+    ParameterError
+        The state of a callback or of an optimiser in Python has something that no file can hold.
+    """
+    state = {
+        "stopped": training.stopped,
+        "history": training.history.state_dict(),
+        "descent": training.model._descent.state_dict(),
+        "callbacks": {
+            name: callback.state_dict() for name, callback in training.stateful_callbacks().items()
+        },
+    }
+    tensors: dict[str, FloatArray] = {}
+    tree = _without_arrays(state, TRAINING[:-1], tensors)
+    try:
+        return files.to_bytes(training.model, ({"terms": training.terms, "state": tree}, tensors))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"a checkpoint holds arrays, finite numbers and strings in dicts: {error}"
+        ) from error
+
+
+def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Take a training to where a checkpoint left off; return the states of its callbacks.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no checkpoint, or it is damaged.
+    ParameterError
+        It belongs to another training; the message names what differs.
+    """
+    try:
+        description, tensors = contents(read(path))
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot continue from {path}: {error}") from error
+    if "training" not in description:
+        raise ModelFileError(
+            f"{path} is a model, not a checkpoint; rnn_rust.load() reads it, and a Checkpoint "
+            "callback writes checkpoints"
+        )
+    try:
+        kept, state = description["training"]["terms"], description["training"]["state"]
+        _check_terms(path, kept, training.terms)
+        done = description["epochs_trained"] - state["history"]["first_epoch"]
+        if done > training.epochs:
+            raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
+        return _take_over(training, _with_arrays(state, tensors), tensors)
+    except ParameterError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ModelFileError(f"{path}: this checkpoint is damaged: {error!r}") from error
+
+
+def _take_over(
+    training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]
+) -> dict[str, Any]:
+    model, history = training.model, training.history
+    model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
+    model._descent.load_state_dict(state["descent"])
+    history.load_state_dict(state["history"])
+    model.epochs_trained = history.first_epoch + len(history)
+    training.stopped = bool(state["stopped"])
+    callbacks: dict[str, Any] = state["callbacks"]
+    return callbacks
+
+
+# What a training and its checkpoint have in common -------------------------------------------
+
+
+def terms(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
+    """Return what has to be the same for a training to go on from a checkpoint.
+
+    Raises
+    ------
+    ParameterError
+        The optimiser is written in Python and does not hand out its state.
+    """
+    model = training.model
+    if not model._descent.can_be_kept:
+        raise ParameterError(
+            f"a checkpoint needs the state of {model.optimizer!r}: give it state_dict() and "
+            "load_state_dict(state)"
+        )
+    validation = training.validation
+    judged = validation and (validation.features, validation.labels, validation.offsets)
+    described = describe(model)["architecture"] | {
+        "optimizer": to_dict(model.optimizer, None),
+        "batch_size": training.batch_size,
+        "shuffle": training.shuffle,
+        "training data": _digest(arrays),
+        "validation data": _digest(judged) if judged else None,
+    }
+    # As it comes back from a file.
+    plain: dict[str, Any] = json.loads(json.dumps(described))
+    return plain
+
+
+def _digest(arrays: LabelledInputs) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_terms(
+    path: str | os.PathLike[str], kept: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    names = [name for name in {**kept, **wanted} if kept.get(name) != wanted.get(name)]
+    if not names:
+        return
+    differences = [
+        f"other {name}" if name.endswith(" data")
+        else f"{name}={_shown(kept.get(name))} (now {_shown(wanted.get(name))})"
+        for name in names
+    ]  # fmt: skip
+    raise ParameterError(
+        f"cannot continue from {path}, which was made with {', '.join(differences)}; "
+        "train as before, or use another path"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; an optimiser as the call that makes it."""
+    if not isinstance(value, dict) or "name" not in value:
+        return repr(value)
+    settings = (f"{name}={_shown(item)}" for name, item in value.items() if name != "name")
+    return f"{value['name']}({', '.join(settings)})"
+
+
+# Trees of dicts, and their arrays ------------------------------------------------------------
+
+# The one key of what stands for an array.
+_TENSOR = "$tensor"
+
+
+def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> Any:
+    """Return the tree with a reference for every array, which goes to ``tensors``."""
+    if isinstance(value, np.ndarray):
+        tensors[path] = np.array(value, order="C")
+        return {_TENSOR: path}
+    if isinstance(value, dict):
+        return {key: _without_arrays(v, f"{path}/{key}", tensors) for key, v in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _with_arrays(value: Any, tensors: dict[str, FloatArray]) -> Any:
+    """Return the tree with its arrays, which may be changed in place."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_TENSOR}:
+        return tensors[value[_TENSOR]].copy()
+    return {key: _with_arrays(v, tensors) for key, v in value.items()}

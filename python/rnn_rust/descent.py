@@ -1,0 +1,142 @@
+"""An optimiser at work on one model: its rates, its state, and the calls that train.
+
+The one place that knows what the engine wants to be told about optimisers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rnn_rust import by_hand
+from rnn_rust.optim import (
+    SGD,
+    CustomOptimizer,
+    Optimizer,
+    checked_optimizer,
+    rate_of,
+)
+from rnn_rust.schedules import Plateau, ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from rnn_rust import _core
+    from rnn_rust.inputs import LabelledInputs
+    from rnn_rust.model import RNN
+
+# Epochs whose rates are worked out ahead: many enough for a crossing to cost nothing beside them.
+_AHEAD = 1000
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How some epochs go through the data.
+
+    ``begins`` marks the first of the calls that make up one training: what was learnt before it is
+    not taken back if it diverges. ``time_budget`` in seconds ends a call early, after an epoch.
+    """
+
+    begins: bool
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    time_budget: float | None = None
+
+
+class Descent:
+    """An optimiser and what it has come to on one model.
+
+    Parameters
+    ----------
+    core
+        The engine of the model.
+    optimizer
+        Its settings.
+
+    Raises
+    ------
+    ParameterError
+        ``optimizer`` is none.
+    """
+
+    def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
+        self.optimizer = checked_optimizer(optimizer)
+        # An engine with all optimisers: core.set_optimizer(engine_settings(optimizer)).
+        self._core = core
+        # An optimiser in Python has its own.
+        rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
+        self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
+
+    @property
+    def plateau(self) -> Plateau | None:
+        """What is to observe every record, where the rate depends on them."""
+        return self._rate if isinstance(self._rate, Plateau) else None
+
+    def train(
+        self, model: RNN, arrays: LabelledInputs, passage: Passage
+    ) -> tuple[list[float], list[float], BaseException | None]:
+        """Train; return losses and seconds of the finished epochs, and what ended the call early.
+
+        There may be fewer epochs than asked for without an error: call again for the others.
+        """
+        if not isinstance(self.optimizer, Optimizer):
+            return by_hand.train(model, self.optimizer, arrays, passage)
+        first = model.epochs_trained
+        ahead = range(first, first + min(passage.epochs, _AHEAD))
+        rates = [rate_of(self._rate, epoch) for epoch in ahead]
+        return self._cross(model, arrays, passage, rates)
+
+    def _cross(
+        self, model: RNN, arrays: LabelledInputs, passage: Passage, rates: list[float]
+    ) -> tuple[list[float], list[float], BaseException | None]:
+        # An engine that takes one rate for all epochs, and plain SGD alone. One with all optimisers
+        # gets "learning_rates": rates and "epochs": len(rates).
+        optimizer = self.optimizer
+        if type(optimizer) is not SGD or optimizer.momentum or optimizer.weight_decay:
+            raise NotImplementedError(f"the engine has no {optimizer!r} yet")
+        same = next((at for at, rate in enumerate(rates) if rate != rates[0]), len(rates))
+        return self._core.train(
+            *arrays,
+            {
+                "begins": passage.begins,
+                "learning_rate": rates[0],
+                "batch_size": passage.batch_size,
+                "shuffle": passage.shuffle,
+                "seed": model._settings["seed"],
+                "first_epoch": model.epochs_trained,
+                "epochs": same,
+                "time_budget": passage.time_budget,
+            },
+        )
+
+    # State, for checkpoints ------------------------------------------------------------------
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether a checkpoint can hold the state: an optimiser in Python must hand it out."""
+        return isinstance(self.optimizer, Optimizer) or all(
+            callable(getattr(self.optimizer, name, None))
+            for name in ("state_dict", "load_state_dict")
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the schedule and the optimiser's moments."""
+        plateau = None if self.plateau is None else self.plateau.state_dict()
+        return {"plateau": plateau, "optimizer": self._moments()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another with the same settings."""
+        if self.plateau is not None:
+            self.plateau.load_state_dict(state["plateau"])
+        self._load_moments(state["optimizer"])
+
+    def _moments(self) -> dict[str, Any]:
+        if isinstance(self.optimizer, Optimizer):
+            # An engine with moments: self._core.optimizer_state().
+            return {}
+        state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[attr-defined]
+        return state
+
+    def _load_moments(self, state: dict[str, Any]) -> None:
+        # An engine with moments: self._core.load_optimizer_state(state).
+        if not isinstance(self.optimizer, Optimizer):
+            self.optimizer.load_state_dict(state)  # type: ignore[attr-defined]

@@ -1,0 +1,232 @@
+"""The loop of a training: what happens between epochs, and what happens when it ends.
+
+The engine trains for as many epochs as pass until something else is to be done (an evaluation, a
+callback, a new state of the progress bar), so that a million short epochs cost a few crossings.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.callbacks import Checkpoint
+from rnn_rust.checkpoint import restore, terms
+from rnn_rust.checks import from_1, truth
+from rnn_rust.descent import Passage
+from rnn_rust.errors import ParameterError
+from rnn_rust.history import History, Record
+from rnn_rust.inputs import LabelledInputs, check_dataset, check_labelled, labelled_inputs
+from rnn_rust.progress import Progress
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+    from rnn_rust.model import RNN
+
+_log = logging.getLogger("rnn_rust")
+
+# Seconds of training between two states of the progress bar.
+_REFRESH = 0.1
+
+
+@dataclass
+class Training:
+    """One call of ``fit`` at work; callbacks get it at its beginning and end.
+
+    Attributes
+    ----------
+    model
+        The model that learns; its weights are those after the last finished epoch.
+    history
+        The records so far; all of them if a checkpoint is continued.
+    epochs
+        How many records there are to be.
+    figures
+        Names of everything that the record of an epoch may have.
+    stopped
+        Whether a callback has ended the training.
+    terms
+        What a checkpoint and the training that goes on from it have in common; empty where there
+        is no checkpoint.
+    """
+
+    model: RNN
+    data: Dataset
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    progress: bool = False
+    validation: Dataset | None = None
+    callbacks: Iterable[Callable[[Record], object]] = ()
+    figures: list[str] = field(init=False, default_factory=lambda: ["loss"])
+    stopped: bool = field(init=False, default=False)
+    terms: dict[str, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        self.epochs = from_1("epochs", self.epochs)
+        self.batch_size = from_1("batch_size", self.batch_size)
+        truth("shuffle", self.shuffle)
+        self.callbacks = _in_order(self.callbacks)
+        check_dataset("training", self.data)
+        check_labelled(self.model, self.data, "training")
+        if self.validation is not None:
+            check_dataset("validation", self.validation)
+            check_labelled(self.model, self.validation, "validation")
+            self.figures.append("validation_loss")
+        self.history = History(self.model.epochs_trained)
+        self._begun = False
+
+    def run(
+        self,
+        *,
+        judge: Callable[[], Iterable[str]],
+        measure: Callable[[], object] | None,
+        measure_every: int,
+        resume: str | os.PathLike[str] | None = None,
+    ) -> History:
+        """Train, and return the record.
+
+        Parameters
+        ----------
+        judge
+            Returns the names of all figures that ``measure`` adds to records. Called before the
+            first epoch: what it refuses leaves the weights as they were.
+        measure
+            Called after the first, after every so many and after the last epoch, and after others
+            at which the engine stops anyway.
+        measure_every
+            How many.
+        resume
+            A checkpoint to go on from, if there is one.
+        """
+        arrays = self._prepare()
+        self.figures += judge()
+        with ExitStack() as ends:
+            self._begin(arrays, resume, ends)
+            try:
+                self._train(arrays, measure, measure_every)
+            except KeyboardInterrupt:
+                self.history.interrupted = True
+                _log.warning(
+                    "Interrupted after %d of %d epochs; the weights of the last finished update "
+                    "are kept", len(self.history), self.epochs,
+                )  # fmt: skip
+        return self.history
+
+    def _prepare(self) -> LabelledInputs:
+        """Fit the scaler if that is still to be done; return what the engine takes."""
+        model = self.model
+        if model.scaler is not None and not model.scaler.is_fitted:
+            model.scaler.fit(self.data)
+        arrays = labelled_inputs(model, self.data, "training")
+        model.feature_names, model.label_names = self.data.feature_names, self.data.label_names
+        return arrays
+
+    def _begin(
+        self, arrays: LabelledInputs, resume: str | os.PathLike[str] | None, ends: ExitStack
+    ) -> None:
+        """Go to where a checkpoint left off, and let the callbacks begin."""
+        if self.model._descent.plateau is not None:
+            self.model._descent.plateau.watch.check(self.figures)
+        states: dict[str, Any] = {}
+        if resume is not None or any(isinstance(each, Checkpoint) for each in self.callbacks):
+            self.terms = terms(self, arrays)
+        if resume is not None and os.path.exists(resume):
+            states = restore(self, resume)
+            _log.info("Continuing %s after %d epochs", resume, len(self.history))
+        for callback in self.callbacks:
+            if hasattr(callback, "on_begin"):
+                callback.on_begin(self)
+            if hasattr(callback, "on_end"):
+                ends.callback(callback.on_end, self)
+        for name, callback in self.stateful_callbacks().items():
+            if name in states:
+                callback.load_state_dict(states[name])
+
+    def stateful_callbacks(self) -> dict[str, Any]:
+        """Return the callbacks that have a state, by class name and number."""
+        found: dict[str, Any] = {}
+        for callback in self.callbacks:
+            if hasattr(callback, "state_dict"):
+                kind = type(callback).__name__
+                number = sum(name.startswith(f"{kind} ") for name in found)
+                found[f"{kind} {number}"] = callback
+        return found
+
+    def _train(
+        self, arrays: LabelledInputs, measure: Callable[[], object] | None, measure_every: int
+    ) -> None:
+        """Go through the epochs until the last one, or until a callback ends it."""
+        history = self.history
+        periods = [getattr(callback, "every", 1) for callback in self.callbacks]
+        periods += [measure_every] if measure else []
+        periods += [1] if self.model._descent.plateau is not None else []
+        with Progress(self.epochs, enabled=self.progress) as bar:
+            while len(history) < self.epochs and not self.stopped:
+                done = len(history)
+                first = [1] if measure and done == 0 else []
+                stops = [(done // period + 1) * period for period in periods]
+                stop_at = min([*first, *stops, self.epochs])
+                self._advance(arrays, stop_at)
+                if len(history) == stop_at:
+                    self._between_epochs(measure)
+                bar.update(len(history), history.loss[-1])
+
+    def _advance(self, arrays: LabelledInputs, stop_at: int) -> None:
+        """Train up to epoch ``stop_at``, or until the bar is to be refreshed."""
+        passage = Passage(
+            begins=not self._begun,
+            epochs=stop_at - len(self.history),
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            time_budget=_REFRESH if self.progress else None,
+        )
+        self._begun = True
+        losses, seconds, stop = self.model._descent.train(self.model, arrays, passage)
+        self.history.extend(losses, seconds)
+        self.model.epochs_trained += len(losses)
+        if stop is not None:
+            raise stop
+
+    def _between_epochs(self, measure: Callable[[], object] | None) -> None:
+        """Complete the record of the last epoch and show it to everybody."""
+        if measure is not None:
+            measure()
+        done = len(self.history)
+        if self.model._descent.plateau is not None:
+            self.model._descent.plateau.observe(self.history[-1])
+        is_last = done == self.epochs
+        late = [each for each in self.callbacks if not is_last and done % getattr(each, "every", 1)]
+        for callback in self.callbacks:
+            if callback not in late:
+                self._call(callback)
+        if self.stopped:
+            for callback in late:
+                self._call(callback)
+
+    def _call(self, callback: Callable[[Record], object]) -> None:
+        answer = callback(self.history[-1])
+        self.stopped |= isinstance(answer, bool | np.bool_) and not answer
+
+
+def _in_order(
+    callbacks: Iterable[Callable[[Record], object]],
+) -> list[Callable[[Record], object]]:
+    """Return the callbacks, checkpoints last: they are to hold what the others have seen."""
+    if not isinstance(callbacks, Iterable):
+        raise ParameterError(f"callbacks must be a sequence of functions, got {callbacks!r}")
+    given = list(callbacks)
+    if strange := [each for each in given if not callable(each) or _is_class(each)]:
+        raise ParameterError(f"callbacks must be functions, got {strange[0]!r}")
+    return sorted(given, key=lambda callback: isinstance(callback, Checkpoint))
+
+
+def _is_class(callback: object) -> bool:
+    """Whether the class of a callback is given in place of one: calling it would only make one."""
+    return isinstance(callback, type) and hasattr(callback, "on_begin")

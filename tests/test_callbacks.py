@@ -1,0 +1,280 @@
+"""Callbacks: early stopping and its best weights, loggers, and what a callback may have."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import make_learnable, refused, same_bits
+
+from rnn_rust import (
+    RNN,
+    SGD,
+    Checkpoint,
+    CSVLogger,
+    Dataset,
+    EarlyStopping,
+    History,
+    JSONLinesLogger,
+    RegressionEvaluator,
+)
+from rnn_rust.errors import DataError, DivergedError, ParameterError
+from rnn_rust.history import Record
+
+DATA, OTHER = make_learnable([4, 1, 6, 2, 3, 5, 2], seed=1), make_learnable([3, 3, 5], seed=5)
+
+
+def make_model(**options: Any) -> RNN:
+    return RNN(2, 4, 2, dtype="float64", **{"optimizer": SGD(0.3), "seed": 3} | options)
+
+
+def fit(model: RNN, *callbacks: Any, epochs: int = 60, **options: Any) -> History:
+    return model.fit(
+        DATA, epochs=epochs, batch_size=2, callbacks=callbacks, progress=False,
+        **{"validation": OTHER} | options,
+    )  # fmt: skip
+
+
+class Snapshots:
+    """Keeps the weights after every epoch."""
+
+    def on_begin(self, training: Any) -> None:
+        self.model, self.after = training.model, {}
+
+    def __call__(self, record: Record) -> None:
+        self.after[record["epoch"]] = RNN(2, 4, 2, dtype="float64").load_state_dict(
+            self.model.state_dict()
+        )
+
+
+# Early stopping ------------------------------------------------------------------------------
+
+
+def test_training_stops_when_nothing_improves_and_the_best_weights_return() -> None:
+    model, snapshots, stopping = make_model(), Snapshots(), EarlyStopping(patience=4)
+    history = fit(model, snapshots, stopping)
+    best = history.best["epoch"]
+    assert 1 < best < len(history) == best + 4 < 60
+    assert stopping.best_epoch == best
+    assert same_bits(model, snapshots.after[best])
+    assert model.loss(OTHER) == history.best["validation_loss"] == min(history.to_frame()[:, -1])
+    assert model.epochs_trained == len(history)
+
+
+def test_the_last_weights_stay_where_that_is_wanted() -> None:
+    model, snapshots = make_model(), Snapshots()
+    history = fit(model, EarlyStopping(patience=4, restore_best=False), snapshots)
+    assert len(history) < 60
+    assert same_bits(model, snapshots.after[len(history)])
+
+
+def interrupt(record: Record) -> None:
+    if record["epoch"] == 12:
+        raise KeyboardInterrupt
+
+
+def fail(record: Record) -> None:
+    if record["epoch"] == 12:
+        raise OSError("full")
+
+
+@pytest.mark.parametrize("end", [interrupt, fail, lambda record: record["epoch"] < 12, None])
+def test_the_best_weights_return_however_training_ends(end: Callable[[Record], Any] | None) -> None:
+    model, snapshots, stopping = make_model(), Snapshots(), EarlyStopping(patience=50)
+    callbacks = [snapshots, stopping] + ([] if end is None else [end])
+    if end is fail:
+        with pytest.raises(OSError, match="full"):
+            fit(model, *callbacks)
+    else:
+        history = fit(model, *callbacks, epochs=12)
+        assert history.interrupted == (end is interrupt)
+    assert stopping.best_epoch is not None
+    assert stopping.best_epoch < 12
+    assert same_bits(model, snapshots.after[stopping.best_epoch])
+
+
+def test_the_best_weights_return_after_divergence() -> None:
+    snapshots = Snapshots()
+    model = make_model(optimizer=SGD(lambda epoch: 0.3 if epoch < 12 else 1e300))
+    with pytest.raises(DivergedError):
+        fit(model, snapshots, EarlyStopping(patience=50))
+    best = min(snapshots.after.values(), key=lambda snapshot: snapshot.loss(OTHER))
+    assert same_bits(model, best)
+
+
+def test_patience_counts_evaluations() -> None:
+    judge = RegressionEvaluator()
+    stopping = EarlyStopping("validation_r2", patience=3, min_delta=1e9, mode="max")
+    history = fit(make_model(), stopping, evaluator=judge, eval_every=5)
+    assert len(history) == 15  # the first, and 3 more after 5, 10 and 15 epochs
+    assert stopping.best_epoch == 1
+
+
+def test_one_object_serves_one_training_after_the_other() -> None:
+    stopping = EarlyStopping(patience=4)
+    lengths = [len(fit(make_model(), stopping)) for _ in range(2)]
+    assert lengths[0] == lengths[1] < 60
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: EarlyStopping("r2"), "mode='max'"),
+        (lambda: EarlyStopping(mode="up"), "mode"),
+        (lambda: EarlyStopping(None), "monitor"),  # type: ignore[arg-type]
+        (lambda: EarlyStopping(patience=0), "patience"),
+        (lambda: EarlyStopping(min_delta=-1), "min_delta"),
+        (lambda: EarlyStopping(restore_best=1), "restore_best"),  # type: ignore[arg-type]
+        (lambda: Checkpoint("x", every=0), "every"),
+        (lambda: Checkpoint("x", keep_best="recall"), "mode='max'"),
+        (lambda: Checkpoint("x", mode="max"), "keep_best"),
+    ],
+)
+def test_a_setting_outside_its_values_is_refused_by_name(make: Any, word: str) -> None:
+    refused(make, ParameterError, word)
+
+
+def test_what_cannot_be_monitored_is_refused_before_training(tmp_path: Path) -> None:
+    model = make_model()
+    for callback in (EarlyStopping(), Checkpoint(tmp_path / "c", keep_best="validation_loss")):
+        refused(lambda c=callback: fit(model, c, validation=None), ParameterError, "has loss;")  # type: ignore[misc]
+    wrong = EarlyStopping("mse", mode="min")
+    refused(lambda: fit(model, wrong), ParameterError, "'mse'", "loss, validation_loss")
+    judge = RegressionEvaluator()
+    refused(lambda: fit(model, wrong, evaluator=judge), ParameterError, "rmse", "validation_r2")
+    assert model.epochs_trained == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+# What a callback may have --------------------------------------------------------------------
+
+
+class Calls:
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.seen: list[Any] = []
+
+    def on_begin(self, training: Any) -> None:
+        self.seen.append(("begin", len(training.history), training.epochs, training.figures))
+
+    def __call__(self, record: Record) -> None:
+        self.seen.append(record["epoch"])
+
+    def on_end(self, training: Any) -> None:
+        self.seen.append(("end", len(training.history)))
+
+
+@pytest.mark.parametrize("evaluator", [None, RegressionEvaluator()])
+@pytest.mark.parametrize("validation", [None, OTHER])
+def test_a_callback_is_called_every_so_often_and_last(evaluator: Any, validation: Any) -> None:
+    some, few = Calls(3), Calls(5)
+    options = {"evaluator": evaluator, "validation": validation, "eval_every": 4}
+    fit(make_model(), some, few, epochs=11, **options)
+    figures = some.seen[0][3]
+    assert ("validation_loss" in figures, "mae" in figures) == (bool(validation), bool(evaluator))
+    assert some.seen == [("begin", 0, 11, figures), 3, 6, 9, 11, ("end", 11)]
+    assert few.seen == [("begin", 0, 11, figures), 5, 10, 11, ("end", 11)]
+
+
+def test_the_last_epoch_has_a_call_also_when_training_is_stopped() -> None:
+    often, rarely = Calls(1), Calls(5)
+    fit(make_model(), rarely, lambda record: record["epoch"] < 7, often)
+    assert rarely.seen[1:] == [5, 7, ("end", 7)]
+    assert often.seen[1:] == [1, 2, 3, 4, 5, 6, 7, ("end", 7)]
+
+
+def test_the_end_comes_for_those_that_began() -> None:
+    def refuse(training: Any) -> None:
+        raise OSError("no")
+
+    first, second, third = Calls(1), Calls(1), Calls(1)
+    second.on_begin = refuse  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no"):
+        fit(make_model(), first, second, third)
+    assert [len(calls.seen) for calls in (first, second, third)] == [2, 0, 0]
+
+
+def test_a_class_in_place_of_a_callback_is_refused() -> None:
+    refused(lambda: fit(make_model(), EarlyStopping), ParameterError, "callbacks", "EarlyStopping")
+
+
+# Loggers -------------------------------------------------------------------------------------
+
+
+def records_of(path: Path) -> list[dict[str, float]]:
+    text = path.read_text("utf-8")
+    if path.suffix == ".csv":
+        rows = csv.DictReader(text.splitlines())
+        return [{k: float(v) for k, v in row.items() if v} for row in rows]
+    return [json.loads(line) for line in text.splitlines()]
+
+
+LOGGERS = [(CSVLogger, "log.csv"), (JSONLinesLogger, "log.jsonl")]
+
+
+@pytest.mark.parametrize(("logger", "name"), LOGGERS)
+def test_every_record_is_in_the_file_at_once(logger: Any, name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("an older file, and a longer one" * 100)
+    seen: list[int] = []
+    options = {"evaluator": RegressionEvaluator(), "eval_every": 3}
+    history = fit(
+        make_model(), logger(path), lambda record: seen.append(len(records_of(path))),
+        epochs=7, **options,
+    )  # fmt: skip
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    assert records_of(path) == history.records
+    assert "mae" not in history[1]
+
+
+@pytest.mark.parametrize(("logger", "name"), LOGGERS)
+def test_a_continued_file_has_every_epoch_once(logger: Any, name: str, tmp_path: Path) -> None:
+    """Also where later records have figures that earlier ones had not."""
+    path, kept = tmp_path / name, tmp_path / "checkpoint"
+    fit(make_model(), logger(path), Checkpoint(kept, every=2), epochs=5)
+    path.write_text(path.read_text()[:-9])  # as a killed process leaves it
+    judge = RegressionEvaluator()
+    history = fit(make_model(), logger(path), epochs=8, evaluator=judge, resume=kept)
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert "mae" not in history[0]
+    assert "mae" in history[-1]
+    assert records_of(path) == history.records
+
+
+def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
+    history = History()
+    history.extend([np.inf], [0.1])
+    logger = JSONLinesLogger(tmp_path / "log")
+    logger.on_begin(type("Training", (), {"history": history}))
+    logger.on_end(None)  # type: ignore[arg-type]
+    assert json.loads((tmp_path / "log").read_text())["loss"] is None
+
+
+@pytest.mark.parametrize(("logger", "name"), LOGGERS)
+def test_a_file_that_cannot_be_written_is_named(logger: Any, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "missing" / name
+    refused(lambda: fit(make_model(), logger(path)), ParameterError, str(path), "No such file")
+
+
+# History.best --------------------------------------------------------------------------------
+
+
+def test_the_best_record() -> None:
+    refused(lambda: History().best, DataError, "epoch")
+    history = History(first_epoch=10)
+    history.extend([3.0, np.nan, 1.0, 1.0], [0.1] * 4)
+    assert history.best == history[2]
+    assert history.best["epoch"] == 13
+    history.add_to_last({"validation_loss": 5.0})
+    assert history.best == history[3]
+
+
+def test_the_best_record_of_many_epochs_is_found_fast() -> None:
+    data = Dataset.from_arrays(np.ones((1, 1)), np.ones((1, 1)), [0, 1])
+    history = RNN(1, 1, 1).fit(data, epochs=200_000, progress=False)
+    assert history.best["loss"] == min(history.loss)

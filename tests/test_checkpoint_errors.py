@@ -1,0 +1,116 @@
+"""Checkpoints of another training, damaged ones, and what no checkpoint can hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from oracle import refused
+from test_checkpoint import DATA, OTHER, fit, make_model
+from test_optim import PythonSGD
+
+from rnn_rust import RNN, SGD, Checkpoint, Dataset, MinMaxScaler
+from rnn_rust.errors import ModelFileError, ParameterError
+from rnn_rust.history import Record
+from rnn_rust.schedules import CosineDecay
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "training.safetensors"
+
+
+def other_labels() -> Dataset:
+    labels = DATA.labels.copy()
+    labels[np.flatnonzero(~np.isnan(labels[:, 0]))[0], 0] += 0.25
+    return DATA.with_values(DATA.features, labels)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ({"seed": 4}, {}, ["seed=3 (now 4)"]),
+        ({"activation": "relu"}, {}, ["activation='tanh' (now 'relu')"]),
+        ({"dtype": "float64"}, {}, ["dtype", "other training data"]),
+        ({"optimizer": SGD(0.1)}, {}, ["SGD(learning_rate=0.2", "SGD(learning_rate=0.1"]),
+        ({"optimizer": SGD(CosineDecay(0.2, 9))}, {}, ["now SGD(learning_rate=CosineDecay("]),
+        ({"scaler": "standard"}, {}, ["other training data"]),
+        ({"scaler": MinMaxScaler().fit(OTHER)}, {}, ["other training data"]),
+        ({}, {"batch_size": 3, "shuffle": False}, ["batch_size=2 (now 3), shuffle=True"]),
+        ({}, {"train": other_labels()}, ["other training data"]),
+        ({}, {"train": DATA.subset([1, 0, 2, 3, 4, 5, 6])}, ["other training data"]),
+        ({}, {"validation": DATA}, ["other validation data"]),
+        ({}, {"validation": None}, ["other validation data"]),
+    ],
+)  # fmt: skip
+def test_another_training_is_refused_with_what_differs(
+    model: dict[str, Any], options: dict[str, Any], words: list[str], path: Path
+) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    before = path.read_bytes()
+    other = make_model(**model)
+    weights = other.state_dict()
+    refused(
+        lambda: fit(other, Checkpoint(path), resume=path, **options),
+        ParameterError, str(path), *words,
+    )  # fmt: skip
+    assert all((other.state_dict()[name] == weight).all() for name, weight in weights.items())
+    assert path.read_bytes() == before
+
+
+def test_another_size_is_refused(path: Path) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    wider = RNN(2, 5, 2, optimizer=SGD(0.2), seed=3, scaler="minmax")
+    refused(lambda: fit(wider, resume=path), ParameterError, "hidden_size=4 (now 5)")
+
+
+def test_an_optimizer_that_keeps_its_state_to_itself_is_refused(path: Path) -> None:
+    model = make_model("python")
+    model.optimizer = PythonSGD(0.1)
+    refused(lambda: fit(model, Checkpoint(path)), ParameterError, "PythonSGD", "state_dict")
+    assert model.epochs_trained == 0
+
+
+def test_a_state_that_no_file_can_hold_is_refused(path: Path) -> None:
+    class Odd:
+        def __call__(self, record: Record) -> None:
+            pass
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"seen": {1, 2}}
+
+    refused(lambda: fit(make_model(), Odd(), Checkpoint(path)), ParameterError, "checkpoint", "set")
+
+
+def test_what_is_no_checkpoint_is_refused(path: Path) -> None:
+    model = make_model()
+    model.save(path)
+    refused(lambda: fit(model, resume=path), ModelFileError, str(path), "not a checkpoint")
+    for content in (b"", b"epoch,loss\n", safetensors.numpy.save({"w": np.zeros(3)})):
+        path.write_bytes(content)
+        refused(lambda: fit(model, resume=path), ModelFileError, str(path))
+    refused(lambda: fit(model, resume=path.parent), ModelFileError, str(path.parent))
+
+
+def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    whole = json.loads(header["__metadata__"]["rnn_rust"])
+    for change in (
+        {"terms": None}, {"state": []}, {"state": {}},
+        {"state": whole["training"]["state"] | {"history": {"first_epoch": 0}}},
+        {"state": whole["training"]["state"] | {"descent": None}},
+    ):  # fmt: skip
+        text = json.dumps(whole | {"training": whole["training"] | change})
+        damaged = json.dumps(header | {"__metadata__": {"rnn_rust": text}}).encode()
+        path.write_bytes(len(damaged).to_bytes(8, "little") + damaged + data[end:])
+        refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path), "damaged")
+    for length in range(0, len(data), 97):
+        path.write_bytes(data[:length])
+        refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))
