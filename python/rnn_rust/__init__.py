@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.data.scale import MinMaxScaler, StandardScaler
     from rnn_rust.evaluate.classification import BinaryClassificationEvaluator
+    from rnn_rust.evaluate.multiclass import ClassificationEvaluator
     from rnn_rust.evaluate.regression import RegressionEvaluator
     from rnn_rust.files import load
     from rnn_rust.history import History
     from rnn_rust.loggers import CSVLogger, JSONLinesLogger
-    from rnn_rust.model import RNN
+    from rnn_rust.losses import Focal, Huber, Quantile
+    from rnn_rust.models import GRU, LSTM, RNN
     from rnn_rust.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
 _HOME = {
@@ -41,10 +43,16 @@ _HOME = {
     "MinMaxScaler": "rnn_rust.data.scale",
     "StandardScaler": "rnn_rust.data.scale",
     "BinaryClassificationEvaluator": "rnn_rust.evaluate.classification",
+    "ClassificationEvaluator": "rnn_rust.evaluate.multiclass",
     "RegressionEvaluator": "rnn_rust.evaluate.regression",
     "load": "rnn_rust.files",
     "History": "rnn_rust.history",
-    "RNN": "rnn_rust.model",
+    "Focal": "rnn_rust.losses",
+    "Huber": "rnn_rust.losses",
+    "Quantile": "rnn_rust.losses",
+    "GRU": "rnn_rust.models",
+    "LSTM": "rnn_rust.models",
+    "RNN": "rnn_rust.models",
     "Adagrad": "rnn_rust.optim",
     "Adam": "rnn_rust.optim",
     "AdamW": "rnn_rust.optim",
@@ -53,9 +61,11 @@ _HOME = {
 }
 
 # Reached as attributes too, and loaded then.
-_SUBMODULES = ("callbacks", "data", "evaluate", "log", "schedules")
+_SUBMODULES = ("callbacks", "data", "evaluate", "log", "losses", "schedules")
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "RNN",
     "SGD",
     "Adagrad",
@@ -64,11 +74,15 @@ __all__ = [
     "BinaryClassificationEvaluator",
     "CSVLogger",
     "Checkpoint",
+    "ClassificationEvaluator",
     "Dataset",
     "EarlyStopping",
+    "Focal",
     "History",
+    "Huber",
     "JSONLinesLogger",
     "MinMaxScaler",
+    "Quantile",
     "RMSprop",
     "RegressionEvaluator",
     "Sequence",

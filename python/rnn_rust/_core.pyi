@@ -14,12 +14,21 @@ __version__: str
 
 @type_check_only
 class Settings(TypedDict):
+    cell: str
     input_size: int
     hidden_size: int
     output_size: int
+    num_layers: int
+    bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    readout: str
     activation: str
+    reset_after: bool
+    forget_bias: float
     output_activation: str
     loss: str
+    loss_parameters: dict[str, float]
     reduction: str
     dtype: str
     init: str
@@ -27,8 +36,11 @@ class Settings(TypedDict):
 
 @type_check_only
 class Plan(TypedDict):
-    learning_rate: float
     begins: bool
+    learning_rates: list[float]
+    clip_norm: float | None
+    clip_value: float | None
+    bptt_steps: int | None
     batch_size: int
     shuffle: bool
     seed: int
@@ -57,22 +69,46 @@ class Network:
         """Return every tensor by name, in the shape that users see."""
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         """Replace every tensor, or none if one does not fit."""
+    def set_optimizer(self, settings: dict[str, Any]) -> None:
+        """Choose how gradients change weights; what the last optimiser kept is gone."""
+    def optimizer_state(self) -> dict[str, Any]:
+        """Return what the optimiser keeps: its steps, and its moments tensor by tensor."""
+    def load_optimizer_state(self, state: dict[str, Any]) -> None:
+        """Go on from what another one kept."""
     def predict(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
-        """Return outputs ``(N, L)``."""
+        """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences."""
     def hidden_states(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
-        """Return states ``(N, H)``."""
-    def loss(self, features: _Array, labels: _Array, offsets: _Offsets) -> float:
-        """Return the loss of the data as one batch."""
-    def gradients(
-        self, features: _Array, labels: _Array, offsets: _Offsets
-    ) -> tuple[float, dict[str, NDArray[Any]]]:
-        """Return the loss of the data as one batch, and every tensor's gradient by name."""
+        """Return states of the last layer ``(N, D·H)``."""
+    def loss(
+        self,
+        features: _Array,
+        labels: _Array,
+        offsets: _Offsets,
+        weights: _Array | None,
+        *,
+        gradients: bool,
+        dropout_seed: int | None,
+        custom: object | None,
+    ) -> tuple[float, dict[str, NDArray[Any]] | None]:
+        """Return the loss of the data as one batch, and its gradient by name if asked for.
+
+        ``custom`` computes the loss in Python.
+        """
     def train(
-        self, features: _Array, labels: _Array, offsets: _Offsets, plan: Plan
+        self,
+        features: _Array,
+        labels: _Array,
+        offsets: _Offsets,
+        weights: _Array | None,
+        plan: Plan,
+        *,
+        custom: object | None,
+        optimizer: object | None,
     ) -> tuple[list[float], list[float], BaseException | None]:
         """Train; return losses and seconds of the finished epochs, and what ended the call early.
 
-        The last is an exception, or None if all epochs or the time budget were used.
+        The last is an exception, or None if all epochs or the time budget were used. ``custom``
+        computes the loss in Python, ``optimizer`` updates there.
         """
 
 @final
@@ -101,6 +137,9 @@ class Stepper:
         """Begin another sequence: the state becomes 0."""
     @property
     def state(self) -> NDArray[Any]:
-        """The state h ``(H,)`` after the last step; set it to go on from another."""
+        """The state after the last step; set it to go on from another.
+
+        ``(H,)``, of several layers ``(layers, H)``; in an LSTM 2 H numbers, h followed by c.
+        """
     @state.setter
     def state(self, value: ArrayLike) -> None: ...

@@ -113,7 +113,9 @@ def terms(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
             "load_state_dict(state)"
         )
     validation = training.validation
-    judged = validation and (validation.features, validation.labels, validation.offsets)
+    judged = validation and (
+        validation.features, validation.labels, validation.offsets, validation.weights
+    )  # fmt: skip
     described = describe(model)["architecture"] | {
         "optimizer": to_dict(model.optimizer, None),
         "batch_size": training.batch_size,
@@ -129,6 +131,9 @@ def terms(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
+        if array is None:
+            digest.update(b"none")
+            continue
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnn_rust import by_hand
 from rnn_rust.optim import (
-    SGD,
     CustomOptimizer,
     Optimizer,
     checked_optimizer,
+    engine_settings,
     rate_of,
 )
 from rnn_rust.schedules import Plateau, ReduceOnPlateau
@@ -21,7 +20,7 @@ from rnn_rust.schedules import Plateau, ReduceOnPlateau
 if TYPE_CHECKING:
     from rnn_rust import _core
     from rnn_rust.inputs import LabelledInputs
-    from rnn_rust.model import RNN
+    from rnn_rust.network import Network
 
 # Epochs whose rates are worked out ahead: many enough for a crossing to cost nothing beside them.
 _AHEAD = 1000
@@ -60,7 +59,8 @@ class Descent:
 
     def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
         self.optimizer = checked_optimizer(optimizer)
-        # An engine with all optimisers: core.set_optimizer(engine_settings(optimizer)).
+        if isinstance(optimizer, Optimizer):
+            core.set_optimizer(engine_settings(optimizer))
         self._core = core
         # An optimiser in Python has its own.
         rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
@@ -72,40 +72,32 @@ class Descent:
         return self._rate if isinstance(self._rate, Plateau) else None
 
     def train(
-        self, model: RNN, arrays: LabelledInputs, passage: Passage
+        self, model: Network, arrays: LabelledInputs, passage: Passage
     ) -> tuple[list[float], list[float], BaseException | None]:
         """Train; return losses and seconds of the finished epochs, and what ended the call early.
 
         There may be fewer epochs than asked for without an error: call again for the others.
         """
-        if not isinstance(self.optimizer, Optimizer):
-            return by_hand.train(model, self.optimizer, arrays, passage)
         first = model.epochs_trained
         ahead = range(first, first + min(passage.epochs, _AHEAD))
-        rates = [rate_of(self._rate, epoch) for epoch in ahead]
-        return self._cross(model, arrays, passage, rates)
-
-    def _cross(
-        self, model: RNN, arrays: LabelledInputs, passage: Passage, rates: list[float]
-    ) -> tuple[list[float], list[float], BaseException | None]:
-        # An engine that takes one rate for all epochs, and plain SGD alone. One with all optimisers
-        # gets "learning_rates": rates and "epochs": len(rates).
-        optimizer = self.optimizer
-        if type(optimizer) is not SGD or optimizer.momentum or optimizer.weight_decay:
-            raise NotImplementedError(f"the engine has no {optimizer!r} yet")
-        same = next((at for at, rate in enumerate(rates) if rate != rates[0]), len(rates))
+        settings = model.settings
         return self._core.train(
             *arrays,
             {
                 "begins": passage.begins,
-                "learning_rate": rates[0],
+                "learning_rates": [rate_of(self._rate, epoch) for epoch in ahead],
+                "clip_norm": settings["clip_norm"],
+                "clip_value": settings["clip_value"],
+                "bptt_steps": settings["bptt_steps"],
                 "batch_size": passage.batch_size,
                 "shuffle": passage.shuffle,
-                "seed": model._settings["seed"],
-                "first_epoch": model.epochs_trained,
-                "epochs": same,
+                "seed": settings["seed"],
+                "first_epoch": first,
+                "epochs": len(ahead),
                 "time_budget": passage.time_budget,
             },
+            custom=model.custom_loss,
+            optimizer=None if isinstance(self.optimizer, Optimizer) else self.optimizer,
         )
 
     # State, for checkpoints ------------------------------------------------------------------
@@ -131,12 +123,12 @@ class Descent:
 
     def _moments(self) -> dict[str, Any]:
         if isinstance(self.optimizer, Optimizer):
-            # An engine with moments: self._core.optimizer_state().
-            return {}
+            return self._core.optimizer_state()
         state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[attr-defined]
         return state
 
     def _load_moments(self, state: dict[str, Any]) -> None:
-        # An engine with moments: self._core.load_optimizer_state(state).
-        if not isinstance(self.optimizer, Optimizer):
+        if isinstance(self.optimizer, Optimizer):
+            self._core.load_optimizer_state(state)
+        else:
             self.optimizer.load_state_dict(state)  # type: ignore[attr-defined]

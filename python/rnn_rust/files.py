@@ -18,13 +18,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnn_rust.checks import finite, whole_number
 from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
+from rnn_rust.labels import class_count
+from rnn_rust.losses import CUSTOM
+from rnn_rust.losses import from_dict as loss_from_dict
+from rnn_rust.losses import to_dict as loss_to_dict
 from rnn_rust.optim import from_dict, to_dict
 
 if TYPE_CHECKING:
     from rnn_rust.inputs import FloatArray
-    from rnn_rust.model import RNN
+    from rnn_rust.network import Network
     from rnn_rust.optim import CustomOptimizer, Optimizer
 
 _log = logging.getLogger("rnn_rust")
@@ -35,14 +42,16 @@ _KEY = "rnn_rust"
 TRAINING = "training/"
 
 
-def save(model: RNN, path: str | os.PathLike[str]) -> None:
+def save(model: Network, path: str | os.PathLike[str]) -> None:
     """Carry out :meth:`rnn_rust.RNN.save`."""
     if (stored := from_dict(describe(model)["optimizer"])) != model.optimizer:
         _log.warning("A file cannot keep Python code: the optimizer in %s is %r", path, stored)
+    if model.loss_name == CUSTOM:
+        _log.warning("A file cannot keep Python code: the loss in %s is 'mse'", path)
     write(path, to_bytes(model))
 
 
-def load(path: str | os.PathLike[str]) -> RNN:
+def load(path: str | os.PathLike[str]) -> Network:
     """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote, or of a checkpoint.
 
     It predicts the same bits as the model that was saved.
@@ -88,7 +97,7 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         ) from error
 
 
-def to_bytes(model: RNN, training: tuple[Any, dict[str, FloatArray]] | None = None) -> bytes:
+def to_bytes(model: Network, training: tuple[Any, dict[str, FloatArray]] | None = None) -> bytes:
     """Return the contents of a model file.
 
     ``training`` makes it a checkpoint: JSON for the key ``"training"``, and further tensors, whose
@@ -100,6 +109,7 @@ def to_bytes(model: RNN, training: tuple[Any, dict[str, FloatArray]] | None = No
         "scaler": None if model.scaler is None else model.scaler.to_dict(),
         "feature_names": model.feature_names,
         "label_names": model.label_names,
+        "class_table": None if model.class_table is None else model.class_table.tolist(),
         "threshold": None if model.threshold is None else finite("threshold", model.threshold),
         "epochs_trained": model.epochs_trained,
     }
@@ -111,18 +121,22 @@ def to_bytes(model: RNN, training: tuple[Any, dict[str, FloatArray]] | None = No
     return to_safetensors(tensors, metadata={_KEY: text})
 
 
-def describe(model: RNN) -> dict[str, Any]:
+def describe(model: Network) -> dict[str, Any]:
     """Return what makes a model before it has seen data."""
     # A function for the learning rate may know no epoch beyond the last.
     last_epoch = max(model.epochs_trained - 1, 0)
+    settings = model.settings
+    if isinstance(settings["class_weight"], dict):
+        # The keys of a JSON object are strings: the weights in the order of the classes.
+        settings["class_weight"] = list(settings["class_weight"].values())
     return {
         "format_version": FORMAT_VERSION,
-        "architecture": {"cell": "RNN"} | model.settings,
+        "architecture": {"cell": model._cell} | settings | {"loss": loss_to_dict(settings["loss"])},
         "optimizer": to_dict(model.optimizer, last_epoch),
     }
 
 
-def from_bytes(data: bytes, optimizer: Optimizer | CustomOptimizer | None = None) -> RNN:
+def from_bytes(data: bytes, optimizer: Optimizer | CustomOptimizer | None = None) -> Network:
     """Return the model of the contents of a file; errors as :func:`load`.
 
     With ``optimizer`` in place of the one that the file describes.
@@ -170,29 +184,43 @@ def _description(data: bytes) -> dict[str, Any]:
     return description
 
 
-def _build(description: dict[str, Any], state: dict[str, Any]) -> RNN:
+def _build(description: dict[str, Any], state: dict[str, Any]) -> Network:
     from rnn_rust.data.scale import scaler_from_dict
-    from rnn_rust.model import RNN
+    from rnn_rust.models import MODELS
 
     settings = dict(description["architecture"])
-    if (cell := settings.pop("cell")) != "RNN":
+    if (cell := settings.pop("cell")) not in MODELS:
         raise ModelFileError(f"cell {cell!r} is not known")
+    if isinstance(weights := settings["class_weight"], list):
+        settings["class_weight"] = dict(enumerate(weights))
+    settings["loss"] = loss_from_dict(settings["loss"])
     scaler = description["scaler"]
-    model = RNN(
+    model = MODELS[cell](
         **settings,
         optimizer=from_dict(description["optimizer"]),
         scaler=None if scaler is None else scaler_from_dict(scaler),
     )
     model.load_state_dict(state)
-    sizes = [settings["input_size"], settings["output_size"]]
-    if model.scaler is not None and model.scaler.is_fitted and model.scaler.columns != tuple(sizes):
+    sizes = (settings["input_size"], model.label_columns)
+    if model.scaler is not None and model.scaler.is_fitted and model.scaler.columns != sizes:
         raise ModelFileError(f"the scaler has {model.scaler.columns} columns, the model {sizes}")
+    model.class_table = _class_table(description["class_table"], model)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
         setattr(model, name, _names(name, description[name], size))
     threshold = description["threshold"]
     model.threshold = None if threshold is None else finite("threshold", threshold)
     model.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return model
+
+
+def _class_table(rows: Any, model: Network) -> NDArray[np.float64] | None:
+    if rows is None:
+        return None
+    table = np.array(rows, dtype=np.float64)
+    classes = class_count(model.loss_name, model.settings["output_size"])
+    if table.shape != (model.label_columns, classes) or not (table >= 0).all():
+        raise ModelFileError("the weights of classes are not those of the model")
+    return table
 
 
 def _names(what: str, names: Any, size: int) -> tuple[str, ...] | None:

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.label_weights import class_weights, label_weights
+from rnn_rust.labels import check_classes, class_count, sequence_labels
 
 if TYPE_CHECKING:
-    from rnn_rust.model import RNN
+    from rnn_rust.network import Network
 
 FloatArray = NDArray[np.floating[Any]]
 Offsets = NDArray[np.int64]
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets]
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None]
 
 
-def inputs(model: RNN, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
+def inputs(model: Network, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
     """Return scaled features ``(N, I)`` of the model's dtype, and offsets ``(S + 1,)``.
 
     Raises
@@ -46,26 +48,68 @@ def inputs(model: RNN, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
     return _as_engine_array(model, features, "features"), offsets
 
 
-def labelled_inputs(model: RNN, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-    """Return what :func:`inputs` does, with scaled labels ``(N, L)`` in between.
+def labelled_inputs(model: Network, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
+    """Return what :func:`inputs` does, with scaled labels ``(N, C)`` in between, and their weights.
+
+    The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand in
+    the last row of each.
 
     Raises
     ------
     ShapeError, ParameterError
         As :func:`inputs`, likewise for label columns.
     DataError
-        There is no label; the message says that ``purpose`` needs some.
+        There is no label; the message says that ``purpose`` needs some. Or one is no class.
     """
     check_labelled(model, data, purpose)
     features, offsets = inputs(model, data)
-    labels = data.labels
-    if model.scaler is not None:
+    labels, weights = data.labels, data.weights
+    names = getattr(data, "label_names", None)
+    check_classes(labels, model.loss_name, model.settings["output_size"], names)
+    if model.readout != "each_step":
+        labels, weights = sequence_labels(labels, weights, offsets)
+    factors = label_weights(labels, weights, _class_table(model), names)
+    if factors is not None and model.custom_loss is not None:
+        raise ParameterError(
+            "weights have no effect on a loss in Python, which is not told of them; use a data "
+            "set without"
+        )
+    if model.scaler is not None and model.scaler.labels:
         with np.errstate(over="ignore"):
             labels = model.scaler.transform_labels(labels)
-    return features, _as_engine_array(model, labels, "labels"), offsets
+    labels = _as_engine_array(model, labels, "labels")
+    if factors is not None:
+        factors = _as_engine_array(model, factors, "weights")
+    return features, labels, offsets, factors
 
 
-def check_labelled(model: RNN, data: Dataset | Sequence, purpose: str) -> None:
+def learn_class_weights(model: Network, data: Dataset) -> None:
+    """Let balanced class weights follow from training data."""
+    labels, weights = data.labels, data.weights
+    names = getattr(data, "label_names", None)
+    check_classes(labels, model.loss_name, model.settings["output_size"], names)
+    if model.readout != "each_step":
+        labels, weights = sequence_labels(labels, weights, data.offsets)
+    classes = class_count(model.loss_name, model.settings["output_size"]) or 0
+    model.class_table = class_weights("balanced", labels, weights, classes, names)
+
+
+def _class_table(model: Network) -> NDArray[np.float64] | None:
+    """Return the weight of each class by label column, if there are any."""
+    class_weight = model.settings["class_weight"]
+    if class_weight != "balanced":
+        classes = class_count(model.loss_name, model.settings["output_size"]) or 0
+        empty = np.empty((0, model.label_columns))
+        return class_weights(class_weight, empty, None, classes)
+    if model.class_table is None:
+        raise ParameterError(
+            "class_weight='balanced' follows from the training data, and the model has seen none "
+            "yet; call fit() first, or give the weights as a dict"
+        )
+    return model.class_table
+
+
+def check_labelled(model: Network, data: Dataset | Sequence, purpose: str) -> None:
     """Check that the columns are the model's, and that there is a label; errors as above."""
     _check_kind(data, purpose)
     _check_columns(model, data, "feature", data.features.shape[1])
@@ -97,7 +141,7 @@ def _check_kind(data: object, purpose: str) -> None:
         )
 
 
-def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
+def _as_engine_array(model: Network, values: FloatArray, name: str) -> FloatArray:
     """Return C-contiguous values of the model's dtype."""
     dtype = model.settings["dtype"]
     with np.errstate(over="ignore"):
@@ -108,10 +152,11 @@ def _as_engine_array(model: RNN, values: FloatArray, name: str) -> FloatArray:
     return array
 
 
-def _check_columns(model: RNN, data: Dataset | Sequence, kind: str, got: int) -> None:
+def _check_columns(model: Network, data: Dataset | Sequence, kind: str, got: int) -> None:
     """Compare the number of columns, and the order of their names where both sides know it."""
-    size = {"feature": "input_size", "label": "output_size"}[kind]
-    expected = model.settings[size]
+    is_feature = kind == "feature"
+    size = "input_size" if is_feature else "output_size"
+    expected = model.settings[size] if is_feature else model.label_columns
     if got != expected:
         raise ShapeError(
             f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "

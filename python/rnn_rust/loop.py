@@ -21,12 +21,18 @@ from rnn_rust.checks import from_1, truth
 from rnn_rust.descent import Passage
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
-from rnn_rust.inputs import LabelledInputs, check_dataset, check_labelled, labelled_inputs
+from rnn_rust.inputs import (
+    LabelledInputs,
+    check_dataset,
+    check_labelled,
+    labelled_inputs,
+    learn_class_weights,
+)
 from rnn_rust.progress import Progress
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.model import RNN
+    from rnn_rust.network import Network
 
 _log = logging.getLogger("rnn_rust")
 
@@ -55,7 +61,7 @@ class Training:
         is no checkpoint.
     """
 
-    model: RNN
+    model: Network
     data: Dataset
     epochs: int
     batch_size: int
@@ -124,6 +130,8 @@ class Training:
         model = self.model
         if model.scaler is not None and not model.scaler.is_fitted:
             model.scaler.fit(self.data)
+        if model.settings["class_weight"] == "balanced" and model.class_table is None:
+            learn_class_weights(model, self.data)
         arrays = labelled_inputs(model, self.data, "training")
         model.feature_names, model.label_names = self.data.feature_names, self.data.label_names
         return arrays

@@ -16,7 +16,7 @@ from rnn_rust.loop import Training
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.evaluate import Evaluator, Result
-    from rnn_rust.model import RNN
+    from rnn_rust.network import Network
 
 _log = logging.getLogger("rnn_rust")
 
@@ -30,7 +30,7 @@ class Trained(NamedTuple):
 
 
 def fit(
-    model: RNN,
+    model: Network,
     train: Dataset,
     *,
     epochs: int,
@@ -78,7 +78,7 @@ def fit(
 
 
 def train(
-    model: RNN,
+    model: Network,
     dataset: Dataset,
     *,
     epochs: int,
@@ -90,7 +90,7 @@ def train(
     from rnn_rust.evaluate import default_evaluator
 
     check_dataset("training", dataset)
-    judge = default_evaluator(dataset) if evaluator is None else evaluator
+    judge = default_evaluator(dataset, loss=model.loss_name) if evaluator is None else evaluator
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
     check_labelled(model, parts[1], "the test part")
     training = Training(model, parts[0], epochs, batch_size=1, shuffle=True, progress=True)
@@ -125,7 +125,7 @@ def _is_due(epoch: int, every: int, epochs: int) -> bool:
 
 
 def _evaluate(
-    model: RNN, evaluator: Evaluator, parts: dict[str, Dataset]
+    model: Network, evaluator: Evaluator, parts: dict[str, Dataset]
 ) -> tuple[str, dict[str, float]]:
     """Return the name of the primary figure, and all figures under each part's prefix."""
     values: dict[str, float] = {}

@@ -9,7 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.inputs import FloatArray
-    from rnn_rust.model import RNN
+    from rnn_rust.models import RNN
 
 MEASUREMENTS = 4
 """Weather: the first features are measured (temperatures, rain, wind), the others derived."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.model import RNN
+    from rnn_rust.models import RNN
 
 _log = logging.getLogger("rnn_rust")
 

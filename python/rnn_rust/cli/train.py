@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.evaluate import Evaluator
-    from rnn_rust.model import RNN
+    from rnn_rust.models import RNN
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 

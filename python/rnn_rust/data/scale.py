@@ -226,25 +226,31 @@ def make_scaler(name: str, *, labels: bool = True) -> Scaler:
     return _SCALERS[name](labels=labels)
 
 
-def scaler_for(scaler: str | Scaler | None, output_activation: str) -> Scaler | None:
+def scaler_for(
+    scaler: str | Scaler | None, output_activation: str, *, classes: bool
+) -> Scaler | None:
     """Return the scaler of a model from its arguments, which that model alone will fit.
 
-    A name means scaled labels too, but for ``"standard"`` with an output activation, whose range
-    standardised labels would leave.
+    A name means scaled labels too, but for ``classes``, and for ``"standard"`` with an output
+    activation, whose range standardised labels would leave.
 
     Raises
     ------
     ParameterError
-        It is neither a known name nor a scaler.
+        It is neither a known name nor a scaler, or it scales labels that are classes.
     """
     if scaler is None:
         return None
     if isinstance(scaler, Scaler):
+        if classes and scaler.labels:
+            raise ParameterError(
+                "the labels are classes, which no scaler may change; give the scaler labels=False"
+            )
         return copy.copy(scaler)
     if not isinstance(scaler, str):
         raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
     bounded = output_activation != "identity"
-    return make_scaler(scaler, labels=not (bounded and scaler == "standard"))
+    return make_scaler(scaler, labels=not (classes or (bounded and scaler == "standard")))
 
 
 def scaler_from_dict(values: dict[str, Any]) -> Scaler:

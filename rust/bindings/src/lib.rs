@@ -6,6 +6,7 @@
 
 mod boundary;
 mod network;
+mod python;
 mod settings;
 mod stepper;
 

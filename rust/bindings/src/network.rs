@@ -3,15 +3,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust as core;
-use rnn_rust::{Config, Error, Init, Objective, Sequences, Tensor};
+use rnn_rust::{
+    Config, Descent, EpochRecord, Error, Layout, Method, Objective, Optimizer, Schedule, Sequences,
+};
 
-use crate::boundary::{exception, run};
-use crate::settings::{Dtype, Plan, Settings};
+use crate::boundary::{data_error, exception, run};
+use crate::python::{PythonLoss, PythonOptimizer, tensors};
+use crate::settings::{Dtype, Plan, Settings, method};
 use crate::stepper::{IntoStepper, Scaling, Stepper};
 
 /// An element type that both sides know.
@@ -50,10 +53,9 @@ impl Network {
     #[new]
     fn new(settings: Settings) -> PyResult<Self> {
         let build = || {
-            let (config, init, seed) = (settings.config()?, settings.init()?, settings.seed);
             let inner = match settings.dtype()? {
-                Dtype::F32 => Inner::F32(Cell::new(config, init, seed)?),
-                Dtype::F64 => Inner::F64(Cell::new(config, init, seed)?),
+                Dtype::F32 => Inner::F32(Cell::new(&settings)?),
+                Dtype::F64 => Inner::F64(Cell::new(&settings)?),
             };
             let threads = AtomicUsize::new(0);
             Ok(Self { inner, objective: settings.objective()?, threads })
@@ -83,7 +85,7 @@ impl Network {
         let [features, labels] = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
         with!(self, cell => {
             let stepper = run(py, None, |context| {
-                Ok(core::Stepper::new(&cell.read(), context.level()))
+                core::Stepper::new(&cell.read(), self.objective.loss, context.level())
             })?;
             Ok(IntoStepper::wrap(stepper, features, labels))
         })
@@ -92,8 +94,8 @@ impl Network {
     /// Every tensor by name, in the shape that users see.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, cell => {
-            let values = py.detach(|| Tensor::ALL.map(|tensor| cell.read().tensor(tensor)));
-            cell.tensors(py, values)
+            let network = py.detach(|| cell.read());
+            tensors(py, network.layout(), network.parameters())
         })
     }
 
@@ -102,100 +104,149 @@ impl Network {
         with!(self, cell => cell.load(py, state))
     }
 
-    /// Outputs `(N, L)`.
+    /// Chooses how gradients change weights, by name and numbers; what the last one kept is gone.
+    fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(method) = method(settings)? else {
+            return Err(data_error(format!("{settings} is no optimizer of the engine")));
+        };
+        with!(self, cell => py.detach(|| cell.set_method(method)).map_err(|error| exception(&error)))
+    }
+
+    /// What the optimiser keeps: its steps, and its moments tensor by tensor.
+    fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        with!(self, cell => {
+            let (network, descent) = py.detach(|| (cell.read(), cell.descent()));
+            let state = PyDict::new(py);
+            state.set_item("steps", descent.steps())?;
+            for (name, flat) in descent.moments() {
+                for (tensor, array) in tensors(py, network.layout(), flat)? {
+                    state.set_item(format!("{name}.{tensor}"), array)?;
+                }
+            }
+            Ok(state)
+        })
+    }
+
+    /// Goes on from what another one kept.
+    fn load_optimizer_state(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        with!(self, cell => cell.load_descent(py, state))
+    }
+
+    /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences.
     fn predict<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        with!(self, cell => cell.rows(py, (features, &offsets), self.threads(), core::Network::predict))
+        let loss = self.objective.loss;
+        with!(self, cell => {
+            let columns = cell.config.shape.output;
+            cell.rows(py, (features, &offsets), columns, self.threads(), |network, data, context| {
+                network.predict(data, loss, context)
+            })
+        })
     }
 
-    /// States `(N, H)`.
+    /// States of the last layer, `(N, D·H)`.
     fn hidden_states<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        with!(self, cell => cell.rows(py, (features, &offsets), self.threads(), core::Network::hidden_states))
-    }
-
-    /// The loss of the data as one batch.
-    fn loss(
-        &self,
-        py: Python<'_>,
-        features: &Bound<'_, PyAny>,
-        labels: &Bound<'_, PyAny>,
-        offsets: PyReadonlyArray1<'_, i64>,
-    ) -> PyResult<f64> {
         with!(self, cell => {
-            let arrays = Arrays::new(features, Some(labels), &offsets)?;
-            let data = cell.sequences(&arrays)?;
-            run(py, self.threads(), |context| cell.read().loss(&data, self.objective, context))
+            let columns = cell.config.directions() * cell.config.shape.hidden;
+            cell.rows(py, (features, &offsets), columns, self.threads(), core::Network::hidden_states)
         })
     }
 
-    /// The loss of the data as one batch, and the gradient of every tensor by name.
-    fn gradients<'py>(
+    /// The loss of the data as one batch, and the gradient of every tensor by name if it is asked
+    /// for. `custom` computes a loss in Python.
+    #[pyo3(signature = (features, labels, offsets, weights, *, gradients, dropout_seed, custom))]
+    #[allow(clippy::too_many_arguments)]
+    fn loss<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
-    ) -> PyResult<(f64, Bound<'py, PyDict>)> {
+        weights: Option<&Bound<'py, PyAny>>,
+        gradients: bool,
+        dropout_seed: Option<u64>,
+        custom: Option<Py<PyAny>>,
+    ) -> PyResult<(f64, Option<Bound<'py, PyDict>>)> {
         with!(self, cell => {
-            let arrays = Arrays::new(features, Some(labels), &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
             let data = cell.sequences(&arrays)?;
-            let (loss, gradients) = run(py, self.threads(), |context| {
-                let network = cell.read();
-                let (loss, flat) = network.gradient(&data, self.objective, context)?;
-                Ok((loss, Tensor::ALL.map(|tensor| network.layout().unpack(&flat, tensor))))
-            })?;
-            Ok((loss, cell.tensors(py, gradients)?))
+            let mut custom = custom.map(|object| cell.python_loss(object, &data));
+            let (network, objective) = (py.detach(|| cell.read()), self.objective);
+            let answer = run(py, self.threads(), |context| match &mut custom {
+                Some(custom) => {
+                    network.gradient_by(&data, custom, (gradients, dropout_seed), context)
+                }
+                None if gradients => network.gradient(&data, objective, dropout_seed, context),
+                None => {
+                    let loss = network.loss(&data, objective, dropout_seed, context)?;
+                    Ok((loss, Vec::new()))
+                }
+            });
+            if let Some(raised) = custom.and_then(|custom| custom.raised) {
+                return Err(raised);
+            }
+            let (loss, flat) = answer?;
+            let dict = gradients.then(|| tensors(py, network.layout(), &flat)).transpose()?;
+            Ok((loss, dict))
         })
     }
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
-    /// the call before its time or None.
+    /// the call before its time or None. `custom` computes a loss in Python, `optimizer` updates
+    /// there.
+    #[pyo3(signature = (features, labels, offsets, weights, plan, *, custom, optimizer))]
+    #[allow(clippy::too_many_arguments)]
     fn train<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
+        weights: Option<&Bound<'py, PyAny>>,
         plan: Plan,
+        custom: Option<Py<PyAny>>,
+        optimizer: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<f64>, Vec<f64>, Option<PyErr>)> {
-        let schedule = plan.schedule();
         with!(self, cell => {
-            let arrays = Arrays::new(features, Some(labels), &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
             let data = cell.sequences(&arrays)?;
-            let mut sgd = core::Sgd::new(plan.learning_rate).map_err(|error| exception(&error))?;
-            let mut records = Vec::new();
+            let mut custom = custom.map(|object| cell.python_loss(object, &data));
+            let (mut records, mut raised) = (Vec::new(), None);
+            let how = How { objective: self.objective, plan: &plan, optimizer: optimizer.as_ref() };
             let end = run(py, self.threads(), |context| {
-                let _alone = cell.alone();
-                let mut network = core::Network::clone(&cell.read());
-                if plan.begins {
-                    network.settle();
-                }
-                let objective = self.objective;
-                let end = network
-                    .train(&data, objective, &schedule, &mut sgd, &mut records, context);
-                cell.replace(network);
-                end
+                cell.train(&data, how, custom.as_mut(), (&mut records, &mut raised), context)
             });
             let losses = records.iter().map(|record| record.loss).collect();
             let seconds = records.iter().map(|record| record.seconds).collect();
-            Ok((losses, seconds, end.err()))
+            let raised = raised.or(custom.and_then(|custom| custom.raised));
+            Ok((losses, seconds, raised.or(end.err())))
         })
     }
+}
+
+/// How a call trains.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    objective: Objective,
+    plan: &'a Plan,
+    /// One that is written in Python.
+    optimizer: Option<&'a Py<PyAny>>,
 }
 
 /// The arrays of one data set, borrowed from Python for the length of a call.
 struct Arrays<'a, 'py, T: Scalar> {
     features: PyReadonlyArray2<'py, T>,
     labels: Option<PyReadonlyArray2<'py, T>>,
+    weights: Option<PyReadonlyArray2<'py, T>>,
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
 
@@ -203,10 +254,12 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
     fn new(
         features: &Bound<'py, PyAny>,
         labels: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
         offsets: &'a PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Self> {
         let labels = labels.map(|labels| labels.extract()).transpose()?;
-        Ok(Self { features: features.extract()?, labels, offsets })
+        let weights = weights.map(|weights| weights.extract()).transpose()?;
+        Ok(Self { features: features.extract()?, labels, weights, offsets })
     }
 }
 
@@ -218,14 +271,17 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
 struct Cell<T: Scalar> {
     config: Config,
     network: RwLock<Arc<core::Network<T>>>,
-    /// Held by the one who trains or loads.
-    training: Mutex<()>,
+    /// The optimiser at work; held by the one who trains or loads.
+    descent: Mutex<Descent<T>>,
 }
 
 impl<T: Scalar> Cell<T> {
-    fn new(config: Config, init: Init, seed: u64) -> Result<Self, Error> {
-        let network = RwLock::new(Arc::new(core::Network::new(config, init, seed)?));
-        Ok(Self { config, network, training: Mutex::new(()) })
+    fn new(settings: &Settings) -> Result<Self, Error> {
+        let config = settings.config()?;
+        let mut network = core::Network::new(config, settings.init()?, settings.seed)?;
+        network.add_to_forget_bias(settings.forget_bias);
+        let descent = Mutex::new(Descent::new(Method::SGD, network.layout().len())?);
+        Ok(Self { config, network: RwLock::new(Arc::new(network)), descent })
     }
 
     // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
@@ -239,32 +295,51 @@ impl<T: Scalar> Cell<T> {
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network);
     }
 
-    /// Keeps others from changing the network meanwhile.
-    fn alone(&self) -> MutexGuard<'_, ()> {
-        self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The optimiser; as long as it is held, nobody else changes the network.
+    fn alone(&self) -> MutexGuard<'_, Descent<T>> {
+        self.descent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn descent(&self) -> Descent<T> {
+        self.alone().clone()
+    }
+
+    fn set_method(&self, method: Method) -> Result<(), Error> {
+        *self.alone() = Descent::new(method, self.read().layout().len())?;
+        Ok(())
+    }
+
+    fn python_loss(&self, object: Py<PyAny>, data: &Sequences<'_, T>) -> PythonLoss {
+        let columns = (self.config.shape.output, data.label_columns());
+        PythonLoss { object, columns, raised: None }
     }
 
     fn sequences<'a>(&self, arrays: &'a Arrays<'_, '_, T>) -> PyResult<Sequences<'a, T>> {
         let columns = arrays.features.shape()[1];
-        let outputs = match &arrays.labels {
-            Some(labels) => labels.shape()[1],
-            None => self.config.shape.output,
-        };
+        let label_columns = arrays.labels.as_ref().map_or(1, |labels| labels.shape()[1]);
         let labels = arrays.labels.as_ref().map(|labels| labels.as_slice()).transpose()?;
-        Sequences::new(
+        let data = Sequences::new(
             arrays.features.as_slice()?,
             labels.unwrap_or_default(),
             arrays.offsets.as_slice()?,
-            (columns, outputs),
-        )
-        .map_err(|error| exception(&error))
+            (columns, label_columns),
+        );
+        let weighted = match &arrays.weights {
+            None => data,
+            Some(weights) => {
+                let weights = weights.as_slice()?;
+                data.and_then(|data| data.with_weights(weights))
+            }
+        };
+        weighted.map_err(|error| exception(&error))
     }
 
-    /// One row of results per row of `features`.
+    /// Rows of results.
     fn rows<'py>(
         &self,
         py: Python<'py>,
         (features, offsets): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>),
+        columns: usize,
         threads: Option<usize>,
         compute: impl Fn(
             &core::Network<T>,
@@ -274,36 +349,51 @@ impl<T: Scalar> Cell<T> {
         + Send
         + Sync,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let arrays = Arrays::new(features, None, offsets)?;
+        let arrays = Arrays::new(features, None, None, offsets)?;
         let data = self.sequences(&arrays)?;
-        let rows = data.rows();
         let flat = run(py, threads, |context| compute(&self.read(), &data, context))?;
-        let columns = flat.len() / rows.max(1);
+        let rows = flat.len() / columns;
         let array: Bound<'py, PyArray2<T>> =
             PyArray1::from_vec(py, flat).reshape([rows, columns])?;
         Ok(array.into_any())
     }
 
-    /// A dict with an array for every tensor, from values in the order of [`Tensor::ALL`].
-    fn tensors<'py>(&self, py: Python<'py>, values: [Vec<T>; 5]) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        for (tensor, values) in Tensor::ALL.into_iter().zip(values) {
-            let flat = PyArray1::from_vec(py, values);
-            let array: Bound<'py, PyArrayDyn<T>> =
-                flat.reshape(tensor.dimensions(self.config.shape))?;
-            dict.set_item(tensor.name(), array)?;
+    fn train(
+        &self,
+        data: &Sequences<'_, T>,
+        how: How<'_>,
+        custom: Option<&mut PythonLoss>,
+        (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
+        context: &mut core::Context<'_>,
+    ) -> Result<(), Error> {
+        let mut descent = self.alone();
+        let mut network = core::Network::clone(&self.read());
+        if how.plan.begins {
+            network.settle();
+            descent.settle();
         }
-        Ok(dict)
+        let (schedule, layout) = (how.plan.schedule(), network.layout().clone());
+        let end = match how.optimizer {
+            None => {
+                let target = (&mut network, &mut *descent as &mut dyn Optimizer<T>);
+                train(target, data, (how.objective, &schedule), custom, records, context)
+            }
+            Some(object) => {
+                let mut optimizer = PythonOptimizer { object, layout: &layout, raised: None };
+                let target = (&mut network, &mut optimizer as &mut dyn Optimizer<T>);
+                let end =
+                    train(target, data, (how.objective, &schedule), custom, records, context);
+                *raised = optimizer.raised;
+                end
+            }
+        };
+        self.replace(network);
+        end
     }
 
     fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        let mut given = Vec::new();
-        for tensor in Tensor::ALL {
-            if let Some(value) = state.get_item(tensor.name())? {
-                let array: PyReadonlyArrayDyn<'_, T> = value.extract()?;
-                given.push((tensor, array.as_slice()?.to_vec()));
-            }
-        }
+        let layout = py.detach(|| self.read()).layout().clone();
+        let given = given::<T>(&layout, "", state)?;
         py.detach(|| {
             let _alone = self.alone();
             let mut changed = core::Network::clone(&self.read());
@@ -314,5 +404,57 @@ impl<T: Scalar> Cell<T> {
             Ok(())
         })
         .map_err(|error: Error| exception(&error))
+    }
+
+    fn load_descent(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        let layout = py.detach(|| self.read()).layout().clone();
+        let steps: u64 = state.as_any().get_item("steps")?.extract()?;
+        let names: Vec<&'static str> =
+            py.detach(|| self.descent()).moments().iter().map(|(name, _)| *name).collect();
+        let mut moments = Vec::new();
+        for name in names {
+            let mut flat = vec![T::ZERO; layout.len()];
+            for (tensor, values) in given::<T>(&layout, &format!("{name}."), state)? {
+                layout.pack(&mut flat, tensor, &values).map_err(|error| exception(&error))?;
+            }
+            moments.push((name, flat));
+        }
+        py.detach(|| {
+            let moments: Vec<(&str, &[T])> =
+                moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
+            self.alone().restore(steps, &moments)
+        })
+        .map_err(|error| exception(&error))
+    }
+}
+
+/// The tensors that a dict has, by number.
+fn given<T: Scalar>(
+    layout: &Layout,
+    prefix: &str,
+    state: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(usize, Vec<T>)>> {
+    let mut given = Vec::new();
+    for (number, tensor) in layout.tensors().iter().enumerate() {
+        if let Some(value) = state.get_item(format!("{prefix}{}", tensor.name()))? {
+            let array: PyReadonlyArrayDyn<'_, T> = value.extract()?;
+            given.push((number, array.as_slice()?.to_vec()));
+        }
+    }
+    Ok(given)
+}
+
+/// Trains by a loss of the engine, or by one in Python.
+fn train<T: Scalar>(
+    (network, optimizer): (&mut core::Network<T>, &mut dyn Optimizer<T>),
+    data: &Sequences<'_, T>,
+    (objective, schedule): (Objective, &Schedule<'_>),
+    custom: Option<&mut PythonLoss>,
+    records: &mut Vec<EpochRecord>,
+    context: &mut core::Context<'_>,
+) -> Result<(), Error> {
+    match custom {
+        None => network.train(data, objective, schedule, optimizer, records, context),
+        Some(custom) => network.train_by(data, custom, schedule, optimizer, records, context),
     }
 }

@@ -1,22 +1,33 @@
 //! Arguments that come as dicts, by name.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use rnn_rust::{
-    Activation, Config, Error, Init, Loss, Objective, Reduction, Result, Schedule, Shape,
+    Activation, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout, Reduction,
+    Result, Schedule, Shape,
 };
 
 /// What a new network is made of.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Settings {
+    cell: String,
     input_size: usize,
     hidden_size: usize,
     output_size: usize,
+    num_layers: usize,
+    bidirectional: bool,
+    dropout: f64,
+    recurrent_dropout: f64,
+    readout: String,
     activation: String,
+    reset_after: bool,
+    pub(crate) forget_bias: f64,
     output_activation: String,
     loss: String,
+    loss_parameters: BTreeMap<String, f64>,
     reduction: String,
     dtype: String,
     init: String,
@@ -31,14 +42,28 @@ pub(crate) enum Dtype {
 
 impl Settings {
     pub(crate) fn config(&self) -> Result<Config> {
+        let shape = Shape {
+            input: self.input_size,
+            hidden: self.hidden_size,
+            output: self.output_size,
+        };
+        let cell = match self.cell.as_str() {
+            "RNN" => Cell::Elman(Activation::from_name("activation", &self.activation)?),
+            "GRU" => Cell::Gru { reset_after: self.reset_after },
+            "LSTM" => Cell::Lstm,
+            other => {
+                let (what, expected) = ("cell", "one of RNN, GRU, LSTM");
+                return Err(Error::Parameter { what, expected, got: format!("{other:?}") });
+            }
+        };
         Ok(Config {
-            shape: Shape {
-                input: self.input_size,
-                hidden: self.hidden_size,
-                output: self.output_size,
-            },
-            activation: Activation::from_name("activation", &self.activation)?,
+            layers: self.num_layers,
+            bidirectional: self.bidirectional,
+            readout: Readout::from_name(&self.readout)?,
             output_activation: Activation::from_name("output_activation", &self.output_activation)?,
+            dropout: self.dropout,
+            recurrent_dropout: self.recurrent_dropout,
+            ..Config::new(shape, cell)
         })
     }
 
@@ -47,10 +72,14 @@ impl Settings {
     }
 
     pub(crate) fn objective(&self) -> Result<Objective> {
-        Ok(Objective {
-            loss: Loss::from_name(&self.loss)?,
-            reduction: Reduction::from_name(&self.reduction)?,
-        })
+        let parameters: Vec<(&str, f64)> =
+            self.loss_parameters.iter().map(|(name, &value)| (name.as_str(), value)).collect();
+        // A loss computed in Python hands its derivative in.
+        let loss = match self.loss.as_str() {
+            "custom" => Loss::Given,
+            name => Loss::from_name(name, &parameters)?,
+        };
+        Ok(Objective { loss, reduction: Reduction::from_name(&self.reduction)? })
     }
 
     pub(crate) fn dtype(&self) -> Result<Dtype> {
@@ -70,9 +99,12 @@ impl Settings {
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Plan {
-    pub(crate) learning_rate: f64,
     /// Whether this is the first of the calls that make up one training.
     pub(crate) begins: bool,
+    learning_rates: Vec<f64>,
+    clip_norm: Option<f64>,
+    clip_value: Option<f64>,
+    bptt_steps: Option<usize>,
     batch_size: usize,
     shuffle: bool,
     seed: u64,
@@ -82,7 +114,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn schedule(&self) -> Schedule {
+    pub(crate) fn schedule(&self) -> Schedule<'_> {
         let seconds = |s| Duration::try_from_secs_f64(s).unwrap_or_default();
         Schedule {
             batch_size: self.batch_size,
@@ -90,7 +122,49 @@ impl Plan {
             seed: self.seed,
             first_epoch: self.first_epoch,
             epochs: self.epochs,
+            learning_rates: &self.learning_rates,
+            clip: Clip { norm: self.clip_norm, value: self.clip_value },
+            bptt_steps: self.bptt_steps,
             time_budget: self.time_budget.map(seconds),
         }
     }
 }
+
+/// An optimiser of the engine, by the lower-case name of its class, with all of its numbers.
+pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Option<Method>> {
+    let number = |name: &str| settings.get_item(name)?.extract::<f64>();
+    let truth = |name: &str| settings.get_item(name)?.extract::<bool>();
+    let weight_decay = number("weight_decay")?;
+    let name: String = settings.get_item("method")?.extract()?;
+    Ok(Some(match name.as_str() {
+        "sgd" => Method::Sgd {
+            momentum: number("momentum")?,
+            nesterov: truth("nesterov")?,
+            weight_decay,
+        },
+        "rmsprop" => Method::RmsProp {
+            alpha: number("alpha")?,
+            eps: number("eps")?,
+            weight_decay,
+            momentum: number("momentum")?,
+            centered: truth("centered")?,
+        },
+        "adagrad" => Method::Adagrad {
+            lr_decay: number("lr_decay")?,
+            weight_decay,
+            initial_accumulator_value: number("initial_accumulator_value")?,
+            eps: number("eps")?,
+        },
+        "adam" | "adamw" => {
+            let (beta1, beta2): (f64, f64) = settings.get_item("betas")?.extract()?;
+            let eps = number("eps")?;
+            if name == "adam" {
+                Method::Adam { beta1, beta2, eps, weight_decay }
+            } else {
+                Method::AdamW { beta1, beta2, eps, weight_decay }
+            }
+        }
+        _ => return Ok(None),
+    }))
+}
+

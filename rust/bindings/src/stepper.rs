@@ -1,6 +1,6 @@
 //! The class `Stepper`: a network that reads one sequence step by step.
 
-use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray1};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyReadwriteArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rnn_rust as core;
@@ -141,10 +141,17 @@ impl Stepper {
         with!(self, scaled => scaled.stepper.reset());
     }
 
-    /// The state ``(H,)`` after the last step.
+    /// The state after the last step: ``(H,)``, of several layers ``(layers, H)``; an LSTM's rows
+    /// are h followed by c.
     #[getter]
-    fn state<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyAny> {
-        with!(self, scaled => PyArray1::from_slice(py, scaled.stepper.state()).into_any())
+    fn state<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        with!(self, scaled => {
+            let flat = PyArray1::from_vec(py, scaled.stepper.state());
+            match scaled.stepper.state_shape() {
+                (1, _) => Ok(flat.into_any()),
+                (layers, row) => Ok(flat.reshape([layers, row])?.into_any()),
+            }
+        })
     }
 
     #[setter]
@@ -169,7 +176,7 @@ fn writable<'py, T: Scalar>(
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {
     let numpy = state.py().import("numpy")?;
     let array = numpy.call_method1("ascontiguousarray", (state, "float64"))?;
-    let array: PyReadonlyArray1<'_, f64> = array.extract()?;
+    let array: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
     let state: Vec<T> = array.as_slice()?.iter().map(|&h| T::from_f64(h)).collect();
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {
         return Err(data_error(format!("state {i} is not finite in the model's type")));

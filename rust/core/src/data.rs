@@ -110,6 +110,14 @@ impl<'a, T> Sequences<'a, T> {
         !self.weights.is_empty()
     }
 
+    pub(crate) fn offset(&self, s: usize) -> i64 {
+        self.offsets[s]
+    }
+
+    pub(crate) fn all_features(&self) -> &'a [T] {
+        self.features
+    }
+
     /// The rows of sequence `s`.
     pub fn range(&self, s: usize) -> std::ops::Range<usize> {
         self.offsets[s] as usize..self.offsets[s + 1] as usize

@@ -7,7 +7,7 @@ use crate::cell::Cell;
 use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Shape, Transposed};
+use crate::layout::{Layout, Role, Shape, Transposed};
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::Level;
@@ -136,6 +136,27 @@ impl<T: Real> Network<T> {
             layout.pack(&mut parameters, number, &values)?;
         }
         Ok(Self { config, layout, previous: parameters.clone(), parameters })
+    }
+
+    /// Adds to the bias of every forget gate, so that an LSTM begins by remembering (Gers,
+    /// Schmidhuber and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Other cells
+    /// have none and stay as they are.
+    pub fn add_to_forget_bias(&mut self, value: f64) {
+        if self.config.cell != Cell::Lstm {
+            return;
+        }
+        let hidden = self.config.shape.hidden;
+        for number in 0..self.layout.tensors().len() {
+            if self.layout.tensors()[number].role() == Role::Bias {
+                let mut bias = self.tensor(number);
+                for b in &mut bias[hidden..2 * hidden] {
+                    *b += T::from_f64(value);
+                }
+                let packed = self.layout.pack(&mut self.parameters, number, &bias);
+                debug_assert!(packed.is_ok(), "a tensor keeps its size");
+            }
+        }
+        self.settle();
     }
 
     /// Sizes and nonlinearities.

@@ -37,6 +37,11 @@ impl Masks {
         Self { key: Rng::new(seed, Purpose::Dropout, epoch as u64).next_u64() }
     }
 
+    /// Those of one of several batches, each of which counts its sequences from 0.
+    pub(crate) fn of_batch(self, number: usize) -> Self {
+        Self { key: mix(self.key ^ number as u64) }
+    }
+
     /// Sets the factors at one site of every step of some pieces, each in its lane. `rows` are rows
     /// of `columns`, one for each step.
     pub(crate) fn fill<P: Packing, V: Lanes>(

@@ -118,6 +118,11 @@ impl<T: Real> Descent<T> {
         }
     }
 
+    /// Keeps the moments as they are: no later failure takes back a step made before.
+    pub fn settle(&mut self) {
+        self.can_undo = false;
+    }
+
     /// Moves the parameters by a rule of M moments, those in `previous`.
     fn update<const M: usize>(
         &mut self,

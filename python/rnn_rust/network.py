@@ -1,19 +1,22 @@
-"""The network as its users see it: arguments, data in original units, files."""
+"""Networks as their users see them: arguments, data in original units, files."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
-from rnn_rust.checks import dtype_name, seed_number, whole_number
+from rnn_rust.checks import whole_number
 from rnn_rust.data.scale import Scaler, scaler_for
 from rnn_rust.descent import Descent, Passage
 from rnn_rust.inputs import FloatArray, inputs, labelled_inputs
+from rnn_rust.labels import class_count
+from rnn_rust.losses import CUSTOM, Loss
 from rnn_rust.optim import SGD
+from rnn_rust.settings import checked, engine_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,46 +24,76 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.evaluate import Evaluator
     from rnn_rust.history import History, Record
+    from rnn_rust.label_weights import ClassWeight
     from rnn_rust.optim import CustomOptimizer, Optimizer
+    from rnn_rust.summary import Summary
     from rnn_rust.training import Trained
 
 
-class RNN:
-    """A vanilla recurrent network (Elman, 1990) with an output at every time step.
+class Network:
+    """What :class:`rnn_rust.RNN`, :class:`rnn_rust.GRU` and :class:`rnn_rust.LSTM` have in common.
 
-    ``h_t = activation(W_ih x_t + W_hh h_{t-1} + b)`` with ``h_0 = 0``, and
-    ``y_t = output_activation(W_hy h_t + b_y)``.
+    Layers of recurrent cells, the first of which reads the features and each further one the
+    states of the layer below; and a linear head on what ``readout`` makes of the last layer's
+    states s: ``y_t = output_activation(W_hy s_t + b_y)``. All states are 0 before a sequence.
 
     Parameters
     ----------
     input_size, hidden_size, output_size
-        Features I, hidden units H and outputs L per time step; each at least 1.
-    activation
-        Of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"`` or ``"identity"``.
+        Features I, hidden units H of a layer and direction, and outputs L; each at least 1.
+    num_layers
+        Layers, one on the other.
+    bidirectional
+        Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); a
+        state then is both directions' side by side, as in PyTorch.
+    dropout
+        Probability of dropping a number between two layers in training (Srivastava et al., 2014).
+    recurrent_dropout
+        Probability of dropping a unit's state on its way to the next step in training; one mask for
+        a whole sequence (Gal and Ghahramani, 2016). Both follow from the seed.
+    readout
+        ``"each_step"``: an output for every row. ``"last"``: one for every sequence, from its final
+        state (of both directions). ``"mean"``: one for every sequence, from the mean of its states.
+        The label of a sequence is its last labelled row.
     output_activation
-        Of the output, one of the same.
+        Of the outputs: as a cell's, by default ``"identity"``. Implied by some losses.
     loss
-        ``"mse"``, the squared error.
+        ``"mse"``, ``"mae"``, ``"huber"``, ``"quantile"``, ``"binary_cross_entropy"``,
+        ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
     optimizer
         How a gradient changes the weights: ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or
         ``AdamW``, or an object of your own (:class:`rnn_rust.optim.CustomOptimizer`).
+    clip_norm, clip_value
+        Limits of the gradient before an update: of its norm over all weights, and of each number.
+        With both, numbers are limited first.
+    bptt_steps
+        Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
+        windows of so many steps, each with an update of its own. States are carried from one to the
+        next, derivatives are not; memory is that of one window.
+    class_weight
+        ``"balanced"`` or a dict with a weight for each class, for the losses of classes.
+    pos_weight
+        How many times a positive label counts, for ``"binary_cross_entropy"`` and ``"focal"``; as
+        in PyTorch the mean is still over the number of labels.
     init
         ``"pytorch"``: all U(−1/√H, 1/√H). ``"glorot_uniform"``: weights
-        U(±√(6 / (fan in + fan out))), biases 0. ``"orthogonal"``: the same with an orthogonal
-        ``weight_hh_l0``. ``"uniform"``: all U(−1, 1).
+        U(±√(6 / (fan in + fan out))), biases 0. ``"orthogonal"``: the same with orthogonal
+        recurrent weights. ``"uniform"``: all U(−1, 1).
     reduction
-        ``"mean"``: the loss of a batch is the mean over its labels. ``"sum"``: the sum over the
-        steps of a sequence, mean over outputs and over the batch's sequences.
+        ``"mean"``: the loss of a batch is the mean over its labels, weighted if they have weights.
+        ``"sum"``: the sum over the steps of a sequence, mean over outputs and over the batch's
+        sequences.
     dtype
         ``"float32"`` or ``"float64"``: of weights and arithmetic.
     seed
-        Of the initial weights and of the order of sequences in ``fit``; the same seed gives the
-        same bits.
+        Of the initial weights, of the order of sequences in ``fit`` and of dropout; the same seed
+        gives the same bits.
     scaler
         ``"minmax"`` or ``"standard"``: fitted on the training part in the first ``fit``, kept in
         the model and its file. Features are scaled on the way in, predictions come back in
-        original units. Labels are scaled too, but for ``"standard"`` with an output activation,
-        whose range standardised labels would leave. A fitted scaler is taken as it is.
+        original units. Labels are scaled too, but for classes, and for ``"standard"`` with an
+        output activation, whose range standardised labels would leave. A fitted scaler is taken as
+        it is.
     n_threads
         How many threads a call may use; every number gives the same bits. By default what the
         environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
@@ -69,16 +102,10 @@ class RNN:
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values.
-
-    Examples
-    --------
-    >>> model = RNN(input_size=3, hidden_size=5, output_size=1, seed=1)
-    >>> model
-    RNN(3, 5, 1, activation='tanh', output_activation='identity', loss='mse', dtype='float32')
-    >>> {name: array.shape for name, array in model.state_dict().items()}  # doctest: +ELLIPSIS
-    {'weight_ih_l0': (5, 3), 'weight_hh_l0': (5, 5), 'bias_l0': (5,), 'head.weight': (1, 5), ...}
+        An argument is outside its allowed values, or has no effect beside the others.
     """
+
+    _cell: ClassVar[str]
 
     def __init__(
         self,
@@ -86,49 +113,81 @@ class RNN:
         hidden_size: int,
         output_size: int,
         *,
-        activation: str = "tanh",
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        readout: str = "each_step",
         output_activation: str = "identity",
-        loss: str = "mse",
+        loss: Loss = "mse",
         optimizer: Optimizer | CustomOptimizer = SGD(0.01),  # noqa: B008 (it is frozen)
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        bptt_steps: int | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: float | None = None,
         init: str = "pytorch",
         reduction: str = "mean",
         dtype: str | type | np.dtype[Any] = "float32",
         seed: int = 0,
         scaler: str | Scaler | None = None,
         n_threads: int | None = None,
+        **of_cell: Any,
     ) -> None:
-        self._settings: _core.Settings = {
-            "input_size": whole_number("input_size", input_size, least=1),
-            "hidden_size": whole_number("hidden_size", hidden_size, least=1),
-            "output_size": whole_number("output_size", output_size, least=1),
-            "activation": str(activation),
-            "output_activation": str(output_activation),
-            "loss": str(loss),
-            "reduction": str(reduction),
-            "dtype": dtype_name(dtype),
-            "init": str(init),
-            "seed": seed_number(seed),
-        }
-        self._core = _core.Network(self._settings)
+        self._settings = checked({
+            "input_size": input_size, "hidden_size": hidden_size, "output_size": output_size,
+            **of_cell,
+            "num_layers": num_layers, "bidirectional": bidirectional, "dropout": dropout,
+            "recurrent_dropout": recurrent_dropout, "readout": readout,
+            "output_activation": output_activation, "loss": loss, "clip_norm": clip_norm,
+            "clip_value": clip_value, "bptt_steps": bptt_steps, "class_weight": class_weight,
+            "pos_weight": pos_weight, "init": init, "reduction": reduction, "dtype": dtype,
+            "seed": seed,
+        })  # fmt: skip
+        engine = engine_settings(self._cell, self._settings)
+        self._core = _core.Network(engine)
+        self.loss_name: str = engine["loss"]
         self.n_threads = n_threads
         self.optimizer = optimizer
-        self.scaler = scaler_for(scaler, output_activation)
+        self.scaler = scaler_for(
+            scaler, output_activation, classes=class_count(self.loss_name, 2) is not None
+        )
+        self.class_table: FloatArray | None = None
         self.feature_names: tuple[str, ...] | None = None
         self.label_names: tuple[str, ...] | None = None
         self.threshold: float | None = None
         self.epochs_trained = 0
 
     def __repr__(self) -> str:
-        """Return the call that makes such a model."""
+        """Return the call that makes such a model, with what is not by default."""
         s = self._settings
-        shown = ("activation", "output_activation", "loss", "dtype")
-        options = ", ".join(f"{name}={s[name]!r}" for name in shown)  # type: ignore[literal-required]
-        return f"RNN({s['input_size']}, {s['hidden_size']}, {s['output_size']}, {options})"
+        shown = [name for name in s if name in _ALWAYS_SHOWN or s[name] != _DEFAULTS.get(name, s[name])]
+        options = ", ".join(f"{name}={s[name]!r}" for name in shown)
+        sizes = f"{s['input_size']}, {s['hidden_size']}, {s['output_size']}"
+        return f"{type(self).__name__}({sizes}, {options})"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Sizes, activations, loss, reduction, dtype, init and seed, as given."""
+        """The arguments but for optimizer, scaler and n_threads, as given."""
         return dict(self._settings)
+
+    @property
+    def readout(self) -> str:
+        """Whether there is an output for ``"each_step"``, or of each sequence's ``"last"`` or
+        ``"mean"`` state.
+        """
+        return str(self._settings["readout"])
+
+    @property
+    def label_columns(self) -> int:
+        """The number of label columns C: one for class numbers, else one for each output."""
+        return 1 if self.loss_name == "cross_entropy" else int(self._settings["output_size"])
+
+    def summary(self) -> Summary:
+        """Return the layers with their shapes, parameters and bytes; it prints as a table."""
+        from rnn_rust.summary import Summary
+
+        return Summary.of(self)
 
     @property
     def n_threads(self) -> int | None:
@@ -159,8 +218,10 @@ class RNN:
     def state_dict(self) -> dict[str, FloatArray]:
         """Return a copy of every weight under PyTorch's names.
 
-        ``weight_ih_l0 (H, I)``, ``weight_hh_l0 (H, H)``, ``bias_l0 (H,)``, ``head.weight (L, H)``
-        and ``head.bias (L,)``.
+        With G gates (1; GRU r z n; LSTM i f g o) and D directions: ``weight_ih_l{k} (G·H, I)`` (of
+        further layers ``(G·H, D·H)``), ``weight_hh_l{k} (G·H, H)``, ``bias_l{k} (G·H,)``, for the
+        GRU ``bias_hn_l{k} (H,)``; all with ``_reverse`` for the other direction; and
+        ``head.weight (L, D·H)``, ``head.bias (L,)``.
         """
         return self._core.state_dict()
 
@@ -168,7 +229,8 @@ class RNN:
         """Replace every weight by those of ``state``; none if one does not fit.
 
         PyTorch's pair ``bias_ih_l0`` and ``bias_hh_l0`` is accepted in place of ``bias_l0``, which
-        is their sum. Arrays are converted to the model's dtype.
+        is their sum (of a GRU, the candidate's part of ``bias_hh_l0`` is ``bias_hn_l0``), and so on
+        for further layers. Arrays are converted to the model's dtype.
 
         Raises
         ------
@@ -187,8 +249,10 @@ class RNN:
     def predict(self, data: Dataset | Sequence) -> FloatArray:
         """Return the outputs of every row: ``(N, L)`` of a data set, ``(T, L)`` of a sequence.
 
-        In original units where the model has a scaler, and of the model's dtype. Thread-safe:
-        several threads may predict at once.
+        With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
+        Probabilities if the loss is one of classes, else in original units where the model has a
+        scaler; of the model's dtype. Nothing is dropped. Thread-safe: several threads may predict
+        at once.
 
         Raises
         ------
@@ -196,10 +260,12 @@ class RNN:
             The data has another number of feature columns, or the same in another order.
         """
         outputs = self._core.predict(*inputs(self, data))
-        return outputs if self.scaler is None else self.scaler.inverse_transform_labels(outputs)
+        if self.scaler is None or not self.scaler.labels:
+            return outputs
+        return self.scaler.inverse_transform_labels(outputs)
 
     def hidden_states(self, data: Dataset | Sequence) -> FloatArray:
-        """Return the states ``h_t`` of every row, ``(N, H)``.
+        """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
 
         Raises
         ------
@@ -214,11 +280,13 @@ class RNN:
         Raises
         ------
         ParameterError
-            The model's scaler is not fitted yet.
+            The model's scaler is not fitted yet, or the model cannot answer before a sequence has
+            ended: ``bidirectional``, or readout ``"mean"``.
 
         Examples
         --------
-        >>> stepper = RNN(3, 5, 1).stepper()
+        >>> import rnn_rust as rnn
+        >>> stepper = rnn.RNN(3, 5, 1).stepper()
         >>> outputs = [stepper.step(features) for features in np.eye(3)]
         >>> stepper.state.shape
         (5,)
@@ -226,10 +294,13 @@ class RNN:
         """
         if self.scaler is None:
             return self._core.stepper(([], []), ([], []))
-        return self._core.stepper(*self.scaler.shifts_and_scales())
+        features, labels = self.scaler.shifts_and_scales()
+        return self._core.stepper(features, labels if self.scaler.labels else ([], []))
 
-    def loss(self, data: Dataset | Sequence) -> float:
+    def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.
+
+        With a ``dropout_seed`` numbers are dropped as in training, which ones follows from it.
 
         Raises
         ------
@@ -238,20 +309,43 @@ class RNN:
         DataError
             There is no label.
         """
-        return self._core.loss(*labelled_inputs(self, data, "the loss"))
+        return self._loss(data, "the loss", gradients=False, dropout_seed=dropout_seed)[0]
 
-    def gradients(self, data: Dataset | Sequence) -> tuple[float, dict[str, FloatArray]]:
+    def gradients(
+        self, data: Dataset | Sequence, *, dropout_seed: int | None = None
+    ) -> tuple[float, dict[str, FloatArray]]:
         """Return the loss of the data taken as one batch and its gradient.
 
         The gradient has the names and shapes of :meth:`state_dict`: full backpropagation through
-        time (Werbos, 1990).
+        time (Werbos, 1990). ``dropout_seed`` as in :meth:`loss`.
 
         Raises
         ------
         ShapeError, DataError
             As :meth:`loss`.
         """
-        return self._core.gradients(*labelled_inputs(self, data, "a gradient"))
+        loss, gradients = self._loss(data, "a gradient", gradients=True, dropout_seed=dropout_seed)
+        return loss, gradients or {}
+
+    def _loss(
+        self,
+        data: Dataset | Sequence,
+        purpose: str,
+        *,
+        gradients: bool,
+        dropout_seed: int | None,
+    ) -> tuple[float, dict[str, FloatArray] | None]:
+        if dropout_seed is not None:
+            dropout_seed = whole_number("dropout_seed", dropout_seed, least=0)
+        return self._core.loss(
+            *labelled_inputs(self, data, purpose),
+            gradients=gradients, dropout_seed=dropout_seed, custom=self.custom_loss,
+        )  # fmt: skip
+
+    @property
+    def custom_loss(self) -> object | None:
+        """The loss if it is computed in Python."""
+        return self._settings["loss"] if self.loss_name == CUSTOM else None
 
     def update(self, data: Dataset | Sequence) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
@@ -364,8 +458,8 @@ class RNN:
         eval_every
             Epochs between two lines of the log.
         evaluator
-            By default a BinaryClassificationEvaluator if every label is 0 or 1, else a
-            RegressionEvaluator.
+            By default a BinaryClassificationEvaluator if every label is 0 or 1, a
+            ClassificationEvaluator for loss ``"cross_entropy"``, else a RegressionEvaluator.
 
         Returns
         -------
@@ -408,3 +502,8 @@ class RNN:
         from rnn_rust.files import from_bytes, to_bytes
 
         return from_bytes, (to_bytes(self), self.optimizer)
+
+
+# What is shown although it is by default, and the defaults of all else.
+_ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
+_DEFAULTS: dict[str, Any] = {**(Network.__init__.__kwdefaults__ or {}), "reset_after": True}

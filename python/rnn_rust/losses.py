@@ -1,0 +1,195 @@
+"""Losses: what training makes small.
+
+A name with its defaults, or one of the classes here, or an object of your own:
+
+====================== ==================================================== =====================
+name                   e of a prediction y = output_activation(z), label l  class
+====================== ==================================================== =====================
+``mse``                (y − l)²
+``mae``                \\|y − l\\|
+``huber``              (y − l)² / 2 up to delta, then a line (Huber, 1964)  :class:`Huber`
+``quantile``           max(q (l − y), (q − 1) (l − y)) (Koenker and         :class:`Quantile`
+                       Bassett, 1978)
+``binary_cross_entropy`` −l ln p − (1 − l) ln (1 − p), p = sigmoid(z)
+``cross_entropy``      −ln p_l, p = softmax(z), l the number of a class
+``focal``              −(1 − p_l)^gamma ln p_l, p as in binary_cross_entropy :class:`Focal`
+                       (Lin et al., 2017, without α)
+====================== ==================================================== =====================
+
+The last three imply the activation of the outputs; ``predict`` then returns probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.checks import check_fields, from_0, open_share, positive
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+FloatArray = NDArray[np.floating[Any]]
+
+# What stands for a loss in Python, which no file can hold.
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Squared error near 0, absolute error beyond ``delta`` (Huber, 1964): as in PyTorch.
+
+    Raises
+    ------
+    ParameterError
+        ``delta`` is not above 0.
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, delta=positive)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The pinball loss, which the ``q``-quantile makes smallest (Koenker and Bassett, 1978).
+
+    Raises
+    ------
+    ParameterError
+        ``q`` is not above 0 and below 1.
+    """
+
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, q=open_share)
+
+
+@dataclass(frozen=True)
+class Focal:
+    """Binary cross entropy in which well predicted labels count less (Lin et al., 2017).
+
+    Raises
+    ------
+    ParameterError
+        ``gamma`` is below 0.
+    """
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, gamma=from_0)
+
+
+@runtime_checkable
+class CustomLoss(Protocol):
+    """A loss in Python: called once per batch."""
+
+    def value_and_gradient(
+        self, predictions: FloatArray, labels: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the loss of a batch, and its derivative by the predictions.
+
+        Parameters
+        ----------
+        predictions
+            ``(R, L)``: the outputs of the batch's rows, or of its sequences where these are read
+            out, in the (scaled) units of training.
+        labels
+            ``(R, L)``, NaN where there is none: these must add neither loss nor derivative.
+        """
+        ...
+
+
+_CLASSES = {"huber": Huber, "quantile": Quantile, "focal": Focal}
+Loss = str | Huber | Quantile | Focal | CustomLoss
+
+
+def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, float]]:
+    """Return name and parameters of a loss as the engine takes them.
+
+    Raises
+    ------
+    ParameterError
+        It is no loss, or ``pos_weight`` has no effect on it. (The engine knows the names.)
+    """
+    kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
+    parameters: dict[str, float] = {}
+    if isinstance(loss, str):
+        name = loss
+    elif kind is not None:
+        name, parameters = kind, asdict(loss)  # type: ignore[call-overload]
+    elif isinstance(loss, CustomLoss) and not isinstance(loss, type):
+        name = CUSTOM
+    else:
+        raise ParameterError(
+            "loss must be a name, one of rnn_rust.losses, or an object with "
+            f"value_and_gradient(predictions, labels), got {loss!r}"
+        )
+    if pos_weight is not None:
+        if name not in ("binary_cross_entropy", "focal"):
+            raise ParameterError(
+                f"pos_weight has no effect on loss {name!r}; it is for binary_cross_entropy and "
+                "focal"
+            )
+        parameters["pos_weight"] = positive("pos_weight", pos_weight)
+    return name, parameters
+
+
+def to_dict(loss: Loss) -> dict[str, Any] | str:
+    """Return what a file can hold of a loss: of one in Python, only that there was one."""
+    name, parameters = engine_loss(loss, None)
+    return {"name": name} | parameters if parameters else name
+
+
+def from_dict(description: object) -> Loss:
+    """Return the loss of what :func:`to_dict` returned; ``"mse"`` in place of one in Python.
+
+    Raises
+    ------
+    ParameterError, TypeError, KeyError
+        It is not such a description.
+    """
+    if isinstance(description, Mapping):
+        parameters = dict(description)
+        loss: Loss = _CLASSES[parameters.pop("name")](**parameters)
+        return loss
+    return "mse" if description == CUSTOM else str(description)
+
+
+def value_and_gradient(
+    loss: CustomLoss, predictions: FloatArray, labels: FloatArray
+) -> tuple[float, FloatArray]:
+    """Return the answer of a loss in Python, checked, as the engine takes it.
+
+    Raises
+    ------
+    DataError
+        The value is no number, or the gradient is not one of numbers.
+    ShapeError
+        The gradient has not the shape of the predictions.
+    """
+    answer = loss.value_and_gradient(predictions, labels)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise DataError(
+            f"value_and_gradient of {type(loss).__name__} must return (value, gradient), "
+            f"got {type(answer).__name__}"
+        )
+    try:
+        value = float(answer[0])
+        gradient = np.ascontiguousarray(answer[1], dtype=predictions.dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"value_and_gradient of {type(loss).__name__}: {error}") from error
+    if gradient.shape != predictions.shape:
+        raise ShapeError(
+            f"the gradient of {type(loss).__name__}: expected {predictions.shape}, the shape of "
+            f"the predictions, got {gradient.shape}"
+        )
+    return value, gradient

@@ -1,0 +1,103 @@
+//! Losses and optimisers that are written in Python.
+
+use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rnn_rust::simd::Level;
+use rnn_rust::{BatchLoss, Layout, Optimizer};
+
+use crate::network::Scalar;
+
+/// A dict with an array for every tensor, from the engine's buffer.
+pub(crate) fn tensors<'py, T: Scalar>(
+    py: Python<'py>,
+    layout: &Layout,
+    flat: &[T],
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (number, tensor) in layout.tensors().iter().enumerate() {
+        let values = PyArray1::from_vec(py, layout.unpack(flat, number));
+        let array: Bound<'py, PyArrayDyn<T>> = values.reshape(tensor.dimensions())?;
+        dict.set_item(tensor.name(), array)?;
+    }
+    Ok(dict)
+}
+
+/// An object with `value_and_gradient(predictions, labels) -> (float, array)`.
+pub(crate) struct PythonLoss {
+    pub(crate) object: Py<PyAny>,
+    /// Columns of outputs and of labels.
+    pub(crate) columns: (usize, usize),
+    /// What it raised.
+    pub(crate) raised: Option<PyErr>,
+}
+
+impl PythonLoss {
+    fn call<T: Scalar>(
+        &self,
+        py: Python<'_>,
+        outputs: &[T],
+        labels: &[T],
+    ) -> PyResult<(f64, Vec<T>)> {
+        let array = |values: &[T], columns: usize| -> PyResult<Bound<'_, PyArray2<T>>> {
+            PyArray1::from_slice(py, values).reshape([values.len() / columns, columns])
+        };
+        let (y, labels) = (array(outputs, self.columns.0)?, array(labels, self.columns.1)?);
+        let checked = py.import("rnn_rust.losses")?.getattr("value_and_gradient")?;
+        let (value, gradient) = checked.call1((&self.object, y, labels))?.extract()?;
+        let gradient: PyReadonlyArrayDyn<'_, T> = gradient;
+        Ok((value, gradient.as_slice()?.to_vec()))
+    }
+}
+
+impl<T: Scalar> BatchLoss<T> for PythonLoss {
+    fn value_and_gradient(&mut self, outputs: &[T], labels: &[T]) -> Option<(f64, Vec<T>)> {
+        let answer = Python::attach(|py| self.call(py, outputs, labels));
+        answer.map_err(|error| self.raised = Some(error)).ok()
+    }
+}
+
+/// An object with `update(parameters, gradients)`, dicts of arrays that it changes in place.
+pub(crate) struct PythonOptimizer<'a> {
+    pub(crate) object: &'a Py<PyAny>,
+    pub(crate) layout: &'a Layout,
+    /// What it raised.
+    pub(crate) raised: Option<PyErr>,
+}
+
+impl PythonOptimizer<'_> {
+    fn call<T: Scalar>(&self, before: &[T], gradient: &[T], after: &mut [T]) -> PyResult<()> {
+        Python::attach(|py| {
+            let parameters = tensors(py, self.layout, before)?;
+            let gradients = tensors(py, self.layout, gradient)?;
+            self.object.call_method1(py, "update", (&parameters, gradients))?;
+            let like = tensors(py, self.layout, before)?;
+            let checked = py.import("rnn_rust.weights")?.getattr("updated_state")?;
+            let checked = checked.call1((parameters, like))?;
+            after.copy_from_slice(before);
+            for (number, tensor) in self.layout.tensors().iter().enumerate() {
+                let values: PyReadonlyArrayDyn<'_, T> =
+                    checked.get_item(tensor.name())?.extract()?;
+                self.layout
+                    .pack(after, number, values.as_slice()?)
+                    .map_err(|error| crate::boundary::exception(&error))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<T: Scalar> Optimizer<T> for PythonOptimizer<'_> {
+    fn step(&mut self, _: Level, _: f64, before: &[T], gradient: &[T], after: &mut [T]) -> bool {
+        match self.call(before, gradient, after) {
+            Ok(()) => after.iter().all(|w| w.is_finite()),
+            Err(error) => {
+                self.raised = Some(error);
+                false
+            }
+        }
+    }
+
+    /// What an object in Python keeps is its own.
+    fn undo(&mut self) {}
+}
