@@ -215,7 +215,7 @@ REFUSED = [
     (foreign(rnn_rust="[1]"), "damaged"),
     (foreign(rnn_rust="[" * 10**5), "damaged"),
     (edited("format_version", 2), "newer"),
-    (edited("architecture.cell", "GRU"), "GRU"),
+    (edited("architecture.cell", "CNN"), "CNN"),
     (edited("architecture.layers", 2), "layers"),
     (edited("architecture.activation", "x"), "activation"),
     (edited("architecture.hidden_size", 5), "(5, 2)"),

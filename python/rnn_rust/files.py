@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnn_rust.checks import finite, whole_number
 from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
@@ -213,7 +212,7 @@ def _build(description: dict[str, Any], state: dict[str, Any]) -> Network:
     return model
 
 
-def _class_table(rows: Any, model: Network) -> NDArray[np.float64] | None:
+def _class_table(rows: Any, model: Network) -> FloatArray | None:
     if rows is None:
         return None
     table = np.array(rows, dtype=np.float64)

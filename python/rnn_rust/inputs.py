@@ -94,7 +94,7 @@ def learn_class_weights(model: Network, data: Dataset) -> None:
     model.class_table = class_weights("balanced", labels, weights, classes, names)
 
 
-def _class_table(model: Network) -> NDArray[np.float64] | None:
+def _class_table(model: Network) -> FloatArray | None:
     """Return the weight of each class by label column, if there are any."""
     class_weight = model.settings["class_weight"]
     if class_weight != "balanced":

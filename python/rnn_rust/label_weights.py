@@ -126,7 +126,7 @@ def class_weights(
 def label_weights(
     labels: FloatArray,
     weights: FloatArray | None = None,
-    table: NDArray[np.float64] | None = None,
+    table: FloatArray | None = None,
     names: tuple[str, ...] | None = None,
 ) -> FloatArray | None:
     """Return how much each label counts; None if every label counts as 1.

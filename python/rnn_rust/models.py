@@ -41,9 +41,9 @@ class RNN(Network):
 
     Examples
     --------
-    >>> model = RNN(input_size=3, hidden_size=5, output_size=1, seed=1)
+    >>> model = RNN(input_size=3, hidden_size=5, output_size=1)
     >>> model
-    RNN(3, 5, 1, activation='tanh', output_activation='identity', loss='mse', dtype='float32', seed=1)
+    RNN(3, 5, 1, activation='tanh', output_activation='identity', loss='mse', dtype='float32')
     >>> {name: array.shape for name, array in model.state_dict().items()}  # doctest: +ELLIPSIS
     {'weight_ih_l0': (5, 3), 'weight_hh_l0': (5, 5), 'bias_l0': (5,), 'head.weight': (1, 5), ...}
     """

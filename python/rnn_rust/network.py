@@ -161,7 +161,9 @@ class Network:
     def __repr__(self) -> str:
         """Return the call that makes such a model, with what is not by default."""
         s = self._settings
-        shown = [name for name in s if name in _ALWAYS_SHOWN or s[name] != _DEFAULTS.get(name, s[name])]
+        shown = [
+            name for name in s if name in _ALWAYS_SHOWN or s[name] != _DEFAULTS.get(name, s[name])
+        ]
         options = ", ".join(f"{name}={s[name]!r}" for name in shown)
         sizes = f"{s['input_size']}, {s['hidden_size']}, {s['output_size']}"
         return f"{type(self).__name__}({sizes}, {options})"
@@ -173,9 +175,7 @@ class Network:
 
     @property
     def readout(self) -> str:
-        """Whether there is an output for ``"each_step"``, or of each sequence's ``"last"`` or
-        ``"mean"`` state.
-        """
+        """What outputs are of: ``"each_step"``, or a sequence's ``"last"`` or ``"mean"`` state."""
         return str(self._settings["readout"])
 
     @property

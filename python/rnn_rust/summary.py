@@ -10,90 +10,76 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer: its name, the columns that go in and come out, and its weights."""
+class Weight:
+    """One array of weights: the layer it belongs to, its name in the state dict, its shape."""
 
+    layer: str
     name: str
-    inputs: int
-    outputs: int
-    shapes: dict[str, tuple[int, ...]]
+    shape: tuple[int, ...]
     parameters: int
     bytes: int
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A model's layers, parameters and bytes; prints as a table.
+    """A model's weights by layer, their numbers and bytes; prints as a table.
 
     >>> import rnn_rust as rnn
-    >>> print(rnn.GRU(3, 5, 1).summary())
-    layer     inputs  outputs  weights                                                      parameters  bytes
-    GRU l0         3        5  weight_ih (15, 3), weight_hh (15, 5), bias (15,), bias_hn (5,)        140    560
-    head           5        1  weight (1, 5), bias (1,)                                              6     24
-    total                                                                                          146    584
+    >>> rnn.GRU(3, 5, 1).summary()
+    layer             weight         shape    parameters  bytes
+    GRU layer 0       weight_ih_l0   (15, 3)          45    180
+                      weight_hh_l0   (15, 5)          75    300
+                      bias_l0        (15,)            15     60
+                      bias_hn_l0     (5,)              5     20
+    head (each_step)  head.weight    (1, 5)            5     20
+                      head.bias      (1,)              1      4
+    total                                            146    584
     """
 
-    model: str
-    layers: tuple[Layer, ...]
+    weights: tuple[Weight, ...]
 
     @classmethod
     def of(cls, model: Network) -> Self:
         """Return that of a model."""
-        settings = model.settings
-        directions = 2 if settings["bidirectional"] else 1
-        state = directions * settings["hidden_size"]
-        kind = type(model).__name__
-        groups: dict[str, dict[str, tuple[int, ...]]] = {}
-        sizes: dict[str, list[int]] = {}
+        weights = []
         for name, array in model.state_dict().items():
-            if name.startswith("head."):
-                layer, short = "head", name.removeprefix("head.")
-            else:
-                short, _, number = name.partition("_l")
-                number, _, reverse = number.partition("_")
-                layer = f"{kind} l{number}"
-                short += "_reverse" if reverse else ""
-            groups.setdefault(layer, {})[short] = array.shape
-            total = sizes.setdefault(layer, [0, 0])
-            total[0] += array.size
-            total[1] += array.nbytes
-        layers = []
-        for name, shapes in groups.items():
-            first = name == f"{kind} l0"
-            ends = settings["output_size"] if name == "head" else state
-            layers.append(
-                Layer(name, settings["input_size"] if first else state, ends, shapes, *sizes[name])
+            place = name.rpartition("_l")[2].removesuffix("_reverse")
+            is_head = name.startswith("head.")
+            layer = (
+                f"head ({model.readout})" if is_head else f"{type(model).__name__} layer {place}"
             )
-        return cls(repr(model), tuple(layers))
+            weights.append(Weight(layer, name, array.shape, array.size, array.nbytes))
+        return cls(tuple(weights))
 
     @property
     def parameters(self) -> int:
         """The number of all weights."""
-        return sum(layer.parameters for layer in self.layers)
+        return sum(weight.parameters for weight in self.weights)
 
     @property
     def bytes(self) -> int:
         """The bytes of all weights."""
-        return sum(layer.bytes for layer in self.layers)
+        return sum(weight.bytes for weight in self.weights)
 
     def __str__(self) -> str:
         """Return the table."""
-        rows = [("layer", "inputs", "outputs", "weights", "parameters", "bytes")]
-        for layer in self.layers:
-            shapes = ", ".join(f"{name} {shape}" for name, shape in layer.shapes.items())
+        rows = [("layer", "weight", "shape", "parameters", "bytes")]
+        layer = ""
+        for weight in self.weights:
+            shown = "" if weight.layer == layer else weight.layer
+            layer = weight.layer
             rows.append(
-                (layer.name, str(layer.inputs), str(layer.outputs), shapes,
-                 f"{layer.parameters:,}", f"{layer.bytes:,}")
+                (shown, weight.name, str(weight.shape), f"{weight.parameters:,}",
+                 f"{weight.bytes:,}")
             )  # fmt: skip
-        rows.append(("total", "", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
+        rows.append(("total", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = []
         for row in rows:
-            cells = [
-                text.ljust(width) if column in (0, 3) else text.rjust(width)
-                for column, (text, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  ".join(cells).rstrip())
+            cells = zip(
+                row, widths, (str.ljust, str.ljust, str.ljust, str.rjust, str.rjust), strict=True
+            )
+            lines.append("  ".join(align(text, width) for text, width, align in cells).rstrip())
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -9,13 +9,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.inputs import FloatArray
-    from rnn_rust.models import RNN
+    from rnn_rust.network import Network
 
 MEASUREMENTS = 4
 """Weather: the first features are measured (temperatures, rain, wind), the others derived."""
 
 
-def fraud(model: RNN, train: Dataset, test: Dataset) -> Table:
+def fraud(model: Network, train: Dataset, test: Dataset) -> Table:
     """Compare with what sees single rows: order is all that tells these frauds."""
     from rnn_rust.evaluate import BinaryClassificationEvaluator
 
@@ -36,7 +36,7 @@ def fraud(model: RNN, train: Dataset, test: Dataset) -> Table:
     )
 
 
-def weather(model: RNN, train: Dataset, test: Dataset) -> Table:
+def weather(model: Network, train: Dataset, test: Dataset) -> Table:
     """Compare with what sees today alone.
 
     Persistence takes today's temperature, which is a feature, and so has an answer on every day;

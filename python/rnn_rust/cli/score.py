@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.models import RNN
+    from rnn_rust.network import Network
 
 _log = logging.getLogger("rnn_rust")
 
@@ -77,7 +77,7 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     _log.info("Wrote %d predictions to %s", table.height, output)
 
 
-def prediction_table(model: RNN, dataset: Dataset, path: Path) -> pl.DataFrame:
+def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
 
     Raises
@@ -99,7 +99,7 @@ def prediction_table(model: RNN, dataset: Dataset, path: Path) -> pl.DataFrame:
     return keys.with_columns(pl.Series(name, column) for name, column in columns)
 
 
-def _prediction_names(model: RNN) -> list[str]:
+def _prediction_names(model: Network) -> list[str]:
     count = model.settings["output_size"]
     if count == 1:
         return ["prediction"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.evaluate import Evaluator
-    from rnn_rust.models import RNN
+    from rnn_rust.network import Network
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
@@ -164,7 +164,13 @@ def train(
 
 
 def fit_and_save(
-    model: RNN, train: Dataset, test: Dataset, *, judge: Evaluator, schedule: Schedule, output: Path
+    model: Network,
+    train: Dataset,
+    test: Dataset,
+    *,
+    judge: Evaluator,
+    schedule: Schedule,
+    output: Path,
 ) -> None:
     """Train and save; after Ctrl-C save what there is and leave with exit code 130.
 
@@ -190,7 +196,7 @@ def fit_and_save(
     _log.info("Trained for %d epochs in %.3f s", len(history), sum(history.seconds))
 
 
-def show_evaluations(model: RNN, train: Dataset, test: Dataset, *, judge: Evaluator) -> None:
+def show_evaluations(model: Network, train: Dataset, test: Dataset, *, judge: Evaluator) -> None:
     """Print what the model is worth on either part."""
     from rnn_rust.cli import show
 
@@ -200,7 +206,7 @@ def show_evaluations(model: RNN, train: Dataset, test: Dataset, *, judge: Evalua
 
 
 def show_saved(
-    model: RNN,
+    model: Network,
     output: Path,
     data: Path,
     column_options: Iterable[object] = (),

@@ -76,8 +76,7 @@ impl<T: Real> Stepper<T> {
     /// Goes on from another state.
     pub fn set_state(&mut self, state: &[T]) -> Result<()> {
         let (layers, row) = self.state;
-        let expected = format_args!("{layers} rows of {row}");
-        check_shape(state.len() == layers * row, "state", expected, state.len())?;
+        check_shape(state.len() == layers * row, "state", layers * row, state.len())?;
         self.inner.set_state(state);
         Ok(())
     }
