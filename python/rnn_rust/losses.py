@@ -6,7 +6,7 @@ A name with its defaults, or one of the classes here, or an object of your own:
 name                   e of a prediction y = output_activation(z), label l  class
 ====================== ==================================================== =====================
 ``mse``                (y − l)²
-``mae``                \\|y − l\\|
+``mae``                abs(y − l)
 ``huber``              (y − l)² / 2 up to delta, then a line (Huber, 1964)  :class:`Huber`
 ``quantile``           max(q (l − y), (q − 1) (l − y)) (Koenker and         :class:`Quantile`
                        Bassett, 1978)

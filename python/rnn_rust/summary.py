@@ -26,14 +26,14 @@ class Summary:
 
     >>> import rnn_rust as rnn
     >>> rnn.GRU(3, 5, 1).summary()
-    layer             weight         shape    parameters  bytes
-    GRU layer 0       weight_ih_l0   (15, 3)          45    180
-                      weight_hh_l0   (15, 5)          75    300
-                      bias_l0        (15,)            15     60
-                      bias_hn_l0     (5,)              5     20
-    head (each_step)  head.weight    (1, 5)            5     20
-                      head.bias      (1,)              1      4
-    total                                            146    584
+    layer             weight        shape    parameters  bytes
+    GRU layer 0       weight_ih_l0  (15, 3)          45    180
+                      weight_hh_l0  (15, 5)          75    300
+                      bias_l0       (15,)            15     60
+                      bias_hn_l0    (5,)              5     20
+    head (each_step)  head.weight   (1, 5)            5     20
+                      head.bias     (1,)              1      4
+    total                                           146    584
     """
 
     weights: tuple[Weight, ...]
