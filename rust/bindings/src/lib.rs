@@ -5,6 +5,7 @@
 //! here keeps the engine safe whatever comes.
 
 mod boundary;
+mod cell;
 mod network;
 mod python;
 mod settings;

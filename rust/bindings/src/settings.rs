@@ -42,11 +42,8 @@ pub(crate) enum Dtype {
 
 impl Settings {
     pub(crate) fn config(&self) -> Result<Config> {
-        let shape = Shape {
-            input: self.input_size,
-            hidden: self.hidden_size,
-            output: self.output_size,
-        };
+        let shape =
+            Shape { input: self.input_size, hidden: self.hidden_size, output: self.output_size };
         let cell = match self.cell.as_str() {
             "RNN" => Cell::Elman(Activation::from_name("activation", &self.activation)?),
             "GRU" => Cell::Gru { reset_after: self.reset_after },
@@ -167,4 +164,3 @@ pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Option<Method>> {
         _ => return Ok(None),
     }))
 }
-

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use rnn_rust as core;
 
 use crate::boundary::{data_error, exception};
-use crate::network::Scalar;
+use crate::cell::Scalar;
 
 /// One column's way into the model's units and back: `(value − shift) / scale`.
 #[derive(Clone, Default)]

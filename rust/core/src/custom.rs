@@ -10,13 +10,14 @@ use crate::bptt::Masks;
 use crate::context::Context;
 use crate::data::Sequences;
 use crate::engine::Request;
+use crate::epochs::{EpochRecord, Schedule, arrange, in_order};
 use crate::error::{Error, Result, check_shape};
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::reduction::Reduction;
-use crate::train::{EpochRecord, Objective, Schedule, arrange, in_order};
+use crate::train::Objective;
 
 /// A loss of the outputs of a whole batch.
 pub trait BatchLoss<T> {
@@ -120,8 +121,7 @@ impl<T: Real> Network<T> {
                 let masks = Masks::of_epoch(schedule.seed, epoch).of_batch(batch_number);
                 let (value, mut gradient) =
                     self.batch_by(&part.view(data)?, loss, (true, Some(masks)), context)?;
-                let diverged =
-                    Err(Error::Diverged { epoch: epoch + 1, batch: batch_number + 1 });
+                let diverged = Err(Error::Diverged { epoch: epoch + 1, batch: batch_number + 1 });
                 if !value.is_finite() {
                     // The last update led here.
                     self.undo();

@@ -1,8 +1,8 @@
 //! Recurrent cells: what happens to a unit between the products by weights.
 //!
 //! A step of a cell has *slots*, rows of one number per unit. The products by `W_ih` and `W_hh` fill
-//! some of them with pre-activations; [`Equations::forward`] puts there what the way back needs;
-//! and [`Equations::backward`] puts there the derivatives of the pre-activations. So one buffer
+//! some of them with pre-activations; `Equations::forward` puts there what the way back needs;
+//! and `Equations::backward` puts there the derivatives of the pre-activations. So one buffer
 //! serves all three, and gates that lie in slots side by side are multiplied at once:
 //!
 //! | cell | slots | from the inputs | from the state |

@@ -1,13 +1,7 @@
-//! Losses, each value beside its derivative, and how a batch's values become one number.
+//! Losses, each value beside its derivative; [`crate::Reduction`] says how those of a batch's labels
+//! become one number.
 //!
-//! The loss reported is the loss differentiated. With eₙ the loss of one label:
-//!
-//! * [`Reduction::Mean`]: the mean of e over the labels that the batch has.
-//! * [`Reduction::Sum`]: per sequence the sum over its steps of the mean over outputs; the batch's
-//!   loss is the mean over its labelled sequences. With one sequence per batch these are the
-//!   update steps of a gradient summed over time.
-//!
-//! A NaN label is missing: it adds no loss, no gradient, and is not counted.
+//! A NaN label is missing: it adds no loss and no gradient.
 //!
 //! | file | what lives there |
 //! |---|---|

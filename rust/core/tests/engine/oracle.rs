@@ -52,8 +52,8 @@ fn compare_case<T: Real>(
 ) {
     let network = cases.network::<T>(config);
     let data = cases.data_for::<T>(&config, objective.loss, lengths);
-    let data = if lengths.len() % 3 == 0 { data.weighted() } else { data.view() };
-    let dropout_seed = (lengths.len() % 2 == 0).then_some(7);
+    let data = if lengths.len().is_multiple_of(3) { data.weighted() } else { data.view() };
+    let dropout_seed = lengths.len().is_multiple_of(2).then_some(7);
     let oracle = Reference::of(&network);
     let (outputs, states) = oracle.predict(&data, objective.loss);
     let all: Vec<u32> = (0..lengths.len() as u32).collect();

@@ -1,0 +1,182 @@
+//! What is done with an engine: one batch, or epoch after epoch of them.
+
+use std::time::{Duration, Instant};
+
+use crate::bptt::Masks;
+use crate::data::Sequences;
+use crate::engine::{Engine, Job, Request};
+use crate::error::{Error, Result};
+use crate::optim::{Clip, Optimizer};
+use crate::real::Real;
+use crate::rng::{Purpose, Rng};
+
+/// How a call to [`Network::train`] goes through the data.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule<'a> {
+    /// Sequences per update.
+    pub batch_size: usize,
+    /// Whether each epoch has an order of its own; otherwise it is the data's.
+    pub shuffle: bool,
+    /// Of the orders, and of dropout.
+    pub seed: u64,
+    /// Epochs that the network has been trained for before; continues the sequence of orders.
+    pub first_epoch: usize,
+    /// Epochs to train for at most.
+    pub epochs: usize,
+    /// The learning rate of each of these epochs; the last one goes on.
+    pub learning_rates: &'a [f64],
+    /// Limits of the gradient.
+    pub clip: Clip,
+    /// Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
+    /// windows of so many steps. Each window is a batch of its own, with an update; states are
+    /// carried from one to the next, derivatives are not.
+    pub bptt_steps: Option<usize>,
+    /// Ends the call after the epoch in which this much time has passed.
+    pub time_budget: Option<Duration>,
+}
+
+impl Default for Schedule<'_> {
+    /// One epoch in the data's order with a learning rate of 0.01.
+    fn default() -> Self {
+        Self {
+            batch_size: 1,
+            shuffle: false,
+            seed: 0,
+            first_epoch: 0,
+            epochs: 1,
+            learning_rates: &[0.01],
+            clip: Clip::default(),
+            bptt_steps: None,
+            time_budget: None,
+        }
+    }
+}
+
+/// One finished epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochRecord {
+    /// The loss over all labels, each batch's before its update.
+    pub loss: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Loss and gradient of one batch.
+pub(crate) struct OneBatch<'a> {
+    pub(crate) order: &'a [u32],
+    pub(crate) request: Request,
+}
+
+impl<T: Real> Job<T> for OneBatch<'_> {
+    type Output = Result<(f64, Vec<T>)>;
+
+    fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
+        let (sum, divisor) = engine.batch(self.order, &[], self.request)?;
+        // Without labels there is no gradient; it is 0.
+        let gradient = if self.request.gradient { engine.gradient().to_vec() } else { Vec::new() };
+        Ok((mean(sum, divisor), gradient))
+    }
+}
+
+/// Some epochs of training.
+pub(crate) struct Epochs<'a, T> {
+    pub(crate) data: &'a Sequences<'a, T>,
+    /// The most steps of a window, if sequences are cut.
+    pub(crate) window: Option<usize>,
+    pub(crate) order: Vec<u32>,
+    pub(crate) schedule: &'a Schedule<'a>,
+    pub(crate) optimizer: &'a mut dyn Optimizer<T>,
+    pub(crate) records: &'a mut Vec<EpochRecord>,
+}
+
+impl<T: Real> Job<T> for Epochs<'_, T> {
+    type Output = Result<()>;
+
+    fn run(mut self, engine: &mut impl Engine<T>) -> Result<()> {
+        let schedule = self.schedule;
+        let start = Instant::now();
+        let mut lap = start;
+        for number in 0..schedule.epochs {
+            let epoch = schedule.first_epoch.saturating_add(number);
+            arrange(&mut self.order, schedule, epoch);
+            let loss = self.epoch(epoch, schedule.rate(number), engine)?;
+            let now = Instant::now();
+            self.records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
+            lap = now;
+            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Schedule<'_> {
+    /// The learning rate of epoch `number` of the call.
+    pub(crate) fn rate(&self, number: usize) -> f64 {
+        self.learning_rates[number.min(self.learning_rates.len() - 1)]
+    }
+}
+
+/// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
+pub(crate) fn arrange(order: &mut [u32], schedule: &Schedule<'_>, epoch: usize) {
+    if schedule.shuffle {
+        order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
+        Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(order);
+    }
+}
+
+impl<T: Real> Epochs<'_, T> {
+    /// One pass over the data; returns the mean loss.
+    fn epoch(&mut self, epoch: usize, rate: f64, engine: &mut impl Engine<T>) -> Result<f64> {
+        let (mut total, mut divisors) = (0.0, 0.0);
+        let schedule = self.schedule;
+        let masks = Some(Masks::of_epoch(schedule.seed, epoch));
+        for (number, batch) in self.order.chunks(schedule.batch_size).enumerate() {
+            let upcoming = self.order.get((number + 1) * schedule.batch_size..).unwrap_or(&[]);
+            let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
+            for window in windows(self.data, batch, self.window) {
+                let request = Request { gradient: true, masks, window };
+                let (sum, divisor) = engine.batch(batch, upcoming, request)?;
+                if divisor == 0.0 {
+                    continue;
+                }
+                if !sum.is_finite() {
+                    // The last update led here.
+                    engine.undo();
+                    self.optimizer.undo();
+                    return diverged();
+                }
+                if !engine.update(self.optimizer, rate, &schedule.clip) {
+                    return diverged();
+                }
+                total += sum;
+                divisors += divisor;
+            }
+        }
+        Ok(mean(total, divisors))
+    }
+}
+
+/// The windows of a batch's steps, (from, how many); or the one that is all of them.
+fn windows<T>(
+    data: &Sequences<'_, T>,
+    batch: &[u32],
+    window: Option<usize>,
+) -> impl Iterator<Item = Option<(usize, usize)>> {
+    let count = window.map_or(1, |steps| {
+        let longest = batch.iter().map(|&s| data.range(s as usize).len()).max().unwrap_or(0);
+        longest.div_ceil(steps)
+    });
+    (0..count).map(move |number| window.map(|steps| (number * steps, steps)))
+}
+
+/// The loss of a batch from its parts; 0 if there is no label.
+fn mean(sum: f64, divisor: f64) -> f64 {
+    if divisor > 0.0 { sum / divisor } else { 0.0 }
+}
+
+/// The sequences in the data's order.
+pub(crate) fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
+    (0..data.len() as u32).collect()
+}
