@@ -18,7 +18,7 @@ from rnn_rust.checks import (
 from rnn_rust.errors import ParameterError
 from rnn_rust.label_weights import ClassWeight, check_class_weight
 from rnn_rust.labels import class_count
-from rnn_rust.losses import Loss, engine_loss
+from rnn_rust.losses import CUSTOM, Loss, engine_loss
 
 if TYPE_CHECKING:
     from rnn_rust import _core
@@ -120,6 +120,14 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
             "dropout has no effect with num_layers=1, as it acts between layers; "
             "recurrent_dropout acts within one"
         )
+    if loss == CUSTOM:
+        # What the engine does to labels a loss in Python would not see.
+        for name, default in (("reduction", "mean"), ("bptt_steps", None)):
+            if settings[name] != default:
+                raise ParameterError(
+                    f"{name}={settings[name]!r} has no effect on a loss in Python, which is given "
+                    "whole batches and returns one number"
+                )
     whole = "bidirectional=True" if settings["bidirectional"] else "readout='mean'"
     if settings["bptt_steps"] is not None and (
         settings["bidirectional"] or settings["readout"] == "mean"

@@ -10,7 +10,7 @@ use crate::optim::{Clip, Optimizer};
 use crate::real::Real;
 use crate::rng::{Purpose, Rng};
 
-/// How a call to [`Network::train`] goes through the data.
+/// How a call to [`Network::train`](crate::Network::train) goes through the data.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule<'a> {
     /// Sequences per update.
