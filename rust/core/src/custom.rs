@@ -68,8 +68,11 @@ impl<T: Real> Network<T> {
             format_args!("{} numbers, one for each prediction", outputs.len()),
             d_outputs.len(),
         )?;
-        if !gradient {
-            return Ok((value, Vec::new()));
+        // Among labels, where derivatives are to stand, NaN would mean that there is none.
+        let finite = d_outputs.iter().all(|d| d.is_finite());
+        let value = if finite { value } else { f64::NAN };
+        if !gradient || !finite {
+            return Ok((value, vec![T::ZERO; if gradient { self.layout().len() } else { 0 }]));
         }
         let d_outputs = self.by_step(data, d_outputs);
         let offsets: Vec<i64> = (0..=data.len()).map(|s| data.offset(s)).collect();
@@ -133,7 +136,8 @@ impl<T: Real> Network<T> {
                 if !self.update(optimizer, pace, &gradient) {
                     return diverged;
                 }
-                let count = part.offsets[part.offsets.len() - 1] as f64;
+                let steps = part.offsets[part.offsets.len() - 1] as usize;
+                let count = if self.config().per_sequence() { batch.len() } else { steps } as f64;
                 total += value * count;
                 rows += count;
             }
