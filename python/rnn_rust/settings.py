@@ -18,7 +18,7 @@ from rnn_rust.checks import (
 from rnn_rust.errors import ParameterError
 from rnn_rust.label_weights import ClassWeight, check_class_weight
 from rnn_rust.labels import class_count
-from rnn_rust.losses import Loss, engine_loss
+from rnn_rust.losses import CUSTOM, Loss, engine_loss
 
 if TYPE_CHECKING:
     from rnn_rust import _core
@@ -120,14 +120,24 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
             "dropout has no effect with num_layers=1, as it acts between layers; "
             "recurrent_dropout acts within one"
         )
-    whole = "bidirectional=True" if settings["bidirectional"] else "readout='mean'"
-    if settings["bptt_steps"] is not None and (
-        settings["bidirectional"] or settings["readout"] == "mean"
-    ):
-        raise ParameterError(
-            f"bptt_steps cuts sequences into windows, and {whole} needs all steps at once"
-        )
+    _check_windows(settings, loss)
+    if loss == CUSTOM and settings["reduction"] != "mean":
+        raise ParameterError("reduction has no effect on a loss in Python, which reduces by itself")
     return settings
+
+
+def _check_windows(settings: dict[str, Any], loss: str) -> None:
+    """Check that sequences are cut into windows only where these can be computed one by one."""
+    whole = {
+        "bidirectional=True": settings["bidirectional"],
+        "readout='mean'": settings["readout"] == "mean",
+        "a loss in Python": loss == CUSTOM,
+    }
+    if settings["bptt_steps"] is not None and any(whole.values()):
+        first = next(name for name, present in whole.items() if present)
+        raise ParameterError(
+            f"bptt_steps cuts sequences into windows, and {first} needs all steps at once"
+        )
 
 
 def engine_settings(cell: str, settings: dict[str, Any]) -> _core.Settings:
