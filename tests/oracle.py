@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from rnn_rust import RNN, Dataset
 from rnn_rust.errors import RnnRustError
+from rnn_rust.network import Network
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
@@ -143,6 +144,14 @@ def make_learnable(lengths: Iterable[int], *, seed: int, missing: float = 0.0) -
     return data.with_values(data.features, data.features + 0.5 * data.labels)
 
 
+def taken(data: Dataset, sequences: Iterable[int]) -> Dataset:
+    """Return a data set of these sequences, each as often as it is named."""
+    rows = [np.arange(data.offsets[s], data.offsets[s + 1]) for s in sequences]
+    chosen, offsets = np.concatenate(rows), np.cumsum([0, *map(len, rows)])
+    weights = None if data.weights is None else data.weights[chosen]
+    return Dataset.from_arrays(data.features[chosen], data.labels[chosen], offsets, weights=weights)
+
+
 def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
     """Compare arrays; ``tolerance`` is relative to the largest expected value, or to 1.
 
@@ -162,7 +171,7 @@ def assert_all_close(actual: Mapping[str, Array], expected: Weights, tolerance: 
         np.testing.assert_allclose(actual[name], array, rtol=0, atol=limit, err_msg=name)
 
 
-def same_bits(one: RNN, other: RNN) -> bool:
+def same_bits(one: Network, other: Network) -> bool:
     """Whether every weight of two models is equal to the last bit."""
     return {k: (v.dtype, v.tobytes()) for k, v in one.state_dict().items()} == {
         k: (v.dtype, v.tobytes()) for k, v in other.state_dict().items()

@@ -1,20 +1,14 @@
-"""The engine's arithmetic: against finite differences, the NumPy oracle and PyTorch's numbers."""
+"""The arithmetic of the vanilla network: against the NumPy oracle, and what a loss counts."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from oracle import ACTIVATIONS, Array, Oracle, assert_all_close, assert_close, make_data
+from oracle import ACTIVATIONS, Oracle, assert_all_close, assert_close, make_data
 
-from rnn_rust import RNN, SGD, Dataset
-
-GOLDEN = Path(__file__).parent / "golden"
+from rnn_rust import RNN, Dataset
 
 Problem = tuple[RNN, Dataset]
 
@@ -36,32 +30,6 @@ def problems(
     lengths = draw(st.lists(st.integers(1, longest), min_size=1, max_size=4))
     missing = draw(st.sampled_from([0.0, 0.3, 0.9]))
     return model, make_data(lengths, inputs, outputs, seed=seed, missing=missing, dtype=dtype)
-
-
-def differences(model: RNN, data: Dataset, name: str, h: float = 1e-4) -> Array:
-    """The loss's derivative by every weight of one tensor: central, of fourth order."""
-    state = model.state_dict()
-    result = np.empty_like(state[name])
-    for at, weight in np.ndenumerate(state[name]):
-        losses = []
-        for shift in (-2 * h, -h, h, 2 * h):
-            state[name][at] = weight + shift
-            losses.append(model.load_state_dict(state).loss(data))
-        state[name][at] = weight
-        result[at] = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / (12 * h)
-    model.load_state_dict(state)
-    return result
-
-
-@settings(max_examples=80, deadline=None)
-@given(problems(columns=4, hidden=5, longest=6))
-def test_gradients_are_the_slopes_of_the_reported_loss(problem: Problem) -> None:
-    model, data = problem
-    assume(Oracle(model).distance_from_kinks(data) > 0.01)
-    for name, gradient in model.gradients(data)[1].items():
-        slopes = differences(model, data, name)
-        limit = 1e-6 * np.abs(gradient).max() + 1e-10  # the latter for a vanishing gradient
-        np.testing.assert_allclose(slopes, gradient, rtol=0, atol=limit, err_msg=name)
 
 
 def check_against_oracle(model: RNN, data: Dataset, tolerance: float) -> None:
@@ -145,33 +113,3 @@ def test_a_sequence_without_labels_counts_for_nothing(reduction: str) -> None:
     loss, gradients = model.gradients(data)
     assert model.loss(data.subset([0, 2])) == loss
     assert_all_close(model.gradients(data.subset([0, 2]))[1], gradients, 1e-15)
-
-
-def golden(name: str) -> tuple[dict[str, Any], Dataset, dict[str, Array]]:
-    """Return the numbers of a file of PyTorch's, their data set and the weights they began with."""
-    with np.load(GOLDEN / f"{name}.npz") as file:
-        numbers = dict(file)
-    weights = {key[2:]: value for key, value in numbers.items() if key.startswith("w.")}
-    weights.setdefault("bias_hh_l0", np.zeros_like(weights["bias_ih_l0"]))
-    return numbers, Dataset.from_arrays(*(numbers[k] for k in ("X", "Y", "offsets"))), weights
-
-
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-def test_pytorchs_outputs_loss_and_gradients(activation: str) -> None:
-    numbers, data, weights = golden(f"{activation}-3-7-2-mse")
-    model = RNN(3, 7, 2, activation=activation, dtype="float64").load_state_dict(weights)
-    loss, gradients = model.gradients(data)
-    assert_close(model.predict(data), numbers["outputs"], 1e-10)
-    assert_close(loss, numbers["loss"], 1e-10)
-    for name, gradient in gradients.items():
-        assert_close(gradient, numbers["g." + name.replace("bias_l0", "bias_ih_l0")], 1e-10)
-
-
-def test_25_steps_of_pytorchs_sgd() -> None:
-    numbers, data, weights = golden("optim-sgd")
-    model = RNN(3, 6, 1, dtype="float64", optimizer=SGD(0.1)).load_state_dict(weights)
-    order = [name.replace("bias_ih_l0", "bias_l0") for name in json.loads(str(numbers["order"]))]
-    for loss, expected in zip(numbers["losses"], numbers["trajectory"], strict=True):
-        assert_close(model.update(data), loss, 1e-9)
-        state = model.state_dict()
-        assert_close(np.concatenate([state[name].ravel() for name in order]), expected, 1e-9)

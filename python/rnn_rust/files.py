@@ -30,6 +30,7 @@ from rnn_rust.optim import from_dict, to_dict
 
 if TYPE_CHECKING:
     from rnn_rust.inputs import FloatArray
+    from rnn_rust.losses import CustomLoss
     from rnn_rust.network import Network
     from rnn_rust.optim import CustomOptimizer, Optimizer
 
@@ -135,15 +136,19 @@ def describe(model: Network) -> dict[str, Any]:
     }
 
 
-def from_bytes(data: bytes, optimizer: Optimizer | CustomOptimizer | None = None) -> Network:
+def from_bytes(
+    data: bytes,
+    optimizer: Optimizer | CustomOptimizer | None = None,
+    loss: CustomLoss | None = None,
+) -> Network:
     """Return the model of the contents of a file; errors as :func:`load`.
 
-    With ``optimizer`` in place of the one that the file describes.
+    With ``optimizer`` and ``loss`` in place of those that the file describes.
     """
     description, tensors = contents(data)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
     try:
-        model = _build(description, state)
+        model = _build(description, state, loss)
     except (KeyError, TypeError, ValueError, RnnRustError) as error:
         raise ModelFileError(f"this model file is damaged: {error}") from error
     if optimizer is not None:
@@ -183,7 +188,7 @@ def _description(data: bytes) -> dict[str, Any]:
     return description
 
 
-def _build(description: dict[str, Any], state: dict[str, Any]) -> Network:
+def _build(description: dict[str, Any], state: dict[str, Any], loss: CustomLoss | None) -> Network:
     from rnn_rust.data.scale import scaler_from_dict
     from rnn_rust.models import MODELS
 
@@ -192,7 +197,7 @@ def _build(description: dict[str, Any], state: dict[str, Any]) -> Network:
         raise ModelFileError(f"cell {cell!r} is not known")
     if isinstance(weights := settings["class_weight"], list):
         settings["class_weight"] = dict(enumerate(weights))
-    settings["loss"] = loss_from_dict(settings["loss"])
+    settings["loss"] = loss_from_dict(settings["loss"]) if loss is None else loss
     scaler = description["scaler"]
     model = MODELS[cell](
         **settings,

@@ -65,7 +65,6 @@ def labelled_inputs(model: Network, data: Dataset | Sequence, purpose: str) -> L
     features, offsets = inputs(model, data)
     labels, weights = data.labels, data.weights
     names = getattr(data, "label_names", None)
-    check_classes(labels, model.loss_name, model.settings["output_size"], names)
     if model.readout != "each_step":
         labels, weights = sequence_labels(labels, weights, offsets)
     factors = label_weights(labels, weights, _class_table(model), names)
@@ -86,12 +85,10 @@ def labelled_inputs(model: Network, data: Dataset | Sequence, purpose: str) -> L
 def learn_class_weights(model: Network, data: Dataset) -> None:
     """Let balanced class weights follow from training data."""
     labels, weights = data.labels, data.weights
-    names = getattr(data, "label_names", None)
-    check_classes(labels, model.loss_name, model.settings["output_size"], names)
     if model.readout != "each_step":
         labels, weights = sequence_labels(labels, weights, data.offsets)
     classes = class_count(model.loss_name, model.settings["output_size"]) or 0
-    model.class_table = class_weights("balanced", labels, weights, classes, names)
+    model.class_table = class_weights("balanced", labels, weights, classes, data.label_names)
 
 
 def _class_table(model: Network) -> FloatArray | None:
@@ -110,12 +107,14 @@ def _class_table(model: Network) -> FloatArray | None:
 
 
 def check_labelled(model: Network, data: Dataset | Sequence, purpose: str) -> None:
-    """Check that the columns are the model's, and that there is a label; errors as above."""
+    """Check that columns and labels are what the model takes; errors as above."""
     _check_kind(data, purpose)
     _check_columns(model, data, "feature", data.features.shape[1])
     if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
         raise DataError(f"{purpose} needs labels, and the data has none")
     _check_columns(model, data, "label", data.labels.shape[1])
+    names = getattr(data, "label_names", None)
+    check_classes(data.labels, model.loss_name, model.settings["output_size"], names)
 
 
 def check_dataset(purpose: str, data: object) -> None:

@@ -21,6 +21,7 @@ The last three imply the activation of the outputs; ``predict`` then returns pro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -122,7 +123,7 @@ def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, 
     """
     kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
     parameters: dict[str, float] = {}
-    if isinstance(loss, str):
+    if isinstance(loss, str) and loss != CUSTOM:
         name = loss
     elif kind is not None:
         name, parameters = kind, asdict(loss)  # type: ignore[call-overload]
@@ -169,6 +170,8 @@ def value_and_gradient(
 ) -> tuple[float, FloatArray]:
     """Return the answer of a loss in Python, checked, as the engine takes it.
 
+    The value is NaN if the gradient is not finite.
+
     Raises
     ------
     DataError
@@ -184,7 +187,8 @@ def value_and_gradient(
         )
     try:
         value = float(answer[0])
-        gradient = np.ascontiguousarray(answer[1], dtype=predictions.dtype)
+        with np.errstate(over="ignore"):
+            gradient = np.ascontiguousarray(answer[1], dtype=predictions.dtype)
     except (TypeError, ValueError) as error:
         raise DataError(f"value_and_gradient of {type(loss).__name__}: {error}") from error
     if gradient.shape != predictions.shape:
@@ -192,4 +196,5 @@ def value_and_gradient(
             f"the gradient of {type(loss).__name__}: expected {predictions.shape}, the shape of "
             f"the predictions, got {gradient.shape}"
         )
-    return value, gradient
+    # The engine would take a NaN for a missing label; as a loss it ends training.
+    return (value if np.isfinite(gradient).all() else math.nan), gradient

@@ -48,7 +48,7 @@ class RNN(Network):
     {'weight_ih_l0': (5, 3), 'weight_hh_l0': (5, 5), 'bias_l0': (5,), 'head.weight': (1, 5), ...}
     """
 
-    _cell = "RNN"
+    _cell, _of_cell = "RNN", ("activation", "tanh")
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class GRU(Network):
     (15, 3)
     """
 
-    _cell = "GRU"
+    _cell, _of_cell = "GRU", ("reset_after", True)
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class LSTM(Network):
     (20, 5)
     """
 
-    _cell = "LSTM"
+    _cell, _of_cell = "LSTM", ("forget_bias", 1.0)
 
     def __init__(
         self,

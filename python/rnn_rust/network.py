@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rnn_rust.evaluate import Evaluator
     from rnn_rust.history import History, Record
     from rnn_rust.label_weights import ClassWeight
+    from rnn_rust.losses import CustomLoss
     from rnn_rust.optim import CustomOptimizer, Optimizer
     from rnn_rust.summary import Summary
     from rnn_rust.training import Trained
@@ -106,6 +107,8 @@ class Network:
     """
 
     _cell: ClassVar[str]
+    # The one argument that other cells have not, and its default.
+    _of_cell: ClassVar[tuple[str, Any]]
 
     def __init__(
         self,
@@ -134,6 +137,10 @@ class Network:
         n_threads: int | None = None,
         **of_cell: Any,
     ) -> None:
+        if strange := [name for name in of_cell if name != self._of_cell[0]]:
+            raise TypeError(
+                f"{type(self).__name__}() got an unexpected keyword argument {strange[0]!r}"
+            )
         self._settings = checked({
             "input_size": input_size, "hidden_size": hidden_size, "output_size": output_size,
             **of_cell,
@@ -160,10 +167,11 @@ class Network:
 
     def __repr__(self) -> str:
         """Return the call that makes such a model, with what is not by default."""
-        s = self._settings
+        s, defaults = self._settings, dict([*_DEFAULTS.items(), self._of_cell])
         shown = [
-            name for name in s if name in _ALWAYS_SHOWN or s[name] != _DEFAULTS.get(name, s[name])
-        ]
+            name for name in s
+            if name in _ALWAYS_SHOWN or s[name] != defaults.get(name, s[name])
+        ]  # fmt: skip
         options = ", ".join(f"{name}={s[name]!r}" for name in shown)
         sizes = f"{s['input_size']}, {s['hidden_size']}, {s['output_size']}"
         return f"{type(self).__name__}({sizes}, {options})"
@@ -343,9 +351,10 @@ class Network:
         )  # fmt: skip
 
     @property
-    def custom_loss(self) -> object | None:
+    def custom_loss(self) -> CustomLoss | None:
         """The loss if it is computed in Python."""
-        return self._settings["loss"] if self.loss_name == CUSTOM else None
+        loss: CustomLoss | None = self._settings["loss"] if self.loss_name == CUSTOM else None
+        return loss
 
     def update(self, data: Dataset | Sequence) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
@@ -498,12 +507,12 @@ class Network:
         save(self, path)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """Pickle and copy through the bytes of the file format; the optimiser as it is."""
+        """Pickle and copy through the bytes of the file format; what is in Python as it is."""
         from rnn_rust.files import from_bytes, to_bytes
 
-        return from_bytes, (to_bytes(self), self.optimizer)
+        return from_bytes, (to_bytes(self), self.optimizer, self.custom_loss)
 
 
 # What is shown although it is by default, and the defaults of all else.
 _ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
-_DEFAULTS: dict[str, Any] = {**(Network.__init__.__kwdefaults__ or {}), "reset_after": True}
+_DEFAULTS: dict[str, Any] = Network.__init__.__kwdefaults__ or {}

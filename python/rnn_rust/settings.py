@@ -120,22 +120,24 @@ def checked(arguments: dict[str, Any]) -> dict[str, Any]:
             "dropout has no effect with num_layers=1, as it acts between layers; "
             "recurrent_dropout acts within one"
         )
-    if loss == CUSTOM:
-        # What the engine does to labels a loss in Python would not see.
-        for name, default in (("reduction", "mean"), ("bptt_steps", None)):
-            if settings[name] != default:
-                raise ParameterError(
-                    f"{name}={settings[name]!r} has no effect on a loss in Python, which is given "
-                    "whole batches and returns one number"
-                )
-    whole = "bidirectional=True" if settings["bidirectional"] else "readout='mean'"
-    if settings["bptt_steps"] is not None and (
-        settings["bidirectional"] or settings["readout"] == "mean"
-    ):
-        raise ParameterError(
-            f"bptt_steps cuts sequences into windows, and {whole} needs all steps at once"
-        )
+    _check_windows(settings, loss)
+    if loss == CUSTOM and settings["reduction"] != "mean":
+        raise ParameterError("reduction has no effect on a loss in Python, which reduces by itself")
     return settings
+
+
+def _check_windows(settings: dict[str, Any], loss: str) -> None:
+    """Check that sequences are cut into windows only where these can be computed one by one."""
+    whole = {
+        "bidirectional=True": settings["bidirectional"],
+        "readout='mean'": settings["readout"] == "mean",
+        "a loss in Python": loss == CUSTOM,
+    }
+    if settings["bptt_steps"] is not None and any(whole.values()):
+        first = next(name for name, present in whole.items() if present)
+        raise ParameterError(
+            f"bptt_steps cuts sequences into windows, and {first} needs all steps at once"
+        )
 
 
 def engine_settings(cell: str, settings: dict[str, Any]) -> _core.Settings:

@@ -1,7 +1,6 @@
 """Compute the golden numbers with PyTorch 2.13 (CPU, float64); the .npz files land here.
 
-One generator gives the data of all cases in turn, so cases stay in their order. Those of other
-cells, losses and optimisers are written too; the repository has the files that its tests read.
+One generator gives the data of all cases in turn, so cases stay in their order.
 """
 
 import itertools
@@ -109,7 +108,9 @@ def write_case(name, kind, sizes, loss, **options):
     arrays |= {"loss": value.item()}
     arrays |= {f"w.{key}": weight.detach().numpy() for key, weight in weights.items()}
     arrays |= {f"g.{key}": weight.grad.numpy() for key, weight in weights.items()}
-    np.savez_compressed(HERE / f"{name}.npz", **arrays)
+    about = dict(zip(("input_size", "hidden_size", "output_size"), sizes, strict=True))
+    about |= {"kind": kind, "loss": loss, "num_layers": 1, "bidirectional": False} | options
+    np.savez_compressed(HERE / f"{name}.npz", **arrays, meta=json.dumps(about))
 
 
 def write_optimizer(name, X, Y, offsets):
