@@ -197,9 +197,9 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
         It is not an instance of one of this module, nor has it ``update``.
     """
     is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(optimizer, type)
-    if not is_custom and type(optimizer) not in _OPTIMIZERS.values():
+    if not is_custom and type(optimizer) not in OPTIMIZERS.values():
         raise ParameterError(
-            f"optimizer must be {', '.join(_OPTIMIZERS)} (an instance), or an object with "
+            f"optimizer must be {', '.join(OPTIMIZERS)} (an instance), or an object with "
             f"update(parameters, gradients), got {optimizer!r}"
         )
     result: Optimizer | CustomOptimizer = optimizer
@@ -221,7 +221,9 @@ def rate_of(learning_rate: Callable[[int], float] | float, epoch: int) -> float:
 
 # As dicts, for files and for the engine ------------------------------------------------------
 
-_OPTIMIZERS = {kind.__name__: kind for kind in (SGD, RMSprop, Adagrad, Adam, AdamW)}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    kind.__name__: kind for kind in (SGD, RMSprop, Adagrad, Adam, AdamW)
+}
 _SCHEDULES = {
     kind.__name__: kind
     for kind in (
@@ -260,7 +262,7 @@ def from_dict(description: dict[str, Any] | None) -> Optimizer:
     settings = dict(description)
     if isinstance(settings["learning_rate"], dict):
         settings["learning_rate"] = _unnamed("schedule", _SCHEDULES, settings["learning_rate"])
-    optimizer: Optimizer = _unnamed("optimizer", _OPTIMIZERS, settings)
+    optimizer: Optimizer = _unnamed("optimizer", OPTIMIZERS, settings)
     return optimizer
 
 

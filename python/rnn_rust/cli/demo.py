@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnn_rust.cli import options
-from rnn_rust.cli.train import Schedule, fit_and_save, show_evaluations, show_saved
+from rnn_rust.cli.fitting import Fitting, Parts, show_evaluations, show_saved
 from rnn_rust.errors import MissingFileError
+from rnn_rust.models import MODELS
+from rnn_rust.optim import SGD, Adam, Optimizer
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -31,9 +33,10 @@ class Demo:
     about: str
     train_ratio: float
     split: dict[str, Any]
+    cell: str
     model: dict[str, Any]
-    learning_rate: float
-    schedule: Schedule
+    optimizer: Optimizer
+    fitting: Fitting
 
 
 DEMOS = {
@@ -41,25 +44,28 @@ DEMOS = {
         about="made-up card purchases, in which fraud shows over time only",
         train_ratio=0.8,
         split={"stratify": True},
-        model={"hidden_size": 16, "output_activation": "sigmoid", "scaler": "standard"},
-        learning_rate=0.05,
-        schedule=Schedule(epochs=60, batch_size=1, eval_every=10),
+        cell="GRU",
+        model={"hidden_size": 16, "loss": "binary_cross_entropy", "scaler": "standard"},
+        optimizer=Adam(0.005),
+        fitting=Fitting(epochs=20, batch_size=4, eval_every=5),
     ),
     "weather": Demo(
         about="tomorrow's maximum temperature in °C, from 2012 to 2014; tested on 2015",
         train_ratio=0.75,
         split={"by": "time"},
-        model={"hidden_size": 10, "scaler": "minmax"},
-        learning_rate=0.1,
-        schedule=Schedule(epochs=400, batch_size=4, eval_every=40),
+        cell="GRU",
+        model={"hidden_size": 16, "scaler": "standard"},
+        optimizer=Adam(0.003),
+        fitting=Fitting(epochs=300, batch_size=4, eval_every=10, patience=20),
     ),
     "sample": Demo(
         about="a small file that can be read by eye",
         train_ratio=0.75,
         split={},
+        cell="RNN",
         model={"hidden_size": 5, "output_activation": "sigmoid", "scaler": "standard"},
-        learning_rate=0.2,
-        schedule=Schedule(epochs=300, batch_size=1, eval_every=30),
+        optimizer=SGD(0.2),
+        fitting=Fitting(epochs=300, batch_size=1, eval_every=30),
     ),
 }
 
@@ -76,7 +82,6 @@ def demo(name: str, output: Path) -> None:
     On made-up card purchases (fraud, the default), tomorrow's temperature in Seattle and New York
     (weather), or a small file that can be read by eye (sample).
     """
-    from rnn_rust import RNN, SGD
     from rnn_rust.cli import show
     from rnn_rust.cli.rivals import RIVALS
     from rnn_rust.evaluate import default_evaluator
@@ -84,15 +89,17 @@ def demo(name: str, output: Path) -> None:
     plan, path = DEMOS[name], _find(name)
     dataset = _read(name, path)
     show.section(f"Data: {plan.about}", dataset.summary())
-    judge = default_evaluator(dataset)
     train, test = dataset.split(plan.train_ratio, **plan.split)
-    model = RNN(
+    parts = Parts.of(train, test, patience=plan.fitting.patience, **plan.split)
+    model = MODELS[plan.cell](
         len(dataset.feature_names), output_size=len(dataset.label_names),
-        optimizer=SGD(plan.learning_rate), **plan.model,
+        optimizer=plan.optimizer, **plan.model,
     )  # fmt: skip
-    fit_and_save(model, train, test, judge=judge, schedule=plan.schedule, output=output)
-    show_evaluations(model, train, test, judge=judge)
+    judge = default_evaluator(dataset, loss=model.loss_name)
+    plan.fitting.fit_and_save(model, parts, judge, output)
+    show_evaluations(model, parts, judge)
     if compare := RIVALS.get(name):
+        # They need no validation part, and learn from it too.
         show.section("Rivals on the test part", compare(model, train, test))
     show_saved(model, output, path or _GENERATED, first=() if path else (_GENERATE,))
 

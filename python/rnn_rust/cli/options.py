@@ -1,10 +1,10 @@
-"""Options that several commands share."""
+"""What options are made of: their places in the help, their checks; and those that are shared."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,15 +20,67 @@ INPUT = click.Path(path_type=Path)
 """A file to read. The code that reads it says best what is wrong with it."""
 
 
-class OutputFile(click.Path):
-    """A file to write: found impossible before the work is done, not after."""
+class GroupedOption(click.Option):
+    """An option that stands under a headline in the help of a :class:`GroupedCommand`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *names: Any, group: str, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command with too many options for one list: its help has one for each group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headlines, in the order in which these first appear."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        of_click = []
+        for param in self.get_params(ctx):
+            line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if isinstance(param, GroupedOption) and line:
+                groups.setdefault(param.group, []).append(line)
+            elif line:
+                of_click.append(line)
+        groups["Other"] = groups.pop("Other", []) + of_click
+        for title, lines in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
+
+
+def option(
+    group: str, *names: str, check: Callable[..., Any] | None = None, **settings: Any
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds an option to a command.
+
+    Parameters
+    ----------
+    group
+        Its headline in the help.
+    names
+        As it is typed.
+    check
+        One of :mod:`rnn_rust.checks`, which the value is put through.
+    settings
+        What ``click.option`` takes. A default is shown in the help.
+    """
+    if check is not None:
+        settings["callback"] = checked(check)
+    shown = settings.get("default") is not None
+    return click.option(*names, cls=GroupedOption, group=group, show_default=shown, **settings)
+
+
+class OutputFile(click.Path):
+    """A file to write, maybe of certain kinds: found impossible before the work, not after."""
+
+    def __init__(self, suffixes: Iterable[str] = ()) -> None:
         super().__init__(path_type=Path)
+        self._suffixes = list(suffixes)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, if a regular file can stand there."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self._suffixes and path.suffix not in self._suffixes:
+            self.fail(f"{path} must end in {' or '.join(self._suffixes)}", param, ctx)
         if path.exists() and not path.is_file():
             self.fail(f"{path} is not a regular file", param, ctx)
         if not path.parent.is_dir():
@@ -49,34 +101,52 @@ def checked(check: Callable[..., Any], **bounds: float) -> Callback:
     return callback
 
 
-def refuse_overwriting(inputs: list[Path], output: Path) -> None:
-    """Refuse an output file that is one of the input files.
+def refuse_overwriting(inputs: list[Path], **outputs: Path | None) -> None:
+    """Refuse an output file that is one of the input files, or another output.
+
+    Parameters
+    ----------
+    inputs
+        The files that are read.
+    outputs
+        The files that are written, by the names of their options; None is passed over.
 
     Raises
     ------
     click.BadParameter
         It is one, maybe under another name.
     """
-    for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
-            raise click.BadParameter(
-                f"{output} is an input of this command; choose another name",
-                param_hint="'--output'",
-            )
+    taken = [(path, "is an input of this command") for path in inputs]
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        flag = "--" + name.replace("_", "-")
+        for other, what in taken:
+            if _same_file(path, other):
+                raise click.BadParameter(
+                    f"{path} {what}; choose another name", param_hint=f"'{flag}'"
+                )
+        taken.append((path, f"is the file of {flag} too"))
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def model_output(command: Command) -> Command:
     """Add ``--output`` for a model."""
-    return click.option(
-        "--output", type=OutputFile(), default="model.safetensors", show_default=True,
+    return option(
+        "Files", "--output", type=OutputFile(), default="model.safetensors",
         help="Where to save the model.",
     )(command)  # fmt: skip
 
 
 def verbosity(command: Command) -> Command:
     """Add ``--verbosity``, which sets up the log before anything else."""
-    return click.option(
-        "--verbosity", type=click.Choice(log.LEVELS), default="info", show_default=True,
+    return option(
+        "Other", "--verbosity", type=click.Choice(log.LEVELS), default="info",
         is_eager=True, expose_value=False, callback=lambda ctx, param, value: log.setup(value),
         help="The least important messages to show; warning and error hide the progress bar too.",
     )(command)  # fmt: skip
@@ -84,8 +154,8 @@ def verbosity(command: Command) -> Command:
 
 def threshold(command: Command) -> Command:
     """Add ``--threshold``."""
-    return click.option(
-        "--threshold", type=float, metavar="NUMBER", callback=checked(finite),
+    return option(
+        "Data", "--threshold", type=float, metavar="NUMBER", check=finite,
         help="0/1 labels: an output above it is positive.  [default: 0.5]  Other labels: the "
         "relative error that counts as right.  [default: 0.1]",
     )(command)  # fmt: skip
@@ -93,22 +163,28 @@ def threshold(command: Command) -> Command:
 
 def key_columns(command: Command) -> Command:
     """Add ``--id`` and ``--time``."""
-    command = click.option(
-        "--time", metavar="NAME", help="Column that orders the rows of a sequence.  [default: t]"
-    )(command)
-    return click.option(
-        "--id", metavar="NAME", help="Column that names a row's sequence.  [default: id or name]"
-    )(command)
+    command = option(
+        "Data", "--time", metavar="NAME",
+        help="Column that orders the rows of a sequence.  [default: t]",
+    )(command)  # fmt: skip
+    return option(
+        "Data", "--id", metavar="NAME",
+        help="Column that names a row's sequence.  [default: id or name]",
+    )(command)  # fmt: skip
 
 
 def value_columns(command: Command) -> Command:
-    """Add ``--features`` and ``--labels``."""
-    command = click.option(
-        "--labels", metavar="NAMES", callback=_names,
+    """Add ``--features``, ``--labels`` and ``--weights``."""
+    command = option(
+        "Data", "--weights", metavar="NAME",
+        help="Column that says how much a row's labels count.  [default: all count the same]",
+    )(command)  # fmt: skip
+    command = option(
+        "Data", "--labels", metavar="NAMES", callback=_names,
         help="Label columns, separated by commas.  [default: all named y... or l...]",
     )(command)  # fmt: skip
-    return click.option(
-        "--features", metavar="NAMES", callback=_names,
+    return option(
+        "Data", "--features", metavar="NAMES", callback=_names,
         help="Feature columns, separated by commas.  [default: all named x... or f...]",
     )(command)  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""``rnn-rust evaluate`` and ``rnn-rust predict``: a saved model on a CSV file."""
+"""``rnn-rust evaluate``, ``predict`` and ``summary``: a saved model, also on a CSV file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def evaluate(
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
-    judge = default_evaluator(dataset, network.threshold if threshold is None else threshold)
+    judge = default_evaluator(
+        dataset, network.threshold if threshold is None else threshold, loss=network.loss_name
+    )
     result = judge.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
     show.section(f"Evaluation: {model}", str(result))
@@ -59,13 +61,15 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     """Write the predictions of a saved model for every row of DATA.CSV.
 
     The output has the rows of the input in their order: the id and the time as they stand there,
-    and a column "prediction", or "prediction_LABEL" for each of several. DATA.CSV needs no labels.
+    and a column "prediction", or "prediction_LABEL" for each of several, or "prediction_CLASS", its
+    probability. A model with an output for each sequence has a row for each, with its id alone.
+    DATA.CSV needs no labels.
     """
     from rnn_rust import Dataset, load
     from rnn_rust.files import replacing
 
     if output is not None:
-        options.refuse_overwriting([model, data], output)
+        options.refuse_overwriting([model, data], output=output)
     network = load(model)
     dataset = Dataset.from_csv(data, id=id, time=time, features=network.feature_names, labels=[])
     table = prediction_table(network, dataset, data)
@@ -77,8 +81,30 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     _log.info("Wrote %d predictions to %s", table.height, output)
 
 
+@click.command(short_help="Show what a saved model is made of.")
+@click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
+@options.verbosity
+def summary(model: Path) -> None:
+    """Show what a saved model is made of: its settings, layers, shapes, parameters, bytes."""
+    from rnn_rust import load
+    from rnn_rust.cli import show
+
+    network = load(model)
+    columns = ", ".join(network.feature_names or ()) or "unknown"
+    labels = ", ".join(network.label_names or ()) or "unknown"
+    show.section(
+        f"Model: {model}",
+        f"{network}\ntrained for {network.epochs_trained:,} epochs, last with "
+        f"{network.optimizer}\nfeatures   {columns}\nlabels     {labels}",
+    )
+    show.section("Layers", str(network.summary()))
+
+
 def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
+
+    Of a model that reads out whole sequences: id and predictions of every sequence, in the order
+    in which the ids first appear in the file.
 
     Raises
     ------
@@ -88,10 +114,13 @@ def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFra
     import numpy as np
     import polars as pl
 
-    outputs = model.predict(dataset)
-    in_file_order = np.empty_like(outputs)
-    in_file_order[dataset.row_numbers] = outputs
-    keys = _keys_as_text(dataset, path)
+    outputs, keys = model.predict(dataset), _keys_as_text(dataset, path)
+    if model.readout == "each_step":
+        in_file_order = np.empty_like(outputs)
+        in_file_order[dataset.row_numbers] = outputs
+    else:
+        in_file_order = outputs
+        keys = keys.select(dataset.id_name)[dataset.row_numbers[dataset.offsets[:-1]]]
     names = _prediction_names(model)
     if taken := set(names) & set(keys.columns):
         raise click.UsageError(f"{path}: rename column '{taken.pop()}', a name of the output")
@@ -101,6 +130,8 @@ def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFra
 
 def _prediction_names(model: Network) -> list[str]:
     count = model.settings["output_size"]
+    if model.loss_name == "cross_entropy":
+        return [f"prediction_{number}" for number in range(count)]
     if count == 1:
         return ["prediction"]
     labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))

@@ -1,0 +1,135 @@
+"""Training with all that goes with it on the command line: what ``train`` and the demos share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from rnn_rust.callbacks import Checkpoint, EarlyStopping
+from rnn_rust.cli.errors import INTERRUPTED
+from rnn_rust.loggers import CSVLogger, JSONLinesLogger
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+    from rnn_rust.evaluate import Evaluator
+    from rnn_rust.history import History
+    from rnn_rust.network import Network
+
+_log = logging.getLogger("rnn_rust")
+
+LOGGERS: dict[str, Callable[[Path], Any]] = {".csv": CSVLogger, ".jsonl": JSONLinesLogger}
+"""Kinds of log files by the ends of their names."""
+
+
+class Parts(NamedTuple):
+    """What is learnt from, what early stopping looks at, and what nothing looks at but the end."""
+
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset
+
+    @classmethod
+    def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> Parts:
+        """With ``patience``, split a fifth off the training part for validation.
+
+        Raises
+        ------
+        DataError
+            A part has no label.
+        """
+        validation = None
+        if patience is not None:
+            train, validation = train.split(0.8, **how)
+        parts = cls(train, validation, test)
+        for name, part in parts.named():
+            part.require_labels(f"the {name} part")
+        return parts
+
+    def named(self) -> list[tuple[str, Dataset]]:
+        """Return the parts that there are, by name."""
+        names = ("training", "validation", "test")
+        return [(name, part) for name, part in zip(names, self, strict=True) if part is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How a model is trained, and the files that this writes."""
+
+    epochs: int
+    batch_size: int
+    eval_every: int
+    patience: int | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
+    log_file: Path | None = None
+
+    def fit_and_save(self, model: Network, parts: Parts, judge: Evaluator, output: Path) -> None:
+        """Train and save; after Ctrl-C save what there is and leave with exit code 130.
+
+        Raises
+        ------
+        click.exceptions.Exit
+            Ctrl-C ended the training.
+        """
+        sizes = ", ".join(f"{len(part):,} for {name}" for name, part in parts.named())
+        _log.info("Sequences: %s", sizes)
+        _log.debug("%r, %r, %s", model, model.optimizer, self)
+        stopping = [] if self.patience is None else [EarlyStopping(patience=self.patience)]
+        history = model.fit(
+            parts.train, epochs=self.epochs, batch_size=self.batch_size,
+            validation=parts.validation or parts.test, evaluator=judge, eval_every=self.eval_every,
+            callbacks=[*stopping, *self._writers()], progress=_log.isEnabledFor(logging.INFO),
+            resume=self.checkpoint if self.resume else None,
+        )  # fmt: skip
+        model.save(output)
+        if history.interrupted:
+            self._leave(history, output)
+        _log.info("Trained for %d epochs in %.3f s", len(history), sum(history.seconds))
+        for callback in stopping:
+            _log.info("The weights are those of epoch %s, the best one", callback.best_epoch)
+
+    def _writers(self) -> Iterable[Any]:
+        if self.log_file is not None:
+            yield LOGGERS[self.log_file.suffix](self.log_file)
+        if self.checkpoint is not None:
+            yield Checkpoint(self.checkpoint)
+
+    def _leave(self, history: History, output: Path) -> None:
+        _log.warning("Saved the model, trained for %d epochs, to %s", len(history), output)
+        if self.checkpoint is not None:
+            _log.warning("The same command with --resume goes on from %s", self.checkpoint)
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def show_evaluations(model: Network, parts: Parts, judge: Evaluator) -> None:
+    """Print what the model is worth on each part."""
+    from rnn_rust.cli import show
+
+    for name, part in parts.named():
+        title = f"{name.capitalize()} part: {len(part):,} sequences"
+        show.section(title, str(judge.evaluate(model, part)))
+
+
+def show_saved(
+    model: Network,
+    output: Path,
+    data: Path,
+    column_options: Iterable[object] = (),
+    *,
+    first: Iterable[tuple[object, ...]] = (),
+) -> None:
+    """Print where the model is, and what to type next: ``first``, then its use on ``data``."""
+    from rnn_rust.cli import show
+
+    show.section("Model", f"{model}\nsaved to {output}")
+    show.next_steps(
+        *first,
+        ("predict", output, data, *column_options, "--output", "predictions.csv"),
+        ("evaluate", output, data, *column_options),
+        note=f"{data} holds the training part too, which flatters: evaluate on new data.",
+    )
