@@ -96,12 +96,12 @@ impl Packing for BySequence {
         products: Products<'_, V>,
     ) {
         let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
-        let cut = blocks(b.columns.len(), most_columns);
         let rows = a.columns.len();
         let mut products = products;
-        for top in (0..rows).step_by(most_rows) {
-            let height = most_rows.min(rows - top);
-            for (left, width) in cut {
+        // A block of columns of `b` stays in the nearest cache while all of `a` passes by.
+        for (left, width) in blocks(b.columns.len(), most_columns) {
+            for top in (0..rows).step_by(most_rows) {
+                let height = most_rows.min(rows - top);
                 let block = Outer { a, b, top, left };
                 match height {
                     4 if most_rows >= 4 => {
