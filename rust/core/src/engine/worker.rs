@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crate::aligned::Aligned;
-use crate::bptt::{Aim, Model, Pass, Purpose, Trace, window};
+use crate::bptt::{Aim, Model, Online, Pass, Purpose, Trace, window};
 use crate::context::Pulse;
 use crate::data::Sequences;
 use crate::error::Result;
@@ -113,6 +113,8 @@ pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
     pass: Pass<ByUnit, T::Lanes<S>>,
     gradient: Vec<T::Lanes<S>>,
+    /// For gradients, where all can be computed so.
+    online: Option<Online<T::Lanes<S>>>,
 }
 
 impl<T: Real, S: Simd> UnitWorker<T, S> {
@@ -127,7 +129,22 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let pass: Pass<ByUnit, T::Lanes<S>> =
             Pass::new(simd, layout, needs.steps, needs.purpose(layout));
         let groups = if needs.training { pass.places().len() } else { 0 };
-        Self { simd, pass, gradient: vec![simd.zero::<T>(); groups] }
+        Self { simd, pass, gradient: vec![simd.zero::<T>(); groups], online: None }
+    }
+
+    /// The same for gradients of this loss: with a shorter way to them, where there is one.
+    pub(crate) fn with_loss(self, layout: &Layout, needs: Needs, loss: Loss) -> Self {
+        let online = if needs.carried {
+            None
+        } else {
+            Online::new(self.simd, layout, needs.steps, loss)
+        };
+        Self { online, ..self }
+    }
+
+    /// Whether gradients need the [`crate::layout::Transposed`] weights.
+    pub(crate) fn needs_transposed(&self) -> bool {
+        self.online.is_none()
     }
 
     /// The gradient that [`Self::set`] left, in the layout's order.
@@ -156,6 +173,14 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         }
         let (mut total, mut first) = (0.0, true);
         for piece in pieces {
+            if let Some(online) = self.online.as_mut().filter(|_| aim.gradient) {
+                let target = (&mut self.gradient[..], self.pass.places(), first);
+                let rows = problem.data.piece(piece);
+                total += online.add_gradient(self.simd, problem.model, rows, aim, target);
+                pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
+                first = false;
+                continue;
+            }
             let trace = self.forward(problem, piece, aim, pulse)?;
             if let Some((carry, _)) = problem.carry {
                 let hidden = problem.model.config.shape.hidden;

@@ -1,0 +1,299 @@
+//! Online gradient descent: the gradient of one short sequence of a simple network, in one go.
+//!
+//! With one sequence at a time, each step waits for the one before, and what is done beside the
+//! waiting costs next to nothing; calls, copies and buffers between the phases of a [`super::Pass`]
+//! do. So the products by the inputs are made within the steps, and so are the gradient's. Sums
+//! forward run in the order that [`crate::packing`] gives.
+
+use super::head::LossOf;
+use super::pass::{Aim, Model, Places, window};
+use crate::activation::Activation;
+use crate::blocks::load_each;
+use crate::cell::Cell;
+use crate::data::Piece;
+use crate::layout::Layout;
+use crate::loss::Loss;
+use crate::matrix::Vector;
+use crate::packing::{BySequence, ByUnit, Packing};
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
+use std::marker::PhantomData;
+
+/// Groups of a state, at most: more leave registers short.
+const MOST_GROUPS: usize = 2;
+
+/// Buffers for sequences of a few steps: rows of one group or two, `(steps, H)`.
+pub(crate) struct Online<V> {
+    states: Vec<V>,
+    /// Pre-activations; then the derivatives by them.
+    slots: Vec<V>,
+    /// Pre-activations of the outputs side by side, `(steps · L,)`, then the derivatives by them;
+    /// their labels and these labels' weights.
+    logits: Vec<V>,
+    labels: Vec<V>,
+    weights: Vec<V>,
+    /// `W_hh` the other way round.
+    transposed: Vec<V>,
+}
+
+impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
+    /// Buffers, if all sequences can be computed so: a single layer of simple units in one
+    /// direction, few of them, few steps, no dropout, and a loss of each output by itself.
+    pub(crate) fn new(simd: S, layout: &Layout, steps: usize, loss: Loss) -> Option<Self> {
+        let config = layout.config();
+        let groups = ByUnit::groups(config.shape.hidden, V::LEN);
+        let fits = matches!(config.cell, Cell::Elman(_))
+            && config.layers == 1
+            && !config.bidirectional
+            && !config.pools()
+            && config.recurrent_dropout == 0.0
+            && groups <= MOST_GROUPS
+            && steps <= window(layout.len())
+            && loss != Loss::CrossEntropy;
+        let zeros = |count: usize| vec![V::splat(simd, T::ZERO); count];
+        let outputs = (steps * config.shape.output).div_ceil(V::LEN);
+        fits.then(|| Self {
+            states: zeros(steps * groups),
+            slots: zeros(steps * groups),
+            logits: zeros(outputs),
+            labels: zeros(outputs),
+            weights: zeros(outputs),
+            transposed: zeros(groups * V::LEN * groups),
+        })
+    }
+
+    /// `Σ loss` of a piece of a sequence; its gradient is added to `gradient`, or set.
+    pub(crate) fn add_gradient(
+        &mut self,
+        simd: S,
+        model: Model<'_, T>,
+        piece: Piece<'_, T>,
+        aim: Aim<T>,
+        (gradient, places, set): (&mut [V], &Places, bool),
+    ) -> f64 {
+        let (loss, scale) = (aim.loss, aim.scale);
+        let task = OneSequence { buffers: self, model, piece, loss, scale, gradient, places, set };
+        match ByUnit::groups(model.config.shape.hidden, V::LEN) {
+            1 => simd.vectorize(InGroups::<1, V>(task)),
+            _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
+        }
+    }
+}
+
+/// What is to be computed.
+struct OneSequence<'a, V: Lanes> {
+    buffers: &'a mut Online<V>,
+    model: Model<'a, V::Elem>,
+    piece: Piece<'a, V::Elem>,
+    loss: Loss,
+    scale: V::Elem,
+    gradient: &'a mut [V],
+    places: &'a Places,
+    set: bool,
+}
+
+/// The same, with the number of groups that a state takes known to the compiler.
+struct InGroups<'a, const G: usize, V: Lanes>(OneSequence<'a, V>);
+
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<'_, G, V> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(mut self, simd: S) -> f64 {
+        let Cell::Elman(activation) = self.0.model.config.cell else {
+            unreachable!("the only cell that there are buffers for")
+        };
+        self.forward(simd, activation);
+        let sum = self.loss(simd);
+        self.transpose(simd);
+        self.backward(simd, activation);
+        sum
+    }
+}
+
+impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
+    /// States and the outputs' pre-activations.
+    #[inline(always)]
+    fn forward(&mut self, simd: V::Simd, activation: Activation) {
+        let Self(OneSequence { buffers, model, piece, .. }) = self;
+        let shape = model.config.shape;
+        let (w_ih, w_hh, bias) = (model.tensor(0), model.tensor(1), model.tensor(2));
+        let (w_hy, b_y) = (model.tensor(3), model.tensor(4));
+        let bias: Vector<G, V> = load_each(simd, bias);
+        let zero = V::splat(simd, T::ZERO);
+        let logits = numbers_mut(&mut buffers.logits).chunks_exact_mut(shape.output);
+        let inputs = piece.features.chunks_exact(shape.input);
+        for (t, (x, logits)) in inputs.zip(logits).enumerate() {
+            let mut sums = bias;
+            for (&x, row) in x.iter().zip(w_ih.chunks_exact(G * V::LEN)) {
+                sums.add_scaled(V::splat(simd, x), &load_each(simd, row));
+            }
+            let (earlier, state) = buffers.states.split_at_mut(t * G);
+            if t > 0 {
+                let before = &numbers(&earlier[(t - 1) * G..])[..shape.hidden];
+                add_product(simd, before, w_hh, &mut sums);
+            }
+            buffers.slots[t * G..(t + 1) * G].copy_from_slice(&sums.0);
+            activation.apply(&mut sums.0);
+            ByUnit::clear_padding(simd, &mut sums.0, shape.hidden);
+            state[..G].copy_from_slice(&sums.0);
+            for ((logit, row), &b) in
+                logits.iter_mut().zip(w_hy.chunks_exact(G * V::LEN)).zip(b_y)
+            {
+                let (row, mut sum): (Vector<G, V>, V) = (load_each(simd, row), zero);
+                for g in 0..G {
+                    sum = sums.0[g].fma(row.0[g], sum);
+                }
+                *logit = sum.reduce_add() + b;
+            }
+        }
+    }
+
+    /// The loss, of as many outputs at once as there are lanes.
+    #[inline(always)]
+    fn loss(&mut self, simd: V::Simd) -> f64 {
+        let Self(OneSequence { buffers, model, piece, .. }) = self;
+        let count = piece.labels.len();
+        let groups = count.div_ceil(V::LEN);
+        let rows = [
+            (&mut buffers.labels, piece.labels, T::from_f64(f64::NAN)),
+            (&mut buffers.weights, piece.weights, T::ZERO),
+        ];
+        for (own, numbers, fill) in rows {
+            for (group, numbers) in own.iter_mut().zip(numbers.chunks(V::LEN)) {
+                *group = V::load_partial(simd, numbers, fill);
+            }
+        }
+        let used = if piece.weights.is_empty() { 0 } else { groups };
+        simd.vectorize(LossOf::<BySequence, V> {
+            loss: self.0.loss,
+            activation: model.config.output_activation,
+            outputs: 1,
+            logits: &mut buffers.logits[..groups],
+            labels: &buffers.labels[..groups],
+            weights: &buffers.weights[..used],
+            scale: self.0.scale,
+            packing: PhantomData,
+        })
+    }
+
+    /// The rows of `W_hh` become columns, square block by square block.
+    #[inline(always)]
+    fn transpose(&mut self, simd: V::Simd) {
+        let Self(OneSequence { buffers, model, .. }) = self;
+        let rows = model.tensor(1);
+        let mut block = V::splat(simd, T::ZERO).block();
+        for top in 0..G {
+            let rows = &rows[top * V::LEN * G * V::LEN..];
+            for left in 0..G {
+                for (group, row) in block.as_mut().iter_mut().zip(rows.chunks_exact(G * V::LEN)) {
+                    *group = V::load(simd, &row[left * V::LEN..(left + 1) * V::LEN]);
+                }
+                V::transpose(&mut block);
+                let columns = buffers.transposed[left * V::LEN * G..].chunks_exact_mut(G);
+                for (column, &group) in columns.zip(block.as_ref()) {
+                    column[top] = group;
+                }
+            }
+        }
+    }
+
+    /// The way back, and the gradient with it.
+    #[inline(always)]
+    fn backward(&mut self, simd: V::Simd, activation: Activation) {
+        let Self(OneSequence { buffers, model, piece, gradient, places, .. }) = self;
+        let mut set = self.0.set;
+        let shape = model.config.shape;
+        let w_hy = model.tensor(3);
+        let [of_ih, of_hh, of_b, of_hy, of_by] =
+            [0, 1, 2, 3, 4].map(|tensor| places.range(tensor));
+        let steps = piece.features.len() / shape.input;
+        if set {
+            gradient[of_hh.start..of_by.end].fill(V::splat(simd, T::ZERO));
+        }
+        let mut sums = Vector([V::splat(simd, T::ZERO); G]);
+        for t in (0..steps).rev() {
+            let dy = &numbers(&buffers.logits)[t * shape.output..(t + 1) * shape.output];
+            let mut d: Vector<G, V> = Vector([V::splat(simd, T::ZERO); G]);
+            for (&dy, row) in dy.iter().zip(w_hy.chunks_exact(G * V::LEN)) {
+                d.add_scaled(V::splat(simd, dy), &load_each(simd, row));
+            }
+            let (slots, later) = buffers.slots.split_at_mut((t + 1) * G);
+            if t + 1 < steps {
+                let after = &numbers(later)[..shape.hidden];
+                add_product(simd, after, numbers(&buffers.transposed), &mut d);
+            }
+            let state = &buffers.states[t * G..(t + 1) * G];
+            for g in 0..G {
+                let slot = &mut slots[t * G + g];
+                d.0[g] = activation.times_derivative(d.0[g], *slot, state[g]);
+                *slot = d.0[g];
+                sums.0[g] = sums.0[g] + d.0[g];
+            }
+            let x = &piece.features[t * shape.input..(t + 1) * shape.input];
+            add_outer(simd, x, &d.0, &mut gradient[of_ih.clone()], set);
+            set = false;
+            if t > 0 {
+                let before = &numbers(&buffers.states[(t - 1) * G..])[..shape.hidden];
+                add_outer(simd, before, &d.0, &mut gradient[of_hh.clone()], false);
+            }
+            let state = state.first_chunk::<G>().expect("a row");
+            add_outer(simd, dy, state, &mut gradient[of_hy.clone()], false);
+            for (sum, &dy) in numbers_mut(&mut gradient[of_by.clone()]).iter_mut().zip(dy) {
+                *sum += dy;
+            }
+        }
+        for (own, sum) in gradient[of_b].iter_mut().zip(sums.0) {
+            *own = *own + sum;
+        }
+    }
+}
+
+/// `sums += W a`: even and odd numbers in a chain each.
+#[inline(always)]
+fn add_product<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    a: &[V::Elem],
+    rows: &[V::Elem],
+    sums: &mut Vector<G, V>,
+) {
+    let mut odd = Vector([V::splat(simd, V::Elem::ZERO); G]);
+    let (pairs, last) = a.as_chunks::<2>();
+    let rows = &rows[..a.len() * G * V::LEN];
+    for (&[a, b], rows) in pairs.iter().zip(rows.chunks_exact(2 * G * V::LEN)) {
+        sums.add_scaled(V::splat(simd, a), &load_each(simd, &rows[..G * V::LEN]));
+        odd.add_scaled(V::splat(simd, b), &load_each(simd, &rows[G * V::LEN..]));
+    }
+    if let &[a] = last {
+        let row = &rows[2 * pairs.len() * G * V::LEN..];
+        sums.add_scaled(V::splat(simd, a), &load_each(simd, row));
+    }
+    for g in 0..G {
+        sums.0[g] = sums.0[g] + odd.0[g];
+    }
+}
+
+/// `products[i] += a[i] b`, or `=`
+#[inline(always)]
+fn add_outer<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    a: &[V::Elem],
+    b: &[V; G],
+    products: &mut [V],
+    set: bool,
+) {
+    let products = products.as_chunks_mut::<G>().0;
+    if set {
+        for (&a, own) in a.iter().zip(products) {
+            for g in 0..G {
+                own[g] = b[g] * V::splat(simd, a);
+            }
+        }
+    } else {
+        for (&a, own) in a.iter().zip(products) {
+            for g in 0..G {
+                own[g] = b[g].fma(V::splat(simd, a), own[g]);
+            }
+        }
+    }
+}
