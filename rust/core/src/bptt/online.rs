@@ -8,7 +8,7 @@
 use super::head::LossOf;
 use super::pass::{Aim, Model, Places, window};
 use crate::activation::Activation;
-use crate::blocks::load_each;
+use crate::blocks::{blocks, by_width, load_each, part};
 use crate::cell::Cell;
 use crate::data::Piece;
 use crate::layout::Layout;
@@ -21,6 +21,8 @@ use std::marker::PhantomData;
 
 /// Groups of a state, at most: more leave registers short.
 const MOST_GROUPS: usize = 2;
+/// Steps whose inputs are multiplied at once, at most.
+const MOST_STEPS: usize = 6;
 
 /// Buffers for sequences of a few steps: rows of one group or two, `(steps, H)`.
 pub(crate) struct Online<V> {
@@ -68,11 +70,10 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
         simd: S,
         model: Model<'_, T>,
         piece: Piece<'_, T>,
-        aim: Aim<T>,
+        aim: &Aim<T>,
         (gradient, places, set): (&mut [V], &Places, bool),
     ) -> f64 {
-        let (loss, scale) = (aim.loss, aim.scale);
-        let task = OneSequence { buffers: self, model, piece, loss, scale, gradient, places, set };
+        let task = OneSequence { buffers: self, model, piece, aim, gradient, places, set };
         match ByUnit::groups(model.config.shape.hidden, V::LEN) {
             1 => simd.vectorize(InGroups::<1, V>(task)),
             _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
@@ -85,8 +86,7 @@ struct OneSequence<'a, V: Lanes> {
     buffers: &'a mut Online<V>,
     model: Model<'a, V::Elem>,
     piece: Piece<'a, V::Elem>,
-    loss: Loss,
-    scale: V::Elem,
+    aim: &'a Aim<V::Elem>,
     gradient: &'a mut [V],
     places: &'a Places,
     set: bool,
@@ -119,32 +119,33 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
         let shape = model.config.shape;
         let (w_ih, w_hh, bias) = (model.tensor(0), model.tensor(1), model.tensor(2));
         let (w_hy, b_y) = (model.tensor(3), model.tensor(4));
-        let bias: Vector<G, V> = load_each(simd, bias);
         let zero = V::splat(simd, T::ZERO);
-        let logits = numbers_mut(&mut buffers.logits).chunks_exact_mut(shape.output);
-        let inputs = piece.features.chunks_exact(shape.input);
-        for (t, (x, logits)) in inputs.zip(logits).enumerate() {
-            let mut sums = bias;
-            for (&x, row) in x.iter().zip(w_ih.chunks_exact(G * V::LEN)) {
-                sums.add_scaled(V::splat(simd, x), &load_each(simd, row));
-            }
-            let (earlier, state) = buffers.states.split_at_mut(t * G);
-            if t > 0 {
-                let before = &numbers(&earlier[(t - 1) * G..])[..shape.hidden];
-                add_product(simd, before, w_hh, &mut sums);
-            }
-            buffers.slots[t * G..(t + 1) * G].copy_from_slice(&sums.0);
-            activation.apply(&mut sums.0);
-            ByUnit::clear_padding(simd, &mut sums.0, shape.hidden);
-            state[..G].copy_from_slice(&sums.0);
-            for ((logit, row), &b) in
-                logits.iter_mut().zip(w_hy.chunks_exact(G * V::LEN)).zip(b_y)
-            {
-                let (row, mut sum): (Vector<G, V>, V) = (load_each(simd, row), zero);
-                for g in 0..G {
-                    sum = sums.0[g].fma(row.0[g], sum);
+        let logits = numbers_mut(&mut buffers.logits);
+        let steps = piece.features.len() / shape.input;
+        for (top, height) in blocks(steps, MOST_STEPS) {
+            let x = &piece.features[top * shape.input..(top + height) * shape.input];
+            let slots = &mut buffers.slots[top * G..(top + height) * G];
+            by_width!(height <= MOST_STEPS, J => multiply::<G, J, V>(simd, x, w_ih, bias, slots));
+            for t in top..top + height {
+                let mut sums = Vector(*part::<V, G>(&buffers.slots, t * G));
+                let (earlier, state) = buffers.states.split_at_mut(t * G);
+                if t > 0 {
+                    let before = &numbers(&earlier[(t - 1) * G..])[..shape.hidden];
+                    add_product(simd, before, w_hh, &mut sums);
+                    buffers.slots[t * G..(t + 1) * G].copy_from_slice(&sums.0);
                 }
-                *logit = sum.reduce_add() + b;
+                activation.apply(&mut sums.0);
+                ByUnit::clear_padding(simd, &mut sums.0, shape.hidden);
+                state[..G].copy_from_slice(&sums.0);
+                let logits = &mut logits[t * shape.output..(t + 1) * shape.output];
+                let rows = w_hy.chunks_exact(G * V::LEN).zip(b_y);
+                for (logit, (row, &b)) in logits.iter_mut().zip(rows) {
+                    let (row, mut sum): (Vector<G, V>, V) = (load_each(simd, row), zero);
+                    for g in 0..G {
+                        sum = sums.0[g].fma(row.0[g], sum);
+                    }
+                    *logit = sum.reduce_add() + b;
+                }
             }
         }
     }
@@ -166,13 +167,13 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
         }
         let used = if piece.weights.is_empty() { 0 } else { groups };
         simd.vectorize(LossOf::<BySequence, V> {
-            loss: self.0.loss,
+            loss: self.0.aim.loss,
             activation: model.config.output_activation,
             outputs: 1,
             logits: &mut buffers.logits[..groups],
             labels: &buffers.labels[..groups],
             weights: &buffers.weights[..used],
-            scale: self.0.scale,
+            scale: self.0.aim.scale,
             packing: PhantomData,
         })
     }
@@ -246,6 +247,32 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
         for (own, sum) in gradient[of_b].iter_mut().zip(sums.0) {
             *own = *own + sum;
         }
+    }
+}
+
+/// `out[t] = bias + W x[t]` for J steps: as many chains of sums at once.
+#[inline(always)]
+fn multiply<const G: usize, const J: usize, V: Lanes>(
+    simd: V::Simd,
+    x: &[V::Elem],
+    rows: &[V::Elem],
+    bias: &[V::Elem],
+    out: &mut [V],
+) {
+    let inputs = x.len() / J;
+    let mut steps: [&[V::Elem]; J] = [&[]; J];
+    for t in 0..J {
+        steps[t] = &x[t * inputs..(t + 1) * inputs];
+    }
+    let mut sums = [load_each::<V, G>(simd, bias); J];
+    for (k, row) in rows.chunks_exact(G * V::LEN).take(inputs).enumerate() {
+        let row = load_each(simd, row);
+        for t in 0..J {
+            sums[t].add_scaled(V::splat(simd, steps[t][k]), &row);
+        }
+    }
+    for t in 0..J {
+        out[t * G..(t + 1) * G].copy_from_slice(&sums[t].0);
     }
 }
 

@@ -86,7 +86,9 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let gradient = self.worker.gradient_mut();
-        clip.apply(self.level, gradient);
+        if clip.bounds() {
+            clip.apply(self.level, gradient);
+        }
         let kept = self.network.update(optimizer, (self.level, rate), gradient);
         if self.worker.needs_transposed() {
             self.transposed.set(self.network.layout(), self.network.parameters());

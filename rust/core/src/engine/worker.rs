@@ -176,7 +176,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             if let Some(online) = self.online.as_mut().filter(|_| aim.gradient) {
                 let target = (&mut self.gradient[..], self.pass.places(), first);
                 let rows = problem.data.piece(piece);
-                total += online.add_gradient(self.simd, problem.model, rows, aim, target);
+                total += online.add_gradient(self.simd, problem.model, rows, &aim, target);
                 pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
                 first = false;
                 continue;
@@ -204,7 +204,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<&Trace<T::Lanes<S>>> {
         self.load(problem, piece);
-        let config = &problem.model.config;
+        let config = problem.model.config;
         self.pass.set_masks(config, aim.masks, std::iter::once((0, piece)));
         self.pass.forward(problem.model, pulse)?;
         Ok(&self.pass.trace)
@@ -218,7 +218,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
 
     /// Takes a piece of a sequence into the trace.
     fn load(&mut self, problem: &Problem<'_, T>, piece: Segment) {
-        let config = &problem.model.config;
+        let config = problem.model.config;
         let rows = problem.data.piece(piece);
         let trace = &mut self.pass.trace;
         trace.steps = piece.steps as usize;
@@ -276,7 +276,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
         let mut total = 0.0;
-        let (config, data) = (&problem.model.config, problem.data);
+        let (config, data) = (problem.model.config, problem.data);
         for number in tiles.clone() {
             let lanes = plan.tile(number);
             let columns = data.label_columns();
@@ -321,12 +321,16 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         aim: Aim<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
-        let (config, data) = (&problem.model.config, problem.data);
+        let (config, data) = (problem.model.config, problem.data);
         let trace = &mut self.pass.trace;
         trace.steps = lanes.steps();
         trace.starts.clear();
         for lane in 0..lanes.lanes() {
-            let inner = lanes.lane(lane).iter().map(|segment| segment.start as usize);
+            let segments = lanes.lane(lane);
+            if segments.len() == 1 && lanes.load(lane) == lanes.steps() {
+                continue;
+            }
+            let inner = segments.iter().map(|segment| segment.start as usize);
             for t in inner.chain(lanes.load(lane)..lanes.steps()) {
                 trace.starts.add(t, lane);
             }
