@@ -14,7 +14,7 @@ use crate::data::Piece;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::matrix::Vector;
-use crate::packing::{BySequence, ByUnit, Packing};
+use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
 use std::marker::PhantomData;
@@ -27,7 +27,7 @@ const MOST_STEPS: usize = 6;
 /// Buffers for sequences of a few steps: rows of one group or two, `(steps, H)`.
 pub(crate) struct Online<V> {
     states: Vec<V>,
-    /// Pre-activations; then the derivatives by them.
+    /// Pre-activations.
     slots: Vec<V>,
     /// Pre-activations of the outputs side by side, `(steps · L,)`, then the derivatives by them;
     /// their labels and these labels' weights.
@@ -69,11 +69,11 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
         &mut self,
         simd: S,
         model: Model<'_, T>,
-        piece: Piece<'_, T>,
+        (piece, steps): (Piece<'_, T>, usize),
         aim: &Aim<T>,
         (gradient, places, set): (&mut [V], &Places, bool),
     ) -> f64 {
-        let task = OneSequence { buffers: self, model, piece, aim, gradient, places, set };
+        let task = OneSequence { buffers: self, model, piece, steps, aim, gradient, places, set };
         match ByUnit::groups(model.config.shape.hidden, V::LEN) {
             1 => simd.vectorize(InGroups::<1, V>(task)),
             _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
@@ -86,6 +86,7 @@ struct OneSequence<'a, V: Lanes> {
     buffers: &'a mut Online<V>,
     model: Model<'a, V::Elem>,
     piece: Piece<'a, V::Elem>,
+    steps: usize,
     aim: &'a Aim<V::Elem>,
     gradient: &'a mut [V],
     places: &'a Places,
@@ -115,36 +116,45 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
     /// States and the outputs' pre-activations.
     #[inline(always)]
     fn forward(&mut self, simd: V::Simd, activation: Activation) {
-        let Self(OneSequence { buffers, model, piece, .. }) = self;
+        let Self(OneSequence { buffers, model, piece, steps, .. }) = self;
         let shape = model.config.shape;
         let (w_ih, w_hh, bias) = (model.tensor(0), model.tensor(1), model.tensor(2));
         let (w_hy, b_y) = (model.tensor(3), model.tensor(4));
         let zero = V::splat(simd, T::ZERO);
-        let logits = numbers_mut(&mut buffers.logits);
-        let steps = piece.features.len() / shape.input;
+        // Seen from the right place on, a 1 at any lane among zeros.
+        let mut places = [T::ZERO; 2 * MOST_LANES];
+        places[V::LEN - 1] = T::ONE;
+        let mut state = [zero; G];
+        let steps = *steps;
         for (top, height) in blocks(steps, MOST_STEPS) {
             let x = &piece.features[top * shape.input..(top + height) * shape.input];
             let slots = &mut buffers.slots[top * G..(top + height) * G];
-            by_width!(height <= MOST_STEPS, J => multiply::<G, J, V>(simd, x, w_ih, bias, slots));
+            by_width!(height <= MOST_STEPS, J => {
+                multiply::<G, J, V>(simd, (x, shape.input), (w_ih, bias), slots);
+            });
             for t in top..top + height {
                 let mut sums = Vector(*part::<V, G>(&buffers.slots, t * G));
-                let (earlier, state) = buffers.states.split_at_mut(t * G);
                 if t > 0 {
-                    let before = &numbers(&earlier[(t - 1) * G..])[..shape.hidden];
-                    add_product(simd, before, w_hh, &mut sums);
+                    add_product(simd, (&state, shape.hidden), w_hh, &mut sums);
                     buffers.slots[t * G..(t + 1) * G].copy_from_slice(&sums.0);
                 }
                 activation.apply(&mut sums.0);
                 ByUnit::clear_padding(simd, &mut sums.0, shape.hidden);
-                state[..G].copy_from_slice(&sums.0);
-                let logits = &mut logits[t * shape.output..(t + 1) * shape.output];
-                let rows = w_hy.chunks_exact(G * V::LEN).zip(b_y);
-                for (logit, (row, &b)) in logits.iter_mut().zip(rows) {
+                state = sums.0;
+                buffers.states[t * G..(t + 1) * G].copy_from_slice(&state);
+                let rows = w_hy.chunks_exact(G * V::LEN).zip(b_y).take(shape.output);
+                for (l, (row, &b)) in rows.enumerate() {
                     let (row, mut sum): (Vector<G, V>, V) = (load_each(simd, row), zero);
                     for g in 0..G {
-                        sum = sums.0[g].fma(row.0[g], sum);
+                        sum = state[g].fma(row.0[g], sum);
                     }
-                    *logit = sum.reduce_add() + b;
+                    let logit = V::splat(simd, sum.reduce_add() + b);
+                    // Lane by lane into the group: it is soon to be read as a whole, which would
+                    // have to wait for numbers written one by one.
+                    let at = t * shape.output + l;
+                    let own = &mut buffers.logits[at / V::LEN];
+                    let is_own = V::load(simd, &places[V::LEN - 1 - at % V::LEN..][..V::LEN]);
+                    *own = V::select(is_own.eq(zero), *own, logit);
                 }
             }
         }
@@ -202,35 +212,35 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
     /// The way back, and the gradient with it.
     #[inline(always)]
     fn backward(&mut self, simd: V::Simd, activation: Activation) {
-        let Self(OneSequence { buffers, model, piece, gradient, places, .. }) = self;
+        let Self(OneSequence { buffers, model, piece, steps, gradient, places, .. }) = self;
         let mut set = self.0.set;
         let shape = model.config.shape;
         let w_hy = model.tensor(3);
         let [of_ih, of_hh, of_b, of_hy, of_by] =
             [0, 1, 2, 3, 4].map(|tensor| places.range(tensor));
-        let steps = piece.features.len() / shape.input;
+        let steps = *steps;
         if set {
             gradient[of_hh.start..of_by.end].fill(V::splat(simd, T::ZERO));
         }
         let mut sums = Vector([V::splat(simd, T::ZERO); G]);
+        let mut after = [V::splat(simd, T::ZERO); G];
         for t in (0..steps).rev() {
             let dy = &numbers(&buffers.logits)[t * shape.output..(t + 1) * shape.output];
             let mut d: Vector<G, V> = Vector([V::splat(simd, T::ZERO); G]);
             for (&dy, row) in dy.iter().zip(w_hy.chunks_exact(G * V::LEN)) {
                 d.add_scaled(V::splat(simd, dy), &load_each(simd, row));
             }
-            let (slots, later) = buffers.slots.split_at_mut((t + 1) * G);
             if t + 1 < steps {
-                let after = &numbers(later)[..shape.hidden];
-                add_product(simd, after, numbers(&buffers.transposed), &mut d);
+                let rows = numbers(&buffers.transposed);
+                add_product(simd, (&after, shape.hidden), rows, &mut d);
             }
             let state = &buffers.states[t * G..(t + 1) * G];
             for g in 0..G {
-                let slot = &mut slots[t * G + g];
-                d.0[g] = activation.times_derivative(d.0[g], *slot, state[g]);
-                *slot = d.0[g];
+                let z = buffers.slots[t * G + g];
+                d.0[g] = activation.times_derivative(d.0[g], z, state[g]);
                 sums.0[g] = sums.0[g] + d.0[g];
             }
+            after = d.0;
             let x = &piece.features[t * shape.input..(t + 1) * shape.input];
             add_outer(simd, x, &d.0, &mut gradient[of_ih.clone()], set);
             set = false;
@@ -254,12 +264,10 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
 #[inline(always)]
 fn multiply<const G: usize, const J: usize, V: Lanes>(
     simd: V::Simd,
-    x: &[V::Elem],
-    rows: &[V::Elem],
-    bias: &[V::Elem],
+    (x, inputs): (&[V::Elem], usize),
+    (rows, bias): (&[V::Elem], &[V::Elem]),
     out: &mut [V],
 ) {
-    let inputs = x.len() / J;
     let mut steps: [&[V::Elem]; J] = [&[]; J];
     for t in 0..J {
         steps[t] = &x[t * inputs..(t + 1) * inputs];
@@ -276,24 +284,28 @@ fn multiply<const G: usize, const J: usize, V: Lanes>(
     }
 }
 
-/// `sums += W a`: even and odd numbers in a chain each.
+/// `sums += W a` for the first `width` numbers of `a`: even and odd ones in a chain each.
 #[inline(always)]
 fn add_product<const G: usize, V: Lanes>(
     simd: V::Simd,
-    a: &[V::Elem],
+    (a, width): (&[V; G], usize),
     rows: &[V::Elem],
     sums: &mut Vector<G, V>,
 ) {
     let mut odd = Vector([V::splat(simd, V::Elem::ZERO); G]);
-    let (pairs, last) = a.as_chunks::<2>();
-    let rows = &rows[..a.len() * G * V::LEN];
-    for (&[a, b], rows) in pairs.iter().zip(rows.chunks_exact(2 * G * V::LEN)) {
-        sums.add_scaled(V::splat(simd, a), &load_each(simd, &rows[..G * V::LEN]));
-        odd.add_scaled(V::splat(simd, b), &load_each(simd, &rows[G * V::LEN..]));
-    }
-    if let &[a] = last {
-        let row = &rows[2 * pairs.len() * G * V::LEN..];
-        sums.add_scaled(V::splat(simd, a), &load_each(simd, row));
+    for g in 0..G {
+        let rows = &rows[g * V::LEN * G * V::LEN..];
+        let own = (width - g * V::LEN).min(V::LEN);
+        let mut pairs = rows.chunks_exact(2 * G * V::LEN);
+        for k in (1..own).step_by(2) {
+            let pair = pairs.next().expect("two rows");
+            sums.add_scaled(a[g].broadcast(k - 1), &load_each(simd, &pair[..G * V::LEN]));
+            odd.add_scaled(a[g].broadcast(k), &load_each(simd, &pair[G * V::LEN..]));
+        }
+        if own % 2 == 1 {
+            let row = &rows[(own - 1) * G * V::LEN..];
+            sums.add_scaled(a[g].broadcast(own - 1), &load_each(simd, row));
+        }
     }
     for g in 0..G {
         sums.0[g] = sums.0[g] + odd.0[g];

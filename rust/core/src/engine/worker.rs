@@ -175,7 +175,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         for piece in pieces {
             if let Some(online) = self.online.as_mut().filter(|_| aim.gradient) {
                 let target = (&mut self.gradient[..], self.pass.places(), first);
-                let rows = problem.data.piece(piece);
+                let rows = (problem.data.piece(piece), piece.steps as usize);
                 total += online.add_gradient(self.simd, problem.model, rows, &aim, target);
                 pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
                 first = false;
