@@ -46,6 +46,7 @@ pub struct Tensor {
     role: Role,
     dimensions: Vec<usize>,
     start: usize,
+    end: usize,
     /// Rows in the buffer, and what they are made of.
     rows: usize,
     columns: Columns,
@@ -133,8 +134,9 @@ impl Layout {
         let padded = columns.width.checked_next_multiple_of(self.lanes)?;
         let size = padded.checked_mul(columns.parts)?.checked_mul(rows)?;
         let start = self.len;
-        self.len = start.checked_add(size)?;
-        self.tensors.push(Tensor { name, role, dimensions, start, rows, columns });
+        let end = start.checked_add(size)?;
+        self.len = end;
+        self.tensors.push(Tensor { name, role, dimensions, start, end, rows, columns });
         Some(())
     }
 
@@ -173,13 +175,19 @@ impl Layout {
 
     /// Where tensor number `tensor` lies in the flat buffer.
     pub fn range(&self, tensor: usize) -> Range<usize> {
-        let Tensor { start, rows, columns, .. } = self.tensors[tensor];
-        start..start + rows * self.stride(columns)
+        let Tensor { start, end, .. } = self.tensors[tensor];
+        start..end
+    }
+
+    /// The elements of a padded part. Lanes are a power of two, and dividing takes its time.
+    #[inline(always)]
+    fn padded(&self, width: usize) -> usize {
+        (width + self.lanes - 1) & !(self.lanes - 1)
     }
 
     /// The elements of a padded row.
     pub(crate) fn stride(&self, columns: Columns) -> usize {
-        columns.parts * columns.width.next_multiple_of(self.lanes)
+        columns.parts * self.padded(columns.width)
     }
 
     /// Parts `first..first + parts` of a tensor, as products take it.
@@ -190,7 +198,7 @@ impl Layout {
         (first, parts): (usize, usize),
     ) -> Weight<'a, T> {
         let columns = self.tensors[tensor].columns;
-        let padded = columns.width.next_multiple_of(self.lanes);
+        let padded = self.padded(columns.width);
         Weight {
             rows: &flat[self.range(tensor)][first * padded..],
             stride: columns.parts * padded,
@@ -225,7 +233,7 @@ impl Layout {
     fn positions(&self, tensor: usize) -> impl Iterator<Item = usize> {
         let Tensor { role, rows, columns, .. } = self.tensors[tensor];
         let (cell, stride) = (self.config.cell, self.stride(columns));
-        let padded = columns.width.next_multiple_of(self.lanes);
+        let padded = self.padded(columns.width);
         // Where number i of a row as users see it lies in a row of the buffer.
         let place = move |i: usize| {
             let (part, number) = (i / columns.width, i % columns.width);
@@ -295,7 +303,7 @@ impl<T: Real> Transposed<T> {
         for &(tensor, start) in &self.starts {
             let (columns, own) = (layout.tensors[tensor].columns, Self::columns(layout, tensor));
             let (stride, own_stride) = (layout.stride(columns), layout.stride(own));
-            let padded = columns.width.next_multiple_of(layout.lanes);
+            let padded = layout.padded(columns.width);
             let rows = flat[layout.range(tensor)].chunks_exact(stride);
             for (k, row) in rows.enumerate() {
                 let place = k / own.width * padded + k % own.width;

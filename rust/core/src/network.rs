@@ -216,6 +216,6 @@ impl<T: Real> Network<T> {
 
     /// The weights where they lie.
     pub(crate) fn model<'a>(&'a self, transposed: Option<&'a Transposed<T>>) -> Model<'a, T> {
-        Model { config: self.config, layout: &self.layout, flat: &self.parameters, transposed }
+        Model { config: &self.config, layout: &self.layout, flat: &self.parameters, transposed }
     }
 }

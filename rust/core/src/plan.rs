@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     segments: Vec<Segment>,
     /// The segments of lane i are `segments[bounds[i]..bounds[i + 1]]`; whole tiles of lanes.
     bounds: Vec<u32>,
+    /// The steps of every tile's longest lane.
+    tile_steps: Vec<u32>,
     lanes_per_tile: usize,
     // Scratch, kept so that planning allocates once.
     longest_first: Vec<(Reverse<u32>, u32)>,
@@ -40,6 +42,7 @@ pub(crate) struct Plan {
 pub(crate) struct TilePlan<'a> {
     segments: &'a [Segment],
     bounds: &'a [u32],
+    steps: u32,
 }
 
 impl<'a> TilePlan<'a> {
@@ -65,7 +68,7 @@ impl<'a> TilePlan<'a> {
 
     /// The steps of the longest lane.
     pub(crate) fn steps(&self) -> usize {
-        (0..self.lanes()).map(|lane| self.load(lane)).max().unwrap_or(0)
+        self.steps as usize
     }
 }
 
@@ -77,6 +80,7 @@ impl Plan {
             lanes_per_tile,
             segments: Vec::with_capacity(sequences),
             bounds: Vec::with_capacity(lanes + 1),
+            tile_steps: Vec::with_capacity(lanes / lanes_per_tile),
             longest_first: Vec::with_capacity(sequences),
             shortest_lane: BinaryHeap::with_capacity(lanes),
             lane_of: Vec::with_capacity(sequences),
@@ -116,10 +120,17 @@ impl Plan {
         self.fill_last_tile();
     }
 
-    /// Adds empty lanes up to a whole number of tiles.
+    /// Adds empty lanes up to a whole number of tiles, and measures these.
     fn fill_last_tile(&mut self) {
         let whole = (self.bounds.len() - 1).next_multiple_of(self.lanes_per_tile);
         self.bounds.resize(whole + 1, self.segments.len() as u32);
+        self.tile_steps.clear();
+        for lanes in self.bounds.windows(self.lanes_per_tile + 1).step_by(self.lanes_per_tile) {
+            let last = |pair: &[u32]| (pair[0] < pair[1]).then(|| pair[1] as usize - 1);
+            let ends = lanes.windows(2).filter_map(last).map(|last| self.segments[last]);
+            let longest = ends.map(|segment| segment.start + segment.steps).max();
+            self.tile_steps.push(longest.unwrap_or(0));
+        }
     }
 
     /// All of one length: one sequence per lane.
@@ -194,6 +205,7 @@ impl Plan {
         TilePlan {
             segments: &self.segments,
             bounds: &self.bounds[first..=first + self.lanes_per_tile],
+            steps: self.tile_steps[tile],
         }
     }
 }

@@ -51,16 +51,18 @@ pub(crate) struct LabelWeight {
 impl LabelWeight {
     /// Adds the labels of a sequence, or of some of its steps.
     pub(crate) fn add<T: Real>(&mut self, piece: Piece<'_, T>) {
-        let (mut count, mut weight) = (0usize, 0.0);
+        let labels = piece.labels.iter();
         if piece.weights.is_empty() {
-            count = piece.labels.iter().filter(|label| !label.is_nan()).count();
-            weight = count as f64;
-        } else {
-            for (label, w) in piece.labels.iter().zip(piece.weights) {
-                if !label.is_nan() {
-                    count += 1;
-                    weight += w.to_f64();
-                }
+            let count: usize = labels.map(|label| usize::from(!label.is_nan())).sum();
+            self.labels += count as f64;
+            self.sequences += if count > 0 { 1.0 } else { 0.0 };
+            return;
+        }
+        let (mut count, mut weight) = (0usize, 0.0);
+        for (label, w) in labels.zip(piece.weights) {
+            if !label.is_nan() {
+                count += 1;
+                weight += w.to_f64();
             }
         }
         if count > 0 {

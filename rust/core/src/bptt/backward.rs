@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::forward::{Place, carry};
 use super::pass::{Model, Places};
 use super::starts::Starts;
-use super::trace::{DirectionTrace, Scratch};
+use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};
 use crate::packing::{
     Columns, Packing, Products, Rows, RowsMut, Start, add_outer, add_product, add_sums, multiply,
@@ -64,7 +64,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
         let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
             &mut **own;
-        let slots = &mut slots[t * E::SLOTS * units..(t + 1) * E::SLOTS * units];
+        let slots = &mut slots[t * slots_stride(E::SLOTS, units)..][..E::SLOTS * units];
         let states = self.states;
         let state_of = |t: usize| &states[t * stride + place.first()..][..units];
 
@@ -131,7 +131,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let Place { layer, direction, units, .. } = self.place;
         let tensors = self.model.layout.direction(layer, direction);
         let hidden = self.model.config.shape.hidden;
-        let row = E::SLOTS * units;
+        let row = slots_stride(E::SLOTS, units);
         let (set, places) = (self.set, self.places);
         let (before, later) = states_before(
             self.place,
@@ -183,7 +183,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let Place { layer, direction, units, stride, .. } = self.place;
         let Some(d_input) = &mut self.d_input else { return };
         let tensors = self.model.layout.direction(layer, direction);
-        let row = E::SLOTS * units;
+        let row = slots_stride(E::SLOTS, units);
         let dz = Rows {
             groups: &self.own.slots[steps.start * row..steps.end * row],
             stride: row,

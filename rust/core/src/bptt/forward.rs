@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::pass::Model;
 use super::starts::{Starts, Time};
-use super::trace::{DirectionTrace, Scratch};
+use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};
 use crate::packing::{Columns, Packing, Rows, RowsMut, Start, add_product, multiply};
 use crate::simd::{Kernel, Lanes, Simd};
@@ -55,7 +55,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
         let Place { layer, direction, units, time, .. } = self.place;
         let tensors = self.model.layout.direction(layer, direction);
         let steps = time.steps_of(&self.window);
-        let row = E::SLOTS * units;
+        let row = slots_stride(E::SLOTS, units);
         let base = if self.training { 0 } else { steps.start };
         multiply::<P, V>(
             simd,
@@ -89,7 +89,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
         let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
             &mut **own;
-        let slots = &mut slots[(t - base) * E::SLOTS * units..][..E::SLOTS * units];
+        let slots = &mut slots[(t - base) * slots_stride(E::SLOTS, units)..][..E::SLOTS * units];
 
         let (earlier, state) = if position == 0 {
             let state = &mut self.states[t * stride + place.first()..][..units];

@@ -9,6 +9,7 @@
 //! | `head.rs` | readout, outputs, loss |
 //! | `dropout.rs` | masks |
 //! | `pass.rs` | [`Pass`]: layer by layer, forward and back |
+//! | `online.rs` | [`Online`]: all of it in one go, for short sequences of simple networks |
 //!
 //! Nothing here knows what the lanes of a group are; see [`crate::packing`].
 
@@ -16,11 +17,13 @@ mod backward;
 mod dropout;
 mod forward;
 mod head;
+mod online;
 mod pass;
 mod starts;
 mod trace;
 
 pub(crate) use dropout::{Masks, Site};
 pub use head::Readout;
+pub(crate) use online::Online;
 pub(crate) use pass::{Aim, Model, Pass, window};
 pub(crate) use trace::{Purpose, Trace};

@@ -39,7 +39,7 @@ fn windows(steps: usize, weights: usize) -> impl DoubleEndedIterator<Item = Rang
 /// A network where its weights lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Model<'a, T> {
-    pub(crate) config: Config,
+    pub(crate) config: &'a Config,
     pub(crate) layout: &'a Layout,
     pub(crate) flat: &'a [T],
     /// None where no way back is taken.
@@ -206,7 +206,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
             let read = if model.config.pools() { &trace.pooled } else { states };
             self.simd.vectorize(ReadOut::<P, V> {
                 model,
-                state: state_rows(&model.config, self.units, read, &window),
+                state: state_rows(model.config, self.units, read, &window),
                 logits: &mut trace.logits[window.start * outputs..window.end * outputs],
                 packing: PhantomData,
             });
@@ -231,12 +231,12 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         (layer, direction): (usize, usize),
         window: Range<usize>,
     ) {
-        let place = self.place(&model.config, layer, direction);
+        let place = self.place(model.config, layer, direction);
         let (training, simd) = (self.training, self.simd);
         let Trace { starts, x, layers, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let x = match below.last() {
-            None => input_rows::<P, V>(&model.config, x),
+            None => input_rows::<P, V>(model.config, x),
             Some(below) => {
                 let groups = if own[0].mask.is_empty() { &below.states } else { &own[0].input };
                 let columns = Columns::new(model.config.directions(), model.config.shape.hidden);
@@ -333,7 +333,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
             let read = if config.pools() { &trace.pooled } else { top };
             self.simd.vectorize(HeadBackward::<P, V> {
                 model,
-                state: state_rows(&config, self.units, read, &window),
+                state: state_rows(config, self.units, read, &window),
                 d_logits: &trace.logits[window.start * outputs..window.end * outputs],
                 d_state: &mut trace.d_states[0][window.start * stride..window.end * stride],
                 gradient,
@@ -364,12 +364,12 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         window: Range<usize>,
         (gradient, set): (&mut [V], bool),
     ) {
-        let place = self.place(&model.config, layer, direction);
+        let place = self.place(model.config, layer, direction);
         let (places, simd) = (&self.places, self.simd);
         let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let x = match below.last() {
-            None => input_rows::<P, V>(&model.config, x),
+            None => input_rows::<P, V>(model.config, x),
             Some(below) => {
                 let groups = if own[0].mask.is_empty() { &below.states } else { &own[0].input };
                 let columns = Columns::new(model.config.directions(), model.config.shape.hidden);

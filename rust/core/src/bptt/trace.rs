@@ -7,6 +7,14 @@ use crate::packing::{Columns, Packing};
 use crate::real::Real;
 use crate::simd::{Lanes, numbers, numbers_mut};
 
+/// Groups from one step's slots to the next. An even number of cache lines would bring the same
+/// slot of many steps into few sets of the cache, from which they would push one another out.
+#[inline(always)]
+pub(crate) fn slots_stride(slots: usize, units: usize) -> usize {
+    let groups = slots * units;
+    if groups.is_multiple_of(8) { groups + 1 } else { groups }
+}
+
 /// What a pass over some sequences leaves behind.
 pub(crate) struct Trace<V: Lanes> {
     pub(crate) steps: usize,
@@ -237,7 +245,7 @@ impl Sizes {
             weights: when(purpose.weighted, packed(single(purpose.label_columns))),
             logits: packed(single(config.shape.output)),
             states: steps * state,
-            slots: slot_steps * config.cell.slots() * row,
+            slots: slot_steps * slots_stride(config.cell.slots(), row),
             cells: when(config.cell.has_cell_state(), steps * row),
             before: when(P::SEVERAL || purpose.carried, steps * row),
             dropped: when(purpose.training && config.recurrent_dropout > 0.0, steps * row),

@@ -38,7 +38,8 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
         let mut transposed = Transposed::new(layout);
         transposed.set(layout, network.parameters());
         Self {
-            worker: UnitWorker::new(simd, layout, needs),
+            worker: UnitWorker::new(simd, layout, needs)
+                .with_loss(layout, needs, ability.objective.loss),
             carry: needs.carried.then(|| Carry::new(layout, ability.batch_size)),
             transposed,
             network,
@@ -85,9 +86,13 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let gradient = self.worker.gradient_mut();
-        clip.apply(self.level, gradient);
+        if clip.bounds() {
+            clip.apply(self.level, gradient);
+        }
         let kept = self.network.update(optimizer, (self.level, rate), gradient);
-        self.transposed.set(self.network.layout(), self.network.parameters());
+        if self.worker.needs_transposed() {
+            self.transposed.set(self.network.layout(), self.network.parameters());
+        }
         kept
     }
 

@@ -248,7 +248,9 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let Shared { network, transposed, .. } = &mut *self.desk.write();
-        clip.apply(self.level, &mut self.gradient);
+        if clip.bounds() {
+            clip.apply(self.level, &mut self.gradient);
+        }
         let kept = network.update(optimizer, (self.level, rate), &self.gradient);
         transposed.set(network.layout(), network.parameters());
         kept

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crate::aligned::Aligned;
-use crate::bptt::{Aim, Model, Pass, Purpose, Trace, window};
+use crate::bptt::{Aim, Model, Online, Pass, Purpose, Trace, window};
 use crate::context::Pulse;
 use crate::data::Sequences;
 use crate::error::Result;
@@ -113,6 +113,8 @@ pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
     pass: Pass<ByUnit, T::Lanes<S>>,
     gradient: Vec<T::Lanes<S>>,
+    /// For gradients, where all can be computed so.
+    online: Option<Online<T::Lanes<S>>>,
 }
 
 impl<T: Real, S: Simd> UnitWorker<T, S> {
@@ -127,7 +129,22 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let pass: Pass<ByUnit, T::Lanes<S>> =
             Pass::new(simd, layout, needs.steps, needs.purpose(layout));
         let groups = if needs.training { pass.places().len() } else { 0 };
-        Self { simd, pass, gradient: vec![simd.zero::<T>(); groups] }
+        Self { simd, pass, gradient: vec![simd.zero::<T>(); groups], online: None }
+    }
+
+    /// The same for gradients of this loss: with a shorter way to them, where there is one.
+    pub(crate) fn with_loss(self, layout: &Layout, needs: Needs, loss: Loss) -> Self {
+        let online = if needs.carried {
+            None
+        } else {
+            Online::new(self.simd, layout, needs.steps, loss)
+        };
+        Self { online, ..self }
+    }
+
+    /// Whether gradients need the [`crate::layout::Transposed`] weights.
+    pub(crate) fn needs_transposed(&self) -> bool {
+        self.online.is_none()
     }
 
     /// The gradient that [`Self::set`] left, in the layout's order.
@@ -156,6 +173,14 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         }
         let (mut total, mut first) = (0.0, true);
         for piece in pieces {
+            if let Some(online) = self.online.as_mut().filter(|_| aim.gradient) {
+                let target = (&mut self.gradient[..], self.pass.places(), first);
+                let rows = (problem.data.piece(piece), piece.steps as usize);
+                total += online.add_gradient(self.simd, problem.model, rows, &aim, target);
+                pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
+                first = false;
+                continue;
+            }
             let trace = self.forward(problem, piece, aim, pulse)?;
             if let Some((carry, _)) = problem.carry {
                 let hidden = problem.model.config.shape.hidden;
@@ -179,7 +204,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<&Trace<T::Lanes<S>>> {
         self.load(problem, piece);
-        let config = &problem.model.config;
+        let config = problem.model.config;
         self.pass.set_masks(config, aim.masks, std::iter::once((0, piece)));
         self.pass.forward(problem.model, pulse)?;
         Ok(&self.pass.trace)
@@ -193,7 +218,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
 
     /// Takes a piece of a sequence into the trace.
     fn load(&mut self, problem: &Problem<'_, T>, piece: Segment) {
-        let config = &problem.model.config;
+        let config = problem.model.config;
         let rows = problem.data.piece(piece);
         let trace = &mut self.pass.trace;
         trace.steps = piece.steps as usize;
@@ -251,7 +276,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         pulse: &mut Pulse<'_>,
     ) -> Result<f64> {
         let mut total = 0.0;
-        let (config, data) = (&problem.model.config, problem.data);
+        let (config, data) = (problem.model.config, problem.data);
         for number in tiles.clone() {
             let lanes = plan.tile(number);
             let columns = data.label_columns();
@@ -296,12 +321,16 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         aim: Aim<T>,
         pulse: &mut Pulse<'_>,
     ) -> Result<()> {
-        let (config, data) = (&problem.model.config, problem.data);
+        let (config, data) = (problem.model.config, problem.data);
         let trace = &mut self.pass.trace;
         trace.steps = lanes.steps();
         trace.starts.clear();
         for lane in 0..lanes.lanes() {
-            let inner = lanes.lane(lane).iter().map(|segment| segment.start as usize);
+            let segments = lanes.lane(lane);
+            if segments.len() == 1 && lanes.load(lane) == lanes.steps() {
+                continue;
+            }
+            let inner = segments.iter().map(|segment| segment.start as usize);
             for t in inner.chain(lanes.load(lane)..lanes.steps()) {
                 trace.starts.add(t, lane);
             }

@@ -25,6 +25,11 @@ impl Clip {
         Ok(())
     }
 
+    /// Whether there is a bound at all.
+    pub(crate) fn bounds(&self) -> bool {
+        self.norm.is_some() || self.value.is_some()
+    }
+
     /// Bounds a gradient of a whole number of groups; returns its norm before it is scaled.
     ///
     /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as PyTorch does. A gradient

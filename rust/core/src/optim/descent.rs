@@ -147,8 +147,9 @@ impl<T: Real> Optimizer<T> for Descent<T> {
         gradient: &[T],
         after: &mut [T],
     ) -> bool {
-        let lens = [before.len(), gradient.len(), after.len()];
-        assert_eq!(lens, [self.len; 3], "the parameters that the moments are of");
+        for len in [before.len(), gradient.len(), after.len()] {
+            assert_eq!(len, self.len, "the parameters that the moments are of");
+        }
         std::mem::swap(&mut self.moments, &mut self.previous);
         self.steps += 1;
         self.can_undo = true;

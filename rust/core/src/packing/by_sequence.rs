@@ -96,12 +96,12 @@ impl Packing for BySequence {
         products: Products<'_, V>,
     ) {
         let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
-        let cut = blocks(b.columns.len(), most_columns);
         let rows = a.columns.len();
         let mut products = products;
-        for top in (0..rows).step_by(most_rows) {
-            let height = most_rows.min(rows - top);
-            for (left, width) in cut {
+        // A block of columns of `b` stays in the nearest cache while all of `a` passes by.
+        for (left, width) in blocks(b.columns.len(), most_columns) {
+            for top in (0..rows).step_by(most_rows) {
+                let height = most_rows.min(rows - top);
                 let block = Outer { a, b, top, left };
                 match height {
                     4 if most_rows >= 4 => {
@@ -142,12 +142,15 @@ impl Packing for BySequence {
                     let own = &state_row[state.first + p * width..][..width];
                     let row = &weight.rows[l * weight.stride + p * padded..][..padded];
                     for (own, row) in own.chunks(V::LEN).zip(row.chunks_exact(V::LEN)) {
-                        for ((sum, &h), &w) in sums.iter_mut().zip(own).zip(row) {
-                            *sum = h.fma(V::splat(simd, w), *sum);
+                        // As many turns as there are sums, so that these stay in registers.
+                        for i in 0..V::LEN {
+                            if i < own.len() {
+                                sums[i] = own[i].fma(V::splat(simd, row[i]), sums[i]);
+                            }
                         }
                     }
                 }
-                *logit = fold(sums, width.min(V::LEN)) + V::splat(simd, bias[l]);
+                *logit = fold(sums) + V::splat(simd, bias[l]);
             }
         }
     }
@@ -181,15 +184,14 @@ impl Packing for BySequence {
     }
 }
 
-/// The first `used` of some sums, the others being 0, halves onto halves.
+/// [`Lanes::LEN`] sums, halves onto halves.
 #[inline(always)]
-fn fold<V: Lanes>(sums: &mut [V], mut used: usize) -> V {
+fn fold<V: Lanes>(sums: &mut [V]) -> V {
     let mut half = V::LEN / 2;
     while half > 0 {
-        for i in half..used {
-            sums[i - half] = sums[i - half] + sums[i];
+        for i in 0..half {
+            sums[i] = sums[i] + sums[i + half];
         }
-        used = used.min(half);
         half /= 2;
     }
     sums[0]
@@ -335,5 +337,5 @@ fn reduce<V: Lanes>(simd: V::Simd, groups: &[V]) -> V {
     let mut block = V::splat(simd, V::Elem::ZERO).block();
     block.as_mut()[..groups.len()].copy_from_slice(groups);
     V::transpose(&mut block);
-    fold(block.as_mut(), V::LEN)
+    fold(block.as_mut())
 }

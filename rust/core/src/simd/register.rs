@@ -55,6 +55,7 @@ macro_rules! register {
             lt: $lt:expr, le: $le:expr, eq: $eq:expr, is_nan: $is_nan:expr, select: $select:expr,
             round: $round:expr, integer_to_exponent: $integer_to_exponent:expr,
             $(scale: $scale:expr,)?
+            $(broadcast: $broadcast:expr,)?
             reduce_add: $reduce_add:expr, transpose: $transpose:expr $(,)?
         }
     ) => {
@@ -179,6 +180,14 @@ macro_rules! register {
             fn first(self) -> $Elem {
                 intrinsic!($first, self.0)
             }
+
+            $(
+                #[inline(always)]
+                fn broadcast(self, lane: usize) -> Self {
+                    assert!(lane < $LEN, "no such lane");
+                    Self(intrinsic!($broadcast, self.0, lane))
+                }
+            )?
 
             #[inline(always)]
             fn block(self) -> Self::Block {
