@@ -216,8 +216,7 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
         let mut set = self.0.set;
         let shape = model.config.shape;
         let w_hy = model.tensor(3);
-        let [of_ih, of_hh, of_b, of_hy, of_by] =
-            [0, 1, 2, 3, 4].map(|tensor| places.range(tensor));
+        let [of_ih, of_hh, of_b, of_hy, of_by] = [0, 1, 2, 3, 4].map(|tensor| places.range(tensor));
         let steps = *steps;
         if set {
             gradient[of_hh.start..of_by.end].fill(V::splat(simd, T::ZERO));
