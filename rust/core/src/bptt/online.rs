@@ -64,8 +64,9 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
         })
     }
 
-    /// `Σ loss` of a piece of a sequence; its gradient is added to `gradient`, or set.
-    pub(crate) fn add_gradient(
+    /// `Σ loss` of a piece of a sequence; its gradient, if it is asked for, is added to `gradient`,
+    /// or set.
+    pub(crate) fn run(
         &mut self,
         simd: S,
         model: Model<'_, T>,
@@ -106,8 +107,10 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<'_, G, 
         };
         self.forward(simd, activation);
         let sum = self.loss(simd);
-        self.transpose(simd);
-        self.backward(simd, activation);
+        if self.0.aim.gradient {
+            self.transpose(simd);
+            self.backward(simd, activation);
+        }
         sum
     }
 }
@@ -193,10 +196,10 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
     fn transpose(&mut self, simd: V::Simd) {
         let Self(OneSequence { buffers, model, .. }) = self;
         let rows = model.tensor(1);
-        let mut block = V::splat(simd, T::ZERO).block();
         for top in 0..G {
             let rows = &rows[top * V::LEN * G * V::LEN..];
             for left in 0..G {
+                let mut block = V::splat(simd, T::ZERO).block();
                 for (group, row) in block.as_mut().iter_mut().zip(rows.chunks_exact(G * V::LEN)) {
                     *group = V::load(simd, &row[left * V::LEN..(left + 1) * V::LEN]);
                 }

@@ -25,12 +25,16 @@ impl Equations for Gru {
     #[inline(always)]
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
         let units = after.h.len();
+        // Two short loops, not a long one: more units are in work at once.
         for u in 0..units {
             let r = sigmoid(slots[units + u]);
-            let z = sigmoid(slots[2 * units + u]);
-            let n = tanh(r.fma(slots[3 * units + u], slots[u]));
-            slots[u] = n;
             slots[units + u] = r;
+            slots[u] = r.fma(slots[3 * units + u], slots[u]);
+        }
+        for u in 0..units {
+            let z = sigmoid(slots[2 * units + u]);
+            let n = tanh(slots[u]);
+            slots[u] = n;
             slots[2 * units + u] = z;
             after.h[u] = z.fma(before.h[u] - n, n);
         }

@@ -21,19 +21,21 @@ impl Equations for Lstm {
     #[inline(always)]
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
         let units = after.h.len();
+        // Two short loops, not a long one: more units are in work at once.
         for u in 0..units {
             let i = sigmoid(slots[u]);
             let f = sigmoid(slots[units + u]);
             let g = tanh(slots[2 * units + u]);
-            let o = sigmoid(slots[3 * units + u]);
-            let c = f.fma(before.c[u], i * g);
-            let tanh_c = tanh(c);
             slots[u] = i;
             slots[units + u] = f;
             slots[2 * units + u] = g;
+            after.c[u] = f.fma(before.c[u], i * g);
+        }
+        for u in 0..units {
+            let o = sigmoid(slots[3 * units + u]);
+            let tanh_c = tanh(after.c[u]);
             slots[3 * units + u] = o;
             slots[4 * units + u] = tanh_c;
-            after.c[u] = c;
             after.h[u] = o * tanh_c;
         }
     }

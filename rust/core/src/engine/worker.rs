@@ -113,7 +113,7 @@ pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
     pass: Pass<ByUnit, T::Lanes<S>>,
     gradient: Vec<T::Lanes<S>>,
-    /// For gradients, where all can be computed so.
+    /// For losses and gradients, where all can be computed so.
     online: Option<Online<T::Lanes<S>>>,
 }
 
@@ -132,7 +132,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Self { simd, pass, gradient: vec![simd.zero::<T>(); groups], online: None }
     }
 
-    /// The same for gradients of this loss: with a shorter way to them, where there is one.
+    /// The same for this loss and its gradients: with a shorter way to them, where there is one.
     pub(crate) fn with_loss(self, layout: &Layout, needs: Needs, loss: Loss) -> Self {
         let online =
             if needs.carried { None } else { Online::new(self.simd, layout, needs.steps, loss) };
@@ -170,10 +170,10 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         }
         let (mut total, mut first) = (0.0, true);
         for piece in pieces {
-            if let Some(online) = self.online.as_mut().filter(|_| aim.gradient) {
+            if let Some(online) = &mut self.online {
                 let target = (&mut self.gradient[..], self.pass.places(), first);
                 let rows = (problem.data.piece(piece), piece.steps as usize);
-                total += online.add_gradient(self.simd, problem.model, rows, &aim, target);
+                total += online.run(self.simd, problem.model, rows, &aim, target);
                 pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
                 first = false;
                 continue;
