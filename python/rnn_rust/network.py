@@ -359,6 +359,8 @@ class Network:
     def update(self, data: Dataset | Sequence) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
 
+        With ``bptt_steps`` one step for each window, and the loss is that of all of them.
+
         Raises
         ------
         ShapeError, DataError
