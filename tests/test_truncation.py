@@ -193,8 +193,12 @@ def test_what_is_cut_and_what_is_not() -> None:
 def test_memory_is_that_of_a_window(run_python: RunPython, sequences: int) -> None:
     """The peak of a whole training grows with the length, that of windows with the data alone."""
     code = f"""
-import resource, numpy as np, rnn_rust as rnn
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+import pathlib, re, resource, numpy as np, rnn_rust as rnn
+status = pathlib.Path("/proc/self/status")
+def peak():
+    if status.exists():  # the other figure of Linux includes the process that started this one
+        return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def fit(steps, k):
     x = np.zeros((steps * {sequences}, 1), np.float32)
     data = rnn.Dataset.from_arrays(x, x, range(0, len(x) + 1, steps))
@@ -207,4 +211,4 @@ print(fit(100_000 // {sequences}, 100), fit(100_000 // {sequences}, None))
 """
     windows, whole = map(int, run_python(code).stdout.split())
     assert windows < 8e6
-    assert whole > 5e7
+    assert whole > 3e7
