@@ -131,6 +131,13 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert np.isfinite(model.update(make_labelled([3], "focal", (1, 1))))
 
 
+def test_what_was_given_may_be_changed_afterwards() -> None:
+    weights = {0: 1.0, 1: 2.0}
+    model = GRU(2, 3, 1, class_weight=weights, **BCE)
+    weights[0] = model.settings["class_weight"][1] = 9
+    assert model.settings["class_weight"] == {0: 1.0, 1: 2.0}
+
+
 def test_names_and_classes_of_losses_are_the_same() -> None:
     data = make_labelled([4, 2], sizes=(2, 1))
     for name, loss in (("huber", Huber(1.0)), ("quantile", Quantile(0.5))):

@@ -179,7 +179,8 @@ class Network:
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments but for optimizer, scaler and n_threads, as given."""
-        return dict(self._settings)
+        given = self._settings.items()
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in given}
 
     @property
     def readout(self) -> str:
