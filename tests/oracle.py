@@ -49,19 +49,25 @@ class Oracle:
         self.g: str = model.settings["output_activation"]
         self.reduction: str = model.settings["reduction"]
 
-    def forward(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return pre-activations z (T, H), states h (T, H) and output pre-activations (T, L)."""
+    def forward(self, x: Array, start: Any = 0.0) -> tuple[Array, Array, Array]:
+        """Return pre-activations z (T, H), states h (T, H) and output pre-activations (T, L).
+
+        ``start`` is the state before the first step.
+        """
         w = self.weights
         z = np.empty((len(x), len(w["bias_l0"])))
         h = np.zeros_like(z)
-        before = np.zeros(z.shape[1])
+        before = np.zeros(z.shape[1]) + start
         for t in range(len(x)):
             z[t] = w["weight_ih_l0"] @ x[t] + w["weight_hh_l0"] @ before + w["bias_l0"]
             before = h[t] = ACTIVATIONS[self.f](z[t])
         return z, h, h @ w["head.weight"].T + w["head.bias"]
 
-    def backward(self, x: Array, z: Array, h: Array, du: Array) -> Weights:
-        """Return the gradient of a sequence from ``du (T, L)``, that of its output's pre-acts."""
+    def backward(self, x: Array, z: Array, h: Array, du: Array, start: Any = 0.0) -> Weights:
+        """Return the gradient of a sequence from ``du (T, L)``, that of its output's pre-acts.
+
+        The state ``start`` before the first step is a constant.
+        """
         w = self.weights
         d = {name: np.zeros_like(value) for name, value in w.items()}
         dz = np.zeros(z.shape[1])
@@ -69,8 +75,7 @@ class Oracle:
             dh = w["head.weight"].T @ du[t] + w["weight_hh_l0"].T @ dz
             dz = dh * SLOPES[self.f](z[t])
             d["weight_ih_l0"] += np.outer(dz, x[t])
-            if t > 0:
-                d["weight_hh_l0"] += np.outer(dz, h[t - 1])
+            d["weight_hh_l0"] += np.outer(dz, h[t - 1] if t > 0 else np.zeros_like(dz) + start)
             d["bias_l0"] += dz
             d["head.weight"] += np.outer(du[t], h[t])
             d["head.bias"] += du[t]

@@ -179,7 +179,8 @@ class Network:
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments but for optimizer, scaler and n_threads, as given."""
-        return dict(self._settings)
+        given = self._settings.items()
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in given}
 
     @property
     def readout(self) -> str:
@@ -358,6 +359,8 @@ class Network:
 
     def update(self, data: Dataset | Sequence) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
+
+        With ``bptt_steps`` one step for each window, and the loss is that of all of them.
 
         Raises
         ------
