@@ -26,9 +26,9 @@ history = model.fit(
     validation=validation,
     callbacks=[
         rnn.EarlyStopping("validation_loss", patience=20),
-        rnn.Checkpoint("weather.checkpoint"),
+        rnn.Checkpoint("resume.checkpoint"),
     ],
-    resume="weather.checkpoint",
+    resume="resume.checkpoint",
 )
 print(f"{len(history)} epochs, the best one {history.best['epoch']}")
 print(f"RMSE in 2015: {rnn.RegressionEvaluator().evaluate(model, future).rmse:.3f} °C")

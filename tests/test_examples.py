@@ -43,7 +43,7 @@ def test_digits_are_read(checkout):
 
 def test_a_training_that_is_killed_goes_on(checkout):
     whole = run(checkout, "resume.py")
-    (checkout / "weather.checkpoint").unlink()
+    (checkout / "resume.checkpoint").unlink()
     run(checkout, "resume.py", "--epochs", "10")
     shown = run(checkout, "resume.py")
     assert shown == whole

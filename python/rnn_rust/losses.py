@@ -122,7 +122,7 @@ def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, 
     """
     kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
     parameters: dict[str, float] = {}
-    if isinstance(loss, str):
+    if isinstance(loss, str) and loss != CUSTOM:
         name = loss
     elif kind is not None:
         name, parameters = kind, asdict(loss)  # type: ignore[call-overload]
