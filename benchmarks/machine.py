@@ -36,6 +36,15 @@ def describe() -> dict[str, Any]:
     }
 
 
+def sentence(machine: dict[str, Any]) -> str:
+    """Return what :func:`describe` found, in one line of a record."""
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores ({' '.join(machine['flags'])}); "
+        f"{machine['system']}; Python {machine['python']}; "
+        f"load before the run {machine['load_before']:.1f}."
+    )
+
+
 def slug(cpu: str) -> str:
     """Return a processor's name as part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", cpu.lower()).strip("-") or "unknown-cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine import sentence
 from record import Line, Record, Timing
 from rows import GROUPS
 
@@ -22,12 +23,9 @@ def times(ratio: float | None) -> str:
 
 def markdown(record: Record) -> str:
     """Return a record with its machine, its lines by group, and what was skipped."""
-    machine = record.machine
-    flags = " ".join(machine["flags"])
     parts = [
         f"# Speed, {record.date}",
-        f"{machine['cpu']}, {machine['cores']} cores ({flags}); {machine['system']}; "
-        f"Python {machine['python']}; load before the run {machine['load_before']:.1f}.",
+        sentence(record.machine),
         ", ".join(f"{name} {version}" for name, version in record.versions.items()) + ".",
         f"`{record.command}`",
         f"Medians of {record.repeats} repeats, all contestants in turn. Where nothing else is "

@@ -6,6 +6,7 @@ them, equally many of each digit, are held out. Needs scikit-learn.
 Run it from anywhere: python examples/digits.py
 """
 
+import argparse
 from statistics import median
 
 import numpy as np
@@ -37,8 +38,13 @@ halves = train_test_split(
 train, test = sequences(halves[0], halves[2]), sequences(halves[1], halves[3])
 print(f"{len(train)} images to learn from, {len(test)} held out")
 
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--seeds", type=int, default=5)
+parser.add_argument("--epochs", type=int, default=40)
+options = parser.parse_args()
+
 accuracies = []
-for seed in range(5):
+for seed in range(options.seeds):
     model = rnn.GRU(
         input_size=STEPS,
         hidden_size=64,
@@ -46,9 +52,10 @@ for seed in range(5):
         readout="last",
         loss="cross_entropy",
         optimizer=rnn.Adam(learning_rate=0.005),
+        clip_norm=1.0,
         seed=seed,
     )
-    model.fit(train, epochs=40, batch_size=32, progress=False)
+    model.fit(train, epochs=options.epochs, batch_size=32, progress=False)
     # A row of probabilities for each image.
     answers = model.predict(test).argmax(axis=1)
     accuracies.append(float(np.mean(answers == halves[3])))

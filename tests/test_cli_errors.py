@@ -72,6 +72,7 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
         ),
         (("train", "data.csv", "--readout", "first"), "'--readout': 'first' is not one of"),
         (("train", "data.csv", "--loss", "mape"), "loss must be one of mse, mae"),
+        (("train", "data.csv", "--loss", "custom"), "or an object with value_and_gradient"),
         (("train", "data.csv", "--optimizer", "LBFGS"), "'--optimizer': 'LBFGS' is not one of"),
         (("train", "data.csv", "--clip-norm", "0"), "--clip-norm must be above 0"),
         (("train", "data.csv", "--bptt-steps", "0"), "--bptt-steps must be at least 1"),

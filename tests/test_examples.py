@@ -1,4 +1,4 @@
-"""The example script and the notebook run as they stand."""
+"""The example scripts and the notebook run as they stand."""
 
 import subprocess
 import sys
@@ -19,13 +19,35 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_training_by_hand(checkout):
+def run(folder, *command):
+    """Run an example in a folder; return what it prints."""
+    script, *arguments = command
     done = subprocess.run(
-        [sys.executable, ROOT / "examples/by_hand.py"],
-        cwd=checkout, capture_output=True, text=True, check=True,
+        [sys.executable, ROOT / "examples" / script, *arguments],
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    losses = [float(line.split()[3][:-1]) for line in done.stdout.splitlines() if ": train" in line]
+    return done.stdout
+
+
+def test_training_by_hand(checkout):
+    lines = run(checkout, "by_hand.py").splitlines()
+    losses = [float(line.split()[3][:-1]) for line in lines if ": train" in line]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_digits_are_read(checkout):
+    shown = run(checkout, "digits.py", "--seeds", "1", "--epochs", "15")
+    assert "898 images to learn from, 899 held out" in shown
+    assert float(shown.split()[-1]) > 0.9
+
+
+def test_a_training_that_is_killed_goes_on(checkout):
+    whole = run(checkout, "resume.py")
+    (checkout / "resume.checkpoint").unlink()
+    run(checkout, "resume.py", "--epochs", "10")
+    shown = run(checkout, "resume.py")
+    assert shown == whole
+    assert float(shown.split()[-2]) < 3.1
 
 
 # The kernel runs on an event loop that opens sockets of its own.

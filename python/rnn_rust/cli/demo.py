@@ -16,6 +16,7 @@ from rnn_rust.optim import SGD, Adam, Optimizer
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
+    from rnn_rust.network import Network
 
 SLICE_ROWS, SLICE_FRAUD_RATE = 4_000, 0.03
 """The purchases in data/fraud.csv, made up anew where that file is not at hand."""
@@ -37,6 +38,21 @@ class Demo:
     model: dict[str, Any]
     optimizer: Optimizer
     fitting: Fitting
+
+    def build(self, dataset: Dataset, *, seed: int = 0) -> Network:
+        """Return the model, for the columns of a data set."""
+        return MODELS[self.cell](
+            len(dataset.feature_names), output_size=len(dataset.label_names),
+            optimizer=self.optimizer, seed=seed, **self.model,
+        )  # fmt: skip
+
+    def deal(self, dataset: Dataset) -> tuple[Parts, Dataset]:
+        """Return the parts of a data set; and all of it but the test part, for rivals.
+
+        They need no validation part, and may learn from it.
+        """
+        train, test = dataset.split(self.train_ratio, **self.split)
+        return Parts.of(train, test, patience=self.fitting.patience, **self.split), train
 
 
 DEMOS = {
@@ -79,8 +95,9 @@ DEMOS = {
 def demo(name: str, output: Path) -> None:
     """Show a complete run: the data, the training, what the model is worth, what to do next.
 
-    On made-up card purchases (fraud, the default), tomorrow's temperature in Seattle and New York
-    (weather), or a small file that can be read by eye (sample).
+    On made-up card purchases (fraud, the default: a GRU by Adam and binary cross-entropy),
+    tomorrow's temperature in Seattle and New York (weather: a GRU by Adam and early stopping), or a
+    small file that can be read by eye (sample: an RNN by gradient descent).
     """
     from rnn_rust.cli import show
     from rnn_rust.cli.rivals import RIVALS
@@ -89,18 +106,13 @@ def demo(name: str, output: Path) -> None:
     plan, path = DEMOS[name], _find(name)
     dataset = _read(name, path)
     show.section(f"Data: {plan.about}", dataset.summary())
-    train, test = dataset.split(plan.train_ratio, **plan.split)
-    parts = Parts.of(train, test, patience=plan.fitting.patience, **plan.split)
-    model = MODELS[plan.cell](
-        len(dataset.feature_names), output_size=len(dataset.label_names),
-        optimizer=plan.optimizer, **plan.model,
-    )  # fmt: skip
+    parts, past = plan.deal(dataset)
+    model = plan.build(dataset)
     judge = default_evaluator(dataset, loss=model.loss_name)
     plan.fitting.fit_and_save(model, parts, judge, output)
     show_evaluations(model, parts, judge)
     if compare := RIVALS.get(name):
-        # They need no validation part, and learn from it too.
-        show.section("Rivals on the test part", compare(model, train, test))
+        show.section("Rivals on the test part", compare(model, past, parts.test))
     show_saved(model, output, path or _GENERATED, first=() if path else (_GENERATE,))
 
 
