@@ -157,6 +157,7 @@ impl<'a, T> Sequences<'a, T> {
     }
 
     /// The rows of a piece of a sequence: features, labels and weights.
+    #[inline]
     pub(crate) fn piece(&self, piece: Segment) -> Piece<'a, T> {
         let start = self.offsets[piece.sequence as usize] as usize + piece.from as usize;
         let rows = start..start + piece.steps as usize;

@@ -139,7 +139,7 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
         let model = self.network.model(None);
         let mut go_on = || true;
         // One step ends too soon to be asked about.
-        let _ = self.pass.forward(model, &mut Pulse::new(&mut go_on));
+        let _ = self.pass.forward(model, &[], &mut Pulse::new(&mut go_on));
         self.pass.activate(model, self.loss);
         let trace = &mut self.pass.trace;
         for layer in &mut trace.layers {

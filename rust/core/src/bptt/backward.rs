@@ -10,7 +10,8 @@ use super::starts::Starts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};
 use crate::packing::{
-    Columns, Packing, Products, Rows, RowsMut, Start, add_outer, add_product, add_sums, multiply,
+    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_product, add_sums,
+    multiply,
 };
 use crate::simd::{Kernel, Lanes, Simd};
 
@@ -45,8 +46,12 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
 
     #[inline(always)]
     fn run(mut self, simd: S) {
+        let Place { layer, direction, .. } = self.place;
+        let recurrent = self.model.layout.direction(layer, direction).start + 1;
+        let parts = if E::RESET_BEFORE { E::RECURRENT.1 } else { 0 };
+        let weights = [0, parts].map(|first| self.model.transposed(recurrent, first));
         for position in self.window.clone().rev() {
-            self.step(simd, position);
+            self.step(simd, weights, position);
         }
         let steps = self.place.time.steps_of(&self.window);
         self.add_gradient(simd, steps.clone());
@@ -56,7 +61,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
 
 impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     #[inline(always)]
-    fn step(&mut self, simd: V::Simd, position: usize) {
+    fn step(&mut self, simd: V::Simd, weights: [Weight<'_, V::Elem>; 2], position: usize) {
         let Self { equations, model, place, own, scratch, .. } = self;
         let Place { units, stride, time, .. } = *place;
         let t = time.at(position);
@@ -105,7 +110,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let factors = if factors.is_empty() { &[] } else { &factors[t * units..(t + 1) * units] };
         self_products::<P, E, V>(
             simd,
-            (*equations, *model, *place),
+            (*equations, weights, model.config.shape.hidden),
             slots,
             (h_in, begins),
             factors,
@@ -197,39 +202,31 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     }
 }
 
-/// What flows back through the recurrent weights: adds to `scratch.dh`.
+/// What flows back through the recurrent weights, those that h is multiplied by and those that
+/// r ∘ h is: adds to `scratch.dh`.
 #[inline(always)]
 fn self_products<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
-    (equations, model, place): (E, Model<'_, V::Elem>, Place),
+    (equations, [weight, reset], hidden): (E, [Weight<'_, V::Elem>; 2], usize),
     slots: &mut [V],
     (h_in, begins): (&[V], bool),
     factors: &[V],
     scratch: &mut Scratch<V>,
 ) {
-    let units = place.units;
-    let recurrent = model.layout.direction(place.layer, place.direction).start + 1;
+    let units = scratch.dh.len();
     let (first, parts) = E::RECURRENT;
     let zero = V::splat(simd, crate::Real::ZERO);
-    let hidden = model.config.shape.hidden;
     if E::RESET_BEFORE {
         scratch.d.fill(zero);
         if !begins {
-            let weight = model.transposed(recurrent, parts);
-            add_product::<P, V>(
-                simd,
-                &slots[..units],
-                Columns::new(1, hidden),
-                weight,
-                &mut scratch.d,
-            );
+            let columns = Columns::new(1, hidden);
+            add_product::<P, V>(simd, &slots[..units], columns, reset, &mut scratch.d);
         }
         equations.reset_backward(slots, h_in, &mut scratch.d);
     }
     if begins {
         return;
     }
-    let weight = model.transposed(recurrent, 0);
     let dz = &slots[first * units..(first + parts) * units];
     if !E::RESET_BEFORE && factors.is_empty() {
         add_product::<P, V>(simd, dz, Columns::new(parts, hidden), weight, &mut scratch.dh);

@@ -7,7 +7,8 @@ use super::pass::Model;
 use super::starts::{Starts, Time};
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};
-use crate::packing::{Columns, Packing, Rows, RowsMut, Start, add_product, multiply};
+use crate::packing::{Columns, Packing, Rows, RowsMut, Start, Weight, add_product, multiply};
+use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 
 /// Where one direction of one layer lies.
@@ -44,6 +45,8 @@ pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) own: &'a mut DirectionTrace<V>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
+    /// Inputs that are likely to be needed next, to be had in the cache by then.
+    pub(super) ahead: &'a [&'a [V::Elem]],
     pub(super) packing: PhantomData<P>,
 }
 
@@ -71,18 +74,64 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
                 first: 0,
             },
         );
+        let weights = Recurrent::of::<E>(self.model, tensors);
         for position in self.window.clone() {
-            self.step(simd, position, base);
+            self.step(simd, &weights, position, base);
+            self.prefetch(simd, position);
+        }
+    }
+}
+
+/// What the steps multiply by, looked up once.
+struct Recurrent<'a, T> {
+    /// `W_hh`: what is multiplied by h; and what by r ∘ h, where that is another part.
+    weight: Weight<'a, T>,
+    reset: Weight<'a, T>,
+    /// Of the candidate; empty without.
+    bias: &'a [T],
+}
+
+impl<'a, T: Real> Recurrent<'a, T> {
+    #[inline(always)]
+    fn of<E: Equations>(model: Model<'a, T>, tensors: Range<usize>) -> Self {
+        let (_, parts) = E::RECURRENT;
+        let candidate = if E::RESET_BEFORE { (parts, 1) } else { (0, parts) };
+        Self {
+            weight: model.weight(tensors.start + 1, (0, parts)),
+            reset: model.weight(tensors.start + 1, candidate),
+            bias: if model.config.cell.has_candidate_bias() {
+                model.tensor(tensors.start + 3)
+            } else {
+                &[]
+            },
         }
     }
 }
 
 impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
+    /// Asks for a share of what is ahead: all at once would wait for one another.
     #[inline(always)]
-    fn step(&mut self, simd: V::Simd, position: usize, base: usize) {
+    fn prefetch(&self, simd: V::Simd, position: usize) {
+        let share = self.x.columns.len().div_ceil(V::LEN);
+        for &lane in self.ahead {
+            for line in position * share..(position + 1) * share {
+                if let Some(number) = lane.get(line * V::LEN) {
+                    simd.prefetch(number);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn step(
+        &mut self,
+        simd: V::Simd,
+        weights: &Recurrent<'_, V::Elem>,
+        position: usize,
+        base: usize,
+    ) {
         let Self { equations, model, place, own, .. } = self;
-        let Place { layer, direction, units, stride, time } = *place;
-        let tensors = model.layout.direction(layer, direction);
+        let Place { units, stride, time, .. } = *place;
         let hidden = Columns::new(1, model.config.shape.hidden);
         let t = time.at(position);
         let mask =
@@ -114,29 +163,26 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             &*dropped
         };
 
-        if model.config.cell.has_candidate_bias() {
-            let (slots, _) = slots[3 * units..].split_at_mut(units);
-            P::spread(simd, model.tensor(tensors.start + 3), slots);
+        if !weights.bias.is_empty() {
+            P::spread(simd, weights.bias, &mut slots[3 * units..4 * units]);
         }
         // A product with the zero state of a beginning is nothing.
         let begins = position == 0 && !*carried;
         let (first, parts) = E::RECURRENT;
         if !begins {
-            let weight = model.weight(tensors.start + 1, (0, parts));
             add_product::<P, V>(
                 simd,
                 h_in,
                 hidden,
-                weight,
+                weights.weight,
                 &mut slots[first * units..(first + parts) * units],
             );
         }
         if E::RESET_BEFORE {
             equations.reset(slots, h_in);
             if !begins {
-                let weight = model.weight(tensors.start + 1, (parts, 1));
                 let (candidate, others) = slots.split_at_mut(units);
-                add_product::<P, V>(simd, &others[2 * units..], hidden, weight, candidate);
+                add_product::<P, V>(simd, &others[2 * units..], hidden, weights.reset, candidate);
             }
         }
         let (c, cell) = if !E::CELL_STATE {

@@ -172,15 +172,21 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// From the inputs in the trace to the pre-activations of the outputs. `lanes` sequences are
-    /// in work at once, for the pulse.
-    pub(crate) fn forward(&mut self, model: Model<'_, T>, pulse: &mut Pulse<'_>) -> Result<()> {
+    /// in work at once, for the pulse. The inputs `ahead` are brought into the cache meanwhile.
+    pub(crate) fn forward(
+        &mut self,
+        model: Model<'_, T>,
+        ahead: &[&[T]],
+        pulse: &mut Pulse<'_>,
+    ) -> Result<()> {
         let work = if P::SEVERAL { V::LEN } else { 1 } * model.layout.len();
         for layer in 0..model.config.layers {
             self.drop_input(layer);
             for direction in 0..model.config.directions() {
                 for window in windows(self.trace.steps, model.layout.len()) {
                     let steps = window.len();
-                    self.forward_window(model, (layer, direction), window);
+                    let ahead = if layer + direction == 0 { ahead } else { &[] };
+                    self.forward_window(model, (layer, direction), window, ahead);
                     pulse
                         .spend(steps * work / (model.config.layers * model.config.directions()))?;
                 }
@@ -230,6 +236,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         model: Model<'_, T>,
         (layer, direction): (usize, usize),
         window: Range<usize>,
+        ahead: &[&[T]],
     ) {
         let place = self.place(model.config, layer, direction);
         let (training, simd) = (self.training, self.simd);
@@ -247,7 +254,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let own = &mut own[0].directions[direction];
         with_equations!(model.config.cell, equations => simd.vectorize(Forward::<P, _, V> {
             equations, model, place, window, training, starts, x, states, own, zeros, scratch,
-            packing: PhantomData,
+            ahead, packing: PhantomData,
         }));
     }
 

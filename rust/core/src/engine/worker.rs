@@ -203,7 +203,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         self.load(problem, piece);
         let config = problem.model.config;
         self.pass.set_masks(config, aim.masks, std::iter::once((0, piece)));
-        self.pass.forward(problem.model, pulse)?;
+        self.pass.forward(problem.model, &[], pulse)?;
         Ok(&self.pass.trace)
     }
 
@@ -339,22 +339,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             carry.load::<BySequence, _>(trace, config.shape.hidden, lanes.pieces());
         }
         self.pass.set_masks(config, aim.masks, lanes.pieces());
-        self.prefetch(problem, next);
-        self.pass.forward(problem.model, pulse)
-    }
-
-    /// Asks for the inputs that the next tile begins with.
-    fn prefetch(&self, problem: &Problem<'_, T>, next: Option<TilePlan<'_>>) {
-        for lane in 0..T::LANES.min(MOST_LANES) {
-            let sequence = match next {
-                Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
-                None => problem.upcoming.get(lane).copied(),
-            };
-            let ahead = sequence.map_or(&[][..], |s| problem.data.features(s as usize));
-            for number in ahead[..ahead.len().min(AHEAD)].iter().step_by(T::LANES) {
-                self.simd.prefetch(number);
-            }
-        }
+        self.pass.forward(problem.model, &ahead(problem, next)[..T::LANES], pulse)
     }
 
     /// Computes the outputs of one tile and hands them to `take`, as [`scatter`] does.
@@ -372,4 +357,20 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
         Ok(())
     }
+}
+
+/// The inputs that the lanes of the next tile begin with.
+fn ahead<'a, T: Real>(
+    problem: &Problem<'a, T>,
+    next: Option<TilePlan<'_>>,
+) -> [&'a [T]; MOST_LANES] {
+    let mut inputs: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+    for (lane, inputs) in inputs.iter_mut().enumerate().take(T::LANES) {
+        let sequence = match next {
+            Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
+            None => problem.upcoming.get(lane).copied(),
+        };
+        *inputs = sequence.map_or(&[], |s| problem.data.features(s as usize));
+    }
+    inputs
 }

@@ -18,6 +18,7 @@ pub(crate) use stream::{MOST_LANES, gather, scatter};
 
 use std::marker::PhantomData;
 
+use crate::blocks::part;
 use crate::simd::{Kernel, Lanes, Simd};
 
 /// The numbers of a row: `parts` (gates, directions, outputs), each of `width` numbers that lie
@@ -175,12 +176,38 @@ pub(crate) fn add_sums<P: Packing, V: Lanes>(
     set: bool,
 ) {
     let groups = rows.columns.groups::<P>(V::LEN);
-    for (c, sum) in sums[..groups].iter_mut().enumerate() {
-        let mut total = V::splat(simd, crate::Real::ZERO);
-        for row in rows.groups.chunks_exact(rows.stride) {
-            total = total + row[rows.first + c];
+    // Several sums at once, as additions wait for the one before.
+    let (blocks, others) = sums[..groups].as_chunks_mut::<AT_ONCE>();
+    for (block, sums) in blocks.iter_mut().enumerate() {
+        add_block(simd, rows, block * AT_ONCE, sums, set);
+    }
+    for (c, sum) in others.iter_mut().enumerate() {
+        let first = blocks.len() * AT_ONCE + c;
+        add_block::<1, V>(simd, rows, first, std::array::from_mut(sum), set);
+    }
+}
+
+/// Columns that are summed up at once.
+const AT_ONCE: usize = 8;
+
+/// [`add_sums`] for N columns from `first` on.
+#[inline(always)]
+fn add_block<const N: usize, V: Lanes>(
+    simd: V::Simd,
+    rows: Rows<'_, V>,
+    first: usize,
+    sums: &mut [V; N],
+    set: bool,
+) {
+    let mut totals = [V::splat(simd, crate::Real::ZERO); N];
+    for row in rows.groups.chunks_exact(rows.stride) {
+        let row: &[V; N] = part(row, rows.first + first);
+        for c in 0..N {
+            totals[c] = totals[c] + row[c];
         }
-        *sum = if set { total } else { *sum + total };
+    }
+    for c in 0..N {
+        sums[c] = if set { totals[c] } else { sums[c] + totals[c] };
     }
 }
 
