@@ -66,7 +66,7 @@ impl<T: Scalar> Cell<T> {
     pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
         let config = settings.config()?;
         let mut network = core::Network::new(config, settings.init()?, settings.seed)?;
-        network.add_to_forget_bias(settings.forget_bias);
+        network.add_to_forget_bias(settings.forget_bias)?;
         let descent = Mutex::new(Descent::new(Method::SGD, network.layout().len())?);
         Ok(Self { config, network: RwLock::new(Arc::new(network)), descent })
     }

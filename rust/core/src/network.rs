@@ -140,23 +140,27 @@ impl<T: Real> Network<T> {
 
     /// Adds to the bias of every forget gate, so that an LSTM begins by remembering (Gers,
     /// Schmidhuber and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Other cells
-    /// have none and stay as they are.
-    pub fn add_to_forget_bias(&mut self, value: f64) {
+    /// have none and stay as they are. [`Error::Parameter`] if the sum is not finite.
+    pub fn add_to_forget_bias(&mut self, value: f64) -> Result<()> {
         if self.config.cell != Cell::Lstm {
-            return;
+            return Ok(());
         }
         let hidden = self.config.shape.hidden;
         for number in 0..self.layout.tensors().len() {
-            if self.layout.tensors()[number].role() == Role::Bias {
-                let mut bias = self.tensor(number);
-                for b in &mut bias[hidden..2 * hidden] {
-                    *b += T::from_f64(value);
-                }
-                let packed = self.layout.pack(&mut self.parameters, number, &bias);
-                debug_assert!(packed.is_ok(), "a tensor keeps its size");
+            if self.layout.tensors()[number].role() != Role::Bias {
+                continue;
             }
+            let mut bias = self.tensor(number);
+            for b in &mut bias[hidden..2 * hidden] {
+                *b += T::from_f64(value);
+            }
+            if bias.iter().any(|b| !b.is_finite()) {
+                let (what, expected) = ("forget_bias", "a number that the network's type can hold");
+                return Err(Error::Parameter { what, expected, got: value.to_string() });
+            }
+            self.set_tensor(number, &bias)?;
         }
-        self.settle();
+        Ok(())
     }
 
     /// Sizes and nonlinearities.

@@ -25,15 +25,15 @@ impl<T: Real> Stepper<T> {
     /// sequence has ended: if it is bidirectional or reads out a mean.
     pub fn new(network: &Network<T>, loss: Loss, level: Level) -> Result<Self> {
         let config = network.config();
-        let refused = |what, got: &str| {
-            let expected = "one that needs no later step for streaming";
-            Err(Error::Parameter { what, expected, got: got.into() })
-        };
+        let refused =
+            |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
         if config.bidirectional {
-            return refused("bidirectional", "true");
+            let expected = "False for a stepper, which knows no later steps";
+            return refused("bidirectional", expected, "True");
         }
         if config.readout == Readout::Mean {
-            return refused("readout", "mean");
+            let expected = "each_step or last for a stepper, which keeps no sum of states";
+            return refused("readout", expected, "mean");
         }
         let parts = 1 + usize::from(config.cell.has_cell_state());
         Ok(Self {
