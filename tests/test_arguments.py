@@ -23,6 +23,7 @@ CE: dict[str, Any] = {"loss": "cross_entropy", "output_size": 3}
 OUTSIDE: list[tuple[str, Any]] = [
     *((name, value) for name in ("input_size", "hidden_size", "output_size", "num_layers")
       for value in (0, -1, 1.5, "2", None, True)),
+    ("num_layers", 10**12),
     *((name, value) for name in ("dropout", "recurrent_dropout")
       for value in (1.0, -0.1, np.nan, np.inf, "0.1", None, True)),
     *((name, value) for name in ("clip_norm", "clip_value")

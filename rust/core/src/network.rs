@@ -12,6 +12,10 @@ use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::Level;
 
+/// More layers are taken for a mistake: of their number, unlike of their size, memory is taken before
+/// it can be asked for.
+const MOST_LAYERS: usize = 1000;
+
 /// What a network is made of: layers of recurrent cells, and a linear head with an activation,
 /// y = output_activation(W_hy s + b_y).
 ///
@@ -84,6 +88,10 @@ impl Config {
             if size == 0 {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
+        }
+        if self.layers > MOST_LAYERS {
+            let (what, expected) = ("num_layers", "at most 1000");
+            return Err(Error::Parameter { what, expected, got: self.layers.to_string() });
         }
         for (what, probability) in
             [("dropout", self.dropout), ("recurrent_dropout", self.recurrent_dropout)]
