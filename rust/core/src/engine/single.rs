@@ -38,8 +38,11 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
         let mut transposed = Transposed::new(layout);
         transposed.set(layout, network.parameters());
         Self {
-            worker: UnitWorker::new(simd, layout, needs)
-                .with_loss(layout, needs, ability.objective.loss),
+            worker: UnitWorker::new(simd, layout, needs).with_loss(
+                layout,
+                needs,
+                ability.objective.loss,
+            ),
             carry: needs.carried.then(|| Carry::new(layout, ability.batch_size)),
             transposed,
             network,

@@ -134,11 +134,8 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
 
     /// The same for this loss and its gradients: with a shorter way to them, where there is one.
     pub(crate) fn with_loss(self, layout: &Layout, needs: Needs, loss: Loss) -> Self {
-        let online = if needs.carried {
-            None
-        } else {
-            Online::new(self.simd, layout, needs.steps, loss)
-        };
+        let online =
+            if needs.carried { None } else { Online::new(self.simd, layout, needs.steps, loss) };
         Self { online, ..self }
     }
 
