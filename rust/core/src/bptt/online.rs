@@ -14,10 +14,9 @@ use crate::data::Piece;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::matrix::Vector;
-use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing};
+use crate::packing::{ByUnit, MOST_LANES, Packing};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
-use std::marker::PhantomData;
 
 /// Groups of a state, at most: more leave registers short.
 const MOST_GROUPS: usize = 2;
@@ -39,12 +38,17 @@ pub(crate) struct Online<V> {
 }
 
 impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
+    /// Whether a group is a few registers. Otherwise this way is not compiled: it is large, and what
+    /// it saves would not be seen.
+    const IN_REGISTERS: bool = S::PRODUCT.0 > 1;
+
     /// Buffers, if all sequences can be computed so: a single layer of simple units in one
     /// direction, few of them, few steps, no dropout, and a loss of each output by itself.
     pub(crate) fn new(simd: S, layout: &Layout, steps: usize, loss: Loss) -> Option<Self> {
         let config = layout.config();
         let groups = ByUnit::groups(config.shape.hidden, V::LEN);
-        let fits = matches!(config.cell, Cell::Elman(_))
+        let fits = Self::IN_REGISTERS
+            && matches!(config.cell, Cell::Elman(_))
             && config.layers == 1
             && !config.bidirectional
             && !config.pools()
@@ -76,6 +80,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
     ) -> f64 {
         let task = OneSequence { buffers: self, model, piece, steps, aim, gradient, places, set };
         match ByUnit::groups(model.config.shape.hidden, V::LEN) {
+            _ if !Self::IN_REGISTERS => unreachable!("there are no buffers then"),
             1 => simd.vectorize(InGroups::<1, V>(task)),
             _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
         }
@@ -179,7 +184,7 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
             }
         }
         let used = if piece.weights.is_empty() { 0 } else { groups };
-        simd.vectorize(LossOf::<BySequence, V> {
+        simd.vectorize(LossOf {
             loss: self.0.aim.loss,
             activation: model.config.output_activation,
             outputs: 1,
@@ -187,7 +192,7 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
             labels: &buffers.labels[..groups],
             weights: &buffers.weights[..used],
             scale: self.0.aim.scale,
-            packing: PhantomData,
+            several: true,
         })
     }
 

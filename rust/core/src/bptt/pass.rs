@@ -279,7 +279,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         // Window by window into double precision, so that long sums keep their digits.
         for Range { start, end } in windows(trace.steps, self.window) {
             let weighted = !trace.weights.is_empty();
-            total += self.simd.vectorize(LossOf::<P, V> {
+            total += self.simd.vectorize(LossOf {
                 loss: aim.loss,
                 activation: model.config.output_activation,
                 outputs,
@@ -291,7 +291,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                     &[]
                 },
                 scale: aim.scale,
-                packing: PhantomData,
+                several: P::SEVERAL,
             });
         }
         total
