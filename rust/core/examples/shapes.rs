@@ -56,6 +56,29 @@ fn main() {
         run::<f32>(&filter, case, epochs);
         run::<f64>(&filter, case, epochs);
     }
+    for cell in [TANH, Cell::Gru { reset_after: true }, Cell::Lstm] {
+        stream::<f32>(&filter, cell);
+        stream::<f64>(&filter, cell);
+    }
+}
+
+/// The time of one step of a stream, in nanoseconds.
+fn stream<T: Real>(filter: &str, cell: Cell) {
+    const STEPS: usize = 1_000_000;
+    let line = format!("stream       29-10-1         {}   {cell:?}", std::any::type_name::<T>());
+    if !line.contains(filter) {
+        return;
+    }
+    let config = Config::new(Shape { input: 29, hidden: 10, output: 1 }, cell);
+    let network = Network::<T>::new(config, Init::Pytorch, 0).expect("it fits into memory");
+    let level = simd::level().expect("the environment is sound");
+    let mut stepper = Stepper::new(&network, Loss::Mse, level).expect("it reads forward");
+    let x: Vec<T> = (0..29).map(|i| T::from_f64(0.1 * f64::from(i))).collect();
+    let start = Instant::now();
+    for _ in 0..STEPS {
+        stepper.step(&x).expect("the size fits");
+    }
+    println!("{line}  {:8.1}", start.elapsed().as_secs_f64() * 1e9 / STEPS as f64);
 }
 
 fn run<T: Real>(filter: &str, case: Case, epochs: usize) {

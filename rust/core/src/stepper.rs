@@ -144,8 +144,10 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
         let trace = &mut self.pass.trace;
         for layer in &mut trace.layers {
             let own = &mut layer.directions[0];
-            own.initial.h.copy_from_slice(&layer.states);
-            own.initial.c[..own.cells.len()].copy_from_slice(&own.cells);
+            std::mem::swap(&mut own.initial.h, &mut layer.states);
+            if !own.cells.is_empty() {
+                std::mem::swap(&mut own.initial.c, &mut own.cells);
+            }
             own.carried = true;
         }
         let logits = numbers(&trace.logits);

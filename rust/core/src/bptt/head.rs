@@ -199,7 +199,9 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Activate<'_, V> {
 }
 
 /// The loss of a window of steps; leaves `scale` times its derivative in `logits`.
-pub(super) struct LossOf<'a, P, V: Lanes> {
+///
+/// The same code whatever the packing: it is large.
+pub(super) struct LossOf<'a, V: Lanes> {
     pub(super) loss: Loss,
     pub(super) activation: crate::Activation,
     pub(super) outputs: usize,
@@ -208,10 +210,11 @@ pub(super) struct LossOf<'a, P, V: Lanes> {
     /// Empty where all are 1.
     pub(super) weights: &'a [V],
     pub(super) scale: V::Elem,
-    pub(super) packing: PhantomData<P>,
+    /// Whether lanes are labels of their own, or all the same.
+    pub(super) several: bool,
 }
 
-impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossOf<'_, P, V> {
+impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossOf<'_, V> {
     type Output = f64;
 
     #[inline(always)]
@@ -228,7 +231,8 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossOf<'_, P, V> {
             };
             total = total + self.loss.row_groups(self.activation, logits, labels, weights, scale);
         }
-        P::total(total).to_f64()
+        let total = if self.several { total.reduce_add() } else { total.first() };
+        total.to_f64()
     }
 }
 

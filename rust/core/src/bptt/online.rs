@@ -14,10 +14,9 @@ use crate::data::Piece;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::matrix::Vector;
-use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing};
+use crate::packing::{ByUnit, MOST_LANES, Packing};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
-use std::marker::PhantomData;
 
 /// Groups of a state, at most: more leave registers short.
 const MOST_GROUPS: usize = 2;
@@ -39,12 +38,17 @@ pub(crate) struct Online<V> {
 }
 
 impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
+    /// Whether a group is a few registers. Otherwise this way is not compiled: it is large, and what
+    /// it saves would not be seen.
+    const IN_REGISTERS: bool = S::PRODUCT.0 > 1;
+
     /// Buffers, if all sequences can be computed so: a single layer of simple units in one
     /// direction, few of them, few steps, no dropout, and a loss of each output by itself.
     pub(crate) fn new(simd: S, layout: &Layout, steps: usize, loss: Loss) -> Option<Self> {
         let config = layout.config();
         let groups = ByUnit::groups(config.shape.hidden, V::LEN);
-        let fits = matches!(config.cell, Cell::Elman(_))
+        let fits = Self::IN_REGISTERS
+            && matches!(config.cell, Cell::Elman(_))
             && config.layers == 1
             && !config.bidirectional
             && !config.pools()
@@ -76,6 +80,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
     ) -> f64 {
         let task = OneSequence { buffers: self, model, piece, steps, aim, gradient, places, set };
         match ByUnit::groups(model.config.shape.hidden, V::LEN) {
+            _ if !Self::IN_REGISTERS => unreachable!("there are no buffers then"),
             1 => simd.vectorize(InGroups::<1, V>(task)),
             _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
         }
@@ -179,7 +184,7 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
             }
         }
         let used = if piece.weights.is_empty() { 0 } else { groups };
-        simd.vectorize(LossOf::<BySequence, V> {
+        simd.vectorize(LossOf {
             loss: self.0.aim.loss,
             activation: model.config.output_activation,
             outputs: 1,
@@ -187,7 +192,7 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
             labels: &buffers.labels[..groups],
             weights: &buffers.weights[..used],
             scale: self.0.aim.scale,
-            packing: PhantomData,
+            several: true,
         })
     }
 
@@ -216,48 +221,52 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
     #[inline(always)]
     fn backward(&mut self, simd: V::Simd, activation: Activation) {
         let Self(OneSequence { buffers, model, piece, steps, gradient, places, .. }) = self;
-        let mut set = self.0.set;
         let shape = model.config.shape;
-        let w_hy = model.tensor(3);
-        let [of_ih, of_hh, of_b, of_hy, of_by] = [0, 1, 2, 3, 4].map(|tensor| places.range(tensor));
-        let steps = *steps;
-        if set {
-            gradient[of_hh.start..of_by.end].fill(V::splat(simd, T::ZERO));
+        let (zero, w_hy) = (V::splat(simd, T::ZERO), model.tensor(3));
+        let mut set = self.0.set;
+        // Tensors lie in the order of their numbers.
+        let (g_ih, others) = gradient.split_at_mut(places.range(1).start);
+        let (g_hh, others) = others.split_at_mut(places.range(1).len());
+        let (g_b, others) = others.split_at_mut(places.range(2).len());
+        let (g_hy, g_by) = others.split_at_mut(places.range(3).len());
+        if set && *steps == 1 {
+            g_hh.fill(zero);
         }
-        let mut sums = Vector([V::splat(simd, T::ZERO); G]);
-        let mut after = [V::splat(simd, T::ZERO); G];
-        for t in (0..steps).rev() {
-            let dy = &numbers(&buffers.logits)[t * shape.output..(t + 1) * shape.output];
-            let mut d: Vector<G, V> = Vector([V::splat(simd, T::ZERO); G]);
-            for (&dy, row) in dy.iter().zip(w_hy.chunks_exact(G * V::LEN)) {
-                d.add_scaled(V::splat(simd, dy), &load_each(simd, row));
+        let (dys, transposed) = (numbers(&buffers.logits), numbers(&buffers.transposed));
+        let mut sums = Vector([zero; G]);
+        let mut after = [zero; G];
+        for t in (0..*steps).rev() {
+            let dy = &dys[t * shape.output..(t + 1) * shape.output];
+            let state = *part::<V, G>(&buffers.states, t * G);
+            let z = *part::<V, G>(&buffers.slots, t * G);
+            let mut d: Vector<G, V> = Vector([zero; G]);
+            let rows = w_hy.chunks_exact(G * V::LEN).zip(g_hy.as_chunks_mut::<G>().0);
+            for ((&dy, sum), (row, own)) in dy.iter().zip(numbers_mut(g_by)).zip(rows) {
+                *sum = if set { dy } else { *sum + dy };
+                let dy = V::splat(simd, dy);
+                d.add_scaled(dy, &load_each(simd, row));
+                for g in 0..G {
+                    own[g] = if set { state[g] * dy } else { state[g].fma(dy, own[g]) };
+                }
             }
-            if t + 1 < steps {
-                let rows = numbers(&buffers.transposed);
-                add_product(simd, (&after, shape.hidden), rows, &mut d);
+            if t + 1 < *steps {
+                add_product(simd, (&after, shape.hidden), transposed, &mut d);
             }
-            let state = &buffers.states[t * G..(t + 1) * G];
             for g in 0..G {
-                let z = buffers.slots[t * G + g];
-                d.0[g] = activation.times_derivative(d.0[g], z, state[g]);
+                d.0[g] = activation.times_derivative(d.0[g], z[g], state[g]);
                 sums.0[g] = sums.0[g] + d.0[g];
             }
             after = d.0;
             let x = &piece.features[t * shape.input..(t + 1) * shape.input];
-            add_outer(simd, x, &d.0, &mut gradient[of_ih.clone()], set);
-            set = false;
+            add_outer(simd, x, &after, g_ih, set);
             if t > 0 {
-                let before = &numbers(&buffers.states[(t - 1) * G..])[..shape.hidden];
-                add_outer(simd, before, &d.0, &mut gradient[of_hh.clone()], false);
-            }
-            let state = state.first_chunk::<G>().expect("a row");
-            add_outer(simd, dy, state, &mut gradient[of_hy.clone()], false);
-            for (sum, &dy) in numbers_mut(&mut gradient[of_by.clone()]).iter_mut().zip(dy) {
-                *sum += dy;
+                let before = &numbers(&buffers.states[(t - 1) * G..t * G])[..shape.hidden];
+                add_outer(simd, before, &after, g_hh, set);
+                set = false;
             }
         }
-        for (own, sum) in gradient[of_b].iter_mut().zip(sums.0) {
-            *own = *own + sum;
+        for (own, sum) in g_b.iter_mut().zip(sums.0) {
+            *own = if self.0.set { sum } else { *own + sum };
         }
     }
 }
@@ -323,15 +332,15 @@ fn add_outer<const G: usize, V: Lanes>(
     products: &mut [V],
     set: bool,
 ) {
-    let products = products.as_chunks_mut::<G>().0;
+    let rows = a.iter().zip(products.as_chunks_mut::<G>().0);
     if set {
-        for (&a, own) in a.iter().zip(products) {
+        for (&a, own) in rows {
             for g in 0..G {
                 own[g] = b[g] * V::splat(simd, a);
             }
         }
     } else {
-        for (&a, own) in a.iter().zip(products) {
+        for (&a, own) in rows {
             for g in 0..G {
                 own[g] = b[g].fma(V::splat(simd, a), own[g]);
             }

@@ -31,9 +31,11 @@ pub(crate) fn window(weights: usize) -> usize {
 }
 
 /// The steps in windows, first to last.
-fn windows(steps: usize, weights: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let window = window(weights);
-    (0..steps.div_ceil(window)).map(move |i| i * window..steps.min((i + 1) * window))
+#[inline]
+fn windows(steps: usize, window: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    // Mostly there is one, and dividing takes its time.
+    let count = if steps <= window { steps.min(1) } else { steps.div_ceil(window) };
+    (0..count).map(move |i| i * window..steps.min((i + 1) * window))
 }
 
 /// A network where its weights lie.
@@ -109,6 +111,8 @@ pub(crate) struct Pass<P, V: Lanes> {
     pub(crate) trace: Trace<V>,
     places: Places,
     units: usize,
+    /// Steps of a window.
+    window: usize,
     training: bool,
     packing: PhantomData<P>,
 }
@@ -121,6 +125,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
             trace: Trace::new::<P>(simd, config, steps, purpose),
             places: Places::new::<P>(layout, V::LEN),
             units: P::groups(config.shape.hidden, V::LEN),
+            window: purpose.window,
             training: purpose.training,
             packing: PhantomData,
         }
@@ -183,7 +188,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         for layer in 0..model.config.layers {
             self.drop_input(layer);
             for direction in 0..model.config.directions() {
-                for window in windows(self.trace.steps, model.layout.len()) {
+                for window in windows(self.trace.steps, self.window) {
                     let steps = window.len();
                     let ahead = if layer + direction == 0 { ahead } else { &[] };
                     self.forward_window(model, (layer, direction), window, ahead);
@@ -195,7 +200,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let trace = &mut self.trace;
         let outputs = model.config.shape.output;
         trace.scratch.pool.fill(V::splat(self.simd, T::ZERO));
-        for window in windows(trace.steps, model.layout.len()) {
+        for window in windows(trace.steps, self.window) {
             let states = &trace.layers[model.config.layers - 1].states;
             if model.config.pools() {
                 self.simd.vectorize(Pool {
@@ -272,9 +277,9 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let columns = aim.loss.label_columns(outputs);
         let mut total = 0.0;
         // Window by window into double precision, so that long sums keep their digits.
-        for Range { start, end } in windows(trace.steps, model.layout.len()) {
+        for Range { start, end } in windows(trace.steps, self.window) {
             let weighted = !trace.weights.is_empty();
-            total += self.simd.vectorize(LossOf::<P, V> {
+            total += self.simd.vectorize(LossOf {
                 loss: aim.loss,
                 activation: model.config.output_activation,
                 outputs,
@@ -286,7 +291,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                     &[]
                 },
                 scale: aim.scale,
-                packing: PhantomData,
+                several: P::SEVERAL,
             });
         }
         total
@@ -309,7 +314,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 scratch.dh.fill(V::splat(self.simd, T::ZERO));
                 scratch.dc.fill(V::splat(self.simd, T::ZERO));
                 let mut first = true;
-                for window in windows(self.trace.steps, model.layout.len()).rev() {
+                for window in windows(self.trace.steps, self.window).rev() {
                     let steps = window.len();
                     let target = (&mut *gradient, set && first);
                     self.backward_window(model, (layer, direction), window, target);
@@ -335,7 +340,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         trace.scratch.pool.fill(V::splat(self.simd, T::ZERO));
         let stride = config.directions() * self.units;
         let mut first = true;
-        for window in windows(trace.steps, model.layout.len()).rev() {
+        for window in windows(trace.steps, self.window).rev() {
             let top = &trace.layers[config.layers - 1].states;
             let read = if config.pools() { &trace.pooled } else { top };
             self.simd.vectorize(HeadBackward::<P, V> {

@@ -177,11 +177,6 @@ impl Packing for BySequence {
 
     #[inline(always)]
     fn clear_padding<V: Lanes>(_: V::Simd, _: &mut [V], _: usize) {}
-
-    #[inline(always)]
-    fn total<V: Lanes>(group: V) -> V::Elem {
-        group.reduce_add()
-    }
 }
 
 /// [`Lanes::LEN`] sums, halves onto halves.

@@ -154,11 +154,6 @@ impl Packing for ByUnit {
     }
 
     #[inline(always)]
-    fn total<V: Lanes>(group: V) -> V::Elem {
-        group.first()
-    }
-
-    #[inline(always)]
     fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize) {
         let last = row.len() - 1;
         let used = width - last * V::LEN;

@@ -162,9 +162,6 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
 
     /// Sets lanes beyond a row's `width` numbers to 0.
     fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize);
-
-    /// The sum of a group with one number per sequence.
-    fn total<V: Lanes>(group: V) -> V::Elem;
 }
 
 /// `sums[c] += Σ_t rows[t][c]`; `=` if `set`.
