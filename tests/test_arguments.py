@@ -96,6 +96,7 @@ def test_arguments_that_do_not_go_together(
         (GRU, "reset_after", "yes"),
         (LSTM, "forget_bias", "1"),
         (LSTM, "forget_bias", np.nan),
+        (LSTM, "forget_bias", -1e300),
         (LSTM, "forget_bias", None),
     ],
 )
@@ -188,7 +189,9 @@ def test_labels_that_are_no_classes(loss: Any, label: float, wanted: str, readou
 
 def test_class_numbers_stand_in_one_column() -> None:
     model = GRU(2, 3, 3, loss="cross_entropy")
-    refused(lambda: model.loss(make_data([4], 2, 3)), ShapeError, "3 label columns", "1")
+    refused(
+        lambda: model.loss(make_data([4], 2, 3)), ShapeError, "3 label columns", "number of a class"
+    )
     assert model.label_columns == 1
     assert GRU(2, 3, 3, **BCE).label_columns == 3
 

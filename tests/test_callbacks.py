@@ -131,6 +131,8 @@ def test_one_object_serves_one_training_after_the_other() -> None:
         (lambda: EarlyStopping(min_delta=-1), "min_delta"),
         (lambda: EarlyStopping(restore_best=1), "restore_best"),  # type: ignore[arg-type]
         (lambda: Checkpoint("x", every=0), "every"),
+        (lambda: Checkpoint(""), "path"),
+        (lambda: Checkpoint("/"), "path"),
         (lambda: Checkpoint("x", keep_best="recall"), "mode='max'"),
         (lambda: Checkpoint("x", mode="max"), "keep_best"),
     ],
@@ -167,6 +169,13 @@ class Calls:
 
     def on_end(self, training: Any) -> None:
         self.seen.append(("end", len(training.history)))
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, "2", None])
+def test_a_period_that_is_none_is_refused(every: Any) -> None:
+    model = make_model()
+    refused(lambda: fit(model, Calls(every)), ParameterError, "Calls.every")
+    assert model.epochs_trained == 0
 
 
 @pytest.mark.parametrize("evaluator", [None, RegressionEvaluator()])

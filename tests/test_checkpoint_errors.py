@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from oracle import refused
+from oracle import refused, same_bits
 from test_checkpoint import DATA, OTHER, fit, make_model
 from test_optim import PythonSGD
 
@@ -102,15 +102,18 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     whole = json.loads(header["__metadata__"]["rnn_rust"])
+    model = make_model()
     for change in (
         {"terms": None}, {"state": []}, {"state": {}},
         {"state": whole["training"]["state"] | {"history": {"first_epoch": 0}}},
         {"state": whole["training"]["state"] | {"descent": None}},
+        {"state": whole["training"]["state"] | {"descent": {"plateau": None, "optimizer": {}}}},
     ):  # fmt: skip
         text = json.dumps(whole | {"training": whole["training"] | change})
         damaged = json.dumps(header | {"__metadata__": {"rnn_rust": text}}).encode()
         path.write_bytes(len(damaged).to_bytes(8, "little") + damaged + data[end:])
-        refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path), "damaged")
+        refused(lambda: fit(model, resume=path), ModelFileError, str(path), "damaged")
+        assert same_bits(model, make_model())
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
         refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))

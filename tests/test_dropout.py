@@ -256,3 +256,14 @@ def test_the_best_weights_come_back_to_the_bit(kind: str) -> None:
     fit(best, epochs=stopping.best_epoch)
     assert same_bits(model, best)
     assert model.loss(OTHER) == history.best["validation_loss"]
+
+
+@CELL
+@pytest.mark.parametrize("one", ["dropout", "recurrent_dropout"])
+def test_every_update_drops_other_numbers(cell: str, one: str) -> None:
+    first, second = (
+        make_model(cell, num_layers=2, optimizer=SGD(0.0), **{one: 0.5}) for _ in range(2)
+    )
+    losses = [first.update(FEW) for _ in range(6)]
+    assert len(set(losses)) > 3
+    assert losses == [second.update(FEW) for _ in range(6)]

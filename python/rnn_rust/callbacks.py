@@ -173,6 +173,8 @@ class Checkpoint:
         mode: str | None = None,
     ) -> None:
         self.path = Path(path)
+        if not self.path.name:
+            raise ParameterError(f"path must be that of a file, got {str(path)!r}")
         self.every = from_1("every", every)
         if mode is not None and keep_best is None:
             raise ParameterError("mode without keep_best has no effect; name a figure to keep")

@@ -86,9 +86,10 @@ def _take_over(
     training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]
 ) -> dict[str, Any]:
     model, history = training.model, training.history
-    model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
-    model._descent.load_state_dict(state["descent"])
     history.load_state_dict(state["history"])
+    model._descent.load_state_dict(state["descent"])
+    # Last, so that a damaged file leaves them as they were.
+    model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
     model.epochs_trained = history.first_epoch + len(history)
     training.stopped = bool(state["stopped"])
     callbacks: dict[str, Any] = state["callbacks"]

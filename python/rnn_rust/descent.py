@@ -31,13 +31,15 @@ class Passage:
     """How some epochs go through the data.
 
     ``begins`` marks the first of the calls that make up one training: what was learnt before it is
-    not taken back if it diverges. ``time_budget`` in seconds ends a call early, after an epoch.
+    not taken back if it diverges. ``seed`` is that of the orders and of dropout. ``time_budget`` in
+    seconds ends a call early, after an epoch.
     """
 
     begins: bool
     epochs: int
     batch_size: int
     shuffle: bool
+    seed: int
     time_budget: float | None = None
 
 
@@ -51,6 +53,11 @@ class Descent:
     optimizer
         Its settings.
 
+    Attributes
+    ----------
+    updates
+        Calls of ``update`` so far. They are of no epoch, and each has dropout of its own.
+
     Raises
     ------
     ParameterError
@@ -62,6 +69,7 @@ class Descent:
         if isinstance(optimizer, Optimizer):
             core.set_optimizer(engine_settings(optimizer))
         self._core = core
+        self.updates = 0
         # An optimiser in Python has its own.
         rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
         self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
@@ -91,7 +99,7 @@ class Descent:
                 "bptt_steps": settings["bptt_steps"],
                 "batch_size": passage.batch_size,
                 "shuffle": passage.shuffle,
-                "seed": settings["seed"],
+                "seed": passage.seed,
                 "first_epoch": first,
                 "epochs": len(ahead),
                 "time_budget": passage.time_budget,

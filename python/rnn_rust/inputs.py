@@ -157,9 +157,11 @@ def _check_columns(model: Network, data: Dataset | Sequence, kind: str, got: int
     size = "input_size" if is_feature else "output_size"
     expected = model.settings[size] if is_feature else model.label_columns
     if got != expected:
+        numbers = not is_feature and expected != model.settings[size]
+        why = "the number of a class" if numbers else f"{size}={expected}"
         raise ShapeError(
             f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "
-            f"({size}={expected})"
+            f"({why})"
         )
     names, trained = getattr(data, f"{kind}_names", None), getattr(model, f"{kind}_names")
     # The same columns in another order would be misread without a sign.

@@ -193,6 +193,7 @@ class Training:
             epochs=stop_at - len(self.history),
             batch_size=self.batch_size,
             shuffle=self.shuffle,
+            seed=self.model.settings["seed"],
             time_budget=_REFRESH if self.progress else None,
         )
         self._begun = True
@@ -232,6 +233,8 @@ def _in_order(
     given = list(callbacks)
     if strange := [each for each in given if not callable(each) or _is_class(each)]:
         raise ParameterError(f"callbacks must be functions, got {strange[0]!r}")
+    for callback in given:
+        from_1(f"{type(callback).__name__}.every", getattr(callback, "every", 1))
     return sorted(given, key=lambda callback: isinstance(callback, Checkpoint))
 
 

@@ -360,7 +360,8 @@ class Network:
     def update(self, data: Dataset | Sequence) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
 
-        With ``bptt_steps`` one step for each window, and the loss is that of all of them.
+        With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
+        drops other numbers, which follows from the model's seed.
 
         Raises
         ------
@@ -370,7 +371,11 @@ class Network:
             The loss or the new weights are not finite; the weights stay as they were.
         """
         arrays = labelled_inputs(self, data, "an update")
-        passage = Passage(begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False)
+        seed = (self._settings["seed"] + self._descent.updates) % 2**63
+        self._descent.updates += 1
+        passage = Passage(
+            begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, seed=seed
+        )  # fmt: skip
         losses, _, stop = self._descent.train(self, arrays, passage)
         if stop is not None:
             raise stop

@@ -54,6 +54,13 @@ def _optional(check: Any) -> Any:
     return lambda name, value: None if value is None else check(name, value)
 
 
+def _in_float32(name: str, value: float) -> float:
+    number = finite(name, value)
+    if abs(number) > float(np.finfo(np.float32).max):
+        raise ParameterError(f"{name} must be finite in float32, got {value}")
+    return number
+
+
 def _text(_: str, value: object) -> str:
     return str(value)
 
@@ -65,7 +72,7 @@ _CHECKS = {
     "output_size": from_1,
     "activation": _text,
     "reset_after": truth,
-    "forget_bias": finite,
+    "forget_bias": _in_float32,
     "num_layers": from_1,
     "bidirectional": truth,
     "dropout": decay_rate,
