@@ -1,6 +1,7 @@
 //! A network of one element type, shared between Python threads, and the arrays it works on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, ThreadId};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -60,6 +61,20 @@ pub(crate) struct Cell<T: Scalar> {
     network: RwLock<Arc<core::Network<T>>>,
     /// The optimiser at work; held by the one who trains or loads.
     descent: Mutex<Descent<T>>,
+    /// The thread that holds it.
+    owner: Mutex<Option<ThreadId>>,
+}
+
+/// The right to change a network, as long as it is kept.
+struct Alone<'a, T: Scalar> {
+    descent: MutexGuard<'a, Descent<T>>,
+    owner: &'a Mutex<Option<ThreadId>>,
+}
+
+impl<T: Scalar> Drop for Alone<'_, T> {
+    fn drop(&mut self) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl<T: Scalar> Cell<T> {
@@ -68,7 +83,8 @@ impl<T: Scalar> Cell<T> {
         let mut network = core::Network::new(config, settings.init()?, settings.seed)?;
         network.add_to_forget_bias(settings.forget_bias)?;
         let descent = Mutex::new(Descent::new(Method::SGD, network.layout().len())?);
-        Ok(Self { config, network: RwLock::new(Arc::new(network)), descent })
+        let (network, owner) = (RwLock::new(Arc::new(network)), Mutex::new(None));
+        Ok(Self { config, network, descent, owner })
     }
 
     // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
@@ -83,16 +99,31 @@ impl<T: Scalar> Cell<T> {
     }
 
     /// The optimiser; as long as it is held, nobody else changes the network.
-    fn alone(&self) -> MutexGuard<'_, Descent<T>> {
-        self.descent.lock().unwrap_or_else(PoisonError::into_inner)
+    ///
+    /// What training calls in Python (a loss, an optimiser, a signal's handler) may ask for it too;
+    /// waiting for itself, it would wait for ever.
+    fn alone(&self) -> Result<Alone<'_, T>, Error> {
+        let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        let me = thread::current().id();
+        if *owner() == Some(me) {
+            return Err(Error::Parameter {
+                what: "a model that trains",
+                expected: "left as it is until the call returns",
+                got: "a change from within its own training".into(),
+            });
+        }
+        let descent = self.descent.lock().unwrap_or_else(PoisonError::into_inner);
+        *owner() = Some(me);
+        Ok(Alone { descent, owner: &self.owner })
     }
 
-    pub(crate) fn descent(&self) -> Descent<T> {
-        self.alone().clone()
+    pub(crate) fn descent(&self) -> Result<Descent<T>, Error> {
+        Ok(self.alone()?.descent.clone())
     }
 
     pub(crate) fn set_method(&self, method: Method) -> Result<(), Error> {
-        *self.alone() = Descent::new(method, self.read().layout().len())?;
+        let len = self.read().layout().len();
+        self.alone()?.descent.clone_from(&Descent::new(method, len)?);
         Ok(())
     }
 
@@ -156,7 +187,8 @@ impl<T: Scalar> Cell<T> {
         (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
         context: &mut core::Context<'_>,
     ) -> Result<(), Error> {
-        let mut descent = self.alone();
+        let mut alone = self.alone()?;
+        let descent = &mut *alone.descent;
         let mut network = core::Network::clone(&self.read());
         if how.plan.begins {
             network.settle();
@@ -165,7 +197,7 @@ impl<T: Scalar> Cell<T> {
         let (schedule, layout) = (how.plan.schedule(), network.layout().clone());
         let end = match how.optimizer {
             None => {
-                let target = (&mut network, &mut *descent as &mut dyn Optimizer<T>);
+                let target = (&mut network, descent as &mut dyn Optimizer<T>);
                 train(target, data, (how.objective, &schedule), custom, records, context)
             }
             Some(object) => {
@@ -184,7 +216,7 @@ impl<T: Scalar> Cell<T> {
         let layout = py.detach(|| self.read()).layout().clone();
         let given = given::<T>(&layout, "", state)?;
         py.detach(|| {
-            let _alone = self.alone();
+            let _alone = self.alone()?;
             let mut changed = core::Network::clone(&self.read());
             for (tensor, values) in given {
                 changed.set_tensor(tensor, &values)?;
@@ -198,8 +230,8 @@ impl<T: Scalar> Cell<T> {
     pub(crate) fn load_descent(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
         let steps: u64 = state.as_any().get_item("steps")?.extract()?;
-        let names: Vec<&'static str> =
-            py.detach(|| self.descent()).moments().iter().map(|(name, _)| *name).collect();
+        let descent = py.detach(|| self.descent()).map_err(|error| exception(&error))?;
+        let names: Vec<&'static str> = descent.moments().iter().map(|(name, _)| *name).collect();
         let mut moments = Vec::new();
         for name in names {
             let mut flat = vec![T::ZERO; layout.len()];
@@ -211,7 +243,7 @@ impl<T: Scalar> Cell<T> {
         py.detach(|| {
             let moments: Vec<(&str, &[T])> =
                 moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
-            self.alone().restore(steps, &moments)
+            self.alone()?.descent.restore(steps, &moments)
         })
         .map_err(|error| exception(&error))
     }

@@ -108,6 +108,7 @@ impl Network {
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, cell => {
             let (network, descent) = py.detach(|| (cell.read(), cell.descent()));
+            let descent = descent.map_err(|error| exception(&error))?;
             let state = PyDict::new(py);
             state.set_item("steps", descent.steps())?;
             for (name, flat) in descent.moments() {

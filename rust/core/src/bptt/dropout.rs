@@ -1,4 +1,5 @@
-//! Dropout masks: 0 with the given probability p, else 1 / (1 − p) (Srivastava et al., 2014).
+//! Dropout masks: 0 with the given probability p (in steps of 2⁻¹⁶), else 1 / (1 − p) (Srivastava et
+//! al., 2014).
 //!
 //! Between layers every number of every step has a draw of its own. On the recurrent connections a
 //! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
@@ -85,9 +86,9 @@ impl Masks {
             Site::Input(layer) => layer as u64 * 4,
             Site::Recurrent(layer, direction) => layer as u64 * 4 + 1 + direction as u64,
         };
-        let keep = T::from_f64(1.0 / (1.0 - probability));
-        // 16 bits for each draw, four draws of one number.
+        // 16 bits for each draw, four draws of one number: p is rounded to a multiple of 2⁻¹⁶.
         let threshold = (probability * 65536.0).round() as u64;
+        let keep = T::from_f64(1.0 / (1.0 - threshold as f64 / 65536.0));
         let stream = mix(mix(mix(self.key ^ place) ^ u64::from(sequence)) ^ step as u64);
         for first in (0..count).step_by(4) {
             let mut bits = mix(stream.wrapping_add(first as u64));
