@@ -287,3 +287,15 @@ def test_the_best_record_of_many_epochs_is_found_fast() -> None:
     data = Dataset.from_arrays(np.ones((1, 1)), np.ones((1, 1)), [0, 1])
     history = RNN(1, 1, 1).fit(data, epochs=200_000, progress=False)
     assert history.best["loss"] == min(history.loss)
+
+
+@pytest.mark.parametrize("logger", [CSVLogger, JSONLinesLogger])
+def test_a_training_that_is_refused_leaves_the_file_alone(logger: Any, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    fit(make_model(), logger(path), epochs=3)
+    before = path.read_bytes()
+    wrong = EarlyStopping("mse", mode="min")
+    refused(lambda: fit(make_model(), logger(path), wrong), ParameterError, "'mse'")
+    assert path.read_bytes() == before
+    fit(make_model(), logger(path), epochs=2)
+    assert 0 < len(path.read_bytes()) < len(before)

@@ -26,16 +26,20 @@ class _Logger:
         """Open the file, and write the records that a continued training has already."""
         self._history: History = training.history
         try:
-            self._file: TextIO = open(self.path, "w", encoding="utf-8", newline="")  # noqa: SIM115
+            # What an earlier training wrote stays until there is a record: this one may be refused.
+            self._file: TextIO = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
         except OSError as error:
             name = type(self).__name__
             raise ParameterError(f"{name} cannot write {self.path}: {error.strerror}") from error
+        self._is_replaced = False
         for record in self._history:
-            self._write(record)
-        self._file.flush()
+            self(record)
 
     def __call__(self, record: Record) -> None:
         """Write a record."""
+        if not self._is_replaced:
+            self._file.truncate(0)
+            self._is_replaced = True
         self._write(record)
         self._file.flush()
 
