@@ -34,12 +34,13 @@ impl Packing for BySequence {
     ) {
         let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
         let steps = a.groups.len() / a.stride;
-        let cut = blocks(weight.columns.width, most_columns);
-        let padded = weight.columns.width.next_multiple_of(V::LEN);
+        let Columns { parts, width: part_width } = joined(weight.columns, V::LEN);
+        let cut = blocks(part_width, most_columns);
+        let padded = part_width.next_multiple_of(V::LEN);
         let mut out = out;
         for top in (0..steps).step_by(most_rows) {
             let height = most_rows.min(steps - top);
-            for gate in 0..weight.columns.parts {
+            for gate in 0..parts {
                 for (left, width) in cut {
                     let block = Multiply {
                         a,
@@ -47,7 +48,7 @@ impl Packing for BySequence {
                         start,
                         top,
                         column: gate * padded + left,
-                        to: gate * weight.columns.width + left,
+                        to: gate * part_width + left,
                     };
                     match height {
                         4 if most_rows >= 4 => {
@@ -76,7 +77,7 @@ impl Packing for BySequence {
         weight: Weight<'_, V::Elem>,
         out: &mut [V],
     ) {
-        let Columns { parts, width: units } = weight.columns;
+        let Columns { parts, width: units } = joined(weight.columns, V::LEN);
         let cut = blocks(units, <V::Simd as Simd>::UNITS);
         let padded = units.next_multiple_of(V::LEN);
         for gate in 0..parts {
@@ -177,6 +178,13 @@ impl Packing for BySequence {
 
     #[inline(always)]
     fn clear_padding<V: Lanes>(_: V::Simd, _: &mut [V], _: usize) {}
+}
+
+/// Parts without padding lie side by side in rows of weights too: together they can be cut into
+/// fewer blocks.
+#[inline(always)]
+fn joined(columns: Columns, lanes: usize) -> Columns {
+    if columns.width.is_multiple_of(lanes) { Columns::new(1, columns.len()) } else { columns }
 }
 
 /// [`Lanes::LEN`] sums, halves onto halves.
