@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from networks import ARCHITECTURES, CELLS, make_labelled
-from oracle import Array, assert_all_close, assert_close, refused, same_bits
+from oracle import Array, assert_all_close, assert_close, make_data, refused, same_bits
 from test_optim import PythonSGD
 
 import rnn_rust

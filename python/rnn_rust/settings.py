@@ -138,6 +138,7 @@ def _check_windows(settings: dict[str, Any], loss: str) -> None:
     whole = {
         "bidirectional=True": settings["bidirectional"],
         "readout='mean'": settings["readout"] == "mean",
+        "reduction='sum'": settings["reduction"] == "sum",
         "a loss in Python": loss == CUSTOM,
     }
     if settings["bptt_steps"] is not None and any(whole.values()):

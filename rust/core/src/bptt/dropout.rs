@@ -88,7 +88,7 @@ impl Masks {
         };
         // 16 bits for each draw, four draws of one number: p is rounded to a multiple of 2⁻¹⁶.
         let threshold = (probability * 65536.0).round() as u64;
-        let keep = T::from_f64(1.0 / (1.0 - threshold as f64 / 65536.0));
+        let keep = T::from_f64(1.0 / (1.0 - probability));
         let stream = mix(mix(mix(self.key ^ place) ^ u64::from(sequence)) ^ step as u64);
         for first in (0..count).step_by(4) {
             let mut bits = mix(stream.wrapping_add(first as u64));
