@@ -55,6 +55,7 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
     ({"loss": SquaredError(), "bptt_steps": 3}, ["bptt_steps", "Python"]),
     ({"bptt_steps": 3, "bidirectional": True}, ["bptt_steps", "bidirectional=True"]),
     ({"bptt_steps": 3, "readout": "mean"}, ["bptt_steps", "readout='mean'"]),
+    ({"bptt_steps": 3, "reduction": "sum"}, ["bptt_steps", "reduction='sum'"]),
     ({"loss": "cross_entropy"}, ["cross_entropy", "output_size=1", "binary_cross_entropy"]),
     (BCE | {"scaler": MinMaxScaler()}, ["scaler", "classes", "labels=False"]),
     (CE | {"scaler": StandardScaler()}, ["scaler", "classes", "labels=False"]),

@@ -294,13 +294,13 @@ def test_a_checkpoint_goes_on_with_the_loss_of_the_model(tmp_path: Path) -> None
 def test_a_change_from_within_the_training_is_refused() -> None:
     """It would wait for the training, which waits for it."""
 
-    class Meddler(SquaredError):
+    class MeddlingError(SquaredError):
         def value_and_gradient(self, predictions: Any, labels: Any) -> tuple[float, Any]:
             model.load_state_dict(model.state_dict())
             return super().value_and_gradient(predictions, labels)
 
     data = make_data([3, 2], 2, 1)
-    model = RNN(2, 3, 1, loss=Meddler())
+    model = RNN(2, 3, 1, loss=MeddlingError())
     with pytest.raises(ParameterError, match="within its own training"):
         model.fit(data, epochs=1, progress=False)
     model.load_state_dict(model.state_dict())
