@@ -7,10 +7,11 @@ use crate::cell::Cell;
 use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Role, Shape, Transposed};
+use crate::layout::{Layout, Role, Shape};
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::Level;
+use crate::transposed::Transposed;
 
 /// What a network is made of: layers of recurrent cells, and a linear head with an activation,
 /// y = output_activation(W_hy s + b_y).
