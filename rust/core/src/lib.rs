@@ -64,6 +64,7 @@ pub mod simd;
 mod stepper;
 mod team;
 mod train;
+mod transposed;
 
 pub use activation::Activation;
 pub use bptt::Readout;

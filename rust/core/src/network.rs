@@ -7,10 +7,11 @@ use crate::cell::Cell;
 use crate::context::check_memory;
 use crate::error::{Error, Result};
 use crate::init::Init;
-use crate::layout::{Layout, Role, Shape, Transposed};
+use crate::layout::{Layout, Role, Shape};
 use crate::optim::Optimizer;
 use crate::real::Real;
 use crate::simd::Level;
+use crate::transposed::Transposed;
 
 /// More layers are taken for a mistake: of their number, unlike of their size, memory is taken before
 /// it can be asked for.

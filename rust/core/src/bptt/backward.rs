@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::forward::{Place, carry};
-use super::pass::{Model, Places};
+use super::model::{Model, Places};
 use super::starts::Starts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::pass::Model;
+use super::model::Model;
 use super::starts::{Starts, Time};
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::pass::{Model, Places};
+use super::model::{Model, Places};
 use super::starts::Starts;
 use crate::error::{Error, Result};
 use crate::loss::Loss;

@@ -2,6 +2,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | `model.rs` | [`Model`], where the weights lie; [`Aim`], what is asked for |
 //! | `trace.rs` | [`Trace`], the buffers of a pass |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
 //! | `forward.rs` | one layer and direction: states |
@@ -17,6 +18,7 @@ mod backward;
 mod dropout;
 mod forward;
 mod head;
+mod model;
 mod online;
 mod pass;
 mod starts;
@@ -24,6 +26,7 @@ mod trace;
 
 pub(crate) use dropout::{Masks, Site};
 pub use head::Readout;
+pub(crate) use model::{Aim, Model};
 pub(crate) use online::Online;
-pub(crate) use pass::{Aim, Model, Pass, window};
+pub(crate) use pass::{Pass, window};
 pub(crate) use trace::{Purpose, Trace};

@@ -6,7 +6,8 @@
 //! forward run in the order that [`crate::packing`] gives.
 
 use super::head::LossOf;
-use super::pass::{Aim, Model, Places, window};
+use super::model::{Aim, Model, Places};
+use super::pass::window;
 use crate::activation::Activation;
 use crate::blocks::{blocks, by_width, load_each, part};
 use crate::cell::Cell;

@@ -3,10 +3,12 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `mod.rs` | what an engine can do; which one a call gets |
+//! | `carry.rs` | states between the windows of a sequence |
 //! | `single.rs` | small batches: one sequence after the other, on the calling thread |
 //! | `tiled.rs` | the others: tiles, shared out among threads |
 //! | `worker.rs` | what one thread does |
 
+mod carry;
 mod single;
 mod tiled;
 mod worker;
@@ -15,7 +17,6 @@ use crate::bptt::Masks;
 use crate::context::{Context, check_memory};
 use crate::data::Sequences;
 use crate::error::Result;
-use crate::layout::Transposed;
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::optim::{Clip, Optimizer};
@@ -24,7 +25,9 @@ use crate::real::Real;
 use crate::reduction::LabelWeight;
 use crate::simd::Simd;
 use crate::train::Objective;
-pub(crate) use worker::{Carry, Needs, Problem, TileWorker, UnitWorker};
+use crate::transposed::Transposed;
+pub(crate) use carry::Carry;
+pub(crate) use worker::{Needs, Problem, TileWorker, UnitWorker};
 
 /// What is asked of a batch.
 #[derive(Clone, Copy, Debug)]

@@ -4,15 +4,16 @@ use super::{Ability, Request, piece_of};
 use crate::bptt::Aim;
 use crate::context::{Context, Pulse};
 use crate::data::Sequences;
-use crate::engine::worker::{Carry, Needs, Problem, UnitWorker};
+use crate::engine::carry::Carry;
+use crate::engine::worker::{Needs, Problem, UnitWorker};
 use crate::engine::{Engine, LABEL_WORK, divisor};
 use crate::error::Result;
-use crate::layout::Transposed;
 use crate::network::Network;
 use crate::optim::{Clip, Optimizer};
 use crate::real::Real;
 use crate::simd::{Level, Simd};
 use crate::train::Objective;
+use crate::transposed::Transposed;
 
 /// The engine of online gradient descent.
 pub(crate) struct Single<'a, 'p, T: Real, S: Simd> {

@@ -12,10 +12,11 @@ use crate::aligned::Aligned;
 use crate::bptt::Aim;
 use crate::context::{Context, Pulse};
 use crate::data::Sequences;
-use crate::engine::worker::{Carry, Needs, Problem, TileWorker};
+use crate::engine::carry::Carry;
+use crate::engine::worker::{Needs, Problem, TileWorker};
 use crate::engine::{Ability, Engine, Job, LABEL_WORK, Request, divisor};
 use crate::error::{Error, Result};
-use crate::layout::{Layout, Transposed};
+use crate::layout::Layout;
 use crate::network::Network;
 use crate::optim::{Clip, Optimizer};
 use crate::plan::Plan;
@@ -23,6 +24,7 @@ use crate::real::Real;
 use crate::simd::{Level, Simd};
 use crate::team::{Finally, Rounds, wait_until, with_team};
 use crate::train::Objective;
+use crate::transposed::Transposed;
 
 /// Multiply-adds of a shard, at least, so that sharing it out is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;

@@ -1,19 +1,19 @@
 //! What one thread does for a batch: the gradient, or the outputs, of some of its sequences.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use crate::aligned::Aligned;
 use crate::bptt::{Aim, Model, Online, Pass, Purpose, Trace, window};
 use crate::context::Pulse;
 use crate::data::Sequences;
+use crate::engine::carry::Carry;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing, gather, reduce_lanes, scatter};
 use crate::plan::{Plan, Segment, TilePlan};
 use crate::real::Real;
-use crate::simd::{Lanes, Simd, numbers, numbers_mut};
+use crate::simd::{Simd, numbers, numbers_mut};
 
 /// Numbers of the next sequence that are asked for ahead; more would push out what is in use.
 const AHEAD: usize = 1024;
@@ -28,59 +28,6 @@ pub(crate) struct Problem<'a, T> {
     /// States that are carried from window to window, if that is done; and whether this is the
     /// first window.
     pub(crate) carry: Option<(&'a Carry<T>, bool)>,
-}
-
-/// The states of a batch's sequences between two windows of their steps: by position, then layer,
-/// h and c.
-pub(crate) struct Carry<T> {
-    states: Mutex<Vec<T>>,
-    row: usize,
-}
-
-impl<T: Real> Carry<T> {
-    /// For batches of so many sequences.
-    pub(crate) fn new(layout: &Layout, batch_size: usize) -> Self {
-        let row = Self::row(layout);
-        Self { states: Mutex::new(vec![T::ZERO; batch_size * row]), row }
-    }
-
-    /// The numbers of one sequence.
-    pub(crate) fn row(layout: &Layout) -> usize {
-        2 * layout.config().layers * layout.config().shape.hidden
-    }
-
-    /// Sets the states that pieces start from.
-    fn load<P: Packing, V: Lanes<Elem = T>>(
-        &self,
-        trace: &mut Trace<V>,
-        hidden: usize,
-        pieces: impl Iterator<Item = (usize, Segment)>,
-    ) {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        for (lane, piece) in pieces {
-            let row = &states[piece.position as usize * self.row..][..self.row];
-            for (layer, row) in trace.layers.iter_mut().zip(row.chunks_exact(2 * hidden)) {
-                layer.directions[0].set_initial::<P>(lane, row.split_at(hidden));
-            }
-        }
-    }
-
-    /// Keeps the states after the last steps of pieces.
-    fn keep<P: Packing, V: Lanes<Elem = T>>(
-        &self,
-        trace: &Trace<V>,
-        hidden: usize,
-        pieces: impl Iterator<Item = (usize, Segment)>,
-    ) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        for (lane, piece) in pieces {
-            let last = (piece.start + piece.steps - 1) as usize;
-            let row = &mut states[piece.position as usize * self.row..][..self.row];
-            for (layer, row) in trace.layers.iter().zip(row.chunks_exact_mut(2 * hidden)) {
-                layer.state_at::<P>(last, lane, row.split_at_mut(hidden));
-            }
-        }
-    }
 }
 
 /// What is needed to make a worker.
@@ -139,7 +86,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Self { online, ..self }
     }
 
-    /// Whether gradients need the [`crate::layout::Transposed`] weights.
+    /// Whether gradients need the [`crate::transposed::Transposed`] weights.
     pub(crate) fn needs_transposed(&self) -> bool {
         self.online.is_none()
     }

@@ -10,10 +10,12 @@
 
 mod by_sequence;
 mod by_unit;
+mod reduce;
 mod stream;
 
-pub(crate) use by_sequence::{BySequence, reduce_lanes};
+pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::ByUnit;
+pub(crate) use reduce::reduce_lanes;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 
 use std::marker::PhantomData;

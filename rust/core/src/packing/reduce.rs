@@ -1,0 +1,48 @@
+//! Sums over the lanes of groups that hold sequences side by side.
+
+use super::Columns;
+use super::by_sequence::fold;
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Simd};
+
+/// Sums rows of groups over their lanes into padded parts of numbers.
+pub(crate) struct ReduceLanes<'a, V: Lanes> {
+    lanes: &'a [V],
+    columns: Columns,
+    sums: &'a mut [V::Elem],
+}
+
+/// Sums rows of `columns` over their lanes: into as many padded rows of numbers.
+pub(crate) fn reduce_lanes<V: Lanes>(
+    simd: V::Simd,
+    lanes: &[V],
+    columns: Columns,
+    sums: &mut [V::Elem],
+) {
+    simd.vectorize(ReduceLanes { lanes, columns, sums });
+}
+
+impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for ReduceLanes<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let padded = self.columns.width.next_multiple_of(V::LEN);
+        let parts = self.lanes.chunks_exact(self.columns.width);
+        for (own, sums) in parts.zip(self.sums.chunks_exact_mut(padded)) {
+            for (groups, sums) in own.chunks(V::LEN).zip(sums.chunks_exact_mut(V::LEN)) {
+                reduce(simd, groups).store(sums);
+            }
+        }
+    }
+}
+
+/// The sum over lanes of up to [`Lanes::LEN`] groups, one in each lane of the result: the groups
+/// are transposed, and halves folded as [`Lanes::reduce_add`] folds them.
+#[inline(always)]
+fn reduce<V: Lanes>(simd: V::Simd, groups: &[V]) -> V {
+    let mut block = V::splat(simd, V::Elem::ZERO).block();
+    block.as_mut()[..groups.len()].copy_from_slice(groups);
+    V::transpose(&mut block);
+    fold(block.as_mut())
+}
