@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from oracle import refused, same_bits
+from oracle import make_data, refused, same_bits
 from test_checkpoint import DATA, OTHER, fit, make_model
 from test_optim import PythonSGD
 
@@ -117,3 +117,14 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
         refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))
+
+
+def test_a_refused_training_teaches_the_model_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "no.checkpoint"
+    path.write_bytes(b"no checkpoint")
+    model = RNN(3, 2, 1, scaler="standard")
+    with pytest.raises(ModelFileError):
+        model.fit(make_data([4, 3], 3, 1), epochs=1, resume=path, progress=False)
+    assert model.scaler is not None
+    assert not model.scaler.is_fitted
+    assert model.feature_names is None

@@ -6,6 +6,7 @@ callback, a new state of the progress bar), so that a million short epochs cost 
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from rnn_rust.network import Network
 
 _log = logging.getLogger("rnn_rust")
+
+# What a model takes over from its first training data.
+_LEARNT = ("scaler", "class_table", "feature_names", "label_names")
 
 # Seconds of training between two states of the progress bar.
 _REFRESH = 0.1
@@ -111,10 +115,17 @@ class Training:
         resume
             A checkpoint to go on from, if there is one.
         """
-        arrays = self._prepare()
-        self.figures += judge()
+        learnt = {name: getattr(self.model, name) for name in _LEARNT}
         with ExitStack() as ends:
-            self._begin(arrays, resume, ends)
+            try:
+                arrays = self._prepare()
+                self.figures += judge()
+                self._begin(arrays, resume, ends)
+            except BaseException:
+                # What is refused leaves the model as it was.
+                for name, value in learnt.items():
+                    setattr(self.model, name, value)
+                raise
             try:
                 self._train(arrays, measure, measure_every)
             except KeyboardInterrupt:
@@ -129,7 +140,7 @@ class Training:
         """Fit the scaler if that is still to be done; return what the engine takes."""
         model = self.model
         if model.scaler is not None and not model.scaler.is_fitted:
-            model.scaler.fit(self.data)
+            model.scaler = copy.copy(model.scaler).fit(self.data)
         if model.settings["class_weight"] == "balanced" and model.class_table is None:
             learn_class_weights(model, self.data)
         arrays = labelled_inputs(model, self.data, "training")
