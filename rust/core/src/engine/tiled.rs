@@ -215,7 +215,10 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             shared.aim = Aim { loss: self.objective.loss, scale, gradient, masks };
             shared.first_window = window.is_none_or(|(from, _)| from == 0);
             let worthwhile = shards::<T>(shared.network.layout(), shared.plan.steps());
-            shared.shards = worthwhile.min(shared.plan.len()).min(self.desk.shards.len());
+            let most = worthwhile.min(shared.plan.len()).min(self.desk.shards.len());
+            // No more shards than the largest of them makes necessary: each costs a sum over lanes.
+            let tiles_each = shared.plan.len().div_ceil(most.max(1)).max(1);
+            shared.shards = shared.plan.len().div_ceil(tiles_each);
             self.desk.next.store(0, Ordering::Relaxed);
             self.desk.done.store(0, Ordering::Relaxed);
             (shared.shards, divisor, gradient)
