@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rnn_rust.loop import Training
 
 
-class _Logger:
+class _Logger(ABC):
     """Keeps a file open while a training lasts; what is written is in the file at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -47,8 +48,9 @@ class _Logger:
         """Close the file."""
         self._file.close()
 
+    @abstractmethod
     def _write(self, record: Record) -> None:
-        raise NotImplementedError
+        """Write a record to the file."""
 
 
 class CSVLogger(_Logger):

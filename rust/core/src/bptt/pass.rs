@@ -9,7 +9,7 @@ use super::forward::{Forward, Place};
 use super::head::{Activate, HeadBackward, LossOf, Pool, ReadOut, Unpool};
 use super::model::{Aim, Model, Places};
 use super::starts::Time;
-use super::trace::{Purpose, Trace};
+use super::trace::{LayerTrace, Purpose, Trace};
 use crate::cell::with_equations;
 use crate::context::Pulse;
 use crate::error::Result;
@@ -110,8 +110,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    /// From the inputs in the trace to the pre-activations of the outputs. `lanes` sequences are
-    /// in work at once, for the pulse. The inputs `ahead` are brought into the cache meanwhile.
+    /// From the inputs in the trace to the pre-activations of the outputs. The inputs `ahead` are
+    /// brought into the cache meanwhile.
     pub(crate) fn forward(
         &mut self,
         model: Model<'_, T>,
@@ -181,16 +181,10 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let (training, simd) = (self.training, self.simd);
         let Trace { starts, x, layers, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
-        let x = match below.last() {
-            None => input_rows::<P, V>(model.config, x),
-            Some(below) => {
-                let groups = if own[0].mask.is_empty() { &below.states } else { &own[0].input };
-                let columns = Columns::new(model.config.directions(), model.config.shape.hidden);
-                Rows { groups, stride: place.stride, first: 0, columns }
-            }
-        };
-        let states = &mut own[0].states;
-        let own = &mut own[0].directions[direction];
+        let LayerTrace { states, input, mask, directions } = &mut own[0];
+        let dropped = (!mask.is_empty()).then_some(&input[..]);
+        let x = layer_input::<P, V>(model.config, x, below.last(), dropped);
+        let own = &mut directions[direction];
         with_equations!(model.config.cell, equations => simd.vectorize(Forward::<P, _, V> {
             equations, model, place, window, training, starts, x, states, own, zeros, scratch,
             ahead, packing: PhantomData,
@@ -314,18 +308,12 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let (places, simd) = (&self.places, self.simd);
         let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
-        let x = match below.last() {
-            None => input_rows::<P, V>(model.config, x),
-            Some(below) => {
-                let groups = if own[0].mask.is_empty() { &below.states } else { &own[0].input };
-                let columns = Columns::new(model.config.directions(), model.config.shape.hidden);
-                Rows { groups, stride: place.stride, first: 0, columns }
-            }
-        };
+        let LayerTrace { states, input, mask, directions } = &mut own[0];
+        let dropped = (!mask.is_empty()).then_some(&input[..]);
+        let x = layer_input::<P, V>(model.config, x, below.last(), dropped);
         let [d_states, d_input] = d_states;
         let d_input = (layer > 0).then_some(&mut d_input[..]);
-        let states = &own[0].states;
-        let own = &mut own[0].directions[direction];
+        let own = &mut directions[direction];
         with_equations!(model.config.cell, equations => simd.vectorize(Backward::<P, _, V> {
             equations, model, place, window, starts, x, states, own, d_states, d_input, zeros,
             scratch, gradient, places, set,
@@ -334,10 +322,22 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 }
 
-/// The rows of the first layer's input.
-fn input_rows<'a, P: Packing, V: Lanes>(config: &Config, x: &'a [V]) -> Rows<'a, V> {
-    let columns = Columns::new(1, config.shape.input);
-    Rows { groups: x, stride: columns.groups::<P>(V::LEN), first: 0, columns }
+/// The rows of a layer's input: features, or the states of the layer below, after dropout if there
+/// is any.
+fn layer_input<'a, P: Packing, V: Lanes>(
+    config: &Config,
+    x: &'a [V],
+    below: Option<&'a LayerTrace<V>>,
+    dropped: Option<&'a [V]>,
+) -> Rows<'a, V> {
+    let (groups, columns) = match below {
+        None => (x, Columns::new(1, config.shape.input)),
+        Some(below) => (
+            dropped.unwrap_or(&below.states),
+            Columns::new(config.directions(), config.shape.hidden),
+        ),
+    };
+    Rows { groups, stride: columns.groups::<P>(V::LEN), first: 0, columns }
 }
 
 /// The rows of states, or of what else the head reads, at some steps.
