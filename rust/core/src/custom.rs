@@ -4,13 +4,11 @@
 //! run again, forward and back. That costs a second way forward, and no batch is kept in the
 //! meantime.
 
-use std::time::Instant;
-
 use crate::bptt::Masks;
 use crate::context::Context;
 use crate::data::Sequences;
 use crate::engine::Request;
-use crate::epochs::{EpochRecord, Schedule, arrange, in_order};
+use crate::epochs::{EpochRecord, Pace, Schedule, in_order};
 use crate::error::{Error, Result, check_shape};
 use crate::loss::Loss;
 use crate::network::Network;
@@ -112,41 +110,43 @@ impl<T: Real> Network<T> {
             let (what, expected) = ("bptt_steps", "None with a loss of whole batches");
             return Err(Error::Parameter { what, expected, got: steps.to_string() });
         }
-        let mut order = in_order(data);
-        let start = Instant::now();
-        for number in 0..schedule.epochs {
-            let lap = Instant::now();
-            let epoch = schedule.first_epoch.saturating_add(number);
-            arrange(&mut order, schedule, epoch);
-            let (mut total, mut rows) = (0.0, 0.0);
-            for (batch_number, batch) in order.chunks(schedule.batch_size).enumerate() {
-                let part = Part::new(data, batch);
-                let masks = Masks::of_epoch(schedule.seed, epoch).of_batch(batch_number);
-                let (value, mut gradient) =
-                    self.batch_by(&part.view(data)?, loss, (true, Some(masks)), context)?;
-                let diverged = Err(Error::Diverged { epoch: epoch + 1, batch: batch_number + 1 });
-                if !value.is_finite() {
-                    // The last update led here.
-                    self.undo();
-                    optimizer.undo();
-                    return diverged;
-                }
-                schedule.clip.apply(context.level, &mut gradient);
-                let pace = (context.level, schedule.rate(number));
-                if !self.update(optimizer, pace, &gradient) {
-                    return diverged;
-                }
-                let steps = part.offsets[part.offsets.len() - 1] as usize;
-                let count = if self.config().per_sequence() { batch.len() } else { steps } as f64;
-                total += value * count;
-                rows += count;
+        schedule.run(in_order(data), records, |pace, order| {
+            self.pass_by((data, order), loss, (schedule, pace), optimizer, context)
+        })
+    }
+
+    /// One pass over the data; returns the mean loss.
+    fn pass_by(
+        &mut self,
+        (data, order): (&Sequences<'_, T>, &[u32]),
+        loss: &mut dyn BatchLoss<T>,
+        (schedule, (epoch, rate)): (&Schedule<'_>, Pace),
+        optimizer: &mut dyn Optimizer<T>,
+        context: &mut Context<'_>,
+    ) -> Result<f64> {
+        let (mut total, mut rows) = (0.0, 0.0);
+        for (number, batch) in order.chunks(schedule.batch_size).enumerate() {
+            let part = Part::new(data, batch);
+            let masks = Masks::of_epoch(schedule.seed, epoch).of_batch(number);
+            let (value, mut gradient) =
+                self.batch_by(&part.view(data)?, loss, (true, Some(masks)), context)?;
+            let diverged = Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
+            if !value.is_finite() {
+                // The last update led here.
+                self.undo();
+                optimizer.undo();
+                return diverged;
             }
-            records.push(EpochRecord { loss: total / rows, seconds: lap.elapsed().as_secs_f64() });
-            if schedule.time_budget.is_some_and(|budget| start.elapsed() >= budget) {
-                break;
+            schedule.clip.apply(context.level, &mut gradient);
+            if !self.update(optimizer, (context.level, rate), &gradient) {
+                return diverged;
             }
+            let steps = part.offsets[part.offsets.len() - 1] as usize;
+            let count = if self.config().per_sequence() { batch.len() } else { steps } as f64;
+            total += value * count;
+            rows += count;
         }
-        Ok(())
+        Ok(total / rows)
     }
 }
 

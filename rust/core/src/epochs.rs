@@ -92,70 +92,85 @@ pub(crate) struct Epochs<'a, T> {
 impl<T: Real> Job<T> for Epochs<'_, T> {
     type Output = Result<()>;
 
-    fn run(mut self, engine: &mut impl Engine<T>) -> Result<()> {
-        let schedule = self.schedule;
+    fn run(self, engine: &mut impl Engine<T>) -> Result<()> {
+        let Self { data, window, order, schedule, optimizer, records } = self;
+        schedule.run(order, records, |pace, order| {
+            pass((data, order), (schedule, window), pace, optimizer, engine)
+        })
+    }
+}
+
+/// An epoch's number over the life of the network, and its learning rate.
+pub(crate) type Pace = (usize, f64);
+
+impl Schedule<'_> {
+    /// Goes through the epochs; `pass` makes one pass over the sequences in the order that it is
+    /// given and returns the loss. Its records are kept, also if a later one fails.
+    pub(crate) fn run(
+        &self,
+        mut order: Vec<u32>,
+        records: &mut Vec<EpochRecord>,
+        mut pass: impl FnMut(Pace, &[u32]) -> Result<f64>,
+    ) -> Result<()> {
         let start = Instant::now();
         let mut lap = start;
-        for number in 0..schedule.epochs {
-            let epoch = schedule.first_epoch.saturating_add(number);
-            arrange(&mut self.order, schedule, epoch);
-            let loss = self.epoch(epoch, schedule.rate(number), engine)?;
+        for number in 0..self.epochs {
+            let epoch = self.first_epoch.saturating_add(number);
+            self.arrange(&mut order, epoch);
+            let rate = self.learning_rates[number.min(self.learning_rates.len() - 1)];
+            let loss = pass((epoch, rate), &order)?;
             let now = Instant::now();
-            self.records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
+            records.push(EpochRecord { loss, seconds: (now - lap).as_secs_f64() });
             lap = now;
-            if schedule.time_budget.is_some_and(|budget| now - start >= budget) {
+            if self.time_budget.is_some_and(|budget| now - start >= budget) {
                 break;
             }
         }
         Ok(())
     }
-}
 
-impl Schedule<'_> {
-    /// The learning rate of epoch `number` of the call.
-    pub(crate) fn rate(&self, number: usize) -> f64 {
-        self.learning_rates[number.min(self.learning_rates.len() - 1)]
-    }
-}
-
-/// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
-pub(crate) fn arrange(order: &mut [u32], schedule: &Schedule<'_>, epoch: usize) {
-    if schedule.shuffle {
-        order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
-        Rng::new(schedule.seed, Purpose::Order, epoch as u64).shuffle(order);
-    }
-}
-
-impl<T: Real> Epochs<'_, T> {
-    /// One pass over the data; returns the mean loss.
-    fn epoch(&mut self, epoch: usize, rate: f64, engine: &mut impl Engine<T>) -> Result<f64> {
-        let (mut total, mut divisors) = (0.0, 0.0);
-        let schedule = self.schedule;
-        let masks = Some(Masks::of_epoch(schedule.seed, epoch));
-        for (number, batch) in self.order.chunks(schedule.batch_size).enumerate() {
-            let upcoming = self.order.get((number + 1) * schedule.batch_size..).unwrap_or(&[]);
-            let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
-            for window in windows(self.data, batch, self.window) {
-                let request = Request { gradient: true, masks, window };
-                let (sum, divisor) = engine.batch(batch, upcoming, request)?;
-                if divisor == 0.0 {
-                    continue;
-                }
-                if !sum.is_finite() {
-                    // The last update led here.
-                    engine.undo();
-                    self.optimizer.undo();
-                    return diverged();
-                }
-                if !engine.update(self.optimizer, rate, &schedule.clip) {
-                    return diverged();
-                }
-                total += sum;
-                divisors += divisor;
-            }
+    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
+    fn arrange(&self, order: &mut [u32], epoch: usize) {
+        if self.shuffle {
+            order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
+            Rng::new(self.seed, Purpose::Order, epoch as u64).shuffle(order);
         }
-        Ok(mean(total, divisors))
     }
+}
+
+/// One pass over the data; returns the mean loss.
+fn pass<T: Real>(
+    (data, order): (&Sequences<'_, T>, &[u32]),
+    (schedule, window): (&Schedule<'_>, Option<usize>),
+    (epoch, rate): Pace,
+    optimizer: &mut dyn Optimizer<T>,
+    engine: &mut impl Engine<T>,
+) -> Result<f64> {
+    let (mut total, mut divisors) = (0.0, 0.0);
+    let masks = Some(Masks::of_epoch(schedule.seed, epoch));
+    for (number, batch) in order.chunks(schedule.batch_size).enumerate() {
+        let upcoming = order.get((number + 1) * schedule.batch_size..).unwrap_or(&[]);
+        let diverged = || Err(Error::Diverged { epoch: epoch + 1, batch: number + 1 });
+        for window in windows(data, batch, window) {
+            let request = Request { gradient: true, masks, window };
+            let (sum, divisor) = engine.batch(batch, upcoming, request)?;
+            if divisor == 0.0 {
+                continue;
+            }
+            if !sum.is_finite() {
+                // The last update led here.
+                engine.undo();
+                optimizer.undo();
+                return diverged();
+            }
+            if !engine.update(optimizer, rate, &schedule.clip) {
+                return diverged();
+            }
+            total += sum;
+            divisors += divisor;
+        }
+    }
+    Ok(mean(total, divisors))
 }
 
 /// The windows of a batch's steps, (from, how many); or the one that is all of them.

@@ -68,6 +68,11 @@ impl Config {
         self.readout != Readout::EachStep
     }
 
+    /// Whether anything is dropped in training.
+    pub(crate) fn drops(&self) -> bool {
+        self.dropout > 0.0 || self.recurrent_dropout > 0.0
+    }
+
     /// Whether the head reads something else than the states as they are.
     pub(crate) fn pools(&self) -> bool {
         match self.readout {

@@ -43,7 +43,8 @@ impl<'a, T: Real> Subject<'a, T> {
 
     /// Masks are kept in the buffers of training.
     fn needs(&self, steps: usize) -> Needs {
-        Needs { training: self.masks.is_some(), ..Needs::predictions(steps) }
+        let training = self.masks.is_some() && self.network.config().drops();
+        Needs { training, ..Needs::predictions(steps) }
     }
 
     /// Rows of outputs of the sequences.

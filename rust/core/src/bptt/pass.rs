@@ -88,7 +88,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         masks: Option<Masks>,
         pieces: impl Iterator<Item = (usize, Segment)> + Clone,
     ) {
-        if config.dropout == 0.0 && config.recurrent_dropout == 0.0 {
+        if !config.drops() {
             return;
         }
         let one = V::splat(self.simd, T::ONE);
