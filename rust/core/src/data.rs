@@ -1,5 +1,7 @@
 //! `Sequences`: a borrowed data set of ragged sequences, one row per observed timestep.
 
+use std::ops::Range;
+
 use crate::error::{Result, check_shape};
 use crate::plan::Segment;
 
@@ -119,7 +121,7 @@ impl<'a, T> Sequences<'a, T> {
     }
 
     /// The rows of sequence `s`.
-    pub fn range(&self, s: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, s: usize) -> Range<usize> {
         self.offsets[s] as usize..self.offsets[s + 1] as usize
     }
 
@@ -159,21 +161,41 @@ impl<'a, T> Sequences<'a, T> {
     /// The rows of a piece of a sequence: features, labels and weights.
     #[inline]
     pub(crate) fn piece(&self, piece: Segment) -> Piece<'a, T> {
-        let start = self.offsets[piece.sequence as usize] as usize + piece.from as usize;
-        let rows = start..start + piece.steps as usize;
         Piece {
-            features: part(self.features, rows.clone(), self.input_size),
-            labels: if self.labels.is_empty() {
-                &[]
-            } else {
-                part(self.labels, rows.clone(), self.label_columns)
-            },
-            weights: if self.weights.is_empty() {
-                &[]
-            } else {
-                part(self.weights, rows, self.label_columns)
-            },
+            features: self.features_of(piece),
+            labels: self.labels_of(piece),
+            weights: self.weights_of(piece),
         }
+    }
+
+    /// Its features alone, `(steps, F)`.
+    #[inline]
+    pub(crate) fn features_of(&self, piece: Segment) -> &'a [T] {
+        part(self.features, self.rows_of(piece), self.input_size)
+    }
+
+    /// Its labels, `(steps, C)`; empty where there are none.
+    #[inline]
+    pub(crate) fn labels_of(&self, piece: Segment) -> &'a [T] {
+        if self.labels.is_empty() {
+            return &[];
+        }
+        part(self.labels, self.rows_of(piece), self.label_columns)
+    }
+
+    /// Their weights, `(steps, C)`; empty where there are none.
+    #[inline]
+    pub(crate) fn weights_of(&self, piece: Segment) -> &'a [T] {
+        if self.weights.is_empty() {
+            return &[];
+        }
+        part(self.weights, self.rows_of(piece), self.label_columns)
+    }
+
+    #[inline]
+    fn rows_of(&self, piece: Segment) -> Range<usize> {
+        let start = self.offsets[piece.sequence as usize] as usize + piece.from as usize;
+        start..start + piece.steps as usize
     }
 }
 
@@ -185,7 +207,8 @@ pub(crate) struct Piece<'a, T> {
     pub(crate) weights: &'a [T],
 }
 
-fn part<T>(values: &[T], rows: std::ops::Range<usize>, columns: usize) -> &[T] {
+#[inline]
+fn part<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
     &values[rows.start * columns..rows.end * columns]
 }
 

@@ -11,7 +11,6 @@
 //! A weight of 2 is the same as standing there twice. A NaN label is missing: it adds no loss, no
 //! gradient, and is not counted.
 
-use crate::data::Piece;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -49,17 +48,17 @@ pub(crate) struct LabelWeight {
 }
 
 impl LabelWeight {
-    /// Adds the labels of a sequence, or of some of its steps.
-    pub(crate) fn add<T: Real>(&mut self, piece: Piece<'_, T>) {
-        let labels = piece.labels.iter();
-        if piece.weights.is_empty() {
-            let count: usize = labels.map(|label| usize::from(!label.is_nan())).sum();
+    /// Adds the labels of a sequence, or of some of its steps, and their weights if they have any.
+    #[inline]
+    pub(crate) fn add<T: Real>(&mut self, labels: &[T], weights: &[T]) {
+        if weights.is_empty() {
+            let count: usize = labels.iter().map(|label| usize::from(!label.is_nan())).sum();
             self.labels += count as f64;
             self.sequences += if count > 0 { 1.0 } else { 0.0 };
             return;
         }
         let (mut count, mut weight) = (0usize, 0.0);
-        for (label, w) in labels.zip(piece.weights) {
+        for (label, w) in labels.iter().zip(weights) {
             if !label.is_nan() {
                 count += 1;
                 weight += w.to_f64();

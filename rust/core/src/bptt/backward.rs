@@ -51,7 +51,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
         let parts = if E::RESET_BEFORE { E::RECURRENT.1 } else { 0 };
         let weights = [0, parts].map(|first| self.model.transposed(recurrent, first));
         for position in self.window.clone().rev() {
-            self.step(simd, weights, position);
+            self.step(simd, &weights, position);
         }
         let steps = self.place.time.steps_of(&self.window);
         self.add_gradient(simd, steps.clone());
@@ -61,7 +61,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
 
 impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     #[inline(always)]
-    fn step(&mut self, simd: V::Simd, weights: [Weight<'_, V::Elem>; 2], position: usize) {
+    fn step(&mut self, simd: V::Simd, weights: &[Weight<'_, V::Elem>; 2], position: usize) {
         let Self { equations, model, place, own, scratch, .. } = self;
         let Place { units, stride, time, .. } = *place;
         let t = time.at(position);
@@ -207,7 +207,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
 #[inline(always)]
 fn self_products<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
-    (equations, [weight, reset], hidden): (E, [Weight<'_, V::Elem>; 2], usize),
+    (equations, [weight, reset], hidden): (E, &[Weight<'_, V::Elem>; 2], usize),
     slots: &mut [V],
     (h_in, begins): (&[V], bool),
     factors: &[V],
@@ -220,7 +220,7 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
         scratch.d.fill(zero);
         if !begins {
             let columns = Columns::new(1, hidden);
-            add_product::<P, V>(simd, &slots[..units], columns, reset, &mut scratch.d);
+            add_product::<P, V>(simd, &slots[..units], columns, *reset, &mut scratch.d);
         }
         equations.reset_backward(slots, h_in, &mut scratch.d);
     }
@@ -229,13 +229,13 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
     }
     let dz = &slots[first * units..(first + parts) * units];
     if !E::RESET_BEFORE && factors.is_empty() {
-        add_product::<P, V>(simd, dz, Columns::new(parts, hidden), weight, &mut scratch.dh);
+        add_product::<P, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.dh);
         return;
     }
     if !E::RESET_BEFORE {
         scratch.d.fill(zero);
     }
-    add_product::<P, V>(simd, dz, Columns::new(parts, hidden), weight, &mut scratch.d);
+    add_product::<P, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.d);
     for u in 0..units {
         let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
         scratch.dh[u] = scratch.dh[u] + d;

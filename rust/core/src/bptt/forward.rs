@@ -109,14 +109,14 @@ impl<'a, T: Real> Recurrent<'a, T> {
 }
 
 impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
-    /// Asks for a share of what is ahead: all at once would wait for one another.
+    /// Asks for a step of what is ahead: all at once would wait for one another.
     #[inline(always)]
     fn prefetch(&self, simd: V::Simd, position: usize) {
-        let share = self.x.columns.len().div_ceil(V::LEN);
+        let inputs = self.x.columns.len();
         for &lane in self.ahead {
-            for line in position * share..(position + 1) * share {
-                if let Some(number) = lane.get(line * V::LEN) {
-                    simd.prefetch(number);
+            if let Some(step) = lane.get(position * inputs..(position + 1) * inputs) {
+                for line in step.chunks(V::LEN) {
+                    simd.prefetch(&line[0]);
                 }
             }
         }

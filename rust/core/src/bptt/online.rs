@@ -147,7 +147,8 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
                     add_product(simd, (&state, shape.hidden), w_hh, &mut sums);
                     buffers.slots[t * G..(t + 1) * G].copy_from_slice(&sums.0);
                 }
-                activation.apply(&mut sums.0);
+                let z = sums.0;
+                activation.apply(&z, &mut sums.0);
                 ByUnit::clear_padding(simd, &mut sums.0, shape.hidden);
                 state = sums.0;
                 buffers.states[t * G..(t + 1) * G].copy_from_slice(&state);
@@ -253,11 +254,11 @@ impl<const G: usize, T: Real, V: Lanes<Elem = T>> InGroups<'_, G, V> {
             if t + 1 < *steps {
                 add_product(simd, (&after, shape.hidden), transposed, &mut d);
             }
+            after = z;
+            activation.derive(&d.0, &mut after, &state);
             for g in 0..G {
-                d.0[g] = activation.times_derivative(d.0[g], z[g], state[g]);
-                sums.0[g] = sums.0[g] + d.0[g];
+                sums.0[g] = sums.0[g] + after[g];
             }
-            after = d.0;
             let x = &piece.features[t * shape.input..(t + 1) * shape.input];
             add_outer(simd, x, &after, g_ih, set);
             if t > 0 {

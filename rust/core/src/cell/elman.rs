@@ -18,8 +18,7 @@ impl Equations for Elman {
 
     #[inline(always)]
     fn forward<V: Lanes>(self, z: &mut [V], _: State<'_, V>, after: StateMut<'_, V>) {
-        after.h.copy_from_slice(z);
-        self.activation.apply(after.h);
+        self.activation.apply(z, after.h);
     }
 
     #[inline(always)]
@@ -30,9 +29,9 @@ impl Equations for Elman {
         after: State<'_, V>,
         d: StateMut<'_, V>,
     ) {
+        self.activation.derive(d.h, z, after.h);
         for u in 0..d.h.len() {
-            z[u] = self.activation.times_derivative(d.h[u], z[u], after.h[u]);
-            d.h[u] = z[u].same(V::Elem::ZERO);
+            d.h[u] = d.h[u].same(V::Elem::ZERO);
         }
     }
 }

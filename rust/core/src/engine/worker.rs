@@ -226,9 +226,9 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             let columns = data.label_columns();
             let trace = &mut self.pass.trace;
             let nan = T::from_f64(f64::NAN);
-            gather(self.simd, lanes, columns, |s| data.piece(s).labels, nan, &mut trace.labels);
+            gather(self.simd, lanes, columns, |s| data.labels_of(s), nan, &mut trace.labels);
             if data.has_weights() {
-                let weights = |s| data.piece(s).weights;
+                let weights = |s| data.weights_of(s);
                 gather(self.simd, lanes, columns, weights, T::ZERO, &mut trace.weights);
             }
             let next = (number + 1 < tiles.end).then(|| plan.tile(number + 1));
@@ -279,7 +279,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 trace.starts.add(t, lane);
             }
         }
-        let features = |s| data.piece(s).features;
+        let features = |s| data.features_of(s);
         gather(self.simd, lanes, config.shape.input, features, T::ZERO, &mut trace.x);
         if let Some((carry, first)) = problem.carry {
             trace.set_carried(!first);

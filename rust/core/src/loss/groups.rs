@@ -49,8 +49,16 @@ impl Loss {
                     *z = exp(*z - normaliser);
                 }
             }
-            Self::BinaryCrossEntropy { .. } | Self::Focal { .. } => Activation::Sigmoid.apply(z),
-            _ => activation.apply(z),
+            Self::BinaryCrossEntropy { .. } | Self::Focal { .. } => {
+                for z in z {
+                    *z = sigmoid(*z);
+                }
+            }
+            _ => {
+                for z in z {
+                    activation.apply(&[*z], std::slice::from_mut(z));
+                }
+            }
         }
     }
 
@@ -63,10 +71,11 @@ impl Loss {
                 (value, scale * derivative)
             }
             _ => {
-                let mut y = [z];
-                activation.apply(&mut y);
+                let (mut y, mut z) = ([z], [z]);
+                activation.apply(&z, &mut y);
                 let (value, derivative) = self.of_groups(y[0], label);
-                (value, activation.times_derivative(scale * derivative, z, y[0]))
+                activation.derive(&[scale * derivative], &mut z, &y);
+                (value, z[0])
             }
         }
     }

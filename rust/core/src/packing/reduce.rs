@@ -1,7 +1,6 @@
 //! Sums over the lanes of groups that hold sequences side by side.
 
 use super::Columns;
-use super::by_sequence::fold;
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 
@@ -37,12 +36,16 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for ReduceLanes<'_, V> {
     }
 }
 
-/// The sum over lanes of up to [`Lanes::LEN`] groups, one in each lane of the result: the groups
-/// are transposed, and halves folded as [`Lanes::reduce_add`] folds them.
+/// The sum over lanes of up to [`Lanes::LEN`] groups, one in each lane of the result.
 #[inline(always)]
 fn reduce<V: Lanes>(simd: V::Simd, groups: &[V]) -> V {
     let mut block = V::splat(simd, V::Elem::ZERO).block();
-    block.as_mut()[..groups.len()].copy_from_slice(groups);
-    V::transpose(&mut block);
-    fold(block.as_mut())
+    // As many turns as there are groups, so that these stay in registers.
+    let own = block.as_mut();
+    for i in 0..V::LEN {
+        if i < groups.len() {
+            own[i] = groups[i];
+        }
+    }
+    V::reduce_add_each(block)
 }

@@ -104,7 +104,8 @@ impl<T: Real> Reference<T> {
         let mut weight = LabelWeight::default();
         for &sequence in batch {
             let steps = data.range(sequence as usize).len() as u32;
-            weight.add(data.piece(Segment { sequence, position: 0, from: 0, steps, start: 0 }));
+            let all = Segment { sequence, position: 0, from: 0, steps, start: 0 };
+            weight.add(data.labels_of(all), data.weights_of(all));
         }
         let divisor = weight.divisor(objective.reduction, data.label_columns());
         let mut gradient: Vec<Vec<T>> =

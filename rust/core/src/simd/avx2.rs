@@ -87,6 +87,7 @@ register! {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         },
+        reduce_add_each: reduce_f32,
         transpose: transpose_f32,
     }
 }
@@ -132,6 +133,7 @@ register! {
             let two = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
         },
+        reduce_add_each: reduce_f64,
         transpose: transpose_f64,
     }
 }
@@ -217,4 +219,41 @@ fn transpose_f64(rows: &mut [F64x4; 4]) {
     let (ab, cd) = (_mm256_unpackhi_pd(a, b), _mm256_unpackhi_pd(c, d));
     rows[1] = F64x4(_mm256_permute2f128_pd::<0x20>(ab, cd));
     rows[3] = F64x4(_mm256_permute2f128_pd::<0x31>(ab, cd));
+}
+
+/// Sums of 8 rows: halves of two rows change places, and are added; then quarters, and so on.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn reduce_f32(rows: [F32x8; 8]) -> F32x8 {
+    let mut fours = [rows[0].0; 4];
+    for i in 0..4 {
+        let (a, b) = (rows[i].0, rows[4 + i].0);
+        fours[i] = _mm256_add_ps(
+            _mm256_permute2f128_ps::<0x20>(a, b),
+            _mm256_permute2f128_ps::<0x31>(a, b),
+        );
+    }
+    let mut twos = [rows[0].0; 2];
+    for i in 0..2 {
+        let (a, b) = (fours[2 * i], fours[2 * i + 1]);
+        twos[i] = _mm256_add_ps(_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
+    }
+    let [a, b] = twos;
+    F32x8(_mm256_add_ps(_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b)))
+}
+
+/// Sums of 4 rows, as [`reduce_f32`] has them.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn reduce_f64(rows: [F64x4; 4]) -> F64x4 {
+    let mut twos = [rows[0].0; 2];
+    for i in 0..2 {
+        let (a, b) = (rows[i].0, rows[2 + i].0);
+        twos[i] = _mm256_add_pd(
+            _mm256_permute2f128_pd::<0x20>(a, b),
+            _mm256_permute2f128_pd::<0x31>(a, b),
+        );
+    }
+    let [a, b] = twos;
+    F64x4(_mm256_add_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)))
 }

@@ -90,6 +90,7 @@ register! {
             let halves = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
             avx2::F32x8(halves).reduce_add()
         },
+        reduce_add_each: reduce_f32,
         transpose: transpose_f32,
     }
 }
@@ -135,6 +136,7 @@ register! {
             let halves = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd::<1>(a));
             avx2::F64x4(halves).reduce_add()
         },
+        reduce_add_each: reduce_f64,
         transpose: transpose_f64,
     }
 }
@@ -218,4 +220,58 @@ fn transpose_f64(rows: &mut [F64x8; 8]) {
             rows[2 * q + c] = F64x8(_mm512_castps_pd(pair[q]));
         }
     }
+}
+
+/// The halves of `a` added up, then those of `b`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_halves_f32(a: __m512, b: __m512) -> __m512 {
+    _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b))
+}
+
+/// The same.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_halves_f64(a: __m512d, b: __m512d) -> __m512d {
+    _mm512_add_pd(_mm512_shuffle_f64x2::<0x44>(a, b), _mm512_shuffle_f64x2::<0xee>(a, b))
+}
+
+/// Sums of 16 rows: halves of two rows change places, and are added; then quarters, and so on. So
+/// the registers are half as many from step to step.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn reduce_f32(rows: [F32x16; 16]) -> F32x16 {
+    let mut fours = [rows[0].0; 4];
+    for i in 0..4 {
+        let (a, b) = (
+            add_halves_f32(rows[i].0, rows[4 + i].0),
+            add_halves_f32(rows[8 + i].0, rows[12 + i].0),
+        );
+        fours[i] =
+            _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+    }
+    let mut twos = [rows[0].0; 2];
+    for i in 0..2 {
+        let (a, b) = (fours[2 * i], fours[2 * i + 1]);
+        twos[i] = _mm512_add_ps(_mm512_shuffle_ps::<0x44>(a, b), _mm512_shuffle_ps::<0xee>(a, b));
+    }
+    let [a, b] = twos;
+    F32x16(_mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xdd>(a, b)))
+}
+
+/// Sums of 8 rows, as [`reduce_f32`] has them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn reduce_f64(rows: [F64x8; 8]) -> F64x8 {
+    let mut twos = [rows[0].0; 2];
+    for i in 0..2 {
+        let (a, b) = (
+            add_halves_f64(rows[i].0, rows[2 + i].0),
+            add_halves_f64(rows[4 + i].0, rows[6 + i].0),
+        );
+        twos[i] =
+            _mm512_add_pd(_mm512_shuffle_f64x2::<0x88>(a, b), _mm512_shuffle_f64x2::<0xdd>(a, b));
+    }
+    let [a, b] = twos;
+    F64x8(_mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)))
 }

@@ -172,6 +172,21 @@ pub trait Lanes:
 
     /// Transposes a block: lane `j` of row `i` becomes lane `i` of row `j`.
     fn transpose(block: &mut Self::Block);
+
+    /// The sums of a block's rows, row `i`'s in lane `i`: each as [`Lanes::reduce_add`] folds it.
+    #[inline(always)]
+    fn reduce_add_each(mut block: Self::Block) -> Self {
+        Self::transpose(&mut block);
+        let rows = block.as_mut();
+        let mut half = Self::LEN / 2;
+        while half > 0 {
+            for i in 0..half {
+                rows[i] = rows[i] + rows[i + half];
+            }
+            half /= 2;
+        }
+        rows[0]
+    }
 }
 
 /// A truth value per lane.

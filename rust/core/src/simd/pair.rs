@@ -210,4 +210,15 @@ impl<V: Lanes, const LEN: usize> Lanes for Pair<V, LEN> {
             below[i] = Self(b.as_ref()[i], d.as_ref()[i]);
         }
     }
+
+    #[inline(always)]
+    fn reduce_add_each(block: Self::Block) -> Self {
+        let (above, below) = block.split_at(V::LEN);
+        let [mut a, mut b] = [above[0].0.block(); 2];
+        for i in 0..V::LEN {
+            a.as_mut()[i] = above[i].0 + above[i].1;
+            b.as_mut()[i] = below[i].0 + below[i].1;
+        }
+        Self(V::reduce_add_each(a), V::reduce_add_each(b))
+    }
 }

@@ -56,7 +56,8 @@ macro_rules! register {
             round: $round:expr, integer_to_exponent: $integer_to_exponent:expr,
             $(scale: $scale:expr,)?
             $(broadcast: $broadcast:expr,)?
-            reduce_add: $reduce_add:expr, transpose: $transpose:expr $(,)?
+            reduce_add: $reduce_add:expr, $(reduce_add_each: $reduce_add_each:expr,)?
+            transpose: $transpose:expr $(,)?
         }
     ) => {
         $(#[$doc])*
@@ -198,6 +199,13 @@ macro_rules! register {
             fn transpose(block: &mut Self::Block) {
                 intrinsic!($transpose, block)
             }
+
+            $(
+                #[inline(always)]
+                fn reduce_add_each(block: Self::Block) -> Self {
+                    intrinsic!($reduce_add_each, block)
+                }
+            )?
         }
     };
 }

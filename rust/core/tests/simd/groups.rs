@@ -138,31 +138,34 @@ fn slices_of_the_wrong_length_are_refused() {
     }
 }
 
-/// Transposes a square of numbers in registers.
-struct Transpose<'a, T>(&'a [T]);
+/// A square of numbers in registers: transposed; and its rows' sums, all at once and one by one.
+struct Square<'a, T>(&'a [T]);
 
-impl<T: Real> Task for Transpose<'_, T> {
-    type Output = Vec<T>;
+impl<T: Real> Task for Square<'_, T> {
+    type Output = [Vec<T>; 3];
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
     }
 }
 
-impl<T: Real, S: Simd> Kernel<S> for Transpose<'_, T> {
-    type Output = Vec<T>;
+impl<T: Real, S: Simd> Kernel<S> for Square<'_, T> {
+    type Output = [Vec<T>; 3];
     #[inline(always)]
-    fn run(self, simd: S) -> Vec<T> {
+    fn run(self, simd: S) -> [Vec<T>; 3] {
         let count = T::Lanes::<S>::LEN;
         let mut block = simd.zero::<T>().block();
         for (row, source) in block.as_mut().iter_mut().zip(self.0.chunks_exact(count)) {
             *row = simd.load(source);
         }
+        let one_by_one = block.as_ref().iter().map(|row| row.reduce_add()).collect();
+        let mut at_once = vec![T::ZERO; count];
+        T::Lanes::<S>::reduce_add_each(block).store(&mut at_once);
         T::Lanes::<S>::transpose(&mut block);
-        let mut result = vec![T::ZERO; count * count];
-        for (row, target) in block.as_ref().iter().zip(result.chunks_exact_mut(count)) {
+        let mut transposed = vec![T::ZERO; count * count];
+        for (row, target) in block.as_ref().iter().zip(transposed.chunks_exact_mut(count)) {
             row.store(target);
         }
-        result
+        [transposed, at_once, one_by_one]
     }
 }
 
@@ -170,7 +173,7 @@ fn check_transpose<T: Float>() {
     let count = 64 / size_of::<T>();
     let square: Vec<T> = (0..count * count).map(|i| T::from_f64(i as f64)).collect();
     for level in Level::available() {
-        let transposed = dispatch(level, Transpose(&square));
+        let [transposed, ..] = dispatch(level, Square(&square));
         for i in 0..count {
             for j in 0..count {
                 assert_eq!(transposed[j * count + i], square[i * count + j], "{level} {i} {j}");
@@ -183,4 +186,21 @@ fn check_transpose<T: Float>() {
 fn blocks_transpose() {
     check_transpose::<f32>();
     check_transpose::<f64>();
+}
+
+/// Numbers whose sum depends on the order in which they are added.
+fn check_sums<T: Float>() {
+    let count = 64 / size_of::<T>();
+    let number = |i: usize| T::from_f64((i as f64 * 0.7).sin() * 10f64.powi((i % 9) as i32));
+    let square: Vec<T> = (0..count * count).map(number).collect();
+    for level in Level::available() {
+        let [_, at_once, one_by_one] = dispatch(level, Square(&square));
+        assert_eq!(at_once, one_by_one, "{level}");
+    }
+}
+
+#[test]
+fn rows_are_summed_as_one_by_one() {
+    check_sums::<f32>();
+    check_sums::<f64>();
 }

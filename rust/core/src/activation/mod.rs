@@ -17,12 +17,14 @@
 //!
 //! A NaN stays NaN under each: a diverged state must show in the loss.
 
+mod functions;
+
 use std::sync::LazyLock;
 
-use crate::elementary::{expm1, sigmoid, softplus, tanh};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::simd::Lanes;
+use functions::{Function, with_function};
 
 /// An elementwise nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,80 +123,20 @@ impl Activation {
 }
 
 impl Activation {
-    /// Replaces every group by its activation.
+    /// `a = act(z)`, group by group.
     #[inline(always)]
-    pub(crate) fn apply<V: Lanes>(self, groups: &mut [V]) {
-        match self {
-            Self::Identity => {}
-            Self::Tanh => {
-                for z in groups {
-                    *z = tanh(*z);
-                }
-            }
-            Self::Sigmoid => {
-                for z in groups {
-                    *z = sigmoid(*z);
-                }
-            }
-            Self::Relu => {
-                for z in groups {
-                    *z = z.max(z.same(V::Elem::ZERO));
-                }
-            }
-            Self::Elu => {
-                for z in groups {
-                    let zero = z.same(V::Elem::ZERO);
-                    *z = V::select(z.gt(zero), *z, expm1(z.min(zero)));
-                }
-            }
-            Self::LeakyRelu => {
-                for z in groups {
-                    let leak = *z * z.same(V::Elem::from_f64(SLOPE));
-                    *z = V::select(z.gt(z.same(V::Elem::ZERO)), *z, leak);
-                }
-            }
-            Self::Softplus => {
-                for z in groups {
-                    *z = softplus(*z);
-                }
-            }
-            Self::Softsign => {
-                for z in groups {
-                    *z = *z / (z.abs() + z.same(V::Elem::ONE));
-                }
-            }
-            Self::Silu => {
-                for z in groups {
-                    *z = *z * sigmoid(*z);
-                }
-            }
-        }
+    pub(crate) fn apply<V: Lanes>(self, z: &[V], a: &mut [V]) {
+        with_function!(self, F => for u in 0..a.len() {
+            a[u] = F::value(z[u]);
+        });
     }
 
-    /// `factor · act'(z)` from z and `a = act(z)`; but for silu, a suffices.
+    /// `factor ∘ act'(z)` in place of z, from z and `a = act(z)`.
     #[inline(always)]
-    pub(crate) fn times_derivative<V: Lanes>(self, factor: V, z: V, a: V) -> V {
-        let (zero, one) = (a.same(V::Elem::ZERO), a.same(V::Elem::ONE));
-        match self {
-            Self::Identity => factor,
-            Self::Tanh => factor * a.fnma(a, one),
-            Self::Sigmoid => factor * (a * (one - a)),
-            Self::Relu => V::select(a.gt(zero), factor, zero),
-            Self::Elu => factor * V::select(a.gt(zero), one, a + one),
-            Self::LeakyRelu => {
-                let leak = factor * a.same(V::Elem::from_f64(SLOPE));
-                V::select(a.gt(zero), factor, leak)
-            }
-            Self::Softplus => factor * -expm1(-a),
-            Self::Softsign => {
-                let rest = one - a.abs();
-                factor * (rest * rest)
-            }
-            Self::Silu => {
-                let gate = sigmoid(z);
-                factor * a.fma(one - gate, gate)
-            }
-        }
+    pub(crate) fn derive<V: Lanes>(self, factor: &[V], z: &mut [V], a: &[V]) {
+        with_function!(self, F => for u in 0..z.len() {
+            z[u] = F::times_derivative(factor[u], z[u], a[u]);
+        });
     }
 }
 
@@ -243,10 +185,10 @@ mod tests {
         #[inline(always)]
         fn run(self, simd: S) -> [T; 2] {
             let z = simd.splat(self.1);
-            let mut a = [z];
-            self.0.apply(&mut a);
-            let three = simd.splat(T::from_f64(3.0));
-            [a[0].first(), self.0.times_derivative(three, z, a[0]).first()]
+            let (mut a, mut derivative) = ([z], [z]);
+            self.0.apply(&[z], &mut a);
+            self.0.derive(&[simd.splat(T::from_f64(3.0))], &mut derivative, &a);
+            [a[0].first(), derivative[0].first()]
         }
     }
 
