@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Result, check_shape};
 use crate::plan::Segment;
+use crate::real::Real;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
@@ -14,9 +15,11 @@ pub struct Sequences<'a, T> {
     offsets: &'a [i64],
     input_size: usize,
     label_columns: usize,
+    /// Whether no label is missing.
+    complete: bool,
 }
 
-impl<'a, T> Sequences<'a, T> {
+impl<'a, T: Real> Sequences<'a, T> {
     /// A data set of `N` rows: `features (N, F)`, `labels (N, C)` and `offsets (S + 1,)`, all
     /// row-major; sequence `s` is rows `offsets[s]..offsets[s + 1]`.
     ///
@@ -63,7 +66,8 @@ impl<'a, T> Sequences<'a, T> {
             "each above the last",
             format_args!("no increase after position {}", bad.unwrap_or(0)),
         )?;
-        Ok(Self { features, labels, weights: &[], offsets, input_size, label_columns })
+        let complete = !labels.iter().any(|label| label.is_nan());
+        Ok(Self { features, labels, weights: &[], offsets, input_size, label_columns, complete })
     }
 
     /// The same with a weight for each label, `(N, C)`: finite, and at least 0.
@@ -90,6 +94,11 @@ impl<'a, T> Sequences<'a, T> {
     /// The number of rows over all sequences.
     pub fn rows(&self) -> usize {
         self.offsets[self.len()] as usize
+    }
+
+    /// Whether no label is missing.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Whether every row has labels (present or NaN).

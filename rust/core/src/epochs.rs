@@ -174,7 +174,7 @@ fn pass<T: Real>(
 }
 
 /// The windows of a batch's steps, (from, how many); or the one that is all of them.
-fn windows<T>(
+fn windows<T: Real>(
     data: &Sequences<'_, T>,
     batch: &[u32],
     window: Option<usize>,
@@ -192,6 +192,6 @@ fn mean(sum: f64, divisor: f64) -> f64 {
 }
 
 /// The sequences in the data's order.
-pub(crate) fn in_order<T>(data: &Sequences<'_, T>) -> Vec<u32> {
+pub(crate) fn in_order<T: Real>(data: &Sequences<'_, T>) -> Vec<u32> {
     (0..data.len() as u32).collect()
 }

@@ -11,7 +11,9 @@
 //! A weight of 2 is the same as standing there twice. A NaN label is missing: it adds no loss, no
 //! gradient, and is not counted.
 
+use crate::data::Sequences;
 use crate::error::{Error, Result};
+use crate::plan::Segment;
 use crate::real::Real;
 
 /// How the losses of a batch's labels become one number.
@@ -48,17 +50,21 @@ pub(crate) struct LabelWeight {
 }
 
 impl LabelWeight {
-    /// Adds the labels of a sequence, or of some of its steps, and their weights if they have any.
+    /// Adds the labels of a piece of a sequence.
     #[inline]
-    pub(crate) fn add<T: Real>(&mut self, labels: &[T], weights: &[T]) {
-        if weights.is_empty() {
-            let count: usize = labels.iter().map(|label| usize::from(!label.is_nan())).sum();
+    pub(crate) fn add<T: Real>(&mut self, data: &Sequences<'_, T>, piece: Segment) {
+        if !data.has_weights() {
+            let count = if data.is_complete() {
+                piece.steps as usize * data.label_columns()
+            } else {
+                data.labels_of(piece).iter().filter(|label| !label.is_nan()).count()
+            };
             self.labels += count as f64;
             self.sequences += if count > 0 { 1.0 } else { 0.0 };
             return;
         }
         let (mut count, mut weight) = (0usize, 0.0);
-        for (label, w) in labels.iter().zip(weights) {
+        for (label, w) in data.labels_of(piece).iter().zip(data.weights_of(piece)) {
             if !label.is_nan() {
                 count += 1;
                 weight += w.to_f64();

@@ -148,7 +148,7 @@ fn divisor<T: Real>(
     }
     let mut weight = LabelWeight::default();
     for piece in batch.iter().enumerate().filter_map(|at| piece_of(data, at, request.window)) {
-        weight.add(data.labels_of(piece), data.weights_of(piece));
+        weight.add(data, piece);
     }
     weight.divisor(objective.reduction, data.label_columns())
 }

@@ -134,8 +134,7 @@ impl Packing for BySequence {
     ) {
         let Columns { parts, width } = state.columns;
         let padded = width.next_multiple_of(V::LEN);
-        let rows = state.groups.chunks_exact(state.stride);
-        for (logits, state_row) in logits.chunks_exact_mut(bias.len()).zip(rows) {
+        for (logits, state_row) in logits.chunks_mut(bias.len()).zip(state.each()) {
             for (l, logit) in logits.iter_mut().enumerate() {
                 let mut block = V::splat(simd, V::Elem::ZERO).block();
                 let sums = block.as_mut();
@@ -286,8 +285,9 @@ impl<V: Lanes> Outer<'_, V> {
     fn add<const R: usize, const C: usize>(&self, simd: V::Simd, products: &mut Products<'_, V>) {
         let Self { a, b, top, left } = *self;
         let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, V::Elem::ZERO); C]; R]);
-        let steps = a.groups.chunks_exact(a.stride).zip(b.groups.chunks_exact(b.stride));
-        for (a_row, b_row) in steps {
+        let mut b_rows = b.each();
+        for a_row in a.each() {
+            let b_row = b_rows.next().expect("as many rows");
             let column = Vector(*part::<V, R>(a_row, a.first + top));
             sums.add_outer(&column, &Vector(*part(b_row, b.first + left)));
         }

@@ -5,7 +5,7 @@
 //! that stands alone, an output, fills its group.
 
 use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
-use crate::blocks::{blocks, by_width, load_each, splat_each};
+use crate::blocks::{blocks, by_width, load_each, part, splat_each};
 use crate::matrix::Vector;
 use crate::real::Real;
 use crate::simd::{Lanes, Simd, numbers, numbers_mut};
@@ -216,10 +216,10 @@ fn add_outer_block<V: Lanes, const R: usize>(
     products: &mut Products<'_, V>,
 ) {
     let mut sums = Vector([V::splat(simd, V::Elem::ZERO); R]);
-    let steps = a.groups.chunks_exact(a.stride).zip(b.groups.chunks_exact(b.stride));
-    for (a_row, b_row) in steps {
-        let column = numbers(a_row)[from..].first_chunk().expect("the block lies in the row");
-        sums.add_scaled(b_row[b.first + group], &splat_each(simd, column));
+    let mut b_rows = b.each();
+    for a_row in a.each() {
+        let b_row = b_rows.next().expect("as many rows");
+        sums.add_scaled(b_row[b.first + group], &splat_each(simd, part(numbers(a_row), from)));
     }
     // Summed up from zero and then added: long sums keep their digits.
     for r in 0..R {

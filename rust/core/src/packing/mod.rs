@@ -60,6 +60,15 @@ pub(crate) struct Rows<'a, V> {
     pub(crate) columns: Columns,
 }
 
+impl<'a, V> Rows<'a, V> {
+    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps that
+    /// takes as long as the block.
+    #[inline(always)]
+    pub(crate) fn each(&self) -> std::slice::Chunks<'a, V> {
+        self.groups.chunks(self.stride)
+    }
+}
+
 /// The same, to be written.
 pub(crate) struct RowsMut<'a, V> {
     pub(crate) groups: &'a mut [V],
@@ -199,7 +208,7 @@ fn add_block<const N: usize, V: Lanes>(
     set: bool,
 ) {
     let mut totals = [V::splat(simd, crate::Real::ZERO); N];
-    for row in rows.groups.chunks_exact(rows.stride) {
+    for row in rows.each() {
         let row: &[V; N] = part(row, rows.first + first);
         for c in 0..N {
             totals[c] = totals[c] + row[c];

@@ -105,7 +105,7 @@ impl<T: Real> Reference<T> {
         for &sequence in batch {
             let steps = data.range(sequence as usize).len() as u32;
             let all = Segment { sequence, position: 0, from: 0, steps, start: 0 };
-            weight.add(data.labels_of(all), data.weights_of(all));
+            weight.add(data, all);
         }
         let divisor = weight.divisor(objective.reduction, data.label_columns());
         let mut gradient: Vec<Vec<T>> =
