@@ -32,9 +32,9 @@ impl Packing for BySequence {
         start: Start<'_, V::Elem>,
         out: RowsMut<'_, V>,
     ) {
-        let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
         let steps = a.groups.len() / a.stride;
         let Columns { parts, width: part_width } = joined(weight.columns, V::LEN);
+        let (most_rows, most_columns) = most::<V::Simd>(part_width);
         let cut = blocks(part_width, most_columns);
         let padded = part_width.next_multiple_of(V::LEN);
         let mut out = out;
@@ -51,16 +51,16 @@ impl Packing for BySequence {
                         to: gate * part_width + left,
                     };
                     match height {
-                        4 if most_rows >= 4 => {
+                        4 if <V::Simd as Simd>::PRODUCT.0 >= 4 => {
                             by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<4, C>(simd, &mut out))
                         }
-                        2 => {
-                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<2, C>(simd, &mut out))
+                        2 if <V::Simd as Simd>::PRODUCT.0 >= 2 => {
+                            by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.set::<2, C>(simd, &mut out))
                         }
                         _ => {
                             for row in 0..height {
                                 let block = Multiply { top: top + row, ..block };
-                                by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<1, C>(simd, &mut out));
+                                by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.set::<1, C>(simd, &mut out));
                             }
                         }
                     }
@@ -96,8 +96,8 @@ impl Packing for BySequence {
         b: Rows<'_, V>,
         products: Products<'_, V>,
     ) {
-        let (most_rows, most_columns) = <V::Simd as Simd>::PRODUCT;
         let rows = a.columns.len();
+        let (most_rows, most_columns) = most::<V::Simd>(b.columns.len());
         let mut products = products;
         // A block of columns of `b` stays in the nearest cache while all of `a` passes by.
         for (left, width) in blocks(b.columns.len(), most_columns) {
@@ -105,16 +105,16 @@ impl Packing for BySequence {
                 let height = most_rows.min(rows - top);
                 let block = Outer { a, b, top, left };
                 match height {
-                    4 if most_rows >= 4 => {
+                    4 if <V::Simd as Simd>::PRODUCT.0 >= 4 => {
                         by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(simd, &mut products))
                     }
-                    2 => {
-                        by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<2, C>(simd, &mut products))
+                    2 if <V::Simd as Simd>::PRODUCT.0 >= 2 => {
+                        by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.add::<2, C>(simd, &mut products))
                     }
                     _ => {
                         for row in 0..height {
                             let block = Outer { top: top + row, ..block };
-                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<1, C>(simd, &mut products));
+                            by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.add::<1, C>(simd, &mut products));
                         }
                     }
                 }
@@ -177,6 +177,12 @@ impl Packing for BySequence {
 
     #[inline(always)]
     fn clear_padding<V: Lanes>(_: V::Simd, _: &mut [V], _: usize) {}
+}
+
+/// Rows and columns of a block for products of so many columns.
+#[inline(always)]
+fn most<S: Simd>(columns: usize) -> (usize, usize) {
+    if columns <= S::NARROW_PRODUCT.1 { S::NARROW_PRODUCT } else { S::PRODUCT }
 }
 
 /// Parts without padding lie side by side in rows of weights too: together they can be cut into
@@ -294,8 +300,12 @@ impl<V: Lanes> Outer<'_, V> {
         // Summed up from zero and then added: long sums keep their digits.
         for r in 0..R {
             let own = &mut products.groups[(top + r) * products.stride + left..][..C];
+            if products.set {
+                own.copy_from_slice(&sums.0[r]);
+                continue;
+            }
             for c in 0..C {
-                own[c] = if products.set { sums.0[r][c] } else { own[c] + sums.0[r][c] };
+                own[c] = own[c] + sums.0[r][c];
             }
         }
     }

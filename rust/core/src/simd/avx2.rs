@@ -25,6 +25,7 @@ impl Simd for Avx2 {
     const NAME: &'static str = "avx2";
     const UNITS: usize = 6;
     const PRODUCT: (usize, usize) = (2, 3);
+    const NARROW_PRODUCT: (usize, usize) = (2, 3);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

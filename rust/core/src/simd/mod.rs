@@ -99,8 +99,10 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     const NAME: &'static str;
     /// Sums of groups that stay in registers while each takes one more product; 12 at the most.
     const UNITS: usize;
-    /// Rows (4 at the most) and columns (6) of the sums of an outer product that stay in registers.
+    /// Rows (4 at the most) and columns (12) of the sums of an outer product that stay in registers.
     const PRODUCT: (usize, usize);
+    /// The same for products of so few columns: one block of all goes through the other factor once.
+    const NARROW_PRODUCT: (usize, usize);
 
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

@@ -24,6 +24,7 @@ impl Simd for Neon {
     const NAME: &'static str = "neon";
     const UNITS: usize = 6;
     const PRODUCT: (usize, usize) = (2, 3);
+    const NARROW_PRODUCT: (usize, usize) = (2, 3);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

@@ -26,6 +26,7 @@ impl Simd for Portable {
     const NAME: &'static str = "portable";
     const UNITS: usize = 2;
     const PRODUCT: (usize, usize) = (1, 2);
+    const NARROW_PRODUCT: (usize, usize) = (1, 2);
 
     // Kept apart as on the other levels, or code grows without end.
     #[inline(never)]
