@@ -119,8 +119,8 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         for piece in pieces {
             if let Some(online) = &mut self.online {
                 let target = (&mut self.gradient[..], self.pass.places(), first);
-                let rows = (problem.data.piece(piece), piece.steps as usize);
-                total += online.run(self.simd, problem.model, rows, &aim, target);
+                let rows = (&problem.data.piece(piece), piece.steps as usize);
+                total += online.run(self.simd, &problem.model, rows, &aim, target);
                 pulse.spend(3 * piece.steps as usize * problem.model.layout.len())?;
                 first = false;
                 continue;
