@@ -66,20 +66,21 @@ pub(super) fn add_product<const G: usize, V: Lanes>(
     rows: &[V::Elem],
     sums: &mut [V; G],
 ) {
-    let mut chains = [Vector(*sums), Vector([V::splat(simd, V::Elem::ZERO); G])];
+    let (mut even, mut odd) = (Vector(*sums), Vector([V::splat(simd, V::Elem::ZERO); G]));
     for g in 0..G {
-        let own = (width - g * V::LEN).min(V::LEN);
         let rows = &rows[g * V::LEN * G * V::LEN..];
-        by_width!(own <= V::LEN, W => {
-            let rows = &rows[..W * G * V::LEN];
-            for k in 0..W {
-                let row = load_each(simd, &rows[k * G * V::LEN..(k + 1) * G * V::LEN]);
-                chains[k % 2].add_scaled(a[g].broadcast(k), &row);
-            }
-        });
+        let own = (width - g * V::LEN).min(V::LEN);
+        for (k, pair) in rows.chunks_exact(2 * G * V::LEN).take(own / 2).enumerate() {
+            even.add_scaled(a[g].broadcast(2 * k), &load_each(simd, &pair[..G * V::LEN]));
+            odd.add_scaled(a[g].broadcast(2 * k + 1), &load_each(simd, &pair[G * V::LEN..]));
+        }
+        if own % 2 == 1 {
+            let row = load_each(simd, &rows[(own - 1) * G * V::LEN..]);
+            even.add_scaled(a[g].broadcast(own - 1), &row);
+        }
     }
     for g in 0..G {
-        sums[g] = chains[0].0[g] + chains[1].0[g];
+        sums[g] = even.0[g] + odd.0[g];
     }
 }
 
