@@ -1,6 +1,6 @@
 //! `Stepper`: one step at a time, the state carried along, for events as they come.
 
-use crate::bptt::{Pass, Purpose, Readout};
+use crate::bptt::{OneStep, Pass, Purpose, Readout, groups};
 use crate::context::Pulse;
 use crate::error::{Error, Result, check_shape};
 use crate::loss::Loss;
@@ -133,16 +133,14 @@ impl<T: Real, S: Simd> StepperOf<T, S> {
     }
 }
 
-impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
-    fn step(&mut self, x: &[T], outputs: &mut [T]) {
+impl<T: Real, S: Simd> StepperOf<T, S> {
+    /// From features to the next states and to the outputs' pre-activations.
+    fn go(&mut self, x: &[T]) {
         numbers_mut(&mut self.pass.trace.x)[..x.len()].copy_from_slice(x);
-        let model = self.network.model(None);
         let mut go_on = || true;
         // One step ends too soon to be asked about.
-        let _ = self.pass.forward(model, &[], &mut Pulse::new(&mut go_on));
-        self.pass.activate(model, self.loss);
-        let trace = &mut self.pass.trace;
-        for layer in &mut trace.layers {
+        let _ = self.pass.forward(self.network.model(None), &[], &mut Pulse::new(&mut go_on));
+        for layer in &mut self.pass.trace.layers {
             let own = &mut layer.directions[0];
             std::mem::swap(&mut own.initial.h, &mut layer.states);
             if !own.cells.is_empty() {
@@ -150,7 +148,27 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
             }
             own.carried = true;
         }
-        let logits = numbers(&trace.logits);
+    }
+
+    /// The same for a network that [`groups`] knows.
+    fn go_in_one(&mut self, x: &[T]) {
+        let trace = &mut self.pass.trace;
+        let own = &mut trace.layers[0].directions[0];
+        let carried = std::mem::replace(&mut own.carried, true);
+        let (h, logits) = (&mut own.initial.h[..], &mut trace.logits[..]);
+        OneStep { model: self.network.model(None), x, h, carried, logits }.run(self.simd);
+    }
+}
+
+impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
+    fn step(&mut self, x: &[T], outputs: &mut [T]) {
+        if groups::<T::Lanes<S>>(self.network.config()).is_some() {
+            self.go_in_one(x);
+        } else {
+            self.go(x);
+        }
+        self.pass.activate(self.network.model(None), self.loss);
+        let logits = numbers(&self.pass.trace.logits);
         for (l, y) in outputs.iter_mut().enumerate() {
             *y = logits[l * T::LANES];
         }

@@ -10,7 +10,7 @@
 //! | `head.rs` | readout, outputs, loss |
 //! | `dropout.rs` | masks |
 //! | `pass.rs` | [`Pass`]: layer by layer, forward and back |
-//! | `online.rs` | [`Online`]: all of it in one go, for short sequences of simple networks |
+//! | `online/` | [`Online`]: all of it in one go, for short sequences of simple networks |
 //!
 //! Nothing here knows what the lanes of a group are; see [`crate::packing`].
 
@@ -27,6 +27,6 @@ mod trace;
 pub(crate) use dropout::{Masks, Site};
 pub use head::Readout;
 pub(crate) use model::{Aim, Model};
-pub(crate) use online::Online;
+pub(crate) use online::{OneStep, Online, groups};
 pub(crate) use pass::{Pass, window};
 pub(crate) use trace::{Purpose, Trace};

@@ -6,6 +6,7 @@
 //! goes step by step. Sums forward run in the order that [`crate::packing`] gives.
 
 mod products;
+mod step;
 
 use super::head::LossOf;
 use super::model::{Aim, Model, Places};
@@ -17,10 +18,12 @@ use crate::data::Piece;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::matrix::Vector;
+use crate::network::Config;
 use crate::packing::{ByUnit, MOST_LANES, Packing};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
 use products::{Table, add_outer, add_product, multiply, read_out, transpose};
+pub(crate) use step::OneStep;
 
 /// Groups of a state, at most: more leave registers short.
 const MOST_GROUPS: usize = 2;
@@ -39,25 +42,44 @@ pub(crate) struct Online<V> {
     transposed: Vec<V>,
 }
 
-impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
-    /// Whether a group is a few registers. Otherwise this way is not compiled: it is large, and what
-    /// it saves would not be seen.
-    const IN_REGISTERS: bool = S::PRODUCT.0 > 1;
+/// The groups of a network's state, if it is one that is computed so: a single layer of simple units
+/// in one direction, few of them, without dropout among them.
+pub(crate) fn groups<V: Lanes>(config: &Config) -> Option<usize> {
+    // A group of many registers is not compiled: what it saves would not be seen.
+    let in_registers = <V::Simd as Simd>::PRODUCT.0 > 1;
+    let groups = ByUnit::groups(config.shape.hidden, V::LEN);
+    let fits = in_registers
+        && matches!(config.cell, Cell::Elman(_))
+        && config.layers == 1
+        && !config.bidirectional
+        && !config.pools()
+        && config.recurrent_dropout == 0.0
+        && groups <= MOST_GROUPS;
+    fits.then_some(groups)
+}
 
-    /// Buffers, if all sequences can be computed so: a single layer of simple units in one
-    /// direction, few of them, few steps, no dropout, and a loss of each output by itself.
+/// Runs `$task` with the number of groups that a state takes known to the compiler.
+macro_rules! in_groups {
+    ($V:ident, $simd:expr, $groups:expr, $task:expr) => {
+        match $groups {
+            _ if <$V::Simd as Simd>::PRODUCT.0 == 1 => unreachable!("there are no groups then"),
+            1 => $simd.vectorize(InGroups::<1, _>($task)),
+            _ => $simd.vectorize(InGroups::<MOST_GROUPS, _>($task)),
+        }
+    };
+}
+use in_groups;
+
+/// What is to be computed, of a network whose state takes G groups.
+struct InGroups<const G: usize, Task>(Task);
+
+impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
+    /// Buffers, if all sequences can be computed so: of a network with [`groups`], few steps, and
+    /// a loss of each output by itself.
     pub(crate) fn new(simd: S, layout: &Layout, steps: usize, loss: Loss) -> Option<Self> {
         let config = layout.config();
-        let groups = ByUnit::groups(config.shape.hidden, V::LEN);
-        let fits = Self::IN_REGISTERS
-            && matches!(config.cell, Cell::Elman(_))
-            && config.layers == 1
-            && !config.bidirectional
-            && !config.pools()
-            && config.recurrent_dropout == 0.0
-            && groups <= MOST_GROUPS
-            && steps <= window(layout.len())
-            && loss != Loss::CrossEntropy;
+        let groups = groups::<V>(config)?;
+        let fits = steps <= window(layout.len()) && loss != Loss::CrossEntropy;
         let zeros = |count: usize| vec![V::splat(simd, T::ZERO); count];
         let outputs = (steps * config.shape.output).div_ceil(V::LEN);
         fits.then(|| Self {
@@ -81,11 +103,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Online<V> {
         (gradient, places, set): (&mut [V], &Places, bool),
     ) -> f64 {
         let task = OneSequence { buffers: self, model, piece, steps, aim, gradient, places, set };
-        match ByUnit::groups(model.config.shape.hidden, V::LEN) {
-            _ if !Self::IN_REGISTERS => unreachable!("there are no buffers then"),
-            1 => simd.vectorize(InGroups::<1, V>(task)),
-            _ => simd.vectorize(InGroups::<MOST_GROUPS, V>(task)),
-        }
+        in_groups!(V, simd, ByUnit::groups(model.config.shape.hidden, V::LEN), task)
     }
 }
 
@@ -101,10 +119,7 @@ struct OneSequence<'a, V: Lanes> {
     set: bool,
 }
 
-/// The same, with the number of groups that a state takes known to the compiler.
-struct InGroups<'a, const G: usize, V: Lanes>(OneSequence<'a, V>);
-
-impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<'_, G, V> {
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneSequence<'_, V>> {
     type Output = f64;
 
     #[inline(always)]
@@ -112,15 +127,12 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<'_, G, 
         let OneSequence { buffers, model, piece, steps, aim, gradient, places, set } = self.0;
         let (config, weights) = (model.config, Weights::of(model));
         let (shape, hidden) = (config.shape, config.shape.hidden);
-        let Cell::Elman(activation) = config.cell else {
-            unreachable!("the only cell that there are buffers for")
-        };
         // Exactly as many rows as there are steps: no access needs a check.
         let states = &mut buffers.states.as_chunks_mut::<G>().0[..steps];
         let slots = &mut buffers.slots.as_chunks_mut::<G>().0[..steps];
         let x = Table { numbers: piece.features, stride: shape.input, columns: shape.input };
         multiply(simd, x, (weights.w_ih, weights.bias), slots);
-        forward(simd, (weights.w_hh, hidden, activation), slots, states);
+        forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
         let logits = &mut buffers.logits[..piece.labels.len().div_ceil(V::LEN)];
         read_out(simd, states, (weights.w_hy, weights.b_y), logits);
         let labels = (&mut buffers.labels[..], &mut buffers.weights[..]);
@@ -130,15 +142,17 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<'_, G, 
             let dy =
                 Table { numbers: numbers(logits), stride: shape.output, columns: shape.output };
             let transposed = numbers(&buffers.transposed);
-            backward(simd, (transposed, hidden, activation), (dy, weights.w_hy), slots, states);
+            let recurrent = (transposed, hidden, weights.activation);
+            backward(simd, recurrent, (dy, weights.w_hy), slots, states);
             add_gradient(simd, (x, hidden, dy), (slots, states), (gradient, places, set));
         }
         sum
     }
 }
 
-/// The tensors of the network.
+/// The tensors of the network, and the activation of its units.
 struct Weights<'a, T> {
+    activation: Activation,
     w_ih: &'a [T],
     w_hh: &'a [T],
     bias: &'a [T],
@@ -149,7 +163,11 @@ struct Weights<'a, T> {
 impl<'a, T: Real> Weights<'a, T> {
     #[inline(always)]
     fn of(model: &Model<'a, T>) -> Self {
+        let Cell::Elman(activation) = model.config.cell else {
+            unreachable!("the only cell that is computed so")
+        };
         Self {
+            activation,
             w_ih: model.tensor(0),
             w_hh: model.tensor(1),
             bias: model.tensor(2),
@@ -159,18 +177,19 @@ impl<'a, T: Real> Weights<'a, T> {
     }
 }
 
-/// From the inputs' part of pre-activations to the whole of them, and to the states.
+/// From the inputs' part of pre-activations to the whole of them, and to the states; a state before
+/// the first step is 0 if it is not given.
 #[inline(always)]
 fn forward<const G: usize, V: Lanes>(
     simd: V::Simd,
     (w_hh, hidden, activation): (&[V::Elem], usize, Activation),
+    mut state: Option<[V; G]>,
     slots: &mut [[V; G]],
     states: &mut [[V; G]],
 ) {
     let (zero, ones) = (V::splat(simd, V::Elem::ZERO), [V::Elem::ONE; MOST_LANES]);
     let last = V::load_partial(simd, &ones[..(hidden - 1) % V::LEN + 1], V::Elem::ZERO);
     let padding = last.eq(zero);
-    let mut state = None;
     for (z, after) in slots.iter_mut().zip(states) {
         if let Some(before) = &state {
             add_product(simd, (before, hidden), w_hh, z);

@@ -1,0 +1,54 @@
+//! One step of a stream, for the same networks.
+
+use super::products::{Table, multiply};
+use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups};
+use crate::blocks::load_each;
+use crate::bptt::model::Model;
+use crate::matrix::Vector;
+use crate::real::Real;
+use crate::simd::{Kernel, Lanes, Simd};
+
+/// A network that goes on by one step; see [`super::groups`].
+pub(crate) struct OneStep<'a, V: Lanes> {
+    pub(crate) model: Model<'a, V::Elem>,
+    /// Features `(I,)`.
+    pub(crate) x: &'a [V::Elem],
+    /// The state, `(H,)`, which becomes the next one; and whether it is another than the 0 that
+    /// sequences begin with.
+    pub(crate) h: &'a mut [V],
+    pub(crate) carried: bool,
+    /// Pre-activations of the outputs, a group for each.
+    pub(crate) logits: &'a mut [V],
+}
+
+impl<S: Simd, V: Lanes<Simd = S>> OneStep<'_, V> {
+    /// Goes.
+    pub(crate) fn run(self, simd: S) {
+        in_groups!(V, simd, self.h.len(), self);
+    }
+}
+
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneStep<'_, V>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let OneStep { model, x, h, carried, logits } = self.0;
+        let (weights, zero) = (Weights::of(&model), V::splat(simd, V::Elem::ZERO));
+        let h = h.first_chunk_mut::<G>().expect("a state has as many groups");
+        let (mut slots, mut states) = ([[zero; G]], [[zero; G]]);
+        let x = Table { numbers: x, stride: x.len(), columns: x.len() };
+        multiply(simd, x, (weights.w_ih, weights.bias), &mut slots);
+        let recurrent = (weights.w_hh, model.config.shape.hidden, weights.activation);
+        forward(simd, recurrent, carried.then_some(*h), &mut slots, &mut states);
+        [*h] = states;
+        for (l, (&b, logit)) in weights.b_y.iter().zip(logits).enumerate() {
+            let row: Vector<G, V> = load_each(simd, &weights.w_hy[l * G * V::LEN..]);
+            let mut sum = zero;
+            for g in 0..G {
+                sum = h[g].fma(row.0[g], sum);
+            }
+            *logit = V::splat(simd, sum.reduce_add() + b);
+        }
+    }
+}
