@@ -8,7 +8,8 @@ use rnn_rust as core;
 use crate::boundary::{data_error, exception};
 use crate::cell::Scalar;
 
-/// One column's way into the model's units and back: `(value − shift) / scale`.
+/// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
+/// scaler.
 #[derive(Clone, Default)]
 pub(crate) struct Scaling {
     pub(crate) shift: Vec<f64>,
@@ -16,10 +17,31 @@ pub(crate) struct Scaling {
 }
 
 impl Scaling {
-    /// Shift and scale of column `i`; without a scaler, those that change nothing.
-    fn of(&self, i: usize) -> (f64, f64) {
-        let value = |values: &[f64], none| values.get(i).copied().unwrap_or(none);
-        (value(&self.shift, 0.0), value(&self.scale, 1.0))
+    /// Sets `to` to values in the model's units.
+    fn scale<N: Copy + Into<f64>, T: Scalar>(&self, values: &[N], to: &mut Vec<T>) {
+        to.clear();
+        // There is no scaler, or the values are too few or too many, which the stepper refuses.
+        if self.shift.len() != values.len() {
+            to.extend(values.iter().map(|&value| T::from_f64(value.into())));
+            return;
+        }
+        let columns = values.iter().zip(&self.shift).zip(&self.scale);
+        to.extend(
+            columns.map(|((&value, shift), scale)| T::from_f64((value.into() - shift) / scale)),
+        );
+    }
+
+    /// Sets `to` to values in original units.
+    fn restore<T: Scalar>(&self, values: &[T], to: &mut Vec<T>) {
+        to.clear();
+        if self.shift.is_empty() {
+            to.extend_from_slice(values);
+            return;
+        }
+        let columns = values.iter().zip(&self.shift).zip(&self.scale);
+        to.extend(
+            columns.map(|((value, shift), scale)| T::from_f64(value.to_f64() * scale + shift)),
+        );
     }
 }
 
@@ -36,24 +58,15 @@ struct Scaled<T: core::Real> {
 
 impl<T: Scalar> Scaled<T> {
     fn step<N: Copy + Into<f64>>(&mut self, features: &[N]) -> PyResult<()> {
-        self.x.clear();
-        for (i, &value) in features.iter().enumerate() {
-            let value: f64 = value.into();
-            let (shift, scale) = self.features.of(i);
-            let scaled = T::from_f64((value - shift) / scale);
-            if !scaled.is_finite() {
-                return Err(data_error(format!(
-                    "feature {i} is {value}; every feature must be finite in the model's type"
-                )));
-            }
-            self.x.push(scaled);
+        self.features.scale(features, &mut self.x);
+        if let Some(i) = self.x.iter().position(|x| !x.is_finite()) {
+            return Err(data_error(format!(
+                "feature {i} is {}; every feature must be finite in the model's type",
+                features[i].into(),
+            )));
         }
         let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
-        self.y.clear();
-        for (i, y) in outputs.iter().enumerate() {
-            let (shift, scale) = self.labels.of(i);
-            self.y.push(T::from_f64(y.to_f64() * scale + shift));
-        }
+        self.labels.restore(outputs, &mut self.y);
         Ok(())
     }
 

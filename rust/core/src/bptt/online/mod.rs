@@ -284,7 +284,7 @@ fn add_gradient<const G: usize, V: Lanes>(
     for (l, own) in numbers_mut(g_by)[..dy.columns].iter_mut().enumerate() {
         let mut sum = V::Elem::ZERO;
         for t in 0..dz.len() {
-            sum = sum + dy.numbers[t * dy.columns + l];
+            sum += dy.numbers[t * dy.columns + l];
         }
         *own = if set { sum } else { *own + sum };
     }
