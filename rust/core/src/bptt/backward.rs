@@ -220,7 +220,14 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
         scratch.d.fill(zero);
         if !begins {
             let columns = Columns::new(1, hidden);
-            add_product::<P, V>(simd, &slots[..units], columns, *reset, &mut scratch.d);
+            add_product::<P, V>(
+                simd,
+                E::SLOTS == 1,
+                &slots[..units],
+                columns,
+                *reset,
+                &mut scratch.d,
+            );
         }
         equations.reset_backward(slots, h_in, &mut scratch.d);
     }
@@ -229,13 +236,27 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
     }
     let dz = &slots[first * units..(first + parts) * units];
     if !E::RESET_BEFORE && factors.is_empty() {
-        add_product::<P, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.dh);
+        add_product::<P, V>(
+            simd,
+            E::SLOTS == 1,
+            dz,
+            Columns::new(parts, hidden),
+            *weight,
+            &mut scratch.dh,
+        );
         return;
     }
     if !E::RESET_BEFORE {
         scratch.d.fill(zero);
     }
-    add_product::<P, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.d);
+    add_product::<P, V>(
+        simd,
+        E::SLOTS == 1,
+        dz,
+        Columns::new(parts, hidden),
+        *weight,
+        &mut scratch.d,
+    );
     for u in 0..units {
         let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
         scratch.dh[u] = scratch.dh[u] + d;

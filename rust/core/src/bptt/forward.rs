@@ -172,6 +172,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         if !begins {
             add_product::<P, V>(
                 simd,
+                E::SLOTS == 1,
                 h_in,
                 hidden,
                 weights.weight,
@@ -182,7 +183,14 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             equations.reset(slots, h_in);
             if !begins {
                 let (candidate, others) = slots.split_at_mut(units);
-                add_product::<P, V>(simd, &others[2 * units..], hidden, weights.reset, candidate);
+                add_product::<P, V>(
+                    simd,
+                    E::SLOTS == 1,
+                    &others[2 * units..],
+                    hidden,
+                    weights.reset,
+                    candidate,
+                );
             }
         }
         let (c, cell) = if !E::CELL_STATE {
