@@ -29,7 +29,7 @@ impl Simd for Avx512 {
     const NAME: &'static str = "avx512";
     const UNITS: usize = 12;
     const PRODUCT: (usize, usize) = (4, 6);
-    const NARROW_PRODUCT: (usize, usize) = (2, 12);
+    const NARROW_PRODUCT: (usize, usize) = (2, 11);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
