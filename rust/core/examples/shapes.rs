@@ -10,7 +10,7 @@ use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::*;
 
 /// (name, inputs, hidden units, steps, sequences, batch size, cell); one output each. The sequences
-/// of ragged cases have 5 steps to so many.
+/// of ragged cases have 5 steps to so many, those of the sample the lengths of `data/sample.csv`.
 type Case = (&'static str, usize, usize, usize, usize, usize, Cell);
 
 const TANH: Cell = Cell::Elman(Activation::Tanh);
@@ -27,7 +27,7 @@ const CASES: [Case; 20] = [
     ("temperature", 6, 32, 24, 350, 32, Cell::Elman(Activation::Sigmoid)),
     ("temperature", 1, 5, 24, 350, 1, Cell::Elman(Activation::Sigmoid)),
     ("temperature", 1, 5, 24, 350, 32, Cell::Elman(Activation::Sigmoid)),
-    ("sample", 3, 5, 5, 15, 1, Cell::Elman(Activation::Relu)),
+    ("sample", 3, 5, 8, 16, 1, Cell::Elman(Activation::Relu)),
     ("lstm", 29, 32, 50, 512, 32, Cell::Lstm),
     ("lstm", 29, 32, 50, 512, 256, Cell::Lstm),
     ("gru", 29, 32, 50, 512, 32, Cell::Gru { reset_after: true }),
@@ -43,6 +43,9 @@ const UNITS: [usize; 26] = [
     1, 4, 8, 9, 10, 12, 15, 16, 17, 20, 24, 31, 32, 33, 48, 63, 64, 65, 96, 100, 127, 128, 129,
     192, 255, 256,
 ];
+
+/// Steps of the sequences of `data/sample.csv`.
+const SAMPLE: [usize; 16] = [8, 5, 1, 7, 3, 8, 2, 6, 4, 8, 1, 5, 7, 2, 6, 3];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -95,7 +98,11 @@ fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
     let mut offsets = vec![0];
     for s in 0..sequences {
         let spread = (steps - 4) as u64;
-        let own = if name == "ragged" { 5 + (rng.next_u64() % spread) as usize } else { steps };
+        let own = match name {
+            "ragged" => 5 + (rng.next_u64() % spread) as usize,
+            "sample" => SAMPLE[s],
+            _ => steps,
+        };
         offsets.push(offsets[s] + own as i64);
     }
     let rows = offsets[sequences] as usize;

@@ -4,14 +4,13 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::forward::{Place, carry};
+use super::forward::{Place, carry, step_product};
 use super::model::{Model, Places};
 use super::starts::Starts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, State, StateMut};
 use crate::packing::{
-    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_product, add_sums,
-    multiply,
+    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_sums, multiply,
 };
 use crate::simd::{Kernel, Lanes, Simd};
 
@@ -220,14 +219,7 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
         scratch.d.fill(zero);
         if !begins {
             let columns = Columns::new(1, hidden);
-            add_product::<P, V>(
-                simd,
-                E::SLOTS == 1,
-                &slots[..units],
-                columns,
-                *reset,
-                &mut scratch.d,
-            );
+            step_product::<P, E, V>(simd, &slots[..units], columns, *reset, &mut scratch.d);
         }
         equations.reset_backward(slots, h_in, &mut scratch.d);
     }
@@ -236,27 +228,13 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
     }
     let dz = &slots[first * units..(first + parts) * units];
     if !E::RESET_BEFORE && factors.is_empty() {
-        add_product::<P, V>(
-            simd,
-            E::SLOTS == 1,
-            dz,
-            Columns::new(parts, hidden),
-            *weight,
-            &mut scratch.dh,
-        );
+        step_product::<P, E, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.dh);
         return;
     }
     if !E::RESET_BEFORE {
         scratch.d.fill(zero);
     }
-    add_product::<P, V>(
-        simd,
-        E::SLOTS == 1,
-        dz,
-        Columns::new(parts, hidden),
-        *weight,
-        &mut scratch.d,
-    );
+    step_product::<P, E, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.d);
     for u in 0..units {
         let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
         scratch.dh[u] = scratch.dh[u] + d;

@@ -170,9 +170,8 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         let begins = position == 0 && !*carried;
         let (first, parts) = E::RECURRENT;
         if !begins {
-            add_product::<P, V>(
+            step_product::<P, E, V>(
                 simd,
-                E::SLOTS == 1,
                 h_in,
                 hidden,
                 weights.weight,
@@ -183,9 +182,8 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             equations.reset(slots, h_in);
             if !begins {
                 let (candidate, others) = slots.split_at_mut(units);
-                add_product::<P, V>(
+                step_product::<P, E, V>(
                     simd,
-                    E::SLOTS == 1,
                     &others[2 * units..],
                     hidden,
                     weights.reset,
@@ -215,6 +213,22 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             &mut self.states[t * stride + place.first()..][..units],
             hidden.width,
         );
+    }
+}
+
+/// `out += W a`: within the step itself where the cell is so simple that a call would be much of it.
+#[inline(always)]
+pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
+    simd: V::Simd,
+    a: &[V],
+    columns: Columns,
+    weight: Weight<'_, V::Elem>,
+    out: &mut [V],
+) {
+    if E::SLOTS == 1 {
+        P::add_product(simd, a, columns, weight, out);
+    } else {
+        add_product::<P, V>(simd, a, columns, weight, out);
     }
 }
 

@@ -249,20 +249,15 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Multiply<'_, P, V> {
     }
 }
 
-/// [`Packing::add_product`]; `inline` where what calls it is small, and calls are much of it.
+/// [`Packing::add_product`]
 #[inline(always)]
 pub(crate) fn add_product<P: Packing, V: Lanes>(
     simd: V::Simd,
-    inline: bool,
     a: &[V],
     columns: Columns,
     weight: Weight<'_, V::Elem>,
     out: &mut [V],
 ) {
-    if inline {
-        P::add_product(simd, a, columns, weight, out);
-        return;
-    }
     simd.vectorize(AddProduct::<P, V> { a, columns, weight, out, packing: PhantomData });
 }
 
