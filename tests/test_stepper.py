@@ -38,6 +38,19 @@ def test_steps_give_the_bits_of_a_prediction(
         np.testing.assert_array_equal(stepper.state, model.hidden_states(sequence)[-1])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_features_are_scaled_in_their_own_type_as_those_of_a_data_set(dtype: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    data = Dataset.from_arrays(rows[:, :3], rows[:, 3:], [0, 20])
+    model = RNN(3, 8, 2, dtype=dtype, scaler="standard")
+    model.fit(data, epochs=1, progress=False)
+    expected = model.predict(data)
+    # Side by side in memory, and not.
+    for features in (np.ascontiguousarray(rows[:, :3]), np.asfortranarray(rows[:, :3])):
+        stepper = model.stepper()
+        np.testing.assert_array_equal([stepper.step(row) for row in features], expected)
+
+
 def test_the_state_can_be_taken_and_given_back() -> None:
     model = RNN(3, 8, 2)
     one, other = model.stepper(), model.stepper()

@@ -10,25 +10,24 @@ use crate::cell::Scalar;
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
 /// scaler.
-#[derive(Clone, Default)]
 pub(crate) struct Scaling {
     pub(crate) shift: Vec<f64>,
     pub(crate) scale: Vec<f64>,
 }
 
 impl Scaling {
-    /// Sets `to` to values in the model's units.
-    fn scale<N: Copy + Into<f64>, T: Scalar>(&self, values: &[N], to: &mut Vec<T>) {
+    /// Sets `to` to values in the model's units, rounded to their own type first, as a data set's are.
+    fn scale<N: core::Real, T: Scalar>(&self, values: &[N], to: &mut Vec<T>) {
         to.clear();
         // There is no scaler, or the values are too few or too many, which the stepper refuses.
         if self.shift.len() != values.len() {
-            to.extend(values.iter().map(|&value| T::from_f64(value.into())));
+            to.extend(values.iter().map(|&value| T::from_f64(value.to_f64())));
             return;
         }
         let columns = values.iter().zip(&self.shift).zip(&self.scale);
-        to.extend(
-            columns.map(|((&value, shift), scale)| T::from_f64((value.into() - shift) / scale)),
-        );
+        to.extend(columns.map(|((value, shift), scale)| {
+            T::from_f64(N::from_f64((value.to_f64() - shift) / scale).to_f64())
+        }));
     }
 
     /// Sets `to` to values in original units.
@@ -57,12 +56,12 @@ struct Scaled<T: core::Real> {
 }
 
 impl<T: Scalar> Scaled<T> {
-    fn step<N: Copy + Into<f64>>(&mut self, features: &[N]) -> PyResult<()> {
+    fn step<N: core::Real>(&mut self, features: &[N]) -> PyResult<()> {
         self.features.scale(features, &mut self.x);
         if let Some(i) = self.x.iter().position(|x| !x.is_finite()) {
             return Err(data_error(format!(
                 "feature {i} is {}; every feature must be finite in the model's type",
-                features[i].into(),
+                features[i],
             )));
         }
         let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
@@ -72,10 +71,11 @@ impl<T: Scalar> Scaled<T> {
 
     /// Takes features of either type, or anything that NumPy makes an array of.
     fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
-        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>()
-            && let Ok(features) = array.as_slice()
-        {
-            return self.step(features);
+        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>() {
+            return match array.as_slice() {
+                Ok(features) => self.step(features),
+                Err(_) => self.step(&array.as_array().to_vec()),
+            };
         }
         if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
             && let Ok(features) = array.as_slice()

@@ -41,10 +41,10 @@ impl Iterator for Blocks {
 }
 
 /// `by_width!(width <= most, J => call)`: evaluates `call` with the constant `J` equal to `width`,
-/// which is at least 1 and at most `most`, itself at most 16.
+/// which is at least 1 and at most `most`, itself at most 12.
 macro_rules! by_width {
     ($width:ident <= $most:expr, $J:ident => $call:expr) => {
-        by_width!($width <= $most, $J => $call; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+        by_width!($width <= $most, $J => $call; 1 2 3 4 5 6 7 8 9 10 11 12)
     };
     ($width:ident <= $most:expr, $J:ident => $call:expr; $($n:literal)*) => {
         match $width {

@@ -194,7 +194,7 @@ fn joined(columns: Columns, lanes: usize) -> Columns {
 
 /// [`Lanes::LEN`] sums, halves onto halves.
 #[inline(always)]
-pub(super) fn fold<V: Lanes>(sums: &mut [V]) -> V {
+fn fold<V: Lanes>(sums: &mut [V]) -> V {
     let mut half = V::LEN / 2;
     while half > 0 {
         for i in 0..half {

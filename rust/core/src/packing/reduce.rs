@@ -4,8 +4,7 @@ use super::Columns;
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 
-/// Sums rows of groups over their lanes into padded parts of numbers.
-pub(crate) struct ReduceLanes<'a, V: Lanes> {
+struct ReduceLanes<'a, V: Lanes> {
     lanes: &'a [V],
     columns: Columns,
     sums: &'a mut [V::Elem],

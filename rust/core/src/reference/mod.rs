@@ -11,9 +11,8 @@ use crate::data::Sequences;
 use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::network::{Config, Network};
-use crate::plan::Segment;
 use crate::real::Real;
-use crate::reduction::LabelWeight;
+use crate::reduction::Reduction;
 use crate::train::Objective;
 
 /// A network's configuration and its tensors, row-major, in the layout's order.
@@ -101,13 +100,7 @@ impl<T: Real> Reference<T> {
         dropout_seed: Option<u64>,
     ) -> (f64, Vec<Vec<T>>) {
         let masks = dropout_seed.map(Masks::of_seed);
-        let mut weight = LabelWeight::default();
-        for &sequence in batch {
-            let steps = data.range(sequence as usize).len() as u32;
-            let all = Segment { sequence, position: 0, from: 0, steps, start: 0 };
-            weight.add(data, all);
-        }
-        let divisor = weight.divisor(objective.reduction, data.label_columns());
+        let divisor = divisor(data, batch, objective.reduction);
         let mut gradient: Vec<Vec<T>> =
             self.tensors.iter().map(|tensor| vec![T::ZERO; tensor.len()]).collect();
         let mut total = 0.0;
@@ -298,4 +291,24 @@ impl<T: Real> Reference<T> {
 fn beside<T: Real>(directions: &[Direction<T>]) -> Rows<T> {
     let steps = directions[0].h.len();
     (0..steps).map(|t| directions.iter().flat_map(|d| d.h[t].clone()).collect()).collect()
+}
+
+/// What the sum of a batch's losses is divided by; see [`crate::reduction`].
+fn divisor<T: Real>(data: &Sequences<'_, T>, batch: &[u32], reduction: Reduction) -> f64 {
+    let (mut labels, mut sequences) = (0.0, 0.0);
+    for &s in batch {
+        let (mut count, mut weight) = (0.0, 0.0);
+        for (i, label) in data.labels(s as usize).iter().enumerate() {
+            if !label.is_nan() {
+                count += 1.0;
+                weight += data.weights(s as usize).get(i).map_or(1.0, |w| w.to_f64());
+            }
+        }
+        labels += weight;
+        sequences += if count > 0.0 { weight / count } else { 0.0 };
+    }
+    match reduction {
+        Reduction::Mean => labels,
+        Reduction::Sum => sequences * data.label_columns() as f64,
+    }
 }

@@ -101,7 +101,8 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     const UNITS: usize;
     /// Rows (4 at the most) and columns (12) of the sums of an outer product that stay in registers.
     const PRODUCT: (usize, usize);
-    /// The same for products of so few columns: one block of all goes through the other factor once.
+    /// The same for products of so few columns, which are at least as many: one block of all goes
+    /// through the other factor once.
     const NARROW_PRODUCT: (usize, usize);
 
     /// Runs `kernel` in a function compiled for this instruction set.

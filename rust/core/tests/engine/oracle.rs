@@ -1,10 +1,10 @@
 //! The engine against the textbook version: outputs, states, loss and every gradient, in both
 //! layouts, on every instruction set of the machine.
 
-use crate::cases::Cases;
+use crate::cases::{Cases, Data};
 use rnn_rust::reference::Reference;
 use rnn_rust::simd::Level;
-use rnn_rust::{Config, Context, Loss, Objective, Real, Reduction};
+use rnn_rust::{Cell, Config, Context, Loss, Objective, Real, Reduction, Shape};
 
 /// The largest |a − b| relative to the largest |b| (at least 1).
 fn distance<T: Real>(a: &[T], b: &[T]) -> f64 {
@@ -38,20 +38,20 @@ fn compare<T: Real>(seed: u64, sizes: &Sizes, tolerance: f64) {
     let reduction = if seed.is_multiple_of(2) { Reduction::Mean } else { Reduction::Sum };
     let objective = Objective { loss, reduction };
     let case = format!("case {seed}, {config:?}, {objective:?}, {lengths:?}");
-    compare_case::<T>(&mut cases, config, objective, &lengths, &|what, level, d| {
+    let data = cases.data_for::<T>(&config, loss, &lengths);
+    compare_case(&mut cases, (config, objective), &data, &lengths, &|what, level, d| {
         assert!(d <= tolerance, "{level}, {case}: {what} differs by {d:e}");
     });
 }
 
 fn compare_case<T: Real>(
     cases: &mut Cases,
-    config: Config,
-    objective: Objective,
+    (config, objective): (Config, Objective),
+    data: &Data<T>,
     lengths: &[usize],
     check: &dyn Fn(&str, Level, f64),
 ) {
     let network = cases.network::<T>(config);
-    let data = cases.data_for::<T>(&config, objective.loss, lengths);
     let data = if lengths.len().is_multiple_of(3) { data.weighted() } else { data.view() };
     let dropout_seed = lengths.len().is_multiple_of(2).then_some(7);
     let oracle = Reference::of(&network);
@@ -125,5 +125,41 @@ fn sequences_longer_than_a_window_agree() {
     for seed in 1000..1010 {
         compare::<f64>(seed, &LONG, 1e-11);
         compare::<f64>(seed, &ANY_LONG, 1e-9);
+    }
+}
+
+/// Few sequences of simple networks, which have a way of their own: sizes about whole groups of lanes,
+/// lengths about a window, any loss, and labels that are all there or all missing.
+fn compare_at_edges<T: Real>(seed: u64, tolerance: f64) {
+    let mut cases = Cases::new(seed);
+    let one_of = |cases: &mut Cases, sizes: &[usize]| sizes[cases.size(0, sizes.len() - 1)];
+    let shape = Shape {
+        input: one_of(&mut cases, &[1, 3, 16, 300]),
+        hidden: one_of(&mut cases, &[1, 7, 8, 9, 15, 16, 17, 31, 32, 33]),
+        output: one_of(&mut cases, &[1, 1, 2, 17, 40]),
+    };
+    let output_activation = cases.activation();
+    let config =
+        Config { output_activation, ..Config::new(shape, Cell::Elman(cases.activation())) };
+    let lengths: Vec<usize> =
+        (0..cases.size(1, 3)).map(|_| one_of(&mut cases, &[1, 2, 6, 7, 13, 63, 64, 65])).collect();
+    let objective = Objective { loss: cases.loss(), reduction: Reduction::Sum };
+    let mut data = cases.data_for::<T>(&config, objective.loss, &lengths);
+    match seed % 3 {
+        0 => data.labels.iter_mut().filter(|l| l.is_nan()).for_each(|l| *l = T::ONE),
+        1 => data.labels[..lengths[0]].fill(T::from_f64(f64::NAN)),
+        _ => data.labels.fill(T::from_f64(f64::NAN)),
+    }
+    let case = format!("case {seed}, {config:?}, {objective:?}, {lengths:?}");
+    compare_case(&mut cases, (config, objective), &data, &lengths, &|what, level, d| {
+        assert!(d <= tolerance, "{level}, {case}: {what} differs by {d:e}");
+    });
+}
+
+#[test]
+fn few_sequences_agree_at_the_edges() {
+    for seed in 0..100 {
+        compare_at_edges::<f64>(seed, 1e-11);
+        compare_at_edges::<f32>(seed, 3e-4);
     }
 }

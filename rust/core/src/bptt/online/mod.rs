@@ -45,10 +45,8 @@ pub(crate) struct Online<V> {
 /// The groups of a network's state, if it is one that is computed so: a single layer of simple units
 /// in one direction, few of them, without dropout among them.
 pub(crate) fn groups<V: Lanes>(config: &Config) -> Option<usize> {
-    // A group of many registers is not compiled: what it saves would not be seen.
-    let in_registers = <V::Simd as Simd>::PRODUCT.0 > 1;
     let groups = ByUnit::groups(config.shape.hidden, V::LEN);
-    let fits = in_registers
+    let fits = in_registers::<V::Simd>()
         && matches!(config.cell, Cell::Elman(_))
         && config.layers == 1
         && !config.bidirectional
@@ -58,11 +56,17 @@ pub(crate) fn groups<V: Lanes>(config: &Config) -> Option<usize> {
     fits.then_some(groups)
 }
 
+/// Whether a group is a few registers. Otherwise this way is not compiled: it is large, and what it
+/// saves would not be seen.
+const fn in_registers<S: Simd>() -> bool {
+    S::PRODUCT.0 > 1
+}
+
 /// Runs `$task` with the number of groups that a state takes known to the compiler.
 macro_rules! in_groups {
     ($V:ident, $simd:expr, $groups:expr, $task:expr) => {
         match $groups {
-            _ if <$V::Simd as Simd>::PRODUCT.0 == 1 => unreachable!("there are no groups then"),
+            _ if !in_registers::<$V::Simd>() => unreachable!("no network is computed so then"),
             1 => $simd.vectorize(InGroups::<1, _>($task)),
             _ => $simd.vectorize(InGroups::<MOST_GROUPS, _>($task)),
         }

@@ -1,7 +1,7 @@
 //! One step of a stream, for the same networks.
 
 use super::products::{Table, multiply};
-use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups};
+use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups, in_registers};
 use crate::blocks::load_each;
 use crate::bptt::model::Model;
 use crate::matrix::Vector;
@@ -22,7 +22,7 @@ pub(crate) struct OneStep<'a, V: Lanes> {
 }
 
 impl<S: Simd, V: Lanes<Simd = S>> OneStep<'_, V> {
-    /// Goes.
+    /// Computes the state and the outputs.
     pub(crate) fn run(self, simd: S) {
         in_groups!(V, simd, self.h.len(), self);
     }
