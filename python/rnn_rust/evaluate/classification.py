@@ -97,11 +97,6 @@ class ClassificationResult:
     def __str__(self) -> str:
         """Return the metrics beside the baseline's, and the confusion matrix."""
         results = [self] if self.baseline is None else [self, self.baseline]
-        figures = [["", "model ", "baseline "][: 1 + len(results)]]
-        figures += [
-            [title, *(m.cell(result, name, style) for result in results)]
-            for title, name, style in _ROWS
-        ]
         matrix = [
             ["", "predicted 0", "predicted 1"],
             ["actual 0", f"{self.tn:,}", f"{self.fp:,}"],
@@ -115,7 +110,7 @@ class ClassificationResult:
             f"Binary classification of {self.steps:,} labels ({self.missing:,} missing), "
             f"positive above {self.threshold:g}"
         )
-        blocks = [head, m.table(figures), m.table(matrix), "\n".join(notes)]
+        blocks = [head, m.figures(results, _ROWS), m.table(matrix), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 
 

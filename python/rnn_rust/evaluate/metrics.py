@@ -271,6 +271,15 @@ def cell(result: object, name: str, style: Callable[[float], str]) -> str:
     return style(getattr(result, name)) + mark
 
 
+def figures(
+    results: Sequence[object], rows: Iterable[tuple[str, str, Callable[[float], str]]]
+) -> str:
+    """Return a table of metrics, (title, attribute, style) each, of a model and its baseline."""
+    head = ["", "model ", "baseline "][: 1 + len(results)]
+    body = [[title, *(cell(one, name, style) for one in results)] for title, name, style in rows]
+    return table([head, *body])
+
+
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Return `rows` as aligned lines: the first column to the left, the others to the right."""
     rows = list(rows)

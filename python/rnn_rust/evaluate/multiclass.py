@@ -85,11 +85,6 @@ class MulticlassResult:
     def __str__(self) -> str:
         """Return the metrics beside the baseline's, and the confusion matrix if it is small."""
         results = [self] if self.baseline is None else [self, self.baseline]
-        figures = [["", "model ", "baseline "][: 1 + len(results)]]
-        figures += [
-            [title, *(m.cell(result, name, style) for result in results)]
-            for title, name, style in _ROWS
-        ]
         classes = range(len(self.confusion))
         matrix = [["", *(f"predicted {j}" if j == 0 else str(j) for j in classes)]]
         matrix += [
@@ -106,7 +101,7 @@ class MulticlassResult:
         )
         shown = m.table(matrix) if len(classes) <= _MOST_COLUMNS else ""
         return "\n\n".join(
-            part for part in (head, m.table(figures), shown, "\n".join(notes)) if part
+            part for part in (head, m.figures(results, _ROWS), shown, "\n".join(notes)) if part
         )
 
 

@@ -88,11 +88,6 @@ class RegressionResult:
             ("zero targets", "zero_targets", "{:,}".format),
             ("labels", "steps", "{:,}".format),
         )
-        figures = [["", "model ", "baseline "][: 1 + len(results)]]
-        figures += [
-            [title, *(m.cell(result, name, style) for result in results)]
-            for title, name, style in rows
-        ]
         everyone = [*results, *self.columns.values()]
         notes = [
             "baseline: the previous label of the same sequence, "
@@ -102,7 +97,7 @@ class RegressionResult:
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
         head = f"Regression on {self.steps:,} labels ({self.missing:,} missing)"
-        blocks = [head, m.table(figures), self._column_table(), "\n".join(notes)]
+        blocks = [head, m.figures(results, rows), self._column_table(), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 
     def _column_table(self) -> str:

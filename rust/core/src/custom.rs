@@ -137,7 +137,7 @@ impl<T: Real> Network<T> {
                 optimizer.undo();
                 return diverged;
             }
-            schedule.clip.apply(context.level, &mut gradient);
+            schedule.clip.limit(context.level, &mut gradient);
             if !self.update(optimizer, (context.level, rate), &gradient) {
                 return diverged;
             }

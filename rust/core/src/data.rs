@@ -160,11 +160,7 @@ impl<'a, T: Real> Sequences<'a, T> {
 
     /// The weights of its labels, `(T, C)`; empty where there are none.
     pub fn weights(&self, s: usize) -> &'a [T] {
-        if self.weights.is_empty() {
-            &[]
-        } else {
-            part(self.weights, self.range(s), self.label_columns)
-        }
+        part_if_any(self.weights, self.range(s), self.label_columns)
     }
 
     /// The rows of a piece of a sequence: features, labels and weights.
@@ -186,19 +182,13 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// Its labels, `(steps, C)`; empty where there are none.
     #[inline]
     pub(crate) fn labels_of(&self, piece: Segment) -> &'a [T] {
-        if self.labels.is_empty() {
-            return &[];
-        }
-        part(self.labels, self.rows_of(piece), self.label_columns)
+        part_if_any(self.labels, self.rows_of(piece), self.label_columns)
     }
 
     /// Their weights, `(steps, C)`; empty where there are none.
     #[inline]
     pub(crate) fn weights_of(&self, piece: Segment) -> &'a [T] {
-        if self.weights.is_empty() {
-            return &[];
-        }
-        part(self.weights, self.rows_of(piece), self.label_columns)
+        part_if_any(self.weights, self.rows_of(piece), self.label_columns)
     }
 
     #[inline]
@@ -219,6 +209,12 @@ pub(crate) struct Piece<'a, T> {
 #[inline]
 fn part<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
     &values[rows.start * columns..rows.end * columns]
+}
+
+/// The same of values that need not be there: empty then.
+#[inline]
+fn part_if_any<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
+    if values.is_empty() { &[] } else { part(values, rows, columns) }
 }
 
 #[cfg(test)]

@@ -90,9 +90,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let gradient = self.worker.gradient_mut();
-        if clip.bounds() {
-            clip.apply(self.level, gradient);
-        }
+        clip.limit(self.level, gradient);
         let kept = self.network.update(optimizer, (self.level, rate), gradient);
         if self.worker.needs_transposed() {
             self.transposed.set(self.network.layout(), self.network.parameters());

@@ -253,9 +253,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let Shared { network, transposed, .. } = &mut *self.desk.write();
-        if clip.bounds() {
-            clip.apply(self.level, &mut self.gradient);
-        }
+        clip.limit(self.level, &mut self.gradient);
         let kept = network.update(optimizer, (self.level, rate), &self.gradient);
         transposed.set(network.layout(), network.parameters());
         kept

@@ -25,9 +25,12 @@ impl Clip {
         Ok(())
     }
 
-    /// Whether there is a bound at all.
-    pub(crate) fn bounds(&self) -> bool {
-        self.norm.is_some() || self.value.is_some()
+    /// Bounds a gradient as [`Self::apply`] does, if there is a bound: without one nobody asks for
+    /// the norm.
+    pub(crate) fn limit<T: Real>(&self, level: Level, gradient: &mut [T]) {
+        if self.norm.is_some() || self.value.is_some() {
+            self.apply(level, gradient);
+        }
     }
 
     /// Bounds a gradient of a whole number of groups; returns its norm before it is scaled.

@@ -5,7 +5,7 @@ use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::blocks::{blocks, by_width, part, splat_each};
 use crate::matrix::{Matrix, Vector};
 use crate::real::Real;
-use crate::simd::{Lanes, Simd};
+use crate::simd::{Lanes, Simd, fold};
 
 /// Sequences side by side.
 #[derive(Clone, Copy, Debug)]
@@ -190,19 +190,6 @@ fn most<S: Simd>(columns: usize) -> (usize, usize) {
 #[inline(always)]
 fn joined(columns: Columns, lanes: usize) -> Columns {
     if columns.width.is_multiple_of(lanes) { Columns::new(1, columns.len()) } else { columns }
-}
-
-/// [`Lanes::LEN`] sums, halves onto halves.
-#[inline(always)]
-fn fold<V: Lanes>(sums: &mut [V]) -> V {
-    let mut half = V::LEN / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] = sums[i] + sums[i + half];
-        }
-        half /= 2;
-    }
-    sums[0]
 }
 
 /// One block of a product by weights: some steps by some columns.

@@ -114,8 +114,7 @@ impl Packing for ByUnit {
         logits: &mut [V],
     ) {
         let groups = state.columns.groups::<Self>(V::LEN);
-        let rows = state.groups.chunks_exact(state.stride);
-        for (logits, row) in logits.chunks_exact_mut(bias.len()).zip(rows) {
+        for (logits, row) in logits.chunks_mut(bias.len()).zip(state.each()) {
             let row = &row[state.first..state.first + groups];
             for (l, logit) in logits.iter_mut().enumerate() {
                 let weights = &weight.rows[l * weight.stride..][..groups * V::LEN];
@@ -156,11 +155,17 @@ impl Packing for ByUnit {
     #[inline(always)]
     fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize) {
         let last = row.len() - 1;
-        let used = width - last * V::LEN;
-        let real = V::load_partial(simd, &[V::Elem::ONE; MOST_LANES][..used], V::Elem::ZERO);
         let zero = V::splat(simd, V::Elem::ZERO);
-        row[last] = V::select(real.eq(zero), zero, row[last]);
+        row[last] = V::select(padding::<V>(simd, width), zero, row[last]);
     }
+}
+
+/// The lanes beyond a row's `width` numbers in the last of its groups.
+#[inline(always)]
+pub(crate) fn padding<V: Lanes>(simd: V::Simd, width: usize) -> V::Mask {
+    let used = &[V::Elem::ONE; MOST_LANES][..(width - 1) % V::LEN + 1];
+    let zero = V::splat(simd, V::Elem::ZERO);
+    V::load_partial(simd, used, V::Elem::ZERO).eq(zero)
 }
 
 /// One group of a product by weights, for J steps at once.

@@ -14,7 +14,7 @@ mod reduce;
 mod stream;
 
 pub(crate) use by_sequence::BySequence;
-pub(crate) use by_unit::ByUnit;
+pub(crate) use by_unit::{ByUnit, padding};
 pub(crate) use reduce::reduce_lanes;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 

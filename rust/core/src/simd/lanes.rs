@@ -177,16 +177,21 @@ pub trait Lanes:
     #[inline(always)]
     fn reduce_add_each(mut block: Self::Block) -> Self {
         Self::transpose(&mut block);
-        let rows = block.as_mut();
-        let mut half = Self::LEN / 2;
-        while half > 0 {
-            for i in 0..half {
-                rows[i] = rows[i] + rows[i + half];
-            }
-            half /= 2;
-        }
-        rows[0]
+        fold(block.as_mut())
     }
+}
+
+/// The sum of [`Lanes::LEN`] groups, halves onto halves: as [`Lanes::reduce_add`] adds lanes.
+#[inline(always)]
+pub(crate) fn fold<V: Lanes>(groups: &mut [V]) -> V {
+    let mut half = V::LEN / 2;
+    while half > 0 {
+        for i in 0..half {
+            groups[i] = groups[i] + groups[i + half];
+        }
+        half /= 2;
+    }
+    groups[0]
 }
 
 /// A truth value per lane.

@@ -82,7 +82,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 pub use lanes::{Lanes, Mask, Plain};
-pub(crate) use lanes::{numbers, numbers_mut};
+pub(crate) use lanes::{fold, numbers, numbers_mut};
 pub use level::{Level, LevelError, VARIABLE, dispatch, level};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;

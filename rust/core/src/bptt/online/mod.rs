@@ -19,7 +19,7 @@ use crate::layout::Layout;
 use crate::loss::Loss;
 use crate::matrix::Vector;
 use crate::network::Config;
-use crate::packing::{ByUnit, MOST_LANES, Packing};
+use crate::packing::{ByUnit, Packing, padding};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
 use products::{Table, add_outer, add_product, multiply, read_out, transpose};
@@ -191,9 +191,7 @@ fn forward<const G: usize, V: Lanes>(
     slots: &mut [[V; G]],
     states: &mut [[V; G]],
 ) {
-    let (zero, ones) = (V::splat(simd, V::Elem::ZERO), [V::Elem::ONE; MOST_LANES]);
-    let last = V::load_partial(simd, &ones[..(hidden - 1) % V::LEN + 1], V::Elem::ZERO);
-    let padding = last.eq(zero);
+    let (zero, padding) = (V::splat(simd, V::Elem::ZERO), padding::<V>(simd, hidden));
     for (z, after) in slots.iter_mut().zip(states) {
         if let Some(before) = &state {
             add_product(simd, (before, hidden), w_hh, z);

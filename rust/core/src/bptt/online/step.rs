@@ -2,9 +2,8 @@
 
 use super::products::{Table, multiply};
 use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups, in_registers};
-use crate::blocks::load_each;
 use crate::bptt::model::Model;
-use crate::matrix::Vector;
+use crate::packing::{ByUnit, Columns, Packing, Rows};
 use crate::real::Real;
 use crate::simd::{Kernel, Lanes, Simd};
 
@@ -42,13 +41,9 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
         let recurrent = (weights.w_hh, model.config.shape.hidden, weights.activation);
         forward(simd, recurrent, carried.then_some(*h), &mut slots, &mut states);
         [*h] = states;
-        for (l, (&b, logit)) in weights.b_y.iter().zip(logits).enumerate() {
-            let row: Vector<G, V> = load_each(simd, &weights.w_hy[l * G * V::LEN..]);
-            let mut sum = zero;
-            for g in 0..G {
-                sum = h[g].fma(row.0[g], sum);
-            }
-            *logit = V::splat(simd, sum.reduce_add() + b);
-        }
+        let columns = Columns::new(1, model.config.shape.hidden);
+        let state = Rows { groups: &h[..], stride: G, first: 0, columns };
+        let head = model.weight(model.layout.head(), (0, 1));
+        ByUnit::read_out(simd, state, head, weights.b_y, logits);
     }
 }
