@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from rnn_rust import RNN, SGD, Checkpoint, Dataset, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.history import Record
 from rnn_rust.schedules import CosineDecay
+from rnn_rust.storage import pack, unpack
 
 
 @pytest.fixture
@@ -99,9 +99,7 @@ def test_what_is_no_checkpoint_is_refused(path: Path) -> None:
 def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     fit(make_model(), Checkpoint(path), epochs=3)
     data = path.read_bytes()
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    whole = json.loads(header["__metadata__"]["rnn_rust"])
+    whole, tensors = unpack(data, path)
     model = make_model()
     for change in (
         {"terms": None}, {"state": []}, {"state": {}},
@@ -109,10 +107,14 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
         {"state": whole["training"]["state"] | {"descent": None}},
         {"state": whole["training"]["state"] | {"descent": {"plateau": None, "optimizer": {}}}},
     ):  # fmt: skip
-        text = json.dumps(whole | {"training": whole["training"] | change})
-        damaged = json.dumps(header | {"__metadata__": {"rnn_rust": text}}).encode()
-        path.write_bytes(len(damaged).to_bytes(8, "little") + damaged + data[end:])
+        path.write_bytes(pack(whole | {"training": whole["training"] | change}, tensors))
         refused(lambda: fit(model, resume=path), ModelFileError, str(path), "damaged")
+        assert same_bits(model, make_model())
+    # A digit of the header, and the last byte of a tensor: only the checksum tells.
+    for damaged in (data.replace(b'"batch_size\\":2', b'"batch_size\\":3'), data[:-1] + b"\x01"):
+        path.write_bytes(damaged)
+        assert damaged != data
+        refused(lambda: fit(model, resume=path), ModelFileError, str(path), "checksum")
         assert same_bits(model, make_model())
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])

@@ -16,9 +16,10 @@ import numpy as np
 
 from rnn_rust import files
 from rnn_rust.errors import ModelFileError, ParameterError
-from rnn_rust.files import TRAINING, contents, describe, read
+from rnn_rust.files import TRAINING, describe, read
 from rnn_rust.inputs import FloatArray, LabelledInputs
 from rnn_rust.optim import to_dict
+from rnn_rust.storage import unpack
 
 if TYPE_CHECKING:
     from rnn_rust.loop import Training
@@ -61,7 +62,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
         It belongs to another training; the message names what differs.
     """
     try:
-        description, tensors = contents(read(path))
+        description, tensors = unpack(read(path), path)
     except ModelFileError as error:
         raise ModelFileError(f"cannot continue from {path}: {error}") from error
     if "training" not in description:

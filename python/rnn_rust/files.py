@@ -1,7 +1,6 @@
-"""Models as files: safetensors, with everything that is not a tensor in one JSON value.
+"""Models as files: what describes a model beside its tensors, and writing that replaces a file.
 
-The header's only metadata key is ``rnn_rust``; its value is canonical JSON (sorted keys, no
-spaces), so that equal models are equal files.
+:mod:`rnn_rust.storage` has the format.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import logging
 import os
 import secrets
@@ -27,6 +25,7 @@ from rnn_rust.losses import CUSTOM
 from rnn_rust.losses import from_dict as loss_from_dict
 from rnn_rust.losses import to_dict as loss_to_dict
 from rnn_rust.optim import from_dict, to_dict
+from rnn_rust.storage import pack, unpack
 
 if TYPE_CHECKING:
     from rnn_rust.inputs import FloatArray
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rnn_rust")
 
-FORMAT_VERSION = 1
-_KEY = "rnn_rust"
 # Before the names of tensors that are no weights: those of a checkpoint.
 TRAINING = "training/"
 
@@ -61,11 +58,12 @@ def load(path: str | os.PathLike[str]) -> Network:
     MissingFileError
         There is no such file.
     ModelFileError
-        It is not a model of this package, it is damaged, or a newer version wrote it.
+        It is not a model of this package, it is damaged (its checksum tells), or a newer version
+        wrote it.
     """
     data = read(path)
     try:
-        return from_bytes(data)
+        return from_bytes(data, source=path)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
 
@@ -103,8 +101,6 @@ def to_bytes(model: Network, training: tuple[Any, dict[str, FloatArray]] | None 
     ``training`` makes it a checkpoint: JSON for the key ``"training"``, and further tensors, whose
     names begin with :data:`TRAINING`.
     """
-    from safetensors.numpy import save as to_safetensors
-
     description = describe(model) | {
         "scaler": None if model.scaler is None else model.scaler.to_dict(),
         "feature_names": model.feature_names,
@@ -117,8 +113,7 @@ def to_bytes(model: Network, training: tuple[Any, dict[str, FloatArray]] | None 
     if training is not None:
         description["training"], more = training
         tensors |= more
-    text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return to_safetensors(tensors, metadata={_KEY: text})
+    return pack(description, tensors)
 
 
 def describe(model: Network) -> dict[str, Any]:
@@ -130,7 +125,6 @@ def describe(model: Network) -> dict[str, Any]:
         # The keys of a JSON object are strings: the weights in the order of the classes.
         settings["class_weight"] = list(settings["class_weight"].values())
     return {
-        "format_version": FORMAT_VERSION,
         "architecture": {"cell": model._cell} | settings | {"loss": loss_to_dict(settings["loss"])},
         "optimizer": to_dict(model.optimizer, last_epoch),
     }
@@ -140,12 +134,15 @@ def from_bytes(
     data: bytes,
     optimizer: Optimizer | CustomOptimizer | None = None,
     loss: CustomLoss | None = None,
+    *,
+    source: str | os.PathLike[str] = "a pickled model",
 ) -> Network:
     """Return the model of the contents of a file; errors as :func:`load`.
 
-    With ``optimizer`` and ``loss`` in place of those that the file describes.
+    With ``optimizer`` and ``loss`` in place of those that the file describes; ``source`` names the
+    file in the log.
     """
-    description, tensors = contents(data)
+    description, tensors = unpack(data, source)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
     try:
         model = _build(description, state, loss)
@@ -154,38 +151,6 @@ def from_bytes(
     if optimizer is not None:
         model.optimizer = optimizer
     return model
-
-
-def contents(data: bytes) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """Return the description and all tensors of a file; errors as :func:`load`."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as from_safetensors
-
-    try:
-        tensors = from_safetensors(data)
-    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
-    return _description(data), tensors
-
-
-def _description(data: bytes) -> dict[str, Any]:
-    """Return the JSON of a file that is known to be safetensors: a length, then a JSON header."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    text = header.get("__metadata__", {}).get(_KEY)
-    if text is None:
-        raise ModelFileError("this safetensors file was not written by rnn_rust")
-    try:
-        description: dict[str, Any] = json.loads(text)
-        version = description["format_version"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelFileError(f"the description of the model is damaged: {error}") from error
-    if version != FORMAT_VERSION:
-        newer = isinstance(version, int) and version > FORMAT_VERSION
-        raise ModelFileError(
-            f"this file has format version {version!r}, this package reads {FORMAT_VERSION}; "
-            + ("a newer rnn-rust can read it" if newer else "it is damaged")
-        )
-    return description
 
 
 def _build(description: dict[str, Any], state: dict[str, Any], loss: CustomLoss | None) -> Network:
