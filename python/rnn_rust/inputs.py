@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.order import Data, arrange
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.label_weights import class_weights, label_weights
 from rnn_rust.labels import check_classes, class_count, sequence_labels
@@ -27,13 +28,13 @@ def inputs(model: Network, data: Dataset | Sequence) -> tuple[FloatArray, Offset
     Raises
     ------
     ShapeError
-        Another number of feature columns than the model's, or the same in another order.
+        Another number of feature columns than the model's, or columns of other names.
     ParameterError
         The model's scaler is not fitted yet.
     """
     _check_kind(data, "a prediction")
-    _check_columns(model, data, "feature", data.features.shape[1])
-    features = data.features
+    _check_count(model, data, "feature", data.features.shape[1])
+    features = arrange(data, features=model.feature_names).features
     if model.scaler is not None:
         if not model.scaler.is_fitted:
             raise ParameterError(
@@ -61,6 +62,8 @@ def labelled_inputs(model: Network, data: Dataset | Sequence, purpose: str) -> L
     DataError
         There is no label; the message says that ``purpose`` needs some. Or one is no class.
     """
+    _check_kind(data, purpose)
+    data = arranged(model, data)
     check_labelled(model, data, purpose)
     features, offsets = inputs(model, data)
     labels, weights = data.labels, data.weights
@@ -106,13 +109,18 @@ def _class_table(model: Network) -> FloatArray | None:
     return model.class_table
 
 
+def arranged(model: Network, data: Data) -> Data:
+    """Return the data with features and labels in the model's order; errors as :func:`inputs`."""
+    return arrange(data, features=model.feature_names, labels=model.label_names)
+
+
 def check_labelled(model: Network, data: Dataset | Sequence, purpose: str) -> None:
     """Check that columns and labels are what the model takes; errors as above."""
     _check_kind(data, purpose)
-    _check_columns(model, data, "feature", data.features.shape[1])
+    _check_count(model, data, "feature", data.features.shape[1])
     if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
         raise DataError(f"{purpose} needs labels, and the data has none")
-    _check_columns(model, data, "label", data.labels.shape[1])
+    _check_count(model, data, "label", data.labels.shape[1])
     names = getattr(data, "label_names", None)
     check_classes(data.labels, model.loss_name, model.settings["output_size"], names)
 
@@ -151,8 +159,8 @@ def _as_engine_array(model: Network, values: FloatArray, name: str) -> FloatArra
     return array
 
 
-def _check_columns(model: Network, data: Dataset | Sequence, kind: str, got: int) -> None:
-    """Compare the number of columns, and the order of their names where both sides know it."""
+def _check_count(model: Network, data: Dataset | Sequence, kind: str, got: int) -> None:
+    """Compare the number of columns."""
     is_feature = kind == "feature"
     size = "input_size" if is_feature else "output_size"
     expected = model.settings[size] if is_feature else model.label_columns
@@ -162,11 +170,4 @@ def _check_columns(model: Network, data: Dataset | Sequence, kind: str, got: int
         raise ShapeError(
             f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "
             f"({why})"
-        )
-    names, trained = getattr(data, f"{kind}_names", None), getattr(model, f"{kind}_names")
-    # The same columns in another order would be misread without a sign.
-    if names and trained and names != trained and sorted(names) == sorted(trained):
-        raise ShapeError(
-            f"the {kind} columns are {', '.join(names)}, the model was trained on "
-            f"{', '.join(trained)}; give them in this order"
         )

@@ -19,11 +19,13 @@ import numpy as np
 from rnn_rust.callbacks import Checkpoint
 from rnn_rust.checkpoint import restore, terms
 from rnn_rust.checks import from_1, truth
+from rnn_rust.data.order import arrange, known_names
 from rnn_rust.descent import Passage
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
 from rnn_rust.inputs import (
     LabelledInputs,
+    arranged,
     check_dataset,
     check_labelled,
     labelled_inputs,
@@ -52,6 +54,8 @@ class Training:
     ----------
     model
         The model that learns; its weights are those after the last finished epoch.
+    data, validation
+        What it learns from and is judged by, with columns in the model's order.
     history
         The records so far; all of them if a checkpoint is continued.
     epochs
@@ -84,9 +88,20 @@ class Training:
         truth("shuffle", self.shuffle)
         self.callbacks = _in_order(self.callbacks)
         check_dataset("training", self.data)
+        self.data = arranged(self.model, self.data)
         check_labelled(self.model, self.data, "training")
+        # A model without names takes over those of its training data.
+        self._names = tuple(
+            new if kept is None else kept
+            for kept, new in zip(
+                (self.model.feature_names, self.model.label_names), known_names(self.data),
+                strict=True,
+            )
+        )  # fmt: skip
         if self.validation is not None:
             check_dataset("validation", self.validation)
+            features, labels = self._names
+            self.validation = arrange(self.validation, features=features, labels=labels)
             check_labelled(self.model, self.validation, "validation")
             self.figures.append("validation_loss")
         self.history = History(self.model.epochs_trained)
@@ -144,7 +159,7 @@ class Training:
         if model.settings["class_weight"] == "balanced" and model.class_table is None:
             learn_class_weights(model, self.data)
         arrays = labelled_inputs(model, self.data, "training")
-        model.feature_names, model.label_names = self.data.feature_names, self.data.label_names
+        model.feature_names, model.label_names = self._names
         return arrays
 
     def _begin(

@@ -160,10 +160,18 @@ class Network:
             scaler, output_activation, classes=class_count(self.loss_name, 2) is not None
         )
         self.class_table: FloatArray | None = None
-        self.feature_names: tuple[str, ...] | None = None
-        self.label_names: tuple[str, ...] | None = None
+        self.feature_names, self.label_names = self._names_of_scaler()
         self.threshold: float | None = None
         self.epochs_trained = 0
+
+    def _names_of_scaler(self) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """Return the names of the columns that a fitted scaler expects, where it knows them."""
+        if self.scaler is None:
+            return None, None
+        features, labels = self.scaler.feature_names_, self.scaler.label_names_
+        fits = features is not None and len(features) == self._settings["input_size"]
+        scales = self.scaler.labels and labels is not None and len(labels) == self.label_columns
+        return features if fits else None, labels if scales else None
 
     def __repr__(self) -> str:
         """Return the call that makes such a model, with what is not by default."""
@@ -263,10 +271,13 @@ class Network:
         scaler; of the model's dtype. Nothing is dropped. Thread-safe: several threads may predict
         at once.
 
+        Columns are matched by name with those of the training, in whatever order they are; of
+        arrays without names, by position. Outputs are in the order of the labels of the training.
+
         Raises
         ------
         ShapeError
-            The data has another number of feature columns, or the same in another order.
+            The data has another number of feature columns, or columns of other names.
         """
         outputs = self._core.predict(*inputs(self, data))
         if self.scaler is None or not self.scaler.labels:
@@ -314,7 +325,7 @@ class Network:
         Raises
         ------
         ShapeError
-            The data has another number of feature or label columns.
+            The data has another number of feature or label columns, or columns of other names.
         DataError
             There is no label.
         """
@@ -399,7 +410,8 @@ class Network:
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
-        Called again, it goes on from where it stopped, with the scaler of the first call.
+        Called again, it goes on from where it stopped, with the scaler of the first call. Columns
+        are matched by name with those of the first call, as in :meth:`predict`.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rnn_rust.checks import from_1, open_share
 from rnn_rust.errors import ParameterError
 from rnn_rust.history import History, Record
-from rnn_rust.inputs import check_dataset, check_labelled
+from rnn_rust.inputs import arranged, check_dataset, check_labelled
 from rnn_rust.loop import Training
 
 if TYPE_CHECKING:
@@ -53,15 +53,17 @@ def fit(
         raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
     if not isinstance(resume, str | os.PathLike | None):
         raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
-    parts = {"": train} if validation is None else {"": train, "validation_": validation}
+    parts = {"": training.data}
+    if training.validation is not None:
+        parts["validation_"] = training.validation
 
     def judge() -> dict[str, float]:
         return {} if evaluator is None else _evaluate(model, evaluator, parts)[1]
 
     def measure() -> None:
         history = training.history
-        if validation is not None:
-            history.add_to_last({"validation_loss": model.loss(validation)})
+        if training.validation is not None:
+            history.add_to_last({"validation_loss": model.loss(training.validation)})
         if _is_due(len(history), eval_every, training.epochs):
             shown = ["loss"]
             if evaluator is not None:
@@ -90,6 +92,7 @@ def train(
     from rnn_rust.evaluate import default_evaluator
 
     check_dataset("training", dataset)
+    dataset = arranged(model, dataset)
     judge = default_evaluator(dataset, loss=model.loss_name) if evaluator is None else evaluator
     parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
     check_labelled(model, parts[1], "the test part")

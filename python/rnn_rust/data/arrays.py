@@ -57,6 +57,8 @@ def check_arrays(
         "row_numbers": np.arange(len(x), dtype=np.int64),
         "feature_names": x_names,
         "label_names": y_names,
+        "has_feature_names": names[0] is not None,
+        "has_label_names": names[1] is not None,
     }
 
 

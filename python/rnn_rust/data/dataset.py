@@ -60,6 +60,9 @@ class Dataset(Sequences):
         the row counted twice. Evaluators do not use them, and no scaler touches them.
     feature_names, label_names, id_name, time_name, weights_name
         The names of the columns.
+    has_feature_names, has_label_names
+        Whether these names are the data's own. Otherwise they are placeholders (``x1``, ``y1``),
+        and models take the columns by their position.
     normalizer
         The scaler that :meth:`normalize` applied, or None.
     """
@@ -174,7 +177,9 @@ class Dataset(Sequences):
         weights
             ``(N,)`` finite numbers of at least 0; None without weights.
         feature_names, label_names
-            By default ``x1, x2, ...`` and ``y1, y2, ...``.
+            The names by which a model knows its columns again, in whatever order they are. Without
+            them columns go by their position; ``x1, x2, ...`` and ``y1, y2, ...`` are placeholders
+            for them that no model keeps or compares.
 
         Raises
         ------

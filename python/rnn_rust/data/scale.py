@@ -38,6 +38,8 @@ class Scaler:
         ``(F,)`` float64, set by :meth:`fit`.
     label_shift_, label_scale_
         ``(L,)`` float64, set by :meth:`fit`.
+    feature_names_, label_names_
+        Names of the columns that :meth:`fit` saw, or None. Data sets are matched by them.
     """
 
     kind: ClassVar[str]
@@ -45,6 +47,8 @@ class Scaler:
     feature_scale_: Vector
     label_shift_: Vector
     label_scale_: Vector
+    feature_names_: tuple[str, ...] | None = None
+    label_names_: tuple[str, ...] | None = None
 
     def __init__(self, *, labels: bool = True) -> None:
         self.labels = labels
@@ -77,18 +81,29 @@ class Scaler:
         ParameterError
             ``dataset`` is no `Dataset`; so do the other methods that take one.
         """
+        from rnn_rust.data.order import known_names
+
         _require_dataset(dataset, "fit")
         self.feature_shift_, self.feature_scale_ = self._fit(
             dataset.features, dataset.feature_names
         )
         self.label_shift_, self.label_scale_ = self._fit(dataset.labels, dataset.label_names)
+        self.feature_names_, self.label_names_ = known_names(dataset)
         if not self.labels:
             self.label_shift_[:], self.label_scale_[:] = 0.0, 1.0
         return self
 
     def transform(self, dataset: Dataset) -> Dataset:
-        """Return the data set with scaled features and labels."""
-        _require_dataset(dataset, "transform")
+        """Return the data set with scaled features and labels.
+
+        Columns are matched by name, and come in the order of :meth:`fit`.
+
+        Raises
+        ------
+        ShapeError
+            Other columns than those that it was fitted on; so do the other methods.
+        """
+        dataset = self._in_order(dataset, "transform")
         return dataset.with_values(
             self.transform_features(dataset.features), self.transform_labels(dataset.labels)
         )
@@ -99,7 +114,7 @@ class Scaler:
 
     def inverse_transform(self, dataset: Dataset) -> Dataset:
         """Return a scaled data set in its original units."""
-        _require_dataset(dataset, "inverse_transform")
+        dataset = self._in_order(dataset, "inverse_transform")
         return dataset.with_values(
             self.inverse_transform_features(dataset.features),
             self.inverse_transform_labels(dataset.labels),
@@ -132,6 +147,18 @@ class Scaler:
         self._require_fit()
         shift_f, scale_f, shift_l, scale_l = (getattr(self, name).tolist() for name in _FITTED)
         return (shift_f, scale_f), (shift_l, scale_l)
+
+    def with_columns(self, features: list[int] | None, labels: list[int] | None) -> Self:
+        """Return the scaler of these columns in this order; None means all, as they are."""
+        self._require_fit()
+        chosen = copy.copy(self)
+        for name, order in zip(_FITTED, (features, features, labels, labels), strict=True):
+            if order is not None:
+                setattr(chosen, name, getattr(self, name)[order])
+        for name, order in (("feature_names_", features), ("label_names_", labels)):
+            if order is not None and (names := getattr(self, name)) is not None:
+                setattr(chosen, name, tuple(names[position] for position in order))
+        return chosen
 
     def to_dict(self) -> dict[str, Any]:
         """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
@@ -171,6 +198,15 @@ class Scaler:
             )
         result: Vector = array * scale + shift if inverse else (array - shift) / scale
         return result.astype(float_dtype(array.dtype), copy=False)
+
+    def _in_order(self, dataset: Dataset, purpose: str) -> Dataset:
+        from rnn_rust.data.order import arrange
+
+        _require_dataset(dataset, purpose)
+        return arrange(
+            dataset, features=self.feature_names_, labels=self.label_names_,
+            learnt="the scaler was fitted on",
+        )  # fmt: skip
 
     def _require_fit(self) -> None:
         if not self.is_fitted:

@@ -17,7 +17,8 @@ from rnn_rust.data.arrays import FloatArray, as_positions
 class Sequence:
     """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``.
 
-    ``weights (T,)`` are those of its steps, or None if the data set has none.
+    ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
+    columns; None if the data set has none.
     """
 
     id: str | int
@@ -25,6 +26,8 @@ class Sequence:
     features: FloatArray
     labels: FloatArray
     weights: FloatArray | None = None
+    feature_names: tuple[str, ...] | None = None
+    label_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -47,6 +50,8 @@ class Sequences:
     time_name: str = "t"
     weights: FloatArray | None = None
     weights_name: str = "weights"
+    has_feature_names: bool = True
+    has_label_names: bool = True
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -82,6 +87,8 @@ class Sequences:
             features=self.features[rows],
             labels=self.labels[rows],
             weights=None if self.weights is None else self.weights[rows],
+            feature_names=self.feature_names if self.has_feature_names else None,
+            label_names=self.label_names if self.has_label_names else None,
         )
 
     def __iter__(self) -> Iterator[Sequence]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rnn_rust.errors import ShapeError
 from rnn_rust.evaluate import metrics as m
-from rnn_rust.evaluate.units import labels_and_predictions
+from rnn_rust.evaluate.units import in_order_of, labels_and_predictions
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -151,6 +151,7 @@ class RegressionEvaluator:
 
         Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
+        dataset = in_order_of(model, dataset)
         return self.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
 
     def score(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import require_dataset
+from rnn_rust.data.order import arrange
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.labels import labels_per_sequence
 
@@ -17,14 +18,31 @@ if TYPE_CHECKING:
 Offsets = NDArray[np.int64]
 
 
+def in_order_of(model: m.Predictor, dataset: Dataset) -> Dataset:
+    """Return the data set with its columns in the model's order, by name where both have names.
+
+    Raises
+    ------
+    ShapeError
+        The names of its columns are not those of the model.
+    ParameterError
+        If `dataset` is no `Dataset`.
+    """
+    return arrange(
+        require_dataset(dataset, "an evaluation"),
+        features=getattr(model, "feature_names", None),
+        labels=getattr(model, "label_names", None),
+    )
+
+
 def labels_and_predictions(
     model: m.Predictor, dataset: Dataset
 ) -> tuple[m.Floats, m.Floats, Offsets]:
     """Predict a data set; return its labels and the predictions ``(R, L)``, and offsets.
 
-    R is the N rows of a model that reads out each step. A model that reads out whole sequences
-    is judged by S rows, each a sequence of its own. Floats are float64. If the data set is
-    normalised, both return to the units of before.
+    Columns are in the model's order. R is the N rows of a model that reads out each step. A model
+    that reads out whole sequences is judged by S rows, each a sequence of its own. Floats are
+    float64. If the data set is normalised, both return to the units of before.
 
     Raises
     ------
@@ -33,6 +51,7 @@ def labels_and_predictions(
     ParameterError
         If `dataset` is no `Dataset`.
     """
+    dataset = in_order_of(model, dataset)
     stored, predicted, offsets = _rows(model, dataset)
     labels, predictions = m.check_arrays(stored, predicted)
     restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
@@ -59,13 +78,13 @@ def classes_and_probabilities(
     ParameterError
         If `dataset` is no `Dataset`.
     """
+    dataset = in_order_of(model, dataset)
     stored, predicted, _ = _rows(model, dataset)
     return dataset.denormalize_labels(stored), predicted
 
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
     """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
-    require_dataset(dataset, "an evaluation")
     predicted = model.predict(dataset)
     if getattr(model, "readout", "each_step") == "each_step":
         return dataset.labels, predicted, dataset.offsets

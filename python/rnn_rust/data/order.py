@@ -1,0 +1,86 @@
+"""Columns in the order in which a model takes them: matched by name where both sides have names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.errors import ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.arrays import FloatArray
+
+Data = TypeVar("Data", bound=Dataset | Sequence)
+Names = tuple[str, ...] | None
+
+# Names in a message; of more columns the first ones are shown.
+_SHOWN = 12
+
+
+def known_names(data: Dataset | Sequence) -> tuple[Names, Names]:
+    """Return the names of feature and label columns; None where there are but placeholders."""
+    if isinstance(data, Sequence):
+        return data.feature_names, data.label_names
+    return (
+        data.feature_names if data.has_feature_names else None,
+        data.label_names if data.has_label_names else None,
+    )
+
+
+def arrange(
+    data: Data,
+    *,
+    features: Names = None,
+    labels: Names = None,
+    learnt: str = "the model was trained on",
+) -> Data:
+    """Return the data with its columns in the order of these names.
+
+    Where the names of either side are None columns stay as they are, and so they do where their
+    number is another: that is for the model to refuse.
+
+    Raises
+    ------
+    ShapeError
+        The names of the data are others; the message has both, and ``learnt`` between them.
+    """
+    feature_names, label_names = known_names(data)
+    by_feature = _order("feature", feature_names, features, learnt)
+    by_label = _order("label", label_names, labels, learnt)
+    if by_feature is None and by_label is None:
+        return data
+    changes: dict[str, Any] = {}
+    if by_feature is not None:
+        changes |= {"features": _columns(data.features, by_feature), "feature_names": features}
+    if by_label is not None:
+        changes |= {"labels": _columns(data.labels, by_label), "label_names": labels}
+    if isinstance(data, Dataset) and data.normalizer is not None:
+        changes["normalizer"] = data.normalizer.with_columns(by_feature, by_label)
+    return replace(data, **changes)
+
+
+def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:
+    """Return the position of every wanted name; None if columns are to stay as they are."""
+    if names is None or wanted is None or names == wanted or len(names) != len(wanted):
+        return None
+    if sorted(names) != sorted(wanted):
+        strange = next(repr(name) for name in names if name not in wanted)
+        raise ShapeError(
+            f"the {kind} columns are {_listed(names)}, {learnt} {_listed(wanted)}: {strange} is "
+            "not among them; give the same columns in any order, or arrays without names, which "
+            "are taken in this order"
+        )
+    return [names.index(name) for name in wanted]
+
+
+def _listed(names: Several[str]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _columns(matrix: FloatArray, order: list[int]) -> FloatArray:
+    return np.ascontiguousarray(matrix[:, order])
