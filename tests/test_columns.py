@@ -132,7 +132,7 @@ def test_arrays_without_names_go_by_position() -> None:
             np.testing.assert_equal(call(nameless, data), call(model, data))
     assert (model.feature_names, model.label_names) == (X, Y)
     # Data with names is taken as it is, and its names are learnt from then on.
-    other = renamed(("c", "b", "a"), ("p", "q"))
+    nameless, other = make_model(data), renamed(("c", "b", "a"), ("p", "q"))
     nameless.predict(other)
     assert nameless.feature_names is None
     nameless.fit(other, epochs=1, progress=False)

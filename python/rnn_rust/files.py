@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from rnn_rust.checks import finite, whole_number
+from rnn_rust.checks import whole_number
 from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
 from rnn_rust.labels import class_count
 from rnn_rust.losses import CUSTOM
@@ -106,7 +106,7 @@ def to_bytes(model: Network, training: tuple[Any, dict[str, FloatArray]] | None 
         "feature_names": model.feature_names,
         "label_names": model.label_names,
         "class_table": None if model.class_table is None else model.class_table.tolist(),
-        "threshold": None if model.threshold is None else finite("threshold", model.threshold),
+        "threshold": model.threshold,
         "epochs_trained": model.epochs_trained,
     }
     tensors = model.state_dict()
@@ -176,8 +176,7 @@ def _build(description: dict[str, Any], state: dict[str, Any], loss: CustomLoss 
     model.class_table = _class_table(description["class_table"], model)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
         setattr(model, name, _names(name, description[name], size))
-    threshold = description["threshold"]
-    model.threshold = None if threshold is None else finite("threshold", threshold)
+    model.threshold = description["threshold"]
     model.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return model
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
-from rnn_rust.checks import whole_number
+from rnn_rust.checks import finite, whole_number
 from rnn_rust.data.scale import Scaler, scaler_for
 from rnn_rust.descent import Descent, Passage
 from rnn_rust.inputs import FloatArray, inputs, labelled_inputs
@@ -161,7 +161,7 @@ class Network:
         )
         self.class_table: FloatArray | None = None
         self.feature_names, self.label_names = self._names_of_scaler()
-        self.threshold: float | None = None
+        self._threshold: float | None = None
         self.epochs_trained = 0
 
     def _names_of_scaler(self) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
@@ -216,6 +216,19 @@ class Network:
         if n_threads is not None:
             n_threads = whole_number("n_threads", n_threads, least=1)
         self._core.n_threads = n_threads
+
+    @property
+    def threshold(self) -> float | None:
+        """What evaluators without a threshold of their own use; kept in the model's file.
+
+        Of 0/1 labels, the output above which the answer is positive; of numbers, the relative error
+        up to which it is right. None, as in a new model, leaves it to the evaluator.
+        """
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float | None) -> None:
+        self._threshold = None if threshold is None else finite("threshold", threshold)
 
     @property
     def optimizer(self) -> Optimizer | CustomOptimizer:
@@ -488,7 +501,8 @@ class Network:
             Epochs between two lines of the log.
         evaluator
             By default a BinaryClassificationEvaluator if every label is 0 or 1, a
-            ClassificationEvaluator for loss ``"cross_entropy"``, else a RegressionEvaluator.
+            ClassificationEvaluator for loss ``"cross_entropy"``, else a RegressionEvaluator; each
+            with the model's ``threshold``, if that is set.
 
         Returns
         -------

@@ -41,9 +41,7 @@ def evaluate(
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
-    judge = default_evaluator(
-        dataset, network.threshold if threshold is None else threshold, loss=network.loss_name
-    )
+    judge = default_evaluator(dataset, threshold, loss=network.loss_name)
     result = judge.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
     show.section(f"Evaluation: {model}", str(result))

@@ -61,7 +61,8 @@ def default_evaluator(
 
     The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
     probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
-    else the regression one; ``threshold`` is that of either, where it is not to be the default.
+    else the regression one; ``threshold`` is that of either, by default that of the model which it
+    judges.
 
     Raises
     ------
@@ -81,4 +82,4 @@ def default_evaluator(
     labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
     kind = BinaryClassificationEvaluator if binary else RegressionEvaluator
-    return kind() if threshold is None else kind(threshold)
+    return kind(threshold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,9 @@ from rnn_rust.evaluate.units import labels_and_predictions
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
+
+# Where neither the evaluator nor the model has one.
+_THRESHOLD = 0.5
 
 _ROWS = (
     ("accuracy", "accuracy", m.percent),
@@ -33,7 +36,7 @@ class ClassificationResult:
     Attributes
     ----------
     threshold : float
-        An output above it counts as positive.
+        What was used: an output above it counts as positive.
     steps, missing : int
         Labels evaluated, and labels left out because they are missing.
     tp, fp, tn, fn : int
@@ -120,9 +123,10 @@ class BinaryClassificationEvaluator:
 
     Parameters
     ----------
-    threshold : float
+    threshold : float, optional
         An output counts as positive when it is greater than this; one equal to it is negative,
-        as in the Rust project. Any finite number: outputs need not be probabilities.
+        as in the Rust project. Any finite number: outputs need not be probabilities. By default
+        ``model.threshold``, and 0.5 where the model has none.
 
     Raises
     ------
@@ -138,18 +142,20 @@ class BinaryClassificationEvaluator:
     0.5
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        m.check_threshold(self.threshold)
+        if self.threshold is not None:
+            m.check_threshold(self.threshold)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> ClassificationResult:
         """Predict `dataset` and compare with its labels, both in original units.
 
         Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
-        return self.score(*labels_and_predictions(model, dataset))
+        threshold = m.threshold_for(model, self.threshold, _THRESHOLD)
+        return replace(self, threshold=threshold).score(*labels_and_predictions(model, dataset))
 
     def score(
         self, labels: ArrayLike, predictions: ArrayLike, offsets: ArrayLike | None = None
@@ -181,7 +187,11 @@ class BinaryClassificationEvaluator:
         majority = 2 * np.count_nonzero(truth) > truth.size
         always = np.full(truth.size, majority)
         baseline = self._measure(truth, always.astype(np.float64), always, missing)
-        return self._measure(truth, scores, scores > self.threshold, missing, baseline)
+        return self._measure(truth, scores, scores > self._used, missing, baseline)
+
+    @property
+    def _used(self) -> float:
+        return _THRESHOLD if self.threshold is None else self.threshold
 
     def _measure(
         self,
@@ -202,7 +212,7 @@ class BinaryClassificationEvaluator:
             "roc_auc": m.roc_auc(truth, scores),
         }
         return ClassificationResult(
-            threshold=self.threshold,
+            threshold=self._used,
             steps=truth.size,
             missing=missing,
             tp=tp,

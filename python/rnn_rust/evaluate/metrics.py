@@ -189,6 +189,12 @@ def check_threshold(threshold: float, above: float = -math.inf) -> None:
         raise ParameterError(f"threshold must be {wanted}; got {threshold!r}")
 
 
+def threshold_for(model: Predictor, own: float | None, default: float) -> float:
+    """Return the threshold of an evaluation: the evaluator's own, else the model's, else this."""
+    kept: float | None = getattr(model, "threshold", None)
+    return next(value for value in (own, kept, default) if value is not None)
+
+
 def check_arrays(
     labels: ArrayLike, predictions: ArrayLike, limit: float = math.inf
 ) -> tuple[Floats, Floats]:

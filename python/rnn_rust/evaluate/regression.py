@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,13 @@ from numpy.typing import ArrayLike
 from rnn_rust.errors import ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.units import in_order_of, labels_and_predictions
+from rnn_rust.labels import class_count
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
+
+# Where neither the evaluator nor the model has one.
+_THRESHOLD = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class RegressionResult:
     Attributes
     ----------
     threshold : float
-        Relative error that `within_threshold` allows.
+        What was used: the relative error that `within_threshold` allows.
     steps, missing : int
         Labels evaluated, and labels left out because they are missing.
     mae, rmse : float
@@ -117,8 +121,9 @@ class RegressionEvaluator:
 
     Parameters
     ----------
-    threshold : float
-        Relative error, as a share (0.1 is 10 %), up to which a prediction counts as right.
+    threshold : float, optional
+        Relative error, as a share (0.1 is 10 %), up to which a prediction counts as right. By
+        default ``model.threshold``, and 0.1 where the model has none or its loss is one of classes.
 
     Raises
     ------
@@ -140,11 +145,12 @@ class RegressionEvaluator:
     (1.5, 2)
     """
 
-    threshold: float = 0.1
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        m.check_threshold(self.threshold, above=0)
+        if self.threshold is not None:
+            m.check_threshold(self.threshold, above=0)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
         """Predict `dataset` and compare with its labels, both in original units.
@@ -152,7 +158,11 @@ class RegressionEvaluator:
         Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
         """
         dataset = in_order_of(model, dataset)
-        return self.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
+        own = self.threshold
+        if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
+            own = _THRESHOLD  # the model's is one of probabilities
+        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD))
+        return judge.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
 
     def score(
         self,
@@ -216,13 +226,14 @@ class RegressionEvaluator:
         baseline: RegressionResult | None = None,
     ) -> RegressionResult:
         known = ~(np.isnan(labels) | np.isnan(predictions))
+        threshold = _THRESHOLD if self.threshold is None else self.threshold
         truth, answers = labels[known], predictions[known]
         found = {
             "mape": m.mean_absolute_percentage_error(truth, answers),
             "r2": m.r2(truth, answers, np.nonzero(known)[1]),
         }
         return RegressionResult(
-            threshold=self.threshold,
+            threshold=threshold,
             steps=truth.size,
             missing=labels.size - truth.size,
             mae=m.mean_absolute_error(truth, answers),
@@ -230,7 +241,7 @@ class RegressionEvaluator:
             mape=found["mape"].value,
             zero_targets=int(np.count_nonzero(m.is_zero(truth))),
             r2=found["r2"].value,
-            within_threshold=m.within_relative(truth, answers, self.threshold),
+            within_threshold=m.within_relative(truth, answers, threshold),
             undefined=tuple(name for name, metric in found.items() if not metric.defined),
             columns=columns or {},
             baseline=baseline,
