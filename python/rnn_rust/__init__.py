@@ -20,6 +20,12 @@ from typing import TYPE_CHECKING, Any
 from rnn_rust import errors
 
 if TYPE_CHECKING:
+    from rnn_rust import callbacks as callbacks
+    from rnn_rust import data as data
+    from rnn_rust import evaluate as evaluate
+    from rnn_rust import log as log
+    from rnn_rust import losses as losses
+    from rnn_rust import schedules as schedules
     from rnn_rust.callbacks import Checkpoint, EarlyStopping
     from rnn_rust.data.dataset import Dataset, Sequence
     from rnn_rust.data.scale import MinMaxScaler, StandardScaler
@@ -108,4 +114,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    special = [name for name in globals() if name.startswith("__")]
+    return sorted({*__all__, *_SUBMODULES, *special, "__version__"})

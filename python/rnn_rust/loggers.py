@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -38,15 +40,25 @@ class _Logger(ABC):
 
     def __call__(self, record: Record) -> None:
         """Write a record."""
-        if not self._is_replaced:
-            self._file.truncate(0)
-            self._is_replaced = True
-        self._write(record)
-        self._file.flush()
+        with self._named():
+            if not self._is_replaced:
+                self._file.truncate(0)
+                self._is_replaced = True
+            self._write(record)
+            self._file.flush()
 
     def on_end(self, training: Training) -> None:
         """Close the file."""
-        self._file.close()
+        with self._named():
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors, as of a full disk, name the file."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
 
     @abstractmethod
     def _write(self, record: Record) -> None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Unpack
 
+from rnn_rust.documentation import show_in_full
 from rnn_rust.network import Network
 from rnn_rust.settings import Options
-
-
-def _shown_in_full(model: type[Network]) -> type[Network]:
-    """Let ``help`` and notebooks show the arguments that all models have, too."""
-    own = inspect.signature(model.__init__).parameters
-    common = inspect.signature(Network.__init__).parameters
-    shown = [p for p in [*own.values(), *common.values()] if p.kind is not p.VAR_KEYWORD]
-    unique = {parameter.name: parameter for parameter in shown if parameter.name != "self"}
-    model.__signature__ = inspect.Signature(list(unique.values()))  # type: ignore[attr-defined]
-    return model
 
 
 class RNN(Network):
@@ -32,7 +22,7 @@ class RNN(Network):
         Of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"identity"``, ``"elu"``,
         ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``.
     options
-        What all models have: see :class:`rnn_rust.network.Network`.
+        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -77,7 +67,7 @@ class GRU(Network):
         Otherwise ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in Cho et al., "Learning phrase
         representations using RNN encoder-decoder for statistical machine translation" (2014).
     options
-        What all models have: see :class:`rnn_rust.network.Network`.
+        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -119,7 +109,7 @@ class LSTM(Network):
         Added to the initial bias of the forget gate, so that units begin by remembering
         (Jozefowicz, Zaremba and Sutskever, 2015).
     options
-        What all models have: see :class:`rnn_rust.network.Network`.
+        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -148,4 +138,4 @@ class LSTM(Network):
 
 MODELS: dict[str, type[Network]] = {model.__name__: model for model in (RNN, GRU, LSTM)}
 for _model in MODELS.values():
-    _shown_in_full(_model)
+    show_in_full(_model, Network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import click
@@ -23,7 +24,9 @@ def report(error: Exception) -> int:
     if code == BUG:
         logging.getLogger("rnn_rust").debug("The traceback of the bug", exc_info=error)
     line = Text.assemble(("Error: ", "bold red"), " ".join(message.split()))
-    console().print(line, soft_wrap=True, highlight=False)
+    # A standard error that is full or gone cannot show it; the exit code still tells.
+    with contextlib.suppress(OSError):
+        console().print(line, soft_wrap=True, highlight=False)
     return code
 
 

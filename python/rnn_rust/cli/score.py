@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnn_rust.cli import options
+from rnn_rust.cli.streams import write_data
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,7 +73,7 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     dataset = Dataset.from_csv(data, id=id, time=time, features=network.feature_names, labels=[])
     table = prediction_table(network, dataset, data)
     if output is None:
-        click.echo(table.write_csv(), nl=False)
+        write_data(table.write_csv())
         return
     with replacing(output) as file:
         table.write_csv(file)

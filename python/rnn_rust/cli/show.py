@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from rnn_rust.cli.streams import named_output
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -23,17 +25,20 @@ def _console() -> Console:
 def section(title: str, body: str | Table) -> None:
     """Print a headline, the text or table, and an empty line."""
     console = _console()
-    console.print(Text(title, style="bold cyan"))
-    # Soft wrap: rich would break lines of text that are made to be aligned.
-    console.print(Text(body) if isinstance(body, str) else body, soft_wrap=isinstance(body, str))
-    console.print()
+    with named_output():
+        console.print(Text(title, style="bold cyan"))
+        # Soft wrap: rich would break lines of text that are made to be aligned.
+        is_text = isinstance(body, str)
+        console.print(Text(body) if isinstance(body, str) else body, soft_wrap=is_text)
+        console.print()
 
 
 def next_steps(*commands: tuple[object, ...], note: str) -> None:
     """Print commands that could be typed next, quoted for a shell, and a note on them."""
     lines = [shlex.join(["rnn-rust", *map(str, command)]) for command in commands]
     console = _console()
-    console.print(Text("What to type next", style="bold cyan"))
-    for line in lines:
-        console.print(Text(f"  {line}", style="green"), soft_wrap=True)
-    console.print(Text(note), soft_wrap=True)
+    with named_output():
+        console.print(Text("What to type next", style="bold cyan"))
+        for line in lines:
+            console.print(Text(f"  {line}", style="green"), soft_wrap=True)
+        console.print(Text(note), soft_wrap=True)
