@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from rnn_rust.errors import ParameterError
 from rnn_rust.optim import (
     CustomOptimizer,
     Optimizer,
@@ -93,7 +96,7 @@ class Descent:
             *arrays,
             {
                 "begins": passage.begins,
-                "learning_rates": [rate_of(self._rate, epoch) for epoch in ahead],
+                "learning_rates": self._rates(ahead, settings["dtype"]),
                 "clip_norm": settings["clip_norm"],
                 "clip_value": settings["clip_value"],
                 "bptt_steps": settings["bptt_steps"],
@@ -107,6 +110,13 @@ class Descent:
             custom=model.custom_loss,
             optimizer=None if isinstance(self.optimizer, Optimizer) else self.optimizer,
         )
+
+    def _rates(self, epochs: range, dtype: str) -> list[float]:
+        """Return the rate of each epoch; none that is infinite in the network's type."""
+        rates = [rate_of(self._rate, epoch) for epoch in epochs]
+        if max(rates) > (largest := float(np.finfo(dtype).max)):
+            raise ParameterError(f"learning_rate must not be above {largest:g}, got {max(rates):g}")
+        return rates
 
     # State ------------------------------------------------------------------------------------
 

@@ -57,8 +57,8 @@ class Training:
     figures
         Names of everything that the record of an epoch may have.
     accepted
-        Whether everybody has agreed to begin. Without it nothing is to be left of the training
-        when ``on_end`` comes.
+        Whether training has begun. If not, it was refused when ``on_end`` comes, and nothing is to
+        be left of it.
     stopped_by
         The callbacks that have ended the training.
     terms
@@ -92,7 +92,6 @@ class Training:
             check_labelled(self.model, self.validation, "validation")
             self.figures.append("validation_loss")
         self.history = History(self.model.epochs_trained)
-        self._begun = False
 
     def run(
         self,
@@ -123,10 +122,12 @@ class Training:
                 arrays = self._prepare()
                 self.figures += judge()
                 self._begin(arrays, resume, ends)
-                self.accepted = True
+                self.accepted = self._is_over
                 try:
                     self._train(arrays, measure, measure_every)
                 except KeyboardInterrupt:
+                    if not self.accepted:
+                        raise
                     self.history.interrupted = True
                     _log.warning(
                         "Interrupted after %d of %d epochs; the weights of the last finished "
@@ -179,6 +180,10 @@ class Training:
         """Whether a callback has ended the training."""
         return bool(self.stopped_by)
 
+    @property
+    def _is_over(self) -> bool:
+        return self.stopped or len(self.history) >= self.epochs
+
     def _train(
         self, arrays: LabelledInputs, measure: Callable[[], object] | None, measure_every: int
     ) -> None:
@@ -188,7 +193,7 @@ class Training:
         periods += [measure_every] if measure else []
         periods += [1] if self.model._descent.plateau is not None else []
         with Progress(self.epochs, enabled=self.progress) as bar:
-            while len(history) < self.epochs and not self.stopped:
+            while not self._is_over:
                 done = len(history)
                 first = [1] if measure and done == 0 else []
                 stops = [(done // period + 1) * period for period in periods]
@@ -201,15 +206,15 @@ class Training:
     def _advance(self, arrays: LabelledInputs, stop_at: int) -> None:
         """Train up to epoch ``stop_at``, or until the bar is to be refreshed."""
         passage = Passage(
-            begins=not self._begun,
+            begins=not self.accepted,
             epochs=stop_at - len(self.history),
             batch_size=self.batch_size,
             shuffle=self.shuffle,
             seed=self.model.settings["seed"],
             time_budget=_REFRESH if self.progress else None,
         )
-        self._begun = True
         losses, seconds, stop = self.model._descent.train(self.model, arrays, passage)
+        self.accepted = True
         self.history.extend(losses, seconds)
         self.model.epochs_trained += len(losses)
         if stop is not None:
