@@ -415,8 +415,11 @@ class Network:
         validation
             Data whose loss is recorded after every epoch as ``validation_loss``.
         evaluator
-            Its metrics are recorded and logged every ``eval_every`` epochs, after the first and
-            after the last, of ``train`` and, as ``validation_…``, of ``validation``.
+            Its metrics are recorded and logged with every line of the log, of ``train`` and, as
+            ``validation_…``, of ``validation``.
+        eval_every
+            Epochs from one line of the log, which :func:`rnn_rust.log.setup` shows, to the next.
+            The first epoch and epoch number ``epochs`` have one, too.
         callbacks
             Called after every epoch with its record; one that returns False ends the training.
             :mod:`rnn_rust.callbacks` has some, and says what else one may do.
