@@ -4,9 +4,11 @@ import logging
 
 import pytest
 from conftest import LOG_LINE
+from oracle import make_data, same_bits
 from rich.console import Console
 
-from rnn_rust import log
+from rnn_rust import RNN, log
+from rnn_rust.descent import Descent
 from rnn_rust.errors import ParameterError
 
 logger = logging.getLogger("rnn_rust")
@@ -92,3 +94,54 @@ def test_a_message_that_cannot_be_formatted_does_not_stop_the_work(capsys):
     log.setup()
     logger.info("%d", "seven")
     assert "Logging error" in capsys.readouterr().err
+
+
+# Training ------------------------------------------------------------------------------------
+
+
+def train(epochs=25, callbacks=(), **options):
+    data = make_data([3, 2], 2, 1)
+    model = RNN(2, 3, 1)
+    history = model.fit(data, epochs=epochs, callbacks=callbacks, progress=False, **options)
+    return model, history
+
+
+def lines_of(text):
+    return [LOG_LINE.match(line).group(2) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("callbacks", [(), [lambda record: None]])
+def test_a_training_with_nothing_else_to_do_has_a_line_every_ten_epochs(capsys, callbacks):
+    quiet, expected = train(callbacks=callbacks)
+    assert capsys.readouterr().err == ""
+    log.setup()
+    model, history = train(callbacks=callbacks)
+    assert lines_of(capsys.readouterr().err) == [
+        f"Epoch {epoch}: loss {history.loss[epoch - 1]:.4g}" for epoch in (1, 10, 20, 25)
+    ]
+    assert history.loss == expected.loss
+    assert same_bits(model, quiet)
+
+
+def test_eval_every_says_how_often_a_line_comes(capsys):
+    log.setup()
+    train(epochs=8, eval_every=3)
+    epochs = [line.split(":")[0] for line in lines_of(capsys.readouterr().err)]
+    assert epochs == ["Epoch 1", "Epoch 3", "Epoch 6", "Epoch 8"]
+    train(epochs=8, eval_every=3, validation=make_data([2], 2, 1))
+    shown = lines_of(capsys.readouterr().err)
+    assert [line.split(":")[0] for line in shown] == epochs
+    assert all("validation" in line for line in shown)
+
+
+@pytest.mark.parametrize(("verbosity", "passages"), [(None, 3), ("warning", 3), ("info", 31)])
+def test_only_a_log_that_is_shown_makes_the_engine_stop_for_lines(monkeypatch, verbosity, passages):
+    calls = []
+    original = Descent.train
+    monkeypatch.setattr(
+        Descent, "train", lambda *arguments: calls.append(1) or original(*arguments)
+    )
+    if verbosity is not None:
+        log.setup(verbosity)
+    train(epochs=3000, eval_every=100)
+    assert len(calls) == passages

@@ -8,9 +8,13 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import IO, Any
 
+import nbformat
 import pytest
 from conftest import RunPython
+from nbclient import NotebookClient
 
 INTERRUPTED = """
 import json, os, signal, threading, time
@@ -91,17 +95,17 @@ data = rnn.Dataset.from_arrays([0.0, 1.0], [1.0, 0.0], [0, 1, 2])
 def train(seconds, progress=True):
     end = time.monotonic() + seconds
     in_time = lambda record: time.monotonic() < end
-    rnn.RNN(1, 2, 1).fit(data, epochs=10**6, callbacks=[in_time], progress=progress)
+    return rnn.RNN(1, 2, 1).fit(data, epochs=10**6, callbacks=[in_time], progress=progress)
 
 """
 
 
-def on_a_terminal(code: str) -> str:
+def on_a_terminal(code: str, stdout: IO[str] | None = None, **variables: str) -> str:
     """Return what code writes to standard error when that is a terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", code]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(command, stderr=theirs, env=environment):
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"} | variables
+    with subprocess.Popen(command, stdout=stdout, stderr=theirs, env=environment):
         os.close(theirs)
         seen = b""
         try:
@@ -125,3 +129,107 @@ def test_no_bar_for_a_moment_or_where_none_is_wanted() -> None:
 
 def test_no_bar_without_a_terminal(run_python: RunPython) -> None:
     assert run_python(BAR + "train(0.8)").stderr == ""
+
+
+def test_no_bar_on_a_terminal_that_cannot_redraw() -> None:
+    assert on_a_terminal(BAR + "train(0.8)", TERM="dumb") == ""
+
+
+NESTED = """
+end = time.monotonic() + 2.5
+
+def outer(record):
+    if time.monotonic() > end - 1.5:  # when the outer bar is there
+        train(0.8)
+    return time.monotonic() < end
+
+rnn.RNN(1, 2, 1).fit(data, epochs=777, callbacks=[lambda r: time.sleep(0.01), outer])
+"""
+SIDE_BY_SIDE = """
+import threading
+
+threads = [threading.Thread(target=train, args=(1.0,)) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_a_training_within_another_has_no_bar() -> None:
+    seen = on_a_terminal(BAR + NESTED)
+    assert "/777" in seen
+    assert "/1000000" not in seen
+
+
+def test_trainings_side_by_side_show_one_bar_at_a_time() -> None:
+    seen = on_a_terminal(BAR + SIDE_BY_SIDE)
+    hides, shows = (re.findall(re.escape(code), seen) for code in ("\x1b[?25l", "\x1b[?25h"))
+    assert len(hides) == len(shows) >= 1
+    assert "\x1b[?25l" not in seen.split("\x1b[?25l", 1)[1].split("\x1b[?25h", 1)[0]
+    assert "Traceback" not in seen
+
+
+def test_what_is_printed_beside_the_bar_goes_where_it_was_sent(tmp_path: Path) -> None:
+    code = """
+def say(record):
+    time.sleep(0.02)
+    print("epoch", int(record["epoch"]), flush=True)
+
+rnn.RNN(1, 2, 1).fit(data, epochs=60, callbacks=[say])
+"""
+    with open(tmp_path / "out.txt", "w") as file:
+        seen = on_a_terminal(BAR + code, stdout=file)
+    assert "/60" in seen
+    assert "epoch 5" not in seen
+    lines = (tmp_path / "out.txt").read_text().splitlines()
+    assert lines == [f"epoch {number}" for number in range(1, 61)]
+
+
+@pytest.mark.parametrize("stream", ["None", "closed", "Mute()"])
+def test_a_standard_error_that_is_none_does_no_harm(run_python: RunPython, stream: str) -> None:
+    code = f"""
+import io, sys
+
+class Mute:
+    def write(self, text): pass
+    def flush(self): pass
+
+closed = io.StringIO()
+closed.close()
+sys.stderr = {stream}
+"""
+    assert run_python(code + BAR + "print(len(train(0.7)) > 0)").stdout == "True\n"
+
+
+# Notebooks -----------------------------------------------------------------------------------
+
+
+def outputs_of(*cells: str) -> list[list[Any]]:
+    """Return what each cell shows when a notebook is executed."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    NotebookClient(notebook, timeout=60).execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+# The kernel runs on an event loop that opens sockets of its own.
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebook_without_widgets_shows_a_line() -> None:
+    _, long, short, unwanted, two, nested = outputs_of(
+        BAR,
+        "history = train(1.2)\nprint(len(history), f'{history.loss[-1]:.6g}')",
+        "train(0.1);",
+        "train(0.8, progress=False);",
+        "train(0.8)\ntrain(0.8);",
+        NESTED,
+    )
+    line, printed = long
+    epochs, loss = printed.text.split()
+    assert line.output_type == "display_data"
+    expected = f"Training {int(epochs):,}/1,000,000 epochs · loss {loss}"
+    assert line.data == {"text/plain": expected}
+    assert short == unwanted == []
+    assert [list(output.data) for output in two] == [["text/plain"], ["text/plain"]]
+    assert len({output.data["text/plain"] for output in two}) == 2
+    assert "/777 epochs" in nested[0].data["text/plain"]
+    assert all(output.output_type != "stream" for output in [*two, *nested])

@@ -17,6 +17,7 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.files import remove_leftovers, write
 from rnn_rust.history import Record
 from rnn_rust.monitor import Watch
+from rnn_rust.weights import checked_state
 
 if TYPE_CHECKING:
     from rnn_rust.inputs import FloatArray
@@ -28,11 +29,17 @@ class Callback(Protocol):
 
     ``every``, an attribute, is the number of epochs from one call to the next (1 without it); the
     last epoch always has one. ``on_begin`` comes before the first epoch, ``on_end`` after the last,
-    however training ends. With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the
-    callback remembers: arrays, numbers and strings in dicts.
+    however training ends; ``training.accepted`` is False there if it was refused before an epoch.
+
+    With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the callback remembers:
+    arrays, numbers and strings in dicts. ``terms``, an attribute, has those settings by name that
+    this depends on: with other terms a training does not go on from the checkpoint. A callback
+    without a state that has ended the training is asked about the last record again when the
+    training is continued.
     """
 
     every: int
+    terms: dict[str, Any]
 
     def on_begin(self, training: Training) -> None:
         """Take note of the model, its history and what the record will have."""
@@ -46,8 +53,12 @@ class Callback(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """Return what is remembered."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what was remembered; called after ``on_begin``."""
+    def load_state_dict(self, state: dict[str, Any]) -> object:
+        """Go on from what was remembered; called after ``on_begin``.
+
+        May return whether training is to go on. If it says nothing, a callback that has ended the
+        training before ends it again.
+        """
 
 
 class EarlyStopping:
@@ -74,10 +85,18 @@ class EarlyStopping:
     best_epoch
         The epoch with the best value, counted as in the record; None before the first.
 
+    Notes
+    -----
+    A training that is continued from a checkpoint knows the best value and the records since then.
+    ``patience``, ``min_delta`` and ``restore_best`` may change there: with more patience a training
+    goes on that less has ended, and with less it may be over. With another figure or mode it is
+    refused. Early stopping that is left out or added counts from there.
+
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values; in ``fit``, the record will not have the figure.
+        An argument is outside its allowed values; in ``fit``, the record will not have the figure,
+        or a checkpoint has not kept the weights that ``restore_best`` needs.
 
     Examples
     --------
@@ -104,9 +123,15 @@ class EarlyStopping:
         self._best_weights: dict[str, FloatArray] = {}
         self.best_epoch: int | None = None
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The figure that is followed, and its mode."""
+        return {"monitor": self._watch.monitor, "mode": self._watch.mode}
+
     def on_begin(self, training: Training) -> None:
         """Forget an earlier training."""
         self._watch.check(training.figures)
+        self._before = self._watch.state_dict(), self.best_epoch
         self._watch.reset()
         self._training, self._best_weights, self.best_epoch = training, {}, None
 
@@ -116,11 +141,18 @@ class EarlyStopping:
             self.best_epoch = int(record["epoch"])
             if self._restore_best and self._training is not None:
                 self._best_weights = self._training.model.state_dict()
+        return self._has_patience
+
+    @property
+    def _has_patience(self) -> bool:
         return self._watch.waited < self._patience
 
     def on_end(self, training: Training) -> None:
         """Give the model its best weights."""
-        if self._best_weights:
+        if not training.accepted:
+            seen, self.best_epoch = self._before
+            self._watch.load_state_dict(seen)
+        elif self._best_weights:
             training.model.load_state_dict(self._best_weights)
         self._training, self._best_weights = None, {}
 
@@ -129,10 +161,20 @@ class EarlyStopping:
         seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
         return self._watch.state_dict() | seen
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what another has seen."""
+    def load_state_dict(self, state: dict[str, Any]) -> bool:
+        """Go on from what another has seen; return whether there is patience left."""
         self._watch.load_state_dict(state)
-        self.best_epoch, self._best_weights = state["best_epoch"], state["weights"]
+        self.best_epoch, weights = state["best_epoch"], state["weights"]
+        if self._restore_best and self.best_epoch is not None:
+            if not weights:
+                raise ParameterError(
+                    f"EarlyStopping(restore_best=True) needs the weights of epoch "
+                    f"{self.best_epoch}, and the checkpoint was made with restore_best=False"
+                )
+            if self._training is not None:
+                weights = checked_state(weights, like=self._training.model.state_dict())
+            self._best_weights = dict(weights)
+        return self._has_patience
 
 
 class Checkpoint:
@@ -185,11 +227,18 @@ class Checkpoint:
         """The file of the best checkpoint."""
         return self.path.with_name(f"{self.path.stem}.best{self.path.suffix}")
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The figure of ``keep_best``, and its mode."""
+        watch = self._watch
+        return {} if watch is None else {"keep_best": watch.monitor, "mode": watch.mode}
+
     def on_begin(self, training: Training) -> None:
         """Forget an earlier training, and remove what a killed process left half-written."""
         self._training = training
         if self._watch is not None:
             self._watch.check(training.figures)
+            self._before = self._watch.state_dict()
             self._watch.reset()
         for path in (self.path, self.best_path):
             remove_leftovers(path)
@@ -202,6 +251,11 @@ class Checkpoint:
         if is_best:
             write(self.best_path, data)
         write(self.path, data)
+
+    def on_end(self, training: Training) -> None:
+        """Remember an earlier training if this one was refused."""
+        if self._watch is not None and not training.accepted:
+            self._watch.load_state_dict(self._before)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_rust import files
+from rnn_rust.continued import Continued, continued, kept_of
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.files import TRAINING, describe, read
 from rnn_rust.inputs import FloatArray, LabelledInputs
@@ -34,12 +35,9 @@ def to_bytes(training: Training) -> bytes:
         The state of a callback or of an optimiser in Python has something that no file can hold.
     """
     state = {
-        "stopped": training.stopped,
         "history": training.history.state_dict(),
         "descent": training.model._descent.state_dict(),
-        "callbacks": {
-            name: callback.state_dict() for name, callback in training.stateful_callbacks().items()
-        },
+        "callbacks": kept_of(training.callbacks, training.stopped_by),
     }
     tensors: dict[str, FloatArray] = {}
     tree = _without_arrays(state, TRAINING[:-1], tensors)
@@ -51,8 +49,8 @@ def to_bytes(training: Training) -> bytes:
         ) from error
 
 
-def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Take a training to where a checkpoint left off; return the states of its callbacks.
+def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]:
+    """Take a training to where a checkpoint left off; return the callbacks that are to go on.
 
     Raises
     ------
@@ -72,29 +70,33 @@ def restore(training: Training, path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     try:
         kept, state = description["training"]["terms"], description["training"]["state"]
+        state = _with_arrays(state, tensors)
         _check_terms(path, kept, training.terms)
-        done = description["epochs_trained"] - state["history"]["first_epoch"]
+        going_on = continued(training.callbacks, state["callbacks"], path)
+        done = len(state["history"]["loss"])
         if done > training.epochs:
             raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
-        return _take_over(training, _with_arrays(state, tensors), tensors)
     except ParameterError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise ModelFileError(f"{path}: this checkpoint is damaged: {error!r}") from error
+        raise _damaged(path, error) from error
+    try:
+        _take_over(training, state, tensors)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return going_on
 
 
-def _take_over(
-    training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]
-) -> dict[str, Any]:
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ModelFileError:
+    return ModelFileError(f"{path}: this checkpoint is damaged: {error!r}")
+
+
+def _take_over(training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]) -> None:
     model, history = training.model, training.history
     history.load_state_dict(state["history"])
     model._descent.load_state_dict(state["descent"])
-    # Last, so that a damaged file leaves them as they were.
     model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING)})
     model.epochs_trained = history.first_epoch + len(history)
-    training.stopped = bool(state["stopped"])
-    callbacks: dict[str, Any] = state["callbacks"]
-    return callbacks
 
 
 # What a training and its checkpoint have in common -------------------------------------------

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from rnn_rust.errors import ParameterError
 from rnn_rust.optim import (
     CustomOptimizer,
     Optimizer,
@@ -93,7 +96,7 @@ class Descent:
             *arrays,
             {
                 "begins": passage.begins,
-                "learning_rates": [rate_of(self._rate, epoch) for epoch in ahead],
+                "learning_rates": self._rates(ahead, settings["dtype"]),
                 "clip_norm": settings["clip_norm"],
                 "clip_value": settings["clip_value"],
                 "bptt_steps": settings["bptt_steps"],
@@ -108,35 +111,66 @@ class Descent:
             optimizer=None if isinstance(self.optimizer, Optimizer) else self.optimizer,
         )
 
-    # State, for checkpoints ------------------------------------------------------------------
+    def _rates(self, epochs: range, dtype: str) -> list[float]:
+        """Return the rate of each epoch; none that is infinite in the network's type."""
+        rates = [rate_of(self._rate, epoch) for epoch in epochs]
+        if max(rates) > (largest := float(np.finfo(dtype).max)):
+            raise ParameterError(f"learning_rate must not be above {largest:g}, got {max(rates):g}")
+        return rates
+
+    # State ------------------------------------------------------------------------------------
+
+    @property
+    def is_of_engine(self) -> bool:
+        """Whether the engine carries the optimiser out; otherwise it is in Python."""
+        return isinstance(self.optimizer, Optimizer)
 
     @property
     def can_be_kept(self) -> bool:
         """Whether a checkpoint can hold the state: an optimiser in Python must hand it out."""
-        return isinstance(self.optimizer, Optimizer) or all(
+        return self.is_of_engine or all(
             callable(getattr(self.optimizer, name, None))
             for name in ("state_dict", "load_state_dict")
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the schedule and the optimiser's moments."""
+        """Return the state of the schedule and the optimiser's moments, for a checkpoint."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
-        return {"plateau": plateau, "optimizer": self._moments()}
+        return {"plateau": plateau, "optimizer": self.moments()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from the state of another with the same settings."""
         if self.plateau is not None:
             self.plateau.load_state_dict(state["plateau"])
-        self._load_moments(state["optimizer"])
+        self.load_moments(state["optimizer"])
 
-    def _moments(self) -> dict[str, Any]:
-        if isinstance(self.optimizer, Optimizer):
+    def progress(self) -> dict[str, Any]:
+        """Return what the optimiser itself does not hold, for a copy that has the same optimiser.
+
+        One in Python holds its moments.
+        """
+        plateau = None if self.plateau is None else self.plateau.state_dict()
+        moments = self.moments() if self.is_of_engine else None
+        return {"plateau": plateau, "moments": moments, "updates": self.updates}
+
+    def load_progress(self, progress: dict[str, Any]) -> None:
+        """Go on from the progress of another with the same optimiser."""
+        if self.plateau is not None:
+            self.plateau.load_state_dict(progress["plateau"])
+        if self.is_of_engine:
+            self.load_moments(progress["moments"])
+        self.updates = progress["updates"]
+
+    def moments(self) -> dict[str, Any]:
+        """Return what the optimiser keeps from step to step."""
+        if self.is_of_engine:
             return self._core.optimizer_state()
-        state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[attr-defined]
+        state: dict[str, Any] = self.optimizer.state_dict()  # type: ignore[union-attr]
         return state
 
-    def _load_moments(self, state: dict[str, Any]) -> None:
-        if isinstance(self.optimizer, Optimizer):
+    def load_moments(self, state: dict[str, Any]) -> None:
+        """Go on from the moments of another with the same settings."""
+        if self.is_of_engine:
             self._core.load_optimizer_state(state)
         else:
-            self.optimizer.load_state_dict(state)  # type: ignore[attr-defined]
+            self.optimizer.load_state_dict(state)  # type: ignore[union-attr]

@@ -29,9 +29,7 @@ from rnn_rust.storage import pack, unpack
 
 if TYPE_CHECKING:
     from rnn_rust.inputs import FloatArray
-    from rnn_rust.losses import CustomLoss
     from rnn_rust.network import Network
-    from rnn_rust.optim import CustomOptimizer, Optimizer
 
 _log = logging.getLogger("rnn_rust")
 
@@ -130,30 +128,20 @@ def describe(model: Network) -> dict[str, Any]:
     }
 
 
-def from_bytes(
-    data: bytes,
-    optimizer: Optimizer | CustomOptimizer | None = None,
-    loss: CustomLoss | None = None,
-    *,
-    source: str | os.PathLike[str] = "a pickled model",
-) -> Network:
+def from_bytes(data: bytes, source: str | os.PathLike[str] = "a pickled model") -> Network:
     """Return the model of the contents of a file; errors as :func:`load`.
 
-    With ``optimizer`` and ``loss`` in place of those that the file describes; ``source`` names the
-    file in the log.
+    ``source`` names the file in the log.
     """
     description, tensors = unpack(data, source)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
     try:
-        model = _build(description, state, loss)
+        return _build(description, state)
     except (KeyError, TypeError, ValueError, RnnRustError) as error:
         raise ModelFileError(f"this model file is damaged: {error}") from error
-    if optimizer is not None:
-        model.optimizer = optimizer
-    return model
 
 
-def _build(description: dict[str, Any], state: dict[str, Any], loss: CustomLoss | None) -> Network:
+def _build(description: dict[str, Any], state: dict[str, Any]) -> Network:
     from rnn_rust.data.scale import scaler_from_dict
     from rnn_rust.models import MODELS
 
@@ -162,7 +150,7 @@ def _build(description: dict[str, Any], state: dict[str, Any], loss: CustomLoss 
         raise ModelFileError(f"cell {cell!r} is not known")
     if isinstance(weights := settings["class_weight"], list):
         settings["class_weight"] = dict(enumerate(weights))
-    settings["loss"] = loss_from_dict(settings["loss"]) if loss is None else loss
+    settings["loss"] = loss_from_dict(settings["loss"])
     scaler = description["scaler"]
     model = MODELS[cell](
         **settings,

@@ -148,7 +148,17 @@ class History:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Replace the records by those of another history."""
+        """Replace the records by those of another history.
+
+        Raises
+        ------
+        ValueError
+            Its columns differ in length.
+        """
+        columns = [state["loss"], state["seconds"]]
+        columns += [part for more in state["more"].values() for part in more.values()]
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("the columns of the history differ in length")
         self.first_epoch = int(state["first_epoch"])
         self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
         self._more = {}

@@ -26,31 +26,40 @@ class _Logger(ABC):
         self.path = Path(path)
 
     def on_begin(self, training: Training) -> None:
-        """Open the file, and write the records that a continued training has already."""
+        """Open the file. What is in it stays until there is a record: training may be refused."""
         self._history: History = training.history
+        self._is_new, self._is_replaced = not self.path.exists(), False
         try:
-            # What an earlier training wrote stays until there is a record: this one may be refused.
             self._file: TextIO = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
         except OSError as error:
             name = type(self).__name__
             raise ParameterError(f"{name} cannot write {self.path}: {error.strerror}") from error
-        self._is_replaced = False
-        for record in self._history:
-            self(record)
 
     def __call__(self, record: Record) -> None:
-        """Write a record."""
+        """Write a record, the first time after those that a continued training has already."""
         with self._named():
-            if not self._is_replaced:
-                self._file.truncate(0)
-                self._is_replaced = True
-            self._write(record)
+            if self._is_replaced:
+                self._write(record)
+            else:
+                self._replace()
             self._file.flush()
+
+    def _replace(self) -> None:
+        """Write the file anew with all records."""
+        self._file.truncate(0)
+        self._is_replaced = True
+        for record in self._history:
+            self._write(record)
 
     def on_end(self, training: Training) -> None:
         """Close the file."""
+        is_accepted = getattr(training, "accepted", True)
         with self._named():
+            if is_accepted and self._history and not self._is_replaced:
+                self._replace()
             self._file.close()
+        if self._is_new and not is_accepted:
+            self.path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -84,7 +93,7 @@ class CSVLogger(_Logger):
     """
 
     def on_begin(self, training: Training) -> None:
-        """Open the file, and write the records that a continued training has already."""
+        """Open the file."""
         self._columns: dict[str, None] = {}
         self._writer: csv.DictWriter[str]
         super().on_begin(training)

@@ -12,13 +12,13 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rnn_rust.callbacks import Checkpoint
 from rnn_rust.checkpoint import restore, terms
 from rnn_rust.checks import from_1, truth
+from rnn_rust.continued import Continued, ends_training, name_of
 from rnn_rust.data.order import arrange, known_names
 from rnn_rust.descent import Passage
 from rnn_rust.errors import ParameterError
@@ -32,15 +32,13 @@ from rnn_rust.inputs import (
     learn_class_weights,
 )
 from rnn_rust.progress import Progress
+from rnn_rust.whole import way_back
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.network import Network
 
 _log = logging.getLogger("rnn_rust")
-
-# What a model takes over from its first training data.
-_LEARNT = ("scaler", "class_table", "feature_names", "label_names")
 
 # Seconds of training between two states of the progress bar.
 _REFRESH = 0.1
@@ -62,8 +60,11 @@ class Training:
         How many records there are to be.
     figures
         Names of everything that the record of an epoch may have.
-    stopped
-        Whether a callback has ended the training.
+    accepted
+        Whether training has begun. If not, it was refused when ``on_end`` comes, and nothing is to
+        be left of it.
+    stopped_by
+        The callbacks that have ended the training.
     terms
         What a checkpoint and the training that goes on from it have in common; empty where there
         is no checkpoint.
@@ -78,7 +79,8 @@ class Training:
     validation: Dataset | None = None
     callbacks: Iterable[Callable[[Record], object]] = ()
     figures: list[str] = field(init=False, default_factory=lambda: ["loss"])
-    stopped: bool = field(init=False, default=False)
+    accepted: bool = field(init=False, default=False)
+    stopped_by: list[Callable[[Record], object]] = field(init=False, default_factory=list)
     terms: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,7 +107,6 @@ class Training:
             check_labelled(self.model, self.validation, "validation")
             self.figures.append("validation_loss")
         self.history = History(self.model.epochs_trained)
-        self._begun = False
 
     def run(
         self,
@@ -130,25 +131,28 @@ class Training:
         resume
             A checkpoint to go on from, if there is one.
         """
-        learnt = {name: getattr(self.model, name) for name in _LEARNT}
-        with ExitStack() as ends:
-            try:
+        go_back = way_back(self.model)
+        try:
+            with ExitStack() as ends:
                 arrays = self._prepare()
                 self.figures += judge()
                 self._begin(arrays, resume, ends)
-            except BaseException:
-                # What is refused leaves the model as it was.
-                for name, value in learnt.items():
-                    setattr(self.model, name, value)
-                raise
-            try:
-                self._train(arrays, measure, measure_every)
-            except KeyboardInterrupt:
-                self.history.interrupted = True
-                _log.warning(
-                    "Interrupted after %d of %d epochs; the weights of the last finished update "
-                    "are kept", len(self.history), self.epochs,
-                )  # fmt: skip
+                self.accepted = self._is_over
+                try:
+                    self._train(arrays, measure, measure_every)
+                except KeyboardInterrupt:
+                    if not self.accepted:
+                        raise
+                    self.history.interrupted = True
+                    _log.warning(
+                        "Interrupted after %d of %d epochs; the weights of the last finished "
+                        "update are kept", len(self.history), self.epochs,
+                    )  # fmt: skip
+        except BaseException:
+            # What is refused leaves the model as it was, whatever callbacks did to it at their end.
+            if not self.accepted:
+                go_back()
+            raise
         return self.history
 
     def _prepare(self) -> LabelledInputs:
@@ -168,30 +172,32 @@ class Training:
         """Go to where a checkpoint left off, and let the callbacks begin."""
         if self.model._descent.plateau is not None:
             self.model._descent.plateau.watch.check(self.figures)
-        states: dict[str, Any] = {}
+        kept: list[Continued] = []
         if resume is not None or any(isinstance(each, Checkpoint) for each in self.callbacks):
             self.terms = terms(self, arrays)
         if resume is not None and os.path.exists(resume):
-            states = restore(self, resume)
+            kept = restore(self, resume)
             _log.info("Continuing %s after %d epochs", resume, len(self.history))
         for callback in self.callbacks:
             if hasattr(callback, "on_begin"):
                 callback.on_begin(self)
             if hasattr(callback, "on_end"):
                 ends.callback(callback.on_end, self)
-        for name, callback in self.stateful_callbacks().items():
-            if name in states:
-                callback.load_state_dict(states[name])
+        for each in kept:
+            if each.ends_training(self.history):
+                self.stopped_by.append(each.callback)
+        if self.stopped_by:
+            names = " and ".join(name_of(callback) for callback in self.stopped_by)
+            _log.info("This training is over: %s ended it", names)
 
-    def stateful_callbacks(self) -> dict[str, Any]:
-        """Return the callbacks that have a state, by class name and number."""
-        found: dict[str, Any] = {}
-        for callback in self.callbacks:
-            if hasattr(callback, "state_dict"):
-                kind = type(callback).__name__
-                number = sum(name.startswith(f"{kind} ") for name in found)
-                found[f"{kind} {number}"] = callback
-        return found
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has ended the training."""
+        return bool(self.stopped_by)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.stopped or len(self.history) >= self.epochs
 
     def _train(
         self, arrays: LabelledInputs, measure: Callable[[], object] | None, measure_every: int
@@ -202,7 +208,7 @@ class Training:
         periods += [measure_every] if measure else []
         periods += [1] if self.model._descent.plateau is not None else []
         with Progress(self.epochs, enabled=self.progress) as bar:
-            while len(history) < self.epochs and not self.stopped:
+            while not self._is_over:
                 done = len(history)
                 first = [1] if measure and done == 0 else []
                 stops = [(done // period + 1) * period for period in periods]
@@ -215,15 +221,15 @@ class Training:
     def _advance(self, arrays: LabelledInputs, stop_at: int) -> None:
         """Train up to epoch ``stop_at``, or until the bar is to be refreshed."""
         passage = Passage(
-            begins=not self._begun,
+            begins=not self.accepted,
             epochs=stop_at - len(self.history),
             batch_size=self.batch_size,
             shuffle=self.shuffle,
             seed=self.model.settings["seed"],
             time_budget=_REFRESH if self.progress else None,
         )
-        self._begun = True
         losses, seconds, stop = self.model._descent.train(self.model, arrays, passage)
+        self.accepted = True
         self.history.extend(losses, seconds)
         self.model.epochs_trained += len(losses)
         if stop is not None:
@@ -236,18 +242,24 @@ class Training:
         done = len(self.history)
         if self.model._descent.plateau is not None:
             self.model._descent.plateau.observe(self.history[-1])
-        is_last = done == self.epochs
-        late = [each for each in self.callbacks if not is_last and done % getattr(each, "every", 1)]
-        for callback in self.callbacks:
-            if callback not in late:
-                self._call(callback)
+
+        def is_due(callback: object) -> bool:
+            return done == self.epochs or done % getattr(callback, "every", 1) == 0
+
+        writers = [each for each in self.callbacks if isinstance(each, Checkpoint)]
+        others = [each for each in self.callbacks if not isinstance(each, Checkpoint)]
+        for callback in filter(is_due, others):
+            self._call(callback)
         if self.stopped:
-            for callback in late:
+            for callback in filterfalse(is_due, others):
                 self._call(callback)
+        for writer in writers:
+            if self.stopped or is_due(writer):
+                self._call(writer)
 
     def _call(self, callback: Callable[[Record], object]) -> None:
-        answer = callback(self.history[-1])
-        self.stopped |= isinstance(answer, bool | np.bool_) and not answer
+        if ends_training(callback(self.history[-1])):
+            self.stopped_by.append(callback)
 
 
 def _in_order(

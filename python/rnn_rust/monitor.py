@@ -111,5 +111,16 @@ class Watch:
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what another has seen."""
-        self.best, self.waited = state["best"], state["waited"]
+        """Go on from what another has seen.
+
+        Raises
+        ------
+        ValueError, KeyError
+            The state is that of no watch.
+        """
+        best, waited = state["best"], state["waited"]
+        if not (best is None or (isinstance(best, int | float) and math.isfinite(best))):
+            raise ValueError(f"best must be a finite number or None, got {best!r}")
+        if isinstance(waited, bool) or not isinstance(waited, int) or waited < 0:
+            raise ValueError(f"waited must be a number of records, got {waited!r}")
+        self.best, self.waited = best, waited

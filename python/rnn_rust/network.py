@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -396,13 +397,13 @@ class Network:
         """
         arrays = labelled_inputs(self, data, "an update")
         seed = (self._settings["seed"] + self._descent.updates) % 2**63
-        self._descent.updates += 1
         passage = Passage(
             begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, seed=seed
         )  # fmt: skip
         losses, _, stop = self._descent.train(self, arrays, passage)
         if stop is not None:
             raise stop
+        self._descent.updates += 1
         return losses[0]
 
     # Training --------------------------------------------------------------------------------
@@ -439,8 +440,11 @@ class Network:
         validation
             Data whose loss is recorded after every epoch as ``validation_loss``.
         evaluator
-            Its metrics are recorded and logged every ``eval_every`` epochs, after the first and
-            after the last, of ``train`` and, as ``validation_…``, of ``validation``.
+            Its metrics are recorded and logged with every line of the log, of ``train`` and, as
+            ``validation_…``, of ``validation``.
+        eval_every
+            Epochs from one line of the log, which :func:`rnn_rust.log.setup` shows, to the next.
+            The first epoch and epoch number ``epochs`` have one, too.
         callbacks
             Called after every epoch with its record; one that returns False ends the training.
             :mod:`rnn_rust.callbacks` has some, and says what else one may do.
@@ -540,11 +544,28 @@ class Network:
 
         save(self, path)
 
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """Pickle and copy through the bytes of the file format; what is in Python as it is."""
-        from rnn_rust.files import from_bytes, to_bytes
+    # Copies ----------------------------------------------------------------------------------
 
-        return from_bytes, (to_bytes(self), self.optimizer, self.custom_loss)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the whole state: a copy that is trained on ends with the bits of the original.
+
+        Other than a file it has the optimiser's moments, ``n_threads``, and what is in Python (an
+        optimiser, a loss, a function for the learning rate), which has to be one that can be
+        copied or pickled.
+        """
+        from rnn_rust.whole import state_of
+
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what another was."""
+        from rnn_rust.whole import set_state
+
+        set_state(self, state)
+
+    def __copy__(self) -> Self:
+        """Return a copy that shares nothing with the model, not even an optimiser in Python."""
+        return copy.deepcopy(self)
 
 
 # What is shown although it is by default, and the defaults of all else.

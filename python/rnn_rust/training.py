@@ -72,9 +72,10 @@ def fit(
                 shown.append(primary)
             _log.info(_line(history[-1], shown))
 
-    nothing = evaluator is None and validation is None and not training.callbacks
+    # Without a log, an evaluation or a validation loss the engine need not stop for any.
+    is_figure = evaluator is not None or validation is not None
     return training.run(
-        judge=judge, measure=None if nothing else measure,
+        judge=judge, measure=measure if is_figure or _log.isEnabledFor(logging.INFO) else None,
         measure_every=eval_every if validation is None else 1, resume=resume,
     )  # fmt: skip
 
