@@ -23,10 +23,16 @@ _log = logging.getLogger("rnn_rust")
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.argument("data", type=options.INPUT, metavar="DATA.CSV")
 @options.threshold
+@options.horizon
 @options.key_columns
 @options.verbosity
 def evaluate(
-    model: Path, data: Path, threshold: float | None, id: str | None, time: str | None
+    model: Path,
+    data: Path,
+    threshold: float | None,
+    horizon: tuple[int, ...] | None,
+    id: str | None,
+    time: str | None,
 ) -> None:
     """Compare the predictions of a saved model with the labels of DATA.CSV.
 
@@ -42,7 +48,10 @@ def evaluate(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
     judge = default_evaluator(
-        dataset, network.threshold if threshold is None else threshold, loss=network.loss_name
+        dataset,
+        network.threshold if threshold is None else threshold,
+        loss=network.loss_name,
+        horizon=horizon,
     )
     result = judge.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())

@@ -17,6 +17,8 @@ from rnn_rust.evaluate.multiclass import ClassificationEvaluator, MulticlassResu
 from rnn_rust.evaluate.regression import RegressionEvaluator, RegressionResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnn_rust.data.dataset import Dataset
 
 __all__ = [
@@ -55,20 +57,26 @@ class Evaluator(Protocol):
 
 
 def default_evaluator(
-    dataset: Dataset, threshold: float | None = None, *, loss: str | None = None
+    dataset: Dataset,
+    threshold: float | None = None,
+    *,
+    loss: str | None = None,
+    horizon: int | Sequence[int] | None = None,
 ) -> Evaluator:
     """Return the evaluator that suits the labels and the model.
 
     The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
     probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
-    else the regression one; ``threshold`` is that of either, where it is not to be the default.
+    else the regression one; ``threshold`` is that of either, where it is not to be the default,
+    ``horizon`` that of the last.
 
     Raises
     ------
     DataError
         There is no label.
     ParameterError
-        ``dataset`` is no `Dataset`, or the threshold cannot be one (none with cross-entropy).
+        ``dataset`` is no `Dataset`, or the threshold cannot be one (none with cross-entropy), or
+        there is a horizon and labels are classes.
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
     if loss == "cross_entropy":
@@ -77,8 +85,18 @@ def default_evaluator(
                 "a threshold does not suit loss 'cross_entropy', where the most probable class is "
                 "the answer; leave it out"
             )
+        _refuse_horizon(horizon)
         return ClassificationEvaluator()
     labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
-    kind = BinaryClassificationEvaluator if binary else RegressionEvaluator
-    return kind() if threshold is None else kind(threshold)
+    if not binary:
+        return RegressionEvaluator(0.1 if threshold is None else threshold, horizon=horizon)
+    _refuse_horizon(horizon)
+    return BinaryClassificationEvaluator(0.5 if threshold is None else threshold)
+
+
+def _refuse_horizon(horizon: int | Sequence[int] | None) -> None:
+    if horizon is not None:
+        raise ParameterError(
+            "a horizon is for labels that are numbers, and these are classes; leave it out"
+        )
