@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.errors import DataError, ShapeError
+from rnn_rust.errors import DataError
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -27,9 +27,8 @@ def as_floats(name: str, values: ArrayLike) -> FloatArray:
     Raises
     ------
     DataError
-        They are objects, strings, complex numbers or dates, or a mask hides some of them.
-    ShapeError
-        Rows of different lengths.
+        They are objects, strings, complex numbers or dates, a mask hides some of them, or rows
+        have different lengths.
     """
     array = as_numbers(name, values)
     with np.errstate(over="ignore"):
@@ -43,10 +42,12 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise ShapeError(f"{name}: rows of different lengths; make all equally long") from error
+        raise DataError(f"{name}: rows of different lengths; make all equally long") from error
     if array.dtype.kind not in "biuf":
+        first = f", the first is {array.flat[0]!r}" if array.size else ""
         raise DataError(
-            f"{name}: dtype {array.dtype} is not one of real numbers; convert the values to float"
+            f"{name} must be an array of real numbers, got dtype {array.dtype}{first}; convert it "
+            "to float"
         )
     return array
 

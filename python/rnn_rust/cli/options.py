@@ -165,8 +165,8 @@ def horizon(command: Command) -> Command:
     """Add ``--horizon``."""
     return option(
         "Data", "--horizon", metavar="ROWS", callback=_horizons,
-        help="Labels that are numbers: how many rows ahead they lie, by commas for several columns; "
-        "the baseline uses nothing later than its row.  [default: 1]",
+        help="Labels that are numbers: how many rows ahead they lie, for the baseline; of several "
+        "columns with commas between.  [default: 1]",
     )(command)  # fmt: skip
 
 

@@ -27,13 +27,9 @@ _log = logging.getLogger("rnn_rust")
 @options.key_columns
 @options.verbosity
 def evaluate(
-    model: Path,
-    data: Path,
-    threshold: float | None,
-    horizon: tuple[int, ...] | None,
-    id: str | None,
-    time: str | None,
-) -> None:
+    *, model: Path, data: Path, threshold: float | None, horizon: tuple[int, ...] | None,
+    id: str | None, time: str | None,
+) -> None:  # fmt: skip
     """Compare the predictions of a saved model with the labels of DATA.CSV.
 
     All rows of the file are used: give data that the model was not trained on. The columns are

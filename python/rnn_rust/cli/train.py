@@ -45,15 +45,16 @@ from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show
 @options.verbosity
 def train(
     *, data: Path, id: str | None, time: str | None, features: tuple[str, ...] | None,
-    labels: tuple[str, ...] | None, weights: str | None, train_ratio: float,
-    split_at: str | None, seed: int, threshold: float | None, horizon: tuple[int, ...] | None, epochs: int, batch_size: int, eval_every: int, patience: int | None,
-    output: Path, checkpoint: Path | None, resume: bool, log_file: Path | None, **chosen: Any,
+    labels: tuple[str, ...] | None, weights: str | None, train_ratio: float, split_at: str | None,
+    seed: int, threshold: float | None, horizon: tuple[int, ...] | None, epochs: int,
+    batch_size: int, eval_every: int, patience: int | None, output: Path, checkpoint: Path | None,
+    resume: bool, log_file: Path | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Train a recurrent network on the sequences of DATA.CSV and save it.
 
     The sequences are split at random into a training and a test part, or at a point in time with
-    --split-at; both parts are evaluated. Ctrl-C ends the training early and saves the weights of the last finished update, or with --patience
-    the best ones.
+    --split-at; both parts are evaluated. Ctrl-C ends the training early and saves the weights of
+    the last finished update, or with --patience the best ones.
     """
     from rnn_rust import Dataset
     from rnn_rust.cli import show

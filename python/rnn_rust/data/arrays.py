@@ -75,11 +75,12 @@ def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     """
     mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     array = _as_array(values, what) if mask is None else np.asarray(values)
-    texts = array.dtype.kind == "O" and any(isinstance(cell, str | bytes) for cell in array.flat)
-    if array.dtype.kind not in "biufO" or texts:
-        kind = "object with strings" if texts else array.dtype
-        raise DataError(f"{what}: dtype {kind} is not numeric; convert it to float first")
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")
     try:
+        # NumPy would read numbers out of them.
+        if array.dtype.kind == "O" and any(isinstance(cell, str | bytes) for cell in array.flat):
+            raise TypeError("there are strings among them")
         matrix = np.array(array, dtype=float_dtype(array.dtype), order="C")
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(

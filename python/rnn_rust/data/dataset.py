@@ -277,9 +277,9 @@ class Dataset(Sequences):
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
         >>> [len(part) for part in ds.split(0.7, 0.2, 0.1, seed=0)]
         [7, 2, 1]
-        >>> past, future = Dataset.from_arrays(np.zeros(30), None, [0, 30]).split(at=20)
-        >>> len(past.times), past.times.max() < 20 <= future.times.min()
-        (20, True)
+        >>> series = Dataset.from_arrays(np.zeros(30), None, [0, 30])
+        >>> [part.times.tolist() for part in series.split(at=28)][1]
+        [28, 29]
         """
         if at is not None:
             if fractions or stratify:

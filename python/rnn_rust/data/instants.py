@@ -7,7 +7,6 @@ instant may be written in another form.
 from __future__ import annotations
 
 import datetime
-import math
 import re
 from numbers import Real
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.checks import finite
 from rnn_rust.errors import DataError, ParameterError
 
 Instant = float | str | datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64
@@ -45,9 +45,9 @@ def comparable(times: NDArray[Any], instant: Instant) -> tuple[NDArray[Any], Any
         ):
             raise _refusal(instant, "durations; give a datetime.timedelta")
         return times, np.timedelta64(instant)
-    number = isinstance(instant, Real) and not isinstance(instant, bool | np.bool_)
-    if not number or math.isnan(instant):
+    if isinstance(instant, bool | np.bool_) or not isinstance(instant, Real):
         raise _refusal(instant, "numbers; give a number")
+    finite("split: at", float(instant))
     return times, instant
 
 

@@ -83,7 +83,13 @@ def classes_and_probabilities(
         If `dataset` is no `Dataset`.
     """
     stored, predicted, _ = _rows(model, dataset)
-    return dataset.denormalize_labels(stored), predicted
+    restored = dataset.denormalize_labels(stored)
+    if dataset.normalizer is not None:
+        # A third of 3 comes back from float32 as 1.00000003, and is class 1.
+        whole = np.rint(restored)
+        rounding = 4 * np.finfo(dataset.labels.dtype).eps * np.abs(whole)
+        restored = np.where(np.abs(restored - whole) <= rounding, whole, restored)
+    return restored, predicted
 
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
