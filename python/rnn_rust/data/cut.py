@@ -76,7 +76,7 @@ def _rows(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
 
 
 def _empty(dataset: Dataset, instants: list[Instant], number: int, across: str) -> str:
-    begins = f"from {instants[number - 1]}" if number else ""
+    begins = f"at or after {instants[number - 1]}" if number else ""
     ends = f"before {instants[number]}" if number < len(instants) else ""
     what = "row" if across == "cut" else f"sequence, with across='{across}',"
     first, last = dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]

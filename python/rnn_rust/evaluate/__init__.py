@@ -14,6 +14,7 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate.classification import BinaryClassificationEvaluator, ClassificationResult
 from rnn_rust.evaluate.metrics import Predictor
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator, MulticlassResult
+from rnn_rust.evaluate.persistence import by_column, checked_horizons
 from rnn_rust.evaluate.regression import RegressionEvaluator, RegressionResult
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def default_evaluator(
     DataError
         There is no label.
     ParameterError
-        ``dataset`` is no `Dataset`, or the threshold cannot be one (none with cross-entropy), or
-        there is a horizon and labels are classes.
+        ``dataset`` is no `Dataset`; the threshold cannot be one (none with cross-entropy); there
+        is a horizon where labels are classes, or another number of them than of label columns.
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
     if loss == "cross_entropy":
@@ -90,6 +91,7 @@ def default_evaluator(
     labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
     if not binary:
+        by_column(checked_horizons(horizon) or (1,), len(dataset.label_names))
         return RegressionEvaluator(0.1 if threshold is None else threshold, horizon=horizon)
     _refuse_horizon(horizon)
     return BinaryClassificationEvaluator(0.5 if threshold is None else threshold)

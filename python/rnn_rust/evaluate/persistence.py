@@ -49,7 +49,6 @@ def of_labels(
     ParameterError
         Another number of horizons than label columns.
     """
-    columns = labels.shape[1]
     if horizon is None and (shift := find_shift(labels, offsets)) is not None:
         later, earlier, steps_on = shift
         return Baseline(
@@ -59,17 +58,12 @@ def of_labels(
             "previous label may not be known yet; pass RegressionEvaluator(horizon=...), how many "
             "rows ahead each label lies, or present=..., the column of the present value",
         )
-    steps = (1,) if horizon is None else horizon
-    if len(steps) not in {1, columns}:
-        raise ParameterError(
-            f"{len(steps)} horizons {steps} for {columns} label columns; give one, or one for each"
-        )
+    steps = by_column((1,) if horizon is None else horizon, labels.shape[1])
     before, _ = positions(offsets)
     values = np.full_like(labels, np.nan)
-    for column in range(columns):
-        ahead = steps[column % len(steps)]
-        rows = np.flatnonzero(before >= ahead)
-        values[rows, column] = labels[rows - ahead, column]
+    for column in range(labels.shape[1]):
+        rows = np.flatnonzero(before >= steps[column])
+        values[rows, column] = labels[rows - steps[column], column]
     return Baseline(values, *_in_words(steps))
 
 
@@ -149,6 +143,16 @@ def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | N
     if len(given) == 0:
         raise ParameterError("horizon is empty; give one, or one for each label column")
     return tuple(whole_number("horizon", one, least=1) for one in given)
+
+
+def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
+    """Return the rows ahead of each label column; ParameterError if there are more or fewer."""
+    if len(horizons) not in {1, columns}:
+        raise ParameterError(
+            f"{len(horizons)} horizons {horizons} for {columns} label columns; give one, or one "
+            "for each"
+        )
+    return horizons * columns if len(horizons) == 1 else horizons
 
 
 def checked_columns(present: str | Sequence[str] | None) -> tuple[str, ...] | None:
