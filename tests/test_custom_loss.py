@@ -193,7 +193,7 @@ ONLINE: dict[str, Any] = {"batch_size": 1, "shuffle": False}
         (lambda y: (1.0, y, y), DataError, ["(value, gradient)"]),
         (lambda y: ("a", y), DataError, ["Calls", "'a'"]),
         (lambda y: (1.0, "no"), DataError, ["Calls", "'no'"]),
-        (lambda y: (1.0, None), ShapeError, ["(6, 2)"]),
+        (lambda y: (1.0, None), DataError, ["Calls", "gradient", "object"]),
         (lambda y: (1.0, y[:, :1]), ShapeError, ["Calls", "(6, 2)", "(6, 1)"]),
         (lambda y: (1.0, y.ravel()), ShapeError, ["(6, 2)", "(12,)"]),
         (lambda y: (1.0, 0.5), ShapeError, ["(6, 2)"]),

@@ -56,7 +56,7 @@ def test_docstring_examples(module):
         ([0, 1, -np.inf], [0, 1, 2], DataError, r"labels, row 2, column 0 .*-inf"),
         ([NAN, NAN], [0.1, 0.2], DataError, "none of the 2 steps has a label"),
         ([], [], DataError, "none of the 0 steps has a label"),
-        ([0, 1], ["a", "b"], DataError, "predictions must be an array of numbers"),
+        ([0, 1], ["a", "b"], DataError, "predictions must be an array of real numbers"),
         ([0, 1], [0.1, 0.2, 0.3], ShapeError, r"\(3, 1\), labels \(2, 1\)"),
         ([[0, 1]], [[0.1]], ShapeError, r"\(1, 1\), labels \(1, 2\)"),
         (np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), ShapeError, r"labels must have shape \(N, L\)"),
@@ -101,7 +101,12 @@ def test_the_default_evaluator_looks_at_labels_in_original_units():
 def test_evaluators_are_values():
     assert rnn.BinaryClassificationEvaluator(0.3) == rnn.BinaryClassificationEvaluator(0.3)
     assert rnn.RegressionEvaluator(0.3) != rnn.RegressionEvaluator(0.4)
-    assert repr(rnn.RegressionEvaluator(0.2)) == "RegressionEvaluator(threshold=0.2)"
+    assert repr(rnn.RegressionEvaluator(0.2, horizon=3)) == (
+        "RegressionEvaluator(threshold=0.2, horizon=3, present=None)"
+    )
+    assert hash(rnn.RegressionEvaluator(horizon=[1, 2])) == hash(
+        rnn.RegressionEvaluator(horizon=(1, 2))
+    )
     assert len({classify, rnn.BinaryClassificationEvaluator()}) == 1
 
 

@@ -123,15 +123,18 @@ class Stepper:
     def step(self, features: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the outputs ``(L,)`` after one more step with ``features (I,)``.
 
-        Both in original units. With ``out``, an array of shape ``(L,)`` and the model's dtype, the
-        outputs go there, and nothing is allocated.
+        Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
+        model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
+        there, and nothing is allocated.
 
         Raises
         ------
         ShapeError
-            Another number of features than the model's.
+            Another number of features than the model's, or more than one row.
         DataError
-            A feature is NaN or infinite.
+            A feature is NaN, infinite or masked, or not a real number.
+        TypeError
+            ``out`` is not such an array.
         """
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""

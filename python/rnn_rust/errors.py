@@ -1,8 +1,12 @@
-"""Every exception that this package raises on purpose.
+"""Every exception that this package raises on purpose, and its warnings.
 
-All derive from :class:`RnnRustError`, and from the built-in class that fits, so that
+All exceptions derive from :class:`RnnRustError`, and from the built-in class that fits, so that
 ``except ValueError`` works as well as ``except rnn_rust.errors.DataError``.
 """
+
+
+class OverlapWarning(UserWarning):
+    """Parts of a split by time overlap in time: the training part does not lie in the past."""
 
 
 class RnnRustError(Exception):

@@ -101,7 +101,7 @@ def sequence_labels(
         New arrays of the same shapes. Labels are NaN in all rows but the last of each sequence,
         and there too if the sequence has no label; weights of those rows do not matter.
     """
-    rows, labelled = _last_labelled(labels, offsets)
+    rows, labelled = last_labelled(labels, offsets)
     ends = offsets[1:][labelled] - 1
     moved = np.full_like(labels, np.nan)
     moved[ends] = labels[rows]
@@ -117,13 +117,13 @@ def labels_per_sequence(labels: FloatArray, offsets: Offsets) -> FloatArray:
 
     NaN where a sequence has none.
     """
-    rows, labelled = _last_labelled(labels, offsets)
+    rows, labelled = last_labelled(labels, offsets)
     found = np.full((len(labelled), labels.shape[1]), np.nan, labels.dtype)
     found[labelled] = labels[rows]
     return found
 
 
-def _last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArray[np.bool_]]:
+def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArray[np.bool_]]:
     """Return the last labelled row of each sequence that has one, and which those are ``(S,)``."""
     known = np.flatnonzero(~np.isnan(labels).all(axis=1))
     # The last labelled row before the end of each sequence; -1 if there is none in the data.

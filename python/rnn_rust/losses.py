@@ -29,6 +29,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.arraylike import as_numbers
 from rnn_rust.checks import check_fields, from_0, open_share, positive
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -185,16 +186,18 @@ def value_and_gradient(
             f"value_and_gradient of {type(loss).__name__} must return (value, gradient), "
             f"got {type(answer).__name__}"
         )
-    try:
-        value = float(answer[0])
-        with np.errstate(over="ignore"):
-            gradient = np.ascontiguousarray(answer[1], dtype=predictions.dtype)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"value_and_gradient of {type(loss).__name__}: {error}") from error
+    name = f"value_and_gradient of {type(loss).__name__}"
+    value = as_numbers(f"{name}, the value", answer[0])
+    if value.size != 1:
+        raise ShapeError(f"{name}, the value: expected one number, got shape {value.shape}")
+    with np.errstate(over="ignore"):
+        gradient = np.ascontiguousarray(
+            as_numbers(f"{name}, the gradient", answer[1]), dtype=predictions.dtype
+        )
     if gradient.shape != predictions.shape:
         raise ShapeError(
             f"the gradient of {type(loss).__name__}: expected {predictions.shape}, the shape of "
             f"the predictions, got {gradient.shape}"
         )
     # The engine would take a NaN for a missing label; as a loss it ends training.
-    return (value if np.isfinite(gradient).all() else math.nan), gradient
+    return (float(value.item()) if np.isfinite(gradient).all() else math.nan), gradient

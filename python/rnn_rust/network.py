@@ -93,9 +93,9 @@ class Network:
     scaler
         ``"minmax"`` or ``"standard"``: fitted on the training part in the first ``fit``, kept in
         the model and its file. Features are scaled on the way in, predictions come back in
-        original units. Labels are scaled too, but for classes, and for ``"standard"`` with an
-        output activation, whose range standardised labels would leave. A fitted scaler is taken as
-        it is.
+        original units, in float64. Labels are scaled too, but for classes, and for ``"standard"``
+        with an output activation, whose range standardised labels would leave. A fitted scaler is
+        taken as it is.
     n_threads
         How many threads a call may use; every number gives the same bits. By default what the
         environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
@@ -282,8 +282,8 @@ class Network:
 
         With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
         Probabilities if the loss is one of classes, else in original units where the model has a
-        scaler; of the model's dtype. Nothing is dropped. Thread-safe: several threads may predict
-        at once.
+        scaler: float64 where that scales labels, otherwise of the model's dtype. Nothing is
+        dropped. Thread-safe: several threads may predict at once.
 
         Columns are matched by name with those of the training, in whatever order they are; of
         arrays without names, by position. Outputs are in the order of the labels of the training.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_rust.arraylike import as_numbers
 from rnn_rust.errors import DataError, ShapeError
 from rnn_rust.inputs import FloatArray
 
@@ -87,11 +88,8 @@ def _fold_biases(
 
 
 def _numbers(name: str, values: ArrayLike) -> FloatArray:
-    try:
-        with np.errstate(invalid="ignore"):
-            return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"weight {name} is not an array of numbers: {error}") from error
+    with np.errstate(invalid="ignore"):
+        return as_numbers(f"weight {name}", values).astype(np.float64, copy=False)
 
 
 def _as_weight(name: str, values: ArrayLike, like: FloatArray) -> FloatArray:

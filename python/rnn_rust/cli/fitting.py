@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -50,10 +51,41 @@ class Parts(NamedTuple):
             part.require_labels(f"the {name} part")
         return parts
 
+    @classmethod
+    def cut(
+        cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None, seed: int
+    ) -> Parts:
+        """Cut at one instant, or at two, between which the validation part lies.
+
+        Raises
+        ------
+        DataError
+            A part is empty or has no label.
+        ParameterError
+            An instant is not of the times' kind, or they do not rise.
+        """
+        at: Any = [_as_time(text.strip(), dataset) for text in instants]
+        train, *between, test = dataset.split(at=at)
+        if not between:
+            return cls.of(train, test, patience=patience, seed=seed)
+        parts = cls.of(train, test, patience=None)._replace(validation=between[0])
+        between[0].require_labels("the validation part")
+        return parts
+
     def named(self) -> list[tuple[str, Dataset]]:
         """Return the parts that there are, by name."""
         names = ("training", "validation", "test")
         return [(name, part) for name, part in zip(names, self, strict=True) if part is not None]
+
+
+def _as_time(text: str, dataset: Dataset) -> float | str:
+    """Return an instant as it is typed in the terms of the time column, if it can be."""
+    if dataset.times.dtype.kind not in "iuf":
+        return text
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +154,16 @@ def show_saved(
     column_options: Iterable[object] = (),
     *,
     first: Iterable[tuple[object, ...]] = (),
+    horizon: tuple[int, ...] | None = None,
 ) -> None:
     """Print where the model is, and what to type next: ``first``, then its use on ``data``."""
     from rnn_rust.cli import show
 
+    ahead = () if horizon is None else ("--horizon", ",".join(map(str, horizon)))
     show.section("Model", f"{model}\nsaved to {output}")
     show.next_steps(
         *first,
         ("predict", output, data, *column_options, "--output", "predictions.csv"),
-        ("evaluate", output, data, *column_options),
+        ("evaluate", output, data, *column_options, *ahead),
         note=f"{data} holds the training part too, which flatters: evaluate on new data.",
     )

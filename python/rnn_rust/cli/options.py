@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from rnn_rust import log
-from rnn_rust.checks import finite
+from rnn_rust.checks import finite, from_1
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -159,6 +159,28 @@ def threshold(command: Command) -> Command:
         help="0/1 labels: an output above it is positive.  [default: 0.5]  Other labels: the "
         "relative error that counts as right.  [default: 0.1]",
     )(command)  # fmt: skip
+
+
+def horizon(command: Command) -> Command:
+    """Add ``--horizon``."""
+    return option(
+        "Data", "--horizon", metavar="ROWS", callback=_horizons,
+        help="Labels that are numbers: how many rows ahead they lie, for the baseline; of several "
+        "columns with commas between.  [default: 1]",
+    )(command)  # fmt: skip
+
+
+def _horizons(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(from_1("--horizon", int(rows)) for rows in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"'{value}' is not a number of rows from 1 upwards, or several with commas between"
+        ) from error
 
 
 def key_columns(command: Command) -> Command:

@@ -24,11 +24,13 @@ _log = logging.getLogger("rnn_rust")
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.argument("data", type=options.INPUT, metavar="DATA.CSV")
 @options.threshold
+@options.horizon
 @options.key_columns
 @options.verbosity
 def evaluate(
-    model: Path, data: Path, threshold: float | None, id: str | None, time: str | None
-) -> None:
+    *, model: Path, data: Path, threshold: float | None, horizon: tuple[int, ...] | None,
+    id: str | None, time: str | None,
+) -> None:  # fmt: skip
     """Compare the predictions of a saved model with the labels of DATA.CSV.
 
     All rows of the file are used: give data that the model was not trained on. The columns are
@@ -42,7 +44,7 @@ def evaluate(
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
-    judge = default_evaluator(dataset, threshold, loss=network.loss_name)
+    judge = default_evaluator(dataset, threshold, loss=network.loss_name, horizon=horizon)
     result = judge.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
     show.section(f"Evaluation: {model}", str(result))

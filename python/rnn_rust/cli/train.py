@@ -21,7 +21,13 @@ from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show
     "Data", "--train-ratio", type=float, default=0.8, check=open_share,
     help="Share of the sequences to train on; the others are for testing.",
 )  # fmt: skip
+@options.option(
+    "Data", "--split-at", metavar="TIME",
+    help="In place of a share, cut at this time: rows before it are for training, those from it "
+    "on for testing. Of TIME,TIME what lies between is for validation.",
+)  # fmt: skip
 @options.threshold
+@options.horizon
 @choices
 @options.model_output
 @options.option(
@@ -39,15 +45,16 @@ from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show
 @options.verbosity
 def train(
     *, data: Path, id: str | None, time: str | None, features: tuple[str, ...] | None,
-    labels: tuple[str, ...] | None, weights: str | None, train_ratio: float, seed: int,
-    threshold: float | None, epochs: int, batch_size: int, eval_every: int, patience: int | None,
-    output: Path, checkpoint: Path | None, resume: bool, log_file: Path | None, **chosen: Any,
+    labels: tuple[str, ...] | None, weights: str | None, train_ratio: float, split_at: str | None,
+    seed: int, threshold: float | None, horizon: tuple[int, ...] | None, epochs: int,
+    batch_size: int, eval_every: int, patience: int | None, output: Path, checkpoint: Path | None,
+    resume: bool, log_file: Path | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Train a recurrent network on the sequences of DATA.CSV and save it.
 
-    The sequences are split at random into a training and a test part; both are evaluated. Ctrl-C
-    ends the training early and saves the weights of the last finished update, or with --patience
-    the best ones.
+    The sequences are split at random into a training and a test part, or at a point in time with
+    --split-at; both parts are evaluated. Ctrl-C ends the training early and saves the weights of
+    the last finished update, or with --patience the best ones.
     """
     from rnn_rust import Dataset
     from rnn_rust.cli import show
@@ -55,12 +62,16 @@ def train(
 
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint, the file to go on from")
+    instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=features, labels=labels, weights=weights
     )
-    judge = default_evaluator(dataset, threshold, loss=chosen["loss"])
-    parts = Parts.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
+    judge = default_evaluator(dataset, threshold, loss=chosen["loss"], horizon=horizon)
+    if split_at is None:
+        parts = Parts.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
+    else:
+        parts = Parts.cut(dataset, instants, patience=patience, seed=seed)
     model = build_model(dataset, seed=seed, **chosen)
     model.threshold = threshold
     show.section(f"Data: {data}", dataset.summary())
@@ -71,4 +82,16 @@ def train(
     fitting.fit_and_save(model, parts, judge, output)
     show_evaluations(model, parts, judge)
     keys = [word for pair in (("--id", id), ("--time", time)) if pair[1] for word in pair]
-    show_saved(model, output, data, keys)
+    show_saved(model, output, data, keys, horizon=horizon)
+
+
+def _instants(split_at: str | None) -> list[str]:
+    if split_at is None:
+        return []
+    source = click.get_current_context().get_parameter_source("train_ratio")
+    if source is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--split-at and --train-ratio both say how to split; give one")
+    instants = split_at.split(",")
+    if len(instants) > 2:
+        raise click.UsageError("--split-at takes one time, or two with a comma between")
+    return instants

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.arraylike import float_dtype, refuse_mask
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -62,11 +63,6 @@ def check_arrays(
     }
 
 
-def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """Return float32 for float32 in any byte order, float64 for everything else."""
-    return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64
-
-
 def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     """Return a C-contiguous copy of shape (N, columns) in float32 or float64.
 
@@ -79,17 +75,21 @@ def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     ShapeError
         The values are not a matrix.
     """
-    array = _as_array(values, what)
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    array = _as_array(values, what) if mask is None else np.asarray(values)
     if array.dtype.kind not in "biufO":
         raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")
     try:
+        # NumPy would read numbers out of them.
+        if array.dtype.kind == "O" and any(isinstance(cell, str | bytes) for cell in array.flat):
+            raise TypeError("there are strings among them")
         matrix = np.array(array, dtype=float_dtype(array.dtype), order="C")
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{what}: not all values are numbers of 64 bits ({error}); convert them"
         ) from error
-    if isinstance(values, np.ma.MaskedArray):
-        matrix[np.ma.getmaskarray(values)] = np.nan
+    if mask is not None:
+        matrix[mask] = np.nan
     if matrix.ndim == 1:
         matrix = matrix.reshape(-1, 1)
     if matrix.ndim != 2:
@@ -289,6 +289,7 @@ def _as_numpy_dates(values: ArrayLike) -> ArrayLike:
 
 
 def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+    refuse_mask(what, values)
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_rust.arraylike import as_numbers
 from rnn_rust.data.arrays import FloatArray, check_arrays
 from rnn_rust.data.columns import Names, argument
+from rnn_rust.data.cut import Instants, split_at
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
@@ -236,16 +238,60 @@ class Dataset(Sequences):
         return write_frame(self)
 
     def split(
-        self, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
+        self,
+        *fractions: float,
+        seed: int = 0,
+        by: str = "random",
+        stratify: bool = False,
+        at: Instants | None = None,
+        across: str = "cut",
     ) -> tuple[Dataset, ...]:
-        """Split into parts of whole sequences, each in the order of this data set.
+        """Split into parts, each in the order of this data set.
 
-        Parameters, method and errors are those of :func:`rnn_rust.data.split.split_indices`.
+        By fractions whole sequences are dealt out, by ``at`` rows before an instant are told from
+        those at it or after it.
+
+        Parameters
+        ----------
+        fractions, seed, by, stratify
+            See :func:`rnn_rust.data.split.split_indices`, which also has the errors. ``by="time"``
+            orders whole sequences by their first row, and does not cut them: parts may overlap in
+            time, of which an :class:`rnn_rust.errors.OverlapWarning` tells.
+        at
+            In place of fractions, an instant in the terms of the time column: a number, or a date
+            (as text, of Python or of NumPy). Sequences that end before it are the first part, those
+            that begin at it or after it the second. Several rising instants make more parts.
+        across
+            What becomes of a sequence that has rows on both sides: ``"cut"`` there, so that each
+            part has its own rows under the same id; ``"drop"``; or whole to the part of its first
+            row (``"train"``) or of its last row (``"test"``).
+
+        Raises
+        ------
+        DataError
+            A part would be empty.
+        ParameterError
+            An argument is not of the kind above, or does not go together with another.
+
+        Notes
+        -----
+        A cut sequence begins anew in the later part: what a model has read before is not carried
+        over. Labels that lie h rows ahead are known h rows later only, so that the last h training
+        rows before the instant have labels from after it.
 
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
         >>> [len(part) for part in ds.split(0.7, 0.2, 0.1, seed=0)]
         [7, 2, 1]
+        >>> series = Dataset.from_arrays(np.zeros(30), None, [0, 30])
+        >>> [part.times.tolist() for part in series.split(at=28)][1]
+        [28, 29]
         """
+        if at is not None:
+            if fractions or stratify:
+                raise ParameterError("split: at= takes neither fractions nor stratify; drop them")
+            return split_at(self, at, across)
+        if across != "cut":
+            raise ParameterError("split: across= says what at= does with a sequence; give at=")
         parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
         return tuple(self.subset(part) for part in parts)
 
@@ -265,9 +311,9 @@ class Dataset(Sequences):
         return self
 
     def denormalize_labels(self, labels: ArrayLike) -> FloatArray:
-        """Return labels or predictions ``(..., L)`` in the units before :meth:`normalize`.
+        """Return labels or predictions ``(..., L)`` in the units before :meth:`normalize`, float64.
 
-        Without :meth:`normalize` they are returned as they are.
+        Without :meth:`normalize` they are returned as they are, in their dtype.
 
         Raises
         ------
@@ -275,7 +321,7 @@ class Dataset(Sequences):
             Another number of columns than the data set has labels.
         """
         if self.normalizer is None:
-            return np.asarray(labels)
+            return as_numbers("labels", labels)
         return self.normalizer.inverse_transform_labels(labels)
 
 

@@ -1,19 +1,21 @@
 """Scalers: ``(x - shift) / scale`` per column, learnt from the rows of a data set.
 
 As in scikit-learn, ``fit`` learns, ``transform`` applies, ``inverse_transform`` undoes. Arithmetic
-is in float64; a result has the dtype of its input (float64 if that is not a float32).
+is in float64. What is scaled has the dtype of its input (float64 if that is not a float32); what
+returns to original units is float64, since float32 has seven digits, and 1,700,000,123 more.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.arraylike import FloatArray, as_numbers, float_dtype
 from rnn_rust.checks import truth
-from rnn_rust.data.arrays import FloatArray, float_dtype
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
 
 if TYPE_CHECKING:
@@ -65,14 +67,16 @@ class Scaler:
         return len(self.feature_shift_), len(self.label_shift_)
 
     @staticmethod
-    def _learn(column: Vector) -> tuple[float, float]:
-        """Return shift and scale of a column of at least two different finite values."""
+    def _learn(unit: Vector) -> tuple[float, float]:
+        """Return shift and scale of a column whose values run from 0 to 1."""
         raise NotImplementedError
 
     def fit(self, dataset: Dataset) -> Self:
         """Learn shift and scale from all rows of a data set; missing labels do not count.
 
-        A constant column gets scale 1, so that it becomes 0, and comes back.
+        A constant column gets scale 1, so that it becomes 0, and comes back. So does one whose
+        values differ by rounding alone: its range is at most ten times the rounding error of its
+        largest value in the data's own dtype.
 
         Raises
         ------
@@ -129,11 +133,14 @@ class Scaler:
         return self._apply(labels, "label", inverse=False)
 
     def inverse_transform_features(self, features: ArrayLike) -> FloatArray:
-        """Return scaled features ``(..., F)`` in their original units."""
+        """Return scaled features ``(..., F)`` in their original units, float64."""
         return self._apply(features, "feature", inverse=True)
 
     def inverse_transform_labels(self, labels: ArrayLike) -> FloatArray:
-        """Return scaled labels or predictions ``(..., L)`` in their original units."""
+        """Return scaled labels or predictions ``(..., L)`` in their original units, float64.
+
+        Where labels are not scaled, a copy of the same dtype (float64 if that is not a float32).
+        """
         return self._apply(labels, "label", inverse=True)
 
     def shifts_and_scales(self) -> tuple[tuple[list[float], list[float]], ...]:
@@ -173,31 +180,44 @@ class Scaler:
             values = values[~np.isnan(values)]
             if values.size == 0:
                 continue
-            if values.min() == values.max():
-                shift[column] = values[0]
+            low, high = float(values.min()), float(values.max())
+            shift[column] = low
+            if high - low <= 10 * _rounding(max(-low, high), matrix.dtype):
                 continue
-            with np.errstate(over="ignore"):
-                shift[column], spread = self._learn(values)
-            if not np.isfinite([shift[column], spread]).all():
+            if not math.isfinite(high - low):
                 raise DataError(
-                    f"column '{name}' runs from {values.min():g} to {values.max():g}, too wide "
-                    "to scale; divide it by a constant first"
+                    f"column '{name}' runs from {low:g} to {high:g}, too wide to scale; divide it "
+                    "by a constant first"
                 )
-            # The spread of tiny values underflows to 0: they are as good as constant.
-            scale[column] = spread or 1.0
+            # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
+            values -= low
+            values /= high - low
+            unit_shift, unit_scale = self._learn(values)
+            shift[column] += unit_shift * (high - low)
+            # A hundredth of a range next to 0 may be too small for float64.
+            scale[column] = unit_scale * (high - low) or 1.0
         return shift, scale
 
     def _apply(self, values: ArrayLike, part: str, *, inverse: bool) -> FloatArray:
         self._require_fit()
-        array = np.asarray(values)
+        array = as_numbers(f"{part}s", values)
         shift, scale = getattr(self, f"{part}_shift_"), getattr(self, f"{part}_scale_")
         if array.ndim == 0 or array.shape[-1] != len(shift):
             raise ShapeError(
                 f"{part}s of shape {array.shape}: the scaler was fitted on {len(shift)} {part} "
                 f"columns; give (..., {len(shift)})"
             )
-        result: Vector = array * scale + shift if inverse else (array - shift) / scale
-        return result.astype(float_dtype(array.dtype), copy=False)
+        dtype = float_dtype(array.dtype)
+        if part == "label" and not self.labels:
+            return array.astype(dtype)
+        result: Vector
+        if inverse:
+            result = array * scale
+            result += shift
+            return result
+        result = array - shift
+        result /= scale
+        return result.astype(dtype, copy=False)
 
     def _in_order(self, dataset: Dataset, purpose: str) -> Dataset:
         from rnn_rust.data.order import arrange
@@ -213,6 +233,12 @@ class Scaler:
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit(dataset)")
 
 
+def _rounding(size: float, dtype: np.dtype[Any]) -> float:
+    """Return the distance of neighbouring numbers at `size`, up to a factor of 2."""
+    info = np.finfo(dtype)
+    return float(info.eps) * max(size, float(info.tiny))
+
+
 def _require_dataset(dataset: object, purpose: str) -> None:
     # Not at the top: the data set's module imports this one.
     from rnn_rust.data.dataset import require_dataset
@@ -226,8 +252,8 @@ class MinMaxScaler(Scaler):
     kind = "minmax"
 
     @staticmethod
-    def _learn(column: Vector) -> tuple[float, float]:
-        return float(column.min()), float(column.max() - column.min())
+    def _learn(unit: Vector) -> tuple[float, float]:
+        return 0.0, 1.0
 
 
 class StandardScaler(Scaler):
@@ -239,8 +265,8 @@ class StandardScaler(Scaler):
     kind = "standard"
 
     @staticmethod
-    def _learn(column: Vector) -> tuple[float, float]:
-        return float(column.mean()), float(column.std())
+    def _learn(unit: Vector) -> tuple[float, float]:
+        return float(unit.mean()), float(unit.std())
 
 
 _SCALERS: dict[str, type[Scaler]] = {

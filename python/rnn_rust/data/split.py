@@ -1,7 +1,11 @@
-"""Splits by whole sequences: at random, at random with equal shares of positives, or by time."""
+"""Splits by whole sequences: at random, at random with equal shares of positives, or by time.
+
+:mod:`rnn_rust.data.cut` has those at instants, which may cut sequences.
+"""
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 from operator import index
 from typing import TYPE_CHECKING
@@ -9,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import DataError, OverlapWarning, ParameterError
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -32,13 +36,17 @@ def split_indices(
         Seeds NumPy's PCG64 generator; the same seed gives the same parts.
     by
         ``"random"``, or ``"time"``: ordered by the first time of each sequence, the latest last.
+        A sequence that begins early may end late: where training rows are as late as the first row
+        of a later part, an `OverlapWarning` says how many.
     stratify
         Whether to keep the share of sequences with a positive label (any above 0) in each part.
 
     Raises
     ------
     DataError
-        A part would be empty; or the times, or the labels, that the split needs are missing.
+        A part would be empty, or there is no label to stratify by. Or, by time, the clock begins
+        anew in every sequence: most sequences (more than half) have their first time in common with
+        another, and nearly all run at the same time (nine in ten pairs have a moment in common).
     ParameterError
         Fractions, seed or ``by`` outside their allowed values.
     """
@@ -56,10 +64,17 @@ def split_indices(
         parts = [np.concatenate(pieces) for pieces in zip(*cuts, strict=True)]
     for number, part in enumerate(parts, start=1):
         if part.size == 0:
+            remedy = (
+                "split(at=...) cuts a sequence at an instant"
+                if len(dataset) == 1
+                else "enlarge the share or add sequences"
+            )
             raise DataError(
                 f"split: part {number} of {len(parts)} is empty: a share of {shares[number - 1]:g} "
-                f"of {len(dataset)} sequences; enlarge the share or add sequences"
+                f"of {len(dataset)} sequence{'s' * (len(dataset) != 1)}; {remedy}"
             )
+    if by == "time":
+        _warn_of_overlap(dataset, parts)
     return [np.sort(part) for part in parts]
 
 
@@ -98,11 +113,52 @@ def _strata(dataset: Dataset) -> list[Positions]:
 
 
 def _time_order(dataset: Dataset) -> Positions:
-    first = dataset.times[dataset.offsets[:-1]]
-    order = np.argsort(first, kind="stable")
-    if len(order) > 1 and first[order[0]] == first[order[-1]]:
+    """Return the positions of the sequences by their first time; errors as `split_indices`."""
+    bounds = np.concatenate(
+        [dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]]
+    )
+    # Ranks are integers, whatever the times are.
+    _, ranks = np.unique(bounds, return_inverse=True)
+    begins, ends = np.split(ranks.reshape(-1), 2)
+    if _clock_restarts(begins, ends):
         raise DataError(
-            f"split: by='time', but all sequences begin at {first[0]}; use a time column that "
-            "all sequences share, or by='random'"
+            "split: by='time', but the sequences begin at the same times and run side by side "
+            f"({bounds[0]} to {bounds[len(dataset)]}, say), as if the clock began anew in each; "
+            "use a time column that all sequences share, or by='random'; split(at=...) cuts "
+            "sequences at an instant"
         )
-    return order
+    return np.argsort(begins, kind="stable")
+
+
+def _clock_restarts(begins: Positions, ends: Positions) -> bool:
+    """Whether most first times are shared, and nine in ten pairs of sequences overlap in time."""
+    count = len(begins)
+    _, which, shared = np.unique(begins, return_inverse=True, return_counts=True)
+    if 2 * np.count_nonzero(shared[which.reshape(-1)] > 1) <= count:
+        return False
+    # For each sequence those that ended before it began.
+    apart = int(np.searchsorted(np.sort(ends), begins, side="left").sum())
+    return 10 * apart <= count * (count - 1) // 2
+
+
+def _warn_of_overlap(dataset: Dataset, parts: list[Positions]) -> None:
+    """Warn if rows of a part are as late as the first row of those after it."""
+    first = dataset.times[dataset.offsets[:-1]]
+    part = np.empty(len(dataset), dtype=np.int64)
+    for number, positions in enumerate(parts):
+        part[positions] = number
+    part_of_row = np.repeat(part, np.diff(dataset.offsets))
+    worst, begin = 0.0, None
+    for number in range(1, len(parts)):
+        begins = min(first[part >= number])
+        late = float(np.mean(dataset.times[part_of_row < number] >= begins))
+        if late > worst:
+            worst, begin = late, begins
+    if worst > 0:
+        warnings.warn(
+            f"split(by='time'): {worst:.2%} of the training rows are as late as the first "
+            f"test row, {begin}, or later: sequences are ordered by their first row and not cut. "
+            "split(at=...) cuts them at an instant",
+            OverlapWarning,
+            stacklevel=4,
+        )

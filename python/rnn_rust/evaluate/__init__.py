@@ -14,9 +14,12 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate.classification import BinaryClassificationEvaluator, ClassificationResult
 from rnn_rust.evaluate.metrics import Predictor
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator, MulticlassResult
+from rnn_rust.evaluate.persistence import by_column, checked_horizons
 from rnn_rust.evaluate.regression import RegressionEvaluator, RegressionResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnn_rust.data.dataset import Dataset
 
 __all__ = [
@@ -55,21 +58,26 @@ class Evaluator(Protocol):
 
 
 def default_evaluator(
-    dataset: Dataset, threshold: float | None = None, *, loss: str | None = None
+    dataset: Dataset,
+    threshold: float | None = None,
+    *,
+    loss: str | None = None,
+    horizon: int | Sequence[int] | None = None,
 ) -> Evaluator:
     """Return the evaluator that suits the labels and the model.
 
     The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
     probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
     else the regression one; ``threshold`` is that of either, by default that of the model which it
-    judges.
+    judges, ``horizon`` that of the last.
 
     Raises
     ------
     DataError
         There is no label.
     ParameterError
-        ``dataset`` is no `Dataset`, or the threshold cannot be one (none with cross-entropy).
+        ``dataset`` is no `Dataset`; the threshold cannot be one (none with cross-entropy); there
+        is a horizon where labels are classes, or another number of them than of label columns.
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
     if loss == "cross_entropy":
@@ -78,8 +86,19 @@ def default_evaluator(
                 "a threshold does not suit loss 'cross_entropy', where the most probable class is "
                 "the answer; leave it out"
             )
+        _refuse_horizon(horizon)
         return ClassificationEvaluator()
     labels = dataset.denormalize_labels(stored)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
-    kind = BinaryClassificationEvaluator if binary else RegressionEvaluator
-    return kind(threshold)
+    if not binary:
+        by_column(checked_horizons(horizon) or (1,), len(dataset.label_names))
+        return RegressionEvaluator(threshold, horizon=horizon)
+    _refuse_horizon(horizon)
+    return BinaryClassificationEvaluator(threshold)
+
+
+def _refuse_horizon(horizon: int | Sequence[int] | None) -> None:
+    if horizon is not None:
+        raise ParameterError(
+            "a horizon is for labels that are numbers, and these are classes; leave it out"
+        )

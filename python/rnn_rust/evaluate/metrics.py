@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.arraylike import as_numbers
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -233,10 +234,7 @@ def check_labelled(labels: Floats) -> None:
 
 def as_columns(name: str, values: ArrayLike) -> Floats:
     """Return `values` as float64 ``(N, L)``; errors as `check_arrays`."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} must be an array of numbers: {error}") from error
+    array = as_numbers(name, values).astype(np.float64, copy=False)
     if array.ndim not in (1, 2):
         raise ShapeError(f"{name} must have shape (N, L) or (N,); got {array.shape}")
     return array[:, np.newaxis] if array.ndim == 1 else array

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnn_rust.errors import ShapeError
+from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
-from rnn_rust.evaluate.units import in_order_of, labels_and_predictions
+from rnn_rust.evaluate import persistence
+from rnn_rust.evaluate.persistence import Baseline
+from rnn_rust.evaluate.units import (
+    at_labels,
+    in_order_of,
+    labels_and_predictions,
+    labels_by_row,
+    reads_steps,
+)
 from rnn_rust.labels import class_count
 
 if TYPE_CHECKING:
@@ -47,9 +55,11 @@ class RegressionResult:
     columns : dict of str to RegressionResult
         The same for each label column that has labels, if there are several columns.
     baseline : RegressionResult or None
-        The same for persistence: the prediction is the previous label of the same sequence.
-        Its `steps` are those that have a previous label; its `missing` labels are all others.
-        None if no step has one. A baseline has none itself.
+        The same for persistence: the prediction is the last value known at the row. Its `steps`
+        are those where one is known; its `missing` labels are all others. None if there is no
+        such step, or if what is known cannot be told. A baseline has none itself.
+    baseline_note : str
+        What the baseline predicts, or why there is none.
     """
 
     threshold: float
@@ -64,6 +74,7 @@ class RegressionResult:
     undefined: tuple[str, ...] = ()
     columns: dict[str, RegressionResult] = field(default_factory=dict, hash=False)
     baseline: RegressionResult | None = None
+    baseline_note: str = ""
 
     @property
     def primary_name(self) -> str:
@@ -94,10 +105,9 @@ class RegressionResult:
         )
         everyone = [*results, *self.columns.values()]
         notes = [
-            "baseline: the previous label of the same sequence, "
-            f"for the {self.baseline.steps:,} labels that have one"
+            f"baseline: {self.baseline_note}, for the {self.baseline.steps:,} labels that have one"
             if self.baseline is not None
-            else "no baseline to compare with: it needs a previous label in the sequence",
+            else f"no baseline to compare with: {self.baseline_note}",
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
         head = f"Regression on {self.steps:,} labels ({self.missing:,} missing)"
@@ -124,17 +134,30 @@ class RegressionEvaluator:
     threshold : float, optional
         Relative error, as a share (0.1 is 10 %), up to which a prediction counts as right. By
         default ``model.threshold``, and 0.1 where the model has none or its loss is one of classes.
+    horizon : int or sequence of int, optional
+        How many rows ahead of its own row a label lies, of all label columns or of each; by
+        default 1. The baseline of a label h rows ahead is the label h rows before, in the same
+        sequence.
+    present : str or sequence of str, optional
+        The feature column that holds the present value of the series that the label is a later
+        value of, for all label columns or for each. It is the baseline in place of a label.
 
     Raises
     ------
     ParameterError
-        If `threshold` is not a finite number above 0.
+        If `threshold` is not a finite number above 0, a horizon not an integer above 0, or both
+        `horizon` and `present` are given.
 
     Notes
     -----
-    The baseline is the naive forecast of Hyndman and Koehler, "Another look at measures of
-    forecast accuracy" (2006). It knows the label of the step before, which suits series whose
-    label is one step ahead; a model that does not beat it has learnt little.
+    The baseline is persistence, of `rnn_rust.evaluate.persistence`; a model that does not beat it
+    has learnt little. It uses nothing later than its own row. Where neither `horizon` nor
+    `present` is given and label columns are found to be shifted copies of one another, such as
+    x(t + 1) and x(t + 2), there is no baseline: the previous label of the second is x(t + 1), not
+    known at t. A single column cannot be found out; give the horizon of one that is not 1.
+
+    Of a model that reads out whole sequences a label has a baseline only with `horizon`, from the
+    rows before the label, or with `present`, from the label's own row.
 
     Examples
     --------
@@ -143,26 +166,53 @@ class RegressionEvaluator:
     (0.1667, 0.6667)
     >>> result.baseline.mae, result.baseline.steps
     (1.5, 2)
+
+    Labels two rows ahead: at the third row the label of the first is known, and no later one.
+
+    >>> RegressionEvaluator(horizon=2).score([1.0, 2.0, 4.0], [1.0, 2.5, 4.0]).baseline.mae
+    3.0
     """
 
     threshold: float | None = None
+    horizon: int | Sequence[int] | None = None
+    present: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the parameters."""
         if self.threshold is not None:
             m.check_threshold(self.threshold, above=0)
+        if self.horizon is not None and self.present is not None:
+            raise ParameterError("horizon and present both say what is known; give one of them")
+        horizons = persistence.checked_horizons(self.horizon)
+        columns = persistence.checked_columns(self.present)
+        if not isinstance(self.horizon, int):
+            object.__setattr__(self, "horizon", horizons)
+        if not isinstance(self.present, str):
+            object.__setattr__(self, "present", columns)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
         """Predict `dataset` and compare with its labels, both in original units.
 
-        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
+        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`, if it has another
+        number of label columns than there are horizons or columns of present values, or no
+        feature column of such a name.
         """
         dataset = in_order_of(model, dataset)
         own = self.threshold
         if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
             own = _THRESHOLD  # the model's is one of probabilities
         judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD))
-        return judge.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
+        labels, predictions, offsets = labels_and_predictions(model, dataset)
+        names = dataset.label_names
+        if reads_steps(model):
+            baseline = judge._baseline(labels, offsets, names, dataset)
+        elif self.horizon is None and self.present is None:
+            baseline = persistence.of_labels(labels, offsets, (1,), names)
+        else:
+            by_row = labels_by_row(dataset)
+            baseline = judge._baseline(by_row, dataset.offsets, names, dataset)
+            baseline = baseline._replace(values=at_labels(dataset, baseline.values))
+        return judge._score(labels, predictions, baseline, names)
 
     def score(
         self,
@@ -171,6 +221,7 @@ class RegressionEvaluator:
         offsets: ArrayLike | None = None,
         *,
         label_names: Sequence[str] | None = None,
+        present: ArrayLike | None = None,
     ) -> RegressionResult:
         """Compare arrays.
 
@@ -184,6 +235,8 @@ class RegressionEvaluator:
             Sequence s is rows ``offsets[s]:offsets[s + 1]``; default: one sequence.
         label_names : sequence of str, length L, optional
             Names of the columns in the result; default ``"0", "1", ...``.
+        present : array_like, same shape as labels, optional
+            The present value of each label's series, NaN where unknown: the baseline's prediction.
 
         Raises
         ------
@@ -191,40 +244,80 @@ class RegressionEvaluator:
             If the shapes differ, or `offsets` do not cover the N rows in order.
         DataError
             If no label is given, a prediction is NaN, or a prediction or label is infinite (or
-            1e100 and more: its square might leave float64).
+            1e100 and more: its square might leave float64); or if values are masked, or of another
+            kind than real numbers.
+        ParameterError
+            If there are other than 1 or L horizons, or the evaluator has the name of a column in
+            place of `present`.
         """
         labels, predictions = m.check_arrays(labels, predictions, limit=m.LARGEST)
-        previous = _previous_labels(labels, offsets)
+        bounds = persistence.checked_offsets(offsets, len(labels))
         names = [str(i) for i in range(labels.shape[1])] if label_names is None else label_names
         if len(names) != labels.shape[1]:
             raise ShapeError(f"{len(names)} label_names for {labels.shape[1]} label columns")
+        if present is None:
+            return self._score(labels, predictions, self._baseline(labels, bounds, names), names)
+        known = m.as_columns("present", present)
+        if known.shape != labels.shape:
+            raise ShapeError(
+                f"present has shape {known.shape}, labels {labels.shape}: give one value for each "
+                "label, NaN where it is unknown"
+            )
+        m.check_below("present", known, m.LARGEST, allowed=np.isnan(known))
+        return self._score(labels, predictions, persistence.given(known), names)
+
+    def _baseline(
+        self,
+        labels: m.Floats,
+        offsets: persistence.Offsets,
+        names: Sequence[str],
+        dataset: Dataset | None = None,
+    ) -> Baseline:
+        columns = persistence.checked_columns(self.present)
+        if columns is None:
+            horizons = persistence.checked_horizons(self.horizon)
+            return persistence.of_labels(labels, offsets, horizons, names)
+        if dataset is None:
+            raise ParameterError(
+                f"present={self.present!r} names columns, and score() is given none; pass their "
+                "values as score(..., present=values), or use evaluate(model, dataset)"
+            )
+        return persistence.of_columns(dataset, columns)
+
+    def _score(
+        self,
+        labels: m.Floats,
+        predictions: m.Floats,
+        baseline: Baseline,
+        names: Sequence[str],
+    ) -> RegressionResult:
         columns = {}
         if len(names) > 1:
             columns = {
-                name: self._compare(labels[:, [i]], predictions[:, [i]], previous[:, [i]])
+                name: self._compare(
+                    labels[:, [i]],
+                    predictions[:, [i]],
+                    baseline._replace(values=baseline.values[:, [i]]),
+                )
                 for i, name in enumerate(names)
                 if not np.isnan(labels[:, i]).all()
             }
-        return self._compare(labels, predictions, previous, columns)
+        return self._compare(labels, predictions, baseline, columns)
 
     def _compare(
         self,
         labels: m.Floats,
         predictions: m.Floats,
-        previous: m.Floats,
+        baseline: Baseline,
         columns: dict[str, RegressionResult] | None = None,
     ) -> RegressionResult:
-        has_baseline = not np.isnan(labels + previous).all()
-        baseline = self._measure(labels, previous) if has_baseline else None
-        return self._measure(labels, predictions, columns or {}, baseline)
+        result = self._measure(labels, predictions)
+        if np.isnan(labels + baseline.values).all():
+            return replace(result, columns=columns or {}, baseline_note=baseline.lack)
+        beside = self._measure(labels, baseline.values)
+        return replace(result, columns=columns or {}, baseline=beside, baseline_note=baseline.note)
 
-    def _measure(
-        self,
-        labels: m.Floats,
-        predictions: m.Floats,
-        columns: dict[str, RegressionResult] | None = None,
-        baseline: RegressionResult | None = None,
-    ) -> RegressionResult:
+    def _measure(self, labels: m.Floats, predictions: m.Floats) -> RegressionResult:
         known = ~(np.isnan(labels) | np.isnan(predictions))
         threshold = _THRESHOLD if self.threshold is None else self.threshold
         truth, answers = labels[known], predictions[known]
@@ -243,19 +336,4 @@ class RegressionEvaluator:
             r2=found["r2"].value,
             within_threshold=m.within_relative(truth, answers, threshold),
             undefined=tuple(name for name, metric in found.items() if not metric.defined),
-            columns=columns or {},
-            baseline=baseline,
         )
-
-
-def _previous_labels(labels: m.Floats, offsets: ArrayLike | None) -> m.Floats:
-    """Return each row's previous labels (N, L); NaN in the first row of every sequence."""
-    rows = len(labels)
-    bounds = np.asarray([0, rows] if offsets is None else offsets)
-    integers = bounds.dtype.kind in "iu" and bounds.ndim == 1 and bounds.size > 1
-    covers = integers and bounds[0] == 0 and bounds[-1] == rows
-    if not covers or np.any(bounds[1:] < bounds[:-1]):
-        raise ShapeError(f"offsets must be integers rising from 0 to {rows}, the rows of labels")
-    previous = np.roll(labels, 1, axis=0)
-    previous[bounds[:-1][bounds[:-1] < rows]] = np.nan
-    return previous

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnn_rust.data.dataset import require_dataset
 from rnn_rust.data.order import arrange
 from rnn_rust.evaluate import metrics as m
-from rnn_rust.labels import labels_per_sequence
+from rnn_rust.labels import labels_per_sequence, last_labelled
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -54,16 +54,39 @@ def labels_and_predictions(
     dataset = in_order_of(model, dataset)
     stored, predicted, offsets = _rows(model, dataset)
     labels, predictions = m.check_arrays(stored, predicted)
+    labels, predictions = _restored(dataset, labels, predictions)
+    return labels, predictions, offsets
+
+
+def labels_by_row(dataset: Dataset) -> m.Floats:
+    """Return the labels ``(N, L)`` of all rows in the units before normalisation, float64."""
+    return _restored(dataset, dataset.labels.astype(np.float64))[0]
+
+
+def at_labels(dataset: Dataset, values: m.Floats) -> m.Floats:
+    """Return ``values (N, L)`` in the row of each sequence's label ``(S, L)``; else NaN."""
+    rows, labelled = last_labelled(dataset.labels, dataset.offsets)
+    found = np.full((len(labelled), values.shape[1]), np.nan)
+    found[labelled] = values[rows]
+    return found
+
+
+def reads_steps(model: m.Predictor) -> bool:
+    """Whether a model has an output for each row, not for each sequence."""
+    return bool(getattr(model, "readout", "each_step") == "each_step")
+
+
+def _restored(dataset: Dataset, labels: m.Floats, *others: m.Floats) -> list[m.Floats]:
+    """Return labels, and others like them, in the units before normalisation."""
     restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
     if np.array_equal(restored, labels, equal_nan=True):
-        return labels, predictions, offsets
-    answers = np.asarray(dataset.denormalize_labels(predictions), dtype=np.float64)
+        return [labels, *others]
+    arrays = [restored, *(np.asarray(dataset.denormalize_labels(one)) for one in others)]
     # A zero comes back from a scaled float32 as 1e-8 or so, a target that would wreck MAPE.
     # What rounding cannot tell from zero, at the size of its column, is zero again.
     largest = np.fmax.reduce(np.abs(restored), axis=0)
     rounding = 4 * np.finfo(dataset.labels.dtype).eps * largest
-    snapped = [np.where(np.abs(array) <= rounding, 0.0, array) for array in (restored, answers)]
-    return snapped[0], snapped[1], offsets
+    return [np.where(np.abs(array) <= rounding, 0.0, array) for array in arrays]
 
 
 def classes_and_probabilities(
@@ -80,13 +103,19 @@ def classes_and_probabilities(
     """
     dataset = in_order_of(model, dataset)
     stored, predicted, _ = _rows(model, dataset)
-    return dataset.denormalize_labels(stored), predicted
+    restored = dataset.denormalize_labels(stored)
+    if dataset.normalizer is not None:
+        # A third of 3 comes back from float32 as 1.00000003, and is class 1.
+        whole = np.rint(restored)
+        rounding = 4 * np.finfo(dataset.labels.dtype).eps * np.abs(whole)
+        restored = np.where(np.abs(restored - whole) <= rounding, whole, restored)
+    return restored, predicted
 
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
     """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
     predicted = model.predict(dataset)
-    if getattr(model, "readout", "each_step") == "each_step":
+    if reads_steps(model):
         return dataset.labels, predicted, dataset.offsets
     stored = labels_per_sequence(dataset.labels, dataset.offsets)
     return stored, predicted, np.arange(len(dataset) + 1)

@@ -34,6 +34,11 @@ pub(crate) fn data_error(message: String) -> PyErr {
     exceptions::DataError::new_err(message)
 }
 
+/// The exception of an array whose shape cannot be used.
+pub(crate) fn shape_error(message: String) -> PyErr {
+    exceptions::ShapeError::new_err(message)
+}
+
 /// Runs `work` with the interpreter released. Signals are looked at every few milliseconds, and
 /// the exception that a handler raises (`KeyboardInterrupt`, say) ends the work. A panic becomes
 /// an `InternalError`. `threads` is how many may be used, unless that is left to the environment.

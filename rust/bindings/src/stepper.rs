@@ -1,11 +1,12 @@
 //! The class `Stepper`: a network that reads one sequence step by step.
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyReadwriteArray1};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rnn_rust as core;
 
-use crate::boundary::{data_error, exception};
+use crate::boundary::{data_error, exception, shape_error};
 use crate::cell::Scalar;
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
@@ -30,17 +31,15 @@ impl Scaling {
         }));
     }
 
-    /// Sets `to` to values in original units.
-    fn restore<T: Scalar>(&self, values: &[T], to: &mut Vec<T>) {
+    /// Sets `to` to values in original units, in which a number may need all digits of float64.
+    fn restore<T: Scalar>(&self, values: &[T], to: &mut Vec<f64>) {
         to.clear();
-        if self.shift.is_empty() {
-            to.extend_from_slice(values);
-            return;
-        }
         let columns = values.iter().zip(&self.shift).zip(&self.scale);
-        to.extend(
-            columns.map(|((value, shift), scale)| T::from_f64(value.to_f64() * scale + shift)),
-        );
+        to.extend(columns.map(|((value, shift), scale)| value.to_f64() * scale + shift));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shift.is_empty()
     }
 }
 
@@ -51,8 +50,16 @@ struct Scaled<T: core::Real> {
     labels: Scaling,
     /// Features in the model's units and type.
     x: Vec<T>,
-    /// Outputs in original units.
+    /// Outputs where labels are not scaled.
     y: Vec<T>,
+    /// Outputs in original units where they are.
+    restored: Vec<f64>,
+}
+
+/// An array to write outputs to, of their type.
+enum Target<'py, T: Scalar> {
+    Plain(PyReadwriteArray1<'py, T>),
+    Restored(PyReadwriteArray1<'py, f64>),
 }
 
 impl<T: Scalar> Scaled<T> {
@@ -65,26 +72,71 @@ impl<T: Scalar> Scaled<T> {
             )));
         }
         let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
-        self.labels.restore(outputs, &mut self.y);
+        if self.labels.is_empty() {
+            self.y.clear();
+            self.y.extend_from_slice(outputs);
+        } else {
+            self.labels.restore(outputs, &mut self.restored);
+        }
         Ok(())
     }
 
-    /// Takes features of either type, or anything that NumPy makes an array of.
+    /// Takes features of either type, or anything that NumPy makes an array of numbers of.
     fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
-        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>() {
-            return match array.as_slice() {
-                Ok(features) => self.step(features),
-                Err(_) => self.step(&array.as_array().to_vec()),
-            };
+        // A subclass may mean something else by its memory: a masked array hides some of it.
+        if features.is_exact_instance_of::<PyUntypedArray>() {
+            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>()
+                && let Ok(features) = array.as_slice()
+            {
+                return self.step(features);
+            }
+            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
+                && let Ok(features) = array.as_slice()
+            {
+                return self.step(features);
+            }
         }
-        if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
-            && let Ok(features) = array.as_slice()
-        {
-            return self.step(features);
+        let array = floats("features", features)?;
+        let shape = array.cast::<PyUntypedArray>()?.shape();
+        if shape.len() != 1 {
+            return Err(shape_error(format!(
+                "features have {} dimensions, shape {shape:?}; a step takes those of one row, \
+                 shape ({},)",
+                shape.len(),
+                self.stepper.inputs(),
+            )));
         }
-        let numpy = features.py().import("numpy")?;
-        let array = numpy.call_method1("ascontiguousarray", (features, "float64"))?;
-        self.step(array.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?)
+        match array.extract::<PyReadonlyArray1<'_, f32>>() {
+            Ok(features) => self.step(features.as_slice()?),
+            Err(_) => self.step(array.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?),
+        }
+    }
+
+    /// `out` as an array to write the outputs to.
+    fn target<'py>(&self, out: &Bound<'py, PyAny>) -> PyResult<Target<'py, T>> {
+        let len = self.stepper.outputs();
+        if self.labels.is_empty() {
+            writable(out, len, "the model's dtype").map(Target::Plain)
+        } else {
+            writable(out, len, "dtype float64").map(Target::Restored)
+        }
+    }
+
+    /// The outputs of the last step as a new array.
+    fn outputs<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        if self.labels.is_empty() {
+            PyArray1::from_slice(py, &self.y).into_any()
+        } else {
+            PyArray1::from_slice(py, &self.restored).into_any()
+        }
+    }
+
+    fn write_outputs(&self, target: Target<'_, T>) -> PyResult<()> {
+        match target {
+            Target::Plain(mut array) => array.as_slice_mut()?.copy_from_slice(&self.y),
+            Target::Restored(mut array) => array.as_slice_mut()?.copy_from_slice(&self.restored),
+        }
+        Ok(())
     }
 }
 
@@ -117,8 +169,9 @@ macro_rules! into_stepper {
     ($float:ident, $Variant:ident) => {
         impl IntoStepper for $float {
             fn wrap(stepper: core::Stepper<Self>, features: Scaling, labels: Scaling) -> Stepper {
-                let (x, y) = (Vec::new(), Vec::new());
-                Stepper { inner: Inner::$Variant(Scaled { stepper, features, labels, x, y }) }
+                let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
+                let scaled = Scaled { stepper, features, labels, x, y, restored };
+                Stepper { inner: Inner::$Variant(scaled) }
             }
         }
     };
@@ -139,12 +192,12 @@ impl Stepper {
         with!(self, scaled => {
             let Some(out) = out else {
                 scaled.step_any(features)?;
-                return Ok(PyArray1::from_slice(py, &scaled.y).into_any());
+                return Ok(scaled.outputs(py));
             };
             // First, so that a step that cannot be told of is not taken.
-            let mut target = writable(&out, scaled.stepper.outputs())?;
+            let target = scaled.target(&out)?;
             scaled.step_any(features)?;
-            target.as_slice_mut()?.copy_from_slice(&scaled.y);
+            scaled.write_outputs(target)?;
             Ok(out)
         })
     }
@@ -173,22 +226,28 @@ impl Stepper {
     }
 }
 
-/// `out` as a contiguous array to write `len` outputs to.
+/// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.
 fn writable<'py, T: Scalar>(
     out: &Bound<'py, PyAny>,
     len: usize,
+    dtype: &str,
 ) -> PyResult<PyReadwriteArray1<'py, T>> {
-    let array: Option<PyReadwriteArray1<'py, T>> = out.extract().ok();
+    let masked = !out.is_exact_instance_of::<PyUntypedArray>() && out.hasattr("mask")?;
+    let array: Option<PyReadwriteArray1<'py, T>> = out.extract().ok().filter(|_| !masked);
     array.filter(|array| array.as_slice().is_ok_and(|slice| slice.len() == len)).ok_or_else(|| {
         PyTypeError::new_err(format!(
-            "out must be a writable array of shape ({len},) and the model's type"
+            "out must be a writable array of shape ({len},) and {dtype}, without a mask"
         ))
     })
 }
 
+/// `values` as a contiguous array of float32 or float64; `what` they are stands in errors.
+fn floats<'py>(what: &str, values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    values.py().import("rnn_rust.arraylike")?.call_method1("as_floats", (what, values))
+}
+
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-    let numpy = state.py().import("numpy")?;
-    let array = numpy.call_method1("ascontiguousarray", (state, "float64"))?;
+    let array = floats("state", state)?.call_method1("astype", ("float64",))?;
     let array: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
     let state: Vec<T> = array.as_slice()?.iter().map(|&h| T::from_f64(h)).collect();
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {

@@ -51,6 +51,11 @@ impl<T: Real> Stepper<T> {
         Ok(&self.outputs)
     }
 
+    /// The number of features, I.
+    pub fn inputs(&self) -> usize {
+        self.input_size
+    }
+
     /// The number of outputs, L.
     pub fn outputs(&self) -> usize {
         self.outputs.len()

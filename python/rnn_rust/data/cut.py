@@ -1,0 +1,87 @@
+"""Splits at instants: what lies before an instant trains, what lies at or after it tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.data.instants import Instant, comparable
+from rnn_rust.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+Instants = Instant | list[Instant] | tuple[Instant, ...]
+_ACROSS = ("cut", "drop", "train", "test")
+
+
+def split_at(dataset: Dataset, at: Instants, across: str) -> tuple[Dataset, ...]:
+    """Cut a data set at one instant or at several rising ones; see `Dataset.split`.
+
+    Raises
+    ------
+    ParameterError
+        An instant is not of the times' kind, instants do not rise, or ``across`` is not known.
+    DataError
+        A part would be empty.
+    """
+    if across not in _ACROSS:
+        names = " or ".join(map(repr, _ACROSS))
+        raise ParameterError(f"split: across={across!r} is not known; use {names}")
+    instants = list(at) if isinstance(at, list | tuple) else [at]
+    if not instants:
+        raise ParameterError("split: at is empty; give an instant, or several")
+    part = _parts_of_rows(dataset, instants)
+    first, last = part[dataset.offsets[:-1]], part[dataset.offsets[1:] - 1]
+    lengths = np.diff(dataset.offsets)
+    if across == "drop":
+        part[np.repeat(first != last, lengths)] = -1
+    elif across != "cut":
+        part = np.repeat(first if across == "train" else last, lengths)
+    for number in range(len(instants) + 1):
+        if not (part == number).any():
+            raise DataError(_empty(dataset, instants, number, across))
+    return tuple(_rows(dataset, part == number) for number in range(len(instants) + 1))
+
+
+def _parts_of_rows(dataset: Dataset, instants: list[Instant]) -> NDArray[np.int64]:
+    """Return the part ``(N,)`` that each row belongs to: how many instants it is not before."""
+    part = np.zeros(len(dataset.times), dtype=np.int64)
+    earlier = None
+    for instant in instants:
+        times, bound = comparable(dataset.times, instant)
+        if earlier is not None and not earlier < bound:
+            raise ParameterError(f"split: at={instants!r} must rise from one instant to the next")
+        part += times >= bound
+        earlier = bound
+    return part
+
+
+def _rows(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
+    """Return the chosen rows ``(N,)``, in sequences of the same ids; empty ones are left out."""
+    lengths = np.add.reduceat(kept, dataset.offsets[:-1], dtype=np.int64)
+    return replace(
+        dataset,
+        features=dataset.features[kept],
+        labels=dataset.labels[kept],
+        offsets=np.append(0, np.cumsum(lengths[lengths > 0])),
+        ids=dataset.ids[lengths > 0],
+        times=dataset.times[kept],
+        row_numbers=dataset.row_numbers[kept],
+        weights=None if dataset.weights is None else dataset.weights[kept],
+    )
+
+
+def _empty(dataset: Dataset, instants: list[Instant], number: int, across: str) -> str:
+    begins = f"at or after {instants[number - 1]}" if number else ""
+    ends = f"before {instants[number]}" if number < len(instants) else ""
+    what = "row" if across == "cut" else f"sequence, with across='{across}',"
+    first, last = dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]
+    return (
+        f"split: part {number + 1} of {len(instants) + 1} is empty: no {what} lies "
+        f"{' and '.join(filter(None, (begins, ends)))}; the times run from {min(first)} to "
+        f"{max(last)}"
+    )

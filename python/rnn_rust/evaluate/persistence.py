@@ -1,0 +1,169 @@
+"""Persistence, "it will be as it is": what is known of each label at its own row.
+
+A label that lies h rows ahead is x(t + h). At row t the series is known up to x(t), which is the
+label h rows before: the naive forecast of Hyndman and Koehler, "Another look at measures of
+forecast accuracy" (2006). The labels in between are not known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.arraylike import refuse_mask
+from rnn_rust.checks import whole_number
+from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.evaluate import metrics as m
+from rnn_rust.evaluate.shifted import find_shift, positions
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+Offsets = NDArray[np.int64]
+
+
+class Baseline(NamedTuple):
+    """Predictions ``(N, L)`` of persistence, NaN where nothing is known; in words what they are.
+
+    ``lack`` says why there is no baseline, if all are NaN.
+    """
+
+    values: m.Floats
+    note: str
+    lack: str
+
+
+def of_labels(
+    labels: m.Floats, offsets: Offsets, horizon: tuple[int, ...] | None, names: Sequence[str]
+) -> Baseline:
+    """Return the labels of ``horizon`` rows before, one for all columns or one for each.
+
+    By default those of the row before; but nothing where the columns are one series at different
+    rows ahead, of which only one can be a single row ahead.
+
+    Raises
+    ------
+    ParameterError
+        Another number of horizons than label columns.
+    """
+    if horizon is None and (shift := find_shift(labels, offsets)) is not None:
+        later, earlier, steps_on = shift
+        return Baseline(
+            np.full_like(labels, np.nan),
+            "",
+            f"label '{names[later]}' is label '{names[earlier]}' {_rows(steps_on)} later, so the "
+            "previous label may not be known yet; pass RegressionEvaluator(horizon=...), how many "
+            "rows ahead each label lies, or present=..., the column of the present value",
+        )
+    steps = by_column((1,) if horizon is None else horizon, labels.shape[1])
+    before, _ = positions(offsets)
+    values = np.full_like(labels, np.nan)
+    for column in range(labels.shape[1]):
+        rows = np.flatnonzero(before >= steps[column])
+        values[rows, column] = labels[rows - steps[column], column]
+    return Baseline(values, *_in_words(steps))
+
+
+def _in_words(steps: tuple[int, ...]) -> tuple[str, str]:
+    if set(steps) == {1}:
+        return (
+            "the previous label of the same sequence",
+            "it needs a previous label in the sequence",
+        )
+    rows = ", ".join(map(str, dict.fromkeys(steps)))
+    return (
+        f"the label {rows} rows before in the same sequence",
+        f"it needs a label {rows} rows before in the sequence",
+    )
+
+
+def of_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
+    """Return the features named ``present``, one for all labels or one for each, by row.
+
+    In original units, if the data set is normalised.
+
+    Raises
+    ------
+    ParameterError
+        A name is no feature column, or there are more or fewer than labels.
+    """
+    for name in present:
+        if name not in dataset.feature_names:
+            raise ParameterError(
+                f"present={name!r} is no feature column; they are "
+                f"{', '.join(dataset.feature_names)}"
+            )
+    columns = len(dataset.label_names)
+    if len(present) not in (1, columns):
+        raise ParameterError(
+            f"{len(present)} columns {present} of present values for {columns} label columns; "
+            "give one, or one for each"
+        )
+    features = dataset.features
+    if dataset.normalizer is not None:
+        features = dataset.normalizer.inverse_transform_features(features)
+    chosen = [dataset.feature_names.index(name) for name in present]
+    chosen = chosen * columns if len(chosen) == 1 else chosen
+    named = ", ".join(f"'{name}'" for name in present)
+    return given(features[:, chosen].astype(np.float64), f", {named}")
+
+
+def given(values: m.Floats, whose: str = "") -> Baseline:
+    """Return present values ``(N, L)`` that are known from elsewhere."""
+    return Baseline(values, f"the present value{whose}", "no present value is known")
+
+
+def checked_offsets(offsets: ArrayLike | None, rows: int) -> Offsets:
+    """Return boundaries of sequences, of which some may be empty; by default of a single one.
+
+    Raises
+    ------
+    ShapeError
+        They do not cover the rows in order.
+    DataError
+        They are masked.
+    """
+    refuse_mask("offsets", offsets)
+    bounds = np.asarray([0, rows] if offsets is None else offsets)
+    integers = bounds.dtype.kind in "iu" and bounds.ndim == 1 and bounds.size > 1
+    covers = integers and bounds[0] == 0 and bounds[-1] == rows
+    if not covers or np.any(bounds[1:] < bounds[:-1]):
+        raise ShapeError(f"offsets must be integers rising from 0 to {rows}, the rows of labels")
+    return bounds.astype(np.int64)
+
+
+def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return rows ahead as a tuple; ParameterError if one is not an integer above 0."""
+    if horizon is None:
+        return None
+    given = horizon if isinstance(horizon, list | tuple | np.ndarray) else [horizon]
+    if len(given) == 0:
+        raise ParameterError("horizon is empty; give one, or one for each label column")
+    return tuple(whole_number("horizon", one, least=1) for one in given)
+
+
+def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
+    """Return the rows ahead of each label column; ParameterError if there are more or fewer."""
+    if len(horizons) not in {1, columns}:
+        raise ParameterError(
+            f"{len(horizons)} horizons {horizons} for {columns} label columns; give one, or one "
+            "for each"
+        )
+    return horizons * columns if len(horizons) == 1 else horizons
+
+
+def checked_columns(present: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return names of columns as a tuple; ParameterError if they are no names."""
+    if present is None:
+        return None
+    given = present if isinstance(present, list | tuple) else [present]
+    if not given or not all(isinstance(name, str) for name in given):
+        raise ParameterError(f"present must be the name of a column, or several, got {present!r}")
+    return tuple(given)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
