@@ -174,7 +174,10 @@ def test_bad_rows(write: Write, rows: str, message: str) -> None:
         (["2024-31-01"], "line 2, column 't': '2024-31-01' is not a time"),
         (["2024-01-31", "7"], "line 3, column 't': '7' is not a time"),
         (["2024-01-31", "2024-02-01T00:00"], "line 3, column 't': '2024-02-01T00:00' has another"),
-        (["2024-01-01T00:00Z", "2024-02-01T00:00"], "line 3, column 't': '2024-02-01T00:00' has an"),
+        (
+            ["2024-01-01T00:00Z", "2024-02-01T00:00"],
+            "line 3, column 't': '2024-02-01T00:00' has an",
+        ),
     ],
 )
 def test_dates_that_have_no_order(write: Write, times: list[str], message: str) -> None:

@@ -189,7 +189,7 @@ def check_file(seed: int, path: Path) -> str:
     for row, (key, time, x, y) in zip(rows, read, strict=True):
         assert (str(key), float(time)) == (row["id"], float(row["t"])), seed
         assert x.tolist() == [float(row[name]) for name in ds.feature_names], seed
-        labels = [float(row[name] or "nan") for name in ds.label_names]
+        labels = [float(row[name].strip() or "nan") for name in ds.label_names]
         np.testing.assert_array_equal(y, labels, err_msg=str(seed))
     return "read"
 

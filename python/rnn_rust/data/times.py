@@ -145,4 +145,7 @@ def _instants(parts: pl.DataFrame, unit: str) -> pl.Series:
     minutes = pl.col("zone").str.slice(1, 2).cast(pl.Int64, strict=False) * 60
     minutes += pl.col("zone").str.slice(-2).cast(pl.Int64, strict=False)
     ahead = pl.when(pl.col("zone").str.starts_with("-")).then(-minutes).otherwise(minutes)
-    return parts.select(local - pl.duration(minutes=ahead.fill_null(0))).to_series()
+    # Nanoseconds in 64 bits reach over 584 years, and wrap around beyond them.
+    held = pl.col("date").str.slice(0, 4).cast(pl.Int64).is_between(1678, 2261) | (unit == "us")
+    instants = pl.when(held).then(local - pl.duration(minutes=ahead.fill_null(0)))
+    return parts.select(instants).to_series()
