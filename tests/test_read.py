@@ -159,8 +159,8 @@ GOOD = "a,1,1,2,3\n"
         ("a,noon,3,4,5\n", "line 3, column 't': 'noon' is not a time"),
         ("a,2024-01-31,3,4,5\n", "line 3, column 't': '2024-01-31' is not a time like those"),
         ("b,1,3,4,5\na,1,3,4,5\n", "line 4: id 'a' has a row at time 1 already, line 2"),
-        ('a,2,3,4,5\n"a,3,4,5,6\n', "line 4: the row is too short"),
-        ('"' + "a" * 200_000 + "\n", "line 3: not CSV"),
+        ('a,2,3,4,5\n"a,3,4,5,6\n', "line 4: the quote that opens a cell here is never closed"),
+        ('"' + "a" * 200_000 + "\n", "line 3: the quote that opens a cell here is never closed"),
     ],
 )
 def test_bad_rows(write: Write, rows: str, message: str) -> None:
@@ -174,8 +174,10 @@ def test_bad_rows(write: Write, rows: str, message: str) -> None:
         (["2024-31-01"], "line 2, column 't': '2024-31-01' is not a time"),
         (["2024-01-31", "7"], "line 3, column 't': '7' is not a time"),
         (["2024-01-31", "2024-02-01T00:00"], "line 3, column 't': '2024-02-01T00:00' has another"),
-        (["2024-01-01T00:00Z", "2024-02-01T00:00+01:00"], "line 3, column 't': '2024-02-01T00:00+"),
-        (["2024-01-01T00:00+02:00", "2024-02-01T00:00+01:00"], "line 3, column 't': '2024-02-01T0"),
+        (
+            ["2024-01-01T00:00Z", "2024-02-01T00:00"],
+            "line 3, column 't': '2024-02-01T00:00' has an",
+        ),
     ],
 )
 def test_dates_that_have_no_order(write: Write, times: list[str], message: str) -> None:
@@ -199,7 +201,7 @@ def test_dates_that_have_no_order(write: Write, times: list[str], message: str) 
         ((HEADER + "b,1,1,2,3\nä,1,1,2,3\n").encode("latin-1"), "line 3: not UTF-8 text"),
         ((HEADER + GOOD).encode("utf-16"), "line 1: not UTF-8 text"),
         ((HEADER + GOOD).replace("\n", "\r"), "line 1: the line ends with a carriage return alone"),
-        (HEADER + GOOD.replace("\n", "\r") * 3, "not readable as CSV"),
+        (HEADER + GOOD.replace("\n", "\r") * 3, "line 2: the line ends with a carriage"),
     ],
 )
 def test_bad_files(write: Write, content: str | bytes, message: str) -> None:

@@ -1,5 +1,6 @@
 """The engine. Arguments are checked and prepared by the classes that use it."""
 
+import os
 from typing import Any, TypedDict, final, type_check_only
 
 import numpy as np
@@ -8,9 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 
-__all__ = ["Network", "Stepper", "__version__"]
+__all__ = ["Network", "Stepper", "__version__", "csv_is_plain", "csv_rows"]
 
 __version__: str
+
+def csv_is_plain(path: str | os.PathLike[str], offset: int) -> bool:
+    """Whether every line is a row: the file has no quote and no stray carriage return."""
+
+def csv_rows(
+    path: str | os.PathLike[str], offset: int, line: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the line of each row, and whether it is blank; DataError if one is malformed."""
 
 @type_check_only
 class Settings(TypedDict):

@@ -41,5 +41,9 @@ class DivergedError(RnnRustError, RuntimeError):
     """The loss became NaN or infinite; the weights are the last finite ones."""
 
 
+class ForkError(RnnRustError, RuntimeError):
+    """Polars lost its threads: the process was forked from one that had used it."""
+
+
 class InternalError(RnnRustError, RuntimeError):
     """A bug in this package: the engine panicked. Please report the message."""

@@ -114,6 +114,9 @@ class History:
         """Return a Polars frame with one row per epoch; what was not evaluated is null."""
         import polars as pl
 
+        from rnn_rust.forks import require_polars
+
+        require_polars()
         columns: dict[str, list[float | None]] = {
             "epoch": [self.first_epoch + at + 1 for at in range(len(self))],
             "loss": list(self.loss),

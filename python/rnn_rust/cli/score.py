@@ -141,12 +141,8 @@ def _prediction_names(model: Network) -> list[str]:
 
 def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
     """Return the id and time columns as they stand in the file: 007 stays 007."""
-    import polars as pl
+    from rnn_rust.data.csv_file import CsvFile
+    from rnn_rust.data.read import load
 
-    from rnn_rust.data.read import CsvFile
-
-    text = dict.fromkeys(CsvFile(path).header, pl.String())
-    frame = pl.scan_csv(path.absolute(), schema=text, glob=False)
-    # Every row of a data set has an id: what has none is a blank line.
-    has_id = pl.col(dataset.id_name).is_not_null()
-    return frame.filter(has_id).select(dataset.id_name, dataset.time_name).collect()
+    names = (dataset.id_name, dataset.time_name)
+    return load(CsvFile(path), names, ()).select(names)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,30 +11,13 @@ from numpy.typing import NDArray
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, Names, choose_columns
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.source import Source
+from rnn_rust.data.times import read_times, tie
 from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.forks import require_polars
 
 if TYPE_CHECKING:
     from rnn_rust.data.arrays import FloatArray
-
-# Dates whose order is that of their text, as long as all have one form and one time zone.
-_DATE = (
-    r"^\d{4}[-/](0[1-9]|1[0-2])[-/](0[1-9]|[12]\d|3[01])"
-    r"([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
-)
-_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
-_LARGE_INTEGER = r"^[+-]?\d{19,}$"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a table came from, for error messages: its name, and the place of a row in it."""
-
-    name: str
-    place: Callable[[int], str]
-
-    def at(self, row: int, column: str) -> str:
-        """Return the beginning of a message about one cell."""
-        return f"{self.name}, {self.place(row)}, column '{column}'"
 
 
 def read_frame(
@@ -54,6 +35,7 @@ def read_frame(
             f"from_frame takes a polars.DataFrame, not a {type(frame).__module__}."
             f"{type(frame).__qualname__}; convert it with pl.from_pandas(...) or .collect()"
         )
+    require_polars()
     columns = choose_columns(
         frame.columns, id=id, time=time, features=features, labels=labels, weights=weights,
         where="frame",
@@ -63,6 +45,7 @@ def read_frame(
 
 def write_frame(dataset: Dataset) -> pl.DataFrame:
     """See :meth:`rnn_rust.data.dataset.Dataset.to_frame`."""
+    require_polars()
     labels = zip(dataset.label_names, dataset.labels.T, strict=True)
     weights = [] if dataset.weights is None else [pl.Series(dataset.weights_name, dataset.weights)]
     return pl.DataFrame(
@@ -92,7 +75,7 @@ def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset
     _check_values(features, frame.select(columns.features), source, missing_allowed=False)
     _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
     weights = None if columns.weights is None else _weights(frame, columns.weights, source)
-    order, starts = _sequence_order(ids, times, source)
+    order, starts = _sequence_order(ids, times, frame[columns.time], source)
     if order is not None:
         ids, times, features, labels = ids[order], times[order], features[order], labels[order]
         weights = None if weights is None else weights[order]
@@ -114,9 +97,11 @@ def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset
 
 
 def _sequence_order(
-    ids: pl.Series, times: pl.Series, source: Source
+    ids: pl.Series, times: pl.Series, column: pl.Series, source: Source
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
     """Return the order of the rows (None if it is right as it is) and where sequences start.
+
+    ``column`` has the times as they stand in the table.
 
     Ids keep the order of their first appearance; within an id, time increases. Data that is
     grouped already is common, and found out much faster than it is sorted.
@@ -132,8 +117,8 @@ def _sequence_order(
     if stuck.size:
         earlier, later = (int(row) for row in order[stuck[0] - 1 : stuck[0] + 1])
         raise DataError(
-            f"{source.name}, {source.place(later)}: id {ids[later]!r} has a row at time "
-            f"{times[later]} already, {source.place(earlier)}; keep one of the two rows"
+            f"{source.name}, {source.place(later)}: id {ids[later]!r} has "
+            f"{tie(times, column, (earlier, later), source)}"
         )
     return order, starts
 
@@ -171,50 +156,7 @@ def _times(column: pl.Series, source: Source) -> pl.Series:
             "convert them to numbers or dates"
         )
     _require_all(column, source)
-    if kind == pl.String:
-        return _times_of_text(column.str.strip_chars(), source)
-    if not kind.is_numeric():
-        return column
-    numbers = column.cast(pl.Int64 if kind.is_integer() else pl.Float64, strict=False)
-    _require_usable(numbers.is_finite().fill_null(False), column, source)
-    return numbers
-
-
-def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> None:
-    if not usable.all():
-        row = int((~usable).arg_max() or 0)
-        raise DataError(
-            f"{source.at(row, column.name)}: {column[row]} is not usable as a time; correct the "
-            "cell (integers must fit 64 bits)"
-        )
-
-
-def _times_of_text(text: pl.Series, source: Source) -> pl.Series:
-    """Return integers, else floats, else dates as they stand."""
-    integers = text.cast(pl.Int64, strict=False)
-    if not integers.null_count():
-        return integers
-    # As floats, integers that differ in their last digits would be the same time.
-    _require_usable(integers.is_not_null() | ~text.str.contains(_LARGE_INTEGER), text, source)
-    numbers = text.cast(pl.Float64, strict=False)
-    if not numbers.null_count():
-        return _times(numbers, source)
-    date = text.str.contains(_DATE)
-    usable = date if date[0] else numbers.is_not_null()
-    if not usable.all():
-        row = int((~usable).arg_max() or 0)
-        raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not a time like those before it; give "
-            "numbers in all rows, or in all rows dates like 2024-01-31 or 2024-01-31T12:00"
-        )
-    form = text.str.replace_all(r"\d", "0") + text.str.extract(_ZONE).fill_null("")
-    if form.n_unique() > 1:
-        row = int((form != form[0]).arg_max() or 0)
-        raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' has another form or time zone than "
-            f"'{text[0]}', {source.place(0)}; write all times alike"
-        )
-    return text
+    return read_times(column, source)
 
 
 def _require_all(column: pl.Series, source: Source) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rnn_rust.checks import finite, seed_number, whole_number
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 from rnn_rust.files import replacing
+from rnn_rust.forks import require_polars
 
 ANONYMOUS_FEATURES = 28
 """x1 to x28, in the place of Kaggle's V1 to V28; x29 is the amount."""
@@ -83,6 +84,7 @@ def generate(
     rnn_rust.errors.ParameterError
         If an argument is outside its range, or too few cards are long enough for that many frauds.
     """
+    require_polars()
     rows = whole_number("rows", rows, least=1)
     decimals = whole_number("decimals", decimals, least=0)
     if finite("fraud_rate", fraud_rate, least=0) > 1:
@@ -196,6 +198,7 @@ def write_csv(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise MissingFileError(f"cannot write {path}: create the folder {path.parent} first")
+    require_polars()
     try:
         with replacing(path) as file:
             frame.write_csv(file)

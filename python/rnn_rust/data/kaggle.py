@@ -10,10 +10,12 @@ import polars as pl
 
 from rnn_rust.checks import whole_number
 from rnn_rust.data.columns import Columns, reject_repeats
+from rnn_rust.data.csv_file import CsvFile
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.data.frames import Source, group_rows
+from rnn_rust.data.frames import group_rows
 from rnn_rust.data.fraud import ANONYMOUS_FEATURES, write_csv
-from rnn_rust.data.read import CsvFile, load
+from rnn_rust.data.read import load
+from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError, ParameterError
 
 FEATURES = [*(f"V{k}" for k in range(1, ANONYMOUS_FEATURES + 1)), "Amount"]

@@ -1,0 +1,141 @@
+"""A CSV file as text: its header, and where its rows begin. Polars reads the cells."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust import _core
+from rnn_rust.errors import DataError, MissingFileError
+
+# A line of empty cells, before the first row that has text.
+_BLANK_LINE = re.compile(rb'(?:"")?(?:,(?:"")?)*\r?\n')
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The header, and where the first row with any text begins: after bytes, after lines."""
+
+    names: list[str]
+    bytes: int
+    lines: int
+
+
+class CsvFile:
+    """A CSV file: its header, and the line on which each of its rows begins."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.name = str(path)
+        try:
+            mode = self.path.stat().st_mode
+            if stat.S_ISREG(mode):
+                self.path.open("rb").close()
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
+            raise MissingFileError(f"{self.name}: there is no such file; check the path") from None
+        except OSError as error:
+            raise DataError(
+                f"{self.name} cannot be read: {error.strerror or error}; check who may read it"
+            ) from error
+        if not stat.S_ISREG(mode):
+            kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+            raise DataError(f"{self.name} is {kind}; give the path of a CSV file")
+
+    @property
+    def header(self) -> list[str]:
+        """The column names as they stand in the file, without blanks around them."""
+        return self._head.names
+
+    @property
+    def lines_before_rows(self) -> int:
+        """The number of lines before the first row that has any text."""
+        return self._head.lines
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether every line is a row, as no cell is quoted."""
+        return _core.csv_is_plain(self.path, self._head.bytes)
+
+    @cached_property
+    def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The line (from 1) of each row, and whether all of its cells are empty.
+
+        DataError at a row of another width than the header, and at quotes in odd places.
+        """
+        head = self._head
+        try:
+            return _core.csv_rows(self.path, head.bytes, head.lines + 1, len(head.names))
+        except DataError as error:
+            raise DataError(f"{self.name}, {error}") from None
+
+    @cached_property
+    def _lines(self) -> NDArray[np.int64]:
+        lines, blank = self.rows
+        return lines[~blank]
+
+    def place(self, row: int) -> str:
+        """Return "line ..." for a row counted from 0 without header and blank lines."""
+        return f"line {self._lines[row]}"
+
+    def require_utf8(self) -> None:
+        """Raise DataError at the first line that is not UTF-8 text."""
+        with self.path.open("rb") as file:
+            for _ in self._decoded(file):
+                pass
+
+    def _decoded(self, file: BinaryIO) -> Iterator[str]:
+        for line, raw in enumerate(file, start=1):
+            try:
+                yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise DataError(
+                    f"{self.name}, line {line}: not UTF-8 text; save the file in UTF-8"
+                ) from None
+
+    @cached_property
+    def _head(self) -> _Head:
+        with self.path.open("rb") as file:
+            # Blanks after a comma are common in headers, also before a name in quotes.
+            reader = csv.reader(self._decoded(file), strict=True, skipinitialspace=True)
+            line = 1
+            try:
+                for cells in reader:
+                    if any(cells):
+                        break
+                    line = reader.line_num + 1
+                else:
+                    raise DataError(
+                        f"{self.name} is empty; it needs a header line, then a line per time step"
+                    )
+            except csv.Error as error:
+                raise DataError(f"{self.name}, line {line}: {_not_csv(error)}") from error
+            if len(cells) == 1:
+                raise DataError(
+                    f"{self.name}, line {line}: the header is a single column, '{cells[0]}'; "
+                    "separate columns by commas"
+                )
+            size, lines = file.tell(), reader.line_num
+            for raw in file:
+                if not _BLANK_LINE.fullmatch(raw):
+                    break
+                size, lines = size + len(raw), lines + 1
+        return _Head([cell.strip() for cell in cells], size, lines)
+
+
+def _not_csv(error: csv.Error) -> str:
+    if str(error).startswith("new-line character"):
+        return (
+            "the line ends with a carriage return alone, as on an old Mac; save the file with "
+            "line feeds"
+        )
+    return f"not CSV ({error}); is a quote left open?"

@@ -1,0 +1,86 @@
+"""Polars in forked processes: an error at once, where its first use would wait for ever.
+
+A fork copies the memory of a process, but of its threads only the one that forks. Polars starts a
+pool of threads when it is first used. A child of a process that has used Polars believes in a pool
+that it does not have, and whatever it hands to the pool is never done. To have imported Polars
+before the fork is harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from rnn_rust.errors import ForkError
+
+_TASKS = Path("/proc/self/task")
+_WORKER = re.compile(r"polars-[0-9]+\s*")
+_FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC among the flags of a process of Linux
+_PATIENCE = 10.0  # seconds for threads that were started to take their name
+
+_forked_with_polars = threading.Event()
+
+
+def require_polars() -> None:
+    """Raise ForkError if this process lost the threads of Polars in a fork."""
+    if _threads_are_lost(os.getpid()):
+        raise ForkError(
+            "Polars cannot be used in this process: it was forked from one that had used Polars, "
+            "whose threads a fork does not copy; start workers by "
+            "multiprocessing.get_context('spawn'), or hand them data sets that are read already"
+        )
+
+
+@lru_cache(maxsize=1)
+def _threads_are_lost(_process: int) -> bool:
+    if not _TASKS.exists():
+        # Elsewhere than on Linux nobody says what threads there are, and few programs fork.
+        return _forked_with_polars.is_set()
+    return _is_fork() and not _has_pool()
+
+
+def _is_fork() -> bool:
+    """Return whether this process, of Linux, was forked and runs the program of its parent."""
+    after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return bool(int(after_name[6]) & _FORKED_WITHOUT_EXEC)
+
+
+def _has_pool() -> bool:
+    """Return whether the threads of Polars run; start them if no process has before."""
+    import polars as pl
+
+    before = _threads()
+    if any(map(_WORKER.fullmatch, before.values())):
+        return True
+    pl.thread_pool_size()  # starts the pool once, and believes in it for ever
+    end = time.monotonic() + _PATIENCE
+    while (after := _threads()).keys() - before and time.monotonic() < end:
+        if any(map(_WORKER.fullmatch, after.values())):
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def _threads() -> dict[str, str]:
+    """Return the names of the threads of this process."""
+    names = {}
+    for task in _TASKS.iterdir():
+        try:
+            names[task.name] = (task / "comm").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+    return names
+
+
+def _note_fork() -> None:
+    if "polars" in sys.modules:
+        _forked_with_polars.set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)

@@ -1,0 +1,265 @@
+//! The rows of a CSV file as RFC 4180 has them: how many there are, and the line each begins on.
+//!
+//! Readers differ in what they make of a quote in an odd place, and a reader that cuts the file for
+//! its threads may join rows there. Here such a file is refused. That is why no parser does this
+//! work: those of the `csv` crates accept any bytes, as a parser should that is asked for cells.
+//! Line feeds alone are counted as lines, as editors do.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use memchr::{memchr_iter, memchr2, memchr2_iter, memchr3};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+
+use crate::boundary::data_error;
+
+/// Bytes read at a time: a part of the file that stays in a near cache.
+const CHUNK: usize = 1 << 17;
+
+/// Whether every line is a row: there is no quote after `offset` bytes, and no carriage return
+/// but before a line feed.
+#[pyfunction]
+pub(crate) fn csv_is_plain(py: Python<'_>, path: PathBuf, offset: u64) -> PyResult<bool> {
+    let mut after_return = false;
+    let mut plain = true;
+    let mut look = |chunk: &[u8]| {
+        plain &= !after_return || chunk.first() == Some(&b'\n');
+        plain = plain
+            && memchr2_iter(b'"', b'\r', chunk).all(|at| {
+                chunk[at] == b'\r' && chunk.get(at + 1).is_none_or(|&next| next == b'\n')
+            });
+        after_return = chunk.last() == Some(&b'\r');
+        plain
+    };
+    py.detach(|| read(&path, offset, &mut look))?;
+    Ok(plain && !after_return)
+}
+
+/// The line of each row, and whether the row is blank: all of its cells are empty.
+///
+/// Rows begin after `offset` bytes, on line `line`; each has `width` cells, a blank one may have
+/// fewer. A `DataError` says what else is wrong; the caller knows the name of the file.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub(crate) fn csv_rows<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    offset: u64,
+    line: i64,
+    width: usize,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>)> {
+    let mut rows = Rows::new(line, width);
+    let mut outcome = Ok(());
+    let mut look = |chunk: &[u8]| {
+        outcome = rows.feed(chunk);
+        outcome.is_ok()
+    };
+    py.detach(|| read(&path, offset, &mut look))?;
+    outcome.and_then(|()| rows.finish()).map_err(data_error)?;
+    Ok((PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank)))
+}
+
+/// Gives the file to `look` in chunks, until it returns false.
+fn read(path: &Path, offset: u64, look: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) if look(&buffer[..count]) => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Outside quotes.
+    Bare,
+    /// Within quotes.
+    Quoted,
+    /// After a quote within quotes: the closing one, or the first of two that mean one.
+    Closing,
+    /// After a carriage return outside quotes.
+    Return,
+}
+
+/// What has been read so far.
+struct Rows {
+    width: usize,
+    lines: Vec<i64>,
+    blank: Vec<bool>,
+    state: State,
+    line: i64,
+    /// Where the row, and where the last quoted cell, begins.
+    row_line: i64,
+    quote_line: i64,
+    /// Commas of the row, whether a cell has text, and whether one begins here.
+    commas: usize,
+    text: bool,
+    cell_begins: bool,
+}
+
+impl Rows {
+    fn new(line: i64, width: usize) -> Self {
+        Self {
+            width,
+            lines: Vec::new(),
+            blank: Vec::new(),
+            state: State::Bare,
+            line,
+            row_line: line,
+            quote_line: line,
+            commas: 0,
+            text: false,
+            cell_begins: true,
+        }
+    }
+
+    fn feed(&mut self, mut rest: &[u8]) -> Result<(), String> {
+        while let Some((&first, tail)) = rest.split_first() {
+            rest = match self.state {
+                State::Bare => {
+                    let end = memchr3(b'"', b'\n', b'\r', rest).unwrap_or(rest.len());
+                    let (passed, rest) = rest.split_at(end);
+                    self.pass_bare(passed);
+                    match rest.split_first() {
+                        None => rest,
+                        Some((special, rest)) => {
+                            self.after_bare(*special)?;
+                            rest
+                        }
+                    }
+                }
+                State::Quoted => {
+                    let end = memchr2(b'"', b'\n', rest).unwrap_or(rest.len());
+                    self.text |= end > 0;
+                    match rest.get(end) {
+                        None => &[],
+                        Some(b'"') => {
+                            self.state = State::Closing;
+                            &rest[end + 1..]
+                        }
+                        Some(_) => {
+                            self.text = true;
+                            self.line += 1;
+                            &rest[end + 1..]
+                        }
+                    }
+                }
+                State::Closing => {
+                    self.after_quote(first)?;
+                    tail
+                }
+                State::Return if first == b'\n' => {
+                    self.end_row()?;
+                    tail
+                }
+                State::Return => return Err(self.lone_return()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes bytes outside quotes, none of them special but commas.
+    fn pass_bare(&mut self, passed: &[u8]) {
+        let Some(last) = passed.last() else { return };
+        self.commas += memchr_iter(b',', passed).count();
+        self.text = self.text || passed.iter().any(|&byte| byte != b',');
+        self.cell_begins = *last == b',';
+    }
+
+    fn after_bare(&mut self, special: u8) -> Result<(), String> {
+        match special {
+            b'\n' => self.end_row()?,
+            b'\r' => self.state = State::Return,
+            _ if self.cell_begins => {
+                self.state = State::Quoted;
+                self.quote_line = self.line;
+            }
+            _ => {
+                return Err(format!(
+                    "line {}: a quote stands inside a cell that does not begin with one; put the \
+                     cell in quotes and double those inside, or remove it",
+                    self.line
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn after_quote(&mut self, byte: u8) -> Result<(), String> {
+        self.cell_begins = byte == b',';
+        match byte {
+            b'"' => {
+                self.text = true;
+                self.state = State::Quoted;
+            }
+            b',' => {
+                self.commas += 1;
+                self.state = State::Bare;
+            }
+            b'\r' => self.state = State::Return,
+            b'\n' => self.end_row()?,
+            _ => {
+                let opened = if self.quote_line == self.line {
+                    String::new()
+                } else {
+                    format!(", which begins on line {}", self.quote_line)
+                };
+                return Err(format!(
+                    "line {}: text follows the closing quote of a cell{opened}; double each quote \
+                     that is part of a text (\"3\"\" pipe\")",
+                    self.line
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<(), String> {
+        let cells = self.commas + 1;
+        if cells > self.width || (cells < self.width && self.text) {
+            return Err(format!(
+                "line {}: the row is too {}: {cells} cells where the header has {}; correct the \
+                 commas or quotes of this line",
+                self.row_line,
+                if cells < self.width { "short" } else { "long" },
+                self.width
+            ));
+        }
+        self.lines.push(self.row_line);
+        self.blank.push(!self.text);
+        self.line += 1;
+        self.row_line = self.line;
+        (self.state, self.commas, self.text, self.cell_begins) = (State::Bare, 0, false, true);
+        Ok(())
+    }
+
+    /// Ends the last row, which may lack a line feed.
+    fn finish(&mut self) -> Result<(), String> {
+        match self.state {
+            State::Quoted => Err(format!(
+                "line {}: the quote that opens a cell here is never closed; close it, or double \
+                 each quote that is part of a text",
+                self.quote_line
+            )),
+            State::Return => Err(self.lone_return()),
+            State::Bare if self.commas == 0 && !self.text => Ok(()),
+            State::Bare | State::Closing => self.end_row(),
+        }
+    }
+
+    fn lone_return(&self) -> String {
+        format!(
+            "line {}: the line ends with a carriage return alone, as on an old Mac; save the file \
+             with line feeds",
+            self.line
+        )
+    }
+}
