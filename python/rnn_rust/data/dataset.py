@@ -127,10 +127,29 @@ class Dataset(Sequences):
         *,
         weights: str | None = None,
     ) -> Dataset:
-        """Take a Polars frame; columns and rules are those of :meth:`from_csv`.
+        """Take a Polars frame with a row for each time step.
 
-        Ids and dates keep the type of their column; a time zone is converted to UTC.
-        Error messages count rows from 0, as ``frame[row]`` does.
+        The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
+        in which their ids first appear. Error messages count rows from 0, as ``frame[row]`` does.
+
+        Parameters
+        ----------
+        frame
+            The frame.
+        id
+            The column that says which sequence a row belongs to, of strings or integers; by default
+            ``id`` or ``name``.
+        time
+            The column that orders the rows of a sequence; by default ``t``. Numbers, dates or
+            datetimes, which keep their type (a time zone is converted to UTC), or text that is a
+            time in a CSV file.
+        features
+            Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
+        labels
+            Column names; by default all that start with ``y`` or ``l``. A null or NaN is a missing
+            label. ``labels=[]`` takes a frame without labels.
+        weights
+            A column of weights, finite and at least 0, one in every row; by default none.
 
         Raises
         ------
@@ -240,7 +259,23 @@ class Dataset(Sequences):
     ) -> tuple[Dataset, ...]:
         """Split into parts of whole sequences, each in the order of this data set.
 
-        Parameters, method and errors are those of :func:`rnn_rust.data.split.split_indices`.
+        Parameters
+        ----------
+        fractions
+            The share of sequences in each part: several that sum to 1, or one, the training share.
+        seed
+            Of the random choice; the same seed gives the same parts.
+        by
+            ``"random"``, or ``"time"``: by the first time of each sequence, the latest last.
+        stratify
+            Whether to keep the share of sequences with a positive label (any above 0) in each part.
+
+        Raises
+        ------
+        DataError
+            A part would be empty; or the times, or the labels, that the split needs are missing.
+        ParameterError
+            Fractions, seed or ``by`` outside their allowed values.
 
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
         >>> [len(part) for part in ds.split(0.7, 0.2, 0.1, seed=0)]

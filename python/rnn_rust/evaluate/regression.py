@@ -153,9 +153,10 @@ class RegressionEvaluator:
             m.check_threshold(self.threshold, above=0)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
-        """Predict `dataset` and compare with its labels, both in original units.
+        """Let `model` predict `dataset`, and compare with its labels, both in original units.
 
-        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
+        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
+        ParameterError if `dataset` is no `Dataset`.
         """
         dataset = in_order_of(model, dataset)
         own = self.threshold
