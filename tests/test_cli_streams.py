@@ -161,11 +161,16 @@ def test_utf_8_needs_no_stand_ins():
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux alone")
 @pytest.mark.usefixtures("trained")
 def test_a_file_name_that_is_no_text():
-    name = os.fsdecode(b"\xff.safetensors")
-    os.rename("model.safetensors", name)
-    code, out, err = run("summary", name, encoding="utf-8")
+    model, data, table = (os.fsdecode(b"\xff" + end) for end in (b".model", b".csv", b"-out.csv"))
+    os.rename("model.safetensors", model)
+    os.rename("readings.csv", data)
+    code, out, err = run("summary", model, encoding="utf-8")
     assert (code, err) == (0, "")
-    assert out.startswith("Model: \\udcff.safetensors\n")
+    assert out.startswith("Model: \\udcff.model\n")
+    code, out, err = run("predict", model, data, "--output", table, encoding="utf-8")
+    assert (code, out) == (0, "")
+    assert "Wrote 9 predictions to \\udcff-out.csv" in err
+    assert pl.read_csv(Path(table).read_bytes()).height == 9
 
 
 COMMANDS = [

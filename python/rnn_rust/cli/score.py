@@ -143,8 +143,9 @@ def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
 
     from rnn_rust.data.read import CsvFile
 
-    text = dict.fromkeys(CsvFile(path).header, pl.String())
-    frame = pl.scan_csv(path.absolute(), schema=text, glob=False)
+    file = CsvFile(path)
+    text = dict.fromkeys(file.header, pl.String())
+    frame = pl.scan_csv(file.source, schema=text, glob=False)
     # Every row of a data set has an id: what has none is a blank line.
     has_id = pl.col(dataset.id_name).is_not_null()
     return frame.filter(has_id).select(dataset.id_name, dataset.time_name).collect()

@@ -92,6 +92,16 @@ class CsvFile:
             lines.append(line)
         return lines[1:]
 
+    @property
+    def source(self) -> Path | bytes:
+        """What Polars is to read: the absolute path, or the contents if its name is no text."""
+        path = self.path.absolute()
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError:
+            return path.read_bytes()
+        return path
+
     def place(self, row: int) -> str:
         """Return "line ..." for a row counted from 0 without header and blank lines."""
         return f"line {self.lines[row]}" if row < len(self.lines) else f"row {row + 1}"
@@ -160,9 +170,7 @@ def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.Dat
     schema |= dict.fromkeys(numbers, pl.Float64())
     wanted = dict.fromkeys((*names, file.header[-1]))
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
-    return (
-        pl.scan_csv(file.path.absolute(), schema=schema, glob=False).select(list(wanted)).collect()
-    )
+    return pl.scan_csv(file.source, schema=schema, glob=False).select(list(wanted)).collect()
 
 
 def _drop_blank_lines(frame: pl.DataFrame, file: CsvFile) -> pl.DataFrame:

@@ -162,7 +162,7 @@ class RegressionEvaluator:
         own = self.threshold
         if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
             own = _THRESHOLD  # the model's is one of probabilities
-        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD))
+        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
         return judge.score(*labels_and_predictions(model, dataset), label_names=dataset.label_names)
 
     def score(
