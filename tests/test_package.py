@@ -6,6 +6,8 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import pydoc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
@@ -14,7 +16,7 @@ import pytest
 from conftest import RunPython
 
 import rnn_rust
-from rnn_rust import errors
+from rnn_rust import Dataset, History, Sequence, errors, schedules
 
 ROOT = Path(__file__).parent.parent
 MODULES = ["rnn_rust"] + [
@@ -42,6 +44,10 @@ def test_names() -> None:
         assert getattr(rnn_rust, name) is getattr(rnn_rust, name)
         assert name in dir(rnn_rust)
     assert len(set(rnn_rust.__all__)) == len(rnn_rust.__all__)
+    submodules = {"callbacks", "data", "errors", "evaluate", "log", "losses", "schedules"}
+    shown = {name for name in dir(rnn_rust) if not name.startswith("_")}
+    assert shown == set(rnn_rust.__all__) | submodules
+    assert all(getattr(rnn_rust, name) for name in dir(rnn_rust))
     with pytest.raises(AttributeError, match="'rnn_rust' has no attribute 'LSTM5'"):
         rnn_rust.LSTM5  # noqa: B018
 
@@ -102,3 +108,73 @@ def test_the_main_entries_have_examples() -> None:
     for item in (rnn_rust, rnn_rust.RNN, rnn_rust.Dataset, rnn_rust.History):
         tests = finder.find(item, globs={}) if not inspect.ismodule(item) else finder.find(item)
         assert any(test.examples for test in tests)
+
+
+# What help and notebooks show ----------------------------------------------------------------
+
+
+def described(text: str | None) -> set[str]:
+    """Return the names that have an entry in the Parameters of a docstring."""
+    section = (text or "").partition("Parameters\n----------\n")[2]
+    entries = re.split(r"\n\n[A-Z]\w+\n-+\n", section)[0]
+    names: set[str] = set()
+    for line in re.findall(r"^\w.*$", entries, re.MULTILINE):
+        names |= set(line.partition(" : ")[0].split(", "))
+    return names
+
+
+PUBLIC = [getattr(rnn_rust, name) for name in rnn_rust.__all__ if name not in ("errors", "load")]
+CONSTRUCTED = [each for each in PUBLIC if each not in (Dataset, Sequence, History)] + [
+    getattr(schedules, name) for name in schedules.__all__ if name != "Plateau"
+]
+
+
+@pytest.mark.parametrize("kind", CONSTRUCTED, ids=lambda kind: kind.__name__)
+def test_a_class_describes_its_own_arguments(kind: type) -> None:
+    arguments = set(inspect.signature(kind).parameters)
+    assert arguments <= described(inspect.getdoc(kind))
+
+
+@pytest.mark.parametrize("kind", [rnn_rust.RNN, rnn_rust.GRU, rnn_rust.LSTM])
+def test_a_model_shows_every_argument_once(kind: type) -> None:
+    for shown in (kind, kind.__init__):  # type: ignore[misc]
+        arguments = set(inspect.signature(shown).parameters) - {"self"}
+        text = inspect.getdoc(shown)
+        assert text is not None
+        assert described(text) == arguments
+        assert len(arguments) == 23
+        assert "options" not in text
+        assert "network.Network" not in text
+        assert text.count("\nnum_layers\n    Layers, one on the other.\n") == 1
+        assert text.count("\nRaises\n------\nParameterError\n") == 1
+    assert "options" in inspect.getsource(kind)
+    assert kind.__name__ in pydoc.render_doc(kind)
+
+
+METHODS = [
+    getattr(kind, name)
+    for kind in PUBLIC
+    for name in dir(kind)
+    if not name.startswith("_") and inspect.isroutine(getattr(kind, name))
+]
+
+
+def test_methods_mention_their_arguments_in_their_docstrings() -> None:
+    assert len(METHODS) > 80
+    silent = []
+    for method in METHODS:
+        names = set(inspect.signature(method).parameters) - {"self", "training", "record"}
+        unsaid = {name for name in names if not re.search(rf"\b{name}\b", method.__doc__ or "")}
+        # What "Return the losses of the data" takes is plain.
+        if len(names) > 1 and unsaid:
+            silent.append((method.__qualname__, unsaid))
+    assert silent == []
+
+
+def test_the_package_works_without_docstrings(run_python: RunPython) -> None:
+    code = (
+        "import rnn_rust as rnn, inspect\n"
+        "print(rnn.GRU(1, 2, 1).predict(rnn.Dataset.from_arrays([1.0], None, [0, 1])).shape,"
+        " rnn.GRU.__doc__, len(inspect.signature(rnn.GRU).parameters))"
+    )
+    assert run_python(code, PYTHONOPTIMIZE="2").stdout == "(1, 1) None 23\n"

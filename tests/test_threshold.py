@@ -77,7 +77,12 @@ def test_a_threshold_of_probabilities_is_no_relative_error() -> None:
     assert RegressionEvaluator().evaluate(model, BINARY).threshold == 0.1
     assert BinaryClassificationEvaluator().evaluate(model, BINARY).threshold == 0.9
     negative = make_model(-2)
-    refused(lambda: RegressionEvaluator().evaluate(negative, NUMBERS), ParameterError, "-2")
+    refused(
+        lambda: RegressionEvaluator().evaluate(negative, NUMBERS),
+        ParameterError,
+        "model.threshold",
+        "-2",
+    )
 
 
 def test_arrays_have_no_model() -> None:

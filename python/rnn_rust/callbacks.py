@@ -196,7 +196,8 @@ class Checkpoint:
         file gets the same contents. Its name has ``.best`` before the suffix:
         ``model.best.safetensors`` beside ``model.safetensors``.
     mode
-        ``"min"`` or ``"max"`` for ``keep_best``, as for :class:`EarlyStopping`.
+        ``"min"`` or ``"max"``: whether less or more of ``keep_best`` is better. By default
+        ``"min"`` for losses and errors (loss, mae, rmse, mape); others need it.
 
     Raises
     ------

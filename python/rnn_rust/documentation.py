@@ -38,20 +38,21 @@ def show_in_full(model: type, base: type) -> None:
     if model.__doc__ and base.__doc__:
         text = _composed(inspect.cleandoc(model.__doc__), inspect.cleandoc(base.__doc__), own)
         model.__doc__ = text
-        model.__init__.__doc__ = "\n\n".join(  # type: ignore[misc]
-            [f"Make {_a(model.__name__)}.", _titled("Parameters", text), _titled("Raises", text)]
-        )
+        sections = [_titled("Parameters", text), _titled("Raises", text)]
+        model.__init__.__doc__ = "\n\n".join(["Make an untrained model.", *sections])  # type: ignore[misc]
 
 
 def _composed(own: str, base: str, signature: inspect.Signature) -> str:
     """Return ``own`` with what ``base`` says of all models, and of arguments that it lacks."""
     about = base.partition("\n\n")[2].partition("\n\nParameters\n")[0]
     entries = re.split(r"\n(?=\S)", _section("Parameters", base))
-    missing = [
-        each for each in entries if each.split(",")[0].split()[0] not in signature.parameters
-    ]
-    text = _OPTIONS.sub(lambda _: "\n".join(missing) + "\n", own)
+    shared = [each for each in entries if _first_name(each) not in signature.parameters]
+    text = _OPTIONS.sub(lambda _: "\n".join(shared) + "\n", own)
     return text.replace("\n\nParameters\n", f"\n\n{about}\n\nParameters\n", 1)
+
+
+def _first_name(entry: str) -> str:
+    return entry.splitlines()[0].partition(",")[0]
 
 
 def _section(title: str, text: str) -> str:
@@ -61,8 +62,3 @@ def _section(title: str, text: str) -> str:
 
 def _titled(title: str, text: str) -> str:
     return f"{title}\n{'-' * len(title)}\n{_section(title, text)}"
-
-
-def _a(name: str) -> str:
-    """Return the name of a class with its article: an RNN, an LSTM, a GRU."""
-    return f"{'an' if name[0] in 'AEFHILMNORSX' else 'a'} {name}"

@@ -102,7 +102,7 @@ class History:
         return self[ranks.index(min(ranks))]
 
     def extend(self, losses: Sequence[float], seconds: Sequence[float]) -> None:
-        """Add finished epochs."""
+        """Add finished epochs by their ``losses`` and ``seconds``."""
         self.loss.extend(losses)
         self.seconds.extend(seconds)
 

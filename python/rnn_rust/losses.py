@@ -43,6 +43,11 @@ CUSTOM = "custom"
 class Huber:
     """Squared error near 0, absolute error beyond ``delta`` (Huber, 1964): as in PyTorch.
 
+    Parameters
+    ----------
+    delta
+        Size of an error, in the (scaled) units of training, from which on its loss is a line.
+
     Raises
     ------
     ParameterError
@@ -60,6 +65,11 @@ class Huber:
 class Quantile:
     """The pinball loss, which the ``q``-quantile makes smallest (Koenker and Bassett, 1978).
 
+    Parameters
+    ----------
+    q
+        Share of the labels that is to lie below the predictions, between 0 and 1.
+
     Raises
     ------
     ParameterError
@@ -76,6 +86,11 @@ class Quantile:
 @dataclass(frozen=True)
 class Focal:
     """Binary cross entropy in which well predicted labels count less (Lin et al., 2017).
+
+    Parameters
+    ----------
+    gamma
+        How fast the loss fades as a prediction becomes right; 0 is binary cross entropy.
 
     Raises
     ------

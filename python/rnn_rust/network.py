@@ -58,13 +58,18 @@ class Network:
         state (of both directions). ``"mean"``: one for every sequence, from the mean of its states.
         The label of a sequence is its last labelled row.
     output_activation
-        Of the outputs: as a cell's, by default ``"identity"``. Implied by some losses.
+        Of the outputs: ``"identity"``, ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"elu"``,
+        ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``. The losses of classes imply
+        their own.
     loss
-        ``"mse"``, ``"mae"``, ``"huber"``, ``"quantile"``, ``"binary_cross_entropy"``,
-        ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
+        Of numbers: ``"mse"``, ``"mae"``, ``"huber"``, ``"quantile"``. Of 0/1 labels:
+        ``"binary_cross_entropy"``, ``"focal"``; of the numbers of classes: ``"cross_entropy"``. Or
+        an object with parameters (``Huber``, ``Quantile``, ``Focal``), or one of your own with
+        ``value_and_gradient(predictions, labels)``. :mod:`rnn_rust.losses` has the equations.
     optimizer
         How a gradient changes the weights: ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or
-        ``AdamW``, or an object of your own (:class:`rnn_rust.optim.CustomOptimizer`).
+        ``AdamW`` with their settings, or an object of your own with
+        ``update(parameters, gradients)``, on dicts of arrays.
     clip_norm, clip_value
         Limits of the gradient before an update: of its norm over all weights, and of each number.
         With both, numbers are limited first.

@@ -69,6 +69,18 @@ class SGD(Optimizer):
     With ``weight_decay``, g ← g + λ w first. With ``momentum`` μ, b ← μ b + g is followed instead
     of g (Polyak, 1964); with ``nesterov``, g + μ b (Sutskever et al., 2013).
 
+    Parameters
+    ----------
+    learning_rate
+        A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
+        over the life of the model) that returns one.
+    momentum
+        Share of the step before that is taken again: at least 0 and below 1.
+    nesterov
+        Whether the step looks ahead along the momentum, which must be above 0.
+    weight_decay
+        How much of the weights is added to their gradient, at least 0.
+
     Raises
     ------
     ParameterError
@@ -96,6 +108,22 @@ class RMSprop(Optimizer):
     With ``weight_decay``, g ← g + λ w first. With ``centered``, m ← α m + (1 − α) g and √(v − m²)
     in place of √v (Graves, 2013). With ``momentum`` μ, b ← μ b + g / (√v + eps) and w ← w − η b.
 
+    Parameters
+    ----------
+    learning_rate
+        A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
+        over the life of the model) that returns one.
+    alpha
+        Share of the mean square before that is kept: at least 0 and below 1.
+    eps
+        Added to the divisor, above 0.
+    weight_decay
+        How much of the weights is added to their gradient, at least 0.
+    momentum
+        Share of the step before that is taken again: at least 0 and below 1.
+    centered
+        Whether the variance of the gradient is taken in place of its mean square.
+
     Raises
     ------
     ParameterError
@@ -117,6 +145,20 @@ class Adagrad(Optimizer):
     s ← s + g², w ← w − η / (1 + (t − 1) lr_decay) · g / (√s + eps), where s begins at
     ``initial_accumulator_value``. With ``weight_decay``, g ← g + λ w first.
 
+    Parameters
+    ----------
+    learning_rate
+        A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
+        over the life of the model) that returns one.
+    lr_decay
+        How fast the learning rate falls with the number of the step, at least 0.
+    weight_decay
+        How much of the weights is added to their gradient, at least 0.
+    initial_accumulator_value
+        What the sum of squares begins at, at least 0.
+    eps
+        Added to the divisor, above 0.
+
     Raises
     ------
     ParameterError
@@ -137,6 +179,18 @@ class Adam(Optimizer):
     w ← w − η · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps). With ``weight_decay``, g ← g + λ w first;
     :class:`AdamW` keeps the decay apart from the moments.
 
+    Parameters
+    ----------
+    learning_rate
+        A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
+        over the life of the model) that returns one.
+    betas
+        Shares of both moments before that are kept: each at least 0 and below 1.
+    eps
+        Added to the divisor, above 0.
+    weight_decay
+        How much of the weights is added to their gradient, at least 0.
+
     Raises
     ------
     ParameterError
@@ -156,10 +210,23 @@ class AdamW(Adam):
 
     w ← w − η λ w, then the step of :class:`Adam` with the gradient as it is.
 
+    Parameters
+    ----------
+    learning_rate
+        A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
+        over the life of the model) that returns one.
+    betas
+        Shares of both moments before that are kept: each at least 0 and below 1.
+    eps
+        Added to the divisor, above 0.
+    weight_decay
+        Share of the weights, times the learning rate, that is taken off at every step; at least 0.
+
     Raises
     ------
     ParameterError
-        As :class:`Adam`.
+        A setting is outside its allowed values: ``learning_rate`` and ``weight_decay`` at least 0,
+        both ``betas`` at least 0 and below 1, ``eps`` above 0.
     """
 
     weight_decay: float = 1e-2

@@ -34,6 +34,11 @@ class Constant:
     >>> Constant(0.1)(epoch=7)
     0.1
 
+    Parameters
+    ----------
+    rate
+        Of every epoch, at least 0.
+
     Raises
     ------
     ParameterError
@@ -57,6 +62,15 @@ class StepDecay:
 
     >>> [StepDecay(0.8, every=2, factor=0.5)(epoch) for epoch in range(5)]
     [0.8, 0.8, 0.4, 0.4, 0.2]
+
+    Parameters
+    ----------
+    rate
+        Of the first epoch, at least 0.
+    every
+        Epochs from one reduction to the next, at least 1.
+    factor
+        Of every reduction, between 0 and 1.
 
     Raises
     ------
@@ -83,6 +97,13 @@ class ExponentialDecay:
 
     >>> [ExponentialDecay(0.8, factor=0.5)(epoch) for epoch in range(3)]
     [0.8, 0.4, 0.2]
+
+    Parameters
+    ----------
+    rate
+        Of the first epoch, at least 0.
+    factor
+        From each epoch to the next, between 0 and 1.
 
     Raises
     ------
@@ -113,6 +134,17 @@ class CosineDecay:
 
     >>> [round(CosineDecay(1.0, epochs=5, warmup_epochs=1)(epoch), 3) for epoch in range(6)]
     [0.5, 1.0, 0.854, 0.5, 0.146, 0.0]
+
+    Parameters
+    ----------
+    rate
+        The highest, at least 0.
+    epochs
+        The epoch from which on the rate is ``final_rate``.
+    warmup_epochs
+        Epochs of the warm-up, below ``epochs``.
+    final_rate
+        The lowest, at most ``rate``.
 
     Raises
     ------

@@ -57,6 +57,16 @@ class CsvFile:
         return self._head.names
 
     @property
+    def source(self) -> Path | bytes:
+        """What Polars is to read: the absolute path, or the contents if its name is no text."""
+        path = self.path.absolute()
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError:
+            return path.read_bytes()
+        return path
+
+    @property
     def lines_before_rows(self) -> int:
         """The number of lines before the first row that has any text."""
         return self._head.lines

@@ -129,10 +129,29 @@ class Dataset(Sequences):
         *,
         weights: str | None = None,
     ) -> Dataset:
-        """Take a Polars frame; columns and rules are those of :meth:`from_csv`.
+        """Take a Polars frame with a row for each time step.
 
-        Ids and dates keep the type of their column; a time zone is converted to UTC.
-        Error messages count rows from 0, as ``frame[row]`` does.
+        The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
+        in which their ids first appear. Error messages count rows from 0, as ``frame[row]`` does.
+
+        Parameters
+        ----------
+        frame
+            The frame.
+        id
+            The column that says which sequence a row belongs to, of strings or integers; by default
+            ``id`` or ``name``.
+        time
+            The column that orders the rows of a sequence; by default ``t``. Numbers, dates or
+            datetimes, which keep their type (a time zone is converted to UTC), or text that is a
+            time in a CSV file.
+        features
+            Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
+        labels
+            Column names; by default all that start with ``y`` or ``l``. A null or NaN is a missing
+            label. ``labels=[]`` takes a frame without labels.
+        weights
+            A column of weights, finite and at least 0, one in every row; by default none.
 
         Raises
         ------
@@ -253,10 +272,16 @@ class Dataset(Sequences):
 
         Parameters
         ----------
-        fractions, seed, by, stratify
-            See :func:`rnn_rust.data.split.split_indices`, which also has the errors. ``by="time"``
-            orders whole sequences by their first row, and does not cut them: parts may overlap in
-            time, of which an :class:`rnn_rust.errors.OverlapWarning` tells.
+        fractions
+            The share of sequences in each part: several that sum to 1, or one, the training share.
+        seed
+            Of the random choice; the same seed gives the same parts.
+        by
+            ``"random"``, or ``"time"``: whole sequences ordered by their first row, the latest
+            last. They are not cut, so that parts may overlap in time, of which an
+            :class:`rnn_rust.errors.OverlapWarning` tells.
+        stratify
+            Whether to keep the share of sequences with a positive label (any above 0) in each part.
         at
             In place of fractions, an instant in the terms of the time column: a number, or a date
             (as text, of Python or of NumPy). Sequences that end before it are the first part, those
@@ -269,7 +294,8 @@ class Dataset(Sequences):
         Raises
         ------
         DataError
-            A part would be empty.
+            A part would be empty; or the times, or the labels, that the split needs are missing.
+            By time, the clock begins anew in every sequence.
         ParameterError
             An argument is not of the kind above, or does not go together with another.
 

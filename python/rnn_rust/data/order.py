@@ -48,24 +48,26 @@ def arrange(
     ShapeError
         The names of the data are others; the message has both, and ``learnt`` between them.
     """
-    feature_names, label_names = known_names(data)
-    by_feature = _order("feature", feature_names, features, learnt)
-    by_label = _order("label", label_names, labels, learnt)
-    if by_feature is None and by_label is None:
-        return data
     changes: dict[str, Any] = {}
-    if by_feature is not None:
-        changes |= {"features": _columns(data.features, by_feature), "feature_names": features}
-    if by_label is not None:
-        changes |= {"labels": _columns(data.labels, by_label), "label_names": labels}
+    orders: list[list[int] | None] = []
+    kinds = ("feature", "label")
+    for kind, names, wanted in zip(kinds, known_names(data), (features, labels), strict=True):
+        order = _order(kind, names, wanted, learnt)
+        orders.append(order)
+        if order is not None and wanted is not None:
+            values: FloatArray = getattr(data, f"{kind}s")
+            changes[f"{kind}s"] = np.ascontiguousarray(values[:, order])
+            changes[f"{kind}_names"] = tuple(wanted)
+    if not changes:
+        return data
     if isinstance(data, Dataset) and data.normalizer is not None:
-        changes["normalizer"] = data.normalizer.with_columns(by_feature, by_label)
+        changes["normalizer"] = data.normalizer.with_columns(*orders)
     return replace(data, **changes)
 
 
 def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:
     """Return the position of every wanted name; None if columns are to stay as they are."""
-    if names is None or wanted is None or names == wanted or len(names) != len(wanted):
+    if names is None or wanted is None or names == tuple(wanted) or len(names) != len(wanted):
         return None
     if sorted(names) != sorted(wanted):
         strange = next(repr(name) for name in names if name not in wanted)
@@ -80,7 +82,3 @@ def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | N
 def _listed(names: Several[str]) -> str:
     more = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def _columns(matrix: FloatArray, order: list[int]) -> FloatArray:
-    return np.ascontiguousarray(matrix[:, order])

@@ -73,7 +73,7 @@ def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.Dat
     wanted = dict.fromkeys((*names, file.header[-1]))
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
     rows = pl.scan_csv(
-        file.path.absolute(), schema=schema, glob=False,
+        file.source, schema=schema, glob=False,
         has_header=False, skip_lines=file.lines_before_rows,
     )  # fmt: skip
     return rows.select(list(wanted)).collect()

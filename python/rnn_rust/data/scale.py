@@ -156,7 +156,10 @@ class Scaler:
         return (shift_f, scale_f), (shift_l, scale_l)
 
     def with_columns(self, features: list[int] | None, labels: list[int] | None) -> Self:
-        """Return the scaler of these columns in this order; None means all, as they are."""
+        """Return the scaler of some columns in another order.
+
+        ``features`` and ``labels`` are their positions; None means all, as they are.
+        """
         self._require_fit()
         chosen = copy.copy(self)
         for name, order in zip(_FITTED, (features, features, labels, labels), strict=True):
@@ -247,7 +250,13 @@ def _require_dataset(dataset: object, purpose: str) -> None:
 
 
 class MinMaxScaler(Scaler):
-    """Map each column to [0, 1]: shift is its minimum, scale its range."""
+    """Map each column to [0, 1]: shift is its minimum, scale its range.
+
+    Parameters
+    ----------
+    labels
+        Whether labels are scaled too; otherwise they stay as they are.
+    """
 
     kind = "minmax"
 
@@ -260,6 +269,11 @@ class StandardScaler(Scaler):
     """Map each column to mean 0 and variance 1: shift is its mean, scale its deviation.
 
     The standard deviation is that of the rows (divisor N), as in scikit-learn.
+
+    Parameters
+    ----------
+    labels
+        Whether labels are scaled too; otherwise they stay as they are.
     """
 
     kind = "standard"

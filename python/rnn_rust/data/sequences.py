@@ -124,5 +124,8 @@ class Sequences:
         )
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
-        """Return the same sequences with other values of the same shapes; keeps the arrays."""
+        """Return the same sequences with other ``features`` and ``labels`` of the same shapes.
+
+        The arrays are kept, not copied.
+        """
         return replace(self, features=features, labels=labels)

@@ -150,9 +150,10 @@ class BinaryClassificationEvaluator:
             m.check_threshold(self.threshold)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> ClassificationResult:
-        """Predict `dataset` and compare with its labels, both in original units.
+        """Let `model` predict `dataset`, and compare with its labels, both in original units.
 
-        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
+        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
+        ParameterError if `dataset` is no `Dataset`.
         """
         threshold = m.threshold_for(model, self.threshold, _THRESHOLD)
         return replace(self, threshold=threshold).score(*labels_and_predictions(model, dataset))

@@ -52,7 +52,8 @@ class Predictor(Protocol):
     """A model: anything whose ``predict`` turns a data set into an array of shape ``(N, L)``.
 
     If it has an attribute ``readout`` other than ``"each_step"``, the array has a row for each of
-    the S sequences instead.
+    the S sequences instead. Its ``threshold``, if any, is that of evaluators without their own, and
+    by its ``feature_names`` and ``label_names``, if any, the columns of a data set are matched.
     """
 
     def predict(self, dataset: Dataset, /) -> NDArray[Any]:
@@ -179,7 +180,7 @@ def _squares_about_mean(values: Floats) -> float:
 # --- checks ---------------------------------------------------------------------------------
 
 
-def check_threshold(threshold: float, above: float = -math.inf) -> None:
+def check_threshold(threshold: float, above: float = -math.inf, name: str = "threshold") -> None:
     """Raise ParameterError unless `threshold` is a finite number greater than `above`."""
     try:
         usable = math.isfinite(threshold) and threshold > above
@@ -187,13 +188,26 @@ def check_threshold(threshold: float, above: float = -math.inf) -> None:
         usable = False
     if not usable:
         wanted = "a finite number" if above == -math.inf else f"a finite number above {above:g}"
-        raise ParameterError(f"threshold must be {wanted}; got {threshold!r}")
+        raise ParameterError(f"{name} must be {wanted}; got {threshold!r}")
 
 
-def threshold_for(model: Predictor, own: float | None, default: float) -> float:
-    """Return the threshold of an evaluation: the evaluator's own, else the model's, else this."""
+def threshold_for(
+    model: Predictor, own: float | None, default: float, above: float = -math.inf
+) -> float:
+    """Return the threshold of an evaluation: the evaluator's own, else the model's, else this.
+
+    Raises
+    ------
+    ParameterError
+        The model's is not a finite number greater than `above`.
+    """
+    if own is not None:
+        return own
     kept: float | None = getattr(model, "threshold", None)
-    return next(value for value in (own, kept, default) if value is not None)
+    if kept is None:
+        return default
+    check_threshold(kept, above, "model.threshold")
+    return kept
 
 
 def check_arrays(

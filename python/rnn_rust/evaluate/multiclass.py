@@ -120,9 +120,10 @@ class ClassificationEvaluator:
     """
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> MulticlassResult:
-        """Predict `dataset` and compare with its labels, by row or by sequence as the model does.
+        """Let `model` predict `dataset`, by row or by sequence, and compare with its labels.
 
-        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`.
+        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
+        ParameterError if `dataset` is no `Dataset`.
         """
         return self.score(*classes_and_probabilities(model, dataset))
 

@@ -191,17 +191,17 @@ class RegressionEvaluator:
             object.__setattr__(self, "present", columns)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
-        """Predict `dataset` and compare with its labels, both in original units.
+        """Let `model` predict `dataset`, and compare with its labels, both in original units.
 
-        Raises as `score` does, and ParameterError if `dataset` is no `Dataset`, if it has another
-        number of label columns than there are horizons or columns of present values, or no
-        feature column of such a name.
+        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
+        ParameterError if `dataset` is no `Dataset`, if it has another number of label columns than
+        there are horizons or columns of present values, or no feature column of such a name.
         """
         dataset = in_order_of(model, dataset)
         own = self.threshold
         if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
             own = _THRESHOLD  # the model's is one of probabilities
-        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD))
+        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
         labels, predictions, offsets = labels_and_predictions(model, dataset)
         names = dataset.label_names
         if reads_steps(model):
