@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import DATA, LOG_LINE, run_well
+from conftest import DATA, LOG_LINE, run, run_well
 
 import rnn_rust as rnn
 from rnn_rust.cli import train
@@ -145,3 +145,42 @@ def test_log_files_have_a_line_for_each_epoch(data, name, read):
     table = read(name)
     assert table["epoch"].to_list() == [1, 2, 3, 4]
     assert table["validation_accuracy"].is_null().to_list() == [False, False, True, False]
+
+
+def epochs_of(result):
+    return int(re.search(r"Trained for (\d+) epochs", result.stderr).group(1))
+
+
+def test_more_patience_continues_a_training_that_less_has_ended(data):
+    def train(patience, output, *more):
+        return run_well(
+            "train", data, "--learning-rate", 0.5, "--epochs", 300, "--patience", patience,
+            "--output", output, *more,
+        )  # fmt: skip
+
+    files = ("--checkpoint", "c.safetensors", "--resume", "--log-file", "log.csv")
+    short = epochs_of(train(2, "parts.safetensors", *files))
+    ended = Path("parts.safetensors").read_bytes()
+    # The same command once more changes nothing,
+    again = train(2, "parts.safetensors", *files)
+    assert "This training is over: EarlyStopping ended it" in again.stderr
+    assert epochs_of(again) == short
+    assert Path("parts.safetensors").read_bytes() == ended
+    # more patience goes on as if it had been there from the start,
+    long = epochs_of(train(20, "parts.safetensors", *files))
+    assert short < long == epochs_of(train(20, "whole.safetensors"))
+    assert Path("parts.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert pl.read_csv("log.csv")["epoch"].to_list() == list(range(1, long + 1))
+    # and less than was waited in the end is none.
+    assert epochs_of(train(3, "parts.safetensors", *files)) == long
+
+
+def test_a_training_that_is_refused_leaves_the_files(data):
+    args = ("train", data, "--epochs", 4, "--checkpoint", "c.safetensors", "--log-file", "l.csv")
+    run_well(*args, "--patience", 2)
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    for other in ([], ["--patience", 2, "--hidden", 5], ["--patience", 2, "--epochs", 1]):
+        result = run(*args, "--resume", *other)
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
+        assert {path.name: path.read_bytes() for path in Path().iterdir()} == before

@@ -189,6 +189,18 @@ def test_a_function_is_asked_again_and_others_are_not(path: Path) -> None:
     assert same_bits(model, whole)
 
 
+def test_of_two_functions_of_one_name_the_right_one_is_asked(path: Path) -> None:
+    calls: list[float] = []
+
+    def callbacks(epoch: int) -> list[Any]:
+        return [lambda r: calls.append(r["epoch"]), lambda r: r["epoch"] < epoch]
+
+    stopped(path, *callbacks(5))
+    assert len(fit(make_model(), *callbacks(5), resume=path)) == 5
+    assert len(fit(make_model(), *callbacks(7), resume=path)) == 7
+    assert calls == [1, 2, 3, 4, 5, 6, 7]
+
+
 @pytest.mark.parametrize("make", [until, Until])
 def test_without_what_ended_it_a_training_goes_on(make: Any, path: Path) -> None:
     stopped(path, make(5), EarlyStopping())

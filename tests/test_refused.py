@@ -26,7 +26,13 @@ from rnn_rust import (
     JSONLinesLogger,
     RegressionEvaluator,
 )
-from rnn_rust.errors import DataError, DivergedError, ParameterError, ShapeError
+from rnn_rust.errors import (
+    DataError,
+    DivergedError,
+    ModelFileError,
+    ParameterError,
+    ShapeError,
+)
 from rnn_rust.history import Record
 from rnn_rust.network import Network
 from rnn_rust.schedules import ReduceOnPlateau
@@ -238,6 +244,17 @@ def test_a_rate_that_is_none_leaves_everything(
         del options["callbacks"]  # so that all epochs are one call of the engine
     unchanged(model, lambda: model.fit(DATA, **options), error)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["missing/checkpoint", "."])
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    model, path = make_model(), tmp_path / "folder" / name
+    checkpoint = Checkpoint(path)
+    unchanged(model, lambda: model.fit(DATA, callbacks=[checkpoint], **MADE_WITH), ModelFileError)
+    assert [each.name for each in tmp_path.rglob("*")] == ["folder"]
 
 
 def test_a_refused_train_leaves_everything() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rnn_rust import checkpoint
 from rnn_rust.checks import from_1, truth
 from rnn_rust.errors import ParameterError
-from rnn_rust.files import remove_leftovers, write
+from rnn_rust.files import check_writable, remove_leftovers, write
 from rnn_rust.history import Record
 from rnn_rust.monitor import Watch
 from rnn_rust.weights import checked_state
@@ -236,6 +236,7 @@ class Checkpoint:
 
     def on_begin(self, training: Training) -> None:
         """Forget an earlier training, and remove what a killed process left half-written."""
+        check_writable(self.path)
         self._training = training
         if self._watch is not None:
             self._watch.check(training.figures)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,16 +42,21 @@ def kept_of(
     """Return what a checkpoint keeps: of callbacks that have a state or have ended the training."""
     stoppers = {id(callback) for callback in stopped_by}
     kept: dict[str, Any] = {}
-    for callback in callbacks:
+    for callback, known_by in _known_by(callbacks):
         state = callback.state_dict() if hasattr(callback, "state_dict") else None
         if state is not None or id(callback) in stoppers:
-            kept[f"{len(kept)}"] = {
-                "name": name_of(callback),
-                "terms": terms_of(callback),
-                "state": state,
-                "stopped": id(callback) in stoppers,
-            }
+            mine = {"state": state, "stopped": id(callback) in stoppers}
+            kept[f"{len(kept)}"] = known_by | mine
     return kept
+
+
+def _known_by(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield every callback with its name, its terms, and its number among those of the same."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+    for callback in callbacks:
+        key = name_of(callback), terms_of(callback)
+        yield callback, {"name": key[0], "terms": key[1], "number": seen.count(key)}
+        seen.append(key)
 
 
 @dataclass(frozen=True)
@@ -108,25 +113,26 @@ def continued(
     ParameterError
         A callback is there with other terms.
     """
-    new, found, missing = list(callbacks), [], []
+    present = list(_known_by(callbacks))
+    found, missing = [], []
     for entry in kept.values():
-        for at, callback in enumerate(new):
-            if (name_of(callback), terms_of(callback)) == (entry["name"], entry["terms"]):
-                found.append(Continued(new.pop(at), entry, path))
-                break
+        known_by = {name: entry[name] for name in ("name", "terms", "number")}
+        same = [callback for callback, own in present if own == known_by]
+        if same:
+            found.append(Continued(same[0], entry, path))
         else:
             missing.append(entry)
-    for entry in missing:
-        for callback in new:
-            name, terms = name_of(callback), terms_of(callback)
-            if name == entry["name"] and terms and entry["terms"]:
-                raise ParameterError(
-                    f"cannot continue from {path}, which was made with "
-                    f"{_shown(name, entry['terms'])} (now {_shown(name, terms)}); train as before, "
-                    "leave it out, or use another path"
-                )
+    going_on = {id(each.callback) for each in found}
+    for callback, own in present:
+        others = [entry for entry in missing if entry["name"] == own["name"] and entry["terms"]]
+        if others and own["terms"] and id(callback) not in going_on:
+            raise ParameterError(
+                f"cannot continue from {path}, which was made with {_shown(others[0])} (now "
+                f"{_shown(own)}); train as before, leave it out, or use another path"
+            )
     return found
 
 
-def _shown(name: str, terms: dict[str, Any]) -> str:
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in terms.items())})"
+def _shown(known_by: dict[str, Any]) -> str:
+    terms = ", ".join(f"{name}={value!r}" for name, value in known_by["terms"].items())
+    return f"{known_by['name']}({terms})"

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -87,6 +88,26 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         with replacing(path) as file:
             file.write(data)
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check that :func:`write` can write a file there, as far as that can be known before.
+
+    Raises
+    ------
+    ModelFileError
+        It cannot.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
     except OSError as error:
         raise ModelFileError(
             f"cannot write the model to {path}: {error.strerror or error}"

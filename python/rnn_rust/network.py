@@ -460,7 +460,8 @@ class Network:
             on from there until there are ``epochs`` records in all, and ends with the same bits as
             without the break. Without such a file it begins, so that a script that is killed may
             simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
-            the same.
+            the same. Callbacks may change: those that are added begin there, and
+            :class:`rnn_rust.EarlyStopping` goes by its present patience.
 
         Returns
         -------
@@ -471,7 +472,8 @@ class Network:
         Raises
         ------
         ParameterError, ShapeError, DataError
-            An argument or the data does not fit, or is not that of the checkpoint.
+            An argument or the data does not fit, or is not that of the checkpoint. What is refused
+            before the first epoch leaves the model as it was.
         ModelFileError
             ``resume`` is no checkpoint, or a Checkpoint cannot be written.
         DivergedError

@@ -103,7 +103,7 @@ _TRAINING_OPTIONS = (
     ),
     _training(
         "--eval-every", type=int, default=10, check=from_1,
-        help="Epochs between two evaluations in the log.",
+        help="Epochs from one line of the log, and one evaluation, to the next.",
     ),
     _training(
         "--seed", type=int, default=0, check=partial(whole_number, least=0),

@@ -36,7 +36,8 @@ from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show
 )  # fmt: skip
 @options.option(
     "Files", "--resume", is_flag=True,
-    help="Go on from the checkpoint, if there is one; all other options as before.",
+    help="Go on from the checkpoint, if there is one; all other options as before, but for "
+    "--epochs, the number of --patience, and files.",
 )  # fmt: skip
 @options.option(
     "Files", "--log-file", type=options.OutputFile(suffixes=LOGGERS), metavar="FILE",
