@@ -144,6 +144,15 @@ def test_readouts_of_whole_sequences(readout: str) -> None:
         assert judged[name].baseline.rmse == pytest.approx(expected)
 
 
+def test_what_cannot_be_squared_is_refused_by_evaluate_too() -> None:
+    large = rnn.Dataset.from_arrays([1e200, 0.0], [1.0, 2.0], [0, 2])
+    with pytest.raises(DataError, match=r"present, row 0, .*below 1e\+100"):
+        rnn.RegressionEvaluator(present="x1").evaluate(Constant(), large)
+    large = rnn.Dataset.from_arrays([1.0, 0.0], [1.0, 1e200], [0, 2])
+    with pytest.raises(DataError, match=r"labels, row 1, .*below 1e\+100"):
+        rnn.RegressionEvaluator().evaluate(Constant(), large)
+
+
 def test_values_given_to_score() -> None:
     labels = np.array([[1.0, 5.0], [2.0, 6.0], [4.0, NAN]])
     present = np.array([[0.5, 4.0], [NAN, 5.0], [2.0, 6.0]])

@@ -154,7 +154,7 @@ class RegressionEvaluator:
     has learnt little. It uses nothing later than its own row. Where neither `horizon` nor
     `present` is given and label columns are found to be shifted copies of one another, such as
     x(t + 1) and x(t + 2), there is no baseline: the previous label of the second is x(t + 1), not
-    known at t. A single column cannot be found out; give the horizon of one that is not 1.
+    known at t. A single column gives no such sign; pass its horizon if that is not 1.
 
     Of a model that reads out whole sequences a label has a baseline only with `horizon`, from the
     rows before the label, or with `present`, from the label's own row.
@@ -185,8 +185,10 @@ class RegressionEvaluator:
             raise ParameterError("horizon and present both say what is known; give one of them")
         horizons = persistence.checked_horizons(self.horizon)
         columns = persistence.checked_columns(self.present)
-        if not isinstance(self.horizon, int):
-            object.__setattr__(self, "horizon", horizons)
+        # Lists become tuples, which can be hashed; a single value stays one.
+        if horizons is not None:
+            several = isinstance(self.horizon, list | tuple | np.ndarray)
+            object.__setattr__(self, "horizon", horizons if several else horizons[0])
         if not isinstance(self.present, str):
             object.__setattr__(self, "present", columns)
 
@@ -250,7 +252,7 @@ class RegressionEvaluator:
             If there are other than 1 or L horizons, or the evaluator has the name of a column in
             place of `present`.
         """
-        labels, predictions = m.check_arrays(labels, predictions, limit=m.LARGEST)
+        labels, predictions = m.check_arrays(labels, predictions)
         bounds = persistence.checked_offsets(offsets, len(labels))
         names = [str(i) for i in range(labels.shape[1])] if label_names is None else label_names
         if len(names) != labels.shape[1]:
@@ -263,7 +265,6 @@ class RegressionEvaluator:
                 f"present has shape {known.shape}, labels {labels.shape}: give one value for each "
                 "label, NaN where it is unknown"
             )
-        m.check_below("present", known, m.LARGEST, allowed=np.isnan(known))
         return self._score(labels, predictions, persistence.given(known), names)
 
     def _baseline(
@@ -291,6 +292,8 @@ class RegressionEvaluator:
         baseline: Baseline,
         names: Sequence[str],
     ) -> RegressionResult:
+        labels, predictions = m.check_arrays(labels, predictions, limit=m.LARGEST)
+        m.check_below("present", baseline.values, m.LARGEST, allowed=np.isnan(baseline.values))
         columns = {}
         if len(names) > 1:
             columns = {
