@@ -86,6 +86,8 @@ class Dataset(Sequences):
 
         The rows of an id may stand anywhere in the file; they are put in time order. Sequences
         keep the order in which their ids first appear. Lines without any value are skipped.
+        Quotes are those of RFC 4180: a cell stands in quotes as a whole, with those inside
+        doubled; any others are refused with their line.
 
         Parameters
         ----------
@@ -97,6 +99,7 @@ class Dataset(Sequences):
         time
             The column that orders the rows of a sequence; by default ``t``. Numbers, or dates and
             times that begin with the year, all in one form: ``2024-01-31``, ``2024-01-31T12:00``.
+            Where time zones, or decimal places of seconds, differ, they become datetime64 in UTC.
         features
             Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
         labels
@@ -113,6 +116,9 @@ class Dataset(Sequences):
             A column name is not a string.
         MissingFileError
             There is no such file.
+        ForkError
+            The process was forked from one that had used Polars; the same holds for
+            :meth:`from_frame` and :meth:`to_frame`.
         """
         from rnn_rust.data.read import read_csv
 

@@ -6,6 +6,7 @@ Dates that are written alike stay text, whose order then is that of the dates.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 import polars as pl
 
@@ -131,7 +132,7 @@ def _times_of_dates(text: pl.Series, source: Source) -> pl.Series:
     return instants.rename(text.name)
 
 
-def _instants(parts: pl.DataFrame, unit: str) -> pl.Series:
+def _instants(parts: pl.DataFrame, unit: Literal["us", "ns"]) -> pl.Series:
     """Return the dates in UTC, null where there is no such date; the parts are those of _DATE."""
     seconds = pl.when(pl.col("time").str.len_chars() == 6).then(pl.lit(":00")).otherwise(pl.lit(""))
     local = pl.concat_str(
@@ -139,13 +140,15 @@ def _instants(parts: pl.DataFrame, unit: str) -> pl.Series:
         pl.lit(" "),
         pl.col("time").str.slice(1),
         seconds,
-        pl.lit("."),
-        pl.col("fraction").fill_null("0"),
-    ).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit=unit, strict=False)  # type: ignore[arg-type]
+    ).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit=unit, strict=False)
+    digits = pl.col("fraction").fill_null("").str.pad_end(6 if unit == "us" else 9, "0")
+    fraction = digits.cast(pl.Int64, strict=False).cast(pl.Duration(unit))
     minutes = pl.col("zone").str.slice(1, 2).cast(pl.Int64, strict=False) * 60
     minutes += pl.col("zone").str.slice(-2).cast(pl.Int64, strict=False)
     ahead = pl.when(pl.col("zone").str.starts_with("-")).then(-minutes).otherwise(minutes)
     # Nanoseconds in 64 bits reach over 584 years, and wrap around beyond them.
     held = pl.col("date").str.slice(0, 4).cast(pl.Int64).is_between(1678, 2261) | (unit == "us")
-    instants = pl.when(held).then(local - pl.duration(minutes=ahead.fill_null(0)))
+    instants = pl.when(held).then(
+        local + fraction - pl.duration(minutes=ahead.fill_null(0), time_unit=unit)
+    )
     return parts.select(instants).to_series()
