@@ -12,7 +12,6 @@ import logging
 import os
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -102,6 +101,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     ModelFileError
         It cannot.
     """
+    import tempfile
+
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file():
