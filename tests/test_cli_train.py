@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import DATA, LOG_LINE, run, run_well
+from conftest import DATA, LOG_LINE, check_error, run, run_well
 
 import rnn_rust as rnn
 from rnn_rust.cli import train
@@ -184,3 +184,18 @@ def test_a_training_that_is_refused_leaves_the_files(data):
         assert result.exit_code == 2
         assert result.stderr.splitlines()[-1].startswith("Error: ")
         assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_columns_whose_names_have_commas_quotes_and_blanks(folder):
+    rows = (f"{key},{t},0.{t},0.5,{t % 2}" for key in "abcde" for t in range(1, 4))
+    text = "\n".join([',,,,\nid, t, "x1, upper", "x2 ""raw""", y1', *rows]) + "\n"
+    Path("data.csv").write_text(text, encoding="utf-8")
+    names = '"x1, upper", "x2 ""raw"""'
+    run_well("train", "data.csv", "--features", names, "--labels", "y1", "--epochs", 2)
+    assert rnn.load("model.safetensors").feature_names == ("x1, upper", 'x2 "raw"')
+    predicted = run_well("predict", "model.safetensors", "data.csv").stdout.splitlines()
+    assert predicted[0] == "id,t,prediction"
+    keys = [line.rpartition(",")[0] for line in predicted[1:]]
+    assert keys == [f"{key},{t}" for key in "abcde" for t in range(1, 4)]
+    result = run("train", "data.csv", "--features", '"x1, upper')
+    check_error(result, "--features", "is not a list of names")

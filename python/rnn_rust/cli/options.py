@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -203,13 +204,20 @@ def value_columns(command: Command) -> Command:
     )(command)  # fmt: skip
     command = option(
         "Data", "--labels", metavar="NAMES", callback=_names,
-        help="Label columns, separated by commas.  [default: all named y... or l...]",
+        help="Label columns, a line of CSV.  [default: all named y... or l...]",
     )(command)  # fmt: skip
     return option(
         "Data", "--features", metavar="NAMES", callback=_names,
-        help="Feature columns, separated by commas.  [default: all named x... or f...]",
+        help="Feature columns, a line of CSV.  [default: all named x... or f...]",
     )(command)  # fmt: skip
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(name.strip() for name in value.split(","))
+    """Take a line of CSV: a name that has a comma stands in quotes."""
+    if value is None:
+        return None
+    try:
+        cells = next(csv.reader([value], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise click.BadParameter(f"'{value}' is not a list of names ({error})") from error
+    return tuple(name.strip() for name in cells or [""])
