@@ -29,6 +29,7 @@ class _Head:
     names: list[str]
     bytes: int
     lines: int
+    rows_follow: bool
 
 
 class CsvFile:
@@ -70,6 +71,11 @@ class CsvFile:
     def lines_before_rows(self) -> int:
         """The number of lines before the first row that has any text."""
         return self._head.lines
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is a row after the header that has any text."""
+        return self._head.rows_follow
 
     @cached_property
     def is_plain(self) -> bool:
@@ -134,12 +140,13 @@ class CsvFile:
                     f"{self.name}, line {line}: the header is a single column, '{cells[0]}'; "
                     "separate columns by commas"
                 )
+            names = [cell.strip() for cell in cells]
             size, lines = file.tell(), reader.line_num
             for raw in file:
                 if not _BLANK_LINE.fullmatch(raw):
-                    break
+                    return _Head(names, size, lines, rows_follow=True)
                 size, lines = size + len(raw), lines + 1
-        return _Head([cell.strip() for cell in cells], size, lines)
+        return _Head(names, size, lines, rows_follow=False)
 
 
 def _not_csv(error: csv.Error) -> str:

@@ -47,6 +47,8 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     If a cell of ``numbers`` is none, all of these columns come as text: converting them names it.
     """
     require_polars()
+    if not file.has_rows:
+        return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
     if not file.is_plain:
         # Polars guesses what a quote in an odd place means. This raises if there is one.
         _ = file.rows
