@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rnn_rust as rnn
 from rnn_rust.cli.demo import DEMOS
-from rnn_rust.data.fraud import generate
+from rnn_rust.demos.fraud import generate
 
 JUDGE = rnn.BinaryClassificationEvaluator()
 BOOSTING, NETWORK = "gradient boosting, single rows", "GRU, purchases so far"

@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression
 
 import rnn_rust as rnn
 from rnn_rust.cli.demo import DEMOS, Demo
-from rnn_rust.cli.rivals import MEASUREMENTS
+from rnn_rust.demos.rivals import MEASUREMENTS
 
 WEATHER = Path(__file__).resolve().parent.parent / "data/weather.csv"
 PLAN = DEMOS["weather"]

@@ -42,7 +42,7 @@ print(evaluator.evaluate(model, train), evaluator.evaluate(model, test))
 
 MAKE_CSV = """
 import sys
-from rnn_rust.data.fraud import generate, write_csv
+from rnn_rust.demos.fraud import generate, write_csv
 write_csv(generate(decimals=16), sys.argv[1])
 """
 

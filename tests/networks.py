@@ -9,8 +9,8 @@ import numpy as np
 from oracle import Array, make_data
 
 from rnn_rust import GRU, LSTM, RNN, Dataset
-from rnn_rust.losses import Focal, Huber, Quantile
-from rnn_rust.network import Network
+from rnn_rust.learning.losses import Focal, Huber, Quantile
+from rnn_rust.model.network import Network
 
 ACTIVATIONS = [
     "tanh", "relu", "sigmoid", "identity", "elu", "leaky_relu", "softplus", "softsign", "silu",

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from rnn_rust import RNN, Dataset
 from rnn_rust.errors import RnnRustError
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 Array = NDArray[Any]
 Weights = dict[str, Array]

@@ -27,8 +27,8 @@ from rnn_rust import (
     Quantile,
 )
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
-from rnn_rust.files import from_bytes, to_bytes
-from rnn_rust.network import Network
+from rnn_rust.model.description import from_bytes, to_bytes
+from rnn_rust.model.network import Network
 
 LENGTHS = [4, 1, 6, 2, 3]
 OPTIONS: list[dict[str, Any]] = [

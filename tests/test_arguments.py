@@ -12,8 +12,8 @@ from test_custom_loss import SquaredError
 
 from rnn_rust import GRU, LSTM, RNN, Dataset, MinMaxScaler, StandardScaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.losses import Focal, Huber, Quantile
-from rnn_rust.network import Network
+from rnn_rust.learning.losses import Focal, Huber, Quantile
+from rnn_rust.model.network import Network
 
 MODELS = pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
 BCE: dict[str, Any] = {"loss": "binary_cross_entropy"}

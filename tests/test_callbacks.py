@@ -24,7 +24,7 @@ from rnn_rust import (
     RegressionEvaluator,
 )
 from rnn_rust.errors import DataError, DivergedError, ParameterError
-from rnn_rust.history import Record
+from rnn_rust.learning.history import Record
 
 DATA, OTHER = make_learnable([4, 1, 6, 2, 3, 5, 2], seed=1), make_learnable([3, 3, 5], seed=5)
 

@@ -22,9 +22,9 @@ from test_optim import PythonSGD
 import rnn_rust
 from rnn_rust import RNN, SGD, Checkpoint, EarlyStopping, History
 from rnn_rust.errors import ModelFileError, ParameterError
-from rnn_rust.files import replacing
-from rnn_rust.history import Record
-from rnn_rust.schedules import CosineDecay, ReduceOnPlateau
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.schedules import CosineDecay, ReduceOnPlateau
+from rnn_rust.model.description import replacing
 
 DATA, OTHER = (
     make_learnable([4, 1, 6, 2, 3, 5, 2], seed=1, missing=0.2),
@@ -214,7 +214,9 @@ def test_the_best_file_is_written_before_the_checkpoint_that_knows_of_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    monkeypatch.setattr(rnn_rust.callbacks, "write", lambda path, data: written.append(path.name))
+    monkeypatch.setattr(
+        rnn_rust.training.callbacks, "write", lambda path, data: written.append(path.name)
+    )
     fit(make_model(), Checkpoint(path, keep_best="loss"), epochs=1)
     assert written == ["training.best.safetensors", "training.safetensors"]
 

@@ -14,9 +14,9 @@ from test_optim import PythonSGD
 
 from rnn_rust import RNN, SGD, Checkpoint, Dataset, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
-from rnn_rust.history import Record
-from rnn_rust.schedules import CosineDecay
-from rnn_rust.storage import pack, unpack
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.schedules import CosineDecay
+from rnn_rust.storage.model_file import pack, unpack
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     whole, tensors = unpack(data, path)
     model = make_model()
     for change in (
-        {"terms": None}, {"state": []}, {"state": {}},
+        {"setup": None}, {"state": []}, {"state": {}},
         {"state": whole["training"]["state"] | {"history": {"first_epoch": 0}}},
         {"state": whole["training"]["state"] | {"descent": None}},
         {"state": whole["training"]["state"] | {"descent": {"plateau": None, "optimizer": {}}}},

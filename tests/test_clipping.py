@@ -13,7 +13,7 @@ from oracle import Array, assert_all_close, make_data, same_bits
 from test_optim import PythonSGD
 
 from rnn_rust import GRU, LSTM, SGD, Adam
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 FEW, MANY = make_data([5], 2, 2), make_data([4, 1, 6, 2, 3, 5, 2] * 3, 2, 2)
 BOUNDS = st.one_of(st.none(), st.floats(1e-4, 2))

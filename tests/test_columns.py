@@ -16,7 +16,7 @@ from oracle import make_data, refused, same_bits
 import rnn_rust
 from rnn_rust import GRU, Adam, Dataset, MinMaxScaler, RegressionEvaluator, Sequence, StandardScaler
 from rnn_rust.errors import ShapeError
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 RAW = make_data([4, 1, 6, 5], 3, 2)
 X, Y = ("x1", "x2", "x3"), ("y1", "y2")

@@ -17,7 +17,7 @@ from test_checkpoint import KilledError, fit, killed_after, make_model, path, un
 import rnn_rust
 from rnn_rust import Checkpoint, CSVLogger, EarlyStopping, RegressionEvaluator
 from rnn_rust.errors import ModelFileError, ParameterError
-from rnn_rust.history import Record
+from rnn_rust.learning.history import Record
 
 __all__ = ["path"]
 

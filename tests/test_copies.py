@@ -14,8 +14,8 @@ from test_checkpoint import DATA, OTHER, KeptSGD
 from test_optim import PythonSGD
 
 from rnn_rust import GRU, LSTM, RNN, SGD, Adagrad, Adam, AdamW, MinMaxScaler, RMSprop
-from rnn_rust.network import Network
-from rnn_rust.schedules import CosineDecay, ReduceOnPlateau
+from rnn_rust.learning.schedules import CosineDecay, ReduceOnPlateau
+from rnn_rust.model.network import Network
 
 WAYS: dict[str, Callable[[Network], Network]] = {
     "copy": copy.copy,

@@ -17,7 +17,7 @@ from test_optim import PythonSGD
 import rnn_rust
 from rnn_rust import GRU, RNN, SGD, Adam, Checkpoint
 from rnn_rust.errors import DataError, DivergedError, ParameterError, ShapeError
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 DATA = make_labelled([4, 1, 6, 2, 3, 5, 2], missing=0.3, seed=4)
 WHOLE = make_labelled([4, 1, 6, 2, 3, 5, 2], seed=4)

@@ -14,8 +14,8 @@ import pytest
 from test_golden_files import NAMES, VERSIONS
 
 from rnn_rust.errors import ModelFileError
-from rnn_rust.files import from_bytes, to_bytes
-from rnn_rust.storage import unpack
+from rnn_rust.model.description import from_bytes, to_bytes
+from rnn_rust.storage.model_file import unpack
 
 COUNT = int(os.environ.get("RNN_RUST_DAMAGED", "800"))
 Random = np.random.Generator

@@ -13,9 +13,9 @@ from test_custom_loss import SquaredError
 
 from rnn_rust import GRU, LSTM, RNN, SGD, AdamW, Checkpoint, EarlyStopping
 from rnn_rust.errors import ParameterError
-from rnn_rust.history import Record
-from rnn_rust.network import Network
-from rnn_rust.schedules import CosineDecay
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.schedules import CosineDecay
+from rnn_rust.model.network import Network
 
 FEW, MANY = make_data([5], 2, 2), make_data([4, 1, 6, 2, 3, 5, 2] * 3, 2, 2)
 BOTH: dict[str, Any] = {"num_layers": 2, "dropout": 0.4, "recurrent_dropout": 0.3}

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.evaluate import classification, default_evaluator, regression
+from rnn_rust.evaluate import binary as classification
+from rnn_rust.evaluate import default_evaluator, regression
 
 NAN = np.nan
 few = settings(max_examples=50, deadline=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import RunPython
 
-from rnn_rust import forks
+from rnn_rust.base import forks
 from rnn_rust.errors import ForkError, RnnRustError
 
 pytestmark = pytest.mark.skipif(
@@ -96,7 +96,8 @@ def test_every_door_to_polars(fork) -> None:
 import polars as pl, rnn_rust as rnn
 from click.testing import CliRunner
 from rnn_rust.cli import main
-from rnn_rust.data import fraud, kaggle
+from rnn_rust.demos import fraud
+from rnn_rust.demos import kaggle
 frame = pl.read_csv(path)
 data = rnn.Dataset.from_frame(frame)
 history = rnn.RNN(1, 2, 1).fit(data, epochs=1, progress=False)

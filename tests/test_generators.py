@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from rnn_rust.data import fraud, kaggle
+from rnn_rust.demos import fraud, kaggle
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 DATA = Path(__file__).parent.parent / "data"

@@ -11,8 +11,8 @@ import pytest
 from oracle import Array, assert_close, taken
 
 from rnn_rust import GRU, LSTM, RNN, SGD, Adagrad, Adam, AdamW, Dataset, RMSprop
-from rnn_rust.network import Network
-from rnn_rust.optim import Optimizer
+from rnn_rust.learning.optimizers import Optimizer
+from rnn_rust.model.network import Network
 
 GOLDEN = Path(__file__).parent / "golden"
 OPTIMIZERS: dict[str, Optimizer] = {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rnn_rust
-from rnn_rust.network import Network
-from rnn_rust.storage import FORMAT_VERSION
+from rnn_rust.model.network import Network
+from rnn_rust.storage.model_file import FORMAT_VERSION
 
 sys.path.append(str(Path(__file__).parent / "golden"))
 import make_files

@@ -12,7 +12,7 @@ from conftest import RunPython
 from oracle import make_data
 
 from rnn_rust import RNN, SGD, History, RegressionEvaluator
-from rnn_rust.history import Record
+from rnn_rust.learning.history import Record
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
 

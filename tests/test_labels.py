@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.label_weights import check_class_weight, class_weights, label_weights
-from rnn_rust.labels import check_classes, class_count, labels_per_sequence, sequence_labels
+from rnn_rust.learning.class_weights import check_class_weight, class_weights, label_weights
+from rnn_rust.learning.labels import (
+    check_classes,
+    class_count,
+    labels_per_sequence,
+    sequence_labels,
+)
 
 NAN = np.nan
 few = settings(max_examples=60, deadline=None)

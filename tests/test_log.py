@@ -8,8 +8,8 @@ from oracle import make_data, same_bits
 from rich.console import Console
 
 from rnn_rust import RNN, log
-from rnn_rust.descent import Descent
 from rnn_rust.errors import ParameterError
+from rnn_rust.model.optimizer_state import Descent
 
 logger = logging.getLogger("rnn_rust")
 pytestmark = pytest.mark.usefixtures("logger_as_before")

@@ -17,7 +17,7 @@ from oracle import assert_all_close, make_data, refused, same_bits
 import rnn_rust
 from rnn_rust import RNN, SGD, Adagrad, Adam, AdamW, RMSprop, schedules
 from rnn_rust.errors import DivergedError, ParameterError, ShapeError
-from rnn_rust.optim import Optimizer, engine_settings, from_dict, to_dict
+from rnn_rust.learning.optimizers import Optimizer, engine_settings, from_dict, to_dict
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
 OPTIMIZERS = [

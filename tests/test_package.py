@@ -89,7 +89,7 @@ def test_everything_public_is_documented() -> None:
     objects = dict(public_objects())
     assert len(objects) > 100
     assert objects.keys() >= {
-        "rnn_rust.network.Network.predict",
+        "rnn_rust.model.network.Network.predict",
         "rnn_rust.data.dataset.Dataset.from_csv",
     }
     assert [name for name, item in objects.items() if not inspect.getdoc(item)] == []

@@ -33,9 +33,9 @@ from rnn_rust.errors import (
     ParameterError,
     ShapeError,
 )
-from rnn_rust.history import Record
-from rnn_rust.network import Network
-from rnn_rust.schedules import ReduceOnPlateau
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.schedules import ReduceOnPlateau
+from rnn_rust.model.network import Network
 
 
 def plain(value: Any) -> Any:

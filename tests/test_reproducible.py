@@ -13,7 +13,7 @@ from conftest import RunPython
 from oracle import make_data, same_bits
 
 from rnn_rust import RNN, Dataset
-from rnn_rust.history import Record
+from rnn_rust.learning.history import Record
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2, 4, 1, 3], 2, 1)
 

@@ -13,8 +13,8 @@ from oracle import make_data, refused, same_bits
 
 from rnn_rust import RNN, SGD, RegressionEvaluator
 from rnn_rust.errors import ParameterError
-from rnn_rust.history import Record
-from rnn_rust.schedules import (
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.schedules import (
     Constant,
     CosineDecay,
     ExponentialDecay,

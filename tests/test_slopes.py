@@ -13,7 +13,7 @@ from oracle import Array
 
 from rnn_rust import Dataset
 from rnn_rust.errors import DataError
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 FEW = [[5], [1], [7, 1, 4]]
 MANY = [[4, 1, 6, 2, 3, 5, 2] * 3, [3] * 20]  # more than the lanes of a register

@@ -24,7 +24,7 @@ from rnn_rust import (
 )
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import default_evaluator
-from rnn_rust.network import Network
+from rnn_rust.model.network import Network
 
 X = np.linspace(-2, 2, 24)
 BINARY = Dataset.from_arrays(X, np.float64(X > 0.8), [0, 6, 12, 18, 24])

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from rnn_rust import GRU, RNN, SGD, Dataset, Sequence
 from rnn_rust.errors import DataError, ParameterError
-from rnn_rust.losses import Focal
+from rnn_rust.learning.losses import Focal
 
 LENGTHS = [4, 1, 6, 2, 3, 5, 2]
 REDUCTIONS = ["mean", "sum"]

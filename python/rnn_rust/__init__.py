@@ -8,111 +8,48 @@
 >>> model.predict(test).shape == test.labels.shape
 True
 
-Names load when first used: importing the package needs NumPy alone.
+The public names are those of the stub ``__init__.pyi``. They load when first used: importing the
+package needs NumPy alone.
 """
 
-from __future__ import annotations
+import ast as _ast
+import logging as _logging
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
 
-import importlib
-import logging
-from typing import TYPE_CHECKING, Any
 
-from rnn_rust import errors
+def _public_names() -> dict[str, str]:
+    """Return the module that each public name is imported from in the stub."""
+    stub = _ast.parse(_Path(__file__).with_suffix(".pyi").read_text("utf-8"))
+    return {
+        alias.asname: node.module
+        for node in stub.body
+        if isinstance(node, _ast.ImportFrom) and node.module
+        for alias in node.names
+        if alias.asname
+    }
 
-if TYPE_CHECKING:
-    from rnn_rust import callbacks as callbacks
-    from rnn_rust import data as data
-    from rnn_rust import evaluate as evaluate
-    from rnn_rust import log as log
-    from rnn_rust import losses as losses
-    from rnn_rust import schedules as schedules
-    from rnn_rust.callbacks import Checkpoint, EarlyStopping
-    from rnn_rust.data.dataset import Dataset, Sequence
-    from rnn_rust.data.scale import MinMaxScaler, StandardScaler
-    from rnn_rust.evaluate.classification import BinaryClassificationEvaluator
-    from rnn_rust.evaluate.multiclass import ClassificationEvaluator
-    from rnn_rust.evaluate.regression import RegressionEvaluator
-    from rnn_rust.files import load
-    from rnn_rust.history import History
-    from rnn_rust.loggers import CSVLogger, JSONLinesLogger
-    from rnn_rust.losses import Focal, Huber, Quantile
-    from rnn_rust.models import GRU, LSTM, RNN
-    from rnn_rust.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
-_HOME = {
-    "CSVLogger": "rnn_rust.loggers",
-    "Checkpoint": "rnn_rust.callbacks",
-    "EarlyStopping": "rnn_rust.callbacks",
-    "JSONLinesLogger": "rnn_rust.loggers",
-    "Dataset": "rnn_rust.data.dataset",
-    "Sequence": "rnn_rust.data.dataset",
-    "MinMaxScaler": "rnn_rust.data.scale",
-    "StandardScaler": "rnn_rust.data.scale",
-    "BinaryClassificationEvaluator": "rnn_rust.evaluate.classification",
-    "ClassificationEvaluator": "rnn_rust.evaluate.multiclass",
-    "RegressionEvaluator": "rnn_rust.evaluate.regression",
-    "load": "rnn_rust.files",
-    "History": "rnn_rust.history",
-    "Focal": "rnn_rust.losses",
-    "Huber": "rnn_rust.losses",
-    "Quantile": "rnn_rust.losses",
-    "GRU": "rnn_rust.models",
-    "LSTM": "rnn_rust.models",
-    "RNN": "rnn_rust.models",
-    "Adagrad": "rnn_rust.optim",
-    "Adam": "rnn_rust.optim",
-    "AdamW": "rnn_rust.optim",
-    "RMSprop": "rnn_rust.optim",
-    "SGD": "rnn_rust.optim",
-}
-
-# Reached as attributes too, and loaded then.
-_SUBMODULES = ("callbacks", "data", "evaluate", "log", "losses", "schedules")
-
-__all__ = [
-    "GRU",
-    "LSTM",
-    "RNN",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "BinaryClassificationEvaluator",
-    "CSVLogger",
-    "Checkpoint",
-    "ClassificationEvaluator",
-    "Dataset",
-    "EarlyStopping",
-    "Focal",
-    "History",
-    "Huber",
-    "JSONLinesLogger",
-    "MinMaxScaler",
-    "Quantile",
-    "RMSprop",
-    "RegressionEvaluator",
-    "Sequence",
-    "StandardScaler",
-    "errors",
-    "load",
-]
+_HOMES = _public_names()
+__all__ = list(_HOMES)
 
 # A library stays silent unless its user, or the command line, configures logging.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
-        return importlib.import_module("rnn_rust._core").__version__
-    if name in _SUBMODULES:
-        return importlib.import_module(f"rnn_rust.{name}")
-    if name not in _HOME:
+        return _import_module("rnn_rust._core").__version__
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = _HOMES[name]
+    if home == __name__:
+        return _import_module(f"{home}.{name}")
+    value = getattr(_import_module(home), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     special = [name for name in globals() if name.startswith("__")]
-    return sorted({*__all__, *_SUBMODULES, *special, "__version__"})
+    return sorted({*__all__, *special, "__version__"})

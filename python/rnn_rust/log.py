@@ -10,8 +10,8 @@ from datetime import datetime
 
 from rich.text import Text
 
+from rnn_rust.base.console import console
 from rnn_rust.errors import ParameterError
-from rnn_rust.progress import console
 
 LEVELS = ("debug", "info", "warning", "error")
 

@@ -1,28 +1,207 @@
-"""The models: networks of one kind of cell each."""
+"""The models: networks of one kind of cell each, with training and files."""
 
 from __future__ import annotations
 
-from typing import Unpack
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Unpack
 
-from rnn_rust.documentation import show_in_full
-from rnn_rust.network import Network
-from rnn_rust.settings import Options
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.errors import ModelFileError
+from rnn_rust.evaluate import Evaluator
+from rnn_rust.learning import optimizers
+from rnn_rust.learning.history import History, Record
+from rnn_rust.learning.losses import CUSTOM
+from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions, Sizes
+from rnn_rust.model.declaration import parameters_section, signature
+from rnn_rust.model.description import build, describe
+from rnn_rust.model.network import Network
+from rnn_rust.model.summary import Summary
+from rnn_rust.storage.model_file import pack, read, unpack, write
+from rnn_rust.training.fit import Trained
+from rnn_rust.training.fit import fit as _fit
+from rnn_rust.training.fit import train as _train
+
+_log = logging.getLogger("rnn_rust")
 
 
-class RNN(Network):
+class Model(Network):
+    """A network that is trained on data sets and kept in files."""
+
+    def __init_subclass__(cls, **extra: Any) -> None:
+        """Let signature and docstring of a model show the arguments that describe it."""
+        super().__init_subclass__(**extra)
+        if "cell" in vars(cls):
+            _show_arguments(cls)
+
+    def summary(self) -> Summary:
+        """Return the layers with their shapes, parameters and bytes; it prints as a table."""
+        return Summary.of(self)
+
+    # Training --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Dataset,
+        *,
+        epochs: int,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation: Dataset | None = None,
+        evaluator: Evaluator | None = None,
+        eval_every: int = 10,
+        callbacks: Iterable[Callable[[Record], object]] = (),
+        progress: bool = True,
+        resume: str | os.PathLike[str] | None = None,
+    ) -> History:
+        """Train on whole sequences, ``batch_size`` of them per update.
+
+        Called again, it goes on from where it stopped, with the scaler of the first call. Columns
+        are matched by name with those of the first call, as in :meth:`predict`.
+
+        Parameters
+        ----------
+        train
+            The data to learn from; the scaler is fitted on this alone.
+        epochs
+            Passes over the data, at least 1.
+        batch_size
+            Sequences per update; 1 is online gradient descent.
+        shuffle
+            Whether each epoch has an order of its own, which follows from the model's seed.
+        validation
+            Data whose loss is recorded after every epoch as ``validation_loss``.
+        evaluator
+            Its metrics are recorded and logged with every line of the log, of ``train`` and, as
+            ``validation_…``, of ``validation``.
+        eval_every
+            Epochs from one line of the log, which :func:`rnn_rust.log.setup` shows, to the next.
+            The first epoch and epoch number ``epochs`` have one, too.
+        callbacks
+            Called after every epoch with its record; one that returns False ends the training.
+            :mod:`rnn_rust.callbacks` has some, and says what else one may do.
+        progress
+            Whether a bar is shown on a terminal when training takes longer than a moment.
+        resume
+            Path of a file that a :class:`rnn_rust.Checkpoint` wrote in the same call: training goes
+            on from there until there are ``epochs`` records in all, and ends with the same bits as
+            without the break. Without such a file it begins, so that a script that is killed may
+            simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
+            the same. Callbacks may change: those that are added begin there, and
+            :class:`rnn_rust.EarlyStopping` goes by its present patience.
+
+        Returns
+        -------
+        History
+            One record per epoch. Ctrl-C ends the training early: the weights are those of the last
+            finished update, a warning is logged, and ``history.interrupted`` is True.
+
+        Raises
+        ------
+        ParameterError, ShapeError, DataError
+            An argument or the data does not fit, or is not that of the checkpoint. What is refused
+            before the first epoch leaves the model as it was.
+        ModelFileError
+            ``resume`` is no checkpoint, or a Checkpoint cannot be written.
+        DivergedError
+            The loss stopped being finite; the weights are the last finite ones.
+        """
+        return _fit(
+            self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+            validation=validation, evaluator=evaluator, eval_every=eval_every,
+            callbacks=callbacks, progress=progress, resume=resume,
+        )  # fmt: skip
+
+    def train(
+        self,
+        dataset: Dataset,
+        epochs: int,
+        train_ratio: float = 0.8,
+        eval_every: int = 10,
+        evaluator: Evaluator | None = None,
+    ) -> Trained:
+        """Split, train with one sequence per update, evaluate: all in one call.
+
+        Logs ``Epoch 10: Loss = … | Train Accuracy: …% | Test Accuracy: …%``, each figure on its
+        own part, and both full evaluations at the end.
+
+        Parameters
+        ----------
+        dataset
+            All sequences; split by the model's seed.
+        epochs
+            Passes over the training part.
+        train_ratio
+            Its share of the sequences, above 0 and below 1.
+        eval_every
+            Epochs between two lines of the log.
+        evaluator
+            By default a BinaryClassificationEvaluator if every label is 0 or 1, a
+            ClassificationEvaluator for loss ``"cross_entropy"``, else a RegressionEvaluator; each
+            with the model's ``threshold``, if that is set.
+
+        Returns
+        -------
+        Trained
+            ``(train, test, history)``: the two evaluations and the record.
+
+        Raises
+        ------
+        ParameterError, ShapeError, DataError, DivergedError
+            As :meth:`fit`.
+        """
+        return _train(
+            self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
+            evaluator=evaluator,
+        )  # fmt: skip
+
+    # Files -----------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a safetensors file; an existing file is replaced in one step.
+
+        The optimiser's settings are kept, its moments are not (a :class:`rnn_rust.Checkpoint` keeps
+        both). Python code cannot be kept: in place of a function for the learning rate there is its
+        value in the last epoch, in place of an optimiser of your own ``SGD()``, and a warning is
+        logged.
+
+        Raises
+        ------
+        ModelFileError
+            The file cannot be written there.
+        """
+        description = describe(self)
+        stored = optimizers.from_dict(description["optimizer"])
+        if stored != self.optimizer:
+            _log.warning("A file cannot keep Python code: the optimizer in %s is %r", path, stored)
+        if self.loss_name == CUSTOM:
+            _log.warning("A file cannot keep Python code: the loss in %s is 'mse'", path)
+        write(path, pack(description, self.state_dict()))
+
+
+def _show_arguments(model: type[Network]) -> None:
+    """Write the arguments into the signature and the docstring of a class."""
+    shown = signature(Sizes, model.options)
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    model.__signature__ = shown  # type: ignore[attr-defined]
+    model.__init__.__signature__ = shown.replace(  # type: ignore[attr-defined]
+        parameters=[this, *shown.parameters.values()]
+    )
+    # "python -OO" leaves no docstrings.
+    if model.__doc__ and Network.__doc__:
+        parameters = parameters_section(Sizes, model.options)
+        about = inspect.cleandoc(Network.__doc__).split("\n\n")[1]
+        text = inspect.cleandoc(model.__doc__)
+        model.__doc__ = text.replace("\n\nRaises\n", f"\n\n{about}\n\n{parameters}\n\nRaises\n", 1)
+        model.__init__.__doc__ = f"Make the network.\n\n{parameters}"
+
+
+class RNN(Model):
     """A vanilla recurrent network (Elman, 1990).
 
     ``h_t = activation(W_ih x_t + W_hh h_{t-1} + b)``.
-
-    Parameters
-    ----------
-    input_size, hidden_size, output_size
-        Features I, hidden units H and outputs L; each at least 1.
-    activation
-        Of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"identity"``, ``"elu"``,
-        ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``.
-    options
-        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -38,36 +217,24 @@ class RNN(Network):
     {'weight_ih_l0': (5, 3), 'weight_hh_l0': (5, 5), 'bias_l0': (5,), 'head.weight': (1, 5), ...}
     """
 
-    _cell, _of_cell = "RNN", ("activation", "tanh")
+    cell = "RNN"
+    options = RNNOptions
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         output_size: int,
-        *,
-        activation: str = "tanh",
-        **options: Unpack[Options],
+        **options: Unpack[RNNOptions],
     ) -> None:
-        super().__init__(input_size, hidden_size, output_size, activation=activation, **options)
+        super().__init__(input_size, hidden_size, output_size, **options)
 
 
-class GRU(Network):
+class GRU(Model):
     """A network of gated recurrent units (Cho et al., 2014).
 
     ``r = σ(W_ir x_t + b_r + W_hr h)``, ``z = σ(W_iz x_t + b_z + W_hz h)`` with ``h = h_{t-1}``,
     ``n = tanh(W_in x_t + b_n + r ∘ (W_hn h + b_hn))``, ``h_t = (1 − z) ∘ n + z ∘ h``.
-
-    Parameters
-    ----------
-    input_size, hidden_size, output_size
-        Features I, hidden units H and outputs L; each at least 1.
-    reset_after
-        Whether the reset gate acts after the product, as above and in cuDNN, PyTorch and Keras.
-        Otherwise ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in Cho et al., "Learning phrase
-        representations using RNN encoder-decoder for statistical machine translation" (2014).
-    options
-        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -80,36 +247,25 @@ class GRU(Network):
     (15, 3)
     """
 
-    _cell, _of_cell = "GRU", ("reset_after", True)
+    cell = "GRU"
+    options = GRUOptions
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         output_size: int,
-        *,
-        reset_after: bool = True,
-        **options: Unpack[Options],
+        **options: Unpack[GRUOptions],
     ) -> None:
-        super().__init__(input_size, hidden_size, output_size, reset_after=reset_after, **options)
+        super().__init__(input_size, hidden_size, output_size, **options)
 
 
-class LSTM(Network):
+class LSTM(Model):
     """A network of long short-term memory units (Hochreiter and Schmidhuber, 1997).
 
     With the forget gate of Gers, Schmidhuber and Cummins (2000), without peepholes:
     ``i, f, o = σ(W x_t + b + W_h h_{t-1})``, ``g = tanh(…)``, ``c_t = f ∘ c_{t-1} + i ∘ g``,
     ``h_t = o ∘ tanh(c_t)``.
-
-    Parameters
-    ----------
-    input_size, hidden_size, output_size
-        Features I, hidden units H and outputs L; each at least 1.
-    forget_bias
-        Added to the initial bias of the forget gate, so that units begin by remembering
-        (Jozefowicz, Zaremba and Sutskever, 2015).
-    options
-        The arguments that all models have, by keyword: :class:`rnn_rust.network.Network`.
 
     Raises
     ------
@@ -122,20 +278,37 @@ class LSTM(Network):
     (20, 5)
     """
 
-    _cell, _of_cell = "LSTM", ("forget_bias", 1.0)
+    cell = "LSTM"
+    options = LSTMOptions
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         output_size: int,
-        *,
-        forget_bias: float = 1.0,
-        **options: Unpack[Options],
+        **options: Unpack[LSTMOptions],
     ) -> None:
-        super().__init__(input_size, hidden_size, output_size, forget_bias=forget_bias, **options)
+        super().__init__(input_size, hidden_size, output_size, **options)
 
 
-MODELS: dict[str, type[Network]] = {model.__name__: model for model in (RNN, GRU, LSTM)}
-for _model in MODELS.values():
-    show_in_full(_model, Network)
+MODELS: dict[str, type[Model]] = {model.cell: model for model in (RNN, GRU, LSTM)}
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote, or of a checkpoint.
+
+    It predicts the same bits as the model that was saved.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    ModelFileError
+        It is not a model of this package, it is damaged (its checksum tells), or a newer version
+        wrote it.
+    """
+    data = read(path)
+    try:
+        return build(MODELS, *unpack(data, path))
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import rnn_rust as rnn
-from rnn_rust.network import Network
-from rnn_rust.storage import FORMAT_VERSION
+from rnn_rust.model.network import Network
+from rnn_rust.storage.model_file import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent / "files"
 EPOCHS, CHECKPOINT_AFTER = 6, 3

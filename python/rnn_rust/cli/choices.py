@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnn_rust.checks import decay_rate, from_0, from_1, positive, whole_number
+from rnn_rust.base.checks import decay_rate, from_0, from_1, positive, whole_number
 from rnn_rust.cli.options import Command, option
+from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.models import MODELS
-from rnn_rust.optim import OPTIMIZERS
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.network import Network
+    from rnn_rust.models import Model
 
 _model = partial(option, "Model")
 _training = partial(option, "Training")
@@ -130,7 +130,7 @@ def build_model(
     learning_rate: float,
     scaler: str,
     **settings: Any,
-) -> Network:
+) -> Model:
     """Return the model that was chosen, of sizes that suit the data.
 
     Raises
@@ -163,7 +163,7 @@ def output_size(dataset: Dataset, loss: str) -> int:
         return len(dataset.label_names)
     import numpy as np
 
-    from rnn_rust.labels import check_classes
+    from rnn_rust.learning.labels import check_classes
 
     labels = dataset.require_labels("loss 'cross_entropy'")
     # More classes than labels there cannot be: a mistaken label must not make a huge model.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rnn_rust.checks import finite, whole_number
+from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.cli import options
 
 _log = logging.getLogger("rnn_rust")
@@ -54,7 +54,7 @@ def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
     The layout and, by default, the size and the share of frauds are those of Kaggle's card-fraud
     file.
     """
-    from rnn_rust.data.fraud import generate, write_csv
+    from rnn_rust.demos.fraud import generate, write_csv
 
     write_csv(generate(rows, seed, fraud_rate), output)
     _log.info("Wrote %d rows to %s", rows, output)
@@ -77,7 +77,7 @@ def kaggle(source: Path, output: Path, length: int) -> None:
 
     The file has no card number: a sequence is a run of consecutive rows.
     """
-    from rnn_rust.data.kaggle import convert
+    from rnn_rust.demos.kaggle import convert
 
     convert(source, output, length)
     _log.info("Wrote %s", output)

@@ -11,12 +11,12 @@ import click
 from rnn_rust.cli import options
 from rnn_rust.cli.fitting import Fitting, Parts, show_evaluations, show_saved
 from rnn_rust.errors import MissingFileError
+from rnn_rust.learning.optimizers import SGD, Adam, Optimizer
 from rnn_rust.models import MODELS
-from rnn_rust.optim import SGD, Adam, Optimizer
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.network import Network
+    from rnn_rust.models import Model
 
 SLICE_ROWS, SLICE_FRAUD_RATE = 4_000, 0.03
 """The purchases in data/fraud.csv, made up anew where that file is not at hand."""
@@ -39,7 +39,7 @@ class Demo:
     optimizer: Optimizer
     fitting: Fitting
 
-    def build(self, dataset: Dataset, *, seed: int = 0) -> Network:
+    def build(self, dataset: Dataset, *, seed: int = 0) -> Model:
         """Return the model, for the columns of a data set."""
         return MODELS[self.cell](
             len(dataset.feature_names), output_size=len(dataset.label_names),
@@ -100,7 +100,7 @@ def demo(name: str, output: Path) -> None:
     small file that can be read by eye (sample: an RNN by gradient descent).
     """
     from rnn_rust.cli import show
-    from rnn_rust.cli.rivals import RIVALS
+    from rnn_rust.demos.rivals import RIVALS
     from rnn_rust.evaluate import default_evaluator
 
     plan, path = DEMOS[name], _find(name)
@@ -146,6 +146,6 @@ def _read(name: str, path: Path | None) -> Dataset:
             f"data/{name}.csv comes with the project's source, not with the installed package; "
             "run the demo in the source folder, or run: rnn-rust demo fraud"
         )
-    from rnn_rust.data.fraud import generate
+    from rnn_rust.demos.fraud import generate
 
     return Dataset.from_frame(generate(SLICE_ROWS, fraud_rate=SLICE_FRAUD_RATE))

@@ -8,8 +8,8 @@ import logging
 import click
 from rich.text import Text
 
+from rnn_rust.base.console import console
 from rnn_rust.errors import RnnRustError
-from rnn_rust.progress import console
 
 BUG, MISUSE, INTERRUPTED = 1, 2, 130
 """Exit codes; the last is the shells' own for a program ended by Ctrl-C."""

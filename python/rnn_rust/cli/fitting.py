@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rnn_rust.callbacks import Checkpoint, EarlyStopping
 from rnn_rust.cli.errors import INTERRUPTED
-from rnn_rust.loggers import CSVLogger, JSONLinesLogger
+from rnn_rust.training.callbacks import Checkpoint, EarlyStopping
+from rnn_rust.training.loggers import CSVLogger, JSONLinesLogger
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.evaluate import Evaluator
-    from rnn_rust.history import History
-    from rnn_rust.network import Network
+    from rnn_rust.learning.history import History
+    from rnn_rust.models import Model
 
 _log = logging.getLogger("rnn_rust")
 
@@ -100,7 +100,7 @@ class Fitting:
     resume: bool = False
     log_file: Path | None = None
 
-    def fit_and_save(self, model: Network, parts: Parts, judge: Evaluator, output: Path) -> None:
+    def fit_and_save(self, model: Model, parts: Parts, judge: Evaluator, output: Path) -> None:
         """Train and save; after Ctrl-C save what there is and leave with exit code 130.
 
         Raises
@@ -138,7 +138,7 @@ class Fitting:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def show_evaluations(model: Network, parts: Parts, judge: Evaluator) -> None:
+def show_evaluations(model: Model, parts: Parts, judge: Evaluator) -> None:
     """Print what the model is worth on each part."""
     from rnn_rust.cli import show
 
@@ -148,7 +148,7 @@ def show_evaluations(model: Network, parts: Parts, judge: Evaluator) -> None:
 
 
 def show_saved(
-    model: Network,
+    model: Model,
     output: Path,
     data: Path,
     column_options: Iterable[object] = (),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from rnn_rust import log
-from rnn_rust.checks import finite, from_1
+from rnn_rust.base.checks import finite, from_1
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -60,7 +60,7 @@ def option(
     names
         As it is typed.
     check
-        One of :mod:`rnn_rust.checks`, which the value is put through.
+        One of :mod:`rnn_rust.base.checks`, which the value is put through.
     settings
         What ``click.option`` takes. A default is shown in the help.
     """

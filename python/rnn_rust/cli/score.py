@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rnn_rust.data.dataset import Dataset
-    from rnn_rust.network import Network
+    from rnn_rust.models import Model
 
 _log = logging.getLogger("rnn_rust")
 
@@ -67,7 +67,7 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
     DATA.CSV needs no labels.
     """
     from rnn_rust import Dataset, load
-    from rnn_rust.files import replacing
+    from rnn_rust.base.files import replacing
 
     if output is not None:
         options.refuse_overwriting([model, data], output=output)
@@ -101,7 +101,7 @@ def summary(model: Path) -> None:
     show.section("Layers", str(network.summary()))
 
 
-def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFrame:
+def prediction_table(model: Model, dataset: Dataset, path: Path) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
 
     Of a model that reads out whole sequences: id and predictions of every sequence, in the order
@@ -129,7 +129,7 @@ def prediction_table(model: Network, dataset: Dataset, path: Path) -> pl.DataFra
     return keys.with_columns(pl.Series(name, column) for name, column in columns)
 
 
-def _prediction_names(model: Network) -> list[str]:
+def _prediction_names(model: Model) -> list[str]:
     count = model.settings["output_size"]
     if model.loss_name == "cross_entropy":
         return [f"prediction_{number}" for number in range(count)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rnn_rust.checks import open_share
+from rnn_rust.base.checks import open_share
 from rnn_rust.cli import options
 from rnn_rust.cli.choices import build_model, choices
 from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show_saved

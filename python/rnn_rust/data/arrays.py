@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.arraylike import float_dtype, refuse_mask
+from rnn_rust.base.arrays import FloatArray, float_dtype, refuse_mask
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 def check_arrays(

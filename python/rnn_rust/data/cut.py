@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.data.instants import Instant, comparable
+from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ParameterError
 
-if TYPE_CHECKING:
-    from rnn_rust.data.dataset import Dataset
-
+Cut = TypeVar("Cut", bound=Sequences)
 Instants = Instant | list[Instant] | tuple[Instant, ...]
 _ACROSS = ("cut", "drop", "train", "test")
 
 
-def split_at(dataset: Dataset, at: Instants, across: str) -> tuple[Dataset, ...]:
+def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
     """Cut a data set at one instant or at several rising ones; see `Dataset.split`.
 
     Raises
@@ -47,7 +46,7 @@ def split_at(dataset: Dataset, at: Instants, across: str) -> tuple[Dataset, ...]
     return tuple(_rows(dataset, part == number) for number in range(len(instants) + 1))
 
 
-def _parts_of_rows(dataset: Dataset, instants: list[Instant]) -> NDArray[np.int64]:
+def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.int64]:
     """Return the part ``(N,)`` that each row belongs to: how many instants it is not before."""
     part = np.zeros(len(dataset.times), dtype=np.int64)
     earlier = None
@@ -60,7 +59,7 @@ def _parts_of_rows(dataset: Dataset, instants: list[Instant]) -> NDArray[np.int6
     return part
 
 
-def _rows(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
+def _rows(dataset: Cut, kept: NDArray[np.bool_]) -> Cut:
     """Return the chosen rows ``(N,)``, in sequences of the same ids; empty ones are left out."""
     lengths = np.add.reduceat(kept, dataset.offsets[:-1], dtype=np.int64)
     return replace(
@@ -75,7 +74,7 @@ def _rows(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
     )
 
 
-def _empty(dataset: Dataset, instants: list[Instant], number: int, across: str) -> str:
+def _empty(dataset: Sequences, instants: list[Instant], number: int, across: str) -> str:
     begins = f"at or after {instants[number - 1]}" if number else ""
     ends = f"before {instants[number]}" if number < len(instants) else ""
     what = "row" if across == "cut" else f"sequence, with across='{across}',"

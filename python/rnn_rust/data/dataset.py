@@ -12,23 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from rnn_rust.arraylike import as_numbers
-from rnn_rust.data.arrays import FloatArray, check_arrays
-from rnn_rust.data.columns import Names, argument
+from rnn_rust.base.arrays import FloatArray, as_numbers
+from rnn_rust.data.arrays import check_arrays
+from rnn_rust.data.columns import Names
 from rnn_rust.data.cut import Instants, split_at
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import ParameterError
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dataset", "Sequence", "require_dataset"]
+__all__ = ["Dataset", "Sequence"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -122,7 +121,9 @@ class Dataset(Sequences):
         """
         from rnn_rust.data.read import read_csv
 
-        return read_csv(path, id=id, time=time, features=features, labels=labels, weights=weights)
+        return cls(
+            **read_csv(path, id=id, time=time, features=features, labels=labels, weights=weights)
+        )
 
     @classmethod
     def from_frame(
@@ -168,8 +169,8 @@ class Dataset(Sequences):
         """
         from rnn_rust.data.frames import read_frame
 
-        return read_frame(
-            frame, id=id, time=time, features=features, labels=labels, weights=weights
+        return cls(
+            **read_frame(frame, id=id, time=time, features=features, labels=labels, weights=weights)
         )
 
     @classmethod
@@ -230,22 +231,6 @@ class Dataset(Sequences):
             f"{len(self.feature_names)} feature and {len(self.label_names)} label columns"
             f"{'' if self.weights is None else ', weights'}>"
         )
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether there is a label column."""
-        return len(self.label_names) > 0
-
-    def require_labels(self, purpose: str) -> FloatArray:
-        """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
-        if np.isnan(self.labels).all():
-            lack = (
-                "every label is missing; fill in some"
-                if self.has_labels
-                else f"the data has no label column; name one with {argument('labels')}"
-            )
-            raise DataError(f"{purpose} needs labels, but {lack}")
-        return self.labels
 
     def summary(self) -> str:
         """Return a few lines to print: rows, sequences, lengths, features, labels, weights."""
@@ -355,13 +340,3 @@ class Dataset(Sequences):
         if self.normalizer is None:
             return as_numbers("labels", labels)
         return self.normalizer.inverse_transform_labels(labels)
-
-
-def require_dataset(value: object, purpose: str) -> Dataset:
-    """Return ``value``, a data set; raise ParameterError if it is something else."""
-    if not isinstance(value, Dataset):
-        raise ParameterError(
-            f"{purpose} needs a Dataset, not a {type(value).__name__}; dataset.subset([0]) is the "
-            "Dataset of one sequence"
-        )
-    return value

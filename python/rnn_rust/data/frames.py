@@ -8,16 +8,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.forks import require_polars
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, Names, choose_columns
-from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.source import Source
 from rnn_rust.data.times import read_times, tie
 from rnn_rust.errors import DataError, ParameterError
-from rnn_rust.forks import require_polars
 
 if TYPE_CHECKING:
-    from rnn_rust.data.arrays import FloatArray
+    from rnn_rust.base.arrays import FloatArray
 
 
 def read_frame(
@@ -28,8 +28,8 @@ def read_frame(
     features: Names,
     labels: Names,
     weights: str | None,
-) -> Dataset:
-    """See :meth:`rnn_rust.data.dataset.Dataset.from_frame`."""
+) -> dict[str, Any]:
+    """Return the fields of the data set of :meth:`rnn_rust.Dataset.from_frame`."""
     if not isinstance(frame, pl.DataFrame):
         raise ParameterError(
             f"from_frame takes a polars.DataFrame, not a {type(frame).__module__}."
@@ -43,8 +43,8 @@ def read_frame(
     return group_rows(frame, columns, Source("frame", lambda row: f"row {row}"))
 
 
-def write_frame(dataset: Dataset) -> pl.DataFrame:
-    """See :meth:`rnn_rust.data.dataset.Dataset.to_frame`."""
+def write_frame(dataset: Sequences) -> pl.DataFrame:
+    """Return the frame of :meth:`rnn_rust.Dataset.to_frame`."""
     require_polars()
     labels = zip(dataset.label_names, dataset.labels.T, strict=True)
     weights = [] if dataset.weights is None else [pl.Series(dataset.weights_name, dataset.weights)]
@@ -64,8 +64,8 @@ def _series(name: str, values: NDArray[Any]) -> pl.Series:
     return pl.Series(name, values.tolist() if values.dtype == object else values)
 
 
-def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset:
-    """Check and convert the columns, and bring the rows of each id together in time order."""
+def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> dict[str, Any]:
+    """Return the fields of a data set: columns checked, rows of each id together, in time order."""
     if frame.height == 0:
         raise DataError(f"{source.name}: there are no rows; give one row per time step")
     ids = _ids(frame[columns.id], source)
@@ -80,20 +80,20 @@ def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> Dataset
         ids, times, features, labels = ids[order], times[order], features[order], labels[order]
         weights = None if weights is None else weights[order]
     rows = np.arange(frame.height, dtype=np.int64)
-    return Dataset(
-        features=features,
-        labels=labels,
-        offsets=np.append(starts, frame.height).astype(np.int64),
-        ids=ids[starts].to_numpy(),
-        times=times.to_numpy(),
-        row_numbers=rows if order is None else order,
-        feature_names=columns.features,
-        label_names=columns.labels,
-        id_name=columns.id,
-        time_name=columns.time,
-        weights=weights,
-        weights_name=columns.weights or Dataset.weights_name,
-    )
+    return {
+        "features": features,
+        "labels": labels,
+        "offsets": np.append(starts, frame.height).astype(np.int64),
+        "ids": ids[starts].to_numpy(),
+        "times": times.to_numpy(),
+        "row_numbers": rows if order is None else order,
+        "feature_names": columns.features,
+        "label_names": columns.labels,
+        "id_name": columns.id,
+        "time_name": columns.time,
+        "weights": weights,
+        "weights_name": columns.weights or Sequences.weights_name,
+    }
 
 
 def _sequence_order(

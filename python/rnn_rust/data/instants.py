@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.checks import finite
+from rnn_rust.base.checks import finite
 from rnn_rust.errors import DataError, ParameterError
 
 Instant = float | str | datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64

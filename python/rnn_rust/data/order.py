@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Several
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.errors import ShapeError
 
-if TYPE_CHECKING:
-    from rnn_rust.data.arrays import FloatArray
-
-Data = TypeVar("Data", bound=Dataset | Sequence)
+Data = TypeVar("Data", bound=Sequences | Sequence)
 Names = tuple[str, ...] | None
 
 # Names in a message; of more columns the first ones are shown.
 _SHOWN = 12
 
 
-def known_names(data: Dataset | Sequence) -> tuple[Names, Names]:
+def known_names(data: Sequences | Sequence) -> tuple[Names, Names]:
     """Return the names of feature and label columns; None where there are but placeholders."""
     if isinstance(data, Sequence):
         return data.feature_names, data.label_names
@@ -60,8 +58,9 @@ def arrange(
             changes[f"{kind}_names"] = tuple(wanted)
     if not changes:
         return data
-    if isinstance(data, Dataset) and data.normalizer is not None:
-        changes["normalizer"] = data.normalizer.with_columns(*orders)
+    normalizer = getattr(data, "normalizer", None)
+    if normalizer is not None:
+        changes["normalizer"] = normalizer.with_columns(*orders)
     return replace(data, **changes)
 
 

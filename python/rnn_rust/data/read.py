@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
+from rnn_rust.base.forks import require_polars
 from rnn_rust.data.columns import Names, choose_columns
 from rnn_rust.data.csv_file import CsvFile
-from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.frames import group_rows
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
-from rnn_rust.forks import require_polars
 
 # Integers that text can be turned into and back without loss, and that fit 64 bits.
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
@@ -27,8 +27,8 @@ def read_csv(
     features: Names,
     labels: Names,
     weights: str | None,
-) -> Dataset:
-    """See :meth:`rnn_rust.data.dataset.Dataset.from_csv`."""
+) -> dict[str, Any]:
+    """Return the fields of the data set of :meth:`rnn_rust.Dataset.from_csv`."""
     file = CsvFile(path)
     columns = choose_columns(
         file.header, id=id, time=time, features=features, labels=labels, weights=weights,

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.arraylike import FloatArray, as_numbers, float_dtype
-from rnn_rust.checks import truth
+from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
+from rnn_rust.base.checks import truth
+from rnn_rust.data.order import arrange, known_names
+from rnn_rust.data.sequences import Sequences, require_dataset
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
 
-if TYPE_CHECKING:
-    from rnn_rust.data.dataset import Dataset
-
+Data = TypeVar("Data", bound=Sequences)
 Vector = NDArray[np.float64]
 
 _FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
@@ -71,7 +71,7 @@ class Scaler:
         """Return shift and scale of a column whose values run from 0 to 1."""
         raise NotImplementedError
 
-    def fit(self, dataset: Dataset) -> Self:
+    def fit(self, dataset: Sequences) -> Self:
         """Learn shift and scale from all rows of a data set; missing labels do not count.
 
         A constant column gets scale 1, so that it becomes 0, and comes back. So does one whose
@@ -85,9 +85,7 @@ class Scaler:
         ParameterError
             ``dataset`` is no `Dataset`; so do the other methods that take one.
         """
-        from rnn_rust.data.order import known_names
-
-        _require_dataset(dataset, "fit")
+        require_dataset(dataset, "fit")
         self.feature_shift_, self.feature_scale_ = self._fit(
             dataset.features, dataset.feature_names
         )
@@ -97,7 +95,7 @@ class Scaler:
             self.label_shift_[:], self.label_scale_[:] = 0.0, 1.0
         return self
 
-    def transform(self, dataset: Dataset) -> Dataset:
+    def transform(self, dataset: Data) -> Data:
         """Return the data set with scaled features and labels.
 
         Columns are matched by name, and come in the order of :meth:`fit`.
@@ -112,11 +110,11 @@ class Scaler:
             self.transform_features(dataset.features), self.transform_labels(dataset.labels)
         )
 
-    def fit_transform(self, dataset: Dataset) -> Dataset:
+    def fit_transform(self, dataset: Data) -> Data:
         """Learn from a data set and return it scaled."""
         return self.fit(dataset).transform(dataset)
 
-    def inverse_transform(self, dataset: Dataset) -> Dataset:
+    def inverse_transform(self, dataset: Data) -> Data:
         """Return a scaled data set in its original units."""
         dataset = self._in_order(dataset, "inverse_transform")
         return dataset.with_values(
@@ -222,10 +220,8 @@ class Scaler:
         result /= scale
         return result.astype(dtype, copy=False)
 
-    def _in_order(self, dataset: Dataset, purpose: str) -> Dataset:
-        from rnn_rust.data.order import arrange
-
-        _require_dataset(dataset, purpose)
+    def _in_order(self, dataset: Data, purpose: str) -> Data:
+        require_dataset(dataset, purpose)
         return arrange(
             dataset, features=self.feature_names_, labels=self.label_names_,
             learnt="the scaler was fitted on",
@@ -240,13 +236,6 @@ def _rounding(size: float, dtype: np.dtype[Any]) -> float:
     """Return the distance of neighbouring numbers at `size`, up to a factor of 2."""
     info = np.finfo(dtype)
     return float(info.eps) * max(size, float(info.tiny))
-
-
-def _require_dataset(dataset: object, purpose: str) -> None:
-    # Not at the top: the data set's module imports this one.
-    from rnn_rust.data.dataset import require_dataset
-
-    require_dataset(dataset, purpose)
 
 
 class MinMaxScaler(Scaler):

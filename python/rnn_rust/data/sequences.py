@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import index
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.data.arrays import FloatArray, as_positions
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.arrays import as_positions
+from rnn_rust.data.columns import argument
+from rnn_rust.errors import DataError, ParameterError
+
+AnySequences = TypeVar("AnySequences", bound="Sequences")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,3 +134,29 @@ class Sequences:
         The arrays are kept, not copied.
         """
         return replace(self, features=features, labels=labels)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label column."""
+        return len(self.label_names) > 0
+
+    def require_labels(self, purpose: str) -> FloatArray:
+        """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
+        if np.isnan(self.labels).all():
+            lack = (
+                "every label is missing; fill in some"
+                if self.has_labels
+                else f"the data has no label column; name one with {argument('labels')}"
+            )
+            raise DataError(f"{purpose} needs labels, but {lack}")
+        return self.labels
+
+
+def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
+    """Return ``value``, a data set; raise ParameterError if it is something else."""
+    if not isinstance(value, Sequences):
+        raise ParameterError(
+            f"{purpose} needs a Dataset, not a {type(value).__name__}; dataset.subset([0]) is the "
+            "Dataset of one sequence"
+        )
+    return value

@@ -8,21 +8,18 @@ from __future__ import annotations
 import warnings
 from numbers import Real
 from operator import index
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, OverlapWarning, ParameterError
-
-if TYPE_CHECKING:
-    from rnn_rust.data.dataset import Dataset
 
 Positions = NDArray[np.int64]
 
 
 def split_indices(
-    dataset: Dataset, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
+    dataset: Sequences, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
 ) -> list[Positions]:
     """Deal the positions 0 ... S - 1 of the sequences into parts; each part is in rising order.
 
@@ -105,14 +102,14 @@ def _cut(order: Positions, shares: tuple[float, ...]) -> list[Positions]:
     return np.split(order, ends)
 
 
-def _strata(dataset: Dataset) -> list[Positions]:
+def _strata(dataset: Sequences) -> list[Positions]:
     """Return the positions of the sequences with a positive label, and of the others."""
     positive_rows = (dataset.require_labels("split with stratify=True") > 0).any(axis=1)
     positive = np.logical_or.reduceat(positive_rows, dataset.offsets[:-1])
     return [np.flatnonzero(positive), np.flatnonzero(~positive)]
 
 
-def _time_order(dataset: Dataset) -> Positions:
+def _time_order(dataset: Sequences) -> Positions:
     """Return the positions of the sequences by their first time; errors as `split_indices`."""
     bounds = np.concatenate(
         [dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]]
@@ -141,7 +138,7 @@ def _clock_restarts(begins: Positions, ends: Positions) -> bool:
     return 10 * apart <= count * (count - 1) // 2
 
 
-def _warn_of_overlap(dataset: Dataset, parts: list[Positions]) -> None:
+def _warn_of_overlap(dataset: Sequences, parts: list[Positions]) -> None:
     """Warn if rows of a part are as late as the first row of those after it."""
     first = dataset.times[dataset.offsets[:-1]]
     part = np.empty(len(dataset), dtype=np.int64)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from rnn_rust.data.arrays import FloatArray
-    from rnn_rust.data.dataset import Dataset
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.sequences import Sequences
 
 
-def summarise(dataset: Dataset) -> str:
+def summarise(dataset: Sequences) -> str:
     """Return rows, sequences, lengths, features, the rate or range of each label, weights."""
     lengths = np.diff(dataset.offsets)
     names = dataset.feature_names

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from rnn_rust.data.dataset import require_dataset
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import ParameterError
-from rnn_rust.evaluate.classification import BinaryClassificationEvaluator, ClassificationResult
+from rnn_rust.evaluate.binary import BinaryClassificationEvaluator, ClassificationResult
 from rnn_rust.evaluate.metrics import Predictor
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator, MulticlassResult
 from rnn_rust.evaluate.persistence import by_column, checked_horizons

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.errors import DataError, ShapeError
 from rnn_rust.evaluate import metrics as m
-from rnn_rust.evaluate.units import classes_and_probabilities
-from rnn_rust.labels import check_numbers
+from rnn_rust.evaluate.original_units import classes_and_probabilities
+from rnn_rust.learning.labels import check_numbers
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset

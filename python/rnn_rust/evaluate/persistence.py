@@ -11,18 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rnn_rust.arraylike import refuse_mask
-from rnn_rust.checks import whole_number
+from rnn_rust.base.arrays import Offsets, refuse_mask
+from rnn_rust.base.checks import whole_number
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.shifted import find_shift, positions
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
-
-Offsets = NDArray[np.int64]
 
 
 class Baseline(NamedTuple):

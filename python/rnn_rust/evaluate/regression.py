@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_rust.base.arrays import Offsets
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate import persistence
-from rnn_rust.evaluate.persistence import Baseline
-from rnn_rust.evaluate.units import (
+from rnn_rust.evaluate.original_units import (
     at_labels,
     in_order_of,
     labels_and_predictions,
     labels_by_row,
     reads_steps,
 )
-from rnn_rust.labels import class_count
+from rnn_rust.evaluate.persistence import Baseline
+from rnn_rust.learning.labels import class_count
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -270,7 +271,7 @@ class RegressionEvaluator:
     def _baseline(
         self,
         labels: m.Floats,
-        offsets: persistence.Offsets,
+        offsets: Offsets,
         names: Sequence[str],
         dataset: Dataset | None = None,
     ) -> Baseline:

@@ -6,11 +6,9 @@ Found by comparing values, since nothing else tells of it. Rounding of a scaler 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import Offsets
 from rnn_rust.evaluate import metrics as m
-
-Offsets = NDArray[np.int64]
 
 _TOLERANCE = 1e-6  # of a column's range: float32 and a scaler's way there and back
 _ANCHORS = 16  # rows of a column that are looked for in the others

@@ -43,7 +43,7 @@ impl PythonLoss {
             PyArray1::from_slice(py, values).reshape([values.len() / columns, columns])
         };
         let (y, labels) = (array(outputs, self.columns.0)?, array(labels, self.columns.1)?);
-        let checked = py.import("rnn_rust.losses")?.getattr("value_and_gradient")?;
+        let checked = py.import("rnn_rust.learning.losses")?.getattr("value_and_gradient")?;
         let (value, gradient) = checked.call1((&self.object, y, labels))?.extract()?;
         let gradient: PyReadonlyArrayDyn<'_, T> = gradient;
         Ok((value, gradient.as_slice()?.to_vec()))
@@ -72,7 +72,7 @@ impl PythonOptimizer<'_> {
             let gradients = tensors(py, self.layout, gradient)?;
             self.object.call_method1(py, "update", (&parameters, gradients))?;
             let like = tensors(py, self.layout, before)?;
-            let checked = py.import("rnn_rust.weights")?.getattr("updated_state")?;
+            let checked = py.import("rnn_rust.model.state_dict")?.getattr("updated_state")?;
             let checked = checked.call1((parameters, like))?;
             after.copy_from_slice(before);
             for (number, tensor) in self.layout.tensors().iter().enumerate() {

@@ -243,7 +243,7 @@ fn writable<'py, T: Scalar>(
 
 /// `values` as a contiguous array of float32 or float64; `what` they are stands in errors.
 fn floats<'py>(what: &str, values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    values.py().import("rnn_rust.arraylike")?.call_method1("as_floats", (what, values))
+    values.py().import("rnn_rust.base.arrays")?.call_method1("as_floats", (what, values))
 }
 
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {

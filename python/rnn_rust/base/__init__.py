@@ -1,0 +1,1 @@
+"""What every floor uses: array types, argument checks, files replaced whole, the console."""

@@ -1,0 +1,64 @@
+"""What callers hand over as an array of numbers, before anything is computed with it.
+
+NumPy would convert without a word what means something else: it drops a mask and the imaginary
+part of a complex number, and reads numbers out of strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.errors import DataError
+
+FloatArray = NDArray[np.floating[Any]]
+Offsets = NDArray[np.int64]
+
+
+def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return float32 for float32 in any byte order, float64 for everything else."""
+    return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64
+
+
+def as_floats(name: str, values: ArrayLike) -> FloatArray:
+    """Return `values` as a C-contiguous array of float32 (if they are that) or float64.
+
+    Raises
+    ------
+    DataError
+        They are objects, strings, complex numbers or dates, a mask hides some of them, or rows
+        have different lengths.
+    """
+    array = as_numbers(name, values)
+    with np.errstate(over="ignore"):
+        # ascontiguousarray would make one dimension of none.
+        return np.asarray(array, dtype=float_dtype(array.dtype), order="C")
+
+
+def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return `values` as an array of booleans, integers or floats; errors as `as_floats`."""
+    refuse_mask(name, values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{name}: rows of different lengths; make all equally long") from error
+    if array.dtype.kind not in "biuf":
+        first = f", the first is {array.flat[0]!r}" if array.size else ""
+        raise DataError(
+            f"{name} must be an array of real numbers, got dtype {array.dtype}{first}; convert it "
+            "to float"
+        )
+    return array
+
+
+def refuse_mask(name: str, values: object) -> None:
+    """Raise DataError if `values`, or an array in a list of them, has a masked cell."""
+    # NumPy itself would look at each number of a list.
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise DataError(
+            f"{name}: masked values are not finite numbers; fill the gaps with .filled(...), or "
+            "leave those rows out"
+        )

@@ -1,0 +1,64 @@
+"""Files that are replaced whole: a reader sees the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+
+    Readers see the old file or the whole new one, never a part; after an error the old file is
+    still there. The new file has the permissions of the old one.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, or is not a regular file; it names ``path``.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(_temporary_name(target, secrets.token_hex(8)))
+    try:
+        old = target.stat().st_mode if target.exists() else None
+        if old is not None and not stat.S_ISREG(old):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with open(temporary, "xb") as file:
+            if old is not None:
+                os.chmod(temporary, stat.S_IMODE(old))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, reason, os.fspath(path)) from None
+        raise
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what processes left beside ``path`` that were killed in :func:`replacing`.
+
+    Nobody else may be writing the same file.
+    """
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(_temporary_name(target, "*")):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+def _temporary_name(target: Path, number: str) -> str:
+    """Return a name that tells whose it is, and is short enough wherever the target's is."""
+    owner = hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
+    return f".{owner}-{number}.tmp"

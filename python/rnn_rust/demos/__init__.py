@@ -1,0 +1,1 @@
+"""Demonstrations: generated and converted data, and baselines to compare a network with."""

@@ -1,0 +1,120 @@
+"""Predictions beside the labels that they are compared with, both in original units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.arrays import Offsets
+from rnn_rust.data.order import arrange
+from rnn_rust.data.sequences import require_dataset
+from rnn_rust.evaluate import metrics as m
+from rnn_rust.learning.labels import labels_per_sequence, last_labelled
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+
+def in_order_of(model: m.Predictor, dataset: Dataset) -> Dataset:
+    """Return the data set with its columns in the model's order, by name where both have names.
+
+    Raises
+    ------
+    ShapeError
+        The names of its columns are not those of the model.
+    ParameterError
+        If `dataset` is no `Dataset`.
+    """
+    return arrange(
+        require_dataset(dataset, "an evaluation"),
+        features=getattr(model, "feature_names", None),
+        labels=getattr(model, "label_names", None),
+    )
+
+
+def labels_and_predictions(
+    model: m.Predictor, dataset: Dataset
+) -> tuple[m.Floats, m.Floats, Offsets]:
+    """Predict a data set; return its labels and the predictions ``(R, L)``, and offsets.
+
+    Columns are in the model's order. R is the N rows of a model that reads out each step. A model
+    that reads out whole sequences is judged by S rows, each a sequence of its own. Floats are
+    float64. If the data set is normalised, both return to the units of before.
+
+    Raises
+    ------
+    DataError, ShapeError
+        As `metrics.check_arrays`.
+    ParameterError
+        If `dataset` is no `Dataset`.
+    """
+    dataset = in_order_of(model, dataset)
+    stored, predicted, offsets = _rows(model, dataset)
+    labels, predictions = m.check_arrays(stored, predicted)
+    labels, predictions = _restored(dataset, labels, predictions)
+    return labels, predictions, offsets
+
+
+def labels_by_row(dataset: Dataset) -> m.Floats:
+    """Return the labels ``(N, L)`` of all rows in the units before normalisation, float64."""
+    return _restored(dataset, dataset.labels.astype(np.float64))[0]
+
+
+def at_labels(dataset: Dataset, values: m.Floats) -> m.Floats:
+    """Return ``values (N, L)`` in the row of each sequence's label ``(S, L)``; else NaN."""
+    rows, labelled = last_labelled(dataset.labels, dataset.offsets)
+    found = np.full((len(labelled), values.shape[1]), np.nan)
+    found[labelled] = values[rows]
+    return found
+
+
+def reads_steps(model: m.Predictor) -> bool:
+    """Whether a model has an output for each row, not for each sequence."""
+    return bool(getattr(model, "readout", "each_step") == "each_step")
+
+
+def _restored(dataset: Dataset, labels: m.Floats, *others: m.Floats) -> list[m.Floats]:
+    """Return labels, and others like them, in the units before normalisation."""
+    restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
+    if np.array_equal(restored, labels, equal_nan=True):
+        return [labels, *others]
+    arrays = [restored, *(np.asarray(dataset.denormalize_labels(one)) for one in others)]
+    # A zero comes back from a scaled float32 as 1e-8 or so, a target that would wreck MAPE.
+    # What rounding cannot tell from zero, at the size of its column, is zero again.
+    largest = np.fmax.reduce(np.abs(restored), axis=0)
+    rounding = 4 * np.finfo(dataset.labels.dtype).eps * largest
+    return [np.where(np.abs(array) <= rounding, 0.0, array) for array in arrays]
+
+
+def classes_and_probabilities(
+    model: m.Predictor, dataset: Dataset
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Predict a data set; return its class numbers ``(R, 1)`` and the probabilities ``(R, K)``.
+
+    R is as in :func:`labels_and_predictions`. Probabilities have no units to return to.
+
+    Raises
+    ------
+    ParameterError
+        If `dataset` is no `Dataset`.
+    """
+    dataset = in_order_of(model, dataset)
+    stored, predicted, _ = _rows(model, dataset)
+    restored = dataset.denormalize_labels(stored)
+    if dataset.normalizer is not None:
+        # A third of 3 comes back from float32 as 1.00000003, and is class 1.
+        whole = np.rint(restored)
+        rounding = 4 * np.finfo(dataset.labels.dtype).eps * np.abs(whole)
+        restored = np.where(np.abs(restored - whole) <= rounding, whole, restored)
+    return restored, predicted
+
+
+def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
+    """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
+    predicted = model.predict(dataset)
+    if reads_steps(model):
+        return dataset.labels, predicted, dataset.offsets
+    stored = labels_per_sequence(dataset.labels, dataset.offsets)
+    return stored, predicted, np.arange(len(dataset) + 1)

@@ -1,0 +1,170 @@
+"""What happened during training, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Record = dict[str, float]
+
+
+class History:
+    """The record of one call to ``fit``.
+
+    Every epoch has a ``loss`` (over its labels, each batch before its update) and ``seconds``;
+    epochs that were evaluated have more. Stored by column: a million epochs fit in 16 MB.
+
+    >>> history = History()
+    >>> history.extend([0.5, 0.25], [0.01, 0.01])
+    >>> history.add_to_last({"validation_loss": 0.3})
+    >>> history[-1]
+    {'epoch': 2, 'loss': 0.25, 'seconds': 0.01, 'validation_loss': 0.3}
+
+    Attributes
+    ----------
+    loss
+        The training loss of every epoch.
+    seconds
+        The wall time of every epoch.
+    interrupted
+        Whether Ctrl-C ended the training before its last epoch.
+    first_epoch
+        Epochs that the model had been trained for before.
+    """
+
+    def __init__(self, first_epoch: int = 0) -> None:
+        self.first_epoch = first_epoch
+        self.loss: list[float] = []
+        self.seconds: list[float] = []
+        self.interrupted = False
+        self._more: dict[int, Record] = {}
+
+    def __len__(self) -> int:
+        """Return the number of finished epochs."""
+        return len(self.loss)
+
+    def __getitem__(self, position: int) -> Record:
+        """Return one record: epoch (counted from 1), loss, seconds, and what was evaluated."""
+        at = range(len(self))[position]
+        record: Record = {
+            "epoch": self.first_epoch + at + 1,
+            "loss": self.loss[at],
+            "seconds": self.seconds[at],
+        }
+        return record | self._more.get(at, {})
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records in order."""
+        return (self[position] for position in range(len(self)))
+
+    def __repr__(self) -> str:
+        """Return the number of epochs and the last loss."""
+        if not self.loss:
+            return "<History: no epoch finished>"
+        ending = ", interrupted" if self.interrupted else ""
+        return (
+            f"<History: {len(self):,} epochs in {sum(self.seconds):.2f} s, "
+            f"last loss {self.loss[-1]:.6g}{ending}>"
+        )
+
+    @property
+    def records(self) -> list[Record]:
+        """All records, one per epoch."""
+        return list(self)
+
+    @property
+    def best(self) -> Record:
+        """The record with the lowest ``validation_loss``, or ``loss`` where there is none.
+
+        The first one if several are equal. The loss of an epoch is measured while the weights
+        change, the validation loss after it.
+
+        Raises
+        ------
+        DataError
+            No epoch is finished.
+        """
+        if not self.loss:
+            raise DataError("there is no best epoch: none is finished")
+        values = self.loss
+        if "validation_loss" in self._more_names():
+            records = (self._more.get(at, {}) for at in range(len(self)))
+            values = [record.get("validation_loss", math.inf) for record in records]
+        ranks = [math.inf if math.isnan(value) else value for value in values]
+        return self[ranks.index(min(ranks))]
+
+    def extend(self, losses: Sequence[float], seconds: Sequence[float]) -> None:
+        """Add finished epochs by their ``losses`` and ``seconds``."""
+        self.loss.extend(losses)
+        self.seconds.extend(seconds)
+
+    def add_to_last(self, values: Record) -> None:
+        """Add evaluated values to the record of the last epoch."""
+        self._more.setdefault(len(self) - 1, {}).update(values)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return a Polars frame with one row per epoch; what was not evaluated is null."""
+        import polars as pl
+
+        from rnn_rust.base.forks import require_polars
+
+        require_polars()
+        columns: dict[str, list[float | None]] = {
+            "epoch": [self.first_epoch + at + 1 for at in range(len(self))],
+            "loss": list(self.loss),
+            "seconds": list(self.seconds),
+        }
+        for name in self._more_names():
+            columns[name] = [self._more.get(at, {}).get(name) for at in range(len(self))]
+        types = dict.fromkeys(columns, pl.Float64) | {"epoch": pl.Int64}
+        return pl.DataFrame(columns, schema=types)
+
+    def _more_names(self) -> list[str]:
+        """Return what was recorded beside loss and seconds, in the order of appearance."""
+        return list(dict.fromkeys(name for values in self._more.values() for name in values))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records so far as arrays ``(epochs,)``, for a checkpoint.
+
+        What only some epochs have is NaN in the others, which ``present`` tells from values.
+        """
+        more = {}
+        for name in self._more_names():
+            column = [self._more.get(at, {}).get(name) for at in range(len(self))]
+            more[name] = {
+                "value": np.array([math.nan if v is None else v for v in column], np.float64),
+                "present": np.array([v is not None for v in column], np.bool_),
+            }
+        return {
+            "first_epoch": self.first_epoch,
+            "loss": np.array(self.loss, np.float64),
+            "seconds": np.array(self.seconds, np.float64),
+            "more": more,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replace the records by those of another history.
+
+        Raises
+        ------
+        ValueError
+            Its columns differ in length.
+        """
+        columns = [state["loss"], state["seconds"]]
+        columns += [part for more in state["more"].values() for part in more.values()]
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("the columns of the history differ in length")
+        self.first_epoch = int(state["first_epoch"])
+        self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
+        self._more = {}
+        for name, column in state["more"].items():
+            for at in np.flatnonzero(column["present"]).tolist():
+                self._more.setdefault(at, {})[name] = float(column["value"][at])

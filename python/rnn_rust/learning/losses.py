@@ -1,0 +1,197 @@
+"""Losses: their names and parameters, and losses in Python; :mod:`rnn_rust.losses` lists them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray, as_numbers
+from rnn_rust.base.checks import check_fields, from_0, open_share, positive
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+# What stands for a loss in Python, which no file can hold.
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Huber:
+    """Squared error near 0, absolute error beyond ``delta`` (Huber, 1964): as in PyTorch.
+
+    Parameters
+    ----------
+    delta
+        Size of an error, in the (scaled) units of training, from which on its loss is a line.
+
+    Raises
+    ------
+    ParameterError
+        ``delta`` is not above 0.
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, delta=positive)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The pinball loss, which the ``q``-quantile makes smallest (Koenker and Bassett, 1978).
+
+    Parameters
+    ----------
+    q
+        Share of the labels that is to lie below the predictions, between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        ``q`` is not above 0 and below 1.
+    """
+
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, q=open_share)
+
+
+@dataclass(frozen=True)
+class Focal:
+    """Binary cross entropy in which well predicted labels count less (Lin et al., 2017).
+
+    Parameters
+    ----------
+    gamma
+        How fast the loss fades as a prediction becomes right; 0 is binary cross entropy.
+
+    Raises
+    ------
+    ParameterError
+        ``gamma`` is below 0.
+    """
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Check the parameter."""
+        check_fields(self, gamma=from_0)
+
+
+@runtime_checkable
+class CustomLoss(Protocol):
+    """A loss in Python: called once per batch."""
+
+    def value_and_gradient(
+        self, predictions: FloatArray, labels: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the loss of a batch, and its derivative by the predictions.
+
+        Parameters
+        ----------
+        predictions
+            ``(R, L)``: the outputs of the batch's rows, or of its sequences where these are read
+            out, in the (scaled) units of training.
+        labels
+            ``(R, L)``, NaN where there is none: these must add neither loss nor derivative.
+        """
+        ...
+
+
+_CLASSES = {"huber": Huber, "quantile": Quantile, "focal": Focal}
+Loss = str | Huber | Quantile | Focal | CustomLoss
+
+
+def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, float]]:
+    """Return name and parameters of a loss as the engine takes them.
+
+    Raises
+    ------
+    ParameterError
+        It is no loss, or ``pos_weight`` has no effect on it. (The engine knows the names.)
+    """
+    kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
+    parameters: dict[str, float] = {}
+    if isinstance(loss, str) and loss != CUSTOM:
+        name = loss
+    elif kind is not None:
+        name, parameters = kind, asdict(loss)  # type: ignore[call-overload]
+    elif isinstance(loss, CustomLoss) and not isinstance(loss, type):
+        name = CUSTOM
+    else:
+        raise ParameterError(
+            "loss must be a name, one of rnn_rust.learning.losses, or an object with "
+            f"value_and_gradient(predictions, labels), got {loss!r}"
+        )
+    if pos_weight is not None:
+        if name not in ("binary_cross_entropy", "focal"):
+            raise ParameterError(
+                f"pos_weight has no effect on loss {name!r}; it is for binary_cross_entropy and "
+                "focal"
+            )
+        parameters["pos_weight"] = positive("pos_weight", pos_weight)
+    return name, parameters
+
+
+def to_dict(loss: Loss) -> dict[str, Any] | str:
+    """Return what a file can hold of a loss: of one in Python, only that there was one."""
+    name, parameters = engine_loss(loss, None)
+    return {"name": name} | parameters if parameters else name
+
+
+def from_dict(description: object) -> Loss:
+    """Return the loss of what :func:`to_dict` returned; ``"mse"`` in place of one in Python.
+
+    Raises
+    ------
+    ParameterError, TypeError, KeyError
+        It is not such a description.
+    """
+    if isinstance(description, Mapping):
+        parameters = dict(description)
+        kind: Any = _CLASSES[parameters.pop("name")]
+        return kind(**parameters)  # type: ignore[no-any-return]
+    return "mse" if description == CUSTOM else str(description)
+
+
+class CheckedLoss:
+    """A loss in Python as the engine calls it: with its answer checked and converted."""
+
+    def __init__(self, loss: CustomLoss) -> None:
+        self._loss = loss
+
+    def value_and_gradient(
+        self, predictions: FloatArray, labels: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the loss of a batch, NaN if its gradient is not finite, and the gradient.
+
+        Raises
+        ------
+        DataError
+            The value is no number, or the gradient is not one of numbers.
+        ShapeError
+            The gradient has not the shape of the predictions.
+        """
+        answer = self._loss.value_and_gradient(predictions, labels)
+        name = f"value_and_gradient of {type(self._loss).__name__}"
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise DataError(f"{name} must return (value, gradient), got {type(answer).__name__}")
+        value = as_numbers(f"{name}, the value", answer[0])
+        if value.size != 1:
+            raise ShapeError(f"{name}, the value: expected one number, got shape {value.shape}")
+        with np.errstate(over="ignore"):
+            gradient = np.ascontiguousarray(
+                as_numbers(f"{name}, the gradient", answer[1]), dtype=predictions.dtype
+            )
+        if gradient.shape != predictions.shape:
+            raise ShapeError(
+                f"the gradient of {type(self._loss).__name__}: expected {predictions.shape}, the "
+                f"shape of the predictions, got {gradient.shape}"
+            )
+        # The engine would take a NaN for a missing label; as a loss it ends training.
+        return (float(value.item()) if np.isfinite(gradient).all() else math.nan), gradient

@@ -1,0 +1,264 @@
+"""Learning rates that change from epoch to epoch; :mod:`rnn_rust.schedules` introduces them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rnn_rust.base.checks import check_fields, from_0, from_1, open_share, whole_number
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.monitor import Watch, checked_mode
+
+__all__ = [
+    "Constant",
+    "CosineDecay",
+    "ExponentialDecay",
+    "Plateau",
+    "ReduceOnPlateau",
+    "StepDecay",
+]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate in every epoch; what a plain number means, too.
+
+    >>> Constant(0.1)(epoch=7)
+    0.1
+
+    Parameters
+    ----------
+    rate
+        Of every epoch, at least 0.
+
+    Raises
+    ------
+    ParameterError
+        The rate is not a finite number of at least 0.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(self, rate=from_0)
+
+    def __call__(self, epoch: int) -> float:
+        """Return the rate of an epoch."""
+        return self.rate
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """rate · factor^⌊epoch / every⌋.
+
+    >>> [StepDecay(0.8, every=2, factor=0.5)(epoch) for epoch in range(5)]
+    [0.8, 0.8, 0.4, 0.4, 0.2]
+
+    Parameters
+    ----------
+    rate
+        Of the first epoch, at least 0.
+    every
+        Epochs from one reduction to the next, at least 1.
+    factor
+        Of every reduction, between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        ``rate`` is below 0, ``every`` below 1, or ``factor`` not between 0 and 1.
+    """
+
+    rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(self, rate=from_0, every=from_1, factor=open_share)
+
+    def __call__(self, epoch: int) -> float:
+        """Return the rate of an epoch."""
+        return self.rate * self.factor ** (epoch // self.every)
+
+
+@dataclass(frozen=True)
+class ExponentialDecay:
+    """rate · factor^epoch.
+
+    >>> [ExponentialDecay(0.8, factor=0.5)(epoch) for epoch in range(3)]
+    [0.8, 0.4, 0.2]
+
+    Parameters
+    ----------
+    rate
+        Of the first epoch, at least 0.
+    factor
+        From each epoch to the next, between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        ``rate`` is below 0, or ``factor`` not between 0 and 1.
+    """
+
+    rate: float
+    factor: float
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(self, rate=from_0, factor=open_share)
+
+    def __call__(self, epoch: int) -> float:
+        """Return the rate of an epoch."""
+        return self.rate * self.factor**epoch
+
+
+@dataclass(frozen=True)
+class CosineDecay:
+    """Half a cosine wave from ``rate`` down to ``final_rate``, after a linear warm-up.
+
+    With w = ``warmup_epochs``: rate · (epoch + 1) / (w + 1) before epoch w; then
+    final_rate + (rate − final_rate) (1 + cos(π (epoch − w) / (epochs − w))) / 2 up to epoch
+    ``epochs``, and ``final_rate`` from there (Loshchilov and Hutter, 2017, equation 5, without
+    restarts).
+
+    >>> [round(CosineDecay(1.0, epochs=5, warmup_epochs=1)(epoch), 3) for epoch in range(6)]
+    [0.5, 1.0, 0.854, 0.5, 0.146, 0.0]
+
+    Parameters
+    ----------
+    rate
+        The highest, at least 0.
+    epochs
+        The epoch from which on the rate is ``final_rate``.
+    warmup_epochs
+        Epochs of the warm-up, below ``epochs``.
+    final_rate
+        The lowest, at most ``rate``.
+
+    Raises
+    ------
+    ParameterError
+        A rate is below 0, ``final_rate`` is above ``rate``, or ``epochs`` is not above
+        ``warmup_epochs``.
+    """
+
+    rate: float
+    epochs: int
+    warmup_epochs: int = 0
+    final_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(
+            self, rate=from_0, epochs=from_1, final_rate=from_0,
+            warmup_epochs=partial(whole_number, least=0),
+        )  # fmt: skip
+        if self.epochs <= self.warmup_epochs:
+            raise ParameterError(
+                f"epochs must be above warmup_epochs={self.warmup_epochs}, got {self.epochs}"
+            )
+        _check_order("final_rate", self.final_rate, self.rate)
+
+    def __call__(self, epoch: int) -> float:
+        """Return the rate of an epoch."""
+        if epoch < self.warmup_epochs:
+            return self.rate * (epoch + 1) / (self.warmup_epochs + 1)
+        if epoch >= self.epochs:
+            return self.final_rate
+        share = (epoch - self.warmup_epochs) / (self.epochs - self.warmup_epochs)
+        height = (1 + math.cos(math.pi * share)) / 2
+        return self.final_rate + (self.rate - self.final_rate) * height
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau:
+    """``rate``, times ``factor`` whenever a figure has not become better for a while.
+
+    These are the settings. The present rate belongs to the model that trains with them, until its
+    optimiser is replaced; a checkpoint keeps it, a model file does not.
+
+    Parameters
+    ----------
+    rate
+        Of the first epochs.
+    monitor
+        The figure's name in the record. Records without it are passed over.
+    mode
+        ``"min"`` or ``"max"``; by default ``"min"`` for losses and errors.
+    factor
+        Of every reduction, between 0 and 1.
+    patience
+        Records without a better value after which the rate is reduced, and reduced again.
+    min_delta
+        A value is better if it is better by more than this.
+    min_rate
+        The rate is never reduced below this.
+
+    Raises
+    ------
+    ParameterError
+        An argument is outside its allowed values, or the mode cannot be inferred.
+    """
+
+    rate: float
+    monitor: str = "loss"
+    mode: str | None = None
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 0.0
+    min_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        object.__setattr__(self, "mode", checked_mode(self.monitor, self.mode))
+        check_fields(
+            self, rate=from_0, factor=open_share, patience=from_1, min_delta=from_0,
+            min_rate=from_0,
+        )  # fmt: skip
+        _check_order("min_rate", self.min_rate, self.rate)
+
+
+class Plateau:
+    """The present rate of one model that trains with :class:`ReduceOnPlateau`.
+
+    >>> plateau = Plateau(ReduceOnPlateau(0.1, patience=2, factor=0.5))
+    >>> for loss in (3.0, 2.0, 2.0, 2.5):
+    ...     plateau.observe({"loss": loss})
+    >>> plateau(epoch=4)
+    0.05
+    """
+
+    def __init__(self, settings: ReduceOnPlateau) -> None:
+        self._settings = settings
+        self.watch = Watch(settings.monitor, settings.mode, settings.min_delta)
+        self.rate = settings.rate
+
+    def __call__(self, epoch: int) -> float:
+        """Return the present rate, whichever epoch it is."""
+        return self.rate
+
+    def observe(self, record: Record) -> None:
+        """Take notice of an epoch; reduce the rate if it is time."""
+        if not self.watch.sees_best(record) and self.watch.waited >= self._settings.patience:
+            self.rate = max(self.rate * self._settings.factor, self._settings.min_rate)
+            self.watch.waited = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the present rate and what led to it."""
+        return {"rate": self.rate} | self.watch.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another."""
+        self.rate = from_0("rate", state["rate"])
+        self.watch.load_state_dict(state)
+
+
+def _check_order(name: str, lowest: float, rate: float) -> None:
+    if lowest > rate:
+        raise ParameterError(f"{name} must not be above rate={rate:g}, got {lowest:g}")

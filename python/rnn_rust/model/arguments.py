@@ -1,0 +1,368 @@
+"""The arguments of a model, each described once.
+
+An entry of :class:`Options`, or of a cell's own class below it, is all there is to know of an
+argument: its type, default and check, its documentation, and how the command line offers it. The
+constructor's signature and docstring, ``repr``, model files and the command line follow from it;
+the engine takes the checked values by name.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+
+from rnn_rust.base.checks import (
+    decay_rate,
+    dtype_name,
+    finite,
+    from_1,
+    positive,
+    seed_number,
+    truth,
+)
+from rnn_rust.data.scale import Scaler
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.class_weights import ClassWeight
+from rnn_rust.learning.losses import Loss
+from rnn_rust.learning.optimizers import SGD, CustomOptimizer, Optimizer
+from rnn_rust.model.declaration import Argument, Option
+
+
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _in_float32(name: str, value: float) -> float:
+    number = finite(name, value)
+    if abs(number) > float(np.finfo(np.float32).max):
+        raise ParameterError(f"{name} must be finite in float32, got {value}")
+    return number
+
+
+def _text(_: str, value: object) -> str:
+    return str(value)
+
+
+def _as_given(_: str, value: Any) -> Any:
+    return value
+
+
+class Sizes(TypedDict):
+    """The sizes, which have no default and may be given by position."""
+
+    input_size: Annotated[int, Argument(None, from_1, "Features I of a time step; at least 1.")]
+    hidden_size: Annotated[
+        int,
+        Argument(
+            None, from_1, "Hidden units H of a layer and direction; at least 1.",
+            Option("Hidden units of a layer.", flag="--hidden", default=10),
+        ),
+    ]  # fmt: skip
+    output_size: Annotated[
+        int, Argument(None, from_1, "Outputs L: one for each label column, or for each class.")
+    ]
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments that all models have."""
+
+    num_layers: Annotated[
+        int,
+        Argument(
+            1,
+            from_1,
+            "Layers, stacked one on the other.",
+            Option("Layers, stacked one on the other."),
+        ),
+    ]
+    bidirectional: Annotated[
+        bool,
+        Argument(
+            False,
+            truth,
+            """
+            Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); a
+            state is then both directions' side by side, as in PyTorch.
+            """,
+            Option("Read sequences from their end too."),
+        ),
+    ]
+    dropout: Annotated[
+        float,
+        Argument(
+            0.0,
+            decay_rate,
+            """
+            Probability of dropping a number between two layers in training (Srivastava et al.,
+            2014).
+            """,
+            Option("Share of the numbers dropped between layers in training."),
+        ),
+    ]
+    recurrent_dropout: Annotated[
+        float,
+        Argument(
+            0.0,
+            decay_rate,
+            """
+            Probability of dropping a unit's state on its way to the next step in training; one mask
+            for a whole sequence (Gal and Ghahramani, 2016). Both kinds of dropout follow from the
+            seed.
+            """,
+            Option("Share of the units whose state is dropped between steps in training."),
+        ),
+    ]
+    readout: Annotated[
+        str,
+        Argument(
+            "each_step",
+            _text,
+            """
+            ``"each_step"``: an output for every row. ``"last"``: one for every sequence, from its
+            final state (of both directions). ``"mean"``: one for every sequence, from the mean of
+            its states. The label of a sequence is its last labelled row.
+            """,
+            Option(
+                "An output for each row, or one for a sequence: from its last state, or the mean.",
+                choices=("each_step", "last", "mean"),
+            ),
+        ),
+    ]
+    output_activation: Annotated[
+        str,
+        Argument(
+            "identity",
+            _text,
+            "Of the outputs: one of those of an RNN's state. Some losses imply it.",
+            Option("Of the outputs; some losses imply it.", metavar="NAME"),
+        ),
+    ]
+    loss: Annotated[
+        Loss,
+        Argument(
+            "mse",
+            _as_given,
+            """
+            ``"mse"``, ``"mae"``, ``"huber"``, ``"quantile"``, ``"binary_cross_entropy"``,
+            ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
+            """,
+            Option(
+                "What is made small: mse, mae, huber, quantile; of 0/1 labels "
+                "binary_cross_entropy, focal; of class numbers cross_entropy.",
+                group="Training",
+                metavar="NAME",
+            ),
+        ),
+    ]
+    optimizer: Annotated[
+        Optimizer | CustomOptimizer,
+        Argument(
+            SGD(0.01),
+            _as_given,
+            """
+            How a gradient changes the weights: ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or
+            ``AdamW``, or an object of your own (:class:`rnn_rust.optim.CustomOptimizer`).
+            """,
+            is_setting=False,
+        ),
+    ]
+    clip_norm: Annotated[
+        float | None,
+        Argument(
+            None,
+            _optional(positive),
+            "Limit of the gradient's norm, over all weights, before an update.",
+            Option(
+                "Longest gradient of an update; a longer one is shortened.",
+                group="Training",
+                metavar="NUMBER",
+            ),
+        ),
+    ]
+    clip_value: Annotated[
+        float | None,
+        Argument(
+            None,
+            _optional(positive),
+            "Limit of each number of the gradient; applied before ``clip_norm``.",
+        ),
+    ]
+    bptt_steps: Annotated[
+        int | None,
+        Argument(
+            None,
+            _optional(from_1),
+            """
+            Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
+            windows of so many steps, each with an update of its own. States are carried from one
+            window to the next, derivatives are not; memory is that of one window.
+            """,
+            Option(
+                "Cut sequences into windows of so many steps, with an update each.",
+                group="Training",
+                metavar="N",
+            ),
+        ),
+    ]
+    class_weight: Annotated[
+        ClassWeight,
+        Argument(
+            None,
+            _as_given,
+            '``"balanced"`` or a dict with a weight for each class, for the losses of classes.',
+            Option(
+                "Let all classes count the same, however rare they are.",
+                group="Training",
+                choices=("balanced",),
+            ),
+        ),
+    ]
+    pos_weight: Annotated[
+        float | None,
+        Argument(
+            None,
+            _optional(positive),
+            """
+            How many times a positive label counts, for ``"binary_cross_entropy"`` and ``"focal"``;
+            as in PyTorch the mean is still over the number of labels.
+            """,
+        ),
+    ]
+    init: Annotated[
+        str,
+        Argument(
+            "pytorch",
+            _text,
+            """
+            ``"pytorch"``: all U(−1/√H, 1/√H). ``"glorot_uniform"``: weights
+            U(±√(6 / (fan in + fan out))), biases 0. ``"orthogonal"``: the same with orthogonal
+            recurrent weights. ``"uniform"``: all U(−1, 1).
+            """,
+            Option(
+                "How the weights are initialised.",
+                choices=("pytorch", "glorot_uniform", "orthogonal", "uniform"),
+            ),
+        ),
+    ]
+    reduction: Annotated[
+        str,
+        Argument(
+            "mean",
+            _text,
+            """
+            ``"mean"``: the loss of a batch is the mean over its labels, weighted if they have
+            weights. ``"sum"``: the sum over the steps of a sequence, mean over outputs and over the
+            batch's sequences.
+            """,
+        ),
+    ]
+    dtype: Annotated[
+        str | type | np.dtype[Any],
+        Argument(
+            "float32",
+            lambda _, dtype: dtype_name(dtype),
+            '``"float32"`` or ``"float64"``: of weights and arithmetic.',
+            Option("Of weights and arithmetic.", choices=("float32", "float64")),
+        ),
+    ]
+    seed: Annotated[
+        int,
+        Argument(
+            0,
+            lambda _, seed: seed_number(seed),
+            """
+            Of the initial weights, of the order of sequences in ``fit`` and of dropout; the same
+            seed gives the same bits.
+            """,
+            Option(
+                "Of split, initial weights, order and dropout; the same seed gives the same model.",
+                group="Training",
+            ),
+        ),
+    ]
+    scaler: Annotated[
+        str | Scaler | None,
+        Argument(
+            None,
+            _as_given,
+            """
+            ``"minmax"`` or ``"standard"``: fitted on the training part in the first ``fit``, kept
+            in the model and its file. Features are scaled on the way in, predictions come back in
+            original units. Labels are scaled too, but for classes, and for ``"standard"`` with an
+            output activation, whose range standardised labels would leave. A fitted scaler is taken
+            as it is.
+            """,
+            Option(
+                "How features and labels are scaled, by the training part alone.",
+                choices=("minmax", "standard", "none"),
+                default="minmax",
+            ),
+            is_setting=False,
+        ),
+    ]
+    n_threads: Annotated[
+        int | None,
+        Argument(
+            None,
+            _optional(from_1),
+            """
+            How many threads a call may use; every number gives the same bits. By default what the
+            environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
+            process may use. Not kept in the model's file.
+            """,
+            is_setting=False,
+        ),
+    ]
+
+
+class RNNOptions(Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.RNN`."""
+
+    activation: Annotated[
+        str,
+        Argument(
+            "tanh",
+            _text,
+            """
+            Of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"identity"``, ``"elu"``,
+            ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``.
+            """,
+            Option(
+                "Of the units of an RNN: tanh, relu, sigmoid, identity, elu, ...", metavar="NAME"
+            ),
+        ),
+    ]
+
+
+class GRUOptions(Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.GRU`."""
+
+    reset_after: Annotated[
+        bool,
+        Argument(
+            True,
+            truth,
+            """
+            Whether the reset gate acts after the product, as in the equations and in cuDNN, PyTorch
+            and Keras. Otherwise ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in Cho et al.,
+            "Learning phrase representations using RNN encoder-decoder for statistical machine
+            translation" (2014).
+            """,
+        ),
+    ]
+
+
+class LSTMOptions(Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.LSTM`."""
+
+    forget_bias: Annotated[
+        float,
+        Argument(
+            1.0,
+            _in_float32,
+            """
+            Added to the initial bias of the forget gate, so that units begin by remembering
+            (Jozefowicz, Zaremba and Sutskever, 2015).
+            """,
+        ),
+    ]

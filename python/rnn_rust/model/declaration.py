@@ -1,0 +1,102 @@
+"""How arguments are described: what an entry says, and the signature and docstring made of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the command line offers an argument; type and default are the argument's own.
+
+    Attributes
+    ----------
+    help
+        One line of the command's help.
+    group
+        The heading that it stands under.
+    flag
+        As it is typed, if not ``--`` and the argument's name.
+    metavar
+        What stands for the value in the help, if not the type.
+    choices
+        The values, where there are few.
+    default
+        What the command line takes by default, if not the argument's default.
+    """
+
+    help: str
+    group: str = "Model"
+    flag: str | None = None
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a model.
+
+    Attributes
+    ----------
+    default
+        Its default.
+    check
+        Takes name and value, and returns what to keep or raises ParameterError. Names of
+        activations, losses and the like are checked by the engine.
+    text
+        Its part of the docstring.
+    option
+        How the command line offers it; None if it does not.
+    is_setting
+        Whether it is one of the settings that make the network, which files keep by name.
+    """
+
+    default: Any
+    check: Callable[[str, Any], Any]
+    text: str
+    option: Option | None = None
+    is_setting: bool = True
+
+
+def described(options: type) -> dict[str, Argument]:
+    """Return the arguments that the ``Annotated`` entries of a TypedDict describe, by name."""
+    return {name: get_args(entry)[1] for name, entry in _entries(options).items()}
+
+
+def argument_type(options: type, name: str) -> Any:
+    """Return the type of one argument."""
+    return get_args(_entries(options)[name])[0]
+
+
+def _entries(options: type) -> dict[str, Any]:
+    return get_type_hints(options, include_extras=True)
+
+
+def signature(positional: type, options: type) -> inspect.Signature:
+    """Return the signature of a class with these arguments, those of ``options`` by keyword."""
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hint)
+        for name, hint in get_type_hints(positional).items()
+    ]
+    arguments, hints = described(options), get_type_hints(options)
+    parameters += [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY,
+            default=argument.default, annotation=hints[name],
+        )
+        for name, argument in arguments.items()
+    ]  # fmt: skip
+    return inspect.Signature(parameters)
+
+
+def parameters_section(positional: type, options: type) -> str:
+    """Return the section "Parameters" of a numpy-style docstring."""
+    lines = ["Parameters", "----------"]
+    for name, argument in (described(positional) | described(options)).items():
+        text = inspect.cleandoc(argument.text)
+        lines += [name, *(f"    {line}" for line in text.splitlines())]
+    return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""What describes a network beside its tensors, as plain values for a file; and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import whole_number
+from rnn_rust.data.scale import scaler_from_dict
+from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.learning import losses, optimizers
+from rnn_rust.learning.labels import class_count
+from rnn_rust.model.network import Network
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
+# Tensors whose names begin with this are no weights: they belong to a checkpoint.
+TRAINING_PREFIX = "training/"
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """Return everything that a file keeps of a network beside its weights."""
+    scaler, class_table = network.scaler, network.class_table
+    # A function for the learning rate may know no epoch beyond the last.
+    last_epoch = max(network.epochs_trained - 1, 0)
+    return {
+        "architecture": describe_architecture(network),
+        "optimizer": optimizers.to_dict(network.optimizer, last_epoch),
+        "scaler": None if scaler is None else scaler.to_dict(),
+        "feature_names": network.feature_names,
+        "label_names": network.label_names,
+        "class_table": None if class_table is None else class_table.tolist(),
+        "threshold": network.threshold,
+        "epochs_trained": network.epochs_trained,
+    }
+
+
+def describe_architecture(network: Network) -> dict[str, Any]:
+    """Return the cell and the settings of a network."""
+    settings = network.settings
+    if isinstance(settings["class_weight"], dict):
+        # The keys of a JSON object are strings: the weights in the order of the classes.
+        settings["class_weight"] = list(settings["class_weight"].values())
+    return {"cell": network.cell} | settings | {"loss": losses.to_dict(settings["loss"])}
+
+
+def build(
+    models: Mapping[str, type[AnyNetwork]],
+    description: dict[str, Any],
+    tensors: Mapping[str, FloatArray],
+) -> AnyNetwork:
+    """Return the network that :func:`describe` described, with its weights.
+
+    Parameters
+    ----------
+    models
+        The class of each cell.
+    description, tensors
+        The contents of a model file or a checkpoint; what belongs to a training is left out.
+
+    Raises
+    ------
+    ModelFileError
+        Something is missing, or not what it has to be.
+    """
+    weights = {
+        name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING_PREFIX)
+    }
+    try:
+        return _build(models, description, weights)
+    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+        raise ModelFileError(f"this model file is damaged: {error}") from error
+
+
+def _build(
+    models: Mapping[str, type[AnyNetwork]],
+    description: dict[str, Any],
+    weights: Mapping[str, FloatArray],
+) -> AnyNetwork:
+    settings = dict(description["architecture"])
+    if (cell := settings.pop("cell")) not in models:
+        raise ModelFileError(f"cell {cell!r} is not known")
+    if isinstance(class_weight := settings["class_weight"], list):
+        settings["class_weight"] = dict(enumerate(class_weight))
+    settings["loss"] = losses.from_dict(settings["loss"])
+    scaler = description["scaler"]
+    network = models[cell](
+        **settings,
+        optimizer=optimizers.from_dict(description["optimizer"]),
+        scaler=None if scaler is None else scaler_from_dict(scaler),
+    )
+    network.load_state_dict(weights)
+    sizes = (settings["input_size"], network.label_columns)
+    if network.scaler is not None and network.scaler.is_fitted and network.scaler.columns != sizes:
+        raise ModelFileError(f"the scaler has {network.scaler.columns} columns, the model {sizes}")
+    network.class_table = _class_table(description["class_table"], network)
+    for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
+        setattr(network, name, _names(name, description[name], size))
+    network.threshold = description["threshold"]
+    network.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
+    return network
+
+
+def _class_table(rows: Any, network: Network) -> FloatArray | None:
+    if rows is None:
+        return None
+    table = np.array(rows, dtype=np.float64)
+    classes = class_count(network.loss_name, network.settings["output_size"])
+    if table.shape != (network.label_columns, classes) or not (table >= 0).all():
+        raise ModelFileError("the weights of classes are not those of the model")
+    return table
+
+
+def _names(what: str, names: Any, size: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(f"{what} must be a list of names")
+    if len(names) != size:
+        raise ModelFileError(f"{what} has {len(names)} names for {size} columns")
+    return tuple(names)

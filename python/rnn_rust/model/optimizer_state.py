@@ -1,0 +1,129 @@
+"""An optimiser at work on one network: its learning rate, its moments, the number of updates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.optimizers import (
+    CustomOptimizer,
+    Optimizer,
+    checked_optimizer,
+    engine_settings,
+    rate_of,
+)
+from rnn_rust.learning.schedules import Plateau, ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from rnn_rust import _core
+
+
+class OptimizerState:
+    """What an optimiser remembers of one network.
+
+    Parameters
+    ----------
+    core
+        The engine's network, which keeps the moments of the engine's optimisers.
+    optimizer
+        Its settings.
+
+    Attributes
+    ----------
+    updates
+        Calls of ``update`` so far. They belong to no epoch, and each has dropout of its own.
+
+    Raises
+    ------
+    ParameterError
+        ``optimizer`` is no optimiser.
+    """
+
+    def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
+        self.optimizer = checked_optimizer(optimizer)
+        if isinstance(optimizer, Optimizer):
+            core.set_optimizer(engine_settings(optimizer))
+        self._core = core
+        self.updates = 0
+        # An optimiser in Python has a rate of its own.
+        rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
+        self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
+
+    @property
+    def plateau(self) -> Plateau | None:
+        """What has to see every record, where the learning rate depends on them."""
+        return self._rate if isinstance(self._rate, Plateau) else None
+
+    @property
+    def in_python(self) -> CustomOptimizer | None:
+        """The optimiser if it is written in Python; None if the engine carries it out."""
+        return None if isinstance(self.optimizer, Optimizer) else self.optimizer
+
+    @property
+    def can_be_saved(self) -> bool:
+        """Whether a checkpoint can hold the state: an optimiser in Python must hand it out."""
+        return self.in_python is None or all(
+            callable(getattr(self.optimizer, name, None))
+            for name in ("state_dict", "load_state_dict")
+        )
+
+    def learning_rates(self, epochs: range, dtype: str) -> list[float]:
+        """Return the rate of each epoch, counted from 0 over the life of the network.
+
+        Raises
+        ------
+        ParameterError
+            A rate is no finite number of at least 0, or infinite in the network's dtype.
+        """
+        rates = [rate_of(self._rate, epoch) for epoch in epochs]
+        if max(rates) > (largest := float(np.finfo(dtype).max)):
+            raise ParameterError(f"learning_rate must not be above {largest:g}, got {max(rates):g}")
+        return rates
+
+    # For checkpoints --------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the schedule and the optimiser's moments, for a checkpoint."""
+        return {"plateau": self._plateau_state(), "optimizer": self.moments()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another with the same settings."""
+        self._load_plateau_state(state["plateau"])
+        self.load_moments(state["optimizer"])
+
+    # For copies -------------------------------------------------------------------------------
+
+    def progress(self) -> dict[str, Any]:
+        """Return what a copy with the same optimiser lacks; one in Python holds its moments."""
+        moments = self.moments() if self.in_python is None else None
+        return {"plateau": self._plateau_state(), "moments": moments, "updates": self.updates}
+
+    def load_progress(self, progress: dict[str, Any]) -> None:
+        """Go on from the progress of another with the same optimiser."""
+        self._load_plateau_state(progress["plateau"])
+        if self.in_python is None:
+            self.load_moments(progress["moments"])
+        self.updates = progress["updates"]
+
+    def moments(self) -> dict[str, Any]:
+        """Return what the optimiser keeps from step to step."""
+        if self.in_python is None:
+            return self._core.optimizer_state()
+        state: dict[str, Any] = self.in_python.state_dict()  # type: ignore[attr-defined]
+        return state
+
+    def load_moments(self, state: dict[str, Any]) -> None:
+        """Go on from the moments of another with the same settings."""
+        if self.in_python is None:
+            self._core.load_optimizer_state(state)
+        else:
+            self.in_python.load_state_dict(state)  # type: ignore[attr-defined]
+
+    def _plateau_state(self) -> dict[str, Any] | None:
+        return None if self.plateau is None else self.plateau.state_dict()
+
+    def _load_plateau_state(self, state: Any) -> None:
+        if self.plateau is not None:
+            self.plateau.load_state_dict(state)

@@ -1,0 +1,203 @@
+"""From a data set in original units to the arrays that the engine takes."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray, Offsets
+from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.order import Data, arrange
+from rnn_rust.data.scale import Scaler
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
+from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
+from rnn_rust.learning.losses import CUSTOM
+
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What has to be known of a network to prepare data for it.
+
+    Attributes
+    ----------
+    input_size, output_size, dtype, loss, readout, class_weight
+        The settings of these names; the loss by its name.
+    scaler
+        What scales features and maybe labels, or None.
+    class_table
+        ``(C, K)``: the balanced weights of the classes, or None before they are learnt.
+    feature_names, label_names
+        The columns in the network's order, or None where they have no names.
+    """
+
+    input_size: int
+    output_size: int
+    dtype: str
+    loss: str
+    readout: str
+    class_weight: ClassWeight
+    scaler: Scaler | None
+    class_table: FloatArray | None
+    feature_names: tuple[str, ...] | None
+    label_names: tuple[str, ...] | None
+
+    @property
+    def label_columns(self) -> int:
+        """The number of label columns C: one for class numbers, else one for each output."""
+        return 1 if self.loss == "cross_entropy" else self.output_size
+
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
+        """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
+
+        Raises
+        ------
+        ShapeError
+            Another number of feature columns than the network's, or columns of other names.
+        ParameterError
+            The scaler is not fitted yet.
+        """
+        _check_kind(data, "a prediction")
+        self._check_features(data)
+        features = arrange(data, features=self.feature_names).features
+        if self.scaler is not None:
+            if not self.scaler.is_fitted:
+                raise ParameterError(
+                    "the model's scaler is not fitted yet; call fit() first, or give the model a "
+                    "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
+                )
+            with np.errstate(over="ignore"):
+                features = self.scaler.transform_features(features)
+        offsets = getattr(data, "offsets", None)
+        if offsets is None:
+            offsets = np.array([0, len(features)], dtype=np.int64)
+        return self._as_engine_array(features, "features"), offsets
+
+    def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
+        """Return features, scaled labels ``(N, C)``, offsets, and weights of the labels.
+
+        The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
+        in the last row of each.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            As :meth:`inputs`, likewise for label columns.
+        DataError
+            There is no label; the message says that ``purpose`` needs some. Or one is no class.
+        """
+        _check_kind(data, purpose)
+        data = self.arranged(data)
+        self.check_labelled(data, purpose)
+        features, offsets = self.inputs(data)
+        labels, weights = self._labels(data, offsets)
+        names = getattr(data, "label_names", None)
+        factors = label_weights(labels, weights, self._class_weights(), names)
+        if factors is not None and self.loss == CUSTOM:
+            raise ParameterError(
+                "weights have no effect on a loss in Python, which is not told of them; use a data "
+                "set without"
+            )
+        if self.scaler is not None and self.scaler.labels:
+            with np.errstate(over="ignore"):
+                labels = self.scaler.transform_labels(labels)
+        labels = self._as_engine_array(labels, "labels")
+        if factors is not None:
+            factors = self._as_engine_array(factors, "weights")
+        return features, labels, offsets, factors
+
+    def arranged(self, data: Data) -> Data:
+        """Return the data with features and labels in the network's order; errors as `inputs`."""
+        return arrange(data, features=self.feature_names, labels=self.label_names)
+
+    def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
+        """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""
+        _check_kind(data, purpose)
+        self._check_features(data)
+        if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
+            raise DataError(f"{purpose} needs labels, and the data has none")
+        classes = self.label_columns != self.output_size
+        why = "the number of a class" if classes else f"output_size={self.output_size}"
+        _check_count("label", data.labels.shape[1], self.label_columns, why)
+        names = getattr(data, "label_names", None)
+        check_classes(data.labels, self.loss, self.output_size, names)
+
+    def balanced_class_table(self, data: Dataset) -> FloatArray | None:
+        """Return the weights of the classes that ``class_weight="balanced"`` learns from data."""
+        labels, weights = self._labels(data, data.offsets)
+        return class_weights("balanced", labels, weights, self._classes, data.label_names)
+
+    @property
+    def _classes(self) -> int:
+        return class_count(self.loss, self.output_size) or 0
+
+    def _labels(
+        self, data: Dataset | Sequence, offsets: Offsets
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Return labels and weights where the readout has its outputs."""
+        if self.readout == "each_step":
+            return data.labels, data.weights
+        return sequence_labels(data.labels, data.weights, offsets)
+
+    def _class_weights(self) -> FloatArray | None:
+        """Return the weight of each class by label column, if there are any."""
+        if self.class_weight != "balanced":
+            empty = np.empty((0, self.label_columns))
+            return class_weights(self.class_weight, empty, None, self._classes)
+        if self.class_table is None:
+            raise ParameterError(
+                "class_weight='balanced' follows from the training data, and the model has seen "
+                "none yet; call fit() first, or give the weights as a dict"
+            )
+        return self.class_table
+
+    def _check_features(self, data: Dataset | Sequence) -> None:
+        size = self.input_size
+        _check_count("feature", data.features.shape[1], size, f"input_size={size}")
+
+    def _as_engine_array(self, values: FloatArray, name: str) -> FloatArray:
+        """Return C-contiguous values of the network's dtype."""
+        with np.errstate(over="ignore"):
+            array: FloatArray = np.ascontiguousarray(values, dtype=self.dtype)
+        # A data set is finite; only what was scaled or converted can have overflowed.
+        if (self.scaler is not None or array.dtype != values.dtype) and np.isinf(array).any():
+            raise DataError(
+                f"{name} are too large for {self.dtype}; use dtype='float64' or a scaler"
+            )
+        return array
+
+
+def check_dataset(purpose: str, data: Any) -> None:
+    """Check that ``data`` is a whole data set, not one of its sequences.
+
+    Raises
+    ------
+    ParameterError
+        It is anything else.
+    """
+    if not isinstance(data, Dataset):
+        raise ParameterError(
+            f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
+            "dataset.subset([0]) is one of a single sequence"
+        )
+
+
+def _check_kind(data: object, purpose: str) -> None:
+    if not isinstance(data, Dataset | Sequence):
+        raise ParameterError(
+            f"{purpose} needs a Dataset or one of its sequences, got {reprlib.repr(data)}; "
+            "see Dataset.from_csv, from_frame and from_arrays"
+        )
+
+
+def _check_count(kind: str, got: int, expected: int, why: str) -> None:
+    if got != expected:
+        raise ShapeError(
+            f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "
+            f"({why})"
+        )

@@ -1,0 +1,1 @@
+"""The format of model files: bytes on one side, a description and tensors on the other."""

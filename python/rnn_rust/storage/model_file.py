@@ -1,0 +1,187 @@
+"""The file format, which knows no network: a description and tensors, with a checksum over both.
+
+A file is safetensors. Its header's only metadata key is ``rnn_rust``, whose value is canonical JSON
+(sorted keys, no spaces), so that equal models are equal files:
+
+- version 2, ``{"digest": …, "format_version": 2, "model": description}``. The digest is the SHA-256
+  of version, description and tensors, in an order that does not depend on how the file is laid out.
+- version 1, the description itself with its ``"format_version"``, without a digest.
+
+A damaged version number cannot pass the one for the other, as the description stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.base.files import replacing
+from rnn_rust.errors import MissingFileError, ModelFileError
+
+if TYPE_CHECKING:
+    from rnn_rust.base.arrays import FloatArray
+
+    Tensors = dict[str, FloatArray]
+
+_log = logging.getLogger("rnn_rust")
+
+FORMAT_VERSION = 2
+_WITHOUT_DIGEST = 1
+_KEY = "rnn_rust"
+
+
+def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
+    """Return the contents of a file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The description has something that JSON cannot hold, NaN and infinity included.
+    """
+    from safetensors.numpy import save
+
+    stored = {
+        "digest": _digest(FORMAT_VERSION, description, tensors),
+        "format_version": FORMAT_VERSION,
+        "model": description,
+    }
+    return save(tensors, metadata={_KEY: _canonical(stored)})
+
+
+def unpack(data: bytes, source: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
+    """Return the description and the tensors of a file; ``source`` names it in the log.
+
+    Raises
+    ------
+    ModelFileError
+        It is no file of this package, it is damaged, or a newer version wrote it.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
+    stored = _stored(data)
+    try:
+        version = stored["format_version"]
+        if version == _WITHOUT_DIGEST and "digest" not in stored:
+            _log.warning(
+                "%s is of format version 1, which has no checksum: whether it is damaged cannot be "
+                "told. Saved again, it has one", source,
+            )  # fmt: skip
+            return stored, tensors
+        _check_version(version)
+        description: dict[str, Any] = stored["model"]
+        intact = stored["digest"] == _digest(version, description, tensors)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"the description of the model is damaged: {error}") from error
+    if not intact:
+        raise ModelFileError(
+            "the file is damaged: its contents do not match its checksum; use a copy of it"
+        )
+    return description, tensors
+
+
+def _stored(data: bytes) -> dict[str, Any]:
+    """Return the JSON of a file that is known to be safetensors: a length, then a JSON header."""
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        text = header.get("__metadata__", {}).get(_KEY)
+        stored: dict[str, Any] | None = None if text is None else json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"the description of the model is damaged: {error}") from error
+    if stored is None:
+        raise ModelFileError("this safetensors file was not written by rnn_rust")
+    return stored
+
+
+def _check_version(version: object) -> None:
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        raise ModelFileError(
+            f"this file has format version {version!r}, this package reads up to {FORMAT_VERSION}; "
+            + ("a newer rnn-rust can read it" if newer else "it is damaged")
+        )
+
+
+def _digest(version: int, description: dict[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of ``[version, description, layout]`` as JSON, then all tensors.
+
+    The layout has ``[name, dtype, shape]`` of each, sorted by name; their bytes follow in this
+    order, little-endian and C-contiguous.
+    """
+    ordered = sorted(tensors.items())
+    arrays = [np.asarray(tensor, tensor.dtype.newbyteorder("<"), "C") for _, tensor in ordered]
+    layout = [
+        [name, array.dtype.str, array.shape]
+        for (name, _), array in zip(ordered, arrays, strict=True)
+    ]  # fmt: skip
+    digest = hashlib.sha256(_canonical([version, description, layout]).encode())
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Return what a file holds; errors as :func:`load`."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError(f"there is no file {path}") from None
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file; one that is there is replaced in one step.
+
+    Raises
+    ------
+    ModelFileError
+        The file cannot be written there.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check that :func:`write` can write a file there, as far as that can be known before.
+
+    Raises
+    ------
+    ModelFileError
+        It cannot.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot write the model to {path}: {error.strerror or error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Training: the loop over epochs with its callbacks, loggers and checkpoints."""

@@ -1,0 +1,295 @@
+"""What happens after an epoch: callbacks of ``fit``.
+
+A callback is any function that takes the record of an epoch, ``callback(record)``; training ends if
+it returns False. An object may have more, all of it optional (:class:`Callback` lists it). Those
+here end training early and write checkpoints; :mod:`rnn_rust.training.loggers` writes
+the record to a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import from_1, truth
+from rnn_rust.base.files import remove_leftovers
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.history import Record
+from rnn_rust.learning.monitor import Watch
+from rnn_rust.model.state_dict import checked_state
+from rnn_rust.storage.model_file import check_writable, write
+from rnn_rust.training import checkpoint
+from rnn_rust.training.state import Training
+
+
+class Callback(Protocol):
+    """Everything that a callback may have; only ``__call__`` is needed.
+
+    ``every``, an attribute, is the number of epochs from one call to the next (1 without it); the
+    last epoch always has one. ``on_begin`` comes before the first epoch, ``on_end`` after the last,
+    however training ends; ``training.accepted`` is False there if it was refused before an epoch.
+
+    With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the callback remembers:
+    arrays, numbers and strings in dicts. ``terms``, an attribute, has those settings by name that
+    this depends on: with other terms a training does not go on from the checkpoint. A callback
+    without a state that has ended the training is asked about the last record again when the
+    training is continued.
+    """
+
+    every: int
+    terms: dict[str, Any]
+
+    def on_begin(self, training: Training) -> None:
+        """Take note of the model, its history and what the record will have."""
+
+    def __call__(self, record: Record) -> object:
+        """Take note of an epoch; return False to end the training."""
+
+    def on_end(self, training: Training) -> None:
+        """Clean up."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> object:
+        """Go on from what was remembered; called after ``on_begin``.
+
+        May return whether training is to go on. If it says nothing, a callback that has ended the
+        training before ends it again.
+        """
+
+
+class EarlyStopping:
+    """Ends training when a figure has not become better for a while.
+
+    Parameters
+    ----------
+    monitor
+        The figure's name in the record. Records without it are passed over.
+    patience
+        Records without a better value after which training ends.
+    min_delta
+        A value is better if it is better by more than this.
+    restore_best
+        Whether the model gets the weights of its best epoch back when training ends, for whatever
+        reason (also Ctrl-C or an error). The optimiser's moments and ``epochs_trained`` stay those
+        of the last epoch.
+    mode
+        ``"min"`` or ``"max"``: whether less or more is better. By default ``"min"`` for losses and
+        errors (loss, mae, rmse, mape); others need it.
+
+    Attributes
+    ----------
+    best_epoch
+        The epoch with the best value, counted as in the record; None before the first.
+
+    Notes
+    -----
+    A training that is continued from a checkpoint knows the best value and the records since then.
+    ``patience``, ``min_delta`` and ``restore_best`` may change there: with more patience a training
+    goes on that less has ended, and with less it may be over. With another figure or mode it is
+    refused. Early stopping that is left out or added counts from there.
+
+    Raises
+    ------
+    ParameterError
+        An argument is outside its allowed values; in ``fit``, the record will not have the figure,
+        or a checkpoint has not kept the weights that ``restore_best`` needs.
+
+    Examples
+    --------
+    >>> stopping = EarlyStopping("loss", patience=2)
+    >>> [stopping({"epoch": at, "loss": loss}) for at, loss in enumerate([3.0, 2.0, 2.5, 2.0], 1)]
+    [True, True, True, False]
+    >>> stopping.best_epoch
+    2
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        *,
+        mode: str | None = None,
+    ) -> None:
+        self._watch = Watch(monitor, mode, min_delta)
+        self._patience = from_1("patience", patience)
+        self._restore_best = truth("restore_best", restore_best)
+        self._training: Training | None = None
+        self._best_weights: dict[str, FloatArray] = {}
+        self.best_epoch: int | None = None
+
+    @property
+    def fixed_settings(self) -> dict[str, Any]:
+        """The figure that is followed, and its mode."""
+        return {"monitor": self._watch.monitor, "mode": self._watch.mode}
+
+    def on_begin(self, training: Training) -> None:
+        """Forget an earlier training."""
+        self._watch.check(training.metrics)
+        self._before = self._watch.state_dict(), self.best_epoch
+        self._watch.reset()
+        self._training, self._best_weights, self.best_epoch = training, {}, None
+
+    def __call__(self, record: Record) -> bool:
+        """Return whether training is to go on."""
+        if self._watch.sees_best(record):
+            self.best_epoch = int(record["epoch"])
+            if self._restore_best and self._training is not None:
+                self._best_weights = self._training.model.state_dict()
+        return self._has_patience
+
+    @property
+    def _has_patience(self) -> bool:
+        return self._watch.waited < self._patience
+
+    def on_end(self, training: Training) -> None:
+        """Give the model its best weights."""
+        if not training.accepted:
+            seen, self.best_epoch = self._before
+            self._watch.load_state_dict(seen)
+        elif self._best_weights:
+            training.model.load_state_dict(self._best_weights)
+        self._training, self._best_weights = None, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, how long ago it was, and the weights of that time."""
+        seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
+        return self._watch.state_dict() | seen
+
+    def load_state_dict(self, state: dict[str, Any]) -> bool:
+        """Go on from what another has seen; return whether there is patience left."""
+        self._watch.load_state_dict(state)
+        self.best_epoch, weights = state["best_epoch"], state["weights"]
+        if self._restore_best and self.best_epoch is not None:
+            if not weights:
+                raise ParameterError(
+                    f"EarlyStopping(restore_best=True) needs the weights of epoch "
+                    f"{self.best_epoch}, and the checkpoint was made with restore_best=False"
+                )
+            if self._training is not None:
+                weights = checked_state(weights, like=self._training.model.state_dict())
+            self._best_weights = dict(weights)
+        return self._has_patience
+
+
+class Checkpoint:
+    """Writes the state of the training to a file, which ``fit(..., resume=path)`` goes on from.
+
+    The file is a model file with more in it: :func:`rnn_rust.load` returns the model as it was
+    then. It is replaced in one step: whenever the process is killed, the old or the new one is
+    there. Written after every ``every`` epochs and after the last, once all other callbacks have
+    seen the record. After Ctrl-C it is that of the last finished epoch that was written.
+
+    Parameters
+    ----------
+    path
+        Of the file. One training at a time may write it.
+    every
+        Epochs from one checkpoint to the next.
+    keep_best
+        A figure of the record: whenever a checkpoint is written that is the best so far, a second
+        file gets the same contents. Its name has ``.best`` before the suffix:
+        ``model.best.safetensors`` beside ``model.safetensors``.
+    mode
+        ``"min"`` or ``"max"``: whether less or more of ``keep_best`` is better. By default
+        ``"min"`` for losses and errors (loss, mae, rmse, mape); others need it.
+
+    Raises
+    ------
+    ParameterError
+        An argument is outside its allowed values; in ``fit``, the record will not have the figure.
+    ModelFileError
+        In ``fit``: the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int = 1,
+        keep_best: str | None = None,
+        *,
+        mode: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        if not self.path.name:
+            raise ParameterError(f"path must be that of a file, got {str(path)!r}")
+        self.every = from_1("every", every)
+        if mode is not None and keep_best is None:
+            raise ParameterError("mode without keep_best has no effect; name a figure to keep")
+        self._watch = None if keep_best is None else Watch(keep_best, mode)
+
+    @property
+    def best_path(self) -> Path:
+        """The file of the best checkpoint."""
+        return self.path.with_name(f"{self.path.stem}.best{self.path.suffix}")
+
+    @property
+    def fixed_settings(self) -> dict[str, Any]:
+        """The figure of ``keep_best``, and its mode."""
+        watch = self._watch
+        return {} if watch is None else {"keep_best": watch.monitor, "mode": watch.mode}
+
+    def on_begin(self, training: Training) -> None:
+        """Forget an earlier training, and remove what a killed process left half-written."""
+        check_writable(self.path)
+        self._training = training
+        if self._watch is not None:
+            self._watch.check(training.metrics)
+            self._before = self._watch.state_dict()
+            self._watch.reset()
+        for path in (self.path, self.best_path):
+            remove_leftovers(path)
+
+    def __call__(self, record: Record) -> None:
+        """Write the files."""
+        is_best = self._watch is not None and self._watch.sees_best(record)
+        data = checkpoint.to_bytes(self._training)
+        # The one that training goes on from comes last: it says that the best one is written.
+        if is_best:
+            write(self.best_path, data)
+        write(self.path, data)
+
+    def on_end(self, training: Training) -> None:
+        """Remember an earlier training if this one was refused."""
+        if self._watch is not None and not training.accepted:
+            self._watch.load_state_dict(self._before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far."""
+        return {} if self._watch is None else self._watch.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what another has seen."""
+        if self._watch is not None and state:
+            self._watch.load_state_dict(state)
+
+
+def checked_callbacks(
+    callbacks: Iterable[Callable[[Record], object]],
+) -> list[Callable[[Record], object]]:
+    """Return the callbacks, checkpoints last: they are to hold what the others have seen.
+
+    Raises
+    ------
+    ParameterError
+        One is no function, or its ``every`` is no number of epochs.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise ParameterError(f"callbacks must be a sequence of functions, got {callbacks!r}")
+    given = list(callbacks)
+    if invalid := [each for each in given if not callable(each) or _is_class(each)]:
+        raise ParameterError(f"callbacks must be functions, got {invalid[0]!r}")
+    for callback in given:
+        from_1(f"{type(callback).__name__}.every", getattr(callback, "every", 1))
+    return sorted(given, key=lambda callback: isinstance(callback, Checkpoint))
+
+
+def _is_class(callback: object) -> bool:
+    """Whether the class of a callback is given in place of one: calling it would only make one."""
+    return isinstance(callback, type) and hasattr(callback, "on_begin")

@@ -1,0 +1,194 @@
+"""Checkpoints: a model file that also holds everything a training needs to go on.
+
+The state of a training is a tree of dicts: of the record, the optimiser, the schedule and the
+callbacks. Its arrays become tensors of the file, all else is JSON in the file's description. The
+order of the data needs no place: it follows from seed and epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.errors import ModelFileError, ParameterError
+from rnn_rust.learning.optimizers import to_dict
+from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
+from rnn_rust.model.preparation import LabelledInputs
+from rnn_rust.storage.model_file import pack, read, unpack
+from rnn_rust.training.continued import Continued, continued, kept_of
+from rnn_rust.training.state import Training
+
+
+def to_bytes(training: Training) -> bytes:
+    """Return the contents of a checkpoint.
+
+    Raises
+    ------
+    ParameterError
+        The state of a callback or of an optimiser in Python has something that no file can hold.
+    """
+    state = {
+        "history": training.history.state_dict(),
+        "optimizer_state": training.model.optimizer_state.state_dict(),
+        "callbacks": kept_of(training.callbacks, training.stopped_by),
+    }
+    tensors: dict[str, FloatArray] = {}
+    tree = _without_arrays(state, TRAINING_PREFIX[:-1], tensors)
+    try:
+        description = describe(training.model) | {
+            "training": {"setup": training.setup, "state": tree}
+        }
+        return pack(description, training.model.state_dict() | tensors)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"a checkpoint holds arrays, finite numbers and strings in dicts: {error}"
+        ) from error
+
+
+def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]:
+    """Take a training to where a checkpoint left off; return the callbacks that are to go on.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no checkpoint, or it is damaged.
+    ParameterError
+        It belongs to another training; the message names what differs.
+    """
+    try:
+        description, tensors = unpack(read(path), path)
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot continue from {path}: {error}") from error
+    if "training" not in description:
+        raise ModelFileError(
+            f"{path} is a model, not a checkpoint; rnn_rust.load() reads it, and a Checkpoint "
+            "callback writes checkpoints"
+        )
+    try:
+        kept, state = description["training"]["setup"], description["training"]["state"]
+        state = _with_arrays(state, tensors)
+        _check_setup(path, kept, training.setup)
+        going_on = continued(training.callbacks, state["callbacks"], path)
+        done = len(state["history"]["loss"])
+        if done > training.epochs:
+            raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
+    except ParameterError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise _damaged(path, error) from error
+    try:
+        _take_over(training, state, tensors)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return going_on
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ModelFileError:
+    return ModelFileError(f"{path}: this checkpoint is damaged: {error!r}")
+
+
+def _take_over(training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]) -> None:
+    model, history = training.model, training.history
+    history.load_state_dict(state["history"])
+    model.optimizer_state.load_state_dict(state["optimizer_state"])
+    model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith(TRAINING_PREFIX)})
+    model.epochs_trained = history.first_epoch + len(history)
+
+
+# What a training and its checkpoint have in common -------------------------------------------
+
+
+def setup_of(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
+    """Return what has to be the same for a training to go on from a checkpoint.
+
+    Raises
+    ------
+    ParameterError
+        The optimiser is written in Python and does not hand out its state.
+    """
+    model = training.model
+    if not model.optimizer_state.can_be_saved:
+        raise ParameterError(
+            f"a checkpoint needs the state of {model.optimizer!r}: give it state_dict() and "
+            "load_state_dict(state)"
+        )
+    validation = training.validation
+    held_out = validation and (
+        validation.features, validation.labels, validation.offsets, validation.weights
+    )  # fmt: skip
+    described = describe_architecture(model) | {
+        "optimizer": to_dict(model.optimizer, None),
+        "batch_size": training.batch_size,
+        "shuffle": training.shuffle,
+        "training data": _digest(arrays),
+        "validation data": _digest(held_out) if held_out else None,
+    }
+    # As it comes back from a file.
+    plain: dict[str, Any] = json.loads(json.dumps(described))
+    return plain
+
+
+def _digest(arrays: LabelledInputs) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        if array is None:
+            digest.update(b"none")
+            continue
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_setup(
+    path: str | os.PathLike[str], kept: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    names = [name for name in {**kept, **wanted} if kept.get(name) != wanted.get(name)]
+    if not names:
+        return
+    differences = [
+        f"other {name}" if name.endswith(" data")
+        else f"{name}={_shown(kept.get(name))} (now {_shown(wanted.get(name))})"
+        for name in names
+    ]  # fmt: skip
+    raise ParameterError(
+        f"cannot continue from {path}, which was made with {', '.join(differences)}; "
+        "train as before, or use another path"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; an optimiser as the call that makes it."""
+    if not isinstance(value, dict) or "name" not in value:
+        return repr(value)
+    settings = (f"{name}={_shown(item)}" for name, item in value.items() if name != "name")
+    return f"{value['name']}({', '.join(settings)})"
+
+
+# Trees of dicts, and their arrays ------------------------------------------------------------
+
+# The one key of what stands for an array.
+_TENSOR = "$tensor"
+
+
+def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> Any:
+    """Return the tree with a reference for every array, which goes to ``tensors``."""
+    if isinstance(value, np.ndarray):
+        tensors[path] = np.array(value, order="C")
+        return {_TENSOR: path}
+    if isinstance(value, dict):
+        return {key: _without_arrays(v, f"{path}/{key}", tensors) for key, v in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _with_arrays(value: Any, tensors: dict[str, FloatArray]) -> Any:
+    """Return the tree with its arrays, which may be changed in place."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_TENSOR}:
+        return tensors[value[_TENSOR]].copy()
+    return {key: _with_arrays(v, tensors) for key, v in value.items()}

@@ -1,0 +1,140 @@
+"""What a checkpoint keeps of callbacks, and which of the present ones go on from it.
+
+A callback is known again by its class (a function by its name) and its fixed settings: those
+without which what it remembers has no meaning, such as the figure that early stopping follows. All
+else about it may change: it goes on with what another has remembered, by its own settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.errors import ModelFileError, ParameterError
+from rnn_rust.learning.history import History, Record
+
+
+def name_of(callback: object) -> str:
+    """Return the name of a function, or of the class of an object."""
+    return str(getattr(callback, "__name__", type(callback).__name__))
+
+
+def fixed_settings_of(callback: object) -> dict[str, Any]:
+    """Return the settings that what a callback remembers depends on, as they come from a file."""
+    plain: dict[str, Any] = json.loads(json.dumps(getattr(callback, "fixed_settings", {})))
+    return plain
+
+
+def ends_training(answer: object) -> bool:
+    """Whether a callback's answer is False, of Python or of NumPy; None is no answer."""
+    return isinstance(answer, bool | np.bool_) and not answer
+
+
+def kept_of(
+    callbacks: Iterable[Callable[[Record], object]],
+    stopped_by: Iterable[Callable[[Record], object]],
+) -> dict[str, Any]:
+    """Return what a checkpoint keeps: of callbacks that have a state or have ended the training."""
+    stoppers = {id(callback) for callback in stopped_by}
+    kept: dict[str, Any] = {}
+    for callback, known_by in _known_by(callbacks):
+        state = callback.state_dict() if hasattr(callback, "state_dict") else None
+        if state is not None or id(callback) in stoppers:
+            mine = {"state": state, "stopped": id(callback) in stoppers}
+            kept[f"{len(kept)}"] = known_by | mine
+    return kept
+
+
+def _known_by(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield every callback with its name, fixed settings, and number among those of the same."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+    for callback in callbacks:
+        key = name_of(callback), fixed_settings_of(callback)
+        yield callback, {"name": key[0], "fixed_settings": key[1], "number": seen.count(key)}
+        seen.append(key)
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A callback, and what a checkpoint has kept of one like it."""
+
+    callback: Any
+    kept: dict[str, Any]
+    path: str | os.PathLike[str]
+
+    def ends_training(self, history: History) -> bool:
+        """Let the callback go on from there; return whether it has ended the training already.
+
+        One without a state follows from the record: if it has ended the training, it is asked
+        about the last record again.
+
+        Raises
+        ------
+        ModelFileError
+            The state is damaged.
+        ParameterError
+            The callback cannot go on from it.
+        """
+        if self.kept["state"] is None:
+            return ends_training(self.callback(history[-1]))
+        answer = self._load_state()
+        return ends_training(answer) or (self.kept["stopped"] and not isinstance(answer, bool))
+
+    def _load_state(self) -> object:
+        if not hasattr(self.callback, "load_state_dict"):
+            raise ParameterError(f"{name_of(self.callback)} has state_dict, but no load_state_dict")
+        try:
+            return self.callback.load_state_dict(self.kept["state"])
+        except ParameterError as error:
+            raise ParameterError(f"cannot continue from {self.path}: {error}") from error
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ModelFileError(
+                f"{self.path}: the state of {name_of(self.callback)} is damaged: {error!r}"
+            ) from error
+
+
+def continued(
+    callbacks: Iterable[Callable[[Record], object]],
+    kept: dict[str, Any],
+    path: str | os.PathLike[str],
+) -> list[Continued]:
+    """Return the callbacks that a checkpoint has kept something of.
+
+    One that the checkpoint knows nothing of begins with this training; what it has kept of one that
+    is not there any more is left out.
+
+    Raises
+    ------
+    ParameterError
+        A callback is there with other fixed settings.
+    """
+    present = list(_known_by(callbacks))
+    found, missing = [], []
+    for entry in kept.values():
+        known_by = {name: entry[name] for name in ("name", "fixed_settings", "number")}
+        same = [callback for callback, own in present if own == known_by]
+        if same:
+            found.append(Continued(same[0], entry, path))
+        else:
+            missing.append(entry)
+    going_on = {id(each.callback) for each in found}
+    for callback, own in present:
+        others = [
+            entry for entry in missing if entry["name"] == own["name"] and entry["fixed_settings"]
+        ]
+        if others and own["fixed_settings"] and id(callback) not in going_on:
+            raise ParameterError(
+                f"cannot continue from {path}, which was made with {_shown(others[0])} (now "
+                f"{_shown(own)}); train as before, leave it out, or use another path"
+            )
+    return found
+
+
+def _shown(known_by: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name}={value!r}" for name, value in known_by["fixed_settings"].items())
+    return f"{known_by['name']}({settings})"

@@ -1,0 +1,153 @@
+"""What ``fit`` and ``train`` do: the loop with its validation, evaluations and log lines."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rnn_rust.base.checks import from_1, open_share
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.errors import ParameterError
+from rnn_rust.evaluate import Evaluator, Result, default_evaluator
+from rnn_rust.learning.history import History, Record
+from rnn_rust.model.network import Network
+from rnn_rust.model.preparation import check_dataset
+from rnn_rust.training.callbacks import checked_callbacks
+from rnn_rust.training.loop import run
+from rnn_rust.training.state import Training
+
+_log = logging.getLogger("rnn_rust")
+
+
+class Trained(NamedTuple):
+    """What :meth:`rnn_rust.RNN.train` returns: an evaluation of either part, and the record."""
+
+    train: Result
+    test: Result
+    history: History
+
+
+def fit(
+    model: Network,
+    train: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    validation: Dataset | None,
+    evaluator: Evaluator | None,
+    eval_every: int,
+    callbacks: Iterable[Callable[[Record], object]],
+    progress: bool,
+    resume: str | os.PathLike[str] | None,
+) -> History:
+    """Carry out :meth:`rnn_rust.RNN.fit`, where arguments, result and errors are described."""
+    training = Training(
+        model, train, epochs, batch_size, shuffle, progress, validation,
+        checked_callbacks(callbacks),
+    )  # fmt: skip
+    eval_every = from_1("eval_every", eval_every)
+    no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
+    if evaluator is not None and no_evaluator:
+        raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
+    if not isinstance(resume, str | os.PathLike | None):
+        raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
+    parts = {"": training.data}
+    if training.validation is not None:
+        parts["validation_"] = training.validation
+
+    def evaluate() -> dict[str, float]:
+        return {} if evaluator is None else _evaluate(model, evaluator, parts)[1]
+
+    def complete_record() -> None:
+        history = training.history
+        if training.validation is not None:
+            history.add_to_last({"validation_loss": model.loss(training.validation)})
+        if _is_due(len(history), eval_every, training.epochs):
+            shown = ["loss"]
+            if evaluator is not None:
+                primary, values = _evaluate(model, evaluator, parts)
+                history.add_to_last(values)
+                shown.append(primary)
+            _log.info(_line(history[-1], shown))
+
+    # Without a log, an evaluation or a validation loss the engine need not stop for any.
+    is_needed = evaluator is not None or validation is not None or _log.isEnabledFor(logging.INFO)
+    return run(
+        training, evaluate=evaluate, complete_record=complete_record if is_needed else None,
+        every=eval_every if validation is None else 1, resume=resume,
+    )  # fmt: skip
+
+
+def train(
+    model: Network,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    train_ratio: float,
+    eval_every: int,
+    evaluator: Evaluator | None,
+) -> Trained:
+    """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
+    check_dataset("training", dataset)
+    dataset = model.preparation.arranged(dataset)
+    if evaluator is None:
+        evaluator = default_evaluator(dataset, loss=model.loss_name)
+    parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
+    model.preparation.check_labelled(parts[1], "the test part")
+    training = Training(model, parts[0], epochs, batch_size=1, shuffle=True, progress=True)
+    eval_every = from_1("eval_every", eval_every)
+
+    def evaluate() -> list[Result]:
+        return [evaluator.evaluate(model, part) for part in parts]
+
+    def metric_names() -> list[str]:
+        evaluate()
+        return ["train_accuracy", "test_accuracy"]
+
+    def complete_record() -> None:
+        history = training.history
+        if not _is_due(len(history), eval_every, training.epochs):
+            return
+        shares = [result.primary for result in evaluate()]
+        history.add_to_last({"train_accuracy": shares[0], "test_accuracy": shares[1]})
+        _log.info(
+            "Epoch %d: Loss = %g | Train Accuracy: %.2f%% | Test Accuracy: %.2f%%",
+            history[-1]["epoch"], history.loss[-1], 100 * shares[0], 100 * shares[1],
+        )  # fmt: skip
+
+    history = run(
+        training, evaluate=metric_names, complete_record=complete_record, every=eval_every
+    )
+    results = evaluate()
+    for name, result in zip(("Train", "Test"), results, strict=True):
+        _log.info("%s evaluation:\n%s", name, result)
+    return Trained(results[0], results[1], history)
+
+
+def _is_due(epoch: int, every: int, epochs: int) -> bool:
+    """Whether an evaluation follows this epoch of the call: the first, the last, every so many."""
+    return epoch in (1, epochs) or epoch % every == 0
+
+
+def _evaluate(
+    model: Network, evaluator: Evaluator, parts: dict[str, Dataset]
+) -> tuple[str, dict[str, float]]:
+    """Return the name of the primary figure, and all figures under each part's prefix."""
+    values: dict[str, float] = {}
+    for prefix, data in parts.items():
+        result = evaluator.evaluate(model, data)
+        values |= {prefix + name: value for name, value in result.metrics().items()}
+    return result.primary_name, values
+
+
+def _line(record: Record, names: list[str]) -> str:
+    """Return one line for the log, each figure with that of the validation data if there is one."""
+    shown = []
+    for name in names:
+        other = record.get(f"validation_{name}")
+        validation = "" if other is None else f" (validation {other:.4g})"
+        shown.append(f"{name} {record[name]:.4g}{validation}")
+    return f"Epoch {record['epoch']:.0f}: {', '.join(shown)}"

@@ -1,0 +1,179 @@
+"""The loop over epochs: what happens between them, and what happens when training ends.
+
+The engine trains for as many epochs as pass until something else is to be done (an evaluation, a
+callback, an update of the progress bar), so that a million short epochs cost a few calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from itertools import filterfalse
+
+from rnn_rust.learning.history import History, Record
+from rnn_rust.model.network import EpochRun
+from rnn_rust.model.preparation import LabelledInputs
+from rnn_rust.model.snapshot import restorer
+from rnn_rust.training.callbacks import Checkpoint
+from rnn_rust.training.checkpoint import restore, setup_of
+from rnn_rust.training.continued import Continued, ends_training, name_of
+from rnn_rust.training.progress import Progress
+from rnn_rust.training.state import Training
+
+_log = logging.getLogger("rnn_rust")
+
+# Seconds of training between two updates of the progress bar.
+_REFRESH = 0.1
+
+
+def run(
+    training: Training,
+    *,
+    evaluate: Callable[[], Iterable[str]],
+    complete_record: Callable[[], object] | None,
+    every: int,
+    resume: str | os.PathLike[str] | None = None,
+) -> History:
+    """Train, and return the record.
+
+    Parameters
+    ----------
+    training
+        What is to be trained; it is brought up to date on the way.
+    evaluate
+        Returns the names of all metrics that ``complete_record`` adds. Called before the first
+        epoch: what it refuses leaves the weights as they were.
+    complete_record
+        Adds metrics to the last record. Called after the first epoch, after every so many and after
+        the last, and after others at which the engine stops anyway.
+    every
+        How many.
+    resume
+        A checkpoint to go on from, if there is one.
+    """
+    restore_model = restorer(training.model)
+    try:
+        with ExitStack() as ends:
+            training.model.adapt(training.data)
+            arrays = training.model.preparation.labelled_inputs(training.data, "training")
+            training.metrics += evaluate()
+            _begin(training, arrays, resume, ends)
+            training.accepted = training.is_over
+            try:
+                _train(training, arrays, complete_record, every)
+            except KeyboardInterrupt:
+                if not training.accepted:
+                    raise
+                training.history.interrupted = True
+                _log.warning(
+                    "Interrupted after %d of %d epochs; the weights of the last finished update "
+                    "are kept", len(training.history), training.epochs,
+                )  # fmt: skip
+    except BaseException:
+        # What is refused leaves the model as it was, whatever callbacks did to it at their end.
+        if not training.accepted:
+            restore_model()
+        raise
+    return training.history
+
+
+def _begin(
+    training: Training,
+    arrays: LabelledInputs,
+    resume: str | os.PathLike[str] | None,
+    ends: ExitStack,
+) -> None:
+    """Go to where a checkpoint left off, and let the callbacks begin."""
+    plateau = training.model.optimizer_state.plateau
+    if plateau is not None:
+        plateau.watch.check(training.metrics)
+    kept: list[Continued] = []
+    if resume is not None or any(isinstance(each, Checkpoint) for each in training.callbacks):
+        training.setup = setup_of(training, arrays)
+    if resume is not None and os.path.exists(resume):
+        kept = restore(training, resume)
+        _log.info("Continuing %s after %d epochs", resume, len(training.history))
+    for callback in training.callbacks:
+        if hasattr(callback, "on_begin"):
+            callback.on_begin(training)
+        if hasattr(callback, "on_end"):
+            ends.callback(callback.on_end, training)
+    for each in kept:
+        if each.ends_training(training.history):
+            training.stopped_by.append(each.callback)
+    if training.stopped:
+        names = " and ".join(name_of(callback) for callback in training.stopped_by)
+        _log.info("This training is over: %s ended it", names)
+
+
+def _train(
+    training: Training,
+    arrays: LabelledInputs,
+    complete_record: Callable[[], object] | None,
+    every: int,
+) -> None:
+    """Train until the last epoch, or until a callback ends the training."""
+    history = training.history
+    periods = [getattr(callback, "every", 1) for callback in training.callbacks]
+    periods += [every] if complete_record else []
+    periods += [1] if training.model.optimizer_state.plateau is not None else []
+    with Progress(training.epochs, enabled=training.progress) as bar:
+        while not training.is_over:
+            done = len(history)
+            first = [1] if complete_record and done == 0 else []
+            stops = [(done // period + 1) * period for period in periods]
+            stop_at = min([*first, *stops, training.epochs])
+            _advance(training, arrays, stop_at)
+            if len(history) == stop_at:
+                _between_epochs(training, complete_record)
+            bar.update(len(history), history.loss[-1])
+
+
+def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
+    """Train up to epoch ``stop_at``, or until the bar is to be updated."""
+    epoch_run = EpochRun(
+        begins=not training.accepted,
+        epochs=stop_at - len(training.history),
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+        seed=training.model.settings["seed"],
+        time_budget=_REFRESH if training.progress else None,
+    )
+    losses, seconds, error = training.model.train_epochs(arrays, epoch_run)
+    training.accepted = True
+    training.history.extend(losses, seconds)
+    training.model.epochs_trained += len(losses)
+    if error is not None:
+        raise error
+
+
+def _between_epochs(training: Training, complete_record: Callable[[], object] | None) -> None:
+    """Complete the record of the last epoch and show it to everybody."""
+    if complete_record is not None:
+        complete_record()
+    done = len(training.history)
+    plateau = training.model.optimizer_state.plateau
+    if plateau is not None:
+        plateau.observe(training.history[-1])
+
+    def is_due(callback: object) -> bool:
+        return done == training.epochs or done % getattr(callback, "every", 1) == 0
+
+    checkpoints = [each for each in training.callbacks if isinstance(each, Checkpoint)]
+    others = [each for each in training.callbacks if not isinstance(each, Checkpoint)]
+    for callback in filter(is_due, others):
+        _call(training, callback)
+    if training.stopped:
+        for callback in filterfalse(is_due, others):
+            _call(training, callback)
+    # Checkpoints come last: they are to hold what the others have seen.
+    for checkpoint in checkpoints:
+        if training.stopped or is_due(checkpoint):
+            _call(training, checkpoint)
+
+
+def _call(training: Training, callback: Callable[[Record], object]) -> None:
+    if ends_training(callback(training.history[-1])):
+        training.stopped_by.append(callback)

@@ -1,0 +1,86 @@
+"""One training, as data: what is learnt from, what the record will have, how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnn_rust.base.checks import from_1, truth
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.order import arrange, known_names
+from rnn_rust.learning.history import History, Record
+from rnn_rust.model.network import Network
+from rnn_rust.model.preparation import check_dataset
+
+
+@dataclass
+class Training:
+    """One call of ``fit``; callbacks get it at its beginning and end.
+
+    Attributes
+    ----------
+    model
+        The model that learns; its weights are those after the last finished epoch.
+    data, validation
+        What it learns from and is validated on, with columns in the model's order.
+    history
+        The records so far; all of them if a checkpoint is continued.
+    epochs
+        How many records there are to be.
+    metrics
+        Names of everything that the record of an epoch may have.
+    accepted
+        Whether training has begun. If not, it was refused when ``on_end`` comes, and nothing is to
+        be left of it.
+    stopped_by
+        The callbacks that have ended the training.
+    setup
+        What a checkpoint and the training that goes on from it must have in common; empty where
+        there is no checkpoint.
+    """
+
+    model: Network
+    data: Dataset
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    progress: bool = False
+    validation: Dataset | None = None
+    callbacks: list[Callable[[Record], object]] = field(default_factory=list)
+    metrics: list[str] = field(init=False, default_factory=lambda: ["loss"])
+    accepted: bool = field(init=False, default=False)
+    stopped_by: list[Callable[[Record], object]] = field(init=False, default_factory=list)
+    setup: dict[str, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        self.epochs = from_1("epochs", self.epochs)
+        self.batch_size = from_1("batch_size", self.batch_size)
+        truth("shuffle", self.shuffle)
+        check_dataset("training", self.data)
+        preparation = self.model.preparation
+        self.data = preparation.arranged(self.data)
+        preparation.check_labelled(self.data, "training")
+        if self.validation is not None:
+            check_dataset("validation", self.validation)
+            # A model without names takes over those of its training data.
+            features, labels = known_names(self.data)
+            self.validation = arrange(
+                self.validation,
+                features=preparation.feature_names or features,
+                labels=preparation.label_names or labels,
+            )
+            preparation.check_labelled(self.validation, "validation")
+            self.metrics.append("validation_loss")
+        self.history = History(self.model.epochs_trained)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has ended the training."""
+        return bool(self.stopped_by)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no epoch left to train."""
+        return self.stopped or len(self.history) >= self.epochs
