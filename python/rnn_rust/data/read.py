@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
@@ -49,15 +50,9 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     require_polars()
     if not file.has_rows:
         return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
-    if not file.is_plain:
-        # Polars guesses what a quote in an odd place means. This raises if there is one.
-        _ = file.rows
-    try:
-        return _drop_blank_rows(_scan(file, (*text, *numbers), numbers), file)
-    except pl.exceptions.PolarsError:
-        # Polars does not say where. This raises if a row has another width or is not UTF-8.
-        file.require_utf8()
-        _ = file.rows
+    frame = _scan_checked(file, (*text, *numbers), numbers)
+    if frame is not None:
+        return _drop_blank_rows(frame, file)
     try:
         return _drop_blank_rows(_scan(file, (*text, *numbers), ()), file)
     except pl.exceptions.PolarsError as error:
@@ -65,6 +60,24 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         raise DataError(
             f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
         ) from error
+
+
+def _scan_checked(
+    file: CsvFile, names: Sequence[str], numbers: Sequence[str]
+) -> pl.DataFrame | None:
+    """Read the columns, and meanwhile check the quotes; None if a cell of ``numbers`` is none."""
+    with ThreadPoolExecutor(1) as helper:
+        check = helper.submit(file.check_quotes)
+        try:
+            return _scan(file, names, numbers)
+        except pl.exceptions.PolarsError:
+            # Polars does not say where. This raises if a row has another width or is not UTF-8.
+            file.require_utf8()
+            _ = file.rows
+            return None
+        finally:
+            # Polars guesses what a quote in an odd place means: whatever it says, this goes first.
+            check.result()
 
 
 def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
