@@ -94,6 +94,11 @@ class CsvFile:
         except DataError as error:
             raise DataError(f"{self.name}, {error}") from None
 
+    def check_quotes(self) -> None:
+        """Raise DataError at a quote, or a carriage return, in an odd place."""
+        if not self.is_plain:
+            _ = self.rows
+
     @cached_property
     def _lines(self) -> NDArray[np.int64]:
         lines, blank = self.rows

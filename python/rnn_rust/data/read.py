@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+<<<<<<< HEAD
 from typing import Any
+=======
+from concurrent.futures import ThreadPoolExecutor
+>>>>>>> bef505e83abb4da29976c91ebf1c1b35a4152dd6
 
 import polars as pl
 
@@ -49,15 +53,9 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     require_polars()
     if not file.has_rows:
         return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
-    if not file.is_plain:
-        # Polars guesses what a quote in an odd place means. This raises if there is one.
-        _ = file.rows
-    try:
-        return _drop_blank_rows(_scan(file, (*text, *numbers), numbers), file)
-    except pl.exceptions.PolarsError:
-        # Polars does not say where. This raises if a row has another width or is not UTF-8.
-        file.require_utf8()
-        _ = file.rows
+    frame = _scan_checked(file, (*text, *numbers), numbers)
+    if frame is not None:
+        return _drop_blank_rows(frame, file)
     try:
         return _drop_blank_rows(_scan(file, (*text, *numbers), ()), file)
     except pl.exceptions.PolarsError as error:
@@ -65,6 +63,24 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         raise DataError(
             f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
         ) from error
+
+
+def _scan_checked(
+    file: CsvFile, names: Sequence[str], numbers: Sequence[str]
+) -> pl.DataFrame | None:
+    """Read the columns, and meanwhile check the quotes; None if a cell of ``numbers`` is none."""
+    with ThreadPoolExecutor(1) as helper:
+        check = helper.submit(file.check_quotes)
+        try:
+            return _scan(file, names, numbers)
+        except pl.exceptions.PolarsError:
+            # Polars does not say where. This raises if a row has another width or is not UTF-8.
+            file.require_utf8()
+            _ = file.rows
+            return None
+        finally:
+            # Polars guesses what a quote in an odd place means: whatever it says, this goes first.
+            check.result()
 
 
 def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:

@@ -69,6 +69,12 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]
             f"{path} is a model, not a checkpoint; rnn_rust.load() reads it, and a Checkpoint "
             "callback writes checkpoints"
         )
+    if "format_version" in description:
+        raise ModelFileError(
+            f"cannot continue from {path}: an earlier version of rnn-rust wrote this checkpoint, "
+            "and computes with other roundings; rnn_rust.load() reads its model, to be trained "
+            "further"
+        )
     try:
         kept, state = description["training"]["setup"], description["training"]["state"]
         state = _with_arrays(state, tensors)
