@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-<<<<<<< HEAD
-from typing import Any
-=======
 from concurrent.futures import ThreadPoolExecutor
->>>>>>> bef505e83abb4da29976c91ebf1c1b35a4152dd6
+from typing import Any
 
 import polars as pl
 
