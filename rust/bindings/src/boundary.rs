@@ -8,6 +8,11 @@ use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rnn_rust::{Context, Error};
 
+/// An element type that both sides know.
+pub(crate) trait Scalar: rnn_rust::Real + numpy::Element {}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
+
 mod exceptions {
     pyo3::import_exception!(rnn_rust.errors, DataError);
     pyo3::import_exception!(rnn_rust.errors, DivergedError);

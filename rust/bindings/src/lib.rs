@@ -5,10 +5,10 @@
 //! here keeps the engine safe whatever comes.
 
 mod boundary;
-mod cell;
 mod network;
 mod python;
 mod settings;
+mod shared;
 mod stepper;
 
 use pyo3::prelude::*;

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use rnn_rust::simd::Level;
 use rnn_rust::{BatchLoss, Layout, Optimizer};
 
-use crate::cell::Scalar;
+use crate::boundary::Scalar;
 
 /// A dict with an array for every tensor, from the engine's buffer.
 pub(crate) fn tensors<'py, T: Scalar>(

@@ -5,8 +5,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rnn_rust as core;
 
-use crate::boundary::{data_error, exception};
-use crate::cell::Scalar;
+use crate::boundary::{Scalar, data_error, exception};
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
 /// scaler.

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use crate::error::{Error, Result};
-use crate::simd::{self, Level};
+use crate::lanes::simd::{self, Level};
 
 /// The environment variable that says how many threads a call may use.
 pub const NUM_THREADS: &str = "RNN_RUST_NUM_THREADS";
@@ -18,7 +18,7 @@ const WORK_PER_QUESTION: usize = 4_000_000;
 pub struct Context<'a> {
     pub(crate) level: Level,
     pub(crate) threads: usize,
-    pub(crate) pulse: Pulse<'a>,
+    pub(crate) cancel: CancelCheck<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -33,7 +33,7 @@ impl<'a> Context<'a> {
             expected: "an instruction set of this machine, or unset",
             got: error.to_string(),
         })?;
-        Ok(Self { level, threads: default_threads()?, pulse: Pulse { go_on, spent: 0 } })
+        Ok(Self { level, threads: default_threads()?, cancel: CancelCheck { go_on, spent: 0 } })
     }
 
     /// The instruction set.
@@ -81,12 +81,12 @@ fn default_threads() -> Result<usize> {
 }
 
 /// Counts work and asks, every few milliseconds, whether to go on.
-pub(crate) struct Pulse<'a> {
+pub(crate) struct CancelCheck<'a> {
     go_on: &'a mut dyn FnMut() -> bool,
     spent: usize,
 }
 
-impl<'a> Pulse<'a> {
+impl<'a> CancelCheck<'a> {
     /// Asks `go_on`.
     pub(crate) fn new(go_on: &'a mut dyn FnMut() -> bool) -> Self {
         Self { go_on, spent: 0 }

@@ -5,15 +5,15 @@
 //! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
 //! key, the sequence and the place alone, not from the packing, the batch or the thread.
 
+use crate::data::Segment;
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd, numbers_mut};
 use crate::packing::{Columns, Packing};
-use crate::plan::Segment;
-use crate::real::Real;
 use crate::rng::{Purpose, Rng, mix};
-use crate::simd::{Kernel, Lanes, Simd, numbers_mut};
 
 /// The masks of one pass over the data.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Masks {
+pub(crate) struct DropoutMasks {
     /// Where the draws come from.
     key: u64,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Site {
     Recurrent(usize, usize),
 }
 
-impl Masks {
+impl DropoutMasks {
     /// Those of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
         Self { key: mix(seed) }
@@ -43,18 +43,18 @@ impl Masks {
         Self { key: mix(self.key ^ number as u64) }
     }
 
-    /// Sets the factors at one site of every step of some pieces, each in its lane. `rows` are rows
+    /// Sets the factors at one site of every step of some segments, each in its lane. `rows` are rows
     /// of `columns`, one for each step.
     pub(crate) fn fill<P: Packing, V: Lanes>(
         self,
         (site, probability): (Site, f64),
         columns: Columns,
-        pieces: impl Iterator<Item = (usize, Segment)>,
+        segments: impl Iterator<Item = (usize, Segment)>,
         rows: &mut [V],
     ) {
         let stride = columns.groups::<P>(V::LEN) * V::LEN;
         let numbers = numbers_mut(rows);
-        for (lane, piece) in pieces {
+        for (lane, piece) in segments {
             for step in 0..piece.steps as usize {
                 let t = piece.start as usize + step;
                 // A recurrent mask is that of the whole sequence.

@@ -1,8 +1,8 @@
 //! `Clip`: bounds on the gradient before an update.
 
 use crate::error::{Error, Result};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 
 /// Bounds on a gradient: on each number, and on all of them together (Pascanu et al., 2013).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,7 +53,7 @@ impl Clip {
 /// Runs a kernel on whichever instruction set.
 macro_rules! task {
     ($Kernel:ident -> $Output:ty) => {
-        impl<T: Real> Task for $Kernel<'_, T> {
+        impl<T: Real> WithSimd for $Kernel<'_, T> {
             type Output = $Output;
             fn run<S: Simd>(self, simd: S) -> $Output {
                 simd.vectorize(self)

@@ -1,16 +1,16 @@
-//! `Descent`: a method of descent with its moments.
+//! `GradientDescent`: a method of descent with its moments.
 
-use crate::aligned::Aligned;
 use crate::context::check_memory;
 use crate::error::{Result, check_shape};
+use crate::lanes::Real;
+use crate::lanes::aligned::Aligned;
+use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 use crate::optim::rules::{Adagrad, Adam, Momentum, RmsProp, Rule, Sgd, eps};
 use crate::optim::{Method, Optimizer};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
 
 /// A method with its moments and its count of steps: the state that a training goes on from.
 #[derive(Clone, Debug)]
-pub struct Descent<T: Real> {
+pub struct GradientDescent<T: Real> {
     method: Method,
     len: usize,
     steps: u64,
@@ -20,7 +20,7 @@ pub struct Descent<T: Real> {
     can_undo: bool,
 }
 
-impl<T: Real> Descent<T> {
+impl<T: Real> GradientDescent<T> {
     /// A method at its beginning, for `len` parameters: a whole number of groups.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl<T: Real> Descent<T> {
     }
 }
 
-impl<T: Real> Optimizer<T> for Descent<T> {
+impl<T: Real> Optimizer<T> for GradientDescent<T> {
     fn step(
         &mut self,
         level: Level,
@@ -203,7 +203,7 @@ struct Update<'a, T, R, const M: usize> {
     new: [&'a mut [T]; M],
 }
 
-impl<T: Real, R: Rule<T, M>, const M: usize> Task for Update<'_, T, R, M> {
+impl<T: Real, R: Rule<T, M>, const M: usize> WithSimd for Update<'_, T, R, M> {
     type Output = bool;
 
     fn run<S: Simd>(self, simd: S) -> bool {

@@ -106,7 +106,7 @@ impl Method {
         }
     }
 
-    /// The names of the moments, in the order of [`crate::optim::Descent::moments`].
+    /// The names of the moments, in the order of [`crate::optim::GradientDescent::moments`].
     pub fn moments(self) -> &'static [&'static str] {
         match self {
             Self::Sgd { momentum: 0.0, .. } => &[],

@@ -12,16 +12,18 @@ mod by_sequence;
 mod by_unit;
 mod reduce;
 mod stream;
+mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
 pub(crate) use reduce::reduce_lanes;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
+pub(crate) use tiling::{Tile, Tiling};
 
 use std::marker::PhantomData;
 
-use crate::blocks::part;
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::lanes::blocks::part;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 
 /// The numbers of a row: `parts` (gates, directions, outputs), each of `width` numbers that lie
 /// side by side.
@@ -207,7 +209,7 @@ fn add_block<const N: usize, V: Lanes>(
     sums: &mut [V; N],
     set: bool,
 ) {
-    let mut totals = [V::splat(simd, crate::Real::ZERO); N];
+    let mut totals = [V::splat(simd, crate::lanes::Real::ZERO); N];
     for row in rows.each() {
         let row: &[V; N] = part(row, rows.first + first);
         for c in 0..N {
