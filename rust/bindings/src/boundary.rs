@@ -1,4 +1,4 @@
-//! The crossing itself: errors, panics, signals.
+//! The crossing from Python to the engine: element types, errors, panics, signals.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,9 +39,9 @@ pub(crate) fn data_error(message: String) -> PyErr {
     exceptions::DataError::new_err(message)
 }
 
-/// Runs `work` with the interpreter released. Signals are looked at every few milliseconds, and
-/// the exception that a handler raises (`KeyboardInterrupt`, say) ends the work. A panic becomes
-/// an `InternalError`. `threads` is how many may be used, unless that is left to the environment.
+/// Runs `work` detached from the interpreter. Signals are checked every few milliseconds, and an
+/// exception that a handler raises (`KeyboardInterrupt`, say) cancels the work. A panic becomes an
+/// `InternalError`. `threads` is how many may be used; by default the environment says.
 pub(crate) fn run<R: Ungil + Send>(
     py: Python<'_>,
     threads: Option<usize>,

@@ -96,7 +96,7 @@ impl Network {
         with!(self, shared => shared.load(py, state))
     }
 
-    /// Chooses how gradients change weights, by name and numbers; what the last one kept is gone.
+    /// Chooses the optimiser, by name and numbers; the state of the last one is lost.
     fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(method) = method(settings)? else {
             return Err(data_error(format!("{settings} is no optimizer of the engine")));
@@ -104,7 +104,7 @@ impl Network {
         with!(self, shared => py.detach(|| shared.set_method(method)).map_err(|error| exception(&error)))
     }
 
-    /// What the optimiser keeps: its steps, and its moments tensor by tensor.
+    /// The state of the optimiser: its steps, and its moments tensor by tensor.
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, shared => {
             let (network, optimizer) = py.detach(|| (shared.read(), shared.optimizer()));
@@ -120,7 +120,7 @@ impl Network {
         })
     }
 
-    /// Goes on from what another one kept.
+    /// Resumes from the state of another one.
     fn load_optimizer_state(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         with!(self, shared => shared.load_optimizer(py, state))
     }
@@ -194,8 +194,7 @@ impl Network {
     }
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
-    /// the call before its time or None. `custom` computes a loss in Python, `optimizer` updates
-    /// there.
+    /// the call early or None. `custom` computes a loss in Python, `optimizer` updates there.
     #[pyo3(signature = (features, labels, offsets, weights, plan, *, custom, optimizer))]
     #[allow(clippy::too_many_arguments)]
     fn train<'py>(

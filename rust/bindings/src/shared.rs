@@ -49,24 +49,24 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
 /// A network of one element type, shared between Python threads.
 ///
 /// Training works on a copy and puts it in place at its end, so that others may predict meanwhile.
-/// Nobody may wait for a lock while holding the interpreter: who holds the lock takes the
-/// interpreter now and then to look at signals.
+/// No thread may wait for a lock while it holds the interpreter: the holder of the lock attaches to
+/// the interpreter now and then to check for signals.
 pub(crate) struct SharedNetwork<T: Scalar> {
     pub(crate) config: Config,
     network: RwLock<Arc<core::Network<T>>>,
-    /// The optimiser at work; held by the one who trains or loads.
+    /// The optimiser; locked while a thread trains or loads.
     optimizer: Mutex<GradientDescent<T>>,
     /// The thread that holds it.
     owner: Mutex<Option<ThreadId>>,
 }
 
-/// The right to change a network, as long as it is kept.
-struct Alone<'a, T: Scalar> {
+/// The exclusive right to change a network, while it is held.
+struct Exclusive<'a, T: Scalar> {
     optimizer: MutexGuard<'a, GradientDescent<T>>,
     owner: &'a Mutex<Option<ThreadId>>,
 }
 
-impl<T: Scalar> Drop for Alone<'_, T> {
+impl<T: Scalar> Drop for Exclusive<'_, T> {
     fn drop(&mut self) {
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -93,11 +93,11 @@ impl<T: Scalar> SharedNetwork<T> {
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network);
     }
 
-    /// The optimiser; as long as it is held, nobody else changes the network.
+    /// The optimiser; while it is held, no other thread changes the network.
     ///
-    /// What training calls in Python (a loss, an optimiser, a signal's handler) may ask for it too;
-    /// waiting for itself, it would wait for ever.
-    fn alone(&self) -> Result<Alone<'_, T>, Error> {
+    /// Python code that training calls (a loss, an optimiser, a signal handler) may try to lock it
+    /// again, which would be a deadlock.
+    fn exclusive(&self) -> Result<Exclusive<'_, T>, Error> {
         let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
         let me = thread::current().id();
         if *owner() == Some(me) {
@@ -109,16 +109,16 @@ impl<T: Scalar> SharedNetwork<T> {
         }
         let optimizer = self.optimizer.lock().unwrap_or_else(PoisonError::into_inner);
         *owner() = Some(me);
-        Ok(Alone { optimizer, owner: &self.owner })
+        Ok(Exclusive { optimizer, owner: &self.owner })
     }
 
     pub(crate) fn optimizer(&self) -> Result<GradientDescent<T>, Error> {
-        Ok(self.alone()?.optimizer.clone())
+        Ok(self.exclusive()?.optimizer.clone())
     }
 
     pub(crate) fn set_method(&self, method: Method) -> Result<(), Error> {
         let len = self.read().layout().len();
-        self.alone()?.optimizer.clone_from(&GradientDescent::new(method, len)?);
+        self.exclusive()?.optimizer.clone_from(&GradientDescent::new(method, len)?);
         Ok(())
     }
 
@@ -182,8 +182,8 @@ impl<T: Scalar> SharedNetwork<T> {
         (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
         context: &mut core::Context<'_>,
     ) -> Result<(), Error> {
-        let mut alone = self.alone()?;
-        let own = &mut *alone.optimizer;
+        let mut exclusive = self.exclusive()?;
+        let own = &mut *exclusive.optimizer;
         let mut network = core::Network::clone(&self.read());
         if training.run.begins {
             network.settle();
@@ -211,7 +211,7 @@ impl<T: Scalar> SharedNetwork<T> {
         let layout = py.detach(|| self.read()).layout().clone();
         let given = given::<T>(&layout, "", state)?;
         py.detach(|| {
-            let _alone = self.alone()?;
+            let _exclusive = self.exclusive()?;
             let mut changed = core::Network::clone(&self.read());
             for (tensor, values) in given {
                 changed.set_tensor(tensor, &values)?;
@@ -238,7 +238,7 @@ impl<T: Scalar> SharedNetwork<T> {
         py.detach(|| {
             let moments: Vec<(&str, &[T])> =
                 moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
-            self.alone()?.optimizer.restore(steps, &moments)
+            self.exclusive()?.optimizer.restore(steps, &moments)
         })
         .map_err(|error| exception(&error))
     }

@@ -140,7 +140,7 @@ impl Stepper {
                 scaled.step_any(features)?;
                 return Ok(PyArray1::from_slice(py, &scaled.y).into_any());
             };
-            // First, so that a step that cannot be told of is not taken.
+            // First, so that no step is taken whose output cannot be written.
             let mut target = writable(&out, scaled.stepper.outputs())?;
             scaled.step_any(features)?;
             target.as_slice_mut()?.copy_from_slice(&scaled.y);

@@ -1,4 +1,4 @@
-//! `Config`: what a network is made of.
+//! `Config`: the architecture of a network.
 
 use crate::activation::Activation;
 use crate::cell::Cell;
@@ -42,11 +42,11 @@ impl Readout {
     }
 }
 
-/// More layers are taken for a mistake: of their number, unlike of their size, memory is taken before
-/// it can be asked for.
+/// More layers are taken for a mistake: each costs some memory before the size of the weights can be
+/// checked.
 const MOST_LAYERS: usize = 1000;
 
-/// What a network is made of: layers of recurrent cells, and a linear head with an activation,
+/// The architecture of a network: layers of recurrent cells, and a linear head with an activation,
 /// y = output_activation(W_hy s + b_y).
 ///
 /// The first layer reads the features, each further one the states of the layer below; s is what
@@ -55,20 +55,20 @@ const MOST_LAYERS: usize = 1000;
 pub struct Config {
     /// Sizes.
     pub shape: Shape,
-    /// Of every layer.
+    /// The cell of every layer.
     pub cell: Cell,
-    /// Layers, one on the other.
+    /// Number of layers.
     pub layers: usize,
     /// Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); its
     /// two states at a step stand side by side.
     pub bidirectional: bool,
     /// What the head reads.
     pub readout: Readout,
-    /// Of the outputs, unless the loss implies it.
+    /// Activation of the outputs, unless the loss implies it.
     pub output_activation: Activation,
-    /// Probability of dropping a number between layers, in training.
+    /// Probability of dropping a unit between layers, in training.
     pub dropout: f64,
-    /// Probability of dropping a unit's state on its way to the next step, in training.
+    /// Probability of dropping a unit on the recurrent connections, in training.
     pub recurrent_dropout: f64,
 }
 
@@ -102,7 +102,7 @@ impl Config {
         self.dropout > 0.0 || self.recurrent_dropout > 0.0
     }
 
-    /// Whether the head reads something else than the states as they are.
+    /// Whether the head reads something other than the states as they are.
     pub(crate) fn pools(&self) -> bool {
         match self.readout {
             Readout::EachStep => false,

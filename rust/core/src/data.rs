@@ -1,4 +1,4 @@
-//! `Sequences`: a borrowed data set of ragged sequences, one row per observed timestep.
+//! `Sequences`: a borrowed data set of ragged sequences, one row per timestep.
 
 use std::ops::Range;
 

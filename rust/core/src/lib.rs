@@ -51,6 +51,7 @@ pub mod optim;
 mod packing;
 pub mod reference;
 pub mod rng;
+pub mod textbook;
 pub mod weights;
 
 pub use activation::Activation;

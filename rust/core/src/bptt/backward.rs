@@ -1,5 +1,5 @@
-//! One layer in one direction: the way back through a chunk of steps, and the chunk's share of
-//! the gradient.
+//! The backward pass of one layer in one direction through a chunk of steps, and the chunk's share
+//! of the gradient.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -30,7 +30,7 @@ pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) own: &'a mut DirectionTrace<V>,
     /// By the states of this layer, `(steps, D·H)`.
     pub(super) d_states: &'a [V],
-    /// By the input, where a layer wants it.
+    /// By the input; none for the first layer.
     pub(super) d_input: Option<&'a mut [V]>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
@@ -55,7 +55,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
         }
         let steps = self.place.time.steps_of(&self.chunk);
         self.add_gradient(simd, steps.clone());
-        self.send_down(simd, steps);
+        self.input_gradient(simd, steps);
     }
 }
 
@@ -110,7 +110,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             if factors.is_empty() { h } else { &dropped[t * state_len..(t + 1) * state_len] };
         let factors =
             if factors.is_empty() { &[] } else { &factors[t * state_len..(t + 1) * state_len] };
-        self_products::<P, E, V>(
+        recurrent_gradient::<P, E, V>(
             simd,
             (*equations, weights, network.config.shape.hidden),
             slots,
@@ -118,7 +118,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             factors,
             scratch,
         );
-        // Nothing flows back from a sequence into the one before it in the lane.
+        // No derivative passes from a sequence to the one before it in the lane.
         if let Some(mask) = mask {
             let zero = V::splat(simd, crate::lanes::Real::ZERO);
             for u in 0..state_len {
@@ -184,9 +184,9 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         }
     }
 
-    /// Sets or adds, for a further direction, the derivative by the layer's input.
+    /// Sets the derivative by the layer's input; adds to it for the second direction.
     #[inline(always)]
-    fn send_down(&mut self, simd: V::Simd, steps: Range<usize>) {
+    fn input_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
         let LayerDirection { layer, direction, state_len, stride, .. } = self.place;
         let Some(d_input) = &mut self.d_input else { return };
         let tensors = self.network.layout.direction(layer, direction);
@@ -204,10 +204,10 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     }
 }
 
-/// What flows back through the recurrent weights, those that h is multiplied by and those that
-/// r ∘ h is: adds to `scratch.dh`.
+/// Adds to `scratch.dh` the derivative through the recurrent weights: those that multiply h, and
+/// those that multiply r ∘ h.
 #[inline(always)]
-fn self_products<P: Packing, E: Equations, V: Lanes>(
+fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
     (equations, [weight, reset], hidden): (E, &[Weight<'_, V::Elem>; 2], usize),
     slots: &mut [V],

@@ -1,7 +1,7 @@
 //! Dropout masks: 0 with the given probability p (in steps of 2⁻¹⁶), else 1 / (1 − p) (Srivastava et
 //! al., 2014).
 //!
-//! Between layers every number of every step has a draw of its own. On the recurrent connections a
+//! Between layers every number of every step is drawn independently. On the recurrent connections a
 //! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
 //! key, the sequence and the place alone, not from the packing, the batch or the thread.
 
@@ -54,17 +54,17 @@ impl DropoutMasks {
     ) {
         let stride = columns.groups::<P>(V::LEN) * V::LEN;
         let numbers = numbers_mut(rows);
-        for (lane, piece) in segments {
-            for step in 0..piece.steps as usize {
-                let t = piece.start as usize + step;
+        for (lane, segment) in segments {
+            for step in 0..segment.steps as usize {
+                let t = segment.start as usize + step;
                 // A recurrent mask is that of the whole sequence.
                 let drawn_at = match site {
-                    Site::Input(_) => piece.from as usize + step,
+                    Site::Input(_) => segment.from as usize + step,
                     Site::Recurrent(..) => 0,
                 };
                 let row = &mut numbers[t * stride..(t + 1) * stride];
                 self.draw(
-                    (site, piece.sequence, drawn_at),
+                    (site, segment.sequence, drawn_at),
                     (probability, columns.len()),
                     |i, factor| {
                         row[P::position(columns, i, lane, V::LEN)] = factor;

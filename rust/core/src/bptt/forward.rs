@@ -1,4 +1,4 @@
-//! One layer in one direction: its states, for a chunk of steps.
+//! The forward pass of one layer in one direction through a chunk of steps.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{Columns, Packing, Rows, RowsMut, Start, Weight, add_product, multiply};
 use crate::weights::NetworkView;
 
-/// Where one direction of one layer lies.
+/// One direction of one layer: where its states lie.
 #[derive(Clone, Copy)]
 pub(super) struct LayerDirection {
     pub(super) layer: usize,
@@ -30,7 +30,7 @@ impl LayerDirection {
     }
 }
 
-/// The inputs are multiplied for all steps of the chunk at once, then it goes step by step.
+/// The inputs of all steps of the chunk are multiplied at once; the recurrence goes step by step.
 pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) equations: E,
     pub(super) network: NetworkView<'a, V::Elem>,
@@ -45,7 +45,7 @@ pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) own: &'a mut DirectionTrace<V>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
-    /// Inputs that are likely to be needed next, to be had in the cache by then.
+    /// Inputs that are likely to be needed next, to be prefetched.
     pub(super) ahead: &'a [&'a [V::Elem]],
     pub(super) packing: PhantomData<P>,
 }
@@ -82,9 +82,9 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
     }
 }
 
-/// What the steps multiply by, looked up once.
+/// The weights that every step multiplies by.
 struct Recurrent<'a, T> {
-    /// `W_hh`: what is multiplied by h; and what by r ∘ h, where that is another part.
+    /// `W_hh`: the part that multiplies h; and the part that multiplies r ∘ h, if there is one.
     weight: Weight<'a, T>,
     reset: Weight<'a, T>,
     /// `bias_hn`; empty without.
@@ -105,7 +105,7 @@ impl<'a, T: Real> Recurrent<'a, T> {
 }
 
 impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
-    /// Asks for a step of what is ahead: all at once would wait for one another.
+    /// Prefetches a step of what is ahead; all steps at once would queue up.
     #[inline(always)]
     fn prefetch(&self, simd: V::Simd, position: usize) {
         let inputs = self.x.columns.len();
@@ -168,7 +168,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         if let Some(slot) = E::RECURRENT_BIAS {
             P::spread(simd, weights.bias, &mut slots[slot * state_len..(slot + 1) * state_len]);
         }
-        // A product with the zero state of a beginning is nothing.
+        // At the beginning the state is 0, and so is the product.
         let begins = position == 0 && !*carried;
         let Slots { first, count } = E::RECURRENT;
         if !begins {
@@ -213,7 +213,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
     }
 }
 
-/// `out += W a`: within the step itself where the cell is so simple that a call would be much of it.
+/// `out += W a`: inlined into the step where the cell is so simple that a call would dominate it.
 #[inline(always)]
 pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
@@ -229,7 +229,7 @@ pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
     }
 }
 
-/// Copies a state, but 0 in lanes where another sequence starts.
+/// Copies a state, with 0 in the lanes where another sequence starts.
 #[inline(always)]
 pub(super) fn carry<V: Lanes>(simd: V::Simd, starting: Option<V::Mask>, state: &[V], to: &mut [V]) {
     match starting {
@@ -243,7 +243,7 @@ pub(super) fn carry<V: Lanes>(simd: V::Simd, starting: Option<V::Mask>, state: &
     }
 }
 
-/// `len` groups from `first` on of one row, and of another that is to be written.
+/// `len` groups from `first` on of one row to read, and of another to write.
 #[inline(always)]
 fn read_and_write<V>(
     rows: &mut [V],

@@ -1,4 +1,4 @@
-//! [`Pass`]: layer by layer forward, the loss, and back.
+//! [`Pass`]: forward layer by layer, the loss, and backward.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -24,7 +24,7 @@ use crate::weights::{Layout, NetworkView};
 /// The steps in chunks, first to last.
 #[inline]
 fn chunks(steps: usize, chunk: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    // Mostly there is one, and dividing takes its time.
+    // Mostly there is one, and a division is slow.
     let count = if steps <= chunk { steps.min(1) } else { steps.div_ceil(chunk) };
     (0..count).map(move |i| i * chunk..steps.min((i + 1) * chunk))
 }
@@ -102,7 +102,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// From the inputs in the trace to the pre-activations of the outputs. The inputs `ahead` are
-    /// brought into the cache meanwhile.
+    /// prefetched meanwhile.
     pub(crate) fn forward(
         &mut self,
         network: NetworkView<'_, T>,

@@ -33,7 +33,7 @@ pub(crate) struct LossRequest<T> {
     pub(crate) target: Target,
     pub(crate) scale: T,
     pub(crate) gradient: bool,
-    /// Dropout, if there is to be any.
+    /// Dropout, if any.
     pub(crate) masks: Option<DropoutMasks>,
 }
 

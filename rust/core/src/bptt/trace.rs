@@ -7,9 +7,9 @@ use crate::lanes::simd::{Lanes, numbers, numbers_mut};
 use crate::packing::{Columns, Packing};
 use crate::weights::Layout;
 
-/// Steps of a chunk, at most: between two questions whether to go on.
+/// Steps of a chunk, at most: cancellation is checked between chunks.
 const CHUNK: usize = 64;
-/// Weights times steps of a chunk, about: more would keep a caller waiting who wants to stop.
+/// Weights times steps of a chunk, about: more would delay a cancellation.
 const CHUNK_WORK: usize = 4_000_000;
 
 /// The steps of a chunk for a network with so many weights.
@@ -18,7 +18,7 @@ pub(crate) fn chunk_steps(weights: usize) -> usize {
 }
 
 /// Groups from one step's slots to the next. An even number of cache lines would bring the same
-/// slot of many steps into few sets of the cache, from which they would push one another out.
+/// slot of many steps into few sets of the cache, where they would evict one another.
 #[inline(always)]
 pub(crate) fn slots_stride(slots: usize, state_len: usize) -> usize {
     let groups = slots * state_len;

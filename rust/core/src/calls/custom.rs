@@ -1,4 +1,4 @@
-//! Training by a loss that is computed outside, once per batch.
+//! Training by a custom loss, which the caller computes once per batch.
 //!
 //! A batch is run forward, its outputs are handed out, and their derivatives come back; then it is
 //! run again, forward and backward. That costs a second forward pass, and nothing of a batch is kept
@@ -29,8 +29,8 @@ pub trait BatchLoss<T> {
 const IMPLIES_NOTHING: Loss = Loss::Mse;
 
 impl<T: Real> Network<T> {
-    /// The loss of `data` taken as one batch and its gradient in the layout's order; the gradient
-    /// is empty if it is not asked for.
+    /// The loss of `data` as one batch and its gradient in the layout's order; the gradient is empty
+    /// if it is not asked for.
     pub fn gradient_by(
         &self,
         data: &Sequences<'_, T>,

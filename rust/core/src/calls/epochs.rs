@@ -15,23 +15,23 @@ use crate::rng::{Purpose, Rng};
 pub struct EpochRun<'a> {
     /// Sequences per update.
     pub batch_size: usize,
-    /// Whether each epoch has an order of its own; otherwise it is the data's.
+    /// Whether each epoch visits the sequences in a random order; otherwise in the data's.
     pub shuffle: bool,
-    /// Of the orders, and of dropout.
+    /// Seed of the orders, and of dropout.
     pub seed: u64,
-    /// Epochs that the network has been trained for before; continues the sequence of orders.
+    /// Epochs that the network has been trained for before: the orders continue from there.
     pub first_epoch: usize,
-    /// Epochs to train for at most.
+    /// Epochs to train for, at most.
     pub epochs: usize,
-    /// The learning rate of each of these epochs; the last one goes on.
+    /// The learning rate of each of these epochs; the last one holds for any further epochs.
     pub learning_rates: &'a [f64],
     /// Limits of the gradient.
     pub clip: Clip,
     /// Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
-    /// windows of so many steps. Each window is a batch of its own, with an update; states are
-    /// carried from one to the next, derivatives are not.
+    /// windows of so many steps, with an update for each. States are carried from one window to the
+    /// next, derivatives are not.
     pub bptt_steps: Option<usize>,
-    /// Ends the call after the epoch in which this much time has passed.
+    /// The call ends after the epoch in which this much time has passed.
     pub time_budget: Option<Duration>,
 }
 

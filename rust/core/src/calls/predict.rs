@@ -18,7 +18,7 @@ use crate::weights::Network;
 
 /// Tiles' worth of sequences that a thread takes at a time.
 const TILES_AT_ONCE: usize = 16;
-/// Multiply-adds for each thread, at least, so that starting one is worth its while.
+/// Multiply-adds of a thread, at least, so that it is worth starting.
 const THREAD_WORK: usize = 4_000_000;
 
 impl<T: Real> Network<T> {
@@ -81,7 +81,7 @@ struct Inference<'a, T: Real> {
     data: &'a Sequences<'a, T>,
     /// May imply the activation of the outputs.
     loss: Loss,
-    /// Dropout, if there is to be any.
+    /// Dropout, if any.
     masks: Option<DropoutMasks>,
 }
 
@@ -194,7 +194,7 @@ fn by_tiles<T: Real, S: Simd>(
     thread::scope(|scope| {
         for _ in 1..context.threads.min(most) {
             let help = || run(&mut CancelCheck::new(&mut || !cancelled.load(Ordering::Relaxed)));
-            // Where no more threads are to be had, those that there are do the work.
+            // If the system starts no more threads, those that it has started do the work.
             if thread::Builder::new().spawn_scoped(scope, help).is_err() {
                 break;
             }
@@ -239,7 +239,7 @@ fn chunk_of_tiles<T: Real, S: Simd>(
     Ok(())
 }
 
-/// The sequences that nobody has taken yet, with the room for their outputs.
+/// The sequences that no thread has taken yet, and the space for their outputs.
 struct Queue<'a, T> {
     next: usize,
     outputs: &'a mut [T],

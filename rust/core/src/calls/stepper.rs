@@ -1,4 +1,4 @@
-//! `Stepper`: one step at a time, the state carried along, for events as they come.
+//! `Stepper`: one step at a time, for events as they arrive.
 
 use crate::bptt::{BufferSpec, FusedStep, Pass, fused_groups};
 use crate::config::Readout;
@@ -12,7 +12,7 @@ use crate::weights::Network;
 
 /// A network with the state of one sequence.
 ///
-/// It has a copy of the weights, and gives the bits that a prediction of the whole sequence gives.
+/// It has a copy of the weights; its outputs are the bits of a prediction of the whole sequence.
 pub struct Stepper<T: Real> {
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
@@ -57,7 +57,7 @@ impl<T: Real> Stepper<T> {
         self.outputs.len()
     }
 
-    /// Begins another sequence: the state is 0.
+    /// Begins another sequence: the state becomes 0.
     pub fn reset(&mut self) {
         self.inner.reset();
     }
@@ -74,7 +74,7 @@ impl<T: Real> Stepper<T> {
         state
     }
 
-    /// Goes on from another state.
+    /// Continues from another state.
     pub fn set_state(&mut self, state: &[T]) -> Result<()> {
         let (layers, row) = self.state;
         check_shape(state.len() == layers * row, "state", layers * row, state.len())?;
@@ -89,7 +89,7 @@ impl<T: Real> Clone for Stepper<T> {
     }
 }
 
-/// A stepper of some instruction set.
+/// A stepper for one instruction set.
 trait Steps<T>: Send + Sync {
     fn step(&mut self, x: &[T], outputs: &mut [T]);
     fn reset(&mut self);
@@ -133,7 +133,7 @@ impl<T: Real, S: Simd> StepperOf<T, S> {
     fn step_by_layers(&mut self, x: &[T]) {
         numbers_mut(&mut self.pass.trace.x)[..x.len()].copy_from_slice(x);
         let mut go_on = || true;
-        // One step ends too soon to be asked about.
+        // One step is too short to be cancelled.
         let _ = self.pass.forward(self.network.view(None), &[], &mut CancelCheck::new(&mut go_on));
         for layer in &mut self.pass.trace.layers {
             let own = &mut layer.directions[0];

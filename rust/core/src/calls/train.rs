@@ -13,8 +13,7 @@ use crate::optim::{Optimizer, check_rate};
 use crate::weights::Network;
 
 impl<T: Real> Network<T> {
-    /// The loss of `data` taken as one batch; 0 if nothing is labelled. With a seed, numbers are
-    /// dropped as it says.
+    /// The loss of `data` as one batch; 0 without labels. With a `dropout_seed`, dropout is active.
     pub fn loss(
         &self,
         data: &Sequences<'_, T>,
@@ -26,7 +25,7 @@ impl<T: Real> Network<T> {
         Ok(self.one_batch(data, objective, (false, masks), context)?.0)
     }
 
-    /// The loss of `data` taken as one batch, and its gradient in the layout's order.
+    /// The loss of `data` as one batch, and its gradient in the layout's order.
     pub fn gradient(
         &self,
         data: &Sequences<'_, T>,
@@ -70,8 +69,8 @@ impl<T: Real> Network<T> {
         dispatch(level, OnEngine { network, data, spec, context, work })?
     }
 
-    /// Trains on `data`; `records` gets one entry per finished epoch, also when the call ends
-    /// early with [`Error::Diverged`] or [`Error::Cancelled`]. All memory is allocated before the
+    /// Trains on `data`; `records` gets one entry per finished epoch, also if the call ends early
+    /// with [`Error::Diverged`] or [`Error::Cancelled`]. All memory is allocated before the
     /// first epoch but for `records`, which the caller may have reserved.
     pub fn train(
         &mut self,

@@ -13,20 +13,20 @@ pub(super) const LABEL_WORK: usize = 32;
 /// What is asked of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchRequest {
-    /// Whether the derivative is, or the loss alone.
+    /// Whether the gradient is asked for, or the loss alone.
     pub(crate) gradient: bool,
-    /// Dropout, if there is to be any.
+    /// Dropout, if any.
     pub(crate) masks: Option<DropoutMasks>,
-    /// The steps that are looked at, (from, how many), if it is not all: the states at their
-    /// beginning are those that the last batch left.
+    /// The window of steps, (from, how many), if the batch is not of whole sequences: it begins with
+    /// the states that the last window left.
     pub(crate) window: Option<(usize, usize)>,
 }
 
-/// Computes gradients with weights of its own, and changes them.
+/// Computes losses and gradients of batches, and updates the weights.
 pub(crate) trait Engine<T> {
-    /// `Σ loss` of a batch and its divisor; the derivative of their quotient is kept, if it is
-    /// asked for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come
-    /// next, and are brought into the cache meanwhile.
+    /// `Σ loss` of a batch and its divisor; the gradient of their quotient is kept, if it is asked
+    /// for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come next,
+    /// and are prefetched.
     fn batch(
         &mut self,
         batch: &[u32],
@@ -34,7 +34,7 @@ pub(crate) trait Engine<T> {
         request: BatchRequest,
     ) -> Result<(f64, f64)>;
 
-    /// The gradient that was kept last, in the layout's order.
+    /// The gradient of the last batch, in the layout's order.
     fn gradient(&self) -> &[T];
 
     /// Clips that gradient and lets an optimiser change the weights by it; see
@@ -45,7 +45,7 @@ pub(crate) trait Engine<T> {
     fn undo(&mut self);
 }
 
-/// What an engine is made for.
+/// What an engine is built for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineSpec {
     pub(crate) target: Target,
@@ -93,7 +93,7 @@ impl EngineSpec {
     }
 }
 
-/// The segments of a batch's sequences that a request looks at.
+/// The segments of a batch: whole sequences, or the window of a request.
 pub(super) fn segments<T: Real>(
     data: &Sequences<'_, T>,
     batch: &[u32],

@@ -1,16 +1,16 @@
-//! A team of threads for one call: started once, working in rounds, gone at its end.
+//! The threads of one call: started once, working in rounds, joined at its end.
 //!
-//! Starting a thread costs more than many a batch, so helpers wait between rounds; and as the next
-//! round comes within microseconds, they wait awake. Nothing outlives the call, so a process that
-//! forks later has no thread to lose.
+//! Starting a thread costs more than computing a small batch, so helpers wait between rounds; and as
+//! the next round comes within microseconds, they spin. No thread outlives the call, so a process may
+//! fork afterwards.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Looks at a counter before a waiting thread lets others run.
-const LOOKS: usize = 2_000;
+/// Polls of a counter before a waiting thread yields.
+const POLLS: usize = 2_000;
 
-/// The number of a round that never comes.
+/// In place of a round's number: there are no more.
 const END: usize = usize::MAX;
 
 /// The rounds of a team, as its leader sees them.
@@ -23,7 +23,7 @@ pub(crate) struct Rounds {
 /// helpers that are awake run `share`, with the value that `prepare` made for them.
 ///
 /// The leader does not wait for helpers, only for work that they have taken: on a busy machine a
-/// helper may sleep through rounds, and must not hold them up.
+/// helper may miss rounds, and must not delay them.
 pub(crate) fn with_team<H, R>(
     threads: usize,
     prepare: impl Fn() -> H + Sync,
@@ -32,11 +32,11 @@ pub(crate) fn with_team<H, R>(
 ) -> R {
     let rounds = Rounds { round: AtomicUsize::new(0) };
     thread::scope(|scope| {
-        // The helpers are sent home also if something here panics, or the scope would wait for ever.
+        // Helpers return also if something here panics; otherwise the scope would never end.
         let _end = Finally(|| rounds.round.store(END, Ordering::Release));
         for _ in 1..threads {
             let help = || rounds.help(&prepare, &share);
-            // Where no more threads are to be had, those that there are do the work.
+            // If the system starts no more threads, those that it has started do the work.
             if thread::Builder::new().spawn_scoped(scope, help).is_err() {
                 break;
             }
@@ -65,12 +65,12 @@ impl Rounds {
     }
 }
 
-/// Waits awake, and lets others run after a while.
+/// Spins, and yields after a while.
 pub(crate) fn wait_until(done: impl Fn() -> bool) {
-    let mut looks = 0;
+    let mut polls = 0;
     while !done() {
-        looks += 1;
-        if looks < LOOKS {
+        polls += 1;
+        if polls < POLLS {
             std::hint::spin_loop();
         } else {
             thread::yield_now();
@@ -78,7 +78,7 @@ pub(crate) fn wait_until(done: impl Fn() -> bool) {
     }
 }
 
-/// Does something when it goes out of scope, panics included.
+/// Runs a function when it goes out of scope, also while panicking.
 pub(crate) struct Finally<F: Fn()>(pub(crate) F);
 
 impl<F: Fn()> Drop for Finally<F> {

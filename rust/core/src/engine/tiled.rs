@@ -23,9 +23,9 @@ use crate::optim::{Clip, Optimizer};
 use crate::packing::Tiling;
 use crate::weights::{Layout, Network, Transposed};
 
-/// Multiply-adds of a shard, at least, so that sharing it out is worth a round of the team.
+/// Multiply-adds of a shard, at least, so that it is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
-/// Steps of a shard's tiles, at least, so that adding up its lanes costs little beside.
+/// Steps of a shard's tiles, at least, so that the sum over its lanes costs little in comparison.
 const SHARD_STEPS: usize = 80;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
@@ -41,7 +41,7 @@ struct Shared<'a, T: Real> {
     first_window: bool,
 }
 
-/// What a shard comes to.
+/// The result of a shard.
 struct Shard<T> {
     sum: Result<f64>,
     gradient: Aligned<T>,
@@ -53,7 +53,7 @@ struct ShardQueue<'a, T: Real> {
     carried: Option<CarriedStates<T>>,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
-    /// The next shard that nobody has taken; set with `shared` held for writing.
+    /// The next shard to be taken; set with `shared` held for writing.
     next: AtomicUsize,
     /// How many shards of the current batch are done.
     done: AtomicUsize,

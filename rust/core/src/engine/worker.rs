@@ -18,7 +18,7 @@ use crate::packing::{
 };
 use crate::weights::{Layout, NetworkView};
 
-/// Numbers of the next sequence that are asked for ahead; more would push out what is in use.
+/// Numbers of the next sequence that are prefetched; more would evict what is in use.
 const AHEAD: usize = 1024;
 
 /// The network and the data that a batch is computed from.

@@ -6,7 +6,7 @@ use crate::lanes::matrix::Vector;
 use crate::lanes::simd::Lanes;
 
 /// Cuts `count` into as few blocks of at most `most` as there can be, of nearly equal width:
-/// (first, width) of each. Cut once, outside of loops: dividing takes its time.
+/// (first, width) of each. Call it outside of loops: it divides.
 #[inline(always)]
 pub(crate) fn blocks(count: usize, most: usize) -> Blocks {
     let number = count.div_ceil(most);
@@ -41,7 +41,7 @@ impl Iterator for Blocks {
 }
 
 /// `by_width!(width <= most, J => call)`: evaluates `call` with the constant `J` equal to `width`,
-/// which is at least 1 and at most `most`, itself at most 12.
+/// which is from 1 to `most`, itself at most 12.
 macro_rules! by_width {
     ($width:ident <= $most:expr, $J:ident => $call:expr) => {
         by_width!($width <= $most, $J => $call; 1 2 3 4 5 6 7 8 9 10 11 12)

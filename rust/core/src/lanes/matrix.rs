@@ -1,7 +1,8 @@
 //! `Vector<N>` and `Matrix<R, C>`: sizes known to the compiler.
 //!
 //! The engine cuts weights of any size into blocks of these, so that a block's accumulators stay
-//! in registers. The element may be a number or itself a group of lanes (see [`crate::lanes::simd`]).
+//! in registers; the networks of [`crate::textbook`] are made of whole ones. The element may be a
+//! number or itself a group of lanes (see [`crate::lanes::simd`]).
 //! Shapes are types; a product of shapes that do not fit does not compile:
 //!
 //! ```compile_fail
@@ -90,60 +91,100 @@ impl<const N: usize, T: Element + Default> Default for Vector<N, T> {
     }
 }
 
-/// `R` rows of `C` elements, row after row.
+/// `R` rows of `C` elements, row after row, by value: small ones stay in registers.
 ///
 /// ```
 /// use rnn_rust::matrix::{Matrix, Vector};
 /// let w = Matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
 /// assert_eq!(w.mul_vector(&Vector([1.0, 0.0, -1.0])), Vector([-2.0, -2.0]));
-/// assert_eq!(w.transpose().row(2), Vector([3.0, 6.0]));
+/// assert_eq!(w.mul_transposed(&Vector([1.0, -1.0])), Vector([-3.0, -3.0, -3.0]));
 /// assert_eq!(w.as_flat(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(transparent)]
 pub struct Matrix<const R: usize, const C: usize, T = f32>(pub [[T; C]; R]);
 
-impl<const R: usize, const C: usize, T: Element> Matrix<R, C, T> {
-    /// All elements, row after row.
-    pub fn as_flat(&self) -> &[T] {
-        self.0.as_flattened()
-    }
+/// The same on the heap, where it is made: of any size, without a copy on the stack.
+///
+/// ```
+/// use rnn_rust::matrix::{HeapMatrix, Vector};
+/// let mut w = HeapMatrix::<1000, 2, f64>::default();
+/// w.add_outer(&Vector([0.5; 1000]), &Vector([1.0, 3.0]));
+/// assert_eq!(w.mul_vector(&Vector([1.0, 1.0])), Vector([2.0; 1000]));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeapMatrix<const R: usize, const C: usize, T = f32>(Box<[[T; C]; R]>);
 
-    /// Row `r`, of `C` elements.
-    #[inline(always)]
-    pub fn row(&self, r: usize) -> Vector<C, T> {
-        Vector(self.0[r])
-    }
+macro_rules! products {
+    ($Matrix:ident) => {
+        impl<const R: usize, const C: usize, T: Element> $Matrix<R, C, T> {
+            /// All elements, row after row.
+            pub fn as_flat(&self) -> &[T] {
+                self.0.as_flattened()
+            }
 
-    /// Matrix times column vector, `(R, C) · (C,) -> (R,)`.
-    pub fn mul_vector(&self, x: &Vector<C, T>) -> Vector<R, T>
-    where
-        T: Default,
-    {
-        Vector(std::array::from_fn(|r| self.row(r).dot(x)))
-    }
+            /// The same, to be changed.
+            pub fn as_flat_mut(&mut self) -> &mut [T] {
+                self.0.as_flattened_mut()
+            }
 
-    /// The rank-1 update `self[r][c] += column[r] * row[c]`, the inner step of every product in
-    /// the engine.
-    #[inline(always)]
-    pub fn add_outer(&mut self, column: &Vector<R, T>, row: &Vector<C, T>) {
-        for (own, &scale) in self.0.iter_mut().zip(&column.0) {
-            for (a, &b) in own.iter_mut().zip(&row.0) {
-                *a = scale.mul_add(b, *a);
+            /// Row `r`, of `C` elements.
+            #[inline(always)]
+            pub fn row(&self, r: usize) -> Vector<C, T> {
+                Vector(self.0[r])
+            }
+
+            /// Matrix times column vector, W x: `(R, C) · (C,) -> (R,)`.
+            pub fn mul_vector(&self, x: &Vector<C, T>) -> Vector<R, T>
+            where
+                T: Default,
+            {
+                let mut product = Vector::default();
+                for r in 0..R {
+                    product.0[r] = self.row(r).dot(x);
+                }
+                product
+            }
+
+            /// Transposed matrix times column vector, Wᵀ y: `(C, R) · (R,) -> (C,)`.
+            pub fn mul_transposed(&self, y: &Vector<R, T>) -> Vector<C, T>
+            where
+                T: Default,
+            {
+                let mut product = Vector::default();
+                for r in 0..R {
+                    product.add_scaled(y.0[r], &self.row(r));
+                }
+                product
+            }
+
+            /// The rank-1 update `self[r][c] += column[r] * row[c]`, the inner step of every product
+            /// in the engine.
+            #[inline(always)]
+            pub fn add_outer(&mut self, column: &Vector<R, T>, row: &Vector<C, T>) {
+                for (own, &scale) in self.0.iter_mut().zip(&column.0) {
+                    for (a, &b) in own.iter_mut().zip(&row.0) {
+                        *a = scale.mul_add(b, *a);
+                    }
+                }
             }
         }
-    }
-
-    /// Rows become columns, `(R, C) -> (C, R)`.
-    pub fn transpose(&self) -> Matrix<C, R, T> {
-        Matrix(std::array::from_fn(|c| std::array::from_fn(|r| self.0[r][c])))
-    }
+    };
 }
+products!(Matrix);
+products!(HeapMatrix);
 
 impl<const R: usize, const C: usize, T: Element + Default> Default for Matrix<R, C, T> {
     #[inline(always)]
     fn default() -> Self {
         Self([[T::default(); C]; R])
+    }
+}
+
+impl<const R: usize, const C: usize, T: Element + Default> Default for HeapMatrix<R, C, T> {
+    fn default() -> Self {
+        let rows = vec![[T::default(); C]; R];
+        Self(rows.try_into().unwrap_or_else(|_| unreachable!("there are R rows")))
     }
 }
 
@@ -156,10 +197,9 @@ mod tests {
         // A·B = Σ_k A[:, k] ⊗ B[k, :]
         let a = Matrix([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
         let b = Matrix([[1.0, -1.0], [0.5, 2.0]]);
-        let columns = a.transpose();
         let mut product = Matrix::<3, 2>::default();
         for k in 0..2 {
-            product.add_outer(&columns.row(k), &b.row(k));
+            product.add_outer(&Vector(a.0.map(|row| row[k])), &b.row(k));
         }
         assert_eq!(product, Matrix([[2.0, 3.0], [5.0, 5.0], [8.0, 7.0]]));
     }

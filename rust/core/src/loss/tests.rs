@@ -7,7 +7,7 @@ use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Level, Simd, WithSimd, dispatch};
 use crate::rng::{Purpose, Rng};
 
-const LOSSES: [Loss; 11] = [
+const LOSSES: [Loss; 10] = [
     Loss::Mse,
     Loss::Mae,
     Loss::Huber { delta: 0.8 },

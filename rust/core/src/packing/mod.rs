@@ -63,8 +63,8 @@ pub(crate) struct Rows<'a, V> {
 }
 
 impl<'a, V> Rows<'a, V> {
-    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps that
-    /// takes as long as the block.
+    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps a
+    /// division takes as long as the block.
     #[inline(always)]
     pub(crate) fn each(&self) -> std::slice::Chunks<'a, V> {
         self.groups.chunks(self.stride)
@@ -112,9 +112,9 @@ pub(crate) struct Products<'a, V> {
 
 /// Where the lanes of a group come from, and the products that depend on it.
 ///
-/// Sums of the way forward run in one order, whatever the packing: bias, inputs, the even units of
-/// the state, then by itself the sum of the odd units. So predictions have the same bits whichever
-/// way they are made.
+/// Sums of the forward pass run in one order, whatever the packing: bias, inputs, the even units of
+/// the state; then the sum of the odd units, which is computed separately. So predictions have the
+/// same bits in either packing.
 pub(crate) trait Packing: Copy + Send + Sync + 'static {
     /// Whether the lanes of a group belong to several sequences, each with its own starts.
     const SEVERAL: bool;
@@ -221,8 +221,8 @@ fn add_block<const N: usize, V: Lanes>(
     }
 }
 
-/// [`Packing::multiply`], compiled once for all who call it, as are the next two: what multiplies
-/// is large, and written into every cell's equations it would be compiled a hundred times.
+/// [`Packing::multiply`], compiled once for all of its callers, as are the next two: products are
+/// large, and inlined into every cell's equations they would be compiled a hundred times.
 #[inline(always)]
 pub(crate) fn multiply<P: Packing, V: Lanes>(
     simd: V::Simd,

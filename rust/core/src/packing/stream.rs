@@ -150,7 +150,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
     }
 }
 
-/// The reverse of [`gather`]: hands `take` the rows of each sequence, piece by piece; a piece is
+/// The reverse of [`gather`]: hands the rows of each sequence to `take`, a few numbers at a time:
 /// (sequence, position in the sequence's rows, numbers).
 pub(crate) fn scatter<T: Real, S: Simd>(
     simd: S,

@@ -1,4 +1,4 @@
-//! The way back of the oracle.
+//! The backward pass of the oracle.
 
 use super::{Direction, Reference, Rows, Trace};
 use crate::cell::Cell;

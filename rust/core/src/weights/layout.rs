@@ -82,7 +82,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout for elements of type `T`; none if there are more weights than addresses.
+    /// The layout for elements of type `T`; none if the size of the weights overflows.
     pub fn new<T: Real>(config: &Config) -> Option<Self> {
         let mut layout = Self { config: *config, lanes: T::LANES, tensors: Vec::new(), len: 0 };
         let Shape { input, hidden, output } = config.shape;
@@ -173,7 +173,7 @@ impl Layout {
         start..end
     }
 
-    /// The elements of a padded part. Lanes are a power of two, and dividing takes its time.
+    /// The elements of a padded part. Lanes are a power of two, and a division is slow.
     #[inline(always)]
     pub(crate) fn padded(&self, width: usize) -> usize {
         (width + self.lanes - 1) & !(self.lanes - 1)

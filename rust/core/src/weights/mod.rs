@@ -6,7 +6,7 @@
 //! | `init.rs` | [`Init`]: initial values |
 //! | `transposed.rs` | transposed weights, for the backward pass |
 //! | `view.rs` | the weights as products take them |
-//! | `network.rs` | [`Network`]: a configuration and its weights |
+//! | `network.rs` | [`Network`]: an architecture and its weights |
 
 mod init;
 mod layout;

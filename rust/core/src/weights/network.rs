@@ -1,4 +1,4 @@
-//! `Network`: the equations' configuration and the weights.
+//! `Network`: an architecture and its weights.
 
 use crate::cell::Cell;
 use crate::config::{Config, Shape};
@@ -10,7 +10,7 @@ use crate::lanes::simd::Level;
 use crate::optim::Optimizer;
 use crate::weights::{Init, Layout, NetworkView, Role, Transposed};
 
-/// A network: configuration and weights.
+/// A network: its architecture and its weights.
 #[derive(Clone, Debug)]
 pub struct Network<T: Real> {
     config: Config,
@@ -21,7 +21,7 @@ pub struct Network<T: Real> {
 }
 
 impl<T: Real> Network<T> {
-    /// A network with fresh weights. [`Error::Parameter`] if the configuration makes no sense.
+    /// A network with initial weights. [`Error::Parameter`] if the configuration is invalid.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
         config.check()?;
         // Room for the weights, their gradient and a copy.
@@ -44,7 +44,7 @@ impl<T: Real> Network<T> {
         Ok(Self { config, layout, previous: parameters.clone(), parameters })
     }
 
-    /// Adds to the bias of every forget gate, so that an LSTM begins by remembering (Gers,
+    /// Adds to the bias of every forget gate, so that an LSTM remembers at first (Gers,
     /// Schmidhuber and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Other cells
     /// have none and stay as they are. [`Error::Parameter`] if the sum is not finite.
     pub fn add_to_forget_bias(&mut self, value: f64) -> Result<()> {
@@ -69,7 +69,7 @@ impl<T: Real> Network<T> {
         Ok(())
     }
 
-    /// Sizes and nonlinearities.
+    /// The architecture.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -84,9 +84,8 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// Lets an optimiser change all weights by a gradient in the layout's order, whose padding is
-    /// zero. If a weight is not finite afterwards, the change is taken back, and the answer is
-    /// `false`.
+    /// Updates all weights by a gradient in the layout's order, whose padding is zero. If a weight is
+    /// not finite afterwards, takes the update back and returns `false`.
     pub fn update(
         &mut self,
         optimizer: &mut dyn Optimizer<T>,
@@ -102,7 +101,7 @@ impl<T: Real> Network<T> {
         finite
     }
 
-    /// Keeps the weights as they are: no later failure takes back an update made before.
+    /// Makes the last update final: a later failure does not take it back.
     pub fn settle(&mut self) {
         self.previous.copy_from_slice(&self.parameters);
     }

@@ -7,7 +7,7 @@ use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{ByUnit, Columns, Packing, Rows};
 use crate::weights::NetworkView;
 
-/// A network that goes on by one step; see [`super::fused_groups`].
+/// One step of a network that the fused path serves; see [`super::fused_groups`].
 pub(crate) struct FusedStep<'a, V: Lanes> {
     pub(crate) network: NetworkView<'a, V::Elem>,
     /// Features `(I,)`.

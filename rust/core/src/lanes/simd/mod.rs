@@ -108,7 +108,7 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
 
-    /// Asks for the cache line of a number that will be needed soon. Only a hint.
+    /// Prefetches the cache line of a number. Only a hint.
     #[inline(always)]
     fn prefetch<T>(self, number: &T) {
         let _ = number;
