@@ -15,6 +15,12 @@
 //! | e, w | loss of a label, its weight | [`loss`], [`Reduction`] |
 //! | dq | derivative of the batch's loss by q | |
 //!
+//! # Where to begin
+//!
+//! [`Network`] has any architecture and is fast: [`Network::train`], [`Network::predict`],
+//! [`Network::gradient`]; a [`Stepper`] reads one sequence step by step. The networks of [`textbook`]
+//! are for reading: their sizes are types, `Rnn<29, 10, 1>`, and what does not fit does not compile.
+//!
 //! # Example
 //!
 //! ```

@@ -1,7 +1,9 @@
-//! The oracle: the same networks written as the textbook has them, one number at a time.
+//! The oracle: networks of any architecture written as the textbook has them, one number at a time.
 //!
-//! Every fast kernel is compared with this in tests. It allocates freely, knows no padding and
-//! keeps weights in the shape that users see.
+//! Every fast kernel is compared with this in tests. It allocates freely, knows no padding and keeps
+//! weights in the shape that users see. Its sizes are known at run time, as the tests draw them at
+//! random, with layers, directions, readouts and dropout; [`crate::textbook`] has the cells once more
+//! on matrices whose sizes are types, the oracle of a table of shapes.
 
 mod backward;
 
