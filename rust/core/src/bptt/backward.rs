@@ -35,7 +35,7 @@ pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
     pub(super) gradient: &'a mut [V],
-    pub(super) places: &'a GradientLayout,
+    pub(super) gradient_layout: &'a GradientLayout,
     /// Whether the gradient is set rather than added to.
     pub(super) set: bool,
     pub(super) packing: PhantomData<P>,
@@ -139,7 +139,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let tensors = self.network.layout.direction(layer, direction);
         let hidden = self.network.config.shape.hidden;
         let row = slots_stride(E::SLOTS, state_len);
-        let (set, places) = (self.set, self.places);
+        let (set, gradient_layout) = (self.set, self.gradient_layout);
         let (before, later) = states_before(
             self.place,
             hidden,
@@ -162,23 +162,23 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         };
         let gates = dz(steps.clone(), Slots { first: 0, count: E::GATES });
         let stride = E::GATES * state_len;
-        let groups = &mut gradient[places.range(tensors.start)];
+        let groups = &mut gradient[gradient_layout.range(tensors.start)];
         add_outer::<P, V>(simd, x, gates, Products { groups, stride, set });
-        add_sums::<P, V>(simd, gates, &mut gradient[places.range(tensors.start + 2)], set);
+        add_sums::<P, V>(simd, gates, &mut gradient[gradient_layout.range(tensors.start + 2)], set);
         if let Some(bias) = E::RECURRENT_BIAS {
             add_sums::<P, V>(
                 simd,
                 dz(steps.clone(), slot(bias)),
-                &mut gradient[places.range(tensors.start + 3)],
+                &mut gradient[gradient_layout.range(tensors.start + 3)],
                 set,
             );
         }
 
-        let groups = &mut gradient[places.range(tensors.start + 1)];
+        let groups = &mut gradient[gradient_layout.range(tensors.start + 1)];
         add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), Products { groups, stride, set });
         if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
             let skipped = E::RECURRENT.count * state_len;
-            let groups = &mut gradient[places.range(tensors.start + 1)][skipped..];
+            let groups = &mut gradient[gradient_layout.range(tensors.start + 1)][skipped..];
             let (reset, candidate) = (dz(steps.clone(), slot(from)), dz(steps, slot(to)));
             add_outer::<P, V>(simd, reset, candidate, Products { groups, stride, set });
         }

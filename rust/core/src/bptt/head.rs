@@ -254,7 +254,7 @@ pub(super) struct HeadBackward<'a, P, V: Lanes> {
     pub(super) d_logits: &'a [V],
     pub(super) d_state: &'a mut [V],
     pub(super) gradient: &'a mut [V],
-    pub(super) places: &'a GradientLayout,
+    pub(super) gradient_layout: &'a GradientLayout,
     pub(super) set: bool,
     pub(super) packing: PhantomData<P>,
 }
@@ -264,7 +264,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for HeadBackward<'_, P, 
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { network, state, d_logits, d_state, gradient, places, set, .. } = self;
+        let Self { network, state, d_logits, d_state, gradient, gradient_layout, set, .. } = self;
         let (head, outputs, stride) =
             (network.layout.head(), network.config.shape.output, state.stride);
         let columns = Columns::new(outputs, 1);
@@ -277,8 +277,14 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for HeadBackward<'_, P, 
             Start::Zero,
             RowsMut { groups: d_state, stride, first: 0 },
         );
-        let groups = &mut gradient[places.range(head)];
+        let groups = &mut gradient[gradient_layout.range(head)];
         add_outer::<P, V>(simd, dy, state, Products { groups, stride, set });
-        P::add_output_sums(simd, d_logits, outputs, &mut gradient[places.range(head + 1)], set);
+        P::add_output_sums(
+            simd,
+            d_logits,
+            outputs,
+            &mut gradient[gradient_layout.range(head + 1)],
+            set,
+        );
     }
 }

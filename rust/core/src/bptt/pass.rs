@@ -33,7 +33,7 @@ fn chunks(steps: usize, chunk: usize) -> impl DoubleEndedIterator<Item = Range<u
 pub(crate) struct Pass<P, V: Lanes> {
     simd: V::Simd,
     pub(crate) trace: Trace<V>,
-    places: GradientLayout,
+    gradient_layout: GradientLayout,
     state_len: usize,
     /// Steps of a chunk.
     chunk: usize,
@@ -48,7 +48,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         Self {
             simd,
             trace: Trace::new::<P>(simd, layout, spec),
-            places: GradientLayout::new::<P>(layout, V::LEN),
+            gradient_layout: GradientLayout::new::<P>(layout, V::LEN),
             state_len: P::groups(config.shape.hidden, V::LEN),
             chunk: chunk_steps(layout.len()),
             backward: spec.backward,
@@ -57,8 +57,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// What lies where in the gradient that [`Self::backward`] adds to.
-    pub(crate) fn places(&self) -> &GradientLayout {
-        &self.places
+    pub(crate) fn gradient_layout(&self) -> &GradientLayout {
+        &self.gradient_layout
     }
 
     fn place(&self, config: &Config, layer: usize, direction: usize) -> LayerDirection {
@@ -270,7 +270,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 d_logits: &trace.logits[chunk.start * outputs..chunk.end * outputs],
                 d_state: &mut trace.d_states[0][chunk.start * stride..chunk.end * stride],
                 gradient,
-                places: &self.places,
+                gradient_layout: &self.gradient_layout,
                 set: set && first,
                 packing: PhantomData,
             });
@@ -298,7 +298,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         (gradient, set): (&mut [V], bool),
     ) {
         let place = self.place(network.config, layer, direction);
-        let (places, simd) = (&self.places, self.simd);
+        let (gradient_layout, simd) = (&self.gradient_layout, self.simd);
         let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
@@ -309,7 +309,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let own = &mut directions[direction];
         with_equations!(network.config.cell, equations => simd.vectorize(Backward::<P, _, V> {
             equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
-            scratch, gradient, places, set,
+            scratch, gradient, gradient_layout, set,
             packing: PhantomData,
         }));
     }

@@ -61,7 +61,8 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
     ) -> Result<(f64, f64)> {
         // Batches without labels do no other work.
         self.cancel.spend(LABEL_WORK * batch.len())?;
-        let Some((asked, divisor)) = self.spec.loss_request(self.data, batch, request) else {
+        let Some((loss_request, divisor)) = self.spec.loss_request(self.data, batch, request)
+        else {
             return Ok((0.0, 0.0));
         };
         let carried = self.carried.as_ref().zip(request.window);
@@ -72,7 +73,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
             carried: carried.map(|(states, (from, _))| (states, from == 0)),
         };
         let segments = segments(self.data, batch, request);
-        let sum = self.worker.set(&inputs, segments, asked, self.cancel)?;
+        let sum = self.worker.set(&inputs, segments, loss_request, self.cancel)?;
         Ok((sum, divisor))
     }
 

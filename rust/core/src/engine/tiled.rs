@@ -36,7 +36,7 @@ struct Shared<'a, T: Real> {
     transposed: Transposed<T>,
     tiling: Tiling,
     shards: usize,
-    asked: LossRequest<T>,
+    loss_request: LossRequest<T>,
     /// Whether this is the first of the windows in which states are carried.
     first_window: bool,
 }
@@ -97,7 +97,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, R>(
             transposed,
             tiling: Tiling::with_capacity(T::LANES, spec.batch_size),
             shards: 0,
-            asked: LossRequest {
+            loss_request: LossRequest {
                 target: spec.target,
                 scale: T::ZERO,
                 gradient: false,
@@ -173,7 +173,8 @@ impl<'a, T: Real> ShardQueue<'a, T> {
             }
             let Shard { sum, gradient } = &mut *self.shard(number);
             let tiles = tiles_of(number, shared.shards, shared.tiling.len());
-            *sum = worker.set(&inputs, (&shared.tiling, tiles), shared.asked, gradient, cancel);
+            *sum =
+                worker.set(&inputs, (&shared.tiling, tiles), shared.loss_request, gradient, cancel);
             if sum.is_err() {
                 self.cancelled.store(true, Ordering::Relaxed);
             }
@@ -204,10 +205,10 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         let (shards, divisor, gradient) = {
             let shared = &mut *self.queue.write();
             let data = self.queue.data;
-            let Some((asked, divisor)) = self.spec.loss_request(data, batch, request) else {
+            let Some((loss_request, divisor)) = self.spec.loss_request(data, batch, request) else {
                 return Ok((0.0, 0.0));
             };
-            shared.asked = asked;
+            shared.loss_request = loss_request;
             match request.window {
                 None => shared.tiling.set(batch, |s| data.range(s as usize).len()),
                 Some(_) => shared.tiling.set_segments(segments(data, batch, request)),
@@ -220,7 +221,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             shared.shards = shared.tiling.len().div_ceil(tiles_each);
             self.queue.next.store(0, Ordering::Relaxed);
             self.queue.done.store(0, Ordering::Relaxed);
-            (shared.shards, divisor, asked.gradient)
+            (shared.shards, divisor, loss_request.gradient)
         };
         if shards > 1 {
             self.rounds.start();

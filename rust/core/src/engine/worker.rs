@@ -51,7 +51,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
         let pass: Pass<ByUnit, T::Lanes<S>> = Pass::new(simd, layout, buffers);
-        let groups = if buffers.backward { pass.places().len() } else { 0 };
+        let groups = if buffers.backward { pass.gradient_layout().len() } else { 0 };
         Self { simd, pass, gradient: vec![simd.zero::<T>(); groups], fused: None }
     }
 
@@ -94,7 +94,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let (mut total, mut first) = (0.0, true);
         for segment in segments {
             if let Some(fused) = &mut self.fused {
-                let target = (&mut self.gradient[..], self.pass.places(), first);
+                let target = (&mut self.gradient[..], self.pass.gradient_layout(), first);
                 let rows = (&inputs.data.segment_rows(segment), segment.steps as usize);
                 total += fused.run(self.simd, &inputs.network, rows, &request, target);
                 cancel.spend(3 * segment.steps as usize * inputs.network.layout.len())?;
@@ -183,7 +183,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
         let pass: Pass<BySequence, T::Lanes<S>> = Pass::new(simd, layout, buffers);
-        let groups = if buffers.backward { pass.places().len() } else { 0 };
+        let groups = if buffers.backward { pass.gradient_layout().len() } else { 0 };
         Self { simd, pass, lanes: vec![simd.zero::<T>(); groups] }
     }
 
@@ -229,7 +229,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     /// Sums the lanes' gradients up.
     fn reduce(&self, layout: &Layout, gradient: &mut [T]) {
         for (number, tensor) in layout.tensors().iter().enumerate() {
-            let lanes = &self.lanes[self.pass.places().range(number)];
+            let lanes = &self.lanes[self.pass.gradient_layout().range(number)];
             reduce_lanes(self.simd, lanes, tensor.columns(), &mut gradient[layout.range(number)]);
         }
     }

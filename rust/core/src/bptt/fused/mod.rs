@@ -106,10 +106,18 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
         network: &NetworkView<'_, T>,
         (rows, steps): (&SegmentRows<'_, T>, usize),
         request: &LossRequest<T>,
-        (gradient, places, set): (&mut [V], &GradientLayout, bool),
+        (gradient, gradient_layout, set): (&mut [V], &GradientLayout, bool),
     ) -> f64 {
-        let kernel =
-            OneSequence { buffers: self, network, rows, steps, request, gradient, places, set };
+        let kernel = OneSequence {
+            buffers: self,
+            network,
+            rows,
+            steps,
+            request,
+            gradient,
+            gradient_layout,
+            set,
+        };
         in_groups!(V, simd, ByUnit::groups(network.config.shape.hidden, V::LEN), kernel)
     }
 }
@@ -122,7 +130,7 @@ struct OneSequence<'a, V: Lanes> {
     steps: usize,
     request: &'a LossRequest<V::Elem>,
     gradient: &'a mut [V],
-    places: &'a GradientLayout,
+    gradient_layout: &'a GradientLayout,
     set: bool,
 }
 
@@ -131,7 +139,8 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
 
     #[inline(always)]
     fn run(self, simd: S) -> f64 {
-        let OneSequence { buffers, network, rows, steps, request, gradient, places, set } = self.0;
+        let OneSequence { buffers, network, rows, steps, request, gradient, gradient_layout, set } =
+            self.0;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
         // Exactly as many rows as there are steps: no access needs a check.
@@ -151,7 +160,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
             let transposed = numbers(&buffers.transposed);
             let recurrent = (transposed, hidden, weights.activation);
             backward(simd, recurrent, (dy, weights.w_hy), slots, states);
-            add_gradient(simd, (x, hidden, dy), (slots, states), (gradient, places, set));
+            add_gradient(simd, (x, hidden, dy), (slots, states), (gradient, gradient_layout, set));
         }
         sum
     }
@@ -266,13 +275,13 @@ fn add_gradient<const G: usize, V: Lanes>(
     simd: V::Simd,
     (x, hidden, dy): (Table<'_, V::Elem>, usize, Table<'_, V::Elem>),
     (dz, states): (&[[V; G]], &[[V; G]]),
-    (gradient, places, set): (&mut [V], &GradientLayout, bool),
+    (gradient, gradient_layout, set): (&mut [V], &GradientLayout, bool),
 ) {
     // Tensors lie in the order of their numbers.
-    let (g_ih, others) = gradient.split_at_mut(places.range(1).start);
-    let (g_hh, others) = others.split_at_mut(places.range(1).len());
+    let (g_ih, others) = gradient.split_at_mut(gradient_layout.range(1).start);
+    let (g_hh, others) = others.split_at_mut(gradient_layout.range(1).len());
     let (g_b, others) = others.split_at_mut(G);
-    let (g_hy, g_by) = others.split_at_mut(places.range(3).len());
+    let (g_hy, g_by) = others.split_at_mut(gradient_layout.range(3).len());
     let h = Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
     add_outer(simd, x, dz, (g_ih, set));
     add_outer(simd, h, &dz[1..], (g_hh, set));
