@@ -1,14 +1,14 @@
 //! `Objective`: a loss, and how the losses of a batch's labels become one number.
 //!
 //! The loss reported is the loss differentiated. With eₙ the loss of one label and wₙ its weight, 1
-//! unless said otherwise:
+//! by default:
 //!
 //! * [`Reduction::Mean`]: Σ w e / Σ w over the labels that the batch has.
 //! * [`Reduction::Sum`]: per sequence the sum of w e over its steps, mean over outputs; the batch's
 //!   loss is the mean over its labelled sequences, each counting as much as its labels weigh on
 //!   average. With one sequence per batch these are the update steps of a gradient summed over time.
 //!
-//! A weight of 2 is the same as standing there twice. A NaN label is missing: it adds no loss, no
+//! A weight of 2 has the effect of the same label twice. A NaN label is missing: it adds no loss, no
 //! gradient, and is not counted.
 
 use crate::data::{Segment, Sequences};

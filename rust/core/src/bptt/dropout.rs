@@ -2,8 +2,8 @@
 //! al., 2014).
 //!
 //! Between layers every number of every step is drawn independently. On the recurrent connections a
-//! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
-//! key, the sequence and the place alone, not from the packing, the batch or the thread.
+//! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw depends on
+//! the key, the sequence and the place alone, not on the packing, the batch or the thread.
 
 use crate::data::Segment;
 use crate::lanes::Real;

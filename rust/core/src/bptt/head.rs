@@ -1,7 +1,7 @@
 //! The head: what it reads of the states, the outputs, the loss, and the derivatives by the states.
 //!
-//! Readouts of a whole sequence are computed at every step, as if the sequence ended there; labels
-//! stand at last steps alone.
+//! Readouts of a whole sequence are computed at every step, as if the sequence ended there; only last
+//! steps have labels.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -41,7 +41,7 @@ pub(super) struct Pool<'a, V: Lanes> {
     pub(super) pooled: &'a mut [V],
     /// 1 / (steps of the sequence so far), per step; empty unless it is for a mean.
     pub(super) shares: &'a mut [V],
-    /// Sums of states, and last how many.
+    /// Sums of states, followed by their count.
     pub(super) running: &'a mut [V],
 }
 
@@ -179,7 +179,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Activate<'_, V> {
 
 /// The loss of a chunk of steps; leaves `scale` times its derivative in `logits`.
 ///
-/// The same code whatever the packing: it is large.
+/// One kernel for both packings, as it is large.
 pub(super) struct LossKernel<'a, V: Lanes> {
     pub(super) target: Target,
     pub(super) activation: Activation,
@@ -189,7 +189,7 @@ pub(super) struct LossKernel<'a, V: Lanes> {
     /// Empty where all are 1.
     pub(super) label_weights: &'a [V],
     pub(super) scale: V::Elem,
-    /// Whether lanes are labels of their own, or all the same.
+    /// Whether each lane has its own label; otherwise all lanes are the same.
     pub(super) several: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Outputs and hidden states of a data set, its sequences shared out among threads.
+//! Outputs and hidden states of a data set, its sequences distributed over threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

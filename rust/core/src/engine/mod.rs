@@ -5,7 +5,7 @@
 //! | `contract.rs` | what is asked of a batch, and what an engine can do |
 //! | `mod.rs` | which engine a call gets |
 //! | `single.rs` | small batches: one sequence after the other, on the calling thread |
-//! | `tiled.rs` | the others: tiles, shared out among threads |
+//! | `tiled.rs` | the others: tiles, distributed over threads |
 //! | `worker.rs` | what one thread does |
 //! | `carry.rs` | states between the windows of a sequence |
 //! | `team.rs` | the threads of a call |

@@ -1,8 +1,8 @@
-//! Batches of many sequences: tiles, shared out among threads.
+//! The engine of batches of many sequences: tiles, distributed over threads.
 //!
-//! A batch is cut into *shards*, a few tiles each, by its size alone. Whoever computes a shard, its
-//! gradient is the same, and the shards' gradients are added in their order: so are the bits,
-//! whatever the number of threads.
+//! A batch is cut into *shards*, a few tiles each, by its size alone. The gradient of a shard does not
+//! depend on the thread that computes it, and the gradients of shards are added in their order: so
+//! the bits are the same with any number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! `Aligned`: numbers that begin at a cache line, so that a group of lanes never straddles two.
+//! `Aligned`: a buffer that begins at a cache line, so that a group of lanes never straddles two.
 
 use std::ops::{Deref, DerefMut};
 

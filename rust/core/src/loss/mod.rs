@@ -1,5 +1,5 @@
-//! Losses, each value beside its derivative; [`crate::Reduction`] says how those of a batch's labels
-//! become one number.
+//! Losses, each value beside its derivative; [`crate::Reduction`] says how the losses of a batch's
+//! labels become one number.
 //!
 //! A NaN label is missing: it adds no loss and no gradient.
 //!

@@ -1,8 +1,8 @@
 //! A group holds many numbers of one sequence; parts of a row are padded to whole groups.
 //!
 //! Inputs of many steps are multiplied at once, and so are weight gradients; only the recurrence
-//! goes step by step, in two chains (even and odd units), as it waits for each product. A number
-//! that stands alone, an output, fills its group.
+//! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
+//! before. An output is repeated in all lanes of its group.
 
 use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;

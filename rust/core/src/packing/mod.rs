@@ -1,7 +1,7 @@
 //! How numbers lie in groups of lanes, and the products that depend on it.
 //!
-//! Everything that is computed unit by unit works on rows of groups and need not know what the
-//! lanes are. What multiplies by weights must, and is written once for each *packing*:
+//! Elementwise code works on rows of groups and need not know what the lanes are. Products by weights
+//! must, and are written once for each *packing*:
 //!
 //! | packing | a group holds | used for |
 //! |---|---|---|

@@ -1,8 +1,8 @@
 //! Which sequence goes into which lane.
 //!
-//! A batch's sequences are laid into the lanes of a few tiles, longest first, each into the lane
-//! that is shortest so far (Graham's LPT rule, 1969). Lanes end up nearly level, so that the steps
-//! computed are nearly the steps there are, whatever the lengths.
+//! The sequences of a batch are assigned to the lanes of a few tiles, longest first, each to the lane
+//! that is shortest so far (Graham's LPT rule, 1969). Lanes end up nearly equally long, so that few
+//! of the computed steps are idle, whatever the lengths.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -2,7 +2,7 @@
 //!
 //! Users see PyTorch's names and shapes, `(outputs, inputs)`. The engine keeps weights that are
 //! multiplied by an input *input-major*, one row of padded gates per input, so that a product is a
-//! sum of rows and needs no horizontal sums. This file alone knows both views.
+//! sum of rows and needs no horizontal sums. Only this file knows both views.
 
 use std::ops::Range;
 

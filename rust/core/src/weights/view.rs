@@ -1,4 +1,4 @@
-//! The weights of a network where they lie.
+//! A view of a network's weights, as the passes read them.
 
 use crate::config::Config;
 use crate::lanes::Real;
@@ -6,7 +6,7 @@ use crate::packing::Weight;
 use crate::weights::layout::Layout;
 use crate::weights::transposed::Transposed;
 
-/// A network where its weights lie.
+/// A network's weights in their buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkView<'a, T> {
     pub(crate) config: &'a Config,

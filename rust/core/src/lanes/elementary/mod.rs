@@ -7,7 +7,7 @@
 //!
 //! where ln 2 is subtracted in two parts, so that r is as good as exact (W. J. Cody, W. Waite,
 //! *Software Manual for the Elementary Functions*, 1980), and Q is a minimax polynomial
-//! (`coefficients.rs`); the logarithm has a polynomial of its own. The largest errors found, with FMA,
+//! (`coefficients.rs`); the logarithm has another polynomial. The largest errors found, with FMA,
 //! are 0.99 units for exp, 1.10 for expm1, 1.99 for tanh, 1.65 for sigmoid, 1.04 for log1p and 1.84
 //! for softplus (`examples/accuracy.rs`); exp is monotone in `f32`, the others may step back by a
 //! unit or so between neighbours.

@@ -1,6 +1,6 @@
 //! `Pair`: a group made of two groups of half the size.
 //!
-//! What is lane by lane is done in each half; [`Lanes::reduce_add`] adds the halves, which *is* the
+//! Elementwise operations work on each half; [`Lanes::reduce_add`] adds the halves, which *is* the
 //! fixed tree. So every instruction set implements only its own registers, and a nest of pairs
 //! makes 64 bytes of them.
 
