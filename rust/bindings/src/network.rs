@@ -11,7 +11,7 @@ use rnn_rust::Objective;
 use crate::boundary::{data_error, exception, run};
 use crate::python::tensors;
 use crate::settings::{Dtype, EpochRun, Settings, method};
-use crate::shared::{Arrays, SharedNetwork, Training};
+use crate::shared::{Arrays, SharedNetwork, TrainRequest};
 use crate::stepper::{IntoStepper, Scaling, Stepper};
 
 /// A network, its weights, and the computations on them.
@@ -213,10 +213,10 @@ impl Network {
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (mut records, mut raised) = (Vec::new(), None);
-            let training =
-                Training { objective: self.objective, run: &plan, optimizer: optimizer.as_ref() };
+            let request =
+                TrainRequest { objective: self.objective, run: &plan, optimizer: optimizer.as_ref() };
             let end = run(py, self.threads(), |context| {
-                shared.train(&data, training, custom.as_mut(), (&mut records, &mut raised), context)
+                shared.train(&data, request, custom.as_mut(), (&mut records, &mut raised), context)
             });
             let losses = records.iter().map(|record| record.loss).collect();
             let seconds = records.iter().map(|record| record.seconds).collect();

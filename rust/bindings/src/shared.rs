@@ -18,7 +18,7 @@ use crate::settings::{EpochRun, Settings};
 
 /// How a call trains.
 #[derive(Clone, Copy)]
-pub(crate) struct Training<'a> {
+pub(crate) struct TrainRequest<'a> {
     pub(crate) objective: Objective,
     pub(crate) run: &'a EpochRun,
     /// One that is written in Python.
@@ -177,7 +177,7 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn train(
         &self,
         data: &Sequences<'_, T>,
-        training: Training<'_>,
+        request: TrainRequest<'_>,
         custom: Option<&mut PythonLoss>,
         (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
         context: &mut core::Context<'_>,
@@ -185,20 +185,20 @@ impl<T: Scalar> SharedNetwork<T> {
         let mut exclusive = self.exclusive()?;
         let own = &mut *exclusive.optimizer;
         let mut network = core::Network::clone(&self.read());
-        if training.run.begins {
+        if request.run.begins {
             network.settle();
             own.settle();
         }
-        let (run, layout) = (training.run.of_engine(), network.layout().clone());
-        let end = match training.optimizer {
+        let (run, layout) = (request.run.of_engine(), network.layout().clone());
+        let end = match request.optimizer {
             None => {
                 let target = (&mut network, own as &mut dyn Optimizer<T>);
-                train(target, data, (training.objective, &run), custom, records, context)
+                train(target, data, (request.objective, &run), custom, records, context)
             }
             Some(object) => {
                 let mut optimizer = PythonOptimizer { object, layout: &layout, raised: None };
                 let target = (&mut network, &mut optimizer as &mut dyn Optimizer<T>);
-                let end = train(target, data, (training.objective, &run), custom, records, context);
+                let end = train(target, data, (request.objective, &run), custom, records, context);
                 *raised = optimizer.raised;
                 end
             }
