@@ -27,6 +27,7 @@ test-python: develop  ## run the tests of the package, with line coverage
 lint: develop  ## check formatting, lints, types and stubs; warnings are errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/python rust/core/scripts/module_circles.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

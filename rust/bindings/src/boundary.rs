@@ -1,4 +1,4 @@
-//! The crossing itself: errors, panics, signals.
+//! The crossing from Python to the engine: element types, errors, panics, signals.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,6 +7,11 @@ use pyo3::PyErr;
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rnn_rust::{Context, Error};
+
+/// An element type that both sides know.
+pub(crate) trait Scalar: rnn_rust::Real + numpy::Element {}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
 
 mod exceptions {
     pyo3::import_exception!(rnn_rust.errors, DataError);
@@ -39,9 +44,9 @@ pub(crate) fn shape_error(message: String) -> PyErr {
     exceptions::ShapeError::new_err(message)
 }
 
-/// Runs `work` with the interpreter released. Signals are looked at every few milliseconds, and
-/// the exception that a handler raises (`KeyboardInterrupt`, say) ends the work. A panic becomes
-/// an `InternalError`. `threads` is how many may be used, unless that is left to the environment.
+/// Runs `work` detached from the interpreter. Signals are checked every few milliseconds, and an
+/// exception that a handler raises (`KeyboardInterrupt`, say) cancels the work. A panic becomes an
+/// `InternalError`. `threads` is how many may be used; by default the environment says.
 pub(crate) fn run<R: Ungil + Send>(
     py: Python<'_>,
     threads: Option<usize>,

@@ -5,11 +5,11 @@
 //! here keeps the engine safe whatever comes.
 
 mod boundary;
-mod cell;
 mod csv;
 mod network;
 mod python;
 mod settings;
+mod shared;
 mod stepper;
 
 use pyo3::prelude::*;

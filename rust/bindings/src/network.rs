@@ -9,9 +9,9 @@ use rnn_rust as core;
 use rnn_rust::Objective;
 
 use crate::boundary::{data_error, exception, run};
-use crate::cell::{Arrays, Cell, How};
 use crate::python::tensors;
-use crate::settings::{Dtype, Plan, Settings, method};
+use crate::settings::{Dtype, EpochRun, Settings, method};
+use crate::shared::{Arrays, SharedNetwork, TrainRequest};
 use crate::stepper::{IntoStepper, Scaling, Stepper};
 
 /// A network, its weights, and the computations on them.
@@ -26,16 +26,16 @@ pub(crate) struct Network {
 }
 
 enum Inner {
-    F32(Cell<f32>),
-    F64(Cell<f64>),
+    F32(SharedNetwork<f32>),
+    F64(SharedNetwork<f64>),
 }
 
-/// Runs `$body` with `$cell` bound to the network of whichever type it is.
+/// Runs `$body` with `$shared` bound to the network of whichever type it is.
 macro_rules! with {
-    ($self:ident, $cell:ident => $body:expr) => {
+    ($self:ident, $shared:ident => $body:expr) => {
         match &$self.inner {
-            Inner::F32($cell) => $body,
-            Inner::F64($cell) => $body,
+            Inner::F32($shared) => $body,
+            Inner::F64($shared) => $body,
         }
     };
 }
@@ -46,8 +46,8 @@ impl Network {
     fn new(settings: Settings) -> PyResult<Self> {
         let build = || {
             let inner = match settings.dtype()? {
-                Dtype::F32 => Inner::F32(Cell::new(&settings)?),
-                Dtype::F64 => Inner::F64(Cell::new(&settings)?),
+                Dtype::F32 => Inner::F32(SharedNetwork::new(&settings)?),
+                Dtype::F64 => Inner::F64(SharedNetwork::new(&settings)?),
             };
             let threads = AtomicUsize::new(0);
             Ok(Self { inner, objective: settings.objective()?, threads })
@@ -75,9 +75,9 @@ impl Network {
         labels: (Vec<f64>, Vec<f64>),
     ) -> PyResult<Stepper> {
         let [features, labels] = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
-        with!(self, cell => {
+        with!(self, shared => {
             let stepper = run(py, None, |context| {
-                core::Stepper::new(&cell.read(), self.objective.loss, context.level())
+                core::Stepper::new(&shared.read(), self.objective.loss, context.level())
             })?;
             Ok(IntoStepper::wrap(stepper, features, labels))
         })
@@ -85,33 +85,33 @@ impl Network {
 
     /// Every tensor by name, in the shape that users see.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        with!(self, cell => {
-            let network = py.detach(|| cell.read());
+        with!(self, shared => {
+            let network = py.detach(|| shared.read());
             tensors(py, network.layout(), network.parameters())
         })
     }
 
     /// Replaces every tensor, or none if one does not fit.
     fn load_state_dict(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        with!(self, cell => cell.load(py, state))
+        with!(self, shared => shared.load(py, state))
     }
 
-    /// Chooses how gradients change weights, by name and numbers; what the last one kept is gone.
+    /// Chooses the optimiser, by name and numbers; the state of the last one is lost.
     fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(method) = method(settings)? else {
             return Err(data_error(format!("{settings} is no optimizer of the engine")));
         };
-        with!(self, cell => py.detach(|| cell.set_method(method)).map_err(|error| exception(&error)))
+        with!(self, shared => py.detach(|| shared.set_method(method)).map_err(|error| exception(&error)))
     }
 
-    /// What the optimiser keeps: its steps, and its moments tensor by tensor.
+    /// The state of the optimiser: its steps, and its moments tensor by tensor.
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        with!(self, cell => {
-            let (network, descent) = py.detach(|| (cell.read(), cell.descent()));
-            let descent = descent.map_err(|error| exception(&error))?;
+        with!(self, shared => {
+            let (network, optimizer) = py.detach(|| (shared.read(), shared.optimizer()));
+            let optimizer = optimizer.map_err(|error| exception(&error))?;
             let state = PyDict::new(py);
-            state.set_item("steps", descent.steps())?;
-            for (name, flat) in descent.moments() {
+            state.set_item("steps", optimizer.steps())?;
+            for (name, flat) in optimizer.moments() {
                 for (tensor, array) in tensors(py, network.layout(), flat)? {
                     state.set_item(format!("{name}.{tensor}"), array)?;
                 }
@@ -120,9 +120,9 @@ impl Network {
         })
     }
 
-    /// Goes on from what another one kept.
+    /// Resumes from the state of another one.
     fn load_optimizer_state(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        with!(self, cell => cell.load_descent(py, state))
+        with!(self, shared => shared.load_optimizer(py, state))
     }
 
     /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences.
@@ -133,9 +133,9 @@ impl Network {
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let loss = self.objective.loss;
-        with!(self, cell => {
-            let columns = cell.config.shape.output;
-            cell.rows(py, (features, &offsets), columns, self.threads(), |network, data, context| {
+        with!(self, shared => {
+            let columns = shared.config.shape.output;
+            shared.rows(py, (features, &offsets), columns, self.threads(), |network, data, context| {
                 network.predict(data, loss, context)
             })
         })
@@ -148,9 +148,9 @@ impl Network {
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        with!(self, cell => {
-            let columns = cell.config.directions() * cell.config.shape.hidden;
-            cell.rows(py, (features, &offsets), columns, self.threads(), core::Network::hidden_states)
+        with!(self, shared => {
+            let columns = shared.config.directions() * shared.config.shape.hidden;
+            shared.rows(py, (features, &offsets), columns, self.threads(), core::Network::hidden_states)
         })
     }
 
@@ -169,11 +169,11 @@ impl Network {
         dropout_seed: Option<u64>,
         custom: Option<Py<PyAny>>,
     ) -> PyResult<(f64, Option<Bound<'py, PyDict>>)> {
-        with!(self, cell => {
+        with!(self, shared => {
             let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
-            let data = cell.sequences(&arrays)?;
-            let mut custom = custom.map(|object| cell.python_loss(object, &data));
-            let (network, objective) = (py.detach(|| cell.read()), self.objective);
+            let data = shared.sequences(&arrays)?;
+            let mut custom = custom.map(|object| shared.python_loss(object, &data));
+            let (network, objective) = (py.detach(|| shared.read()), self.objective);
             let answer = run(py, self.threads(), |context| match &mut custom {
                 Some(custom) => {
                     network.gradient_by(&data, custom, (gradients, dropout_seed), context)
@@ -194,8 +194,7 @@ impl Network {
     }
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
-    /// the call before its time or None. `custom` computes a loss in Python, `optimizer` updates
-    /// there.
+    /// the call early or None. `custom` computes a loss in Python, `optimizer` updates there.
     #[pyo3(signature = (features, labels, offsets, weights, plan, *, custom, optimizer))]
     #[allow(clippy::too_many_arguments)]
     fn train<'py>(
@@ -205,18 +204,19 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
-        plan: Plan,
+        plan: EpochRun,
         custom: Option<Py<PyAny>>,
         optimizer: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<f64>, Vec<f64>, Option<PyErr>)> {
-        with!(self, cell => {
+        with!(self, shared => {
             let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
-            let data = cell.sequences(&arrays)?;
-            let mut custom = custom.map(|object| cell.python_loss(object, &data));
+            let data = shared.sequences(&arrays)?;
+            let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (mut records, mut raised) = (Vec::new(), None);
-            let how = How { objective: self.objective, plan: &plan, optimizer: optimizer.as_ref() };
+            let request =
+                TrainRequest { objective: self.objective, run: &plan, optimizer: optimizer.as_ref() };
             let end = run(py, self.threads(), |context| {
-                cell.train(&data, how, custom.as_mut(), (&mut records, &mut raised), context)
+                shared.train(&data, request, custom.as_mut(), (&mut records, &mut raised), context)
             });
             let losses = records.iter().map(|record| record.loss).collect();
             let seconds = records.iter().map(|record| record.seconds).collect();

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use rnn_rust::simd::Level;
 use rnn_rust::{BatchLoss, Layout, Optimizer};
 
-use crate::cell::Scalar;
+use crate::boundary::Scalar;
 
 /// A dict with an array for every tensor, from the engine's buffer.
 pub(crate) fn tensors<'py, T: Scalar>(
@@ -23,7 +23,8 @@ pub(crate) fn tensors<'py, T: Scalar>(
     Ok(dict)
 }
 
-/// An object with `value_and_gradient(predictions, labels) -> (float, array)`.
+/// An object with `value_and_gradient(predictions, labels) -> (float, array)`, whose answers Python
+/// has checked.
 pub(crate) struct PythonLoss {
     pub(crate) object: Py<PyAny>,
     /// Columns of outputs and of labels.
@@ -43,8 +44,8 @@ impl PythonLoss {
             PyArray1::from_slice(py, values).reshape([values.len() / columns, columns])
         };
         let (y, labels) = (array(outputs, self.columns.0)?, array(labels, self.columns.1)?);
-        let checked = py.import("rnn_rust.learning.losses")?.getattr("value_and_gradient")?;
-        let (value, gradient) = checked.call1((&self.object, y, labels))?.extract()?;
+        let answer = self.object.bind(py).call_method1("value_and_gradient", (y, labels))?;
+        let (value, gradient) = answer.extract()?;
         let gradient: PyReadonlyArrayDyn<'_, T> = gradient;
         Ok((value, gradient.as_slice()?.to_vec()))
     }
@@ -57,7 +58,8 @@ impl<T: Scalar> BatchLoss<T> for PythonLoss {
     }
 }
 
-/// An object with `update(parameters, gradients)`, dicts of arrays that it changes in place.
+/// An object with `update(parameters, gradients) -> parameters`, dicts of arrays, whose answers Python
+/// has checked.
 pub(crate) struct PythonOptimizer<'a> {
     pub(crate) object: &'a Py<PyAny>,
     pub(crate) layout: &'a Layout,
@@ -70,14 +72,11 @@ impl PythonOptimizer<'_> {
         Python::attach(|py| {
             let parameters = tensors(py, self.layout, before)?;
             let gradients = tensors(py, self.layout, gradient)?;
-            self.object.call_method1(py, "update", (&parameters, gradients))?;
-            let like = tensors(py, self.layout, before)?;
-            let checked = py.import("rnn_rust.model.state_dict")?.getattr("updated_state")?;
-            let checked = checked.call1((parameters, like))?;
+            let updated = self.object.bind(py).call_method1("update", (parameters, gradients))?;
             after.copy_from_slice(before);
             for (number, tensor) in self.layout.tensors().iter().enumerate() {
                 let values: PyReadonlyArrayDyn<'_, T> =
-                    checked.get_item(tensor.name())?.extract()?;
+                    updated.get_item(tensor.name())?.extract()?;
                 self.layout
                     .pack(after, number, values.as_slice()?)
                     .map_err(|error| crate::boundary::exception(&error))?;

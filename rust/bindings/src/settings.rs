@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use rnn_rust as core;
 use rnn_rust::{
     Activation, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout, Reduction,
-    Result, Schedule, Shape,
+    Result, Shape,
 };
 
 /// What a new network is made of.
@@ -71,9 +72,9 @@ impl Settings {
     pub(crate) fn objective(&self) -> Result<Objective> {
         let parameters: Vec<(&str, f64)> =
             self.loss_parameters.iter().map(|(name, &value)| (name.as_str(), value)).collect();
-        // A loss computed in Python hands its derivative in.
+        // A loss that is computed in Python implies no output activation, as this one does not.
         let loss = match self.loss.as_str() {
-            "custom" => Loss::Given,
+            "custom" => Loss::Mse,
             name => Loss::from_name(name, &parameters)?,
         };
         Ok(Objective { loss, reduction: Reduction::from_name(&self.reduction)? })
@@ -92,10 +93,10 @@ impl Settings {
     }
 }
 
-/// How one call trains.
+/// A run of epochs: how one call trains.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(crate) struct Plan {
+pub(crate) struct EpochRun {
     /// Whether this is the first of the calls that make up one training.
     pub(crate) begins: bool,
     learning_rates: Vec<f64>,
@@ -110,10 +111,11 @@ pub(crate) struct Plan {
     time_budget: Option<f64>,
 }
 
-impl Plan {
-    pub(crate) fn schedule(&self) -> Schedule<'_> {
+impl EpochRun {
+    /// The same as the engine has it.
+    pub(crate) fn of_engine(&self) -> core::EpochRun<'_> {
         let seconds = |s| Duration::try_from_secs_f64(s).unwrap_or_default();
-        Schedule {
+        core::EpochRun {
             batch_size: self.batch_size,
             shuffle: self.shuffle,
             seed: self.seed,

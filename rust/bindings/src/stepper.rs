@@ -6,8 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rnn_rust as core;
 
-use crate::boundary::{data_error, exception, shape_error};
-use crate::cell::Scalar;
+use crate::boundary::{Scalar, data_error, exception, shape_error};
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
 /// scaler.
@@ -194,7 +193,7 @@ impl Stepper {
                 scaled.step_any(features)?;
                 return Ok(scaled.outputs(py));
             };
-            // First, so that a step that cannot be told of is not taken.
+            // First, so that no step is taken whose output cannot be written.
             let target = scaled.target(&out)?;
             scaled.step_any(features)?;
             scaled.write_outputs(target)?;

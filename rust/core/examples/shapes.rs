@@ -135,12 +135,13 @@ fn seconds<T: Real>(
     let config = Config::new(shape, cell);
     let mut network = Network::<T>::new(config, Init::Pytorch, 0).expect("it fits into memory");
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule = Schedule { batch_size, epochs, learning_rates: &[1e-3], ..Schedule::default() };
+    let run = EpochRun { batch_size, epochs, learning_rates: &[1e-3], ..EpochRun::default() };
     let (mut go_on, mut records) = (|| true, Vec::with_capacity(epochs));
     let mut context = Context::new(&mut go_on).expect("the environment is sound").with_threads(1);
-    let mut sgd = Descent::new(Method::SGD, network.layout().len()).expect("it fits into memory");
+    let mut sgd =
+        GradientDescent::new(Method::SGD, network.layout().len()).expect("it fits into memory");
     network
-        .train(data, objective, &schedule, &mut sgd, &mut records, &mut context)
+        .train(data, objective, &run, &mut sgd, &mut records, &mut context)
         .expect("training succeeds");
     let mut seconds: Vec<f64> = records.iter().map(|record| record.seconds).collect();
     seconds.sort_by(f64::total_cmp);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rnn_rust::Real;
 use rnn_rust::elementary::{exp, expm1, log1p_unit, sigmoid, softplus, tanh};
-use rnn_rust::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
+use rnn_rust::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 
 #[derive(Clone, Copy, Debug)]
 enum Function {
@@ -46,7 +46,7 @@ const REPEATS: usize = 200;
 /// Nanoseconds per group of applying the function to an array.
 struct Throughput<'a, T>(Function, &'a [T], &'a mut [T]);
 
-impl<T: Real> Task for Throughput<'_, T> {
+impl<T: Real> WithSimd for Throughput<'_, T> {
     type Output = f64;
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
@@ -90,7 +90,7 @@ fn apply<T: Real, S: Simd>(
 /// Nanoseconds per group of a chain, each result being the next argument.
 struct Latency<T>(Function, T);
 
-impl<T: Real> Task for Latency<T> {
+impl<T: Real> WithSimd for Latency<T> {
     type Output = f64;
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)

@@ -1,39 +1,39 @@
-//! `Context`: with what a call computes (instruction set, threads), and whether it is to go on.
+//! `Context`: what a call computes with (instruction set, threads), and when it is cancelled.
 
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use crate::error::{Error, Result};
-use crate::simd::{self, Level};
+use crate::lanes::simd::{self, Level};
 
 /// The environment variable that says how many threads a call may use.
 pub const NUM_THREADS: &str = "RNN_RUST_NUM_THREADS";
 
-/// Multiply-adds between two questions: a few milliseconds of work, so that asking costs nothing
-/// and a caller who wants to stop waits far less than a tenth of a second.
-const WORK_PER_QUESTION: usize = 4_000_000;
+/// Multiply-adds between two checks: a few milliseconds of work, so that a check costs nothing, and
+/// a cancellation takes far less than a tenth of a second.
+const WORK_PER_CHECK: usize = 4_000_000;
 
 /// What a call computes with. Results do not depend on it: every number of threads gives the same
 /// bits, and so does every instruction set with fused multiply-adds.
 pub struct Context<'a> {
     pub(crate) level: Level,
     pub(crate) threads: usize,
-    pub(crate) pulse: Pulse<'a>,
+    pub(crate) cancel: CancelCheck<'a>,
 }
 
 impl<'a> Context<'a> {
     /// The best instruction set and all processors that the process may use, or what the
     /// environment says: [`simd::VARIABLE`] and [`NUM_THREADS`].
     ///
-    /// Every few milliseconds `go_on` is asked, on the calling thread; an answer of `false` ends
-    /// the call with [`Error::Cancelled`]. [`Error::Parameter`] if a variable makes no sense.
+    /// Every few milliseconds `go_on` is called, on the calling thread; if it returns `false`, the
+    /// call ends with [`Error::Cancelled`]. [`Error::Parameter`] if a variable has a wrong value.
     pub fn new(go_on: &'a mut dyn FnMut() -> bool) -> Result<Self> {
         let level = simd::level().map_err(|error| Error::Parameter {
             what: simd::VARIABLE,
             expected: "an instruction set of this machine, or unset",
             got: error.to_string(),
         })?;
-        Ok(Self { level, threads: default_threads()?, pulse: Pulse { go_on, spent: 0 } })
+        Ok(Self { level, threads: default_threads()?, cancel: CancelCheck { go_on, spent: 0 } })
     }
 
     /// The instruction set.
@@ -54,9 +54,9 @@ impl<'a> Context<'a> {
     }
 }
 
-/// [`Error::Memory`] if there is no room for `numbers` more values of type `T`.
+/// [`Error::Memory`] if there is no memory for `numbers` more values of type `T`.
 ///
-/// A failing allocation ends the process; this asks first.
+/// A failing allocation would abort the process.
 pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
     let room = Vec::<T>::new().try_reserve_exact(numbers);
     room.map_err(|_| Error::Memory { bytes: numbers.saturating_mul(size_of::<T>()) })
@@ -80,26 +80,26 @@ fn default_threads() -> Result<usize> {
         .clone()
 }
 
-/// Counts work and asks, every few milliseconds, whether to go on.
-pub(crate) struct Pulse<'a> {
+/// Counts work and checks, every few milliseconds, whether the call is cancelled.
+pub(crate) struct CancelCheck<'a> {
     go_on: &'a mut dyn FnMut() -> bool,
     spent: usize,
 }
 
-impl<'a> Pulse<'a> {
-    /// Asks `go_on`.
+impl<'a> CancelCheck<'a> {
+    /// Checks by calling `go_on`.
     pub(crate) fn new(go_on: &'a mut dyn FnMut() -> bool) -> Self {
         Self { go_on, spent: 0 }
     }
 
-    /// Accounts for `work` multiply-adds, and asks if enough has been done since the last time.
+    /// Accounts for `work` multiply-adds; checks if enough have been done since the last check.
     #[inline]
     pub(crate) fn spend(&mut self, work: usize) -> Result<()> {
         self.spent = self.spent.saturating_add(work);
-        if self.spent < WORK_PER_QUESTION {
+        if self.spent < WORK_PER_CHECK {
             return Ok(());
         }
-        // Once refused, always refused: `spent` stays where it asks at once.
+        // Once cancelled, always cancelled: `spent` stays where the next call checks at once.
         if !(self.go_on)() {
             self.spent = usize::MAX / 2;
             return Err(Error::Cancelled);

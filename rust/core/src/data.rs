@@ -1,17 +1,16 @@
-//! `Sequences`: a borrowed data set of ragged sequences, one row per observed timestep.
+//! `Sequences`: a borrowed data set of ragged sequences, one row per timestep.
 
 use std::ops::Range;
 
 use crate::error::{Result, check_shape};
-use crate::plan::Segment;
-use crate::real::Real;
+use crate::lanes::Real;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a, T> {
     features: &'a [T],
     labels: &'a [T],
-    weights: &'a [T],
+    label_weights: &'a [T],
     offsets: &'a [i64],
     input_size: usize,
     label_columns: usize,
@@ -67,18 +66,38 @@ impl<'a, T: Real> Sequences<'a, T> {
             format_args!("no increase after position {}", bad.unwrap_or(0)),
         )?;
         let complete = !labels.iter().any(|label| label.is_nan());
-        Ok(Self { features, labels, weights: &[], offsets, input_size, label_columns, complete })
+        Ok(Self {
+            features,
+            labels,
+            label_weights: &[],
+            offsets,
+            input_size,
+            label_columns,
+            complete,
+        })
     }
 
     /// The same with a weight for each label, `(N, C)`: finite, and at least 0.
-    pub fn with_weights(self, weights: &'a [T]) -> Result<Self> {
+    pub fn with_label_weights(self, label_weights: &'a [T]) -> Result<Self> {
         check_shape(
-            weights.len() == self.labels.len(),
+            label_weights.len() == self.labels.len(),
             "weights",
             format_args!("{} numbers, one for each label", self.labels.len()),
-            weights.len(),
+            label_weights.len(),
         )?;
-        Ok(Self { weights, ..self })
+        Ok(Self { label_weights, ..self })
+    }
+
+    /// The same sequences with other labels, `(N, C)`, which have no weights.
+    pub(crate) fn with_labels<'b>(
+        &self,
+        labels: &'b [T],
+        label_columns: usize,
+    ) -> Result<Sequences<'b, T>>
+    where
+        'a: 'b,
+    {
+        Sequences::new(self.features, labels, self.offsets, (self.input_size, label_columns))
     }
 
     /// The number of sequences.
@@ -117,16 +136,8 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 
     /// Whether labels have weights.
-    pub fn has_weights(&self) -> bool {
-        !self.weights.is_empty()
-    }
-
-    pub(crate) fn offset(&self, s: usize) -> i64 {
-        self.offsets[s]
-    }
-
-    pub(crate) fn all_features(&self) -> &'a [T] {
-        self.features
+    pub fn has_label_weights(&self) -> bool {
+        !self.label_weights.is_empty()
     }
 
     /// The rows of sequence `s`.
@@ -159,51 +170,80 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 
     /// The weights of its labels, `(T, C)`; empty where there are none.
-    pub fn weights(&self, s: usize) -> &'a [T] {
-        part_if_any(self.weights, self.range(s), self.label_columns)
+    pub fn label_weights(&self, s: usize) -> &'a [T] {
+        part_if_any(self.label_weights, self.range(s), self.label_columns)
     }
 
-    /// The rows of a piece of a sequence: features, labels and weights.
+    /// A sequence, or a window of its steps, (from, how many), as a segment that begins its lane;
+    /// none if the sequence has ended before.
+    pub(crate) fn segment(
+        &self,
+        (position, sequence): (usize, u32),
+        window: Option<(usize, usize)>,
+    ) -> Option<Segment> {
+        let steps = self.range(sequence as usize).len();
+        let (from, most) = window.unwrap_or((0, steps));
+        let steps = steps.saturating_sub(from).min(most);
+        let (position, from, steps) = (position as u32, from as u32, steps as u32);
+        (steps > 0).then_some(Segment { sequence, position, from, steps, start: 0 })
+    }
+
+    /// The rows of a segment: features, labels and their weights.
     #[inline]
-    pub(crate) fn piece(&self, piece: Segment) -> Piece<'a, T> {
-        Piece {
-            features: self.features_of(piece),
-            labels: self.labels_of(piece),
-            weights: self.weights_of(piece),
+    pub(crate) fn segment_rows(&self, segment: Segment) -> SegmentRows<'a, T> {
+        SegmentRows {
+            features: self.features_of(segment),
+            labels: self.labels_of(segment),
+            label_weights: self.label_weights_of(segment),
         }
     }
 
     /// Its features alone, `(steps, F)`.
     #[inline]
-    pub(crate) fn features_of(&self, piece: Segment) -> &'a [T] {
-        part(self.features, self.rows_of(piece), self.input_size)
+    pub(crate) fn features_of(&self, segment: Segment) -> &'a [T] {
+        part(self.features, self.rows_of(segment), self.input_size)
     }
 
     /// Its labels, `(steps, C)`; empty where there are none.
     #[inline]
-    pub(crate) fn labels_of(&self, piece: Segment) -> &'a [T] {
-        part_if_any(self.labels, self.rows_of(piece), self.label_columns)
+    pub(crate) fn labels_of(&self, segment: Segment) -> &'a [T] {
+        part_if_any(self.labels, self.rows_of(segment), self.label_columns)
     }
 
     /// Their weights, `(steps, C)`; empty where there are none.
     #[inline]
-    pub(crate) fn weights_of(&self, piece: Segment) -> &'a [T] {
-        part_if_any(self.weights, self.rows_of(piece), self.label_columns)
+    pub(crate) fn label_weights_of(&self, segment: Segment) -> &'a [T] {
+        part_if_any(self.label_weights, self.rows_of(segment), self.label_columns)
     }
 
     #[inline]
-    fn rows_of(&self, piece: Segment) -> Range<usize> {
-        let start = self.offsets[piece.sequence as usize] as usize + piece.from as usize;
-        start..start + piece.steps as usize
+    fn rows_of(&self, segment: Segment) -> Range<usize> {
+        let start = self.offsets[segment.sequence as usize] as usize + segment.from as usize;
+        start..start + segment.steps as usize
     }
 }
 
-/// Some steps of a sequence.
+/// A sequence, or a window of its steps, in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// The sequence.
+    pub(crate) sequence: u32,
+    /// Its position in the batch.
+    pub(crate) position: u32,
+    /// The first of its steps that is wanted.
+    pub(crate) from: u32,
+    /// How many are.
+    pub(crate) steps: u32,
+    /// Where they begin in the lane.
+    pub(crate) start: u32,
+}
+
+/// The rows of a [`Segment`].
 #[derive(Clone, Copy)]
-pub(crate) struct Piece<'a, T> {
+pub(crate) struct SegmentRows<'a, T> {
     pub(crate) features: &'a [T],
     pub(crate) labels: &'a [T],
-    pub(crate) weights: &'a [T],
+    pub(crate) label_weights: &'a [T],
 }
 
 #[inline]

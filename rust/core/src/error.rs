@@ -1,4 +1,4 @@
-//! The one error type of the crate: what was wrong, what was expected, what came.
+//! The error type of the crate: which argument was wrong, what was expected, what was given.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ pub enum Error {
     Shape {
         /// The argument, for example `features`.
         what: String,
-        /// What would have fitted.
+        /// What would have fit.
         expected: String,
-        /// What came.
+        /// What was given.
         got: String,
     },
     /// An argument is outside its allowed values.
@@ -20,7 +20,7 @@ pub enum Error {
         what: &'static str,
         /// The allowed values.
         expected: &'static str,
-        /// What came.
+        /// What was given.
         got: String,
     },
     /// The loss or the weights stopped being finite; the update that led there was taken back.

@@ -6,14 +6,20 @@
 //! |---|---|---|
 //! | N, S | rows (timesteps) and sequences of a data set | [`data`] |
 //! | T, t | timesteps of a sequence, one of them | [`data`] |
-//! | I (F), H, L | features, hidden units, outputs | [`layout`] |
-//! | G, D | gates of a unit; directions of a layer | [`cell`], [`network`] |
+//! | I (F), H, L | features, hidden units, outputs | [`Shape`] |
+//! | G, D | gates of a unit; directions of a layer | [`cell`], [`Config`] |
 //! | x_t, h_t, c_t, y_t | input `(I,)`, state and cell state `(H,)`, output `(L,)` at step t; h_0 = c_0 = 0 | [`cell`] |
-//! | W_ih, W_hh, b | `weight_ih_l{k} (G·H, inputs)`, `weight_hh_l{k} (G·H, H)`, `bias_l{k} (G·H,)` | [`layout`] |
-//! | W_hy, b_y | `head.weight (L, D·H)`, `head.bias (L,)` | [`layout`] |
+//! | W_ih, W_hh, b | `weight_ih_l{k} (G·H, inputs)`, `weight_hh_l{k} (G·H, H)`, `bias_l{k} (G·H,)` | [`weights`] |
+//! | W_hy, b_y | `head.weight (L, D·H)`, `head.bias (L,)` | [`weights`] |
 //! | z | pre-activation: h = activation(z) | [`activation`] |
 //! | e, w | loss of a label, its weight | [`loss`], [`Reduction`] |
 //! | dq | derivative of the batch's loss by q | |
+//!
+//! # Where to begin
+//!
+//! [`Network`] has any architecture and is fast: [`Network::train`], [`Network::predict`],
+//! [`Network::gradient`]; a [`Stepper`] reads one sequence step by step. The networks of [`textbook`]
+//! are for reading: their sizes are types, `Rnn<29, 10, 1>`, and what does not fit does not compile.
 //!
 //! # Example
 //!
@@ -26,60 +32,43 @@
 //! let (x, y) = ([0.1, 0.2, 0.3, 0.4, 0.1], [0.1, 0.3, 0.6, 0.4, 0.5]);
 //! let data = Sequences::new(&x, &y, &[0, 3, 5], (1, 1))?;
 //! let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-//! let schedule = Schedule { epochs: 500, learning_rates: &[0.1], ..Schedule::default() };
-//! let mut sgd = Descent::new(Method::SGD, network.layout().len())?;
+//! let run = EpochRun { epochs: 500, learning_rates: &[0.1], ..EpochRun::default() };
+//! let mut sgd = GradientDescent::new(Method::SGD, network.layout().len())?;
 //! let (mut go_on, mut records) = (|| true, Vec::new());
 //! let mut context = Context::new(&mut go_on)?;
-//! network.train(&data, objective, &schedule, &mut sgd, &mut records, &mut context)?;
+//! network.train(&data, objective, &run, &mut sgd, &mut records, &mut context)?;
 //! assert!(records[499].loss < 0.01 * records[0].loss);
 //! # Ok::<(), Error>(())
 //! ```
 
 pub mod activation;
-mod aligned;
-mod blocks;
 mod bptt;
+mod calls;
 pub mod cell;
+mod config;
 mod context;
-mod custom;
 pub mod data;
-pub mod elementary;
 mod engine;
-mod epochs;
 pub mod error;
-pub mod init;
-pub mod layout;
+mod lanes;
 pub mod loss;
-pub mod matrix;
-pub mod network;
+mod objective;
 pub mod optim;
 mod packing;
-mod plan;
-mod predict;
-mod real;
-mod reduction;
 pub mod reference;
 pub mod rng;
-pub mod simd;
-mod stepper;
-mod team;
-mod train;
-mod transposed;
+pub mod textbook;
+pub mod weights;
 
 pub use activation::Activation;
-pub use bptt::Readout;
+pub use calls::{BatchLoss, EpochRecord, EpochRun, Stepper};
 pub use cell::Cell;
+pub use config::{Config, Readout, Shape};
 pub use context::{Context, NUM_THREADS};
-pub use custom::BatchLoss;
 pub use data::Sequences;
-pub use epochs::{EpochRecord, Schedule};
 pub use error::{Error, Result};
-pub use init::Init;
-pub use layout::{Layout, Role, Shape, Tensor};
+pub use lanes::{Real, elementary, matrix, simd};
 pub use loss::Loss;
-pub use network::{Config, Network};
-pub use optim::{Clip, Descent, Method, Optimizer};
-pub use real::Real;
-pub use reduction::Reduction;
-pub use stepper::Stepper;
-pub use train::Objective;
+pub use objective::{Objective, Reduction};
+pub use optim::{Clip, GradientDescent, Method, Optimizer};
+pub use weights::{Init, Layout, Network, Role, Tensor};

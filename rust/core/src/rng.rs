@@ -1,8 +1,8 @@
 //! The generator: xoshiro256++ (Blackman and Vigna, 2021), seeded through SplitMix64.
 //!
 //! It is portable and fixed for good: the same seed gives the same weights and the same order of
-//! sequences on every machine. Each purpose has a stream of its own, so that drawing more in one
-//! (another layer, another epoch) moves nothing in the others.
+//! sequences on every machine. Each purpose has a separate stream, so that drawing more numbers for
+//! one (another layer, another epoch) changes nothing in the others.
 
 /// A stream of pseudo-random numbers.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number as random as SplitMix64 makes its successor: for draws that follow from their place.
+/// One step of SplitMix64 from `number`: for draws that depend on their place alone.
 pub(crate) fn mix(mut number: u64) -> u64 {
     split_mix(&mut number)
 }

@@ -41,15 +41,15 @@ fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> 
     let offsets: Vec<i64> = (0..=sequences).map(|s| 5 * s as i64 + bend[s % 4]).collect();
     let data = Sequences::new(&features, &labels, &offsets, (3, 1)).unwrap();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule = Schedule { batch_size, shuffle: true, epochs, ..Schedule::default() };
+    let run = EpochRun { batch_size, shuffle: true, epochs, ..EpochRun::default() };
     let mut records = Vec::with_capacity(epochs);
     let mut go_on = || true;
     let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
     let method = Method::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
-    let mut adam = Descent::new(method, network.layout().len()).unwrap();
+    let mut adam = GradientDescent::new(method, network.layout().len()).unwrap();
 
     let (before, bytes) = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
-    network.train(&data, objective, &schedule, &mut adam, &mut records, &mut context).unwrap();
+    network.train(&data, objective, &run, &mut adam, &mut records, &mut context).unwrap();
     let between = ALLOCATIONS.load(Ordering::Relaxed);
     let bytes = BYTES.load(Ordering::Relaxed) - bytes;
     network.predict(&data, Loss::Mse, &mut context).unwrap();

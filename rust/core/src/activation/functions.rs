@@ -1,9 +1,11 @@
 //! Each activation and its derivative on groups of lanes.
 
-use super::SLOPE;
-use crate::elementary::{expm1, sigmoid, softplus, tanh};
-use crate::real::Real;
-use crate::simd::Lanes;
+use crate::lanes::Real;
+use crate::lanes::elementary::{expm1, sigmoid, softplus, tanh};
+use crate::lanes::simd::Lanes;
+
+/// da/dz of the leaky rectifier for negative z.
+pub(super) const SLOPE: f64 = 0.01;
 
 /// An activation known to the compiler.
 pub(crate) trait Function {
@@ -13,24 +15,6 @@ pub(crate) trait Function {
     /// `factor · act'(z)` from z and `a = act(z)`; but for silu, a suffices.
     fn times_derivative<V: Lanes>(factor: V, z: V, a: V) -> V;
 }
-
-/// Runs `$body` with the type `$F` that is the [`Function`] of an [`Activation`](super::Activation):
-/// so the choice is made once, not group by group.
-macro_rules! with_function {
-    ($activation:expr, $F:ident => $body:expr) => {
-        with_function!($activation, $F => $body;
-            Identity Tanh Sigmoid Relu Elu LeakyRelu Softplus Softsign Silu)
-    };
-    ($activation:expr, $F:ident => $body:expr; $($Name:ident)*) => {
-        match $activation {
-            $($crate::Activation::$Name => {
-                type $F = $crate::activation::functions::$Name;
-                $body
-            })*
-        }
-    };
-}
-pub(crate) use with_function;
 
 macro_rules! functions {
     ($($Name:ident { $z:ident => $value:expr, ($factor:ident, $z2:pat, $a:pat) => $slope:expr })*) => {$(

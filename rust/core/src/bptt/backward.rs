@@ -1,40 +1,41 @@
-//! One layer in one direction: the way back through a window of steps, and the window's share of
-//! the gradient.
+//! The backward pass of one layer in one direction through a chunk of steps, and the chunk's share
+//! of the gradient.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::forward::{Place, carry, step_product};
-use super::model::{Model, Places};
-use super::starts::Starts;
+use super::forward::{LayerDirection, carry, step_product};
+use super::request::GradientLayout;
+use super::starts::SequenceStarts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
-use crate::cell::{Equations, State, StateMut};
+use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{
     Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_sums, multiply,
 };
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::weights::NetworkView;
 
 /// With d the derivative of the loss: d(pre-activations) of every step, then
 /// dW_ih = Σ dz_t x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, and dx_t = W_ihᵀ dz_t for the layer
 /// below.
 pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) equations: E,
-    pub(super) model: Model<'a, V::Elem>,
-    pub(super) place: Place,
+    pub(super) network: NetworkView<'a, V::Elem>,
+    pub(super) place: LayerDirection,
     /// Positions in the direction's time; those after have been computed.
-    pub(super) window: Range<usize>,
-    pub(super) starts: &'a Starts<V::Elem>,
+    pub(super) chunk: Range<usize>,
+    pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
     pub(super) states: &'a [V],
     pub(super) own: &'a mut DirectionTrace<V>,
     /// By the states of this layer, `(steps, D·H)`.
     pub(super) d_states: &'a [V],
-    /// By the input, where a layer wants it.
+    /// By the input; none for the first layer.
     pub(super) d_input: Option<&'a mut [V]>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
     pub(super) gradient: &'a mut [V],
-    pub(super) places: &'a Places,
+    pub(super) gradient_layout: &'a GradientLayout,
     /// Whether the gradient is set rather than added to.
     pub(super) set: bool,
     pub(super) packing: PhantomData<P>,
@@ -45,35 +46,35 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
 
     #[inline(always)]
     fn run(mut self, simd: S) {
-        let Place { layer, direction, .. } = self.place;
-        let recurrent = self.model.layout.direction(layer, direction).start + 1;
-        let parts = if E::RESET_BEFORE { E::RECURRENT.1 } else { 0 };
-        let weights = [0, parts].map(|first| self.model.transposed(recurrent, first));
-        for position in self.window.clone().rev() {
+        let LayerDirection { layer, direction, .. } = self.place;
+        let recurrent = self.network.layout.direction(layer, direction).start + 1;
+        let gates = if E::RESET_PRODUCT.is_some() { E::RECURRENT.count } else { 0 };
+        let weights = [0, gates].map(|first| self.network.transposed(recurrent, first));
+        for position in self.chunk.clone().rev() {
             self.step(simd, &weights, position);
         }
-        let steps = self.place.time.steps_of(&self.window);
+        let steps = self.place.time.steps_of(&self.chunk);
         self.add_gradient(simd, steps.clone());
-        self.send_down(simd, steps);
+        self.input_gradient(simd, steps);
     }
 }
 
 impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     #[inline(always)]
     fn step(&mut self, simd: V::Simd, weights: &[Weight<'_, V::Elem>; 2], position: usize) {
-        let Self { equations, model, place, own, scratch, .. } = self;
-        let Place { units, stride, time, .. } = *place;
+        let Self { equations, network, place, own, scratch, .. } = self;
+        let LayerDirection { state_len, stride, time, .. } = *place;
         let t = time.at(position);
         let mask =
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
         let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
             &mut **own;
-        let slots = &mut slots[t * slots_stride(E::SLOTS, units)..][..E::SLOTS * units];
+        let slots = &mut slots[t * slots_stride(E::SLOTS, state_len)..][..E::SLOTS * state_len];
         let states = self.states;
-        let state_of = |t: usize| &states[t * stride + place.first()..][..units];
+        let state_of = |t: usize| &states[t * stride + place.first()..][..state_len];
 
         let h = if self.starts.any() || *carried {
-            &before[t * units..(t + 1) * units]
+            &before[t * state_len..(t + 1) * state_len]
         } else if position == 0 {
             self.zeros
         } else {
@@ -85,7 +86,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             if *carried { &initial.c[..] } else { self.zeros }
         } else {
             let earlier = time.at(position - 1);
-            let c = &cells[earlier * units..(earlier + 1) * units];
+            let c = &cells[earlier * state_len..(earlier + 1) * state_len];
             if mask.is_some() {
                 carry(simd, mask, c, &mut scratch.c);
                 &scratch.c[..]
@@ -95,48 +96,50 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         };
         let after = State {
             h: state_of(t),
-            c: if E::CELL_STATE { &cells[t * units..(t + 1) * units] } else { &[] },
+            c: if E::CELL_STATE { &cells[t * state_len..(t + 1) * state_len] } else { &[] },
         };
-        let above = &self.d_states[t * stride + place.first()..][..units];
-        for u in 0..units {
+        let above = &self.d_states[t * stride + place.first()..][..state_len];
+        for u in 0..state_len {
             scratch.dh[u] = scratch.dh[u] + above[u];
         }
         let d = StateMut { h: &mut scratch.dh, c: &mut scratch.dc };
         equations.backward(slots, State { h, c }, after, d);
 
         let begins = position == 0 && !*carried;
-        let h_in = if factors.is_empty() { h } else { &dropped[t * units..(t + 1) * units] };
-        let factors = if factors.is_empty() { &[] } else { &factors[t * units..(t + 1) * units] };
-        self_products::<P, E, V>(
+        let h_in =
+            if factors.is_empty() { h } else { &dropped[t * state_len..(t + 1) * state_len] };
+        let factors =
+            if factors.is_empty() { &[] } else { &factors[t * state_len..(t + 1) * state_len] };
+        recurrent_gradient::<P, E, V>(
             simd,
-            (*equations, weights, model.config.shape.hidden),
+            (*equations, weights, network.config.shape.hidden),
             slots,
             (h_in, begins),
             factors,
             scratch,
         );
-        // Nothing flows back from a sequence into the one before it in the lane.
+        // No derivative passes from a sequence to the one before it in the lane.
         if let Some(mask) = mask {
-            let zero = V::splat(simd, crate::Real::ZERO);
-            for u in 0..units {
+            let zero = V::splat(simd, crate::lanes::Real::ZERO);
+            for u in 0..state_len {
                 scratch.dh[u] = V::select(mask, zero, scratch.dh[u]);
             }
             if E::CELL_STATE {
-                for u in 0..units {
+                for u in 0..state_len {
                     scratch.dc[u] = V::select(mask, zero, scratch.dc[u]);
                 }
             }
         }
     }
 
-    /// Adds the window's gradient.
+    /// Adds the chunk's gradient.
     #[inline(always)]
     fn add_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
-        let Place { layer, direction, units, .. } = self.place;
-        let tensors = self.model.layout.direction(layer, direction);
-        let hidden = self.model.config.shape.hidden;
-        let row = slots_stride(E::SLOTS, units);
-        let (set, places) = (self.set, self.places);
+        let LayerDirection { layer, direction, state_len, .. } = self.place;
+        let tensors = self.network.layout.direction(layer, direction);
+        let hidden = self.network.config.shape.hidden;
+        let row = slots_stride(E::SLOTS, state_len);
+        let (set, gradient_layout) = (self.set, self.gradient_layout);
         let (before, later) = states_before(
             self.place,
             hidden,
@@ -145,66 +148,66 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             steps.clone(),
         );
         let (gradient, slots) = (&mut *self.gradient, &self.own.slots);
-        let dz = |steps: Range<usize>, (first, parts): (usize, usize)| Rows {
+        let dz = |steps: Range<usize>, Slots { first, count }: Slots| Rows {
             groups: &slots[steps.start * row..steps.end * row],
             stride: row,
-            first: first * units,
-            columns: Columns::new(parts, hidden),
+            first: first * state_len,
+            columns: Columns::new(count, hidden),
         };
+        let slot = |first: usize| Slots { first, count: 1 };
 
         let x = Rows {
             groups: &self.x.groups[steps.start * self.x.stride..steps.end * self.x.stride],
             ..self.x
         };
-        let gates = dz(steps.clone(), (0, E::GATES));
-        let stride = E::GATES * units;
-        let groups = &mut gradient[places.range(tensors.start)];
+        let gates = dz(steps.clone(), Slots { first: 0, count: E::GATES });
+        let stride = E::GATES * state_len;
+        let groups = &mut gradient[gradient_layout.range(tensors.start)];
         add_outer::<P, V>(simd, x, gates, Products { groups, stride, set });
-        add_sums::<P, V>(simd, gates, &mut gradient[places.range(tensors.start + 2)], set);
-        if self.model.config.cell.has_candidate_bias() {
-            let candidate = dz(steps.clone(), (3, 1));
-            add_sums::<P, V>(simd, candidate, &mut gradient[places.range(tensors.start + 3)], set);
+        add_sums::<P, V>(simd, gates, &mut gradient[gradient_layout.range(tensors.start + 2)], set);
+        if let Some(bias) = E::RECURRENT_BIAS {
+            add_sums::<P, V>(
+                simd,
+                dz(steps.clone(), slot(bias)),
+                &mut gradient[gradient_layout.range(tensors.start + 3)],
+                set,
+            );
         }
 
-        let groups = &mut gradient[places.range(tensors.start + 1)];
-        let (first, parts) = E::RECURRENT;
-        add_outer::<P, V>(
-            simd,
-            before,
-            dz(later, (first, parts)),
-            Products { groups, stride, set },
-        );
-        if E::RESET_BEFORE {
-            let groups = &mut gradient[places.range(tensors.start + 1)][parts * units..];
-            let (reset, candidate) = (dz(steps.clone(), (3, 1)), dz(steps, (0, 1)));
+        let groups = &mut gradient[gradient_layout.range(tensors.start + 1)];
+        add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), Products { groups, stride, set });
+        if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
+            let skipped = E::RECURRENT.count * state_len;
+            let groups = &mut gradient[gradient_layout.range(tensors.start + 1)][skipped..];
+            let (reset, candidate) = (dz(steps.clone(), slot(from)), dz(steps, slot(to)));
             add_outer::<P, V>(simd, reset, candidate, Products { groups, stride, set });
         }
     }
 
-    /// Sets or adds, for a further direction, the derivative by the layer's input.
+    /// Sets the derivative by the layer's input; adds to it for the second direction.
     #[inline(always)]
-    fn send_down(&mut self, simd: V::Simd, steps: Range<usize>) {
-        let Place { layer, direction, units, stride, .. } = self.place;
+    fn input_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
+        let LayerDirection { layer, direction, state_len, stride, .. } = self.place;
         let Some(d_input) = &mut self.d_input else { return };
-        let tensors = self.model.layout.direction(layer, direction);
-        let row = slots_stride(E::SLOTS, units);
+        let tensors = self.network.layout.direction(layer, direction);
+        let row = slots_stride(E::SLOTS, state_len);
         let dz = Rows {
             groups: &self.own.slots[steps.start * row..steps.end * row],
             stride: row,
             first: 0,
-            columns: Columns::new(E::GATES, self.model.config.shape.hidden),
+            columns: Columns::new(E::GATES, self.network.config.shape.hidden),
         };
         let start = if direction == 0 { Start::Zero } else { Start::Present };
         let groups = &mut d_input[steps.start * stride..steps.end * stride];
         let out = RowsMut { groups, stride, first: 0 };
-        multiply::<P, V>(simd, dz, self.model.transposed(tensors.start, 0), start, out);
+        multiply::<P, V>(simd, dz, self.network.transposed(tensors.start, 0), start, out);
     }
 }
 
-/// What flows back through the recurrent weights, those that h is multiplied by and those that
-/// r ∘ h is: adds to `scratch.dh`.
+/// Adds to `scratch.dh` the derivative through the recurrent weights: those that multiply h, and
+/// those that multiply r ∘ h.
 #[inline(always)]
-fn self_products<P: Packing, E: Equations, V: Lanes>(
+fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
     (equations, [weight, reset], hidden): (E, &[Weight<'_, V::Elem>; 2], usize),
     slots: &mut [V],
@@ -212,30 +215,31 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
     factors: &[V],
     scratch: &mut Scratch<V>,
 ) {
-    let units = scratch.dh.len();
-    let (first, parts) = E::RECURRENT;
-    let zero = V::splat(simd, crate::Real::ZERO);
-    if E::RESET_BEFORE {
+    let state_len = scratch.dh.len();
+    let Slots { first, count } = E::RECURRENT;
+    let zero = V::splat(simd, crate::lanes::Real::ZERO);
+    if let Some(ResetProduct { to, .. }) = E::RESET_PRODUCT {
         scratch.d.fill(zero);
         if !begins {
             let columns = Columns::new(1, hidden);
-            step_product::<P, E, V>(simd, &slots[..units], columns, *reset, &mut scratch.d);
+            let candidate = &slots[to * state_len..(to + 1) * state_len];
+            step_product::<P, E, V>(simd, candidate, columns, *reset, &mut scratch.d);
         }
         equations.reset_backward(slots, h_in, &mut scratch.d);
     }
     if begins {
         return;
     }
-    let dz = &slots[first * units..(first + parts) * units];
-    if !E::RESET_BEFORE && factors.is_empty() {
-        step_product::<P, E, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.dh);
+    let dz = &slots[first * state_len..(first + count) * state_len];
+    if E::RESET_PRODUCT.is_none() && factors.is_empty() {
+        step_product::<P, E, V>(simd, dz, Columns::new(count, hidden), *weight, &mut scratch.dh);
         return;
     }
-    if !E::RESET_BEFORE {
+    if E::RESET_PRODUCT.is_none() {
         scratch.d.fill(zero);
     }
-    step_product::<P, E, V>(simd, dz, Columns::new(parts, hidden), *weight, &mut scratch.d);
-    for u in 0..units {
+    step_product::<P, E, V>(simd, dz, Columns::new(count, hidden), *weight, &mut scratch.d);
+    for u in 0..state_len {
         let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
         scratch.dh[u] = scratch.dh[u] + d;
     }
@@ -245,18 +249,18 @@ fn self_products<P: Packing, E: Equations, V: Lanes>(
 /// starts from 0.
 #[inline(always)]
 fn states_before<'a, V: Lanes>(
-    place: Place,
+    place: LayerDirection,
     hidden: usize,
     (own, states): (&'a DirectionTrace<V>, &'a [V]),
     starts: bool,
     steps: Range<usize>,
 ) -> (Rows<'a, V>, Range<usize>) {
-    let Place { units, stride, time, .. } = place;
+    let LayerDirection { state_len, stride, time, .. } = place;
     let columns = Columns::new(1, hidden);
     if !own.dropped.is_empty() || starts || own.carried {
         let kept = if own.dropped.is_empty() { &own.before } else { &own.dropped };
-        let groups = &kept[steps.start * units..steps.end * units];
-        return (Rows { groups, stride: units, first: 0, columns }, steps);
+        let groups = &kept[steps.start * state_len..steps.end * state_len];
+        return (Rows { groups, stride: state_len, first: 0, columns }, steps);
     }
     let (earlier, steps) = if time.reverse {
         let steps = steps.start..steps.end.min(time.steps - 1);

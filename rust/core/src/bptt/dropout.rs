@@ -1,19 +1,19 @@
 //! Dropout masks: 0 with the given probability p (in steps of 2⁻¹⁶), else 1 / (1 − p) (Srivastava et
 //! al., 2014).
 //!
-//! Between layers every number of every step has a draw of its own. On the recurrent connections a
-//! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw follows from the
-//! key, the sequence and the place alone, not from the packing, the batch or the thread.
+//! Between layers every number of every step is drawn independently. On the recurrent connections a
+//! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw depends on
+//! the key, the sequence and the place alone, not on the packing, the batch or the thread.
 
+use crate::data::Segment;
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd, numbers_mut};
 use crate::packing::{Columns, Packing};
-use crate::plan::Segment;
-use crate::real::Real;
 use crate::rng::{Purpose, Rng, mix};
-use crate::simd::{Kernel, Lanes, Simd, numbers_mut};
 
 /// The masks of one pass over the data.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Masks {
+pub(crate) struct DropoutMasks {
     /// Where the draws come from.
     key: u64,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Site {
     Recurrent(usize, usize),
 }
 
-impl Masks {
+impl DropoutMasks {
     /// Those of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
         Self { key: mix(seed) }
@@ -43,28 +43,28 @@ impl Masks {
         Self { key: mix(self.key ^ number as u64) }
     }
 
-    /// Sets the factors at one site of every step of some pieces, each in its lane. `rows` are rows
+    /// Sets the factors at one site of every step of some segments, each in its lane. `rows` are rows
     /// of `columns`, one for each step.
     pub(crate) fn fill<P: Packing, V: Lanes>(
         self,
         (site, probability): (Site, f64),
         columns: Columns,
-        pieces: impl Iterator<Item = (usize, Segment)>,
+        segments: impl Iterator<Item = (usize, Segment)>,
         rows: &mut [V],
     ) {
         let stride = columns.groups::<P>(V::LEN) * V::LEN;
         let numbers = numbers_mut(rows);
-        for (lane, piece) in pieces {
-            for step in 0..piece.steps as usize {
-                let t = piece.start as usize + step;
+        for (lane, segment) in segments {
+            for step in 0..segment.steps as usize {
+                let t = segment.start as usize + step;
                 // A recurrent mask is that of the whole sequence.
                 let drawn_at = match site {
-                    Site::Input(_) => piece.from as usize + step,
+                    Site::Input(_) => segment.from as usize + step,
                     Site::Recurrent(..) => 0,
                 };
                 let row = &mut numbers[t * stride..(t + 1) * stride];
                 self.draw(
-                    (site, piece.sequence, drawn_at),
+                    (site, segment.sequence, drawn_at),
                     (probability, columns.len()),
                     |i, factor| {
                         row[P::position(columns, i, lane, V::LEN)] = factor;

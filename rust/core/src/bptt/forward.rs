@@ -1,51 +1,51 @@
-//! One layer in one direction: its states, for a window of steps.
+//! The forward pass of one layer in one direction through a chunk of steps.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::model::Model;
-use super::starts::{Starts, Time};
+use super::starts::{SequenceStarts, Time};
 use super::trace::{DirectionTrace, Scratch, slots_stride};
-use crate::cell::{Equations, State, StateMut};
+use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{Columns, Packing, Rows, RowsMut, Start, Weight, add_product, multiply};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::weights::NetworkView;
 
-/// Where one direction of one layer lies.
+/// One direction of one layer: where its states lie.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct LayerDirection {
     pub(super) layer: usize,
     pub(super) direction: usize,
     /// Groups of one state, and of a row of states.
-    pub(super) units: usize,
+    pub(super) state_len: usize,
     pub(super) stride: usize,
     pub(super) time: Time,
 }
 
-impl Place {
+impl LayerDirection {
     /// The group in a row of states at which this direction's begin.
     #[inline(always)]
     pub(super) fn first(self) -> usize {
-        self.direction * self.units
+        self.direction * self.state_len
     }
 }
 
-/// The inputs are multiplied for all steps of the window at once, then it goes step by step.
+/// The inputs of all steps of the chunk are multiplied at once; the recurrence goes step by step.
 pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) equations: E,
-    pub(super) model: Model<'a, V::Elem>,
-    pub(super) place: Place,
+    pub(super) network: NetworkView<'a, V::Elem>,
+    pub(super) place: LayerDirection,
     /// Positions in the direction's time; those before have been computed.
-    pub(super) window: Range<usize>,
-    /// Whether a way back follows: all slots are kept.
-    pub(super) training: bool,
-    pub(super) starts: &'a Starts<V::Elem>,
+    pub(super) chunk: Range<usize>,
+    /// Whether a backward pass follows: all slots are kept.
+    pub(super) backward: bool,
+    pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
     pub(super) states: &'a mut [V],
     pub(super) own: &'a mut DirectionTrace<V>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
-    /// Inputs that are likely to be needed next, to be had in the cache by then.
+    /// Inputs that are likely to be needed next, to be prefetched.
     pub(super) ahead: &'a [&'a [V::Elem]],
     pub(super) packing: PhantomData<P>,
 }
@@ -55,61 +55,57 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
 
     #[inline(always)]
     fn run(mut self, simd: S) {
-        let Place { layer, direction, units, time, .. } = self.place;
-        let tensors = self.model.layout.direction(layer, direction);
-        let steps = time.steps_of(&self.window);
-        let row = slots_stride(E::SLOTS, units);
-        let base = if self.training { 0 } else { steps.start };
+        let LayerDirection { layer, direction, state_len, time, .. } = self.place;
+        let tensors = self.network.layout.direction(layer, direction);
+        let steps = time.steps_of(&self.chunk);
+        let row = slots_stride(E::SLOTS, state_len);
+        let base = if self.backward { 0 } else { steps.start };
         multiply::<P, V>(
             simd,
             Rows {
                 groups: &self.x.groups[steps.start * self.x.stride..steps.end * self.x.stride],
                 ..self.x
             },
-            self.model.weight(tensors.start, (0, E::GATES)),
-            Start::Bias(self.model.tensor(tensors.start + 2)),
+            self.network.weight(tensors.start, (0, E::GATES)),
+            Start::Bias(self.network.tensor(tensors.start + 2)),
             RowsMut {
                 groups: &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row],
                 stride: row,
                 first: 0,
             },
         );
-        let weights = Recurrent::of::<E>(self.model, tensors);
-        for position in self.window.clone() {
+        let weights = Recurrent::of::<E>(self.network, tensors);
+        for position in self.chunk.clone() {
             self.step(simd, &weights, position, base);
             self.prefetch(simd, position);
         }
     }
 }
 
-/// What the steps multiply by, looked up once.
+/// The weights that every step multiplies by.
 struct Recurrent<'a, T> {
-    /// `W_hh`: what is multiplied by h; and what by r ∘ h, where that is another part.
+    /// `W_hh`: the part that multiplies h; and the part that multiplies r ∘ h, if there is one.
     weight: Weight<'a, T>,
     reset: Weight<'a, T>,
-    /// Of the candidate; empty without.
+    /// `bias_hn`; empty without.
     bias: &'a [T],
 }
 
 impl<'a, T: Real> Recurrent<'a, T> {
     #[inline(always)]
-    fn of<E: Equations>(model: Model<'a, T>, tensors: Range<usize>) -> Self {
-        let (_, parts) = E::RECURRENT;
-        let candidate = if E::RESET_BEFORE { (parts, 1) } else { (0, parts) };
+    fn of<E: Equations>(network: NetworkView<'a, T>, tensors: Range<usize>) -> Self {
+        let gates = E::RECURRENT.count;
+        let candidate = if E::RESET_PRODUCT.is_some() { (gates, 1) } else { (0, gates) };
         Self {
-            weight: model.weight(tensors.start + 1, (0, parts)),
-            reset: model.weight(tensors.start + 1, candidate),
-            bias: if model.config.cell.has_candidate_bias() {
-                model.tensor(tensors.start + 3)
-            } else {
-                &[]
-            },
+            weight: network.weight(tensors.start + 1, (0, gates)),
+            reset: network.weight(tensors.start + 1, candidate),
+            bias: if E::RECURRENT_BIAS.is_some() { network.tensor(tensors.start + 3) } else { &[] },
         }
     }
 }
 
 impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
-    /// Asks for a step of what is ahead: all at once would wait for one another.
+    /// Prefetches a step of what is ahead; all steps at once would queue up.
     #[inline(always)]
     fn prefetch(&self, simd: V::Simd, position: usize) {
         let inputs = self.x.columns.len();
@@ -130,24 +126,30 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         position: usize,
         base: usize,
     ) {
-        let Self { equations, model, place, own, .. } = self;
-        let Place { units, stride, time, .. } = *place;
-        let hidden = Columns::new(1, model.config.shape.hidden);
+        let Self { equations, network, place, own, .. } = self;
+        let LayerDirection { state_len, stride, time, .. } = *place;
+        let hidden = Columns::new(1, network.config.shape.hidden);
         let t = time.at(position);
         let mask =
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
         let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
             &mut **own;
-        let slots = &mut slots[(t - base) * slots_stride(E::SLOTS, units)..][..E::SLOTS * units];
+        let slots =
+            &mut slots[(t - base) * slots_stride(E::SLOTS, state_len)..][..E::SLOTS * state_len];
 
         let (earlier, state) = if position == 0 {
-            let state = &mut self.states[t * stride + place.first()..][..units];
+            let state = &mut self.states[t * stride + place.first()..][..state_len];
             (if *carried { &initial.h[..] } else { self.zeros }, state)
         } else {
-            read_and_write(self.states, (time.at(position - 1), t), stride, (place.first(), units))
+            read_and_write(
+                self.states,
+                (time.at(position - 1), t),
+                stride,
+                (place.first(), state_len),
+            )
         };
         let h = if self.starts.any() || *carried {
-            let own = &mut before[t * units..(t + 1) * units];
+            let own = &mut before[t * state_len..(t + 1) * state_len];
             carry(simd, mask, earlier, own);
             &*own
         } else {
@@ -156,49 +158,44 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         let h_in = if factors.is_empty() {
             h
         } else {
-            let dropped = &mut dropped[t * units..(t + 1) * units];
-            for u in 0..units {
-                dropped[u] = h[u] * factors[t * units + u];
+            let dropped = &mut dropped[t * state_len..(t + 1) * state_len];
+            for u in 0..state_len {
+                dropped[u] = h[u] * factors[t * state_len + u];
             }
             &*dropped
         };
 
-        if !weights.bias.is_empty() {
-            P::spread(simd, weights.bias, &mut slots[3 * units..4 * units]);
+        if let Some(slot) = E::RECURRENT_BIAS {
+            P::spread(simd, weights.bias, &mut slots[slot * state_len..(slot + 1) * state_len]);
         }
-        // A product with the zero state of a beginning is nothing.
+        // At the beginning the state is 0, and so is the product.
         let begins = position == 0 && !*carried;
-        let (first, parts) = E::RECURRENT;
+        let Slots { first, count } = E::RECURRENT;
         if !begins {
             step_product::<P, E, V>(
                 simd,
                 h_in,
                 hidden,
                 weights.weight,
-                &mut slots[first * units..(first + parts) * units],
+                &mut slots[first * state_len..(first + count) * state_len],
             );
         }
-        if E::RESET_BEFORE {
+        if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
             equations.reset(slots, h_in);
             if !begins {
-                let (candidate, others) = slots.split_at_mut(units);
-                step_product::<P, E, V>(
-                    simd,
-                    &others[2 * units..],
-                    hidden,
-                    weights.reset,
-                    candidate,
-                );
+                let (reset, candidate) =
+                    read_and_write(slots, (from, to), state_len, (0, state_len));
+                step_product::<P, E, V>(simd, reset, hidden, weights.reset, candidate);
             }
         }
         let (c, cell) = if !E::CELL_STATE {
             (&[][..], &mut [][..])
         } else if position == 0 {
             let c = if *carried { &initial.c[..] } else { self.zeros };
-            (c, &mut cells[t * units..(t + 1) * units])
+            (c, &mut cells[t * state_len..(t + 1) * state_len])
         } else {
             let at = (time.at(position - 1), t);
-            let (c, cell) = read_and_write(cells, at, units, (0, units));
+            let (c, cell) = read_and_write(cells, at, state_len, (0, state_len));
             if mask.is_some() {
                 carry(simd, mask, c, &mut self.scratch.c);
                 (&self.scratch.c[..], cell)
@@ -210,13 +207,13 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         equations.forward(slots, State { h, c }, after);
         P::clear_padding(
             simd,
-            &mut self.states[t * stride + place.first()..][..units],
+            &mut self.states[t * stride + place.first()..][..state_len],
             hidden.width,
         );
     }
 }
 
-/// `out += W a`: within the step itself where the cell is so simple that a call would be much of it.
+/// `out += W a`: inlined into the step where the cell is so simple that a call would dominate it.
 #[inline(always)]
 pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
@@ -232,13 +229,13 @@ pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
     }
 }
 
-/// Copies a state, but 0 in lanes where another sequence starts.
+/// Copies a state, with 0 in the lanes where another sequence starts.
 #[inline(always)]
 pub(super) fn carry<V: Lanes>(simd: V::Simd, starting: Option<V::Mask>, state: &[V], to: &mut [V]) {
     match starting {
         None => to.copy_from_slice(state),
         Some(mask) => {
-            let zero = V::splat(simd, crate::Real::ZERO);
+            let zero = V::splat(simd, crate::lanes::Real::ZERO);
             for u in 0..to.len() {
                 to[u] = V::select(mask, zero, state[u]);
             }
@@ -246,7 +243,7 @@ pub(super) fn carry<V: Lanes>(simd: V::Simd, starting: Option<V::Mask>, state: &
     }
 }
 
-/// `len` groups from `first` on of one row, and of another that is to be written.
+/// `len` groups from `first` on of one row to read, and of another to write.
 #[inline(always)]
 fn read_and_write<V>(
     rows: &mut [V],

@@ -2,31 +2,30 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `model.rs` | [`Model`], where the weights lie; [`Aim`], what is asked for |
-//! | `trace.rs` | [`Trace`], the buffers of a pass |
+//! | `request.rs` | [`LossRequest`], what is asked for; where the gradient lies |
+//! | `trace.rs` | [`Trace`], the buffers of a pass; [`BufferSpec`], what they are to hold |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
-//! | `forward.rs` | one layer and direction: states |
-//! | `backward.rs` | the same: the way back, and the gradient |
+//! | `forward.rs` | the states of one layer in one direction |
+//! | `backward.rs` | their derivatives, and the gradient |
 //! | `head.rs` | readout, outputs, loss |
-//! | `dropout.rs` | masks |
-//! | `pass.rs` | [`Pass`]: layer by layer, forward and back |
-//! | `online/` | [`Online`]: all of it in one go, for short sequences of simple networks |
+//! | `dropout.rs` | dropout masks |
+//! | `pass.rs` | [`Pass`]: layer by layer, forward and backward |
+//! | `fused/` | [`Fused`]: all of it in one kernel, for short sequences of simple networks |
 //!
 //! Nothing here knows what the lanes of a group are; see [`crate::packing`].
 
 mod backward;
 mod dropout;
 mod forward;
+mod fused;
 mod head;
-mod model;
-mod online;
 mod pass;
+mod request;
 mod starts;
 mod trace;
 
-pub(crate) use dropout::{Masks, Site};
-pub use head::Readout;
-pub(crate) use model::{Aim, Model};
-pub(crate) use online::{OneStep, Online, groups};
-pub(crate) use pass::{Pass, window};
-pub(crate) use trace::{Purpose, Trace};
+pub(crate) use dropout::{DropoutMasks, Site};
+pub(crate) use fused::{Fused, FusedStep, fused_groups};
+pub(crate) use pass::Pass;
+pub(crate) use request::{GradientLayout, LossRequest, Target};
+pub(crate) use trace::{BufferSpec, Trace};

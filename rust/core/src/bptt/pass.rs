@@ -1,82 +1,73 @@
-//! [`Pass`]: layer by layer forward, the loss, and back.
+//! [`Pass`]: forward layer by layer, the loss, and backward.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::backward::Backward;
-use super::dropout::{Masks, Multiply, Site};
-use super::forward::{Forward, Place};
-use super::head::{Activate, HeadBackward, LossOf, Pool, ReadOut, Unpool};
-use super::model::{Aim, Model, Places};
+use super::dropout::{DropoutMasks, Multiply, Site};
+use super::forward::{Forward, LayerDirection};
+use super::head::{Activate, HeadBackward, LossKernel, Pool, ReadOut, Unpool};
+use super::request::{GradientLayout, LossRequest};
 use super::starts::Time;
-use super::trace::{LayerTrace, Purpose, Trace};
+use super::trace::{BufferSpec, LayerTrace, Trace, chunk_steps};
 use crate::cell::with_equations;
-use crate::context::Pulse;
+use crate::config::Config;
+use crate::context::CancelCheck;
+use crate::data::Segment;
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::lanes::Real;
+use crate::lanes::simd::{Lanes, Simd};
 use crate::loss::Loss;
-use crate::network::Config;
 use crate::packing::{Columns, Packing, Rows};
-use crate::plan::Segment;
-use crate::real::Real;
-use crate::simd::{Lanes, Simd};
+use crate::weights::{Layout, NetworkView};
 
-/// Steps between two looks at the pulse, at most.
-const WINDOW: usize = 64;
-/// Weights times steps between two looks, about: more would keep a caller waiting who wants to stop.
-const WINDOW_WORK: usize = 4_000_000;
-
-/// The steps of a window for a network with so many weights.
-pub(crate) fn window(weights: usize) -> usize {
-    (WINDOW_WORK / weights).clamp(1, WINDOW)
-}
-
-/// The steps in windows, first to last.
+/// The steps in chunks, first to last.
 #[inline]
-fn windows(steps: usize, window: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    // Mostly there is one, and dividing takes its time.
-    let count = if steps <= window { steps.min(1) } else { steps.div_ceil(window) };
-    (0..count).map(move |i| i * window..steps.min((i + 1) * window))
+fn chunks(steps: usize, chunk: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    // Mostly there is one, and a division is slow.
+    let count = if steps <= chunk { steps.min(1) } else { steps.div_ceil(chunk) };
+    (0..count).map(move |i| i * chunk..steps.min((i + 1) * chunk))
 }
 
 /// Passes over the steps of some sequences, in one packing.
 pub(crate) struct Pass<P, V: Lanes> {
     simd: V::Simd,
     pub(crate) trace: Trace<V>,
-    places: Places,
-    units: usize,
-    /// Steps of a window.
-    window: usize,
-    training: bool,
+    gradient_layout: GradientLayout,
+    state_len: usize,
+    /// Steps of a chunk.
+    chunk: usize,
+    /// Whether a backward pass follows.
+    backward: bool,
     packing: PhantomData<P>,
 }
 
 impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
-    pub(crate) fn new(simd: S, layout: &Layout, steps: usize, purpose: Purpose) -> Self {
+    pub(crate) fn new(simd: S, layout: &Layout, spec: BufferSpec) -> Self {
         let config = layout.config();
         Self {
             simd,
-            trace: Trace::new::<P>(simd, config, steps, purpose),
-            places: Places::new::<P>(layout, V::LEN),
-            units: P::groups(config.shape.hidden, V::LEN),
-            window: purpose.window,
-            training: purpose.training,
+            trace: Trace::new::<P>(simd, layout, spec),
+            gradient_layout: GradientLayout::new::<P>(layout, V::LEN),
+            state_len: P::groups(config.shape.hidden, V::LEN),
+            chunk: chunk_steps(layout.len()),
+            backward: spec.backward,
             packing: PhantomData,
         }
     }
 
     /// What lies where in the gradient that [`Self::backward`] adds to.
-    pub(crate) fn places(&self) -> &Places {
-        &self.places
+    pub(crate) fn gradient_layout(&self) -> &GradientLayout {
+        &self.gradient_layout
     }
 
-    fn place(&self, config: &Config, layer: usize, direction: usize) -> Place {
+    fn place(&self, config: &Config, layer: usize, direction: usize) -> LayerDirection {
         let time = Time { steps: self.trace.steps, reverse: direction == 1 };
-        Place {
+        LayerDirection {
             layer,
             direction,
-            units: self.units,
-            stride: config.directions() * self.units,
+            state_len: self.state_len,
+            stride: config.directions() * self.state_len,
             time,
         }
     }
@@ -85,8 +76,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     pub(crate) fn set_masks(
         &mut self,
         config: &Config,
-        masks: Option<Masks>,
-        pieces: impl Iterator<Item = (usize, Segment)> + Clone,
+        masks: Option<DropoutMasks>,
+        segments: impl Iterator<Item = (usize, Segment)> + Clone,
     ) {
         if !config.drops() {
             return;
@@ -97,62 +88,63 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
             layer.mask.fill(one);
             if let (Some(masks), false) = (masks, layer.mask.is_empty()) {
                 let site = (Site::Input(l), config.dropout);
-                masks.fill::<P, V>(site, columns, pieces.clone(), &mut layer.mask);
+                masks.fill::<P, V>(site, columns, segments.clone(), &mut layer.mask);
             }
             for (d, direction) in layer.directions.iter_mut().enumerate() {
                 direction.mask.fill(one);
                 if let (Some(masks), false) = (masks, direction.mask.is_empty()) {
                     let site = (Site::Recurrent(l, d), config.recurrent_dropout);
                     let own = Columns { parts: 1, ..columns };
-                    masks.fill::<P, V>(site, own, pieces.clone(), &mut direction.mask);
+                    masks.fill::<P, V>(site, own, segments.clone(), &mut direction.mask);
                 }
             }
         }
     }
 
     /// From the inputs in the trace to the pre-activations of the outputs. The inputs `ahead` are
-    /// brought into the cache meanwhile.
+    /// prefetched meanwhile.
     pub(crate) fn forward(
         &mut self,
-        model: Model<'_, T>,
+        network: NetworkView<'_, T>,
         ahead: &[&[T]],
-        pulse: &mut Pulse<'_>,
+        cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
-        let work = if P::SEVERAL { V::LEN } else { 1 } * model.layout.len();
-        for layer in 0..model.config.layers {
+        let work = if P::SEVERAL { V::LEN } else { 1 } * network.layout.len();
+        for layer in 0..network.config.layers {
             self.drop_input(layer);
-            for direction in 0..model.config.directions() {
-                for window in windows(self.trace.steps, self.window) {
-                    let steps = window.len();
+            for direction in 0..network.config.directions() {
+                for chunk in chunks(self.trace.steps, self.chunk) {
+                    let steps = chunk.len();
                     let ahead = if layer + direction == 0 { ahead } else { &[] };
-                    self.forward_window(model, (layer, direction), window, ahead);
-                    pulse
-                        .spend(steps * work / (model.config.layers * model.config.directions()))?;
+                    self.forward_chunk(network, (layer, direction), chunk, ahead);
+                    cancel.spend(
+                        steps * work / (network.config.layers * network.config.directions()),
+                    )?;
                 }
             }
         }
         let trace = &mut self.trace;
-        let outputs = model.config.shape.output;
+        let outputs = network.config.shape.output;
         trace.scratch.pool.fill(V::splat(self.simd, T::ZERO));
-        for window in windows(trace.steps, self.window) {
-            let states = &trace.layers[model.config.layers - 1].states;
-            if model.config.pools() {
+        for chunk in chunks(trace.steps, self.chunk) {
+            let states = &trace.layers[network.config.layers - 1].states;
+            if network.config.pools() {
                 self.simd.vectorize(Pool {
-                    readout: model.config.readout,
-                    window: window.clone(),
+                    readout: network.config.readout,
+                    chunk: chunk.clone(),
                     starts: &trace.starts,
-                    units: self.units,
+                    state_len: self.state_len,
                     states,
                     pooled: &mut trace.pooled,
                     shares: &mut trace.shares,
                     running: &mut trace.scratch.pool,
                 });
             }
-            let read = if model.config.pools() { &trace.pooled } else { states };
+            let read = if network.config.pools() { &trace.pooled } else { states };
             self.simd.vectorize(ReadOut::<P, V> {
-                model,
-                state: state_rows(model.config, self.units, read, &window),
-                logits: &mut trace.logits[window.start * outputs..window.end * outputs],
+                network,
+                state: state_rows(network.config, self.state_len, read, &chunk),
+                logits: &mut trace.logits[chunk.start * outputs..chunk.end * outputs],
                 packing: PhantomData,
             });
         }
@@ -170,55 +162,55 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    fn forward_window(
+    fn forward_chunk(
         &mut self,
-        model: Model<'_, T>,
+        network: NetworkView<'_, T>,
         (layer, direction): (usize, usize),
-        window: Range<usize>,
+        chunk: Range<usize>,
         ahead: &[&[T]],
     ) {
-        let place = self.place(model.config, layer, direction);
-        let (training, simd) = (self.training, self.simd);
+        let place = self.place(network.config, layer, direction);
+        let (backward, simd) = (self.backward, self.simd);
         let Trace { starts, x, layers, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);
-        let x = layer_input::<P, V>(model.config, x, below.last(), dropped);
+        let x = layer_input::<P, V>(network.config, x, below.last(), dropped);
         let own = &mut directions[direction];
-        with_equations!(model.config.cell, equations => simd.vectorize(Forward::<P, _, V> {
-            equations, model, place, window, training, starts, x, states, own, zeros, scratch,
+        with_equations!(network.config.cell, equations => simd.vectorize(Forward::<P, _, V> {
+            equations, network, place, chunk, backward, starts, x, states, own, zeros, scratch,
             ahead, packing: PhantomData,
         }));
     }
 
     /// From pre-activations to outputs, in place.
-    pub(crate) fn activate(&mut self, model: Model<'_, T>, loss: Loss) {
-        let outputs = model.config.shape.output;
+    pub(crate) fn activate(&mut self, network: NetworkView<'_, T>, loss: Loss) {
+        let outputs = network.config.shape.output;
         let logits = &mut self.trace.logits[..self.trace.steps * outputs];
-        let activation = model.config.output_activation;
+        let activation = network.config.output_activation;
         self.simd.vectorize(Activate { loss, activation, outputs, logits });
     }
 
     /// `Σ loss`; the pre-activations become the derivatives by them.
-    pub(crate) fn loss(&mut self, model: Model<'_, T>, aim: Aim<T>) -> f64 {
-        let (outputs, trace) = (model.config.shape.output, &mut self.trace);
-        let columns = aim.loss.label_columns(outputs);
+    pub(crate) fn loss(&mut self, network: NetworkView<'_, T>, request: LossRequest<T>) -> f64 {
+        let (outputs, trace) = (network.config.shape.output, &mut self.trace);
+        let columns = request.target.columns(outputs);
         let mut total = 0.0;
-        // Window by window into double precision, so that long sums keep their digits.
-        for Range { start, end } in windows(trace.steps, self.window) {
-            let weighted = !trace.weights.is_empty();
-            total += self.simd.vectorize(LossOf {
-                loss: aim.loss,
-                activation: model.config.output_activation,
+        // Window by chunk into double precision, so that long sums keep their digits.
+        for Range { start, end } in chunks(trace.steps, self.chunk) {
+            let weighted = !trace.label_weights.is_empty();
+            total += self.simd.vectorize(LossKernel {
+                target: request.target,
+                activation: network.config.output_activation,
                 outputs,
                 logits: &mut trace.logits[start * outputs..end * outputs],
                 labels: &trace.labels[start * columns..end * columns],
-                weights: if weighted {
-                    &trace.weights[start * columns..end * columns]
+                label_weights: if weighted {
+                    &trace.label_weights[start * columns..end * columns]
                 } else {
                     &[]
                 },
-                scale: aim.scale,
+                scale: request.scale,
                 several: P::SEVERAL,
             });
         }
@@ -229,25 +221,25 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     /// set if it is the first.
     pub(crate) fn backward(
         &mut self,
-        model: Model<'_, T>,
+        network: NetworkView<'_, T>,
         (gradient, set): (&mut [V], bool),
-        pulse: &mut Pulse<'_>,
+        cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
-        self.head_backward(model, (gradient, set));
-        let config = model.config;
-        let work = if P::SEVERAL { V::LEN } else { 1 } * model.layout.len();
+        self.head_backward(network, (gradient, set));
+        let config = network.config;
+        let work = if P::SEVERAL { V::LEN } else { 1 } * network.layout.len();
         for layer in (0..config.layers).rev() {
             for direction in 0..config.directions() {
                 let scratch = &mut self.trace.scratch;
                 scratch.dh.fill(V::splat(self.simd, T::ZERO));
                 scratch.dc.fill(V::splat(self.simd, T::ZERO));
                 let mut first = true;
-                for window in windows(self.trace.steps, self.window).rev() {
-                    let steps = window.len();
+                for chunk in chunks(self.trace.steps, self.chunk).rev() {
+                    let steps = chunk.len();
                     let target = (&mut *gradient, set && first);
-                    self.backward_window(model, (layer, direction), window, target);
+                    self.backward_chunk(network, (layer, direction), chunk, target);
                     first = false;
-                    pulse.spend(2 * steps * work / (config.layers * config.directions()))?;
+                    cancel.spend(2 * steps * work / (config.layers * config.directions()))?;
                 }
             }
             if layer == 0 {
@@ -263,21 +255,22 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         Ok(())
     }
 
-    fn head_backward(&mut self, model: Model<'_, T>, (gradient, set): (&mut [V], bool)) {
-        let (config, outputs, trace) = (model.config, model.config.shape.output, &mut self.trace);
+    fn head_backward(&mut self, network: NetworkView<'_, T>, (gradient, set): (&mut [V], bool)) {
+        let (config, outputs, trace) =
+            (network.config, network.config.shape.output, &mut self.trace);
         trace.scratch.pool.fill(V::splat(self.simd, T::ZERO));
-        let stride = config.directions() * self.units;
+        let stride = config.directions() * self.state_len;
         let mut first = true;
-        for window in windows(trace.steps, self.window).rev() {
+        for chunk in chunks(trace.steps, self.chunk).rev() {
             let top = &trace.layers[config.layers - 1].states;
             let read = if config.pools() { &trace.pooled } else { top };
             self.simd.vectorize(HeadBackward::<P, V> {
-                model,
-                state: state_rows(config, self.units, read, &window),
-                d_logits: &trace.logits[window.start * outputs..window.end * outputs],
-                d_state: &mut trace.d_states[0][window.start * stride..window.end * stride],
+                network,
+                state: state_rows(config, self.state_len, read, &chunk),
+                d_logits: &trace.logits[chunk.start * outputs..chunk.end * outputs],
+                d_state: &mut trace.d_states[0][chunk.start * stride..chunk.end * stride],
                 gradient,
-                places: &self.places,
+                gradient_layout: &self.gradient_layout,
                 set: set && first,
                 packing: PhantomData,
             });
@@ -285,9 +278,9 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
             if config.pools() {
                 self.simd.vectorize(Unpool {
                     readout: config.readout,
-                    window,
+                    chunk,
                     starts: &trace.starts,
-                    units: self.units,
+                    state_len: self.state_len,
                     d_states: &mut trace.d_states[0],
                     shares: &trace.shares,
                     running: &mut trace.scratch.pool,
@@ -297,26 +290,26 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    fn backward_window(
+    fn backward_chunk(
         &mut self,
-        model: Model<'_, T>,
+        network: NetworkView<'_, T>,
         (layer, direction): (usize, usize),
-        window: Range<usize>,
+        chunk: Range<usize>,
         (gradient, set): (&mut [V], bool),
     ) {
-        let place = self.place(model.config, layer, direction);
-        let (places, simd) = (&self.places, self.simd);
+        let place = self.place(network.config, layer, direction);
+        let (gradient_layout, simd) = (&self.gradient_layout, self.simd);
         let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);
-        let x = layer_input::<P, V>(model.config, x, below.last(), dropped);
+        let x = layer_input::<P, V>(network.config, x, below.last(), dropped);
         let [d_states, d_input] = d_states;
         let d_input = (layer > 0).then_some(&mut d_input[..]);
         let own = &mut directions[direction];
-        with_equations!(model.config.cell, equations => simd.vectorize(Backward::<P, _, V> {
-            equations, model, place, window, starts, x, states, own, d_states, d_input, zeros,
-            scratch, gradient, places, set,
+        with_equations!(network.config.cell, equations => simd.vectorize(Backward::<P, _, V> {
+            equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
+            scratch, gradient, gradient_layout, set,
             packing: PhantomData,
         }));
     }
@@ -343,11 +336,11 @@ fn layer_input<'a, P: Packing, V: Lanes>(
 /// The rows of states, or of what else the head reads, at some steps.
 fn state_rows<'a, V>(
     config: &Config,
-    units: usize,
+    state_len: usize,
     states: &'a [V],
     steps: &Range<usize>,
 ) -> Rows<'a, V> {
-    let stride = config.directions() * units;
+    let stride = config.directions() * state_len;
     let groups = &states[steps.start * stride..steps.end * stride];
     Rows {
         groups,

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::real::Real;
-use crate::simd::Lanes;
+use crate::lanes::Real;
+use crate::lanes::simd::Lanes;
 
 /// Which lanes do not carry their state from step t − 1 into step t, as another sequence starts.
 ///
-/// A lane that has run out of steps starts anew at each: its state would otherwise run on without
-/// an input and might overflow.
-pub(crate) struct Starts<T> {
+/// A lane without any more steps starts anew at each: otherwise its state would be updated without an
+/// input and might overflow.
+pub(crate) struct SequenceStarts<T> {
     any: bool,
     /// Per step, whether a lane starts there; step 0 aside.
     flags: Vec<bool>,
@@ -17,18 +17,18 @@ pub(crate) struct Starts<T> {
     carries: Vec<T>,
 }
 
-impl<T: Real> Starts<T> {
-    /// None yet, with room for so many steps.
+impl<T: Real> SequenceStarts<T> {
+    /// No starts yet; room for so many steps.
     pub(crate) fn new(steps: usize) -> Self {
         Self { any: false, flags: vec![false; steps], carries: vec![T::ONE; steps * T::LANES] }
     }
 
-    /// The numbers that this takes.
+    /// The numbers in its buffers.
     pub(crate) fn size<V: Lanes>(steps: usize) -> usize {
         steps * (V::LEN + 1)
     }
 
-    /// Forgets all.
+    /// Removes all starts.
     pub(crate) fn clear(&mut self) {
         if self.any {
             self.flags.fill(false);
@@ -37,7 +37,7 @@ impl<T: Real> Starts<T> {
         self.any = false;
     }
 
-    /// Notes that `lane` starts a sequence at step t.
+    /// Lane `lane` starts a sequence at step t.
     pub(crate) fn add(&mut self, t: usize, lane: usize) {
         if t > 0 {
             self.any = true;
@@ -90,7 +90,7 @@ impl Time {
     #[inline(always)]
     pub(crate) fn starting<V: Lanes>(
         self,
-        starts: &Starts<V::Elem>,
+        starts: &SequenceStarts<V::Elem>,
         simd: V::Simd,
         position: usize,
     ) -> Option<V::Mask> {

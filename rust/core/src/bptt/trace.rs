@@ -1,29 +1,39 @@
 //! The buffers of a pass: rows of groups, row-major `(steps, columns)`.
 
-use super::head::Readout;
-use super::starts::Starts;
-use crate::network::Config;
+use super::starts::SequenceStarts;
+use crate::config::Readout;
+use crate::lanes::Real;
+use crate::lanes::simd::{Lanes, numbers, numbers_mut};
 use crate::packing::{Columns, Packing};
-use crate::real::Real;
-use crate::simd::{Lanes, numbers, numbers_mut};
+use crate::weights::Layout;
+
+/// Steps of a chunk, at most: cancellation is checked between chunks.
+const CHUNK: usize = 64;
+/// Weights times steps of a chunk, about: more would delay a cancellation.
+const CHUNK_WORK: usize = 4_000_000;
+
+/// The steps of a chunk for a network with so many weights.
+pub(crate) fn chunk_steps(weights: usize) -> usize {
+    (CHUNK_WORK / weights).clamp(1, CHUNK)
+}
 
 /// Groups from one step's slots to the next. An even number of cache lines would bring the same
-/// slot of many steps into few sets of the cache, from which they would push one another out.
+/// slot of many steps into few sets of the cache, where they would evict one another.
 #[inline(always)]
-pub(crate) fn slots_stride(slots: usize, units: usize) -> usize {
-    let groups = slots * units;
+pub(crate) fn slots_stride(slots: usize, state_len: usize) -> usize {
+    let groups = slots * state_len;
     if groups.is_multiple_of(8) { groups + 1 } else { groups }
 }
 
 /// What a pass over some sequences leaves behind.
 pub(crate) struct Trace<V: Lanes> {
     pub(crate) steps: usize,
-    pub(crate) starts: Starts<V::Elem>,
+    pub(crate) starts: SequenceStarts<V::Elem>,
     /// Inputs x, `(steps, I)`.
     pub(crate) x: Vec<V>,
-    /// Labels, and their weights if they have any; NaN where there is none.
+    /// Labels, NaN where there is none; and their weights, if they have any.
     pub(crate) labels: Vec<V>,
-    pub(crate) weights: Vec<V>,
+    pub(crate) label_weights: Vec<V>,
     /// Pre-activations of the outputs, `(steps, L)`; later the derivative of the loss by them.
     pub(crate) logits: Vec<V>,
     pub(crate) layers: Vec<LayerTrace<V>>,
@@ -50,8 +60,8 @@ pub(crate) struct LayerTrace<V> {
 
 /// One direction's share.
 pub(crate) struct DirectionTrace<V> {
-    /// See [`crate::cell`]: `(steps, SLOTS·H)`; the steps of one window in a pass that is not
-    /// followed by a way back.
+    /// See [`crate::cell`]: `(steps, SLOTS·H)`; those of one chunk where no backward
+    /// pass follows.
     pub(crate) slots: Vec<V>,
     /// Cell states, `(steps, H)`; empty for cells that have none.
     pub(crate) cells: Vec<V>,
@@ -85,76 +95,104 @@ pub(crate) struct Scratch<V> {
     pub(crate) pool: Vec<V>,
 }
 
-/// What the buffers are for.
+/// What buffers are to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Purpose {
-    /// Whether the way back follows.
-    pub(crate) training: bool,
+pub(crate) struct BufferSpec {
+    /// The most steps of a pass.
+    pub(crate) steps: usize,
+    /// Whether a backward pass follows.
+    pub(crate) backward: bool,
     /// Whether states other than 0 may be set to start from.
     pub(crate) carried: bool,
-    /// Columns of labels, and whether these have weights.
+    /// Columns of labels, and whether labels have weights.
     pub(crate) label_columns: usize,
     pub(crate) weighted: bool,
-    /// Steps of a window.
-    pub(crate) window: usize,
+}
+
+impl BufferSpec {
+    /// For outputs of whole sequences.
+    pub(crate) fn predictions(steps: usize) -> Self {
+        Self { steps, backward: false, carried: false, label_columns: 0, weighted: false }
+    }
 }
 
 impl<V: Lanes> Trace<V> {
-    /// Buffers for passes of up to `steps` steps.
-    pub(crate) fn new<P: Packing>(
-        simd: V::Simd,
-        config: &Config,
-        steps: usize,
-        purpose: Purpose,
-    ) -> Self {
-        let sizes = Sizes::new::<P>(config, steps, purpose, V::LEN);
+    /// Buffers of zeros.
+    pub(crate) fn new<P: Packing>(simd: V::Simd, layout: &Layout, spec: BufferSpec) -> Self {
         let zeros = |groups: usize| vec![V::splat(simd, V::Elem::ZERO); groups];
-        let direction = || DirectionTrace {
-            slots: zeros(sizes.slots),
-            cells: zeros(sizes.cells),
-            before: zeros(sizes.before),
-            dropped: zeros(sizes.dropped),
-            mask: zeros(sizes.dropped),
-            initial: Initial { h: zeros(sizes.initial), c: zeros(sizes.initial) },
-            carried: false,
-        };
-        let layer = |number: usize| LayerTrace {
-            states: zeros(sizes.states),
-            input: zeros(if number > 0 { sizes.input } else { 0 }),
-            mask: zeros(if number > 0 { sizes.input } else { 0 }),
-            directions: (0..config.directions()).map(|_| direction()).collect(),
-        };
-        let row = || zeros(sizes.row);
-        Self {
-            steps: 0,
-            starts: Starts::new(steps),
-            x: zeros(sizes.x),
-            labels: zeros(sizes.labels),
-            weights: zeros(sizes.weights),
-            logits: zeros(sizes.logits),
-            layers: (0..config.layers).map(layer).collect(),
-            pooled: zeros(sizes.pooled),
-            shares: zeros(sizes.shares),
-            d_states: [
-                zeros(sizes.d_states),
-                zeros(if config.layers > 1 { sizes.d_states } else { 0 }),
-            ],
-            zeros: row(),
-            scratch: Scratch { dh: row(), dc: row(), c: row(), d: row(), pool: zeros(sizes.pool) },
-        }
+        Self::build::<P>(layout, spec, SequenceStarts::new(spec.steps), zeros)
     }
 
     /// The numbers in such buffers.
-    pub(crate) fn size<P: Packing>(config: &Config, steps: usize, purpose: Purpose) -> usize {
-        let sizes = Sizes::new::<P>(config, steps, purpose, V::LEN);
-        let direction =
-            sizes.slots + sizes.cells + sizes.before + 2 * (sizes.dropped + sizes.initial);
-        let layers = config.layers * (sizes.states + config.directions() * direction)
-            + (config.layers - 1) * 2 * sizes.input;
-        let shared =
-            sizes.x + sizes.labels + sizes.weights + sizes.logits + sizes.pooled + sizes.shares;
-        let rows = config.layers.min(2) * sizes.d_states + 5 * sizes.row + sizes.pool;
-        (layers + shared + rows) * V::LEN + Starts::<V::Elem>::size::<V>(steps)
+    pub(crate) fn size<P: Packing>(layout: &Layout, spec: BufferSpec) -> usize {
+        let mut groups = 0;
+        let count = |more: usize| {
+            groups += more;
+            Vec::new()
+        };
+        Self::build::<P>(layout, spec, SequenceStarts::new(0), count);
+        groups * V::LEN + SequenceStarts::<V::Elem>::size::<V>(spec.steps)
+    }
+
+    /// Buffers of so many groups each as `buffer` is asked for.
+    fn build<P: Packing>(
+        layout: &Layout,
+        spec: BufferSpec,
+        starts: SequenceStarts<V::Elem>,
+        mut buffer: impl FnMut(usize) -> Vec<V>,
+    ) -> Self {
+        let BufferSpec { steps, backward, carried, label_columns, weighted } = spec;
+        let config = layout.config();
+        let lanes = V::LEN;
+        let row = P::groups(config.shape.hidden, lanes);
+        let state = config.directions() * row;
+        let single = |count: usize| Columns::new(count, 1).groups::<P>(lanes);
+        let when = |condition: bool, groups: usize| if condition { groups } else { 0 };
+        // Sequences are packed in square blocks.
+        let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
+        let slot_steps = if backward { steps } else { steps.min(chunk_steps(layout.len())) };
+        let layers = (0..config.layers).map(|layer| {
+            let input = when(layer > 0 && backward && config.dropout > 0.0, steps * state);
+            let dropped = when(backward && config.recurrent_dropout > 0.0, steps * row);
+            let directions = (0..config.directions()).map(|_| DirectionTrace {
+                slots: buffer(slot_steps * slots_stride(config.cell.slots(), row)),
+                cells: buffer(when(config.cell.has_cell_state(), steps * row)),
+                before: buffer(when(P::SEVERAL || carried, steps * row)),
+                dropped: buffer(dropped),
+                mask: buffer(dropped),
+                initial: Initial { h: buffer(when(carried, row)), c: buffer(when(carried, row)) },
+                carried: false,
+            });
+            LayerTrace {
+                directions: directions.collect(),
+                states: buffer(steps * state),
+                input: buffer(input),
+                mask: buffer(input),
+            }
+        });
+        Self {
+            steps: 0,
+            starts,
+            layers: layers.collect(),
+            x: buffer(packed(P::groups(config.shape.input, lanes))),
+            labels: buffer(when(backward, packed(single(label_columns)))),
+            label_weights: buffer(when(weighted, packed(single(label_columns)))),
+            logits: buffer(packed(single(config.shape.output))),
+            pooled: buffer(when(config.pools(), steps * state)),
+            shares: buffer(when(config.readout == Readout::Mean, steps)),
+            d_states: [
+                buffer(when(backward, steps * state)),
+                buffer(when(backward && config.layers > 1, steps * state)),
+            ],
+            zeros: buffer(row),
+            scratch: Scratch {
+                dh: buffer(row),
+                dc: buffer(row),
+                c: buffer(row),
+                d: buffer(row),
+                pool: buffer(when(config.pools(), state + 1)),
+            },
+        }
     }
 }
 
@@ -206,56 +244,6 @@ impl<V: Lanes> LayerTrace<V> {
             for (i, c) in c.iter_mut().enumerate() {
                 *c = cells[P::position(columns, i, lane, V::LEN)];
             }
-        }
-    }
-}
-
-/// Groups of each buffer.
-struct Sizes {
-    x: usize,
-    labels: usize,
-    weights: usize,
-    logits: usize,
-    states: usize,
-    slots: usize,
-    cells: usize,
-    before: usize,
-    dropped: usize,
-    initial: usize,
-    input: usize,
-    pooled: usize,
-    shares: usize,
-    d_states: usize,
-    row: usize,
-    pool: usize,
-}
-
-impl Sizes {
-    fn new<P: Packing>(config: &Config, steps: usize, purpose: Purpose, lanes: usize) -> Self {
-        let row = P::groups(config.shape.hidden, lanes);
-        let state = config.directions() * row;
-        let single = |count: usize| Columns::new(count, 1).groups::<P>(lanes);
-        let when = |condition: bool, groups: usize| if condition { groups } else { 0 };
-        // Sequences are packed in square blocks.
-        let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
-        let slot_steps = if purpose.training { steps } else { steps.min(purpose.window) };
-        Self {
-            x: packed(P::groups(config.shape.input, lanes)),
-            labels: when(purpose.training, packed(single(purpose.label_columns))),
-            weights: when(purpose.weighted, packed(single(purpose.label_columns))),
-            logits: packed(single(config.shape.output)),
-            states: steps * state,
-            slots: slot_steps * slots_stride(config.cell.slots(), row),
-            cells: when(config.cell.has_cell_state(), steps * row),
-            before: when(P::SEVERAL || purpose.carried, steps * row),
-            dropped: when(purpose.training && config.recurrent_dropout > 0.0, steps * row),
-            initial: when(purpose.carried, row),
-            input: when(purpose.training && config.dropout > 0.0, steps * state),
-            pooled: when(config.pools(), steps * state),
-            shares: when(config.readout == Readout::Mean, steps),
-            d_states: when(purpose.training, steps * state),
-            row,
-            pool: when(config.pools(), state + 1),
         }
     }
 }

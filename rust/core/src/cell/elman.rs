@@ -1,9 +1,9 @@
 //! h = activation(z), z = W_ih x + b + W_hh h₋₁ (Elman, 1990).
 
-use super::{Equations, State, StateMut};
+use super::equations::{Equations, Slots, State, StateMut};
 use crate::activation::Activation;
-use crate::real::Real;
-use crate::simd::Lanes;
+use crate::lanes::Real;
+use crate::lanes::simd::Lanes;
 
 /// A simple recurrent unit.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +12,9 @@ pub(crate) struct Elman {
 }
 
 impl Equations for Elman {
-    const GATES: usize = 1;
+    const GATE_SLOTS: &'static [usize] = &[0];
     const SLOTS: usize = 1;
-    const RECURRENT: (usize, usize) = (0, 1);
+    const RECURRENT: Slots = Slots { first: 0, count: 1 };
 
     #[inline(always)]
     fn forward<V: Lanes>(self, z: &mut [V], _: State<'_, V>, after: StateMut<'_, V>) {

@@ -4,39 +4,46 @@
 //!   Cho et al., 2014, in its first version), or
 //! * n = tanh(W_in x + b_n + W_hn (r ∘ h₋₁)), as Cho et al. (2014) publish it.
 
-use super::{Equations, State, StateMut};
-use crate::elementary::{sigmoid, tanh};
-use crate::real::Real;
-use crate::simd::Lanes;
+use super::equations::{Equations, ResetProduct, Slots, State, StateMut, rows};
+use crate::lanes::Real;
+use crate::lanes::elementary::{sigmoid, tanh};
+use crate::lanes::simd::Lanes;
 
-/// A gated recurrent unit, the reset gate after the product. Slots: n, r, z, W_hn h₋₁ + b_hn.
+/// A gated recurrent unit, the reset gate after the product. Slots: n, r, z, q = W_hn h₋₁ + b_hn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gru;
 
-/// A gated recurrent unit, the reset gate before the product. Slots: n, r, z, r ∘ h₋₁.
+/// A gated recurrent unit, the reset gate before the product. Slots: n, r, z, q = r ∘ h₋₁.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GruResetBefore;
 
+const N: usize = 0;
+const R: usize = 1;
+const Z: usize = 2;
+const Q: usize = 3;
+
 impl Equations for Gru {
-    const GATES: usize = 3;
+    const GATE_SLOTS: &'static [usize] = &[R, Z, N];
     const SLOTS: usize = 4;
-    const RECURRENT: (usize, usize) = (1, 3);
+    const RECURRENT: Slots = Slots { first: R, count: 3 };
+    const RECURRENT_BIAS: Option<usize> = Some(Q);
 
     #[inline(always)]
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
-        let units = after.h.len();
+        let len = after.h.len();
+        let [n, r, z, q] = rows(slots, len);
         // Two short loops, not a long one: more units are in work at once.
-        for u in 0..units {
-            let r = sigmoid(slots[units + u]);
-            slots[units + u] = r;
-            slots[u] = r.fma(slots[3 * units + u], slots[u]);
+        for u in 0..len {
+            let r_u = sigmoid(r[u]);
+            r[u] = r_u;
+            n[u] = r_u.fma(q[u], n[u]);
         }
-        for u in 0..units {
-            let z = sigmoid(slots[2 * units + u]);
-            let n = tanh(slots[u]);
-            slots[u] = n;
-            slots[2 * units + u] = z;
-            after.h[u] = z.fma(before.h[u] - n, n);
+        for u in 0..len {
+            let z_u = sigmoid(z[u]);
+            let n_u = tanh(n[u]);
+            n[u] = n_u;
+            z[u] = z_u;
+            after.h[u] = z_u.fma(before.h[u] - n_u, n_u);
         }
     }
 
@@ -48,47 +55,49 @@ impl Equations for Gru {
         _: State<'_, V>,
         d: StateMut<'_, V>,
     ) {
-        let units = d.h.len();
-        for u in 0..units {
-            let (n, r, z) = (slots[u], slots[units + u], slots[2 * units + u]);
-            let recurrent = slots[3 * units + u];
+        let len = d.h.len();
+        let [dn, dr, dz, dq] = rows(slots, len);
+        for u in 0..len {
+            // The slots hold the values of the forward pass until they are replaced.
+            let (n, r, z, q) = (dn[u], dr[u], dz[u], dq[u]);
             let one = n.same(V::Elem::ONE);
             let dh = d.h[u];
-            let dn = (dh * (one - z)) * n.fnma(n, one);
-            slots[u] = dn;
-            slots[units + u] = (dn * recurrent) * r.fnma(r, r);
-            slots[2 * units + u] = (dh * (before.h[u] - n)) * z.fnma(z, z);
-            slots[3 * units + u] = dn * r;
+            let dn_u = (dh * (one - z)) * n.fnma(n, one);
+            dn[u] = dn_u;
+            dr[u] = (dn_u * q) * r.fnma(r, r);
+            dz[u] = (dh * (before.h[u] - n)) * z.fnma(z, z);
+            dq[u] = dn_u * r;
             d.h[u] = dh * z;
         }
     }
 }
 
 impl Equations for GruResetBefore {
-    const GATES: usize = 3;
+    const GATE_SLOTS: &'static [usize] = &[R, Z, N];
     const SLOTS: usize = 4;
-    const RECURRENT: (usize, usize) = (1, 2);
-    const RESET_BEFORE: bool = true;
+    const RECURRENT: Slots = Slots { first: R, count: 2 };
+    const RESET_PRODUCT: Option<ResetProduct> = Some(ResetProduct { from: Q, to: N });
 
     #[inline(always)]
     fn reset<V: Lanes>(self, slots: &mut [V], h: &[V]) {
-        let units = h.len();
-        for u in 0..units {
-            let r = sigmoid(slots[units + u]);
-            slots[units + u] = r;
-            slots[3 * units + u] = r * h[u];
+        let [_, r, _, q] = rows(slots, h.len());
+        for u in 0..h.len() {
+            let r_u = sigmoid(r[u]);
+            r[u] = r_u;
+            q[u] = r_u * h[u];
         }
     }
 
     #[inline(always)]
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
-        let units = after.h.len();
-        for u in 0..units {
-            let n = tanh(slots[u]);
-            let z = sigmoid(slots[2 * units + u]);
-            slots[u] = n;
-            slots[2 * units + u] = z;
-            after.h[u] = z.fma(before.h[u] - n, n);
+        let len = after.h.len();
+        let [n, _, z, _] = rows(slots, len);
+        for u in 0..len {
+            let n_u = tanh(n[u]);
+            let z_u = sigmoid(z[u]);
+            n[u] = n_u;
+            z[u] = z_u;
+            after.h[u] = z_u.fma(before.h[u] - n_u, n_u);
         }
     }
 
@@ -100,23 +109,24 @@ impl Equations for GruResetBefore {
         _: State<'_, V>,
         d: StateMut<'_, V>,
     ) {
-        let units = d.h.len();
-        for u in 0..units {
-            let (n, z) = (slots[u], slots[2 * units + u]);
+        let len = d.h.len();
+        let [dn, _, dz, _] = rows(slots, len);
+        for u in 0..len {
+            let (n, z) = (dn[u], dz[u]);
             let one = n.same(V::Elem::ONE);
             let dh = d.h[u];
-            slots[u] = (dh * (one - z)) * n.fnma(n, one);
-            slots[2 * units + u] = (dh * (before.h[u] - n)) * z.fnma(z, z);
+            dn[u] = (dh * (one - z)) * n.fnma(n, one);
+            dz[u] = (dh * (before.h[u] - n)) * z.fnma(z, z);
             d.h[u] = dh * z;
         }
     }
 
     #[inline(always)]
     fn reset_backward<V: Lanes>(self, slots: &mut [V], h: &[V], dq: &mut [V]) {
-        let units = h.len();
-        for u in 0..units {
-            let r = slots[units + u];
-            slots[units + u] = (dq[u] * h[u]) * r.fnma(r, r);
+        let [_, dr, _, _] = rows(slots, h.len());
+        for u in 0..h.len() {
+            let r = dr[u];
+            dr[u] = (dq[u] * h[u]) * r.fnma(r, r);
             dq[u] = dq[u] * r;
         }
     }

@@ -3,40 +3,35 @@
 //! Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000),
 //! without peepholes.
 
-use super::{Equations, State, StateMut};
-use crate::elementary::{sigmoid, tanh};
-use crate::real::Real;
-use crate::simd::Lanes;
+use super::equations::{Equations, Slots, State, StateMut, rows};
+use crate::lanes::Real;
+use crate::lanes::elementary::{sigmoid, tanh};
+use crate::lanes::simd::Lanes;
 
-/// A long short-term memory unit.
+/// A long short-term memory unit. Slots: i, f, g, o, tanh c.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lstm;
 
 impl Equations for Lstm {
-    const GATES: usize = 4;
+    const GATE_SLOTS: &'static [usize] = &[0, 1, 2, 3];
     const SLOTS: usize = 5;
-    const RECURRENT: (usize, usize) = (0, 4);
+    const RECURRENT: Slots = Slots { first: 0, count: 4 };
     const CELL_STATE: bool = true;
 
     #[inline(always)]
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
-        let units = after.h.len();
+        let len = after.h.len();
+        let [i, f, g, o, tanh_c] = rows(slots, len);
         // Two short loops, not a long one: more units are in work at once.
-        for u in 0..units {
-            let i = sigmoid(slots[u]);
-            let f = sigmoid(slots[units + u]);
-            let g = tanh(slots[2 * units + u]);
-            slots[u] = i;
-            slots[units + u] = f;
-            slots[2 * units + u] = g;
-            after.c[u] = f.fma(before.c[u], i * g);
+        for u in 0..len {
+            let (i_u, f_u, g_u) = (sigmoid(i[u]), sigmoid(f[u]), tanh(g[u]));
+            (i[u], f[u], g[u]) = (i_u, f_u, g_u);
+            after.c[u] = f_u.fma(before.c[u], i_u * g_u);
         }
-        for u in 0..units {
-            let o = sigmoid(slots[3 * units + u]);
-            let tanh_c = tanh(after.c[u]);
-            slots[3 * units + u] = o;
-            slots[4 * units + u] = tanh_c;
-            after.h[u] = o * tanh_c;
+        for u in 0..len {
+            let (o_u, tanh_u) = (sigmoid(o[u]), tanh(after.c[u]));
+            (o[u], tanh_c[u]) = (o_u, tanh_u);
+            after.h[u] = o_u * tanh_u;
         }
     }
 
@@ -48,22 +43,18 @@ impl Equations for Lstm {
         _: State<'_, V>,
         d: StateMut<'_, V>,
     ) {
-        let units = d.h.len();
-        for u in 0..units {
-            let (i, f, g, o, tanh_c) = (
-                slots[u],
-                slots[units + u],
-                slots[2 * units + u],
-                slots[3 * units + u],
-                slots[4 * units + u],
-            );
+        let len = d.h.len();
+        let [di, df, dg, d_o, tanh_c] = rows(slots, len);
+        for u in 0..len {
+            // The slots hold the values of the forward pass until they are replaced.
+            let (i, f, g, o, tanh_c) = (di[u], df[u], dg[u], d_o[u], tanh_c[u]);
             let one = i.same(V::Elem::ONE);
             let dh = d.h[u];
             let dc = (dh * o).fma(tanh_c.fnma(tanh_c, one), d.c[u]);
-            slots[u] = (dc * g) * (i.fnma(i, i));
-            slots[units + u] = (dc * before.c[u]) * (f.fnma(f, f));
-            slots[2 * units + u] = (dc * i) * g.fnma(g, one);
-            slots[3 * units + u] = (dh * tanh_c) * (o.fnma(o, o));
+            di[u] = (dc * g) * (i.fnma(i, i));
+            df[u] = (dc * before.c[u]) * (f.fnma(f, f));
+            dg[u] = (dc * i) * g.fnma(g, one);
+            d_o[u] = (dh * tanh_c) * (o.fnma(o, o));
             d.c[u] = dc * f;
             d.h[u] = i.same(V::Elem::ZERO);
         }

@@ -1,86 +1,79 @@
-//! Small batches: one sequence after the other, on the calling thread.
+//! The engine of small batches: one sequence after the other, on the calling thread.
 
-use super::{Ability, Request, piece_of};
-use crate::bptt::Aim;
-use crate::context::{Context, Pulse};
+use crate::bptt::BufferSpec;
+use crate::context::{CancelCheck, Context};
 use crate::data::Sequences;
-use crate::engine::carry::Carry;
-use crate::engine::worker::{Needs, Problem, UnitWorker};
-use crate::engine::{Engine, LABEL_WORK, divisor};
+use crate::engine::carry::CarriedStates;
+use crate::engine::contract::{BatchRequest, Engine, EngineSpec, LABEL_WORK, segments};
+use crate::engine::worker::{BatchInputs, UnitWorker};
 use crate::error::Result;
-use crate::network::Network;
+use crate::lanes::Real;
+use crate::lanes::simd::{Level, Simd};
 use crate::optim::{Clip, Optimizer};
-use crate::real::Real;
-use crate::simd::{Level, Simd};
-use crate::train::Objective;
-use crate::transposed::Transposed;
+use crate::weights::{Network, Transposed};
 
 /// The engine of online gradient descent.
-pub(crate) struct Single<'a, 'p, T: Real, S: Simd> {
+pub(super) struct Single<'a, 'p, T: Real, S: Simd> {
     network: &'a mut Network<T>,
     data: &'a Sequences<'a, T>,
-    objective: Objective,
-    pulse: &'a mut Pulse<'p>,
+    spec: EngineSpec,
+    cancel: &'a mut CancelCheck<'p>,
     worker: UnitWorker<T, S>,
     transposed: Transposed<T>,
-    carry: Option<Carry<T>>,
+    carried: Option<CarriedStates<T>>,
     level: Level,
 }
 
 impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
-    pub(crate) fn new(
+    pub(super) fn new(
         simd: S,
         network: &'a mut Network<T>,
         data: &'a Sequences<'a, T>,
-        (ability, needs): (Ability, Needs),
+        (spec, buffers): (EngineSpec, BufferSpec),
         context: &'a mut Context<'p>,
     ) -> Self {
         let layout = network.layout();
         let mut transposed = Transposed::new(layout);
         transposed.set(layout, network.parameters());
         Self {
-            worker: UnitWorker::new(simd, layout, needs).with_loss(
+            worker: UnitWorker::new(simd, layout, buffers).with_target(
                 layout,
-                needs,
-                ability.objective.loss,
+                buffers,
+                spec.target,
             ),
-            carry: needs.carried.then(|| Carry::new(layout, ability.batch_size)),
+            carried: buffers.carried.then(|| CarriedStates::new(layout, spec.batch_size)),
             transposed,
             network,
             data,
-            objective: ability.objective,
-            pulse: &mut context.pulse,
+            spec,
+            cancel: &mut context.cancel,
             level: context.level,
         }
     }
 }
 
 impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], upcoming: &[u32], request: Request) -> Result<(f64, f64)> {
+    fn batch(
+        &mut self,
+        batch: &[u32],
+        upcoming: &[u32],
+        request: BatchRequest,
+    ) -> Result<(f64, f64)> {
         // Batches without labels do no other work.
-        self.pulse.spend(LABEL_WORK * batch.len())?;
-        let divisor = divisor(self.data, batch, request, self.objective);
-        if divisor == 0.0 && request.window.is_none() {
+        self.cancel.spend(LABEL_WORK * batch.len())?;
+        let Some((loss_request, divisor)) = self.spec.loss_request(self.data, batch, request)
+        else {
             return Ok((0.0, 0.0));
-        }
-        let problem = Problem {
-            model: self.network.model(Some(&self.transposed)),
+        };
+        let carried = self.carried.as_ref().zip(request.window);
+        let inputs = BatchInputs {
+            network: self.network.view(Some(&self.transposed)),
             data: self.data,
             upcoming,
-            carry: self
-                .carry
-                .as_ref()
-                .zip(request.window)
-                .map(|(carry, (from, _))| (carry, from == 0)),
+            carried: carried.map(|(states, (from, _))| (states, from == 0)),
         };
-        // Without labels there is a state to be carried on, and nothing to learn.
-        let labelled = divisor > 0.0;
-        let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
-        let gradient = request.gradient && labelled;
-        let aim = Aim { loss: self.objective.loss, scale, gradient, masks: request.masks };
-        let data = self.data;
-        let pieces = batch.iter().enumerate().filter_map(|at| piece_of(data, at, request.window));
-        let sum = self.worker.set(&problem, pieces, aim, self.pulse)?;
+        let segments = segments(self.data, batch, request);
+        let sum = self.worker.set(&inputs, segments, loss_request, self.cancel)?;
         Ok((sum, divisor))
     }
 

@@ -1,34 +1,31 @@
-//! Batches of many sequences: tiles, shared out among threads.
+//! The engine of batches of many sequences: tiles, distributed over threads.
 //!
-//! A batch is cut into *shards*, a few tiles each, by its size alone. Whoever computes a shard, its
-//! gradient is the same, and the shards' gradients are added in their order: so are the bits,
-//! whatever the number of threads.
+//! A batch is cut into *shards*, a few tiles each, by its size alone. The gradient of a shard does not
+//! depend on the thread that computes it, and the gradients of shards are added in their order: so
+//! the bits are the same with any number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::aligned::Aligned;
-use crate::bptt::Aim;
-use crate::context::{Context, Pulse};
+use crate::bptt::{BufferSpec, LossRequest};
+use crate::context::{CancelCheck, Context};
 use crate::data::Sequences;
-use crate::engine::carry::Carry;
-use crate::engine::worker::{Needs, Problem, TileWorker};
-use crate::engine::{Ability, Engine, Job, LABEL_WORK, Request, divisor};
+use crate::engine::carry::CarriedStates;
+use crate::engine::contract::{BatchRequest, Engine, EngineSpec, LABEL_WORK, segments};
+use crate::engine::team::{Finally, Rounds, wait_until, with_team};
+use crate::engine::worker::{BatchInputs, TileWorker};
 use crate::error::{Error, Result};
-use crate::layout::Layout;
-use crate::network::Network;
+use crate::lanes::Real;
+use crate::lanes::aligned::Aligned;
+use crate::lanes::simd::{Level, Simd};
 use crate::optim::{Clip, Optimizer};
-use crate::plan::Plan;
-use crate::real::Real;
-use crate::simd::{Level, Simd};
-use crate::team::{Finally, Rounds, wait_until, with_team};
-use crate::train::Objective;
-use crate::transposed::Transposed;
+use crate::packing::Tiling;
+use crate::weights::{Layout, Network, Transposed};
 
-/// Multiply-adds of a shard, at least, so that sharing it out is worth a round of the team.
+/// Multiply-adds of a shard, at least, so that it is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
-/// Steps of a shard's tiles, at least, so that adding up its lanes costs little beside.
+/// Steps of a shard's tiles, at least, so that the sum over its lanes costs little in comparison.
 const SHARD_STEPS: usize = 80;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
@@ -37,26 +34,26 @@ const MOST_SHARDS: usize = 16;
 struct Shared<'a, T: Real> {
     network: &'a mut Network<T>,
     transposed: Transposed<T>,
-    plan: Plan,
+    tiling: Tiling,
     shards: usize,
-    aim: Aim<T>,
+    loss_request: LossRequest<T>,
     /// Whether this is the first of the windows in which states are carried.
     first_window: bool,
 }
 
-/// What a shard comes to.
+/// The result of a shard.
 struct Shard<T> {
     sum: Result<f64>,
     gradient: Aligned<T>,
 }
 
-/// What the threads of a team need to share a batch out.
-struct Desk<'a, T: Real> {
+/// The shards of a batch, which the threads of a team take one after the other.
+struct ShardQueue<'a, T: Real> {
     data: &'a Sequences<'a, T>,
-    carry: Option<Carry<T>>,
+    carried: Option<CarriedStates<T>>,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
-    /// The next shard that nobody has taken; set with `shared` held for writing.
+    /// The next shard to be taken; set with `shared` held for writing.
     next: AtomicUsize,
     /// How many shards of the current batch are done.
     done: AtomicUsize,
@@ -79,29 +76,33 @@ fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
     (work / SHARD_WORK).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
 }
 
-pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
+pub(super) fn with_tiled<T: Real, S: Simd, R>(
     simd: S,
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
-    (ability, needs): (Ability, Needs),
+    (spec, buffers): (EngineSpec, BufferSpec),
     context: &mut Context<'_>,
-    job: J,
-) -> J::Output {
+    work: impl FnOnce(&mut dyn Engine<T>) -> R,
+) -> R {
     let layout = network.layout().clone();
-    let Ability { objective, batch_size, .. } = ability;
-    let most_shards = most_shards::<T>(&layout, data, batch_size);
+    let most_shards = most_shards::<T>(&layout, data, spec.batch_size);
     let mut transposed = Transposed::new(&layout);
     transposed.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
-    let desk = Desk {
+    let queue = ShardQueue {
         data,
-        carry: needs.carried.then(|| Carry::new(&layout, batch_size)),
+        carried: buffers.carried.then(|| CarriedStates::new(&layout, spec.batch_size)),
         shared: RwLock::new(Shared {
             network,
             transposed,
-            plan: Plan::with_capacity(T::LANES, batch_size),
+            tiling: Tiling::with_capacity(T::LANES, spec.batch_size),
             shards: 0,
-            aim: Aim { loss: objective.loss, scale: T::ZERO, gradient: false, masks: None },
+            loss_request: LossRequest {
+                target: spec.target,
+                scale: T::ZERO,
+                gradient: false,
+                masks: None,
+            },
             first_window: true,
         }),
         shards: (0..most_shards).map(|_| empty()).collect(),
@@ -109,17 +110,17 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
         done: AtomicUsize::new(0),
         cancelled: AtomicBool::new(false),
     };
-    let worker = || TileWorker::new(simd, &layout, needs);
+    let worker = || TileWorker::new(simd, &layout, buffers);
     let share = |worker: &mut TileWorker<T, S>| {
-        let mut go_on = || !desk.cancelled.load(Ordering::Relaxed);
-        desk.work(worker, &[], &mut Pulse::new(&mut go_on));
+        let mut go_on = || !queue.cancelled.load(Ordering::Relaxed);
+        queue.work(worker, &[], &mut CancelCheck::new(&mut go_on));
     };
     with_team(context.threads.min(most_shards), worker, share, |rounds| {
-        job.run(&mut Tiled {
-            desk: &desk,
+        work(&mut Tiled {
+            queue: &queue,
             rounds,
-            objective,
-            pulse: &mut context.pulse,
+            spec,
+            cancel: &mut context.cancel,
             worker: worker(),
             gradient: Aligned::zeros(layout.len()),
             level: context.level,
@@ -128,7 +129,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, J: Job<T>>(
 }
 
 // A lock is poisoned only by a panic, which ends the call anyway.
-impl<'a, T: Real> Desk<'a, T> {
+impl<'a, T: Real> ShardQueue<'a, T> {
     fn read(&self) -> RwLockReadGuard<'_, Shared<'a, T>> {
         self.shared.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,14 +147,14 @@ impl<'a, T: Real> Desk<'a, T> {
         &self,
         worker: &mut TileWorker<T, S>,
         upcoming: &[u32],
-        pulse: &mut Pulse<'_>,
+        cancel: &mut CancelCheck<'_>,
     ) {
         let shared = self.read();
-        let problem = Problem {
-            model: shared.network.model(Some(&shared.transposed)),
+        let inputs = BatchInputs {
+            network: shared.network.view(Some(&shared.transposed)),
             data: self.data,
             upcoming,
-            carry: self.carry.as_ref().map(|carry| (carry, shared.first_window)),
+            carried: self.carried.as_ref().map(|states| (states, shared.first_window)),
         };
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -171,8 +172,9 @@ impl<'a, T: Real> Desk<'a, T> {
                 continue;
             }
             let Shard { sum, gradient } = &mut *self.shard(number);
-            let tiles = tiles_of(number, shared.shards, shared.plan.len());
-            *sum = worker.set(&problem, (&shared.plan, tiles), shared.aim, gradient, pulse);
+            let tiles = tiles_of(number, shared.shards, shared.tiling.len());
+            *sum =
+                worker.set(&inputs, (&shared.tiling, tiles), shared.loss_request, gradient, cancel);
             if sum.is_err() {
                 self.cancelled.store(true, Ordering::Relaxed);
             }
@@ -182,58 +184,56 @@ impl<'a, T: Real> Desk<'a, T> {
 
 /// The engine of mini-batches, as the leader of the team sees it.
 struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
-    desk: &'d Desk<'a, T>,
+    queue: &'d ShardQueue<'a, T>,
     rounds: &'d Rounds,
-    objective: Objective,
-    pulse: &'d mut Pulse<'p>,
+    spec: EngineSpec,
+    cancel: &'d mut CancelCheck<'p>,
     worker: TileWorker<T, S>,
     gradient: Aligned<T>,
     level: Level,
 }
 
 impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
-    fn batch(&mut self, batch: &[u32], upcoming: &[u32], request: Request) -> Result<(f64, f64)> {
+    fn batch(
+        &mut self,
+        batch: &[u32],
+        upcoming: &[u32],
+        request: BatchRequest,
+    ) -> Result<(f64, f64)> {
         // Batches without labels do no other work.
-        self.pulse.spend(LABEL_WORK * batch.len())?;
-        let Request { window, masks, .. } = request;
+        self.cancel.spend(LABEL_WORK * batch.len())?;
         let (shards, divisor, gradient) = {
-            let shared = &mut *self.desk.write();
-            let data = self.desk.data;
-            let divisor = divisor(data, batch, request, self.objective);
-            if divisor == 0.0 && window.is_none() {
+            let shared = &mut *self.queue.write();
+            let data = self.queue.data;
+            let Some((loss_request, divisor)) = self.spec.loss_request(data, batch, request) else {
                 return Ok((0.0, 0.0));
+            };
+            shared.loss_request = loss_request;
+            match request.window {
+                None => shared.tiling.set(batch, |s| data.range(s as usize).len()),
+                Some(_) => shared.tiling.set_segments(segments(data, batch, request)),
             }
-            let steps = |s: u32| data.range(s as usize).len();
-            match window {
-                None => shared.plan.set(batch, steps),
-                Some(window) => shared.plan.set_window(batch, window, steps),
-            }
-            // Without labels there are states to be carried on, and nothing to learn.
-            let labelled = divisor > 0.0;
-            let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
-            let gradient = request.gradient && labelled;
-            shared.aim = Aim { loss: self.objective.loss, scale, gradient, masks };
-            shared.first_window = window.is_none_or(|(from, _)| from == 0);
-            let worthwhile = shards::<T>(shared.network.layout(), shared.plan.steps());
-            let most = worthwhile.min(shared.plan.len()).min(self.desk.shards.len());
+            shared.first_window = request.window.is_none_or(|(from, _)| from == 0);
+            let worthwhile = shards::<T>(shared.network.layout(), shared.tiling.steps());
+            let most = worthwhile.min(shared.tiling.len()).min(self.queue.shards.len());
             // No more shards than the largest of them makes necessary: each costs a sum over lanes.
-            let tiles_each = shared.plan.len().div_ceil(most.max(1)).max(1);
-            shared.shards = shared.plan.len().div_ceil(tiles_each);
-            self.desk.next.store(0, Ordering::Relaxed);
-            self.desk.done.store(0, Ordering::Relaxed);
-            (shared.shards, divisor, gradient)
+            let tiles_each = shared.tiling.len().div_ceil(most.max(1)).max(1);
+            shared.shards = shared.tiling.len().div_ceil(tiles_each);
+            self.queue.next.store(0, Ordering::Relaxed);
+            self.queue.done.store(0, Ordering::Relaxed);
+            (shared.shards, divisor, loss_request.gradient)
         };
         if shards > 1 {
             self.rounds.start();
         }
-        self.desk.work(&mut self.worker, upcoming, self.pulse);
-        wait_until(|| self.desk.done.load(Ordering::Acquire) == shards);
-        if self.desk.cancelled.load(Ordering::Relaxed) {
+        self.queue.work(&mut self.worker, upcoming, self.cancel);
+        wait_until(|| self.queue.done.load(Ordering::Acquire) == shards);
+        if self.queue.cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
         let mut total = 0.0;
         for number in 0..shards {
-            let shard = self.desk.shard(number);
+            let shard = self.queue.shard(number);
             total += shard.sum.clone()?;
             if !gradient {
                 continue;
@@ -252,7 +252,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
-        let Shared { network, transposed, .. } = &mut *self.desk.write();
+        let Shared { network, transposed, .. } = &mut *self.queue.write();
         clip.limit(self.level, &mut self.gradient);
         let kept = network.update(optimizer, (self.level, rate), &self.gradient);
         transposed.set(network.layout(), network.parameters());
@@ -260,7 +260,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 
     fn undo(&mut self) {
-        self.desk.write().network.undo();
+        self.queue.write().network.undo();
     }
 }
 

@@ -1,10 +1,10 @@
 //! Losses on lanes, as the engine uses them.
 
 use crate::activation::Activation;
-use crate::elementary::{exp, log1p_unit, sigmoid};
+use crate::lanes::Real;
+use crate::lanes::elementary::{exp, log1p_unit, sigmoid};
+use crate::lanes::simd::Lanes;
 use crate::loss::Loss;
-use crate::real::Real;
-use crate::simd::Lanes;
 
 impl Loss {
     /// [`Loss::row`] of as many steps as there are lanes. Replaces `z` by `scale` · dz and returns
@@ -104,7 +104,6 @@ impl Loss {
                 let slope = V::select(difference.lt(zero), y.same(-below), y.same(above));
                 (slope * difference, V::select(difference.eq(zero), zero, slope))
             }
-            Self::Given => (y * label, label),
             Self::BinaryCrossEntropy { .. } | Self::CrossEntropy | Self::Focal { .. } => {
                 unreachable!("a loss of pre-activations")
             }

@@ -1,5 +1,5 @@
-//! Losses, each value beside its derivative; [`crate::Reduction`] says how those of a batch's labels
-//! become one number.
+//! Losses, each value beside its derivative; [`crate::Reduction`] says how the losses of a batch's
+//! labels become one number.
 //!
 //! A NaN label is missing: it adds no loss and no gradient.
 //!
@@ -52,8 +52,6 @@ pub enum Loss {
         /// How many times a positive label counts.
         pos_weight: f64,
     },
-    /// y · label: the labels are derivatives by the outputs of a loss that is computed elsewhere.
-    Given,
 }
 
 impl Loss {
@@ -109,7 +107,7 @@ impl Loss {
         const POSITIVE: &str = "a positive number";
         let weight = |w: f64| ("pos_weight", w, w > 0.0 && w.is_finite(), POSITIVE);
         let checks = match self {
-            Self::Mse | Self::Mae | Self::CrossEntropy | Self::Given => vec![],
+            Self::Mse | Self::Mae | Self::CrossEntropy => vec![],
             Self::Huber { delta } => {
                 vec![("delta", delta, delta > 0.0 && delta.is_finite(), POSITIVE)]
             }

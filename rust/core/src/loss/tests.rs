@@ -3,11 +3,11 @@
 use super::Loss;
 use crate::activation::Activation;
 use crate::error::Error;
-use crate::real::Real;
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Level, Simd, WithSimd, dispatch};
 use crate::rng::{Purpose, Rng};
-use crate::simd::{Kernel, Level, Simd, Task, dispatch};
 
-const LOSSES: [Loss; 11] = [
+const LOSSES: [Loss; 10] = [
     Loss::Mse,
     Loss::Mae,
     Loss::Huber { delta: 0.8 },
@@ -18,7 +18,6 @@ const LOSSES: [Loss; 11] = [
     Loss::Focal { gamma: 2.0, pos_weight: 1.0 },
     Loss::Focal { gamma: 0.7, pos_weight: 3.5 },
     Loss::Focal { gamma: 0.0, pos_weight: 3.5 },
-    Loss::Given,
 ];
 
 const NAN: f64 = f64::NAN;
@@ -110,7 +109,6 @@ fn values_are_those_of_the_formulas() {
         (Loss::BinaryCrossEntropy { pos_weight: 3.0 }, 0.3, 0.25, cross),
         (Loss::Focal { gamma: 2.0, pos_weight: 1.0 }, 0.3, 1.0, -(1.0 - p).powi(2) * p.ln()),
         (Loss::Focal { gamma: 2.0, pos_weight: 1.0 }, 0.3, 0.0, -p.powi(2) * (1.0 - p).ln()),
-        (Loss::Given, 3.0, 0.5, 1.5),
     ];
     for (loss, z, label, expected) in table {
         assert!((of(loss, &[z], &[label]) - expected).abs() < 1e-14, "{loss:?}");
@@ -151,7 +149,7 @@ struct OfGroups<'a, T> {
     scale: T,
 }
 
-impl<T: Real> Task for OfGroups<'_, T> {
+impl<T: Real> WithSimd for OfGroups<'_, T> {
     type Output = (T, Vec<T>, Vec<T>);
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
@@ -169,7 +167,7 @@ impl<T: Real, S: Simd> Kernel<S> for OfGroups<'_, T> {
         };
         let number = |group: T::Lanes<S>| {
             let mut numbers = vec![T::ZERO; T::LANES];
-            crate::simd::Lanes::store(group, &mut numbers);
+            crate::lanes::simd::Lanes::store(group, &mut numbers);
             numbers[T::LANES - 1]
         };
         let [mut z, labels, weights] =

@@ -1,8 +1,8 @@
 //! Losses on plain numbers, as the oracle uses them.
 
 use crate::activation::Activation;
+use crate::lanes::Real;
 use crate::loss::Loss;
-use crate::real::Real;
 
 impl Loss {
     /// The loss of one step and its derivatives by the outputs' pre-activations.
@@ -80,7 +80,6 @@ impl Loss {
             }
             // Without a difference, or NaN.
             Self::Mae | Self::Quantile { .. } => (size, T::ZERO),
-            Self::Given => (y * label, label),
             Self::BinaryCrossEntropy { .. } | Self::CrossEntropy | Self::Focal { .. } => {
                 unreachable!("a loss of pre-activations")
             }

@@ -1,8 +1,8 @@
 //! `Clip`: bounds on the gradient before an update.
 
 use crate::error::{Error, Result};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 
 /// Bounds on a gradient: on each number, and on all of them together (Pascanu et al., 2013).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,8 +25,7 @@ impl Clip {
         Ok(())
     }
 
-    /// Bounds a gradient as [`Self::apply`] does, if there is a bound: without one nobody asks for
-    /// the norm.
+    /// [`Self::apply`] if there is a bound; without one the norm is not needed.
     pub(crate) fn limit<T: Real>(&self, level: Level, gradient: &mut [T]) {
         if self.norm.is_some() || self.value.is_some() {
             self.apply(level, gradient);
@@ -36,7 +35,7 @@ impl Clip {
     /// Bounds a gradient of a whole number of groups; returns its norm before it is scaled.
     ///
     /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as PyTorch does. A gradient
-    /// that is not finite stays so: the update tells of it.
+    /// that is not finite stays so, and the update fails.
     pub fn apply<T: Real>(&self, level: Level, gradient: &mut [T]) -> f64 {
         if let Some(value) = self.value {
             dispatch(level, Bound { gradient, value: T::from_f64(value) });
@@ -53,7 +52,7 @@ impl Clip {
 /// Runs a kernel on whichever instruction set.
 macro_rules! task {
     ($Kernel:ident -> $Output:ty) => {
-        impl<T: Real> Task for $Kernel<'_, T> {
+        impl<T: Real> WithSimd for $Kernel<'_, T> {
             type Output = $Output;
             fn run<S: Simd>(self, simd: S) -> $Output {
                 simd.vectorize(self)

@@ -1,27 +1,27 @@
-//! `Descent`: a method of descent with its moments.
+//! `GradientDescent`: a method with its moments.
 
-use crate::aligned::Aligned;
 use crate::context::check_memory;
 use crate::error::{Result, check_shape};
+use crate::lanes::Real;
+use crate::lanes::aligned::Aligned;
+use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 use crate::optim::rules::{Adagrad, Adam, Momentum, RmsProp, Rule, Sgd, eps};
 use crate::optim::{Method, Optimizer};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Level, Simd, Task, dispatch};
 
-/// A method with its moments and its count of steps: the state that a training goes on from.
+/// Gradient descent by a [`Method`]: its moments and its count of steps, from which training resumes.
 #[derive(Clone, Debug)]
-pub struct Descent<T: Real> {
+pub struct GradientDescent<T: Real> {
     method: Method,
     len: usize,
     steps: u64,
     moments: Vec<Aligned<T>>,
-    /// The moments before the last step; after [`Optimizer::undo`], of no meaning.
+    /// The moments before the last step; meaningless after [`Optimizer::undo`].
     previous: Vec<Aligned<T>>,
     can_undo: bool,
 }
 
-impl<T: Real> Descent<T> {
-    /// A method at its beginning, for `len` parameters: a whole number of groups.
+impl<T: Real> GradientDescent<T> {
+    /// A method before its first step, for `len` parameters: a whole number of groups.
     ///
     /// # Errors
     /// [`Parameter`](crate::Error::Parameter) if a parameter of the method is not allowed,
@@ -53,7 +53,7 @@ impl<T: Real> Descent<T> {
         self.method.moments().iter().copied().zip(self.moments.iter().map(|m| &**m)).collect()
     }
 
-    /// Goes on from another descent's [`Self::steps`] and [`Self::moments`].
+    /// Resumes from the [`Self::steps`] and [`Self::moments`] of another one.
     ///
     /// # Errors
     /// A moment is missing or of another length, or the method has none of that name. Nothing is
@@ -75,7 +75,7 @@ impl<T: Real> Descent<T> {
     }
 
     /// The step of this number, from `previous`.
-    fn go(&mut self, level: Level, rate: f64, slices: (&[T], &[T], &mut [T])) -> bool {
+    fn apply(&mut self, level: Level, rate: f64, slices: (&[T], &[T], &mut [T])) -> bool {
         let t = T::from_f64;
         match self.method {
             Method::Sgd { momentum, nesterov, weight_decay } => {
@@ -118,7 +118,7 @@ impl<T: Real> Descent<T> {
         }
     }
 
-    /// Keeps the moments as they are: no later failure takes back a step made before.
+    /// Makes the last step final: [`Optimizer::undo`] does not take it back.
     pub fn settle(&mut self) {
         self.can_undo = false;
     }
@@ -138,7 +138,7 @@ impl<T: Real> Descent<T> {
     }
 }
 
-impl<T: Real> Optimizer<T> for Descent<T> {
+impl<T: Real> Optimizer<T> for GradientDescent<T> {
     fn step(
         &mut self,
         level: Level,
@@ -153,7 +153,7 @@ impl<T: Real> Optimizer<T> for Descent<T> {
         std::mem::swap(&mut self.moments, &mut self.previous);
         self.steps += 1;
         self.can_undo = true;
-        self.go(level, rate, (before, gradient, after))
+        self.apply(level, rate, (before, gradient, after))
     }
 
     fn undo(&mut self) {
@@ -203,7 +203,7 @@ struct Update<'a, T, R, const M: usize> {
     new: [&'a mut [T]; M],
 }
 
-impl<T: Real, R: Rule<T, M>, const M: usize> Task for Update<'_, T, R, M> {
+impl<T: Real, R: Rule<T, M>, const M: usize> WithSimd for Update<'_, T, R, M> {
     type Output = bool;
 
     fn run<S: Simd>(self, simd: S) -> bool {

@@ -11,7 +11,7 @@ pub enum Method {
     /// b ← momentum b + g; w ← w − η b, or w ← w − η (g + momentum b) with `nesterov`
     /// (Sutskever et al., 2013). Without momentum w ← w − η g.
     Sgd {
-        /// The share of the last move that goes on; at least 0.
+        /// The share of the last step that is added to the next; at least 0.
         momentum: f64,
         /// Whether the gradient counts ahead of the momentum.
         nesterov: bool,
@@ -29,7 +29,7 @@ pub enum Method {
         eps: f64,
         /// λ
         weight_decay: f64,
-        /// The share of the last move that goes on; at least 0.
+        /// The share of the last step that is added to the next; at least 0.
         momentum: f64,
         /// Whether the mean is taken out of the mean square.
         centered: bool,
@@ -106,7 +106,7 @@ impl Method {
         }
     }
 
-    /// The names of the moments, in the order of [`crate::optim::Descent::moments`].
+    /// The names of the moments, in the order of [`crate::optim::GradientDescent::moments`].
     pub fn moments(self) -> &'static [&'static str] {
         match self {
             Self::Sgd { momentum: 0.0, .. } => &[],

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `method.rs` | [`Method`]: the methods, their parameters and the names of their moments |
 //! | `rules.rs` | the equations of one update, on lanes |
-//! | `descent.rs` | [`Descent`]: a method with its moments |
+//! | `descent.rs` | [`GradientDescent`]: a method with its moments |
 //! | `clip.rs` | [`Clip`]: bounds on the gradient before an update |
 
 mod clip;
@@ -13,12 +13,12 @@ mod method;
 mod rules;
 
 pub use clip::Clip;
-pub use descent::Descent;
+pub use descent::GradientDescent;
 pub use method::Method;
 
 use crate::error::{Error, Result};
-use crate::real::Real;
-use crate::simd::Level;
+use crate::lanes::Real;
+use crate::lanes::simd::Level;
 
 /// Changes parameters by their gradient.
 pub trait Optimizer<T> {

@@ -1,7 +1,7 @@
 //! The equations of one update, on lanes. [`Method`](super::Method) states them.
 
-use crate::real::Real;
-use crate::simd::Lanes;
+use crate::lanes::Real;
+use crate::lanes::simd::Lanes;
 
 /// How M moments and a gradient move a parameter. A rule is made for each step.
 pub(super) trait Rule<T: Real, const M: usize> {

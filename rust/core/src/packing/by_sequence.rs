@@ -2,10 +2,10 @@
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
 use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
-use crate::blocks::{blocks, by_width, part, splat_each};
-use crate::matrix::{Matrix, Vector};
-use crate::real::Real;
-use crate::simd::{Lanes, Simd, fold};
+use crate::lanes::Real;
+use crate::lanes::blocks::{blocks, by_width, part, splat_each};
+use crate::lanes::matrix::{Matrix, Vector};
+use crate::lanes::simd::{Lanes, Simd, fold};
 
 /// Sequences side by side.
 #[derive(Clone, Copy, Debug)]
@@ -78,13 +78,13 @@ impl Packing for BySequence {
         out: &mut [V],
     ) {
         let Columns { parts, width: units } = joined(weight.columns, V::LEN);
-        let cut = blocks(units, <V::Simd as Simd>::UNITS);
+        let cut = blocks(units, <V::Simd as Simd>::ACCUMULATORS);
         let padded = units.next_multiple_of(V::LEN);
         for gate in 0..parts {
             for (first, width) in cut {
                 let out = &mut out[gate * units + first..][..width];
                 let rows = &weight.rows[gate * padded + first..];
-                by_width!(width <= <V::Simd as Simd>::UNITS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
+                by_width!(width <= <V::Simd as Simd>::ACCUMULATORS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
             }
         }
     }

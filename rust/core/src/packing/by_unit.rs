@@ -1,14 +1,14 @@
 //! A group holds many numbers of one sequence; parts of a row are padded to whole groups.
 //!
 //! Inputs of many steps are multiplied at once, and so are weight gradients; only the recurrence
-//! goes step by step, in two chains (even and odd units), as it waits for each product. A number
-//! that stands alone, an output, fills its group.
+//! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
+//! before. An output is repeated in all lanes of its group.
 
 use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
-use crate::blocks::{blocks, by_width, load_each, part, splat_each};
-use crate::matrix::Vector;
-use crate::real::Real;
-use crate::simd::{Lanes, Simd, numbers, numbers_mut};
+use crate::lanes::Real;
+use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
+use crate::lanes::matrix::Vector;
+use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
 
 /// Units side by side.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +39,9 @@ impl Packing for ByUnit {
         let steps = a.groups.len() / a.stride;
         let groups = weight.columns.groups::<Self>(V::LEN);
         let mut out = out;
-        for (top, height) in blocks(steps, <V::Simd as Simd>::UNITS) {
+        for (top, height) in blocks(steps, <V::Simd as Simd>::ACCUMULATORS) {
             for group in 0..groups {
-                by_width!(height <= <V::Simd as Simd>::UNITS, J => {
+                by_width!(height <= <V::Simd as Simd>::ACCUMULATORS, J => {
                     multiply_block::<V, J>(simd, (a, top), (weight, start), group, &mut out);
                 });
             }
@@ -58,9 +58,9 @@ impl Packing for ByUnit {
     ) {
         let groups = weight.columns.groups::<Self>(V::LEN);
         let own = Self::groups(columns.width, V::LEN);
-        for (first, width) in blocks(groups, <V::Simd as Simd>::UNITS / 2 + 1) {
+        for (first, width) in blocks(groups, <V::Simd as Simd>::ACCUMULATORS / 2 + 1) {
             let out = &mut out[first..first + width];
-            by_width!(width <= <V::Simd as Simd>::UNITS / 2 + 1, G => {
+            by_width!(width <= <V::Simd as Simd>::ACCUMULATORS / 2 + 1, G => {
                 let mut sums: Vector<G, V> = Vector(*out.first_chunk().expect("the block"));
                 let mut odd = Vector([V::splat(simd, V::Elem::ZERO); G]);
                 let mut rows = weight.rows[first * V::LEN..].chunks(weight.stride);
@@ -93,10 +93,10 @@ impl Packing for ByUnit {
         let groups = b.columns.groups::<Self>(V::LEN);
         let mut products = products;
         for p in 0..a.columns.parts {
-            for (top, height) in blocks(a.columns.width, <V::Simd as Simd>::UNITS) {
+            for (top, height) in blocks(a.columns.width, <V::Simd as Simd>::ACCUMULATORS) {
                 let from = (a.first + p * own) * V::LEN + top;
                 let row = p * a.columns.width + top;
-                by_width!(height <= <V::Simd as Simd>::UNITS, R => {
+                by_width!(height <= <V::Simd as Simd>::ACCUMULATORS, R => {
                     for group in 0..groups {
                         add_outer_block::<V, R>(simd, (a, from), (b, group), row, &mut products);
                     }

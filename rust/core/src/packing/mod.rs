@@ -1,7 +1,7 @@
 //! How numbers lie in groups of lanes, and the products that depend on it.
 //!
-//! Everything that is computed unit by unit works on rows of groups and need not know what the
-//! lanes are. What multiplies by weights must, and is written once for each *packing*:
+//! Elementwise code works on rows of groups and need not know what the lanes are. Products by weights
+//! must, and are written once for each *packing*:
 //!
 //! | packing | a group holds | used for |
 //! |---|---|---|
@@ -12,16 +12,18 @@ mod by_sequence;
 mod by_unit;
 mod reduce;
 mod stream;
+mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
 pub(crate) use reduce::reduce_lanes;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
+pub(crate) use tiling::{Tile, Tiling};
 
 use std::marker::PhantomData;
 
-use crate::blocks::part;
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::lanes::blocks::part;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 
 /// The numbers of a row: `parts` (gates, directions, outputs), each of `width` numbers that lie
 /// side by side.
@@ -61,8 +63,8 @@ pub(crate) struct Rows<'a, V> {
 }
 
 impl<'a, V> Rows<'a, V> {
-    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps that
-    /// takes as long as the block.
+    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps a
+    /// division takes as long as the block.
     #[inline(always)]
     pub(crate) fn each(&self) -> std::slice::Chunks<'a, V> {
         self.groups.chunks(self.stride)
@@ -110,9 +112,9 @@ pub(crate) struct Products<'a, V> {
 
 /// Where the lanes of a group come from, and the products that depend on it.
 ///
-/// Sums of the way forward run in one order, whatever the packing: bias, inputs, the even units of
-/// the state, then by itself the sum of the odd units. So predictions have the same bits whichever
-/// way they are made.
+/// Sums of the forward pass run in one order, whatever the packing: bias, inputs, the even units of
+/// the state; then the sum of the odd units, which is computed separately. So predictions have the
+/// same bits in either packing.
 pub(crate) trait Packing: Copy + Send + Sync + 'static {
     /// Whether the lanes of a group belong to several sequences, each with its own starts.
     const SEVERAL: bool;
@@ -207,7 +209,7 @@ fn add_block<const N: usize, V: Lanes>(
     sums: &mut [V; N],
     set: bool,
 ) {
-    let mut totals = [V::splat(simd, crate::Real::ZERO); N];
+    let mut totals = [V::splat(simd, crate::lanes::Real::ZERO); N];
     for row in rows.each() {
         let row: &[V; N] = part(row, rows.first + first);
         for c in 0..N {
@@ -219,8 +221,8 @@ fn add_block<const N: usize, V: Lanes>(
     }
 }
 
-/// [`Packing::multiply`], compiled once for all who call it, as are the next two: what multiplies
-/// is large, and written into every cell's equations it would be compiled a hundred times.
+/// [`Packing::multiply`], compiled once for all of its callers, as are the next two: products are
+/// large, and inlined into every cell's equations they would be compiled a hundred times.
 #[inline(always)]
 pub(crate) fn multiply<P: Packing, V: Lanes>(
     simd: V::Simd,

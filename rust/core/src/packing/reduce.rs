@@ -1,8 +1,8 @@
 //! Sums over the lanes of groups that hold sequences side by side.
 
 use super::Columns;
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 
 struct ReduceLanes<'a, V: Lanes> {
     lanes: &'a [V],

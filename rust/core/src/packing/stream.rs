@@ -4,9 +4,10 @@
 //! the same numbers with lanes side by side. A square block of either is the transpose of the
 //! other's, whatever the number of columns.
 
-use crate::plan::{Segment, TilePlan};
-use crate::real::Real;
-use crate::simd::{Kernel, Lanes, Simd};
+use crate::data::Segment;
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
+use crate::packing::Tile;
 
 /// The most lanes of any group.
 pub(crate) const MOST_LANES: usize = 16;
@@ -15,18 +16,18 @@ pub(crate) const MOST_LANES: usize = 16;
 /// `fill` stands where a lane has no step. `rows` has room for a whole number of square blocks.
 pub(crate) fn gather<'a, T: Real, S: Simd>(
     simd: S,
-    plan: TilePlan<'_>,
+    tile: Tile<'_>,
     columns: usize,
     source: impl Fn(Segment) -> &'a [T],
     fill: T,
     rows: &mut [T::Lanes<S>],
 ) {
-    let used = (plan.steps() * columns).next_multiple_of(T::LANES);
-    simd.vectorize(Gather { plan, source, fill, rows: &mut rows[..used] });
+    let used = (tile.steps() * columns).next_multiple_of(T::LANES);
+    simd.vectorize(Gather { tile, source, fill, rows: &mut rows[..used] });
 }
 
 struct Gather<'a, 'p, T, V, F> {
-    plan: TilePlan<'p>,
+    tile: Tile<'p>,
     source: F,
     fill: T,
     rows: &'a mut [V],
@@ -41,7 +42,7 @@ impl<'s, T: Real, S: Simd, F: Fn(Segment) -> &'s [T]> Kernel<S>
     fn run(self, simd: S) {
         let mut streams = [Reader { rest: &[], segments: &[] }; MOST_LANES];
         for lane in 0..T::LANES {
-            streams[lane].segments = self.plan.lane(lane);
+            streams[lane].segments = self.tile.lane(lane);
             streams[lane].open(&self.source);
         }
         let mut rows = self.rows;
@@ -149,21 +150,21 @@ impl<'s, T: Real> Reader<'_, 's, T> {
     }
 }
 
-/// The reverse of [`gather`]: hands `take` the rows of each sequence, piece by piece; a piece is
+/// The reverse of [`gather`]: hands the rows of each sequence to `take`, a few numbers at a time:
 /// (sequence, position in the sequence's rows, numbers).
 pub(crate) fn scatter<T: Real, S: Simd>(
     simd: S,
-    plan: TilePlan<'_>,
+    tile: Tile<'_>,
     columns: usize,
     rows: &[T::Lanes<S>],
     take: impl FnMut(u32, usize, &[T]),
 ) {
-    let used = (plan.steps() * columns).next_multiple_of(T::LANES);
-    simd.vectorize(Scatter { plan, columns, rows: &rows[..used], take });
+    let used = (tile.steps() * columns).next_multiple_of(T::LANES);
+    simd.vectorize(Scatter { tile, columns, rows: &rows[..used], take });
 }
 
 struct Scatter<'a, 'p, V, F> {
-    plan: TilePlan<'p>,
+    tile: Tile<'p>,
     columns: usize,
     rows: &'a [V],
     take: F,
@@ -179,7 +180,7 @@ where
     #[inline(always)]
     fn run(mut self, simd: S) {
         let mut segments: [&[Segment]; MOST_LANES] =
-            std::array::from_fn(|lane| if lane < V::LEN { self.plan.lane(lane) } else { &[] });
+            std::array::from_fn(|lane| if lane < V::LEN { self.tile.lane(lane) } else { &[] });
         let mut block = V::splat(simd, T::ZERO).block();
         let mut group = [T::ZERO; MOST_LANES];
         for (number, rows) in self.rows.chunks_exact(V::LEN).enumerate() {

@@ -1,9 +1,9 @@
-//! The way back of the oracle.
+//! The backward pass of the oracle.
 
 use super::{Direction, Reference, Rows, Trace};
-use crate::bptt::Readout;
 use crate::cell::Cell;
-use crate::real::Real;
+use crate::config::Readout;
+use crate::lanes::Real;
 
 /// `d_matrix[row] += dz x`, `dx += dz matrix[row]`
 fn dot_backward<T: Real>(

@@ -1,19 +1,20 @@
-//! The oracle: the same networks written as the textbook has them, one number at a time.
+//! The oracle: networks of any architecture written as the textbook has them, one number at a time.
 //!
-//! Every fast kernel is compared with this in tests. It allocates freely, knows no padding and
-//! keeps weights in the shape that users see.
+//! Every fast kernel is compared with this in tests. It allocates freely, knows no padding and keeps
+//! weights in the shape that users see. Its sizes are known at run time, as the tests draw them at
+//! random, with layers, directions, readouts and dropout; [`crate::textbook`] has the cells once more
+//! on matrices whose sizes are types, the oracle of a table of shapes.
 
 mod backward;
 
-use crate::bptt::{Masks, Readout, Site};
+use crate::bptt::{DropoutMasks, Site};
 use crate::cell::Cell;
+use crate::config::{Config, Readout};
 use crate::data::Sequences;
-use crate::layout::Layout;
+use crate::lanes::Real;
 use crate::loss::Loss;
-use crate::network::{Config, Network};
-use crate::real::Real;
-use crate::reduction::Reduction;
-use crate::train::Objective;
+use crate::objective::{Objective, Reduction};
+use crate::weights::{Layout, Network};
 
 /// A network's configuration and its tensors, row-major, in the layout's order.
 pub struct Reference<T: Real> {
@@ -99,14 +100,14 @@ impl<T: Real> Reference<T> {
         objective: Objective,
         dropout_seed: Option<u64>,
     ) -> (f64, Vec<Vec<T>>) {
-        let masks = dropout_seed.map(Masks::of_seed);
+        let masks = dropout_seed.map(DropoutMasks::of_seed);
         let divisor = divisor(data, batch, objective.reduction);
         let mut gradient: Vec<Vec<T>> =
             self.tensors.iter().map(|tensor| vec![T::ZERO; tensor.len()]).collect();
         let mut total = 0.0;
         for &s in batch {
             let trace = self.forward(data.features(s as usize), s, masks);
-            let labels = (data.labels(s as usize), data.weights(s as usize));
+            let labels = (data.labels(s as usize), data.label_weights(s as usize));
             let scale = T::from_f64(if divisor > 0.0 { 1.0 / divisor } else { 0.0 });
             let (value, d_logits) = self.loss(&trace, labels, (objective.loss, scale));
             total += value;
@@ -115,7 +116,7 @@ impl<T: Real> Reference<T> {
         (if divisor > 0.0 { total / divisor } else { 0.0 }, gradient)
     }
 
-    fn forward(&self, x: &[T], sequence: u32, masks: Option<Masks>) -> Trace<T> {
+    fn forward(&self, x: &[T], sequence: u32, masks: Option<DropoutMasks>) -> Trace<T> {
         let config = &self.config;
         let mut input: Rows<T> = x.chunks(config.shape.input).map(<[T]>::to_vec).collect();
         let (mut layers, mut all_masks) = (Vec::new(), Vec::new());
@@ -157,7 +158,7 @@ impl<T: Real> Reference<T> {
         layer: usize,
         direction: usize,
         x: &Rows<T>,
-        (sequence, masks): (u32, Option<Masks>),
+        (sequence, masks): (u32, Option<DropoutMasks>),
     ) -> Direction<T> {
         let (config, hidden, steps) = (&self.config, self.config.shape.hidden, x.len());
         let w = &self.tensors[self.layout.direction(layer, direction)];
@@ -293,7 +294,7 @@ fn beside<T: Real>(directions: &[Direction<T>]) -> Rows<T> {
     (0..steps).map(|t| directions.iter().flat_map(|d| d.h[t].clone()).collect()).collect()
 }
 
-/// What the sum of a batch's losses is divided by; see [`crate::reduction`].
+/// What the sum of a batch's losses is divided by; see [`crate::objective`].
 fn divisor<T: Real>(data: &Sequences<'_, T>, batch: &[u32], reduction: Reduction) -> f64 {
     let (mut labels, mut sequences) = (0.0, 0.0);
     for &s in batch {
@@ -301,7 +302,7 @@ fn divisor<T: Real>(data: &Sequences<'_, T>, batch: &[u32], reduction: Reduction
         for (i, label) in data.labels(s as usize).iter().enumerate() {
             if !label.is_nan() {
                 count += 1.0;
-                weight += data.weights(s as usize).get(i).map_or(1.0, |w| w.to_f64());
+                weight += data.label_weights(s as usize).get(i).map_or(1.0, |w| w.to_f64());
             }
         }
         labels += weight;

@@ -2,12 +2,13 @@
 
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::{
-    Activation, Cell, Config, Descent, Init, Loss, Method, Network, Readout, Real, Sequences, Shape,
+    Activation, Cell, Config, GradientDescent, Init, Loss, Method, Network, Readout, Real,
+    Sequences, Shape,
 };
 
 /// Plain stochastic gradient descent.
-pub(crate) fn sgd<T: Real>(network: &Network<T>) -> Descent<T> {
-    Descent::new(Method::SGD, network.layout().len()).unwrap()
+pub(crate) fn sgd<T: Real>(network: &Network<T>) -> GradientDescent<T> {
+    GradientDescent::new(Method::SGD, network.layout().len()).unwrap()
 }
 
 /// A generator of test cases.
@@ -141,7 +142,7 @@ impl<T: Real> Data<T> {
         Self {
             features: view.features(s).to_vec(),
             labels: view.labels(s).to_vec(),
-            weights: view.weights(s).to_vec(),
+            weights: view.label_weights(s).to_vec(),
             offsets: vec![0, view.range(s).len() as i64],
             ..*self
         }
@@ -154,6 +155,6 @@ impl<T: Real> Data<T> {
 
     /// The same with a weight for each label.
     pub(crate) fn weighted(&self) -> Sequences<'_, T> {
-        self.view().with_weights(&self.weights).unwrap()
+        self.view().with_label_weights(&self.weights).unwrap()
     }
 }

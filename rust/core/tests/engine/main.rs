@@ -3,4 +3,5 @@
 mod cases;
 mod oracle;
 mod same_bits;
+mod textbook;
 mod training;

@@ -25,18 +25,18 @@ fn case<T: Real>(seed: u64, ragged: bool) -> (Network<T>, Data<T>) {
 fn trained<T: Real>(start: &Network<T>, data: &Data<T>, level: Level, threads: usize) -> Vec<T> {
     let mut network = start.clone();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let schedule = Schedule {
+    let run = EpochRun {
         batch_size: 300,
         shuffle: true,
         seed: 1,
         epochs: 2,
         learning_rates: &[0.05],
-        ..Schedule::default()
+        ..EpochRun::default()
     };
     let mut sgd = sgd(&network);
     in_context(level, threads, |context| {
         let records = &mut Vec::new();
-        network.train(&data.view(), objective, &schedule, &mut sgd, records, context).unwrap();
+        network.train(&data.view(), objective, &run, &mut sgd, records, context).unwrap();
     });
     network.parameters().to_vec()
 }

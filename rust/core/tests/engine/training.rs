@@ -5,8 +5,8 @@ use rnn_rust::*;
 
 const MEAN: Objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
 
-fn schedule(batch_size: usize, epochs: usize) -> Schedule<'static> {
-    Schedule { batch_size, shuffle: true, seed: 1, epochs, ..Schedule::default() }
+fn run(batch_size: usize, epochs: usize) -> EpochRun<'static> {
+    EpochRun { batch_size, shuffle: true, seed: 1, epochs, ..EpochRun::default() }
 }
 
 fn config(input: usize, hidden: usize, output: usize) -> Config {
@@ -16,15 +16,15 @@ fn config(input: usize, hidden: usize, output: usize) -> Config {
 fn train<T: Real>(
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
-    schedule: &Schedule<'_>,
+    run: &EpochRun<'_>,
     rate: f64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> (Vec<EpochRecord>, Result<()>) {
     let mut records = Vec::new();
     let mut sgd = sgd(network);
     let mut context = Context::new(go_on).unwrap();
-    let schedule = &Schedule { learning_rates: &[rate], ..*schedule };
-    let end = network.train(data, MEAN, schedule, &mut sgd, &mut records, &mut context);
+    let run = &EpochRun { learning_rates: &[rate], ..*run };
+    let end = network.train(data, MEAN, run, &mut sgd, &mut records, &mut context);
     (records, end)
 }
 
@@ -57,7 +57,7 @@ fn one_epoch_is_the_gradient_step_of_each_batch_in_order() {
         let mut sgd = sgd(&by_hand);
         assert!(by_hand.update(&mut sgd, (level, 0.1), &gradient));
     }
-    let in_order = Schedule { shuffle: false, ..schedule(2, 1) };
+    let in_order = EpochRun { shuffle: false, ..run(2, 1) };
     train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();
     for (a, b) in network.parameters().iter().zip(by_hand.parameters()) {
         assert!((a - b).abs() < 1e-14, "{a} {b}");
@@ -74,8 +74,8 @@ fn the_same_seed_gives_the_same_bits_and_calls_can_be_cut() {
         let mut network = start.clone();
         let mut first_epoch = 0;
         for &epochs in parts {
-            let schedule = Schedule { seed, first_epoch, ..schedule(2, epochs) };
-            train(&mut network, &data.view(), &schedule, 0.05, &mut || true).1.unwrap();
+            let run = EpochRun { seed, first_epoch, ..run(2, epochs) };
+            train(&mut network, &data.view(), &run, 0.05, &mut || true).1.unwrap();
             first_epoch += epochs;
         }
         network.parameters().to_vec()
@@ -92,7 +92,7 @@ fn batches_without_labels_change_nothing() {
     let before = network.parameters().to_vec();
     let (x, y) = ([0.5, 1.0], [f64::NAN; 2]);
     let data = Sequences::new(&x, &y, &[0, 2], (1, 1)).unwrap();
-    let (records, end) = train(&mut network, &data, &schedule(1, 3), 0.1, &mut || true);
+    let (records, end) = train(&mut network, &data, &run(1, 3), 0.1, &mut || true);
     assert_eq!((end, records.len(), records[0].loss), (Ok(()), 3, 0.0));
     assert_eq!(network.parameters(), before);
 }
@@ -105,7 +105,7 @@ fn divergence_names_epoch_and_batch_and_keeps_finite_weights() {
     let x = vec![1.0; 40];
     let y = vec![1.0; 40];
     let data = Sequences::new(&x, &y, &[0, 10, 20, 30, 40], (1, 1)).unwrap();
-    let (_, end) = train(&mut network, &data, &schedule(1, 1000), 10.0, &mut || true);
+    let (_, end) = train(&mut network, &data, &run(1, 1000), 10.0, &mut || true);
     assert!(matches!(end, Err(Error::Diverged { epoch: 1.., batch: 1..=4 })), "{end:?}");
     assert!(network.parameters().iter().all(|w| w.is_finite()));
 }
@@ -118,7 +118,7 @@ fn cancelling_keeps_the_weights_of_the_last_finished_update() {
     let data = cases.data::<f32>(config.shape, &[2000]);
     let before = network.parameters().to_vec();
     let mut questions = 0;
-    let (records, end) = train(&mut network, &data.view(), &schedule(1, 100), 1e-3, &mut || {
+    let (records, end) = train(&mut network, &data.view(), &run(1, 100), 1e-3, &mut || {
         questions += 1;
         questions < 3
     });
@@ -142,9 +142,8 @@ fn a_refusal_ends_a_tiled_batch_and_is_not_asked_again() {
         };
         let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
         let mut sgd = sgd(&network);
-        let schedule = schedule(4096, 1);
-        let end =
-            network.train(&data.view(), MEAN, &schedule, &mut sgd, &mut records, &mut context);
+        let run = run(4096, 1);
+        let end = network.train(&data.view(), MEAN, &run, &mut sgd, &mut records, &mut context);
         assert_eq!(end, Err(Error::Cancelled));
         assert_eq!(network.parameters(), before);
         assert_eq!(questions, 1, "{threads} threads");
@@ -159,7 +158,7 @@ fn a_batch_without_labels_in_a_tiled_epoch_changes_nothing() {
     let mut data = cases.data::<f64>(config.shape, &[3; 64]);
     data.labels[96..].fill(f64::NAN);
     let mut half = network.clone();
-    let in_order = Schedule { shuffle: false, ..schedule(32, 2) };
+    let in_order = EpochRun { shuffle: false, ..run(32, 2) };
     train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();
     let first =
         Sequences::new(&data.features[..96 * 2], &data.labels[..96], &data.offsets[..=32], (2, 1));
@@ -192,7 +191,7 @@ fn a_time_budget_ends_the_call_after_a_whole_epoch() {
     let config = config(2, 4, 1);
     let mut network = cases.network::<f64>(config);
     let data = cases.data::<f64>(config.shape, &[5, 5]);
-    let budget = Schedule { time_budget: Some(std::time::Duration::ZERO), ..schedule(1, 50) };
+    let budget = EpochRun { time_budget: Some(std::time::Duration::ZERO), ..run(1, 50) };
     let (records, end) = train(&mut network, &data.view(), &budget, 0.1, &mut || true);
     assert_eq!((records.len(), end), (1, Ok(())));
 }
@@ -203,7 +202,7 @@ fn five_hundred_units_do_not_overflow_the_stack() {
     let run = move || {
         let mut network = Network::<f64>::new(config, Init::Orthogonal, 0).unwrap();
         let data = Cases::new(1).data::<f64>(config.shape, &[4]);
-        train(&mut network, &data.view(), &schedule(1, 1), 1e-3, &mut || true).1.unwrap();
+        train(&mut network, &data.view(), &run(1, 1), 1e-3, &mut || true).1.unwrap();
         network.parameters().iter().all(|w| w.is_finite())
     };
     // A quarter of the smallest default stack of a spawned thread.
@@ -216,14 +215,59 @@ fn arguments_that_do_not_fit_are_refused() {
     let mut network = Network::<f32>::new(config(2, 3, 1), Init::Pytorch, 0).unwrap();
     let x = [0.0f32; 6];
     let unlabelled = Sequences::new(&x, &[], &[0, 3], (2, 1)).unwrap();
-    let refused = train(&mut network, &unlabelled, &schedule(1, 1), 0.1, &mut || true).1;
+    let refused = train(&mut network, &unlabelled, &run(1, 1), 0.1, &mut || true).1;
     assert!(refused.unwrap_err().to_string().starts_with("labels"));
     let narrow = Sequences::new(&x, &[], &[0, 6], (1, 1)).unwrap();
     let mut go_on = || true;
     let refused = network.predict(&narrow, Loss::Mse, &mut Context::new(&mut go_on).unwrap());
     assert_eq!(refused.unwrap_err().to_string(), "features: expected 2, got 1");
     let labelled = Sequences::new(&x, &[0.0; 3], &[0, 3], (2, 1)).unwrap();
-    let refused = train(&mut network, &labelled, &schedule(0, 1), 0.1, &mut || true).1;
+    let refused = train(&mut network, &labelled, &run(0, 1), 0.1, &mut || true).1;
     assert!(refused.unwrap_err().to_string().starts_with("batch_size"));
     assert!(Network::<f32>::new(config(2, 0, 1), Init::Pytorch, 0).is_err());
+}
+
+/// The mean squared error, computed outside of the engine.
+struct SquaredError;
+
+impl<T: Real> BatchLoss<T> for SquaredError {
+    fn value_and_gradient(&mut self, outputs: &[T], labels: &[T]) -> Option<(f64, Vec<T>)> {
+        let count = outputs.len() as f64;
+        let differences = outputs.iter().zip(labels).map(|(&y, &label)| y - label);
+        let value = differences.clone().map(|d| d.to_f64() * d.to_f64()).sum::<f64>() / count;
+        Some((value, differences.map(|d| d * T::from_f64(2.0 / count)).collect()))
+    }
+}
+
+#[test]
+fn a_loss_from_outside_has_the_gradient_of_the_same_loss_within() {
+    let mut cases = Cases::new(9);
+    for lengths in [vec![5, 3, 4], vec![6; 40]] {
+        for readout in [Readout::EachStep, Readout::Mean] {
+            let config = Config {
+                readout,
+                output_activation: Activation::Softplus,
+                ..Config::new(Shape { input: 3, hidden: 9, output: 2 }, Cell::Lstm)
+            };
+            let network = cases.network::<f64>(config);
+            let mut data = cases.data_for::<f64>(&config, Loss::Mse, &lengths);
+            data.labels.iter_mut().filter(|label| label.is_nan()).for_each(|label| *label = 0.5);
+            if config.per_sequence() {
+                // Labels stand in last rows alone.
+                for end in data.offsets.windows(2) {
+                    data.labels[end[0] as usize * 2..(end[1] as usize - 1) * 2].fill(f64::NAN);
+                }
+            }
+            let mut go_on = || true;
+            let context = &mut Context::new(&mut go_on).unwrap();
+            let data = data.view();
+            let (expected, gradient) = network.gradient(&data, MEAN, None, context).unwrap();
+            let (loss, by_outside) =
+                network.gradient_by(&data, &mut SquaredError, (true, None), context).unwrap();
+            assert!((loss - expected).abs() < 1e-12, "{readout:?}: {loss} {expected}");
+            for (a, b) in by_outside.iter().zip(&gradient) {
+                assert!((a - b).abs() < 1e-12, "{readout:?}: {a} {b}");
+            }
+        }
+    }
 }

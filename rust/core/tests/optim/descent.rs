@@ -3,7 +3,7 @@
 use crate::textbook::Textbook;
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::simd::Level;
-use rnn_rust::{Descent, Method, Optimizer, Real};
+use rnn_rust::{GradientDescent, Method, Optimizer, Real};
 
 /// Every method, with and without each of its parts.
 fn methods() -> Vec<Method> {
@@ -54,7 +54,7 @@ const LEN: usize = 48;
 /// A training: the gradients of its steps, at falling rates.
 struct Run<T: Real> {
     level: Level,
-    descent: Descent<T>,
+    descent: GradientDescent<T>,
     weights: Vec<T>,
     gradients: Rng,
 }
@@ -64,7 +64,7 @@ impl<T: Real> Run<T> {
         let mut start = Rng::new(1, Purpose::Weights, 0);
         Self {
             level,
-            descent: Descent::new(method, LEN).unwrap(),
+            descent: GradientDescent::new(method, LEN).unwrap(),
             weights: normal(&mut start, LEN),
             gradients: Rng::new(2, Purpose::Weights, 0),
         }
@@ -175,7 +175,7 @@ fn a_restored_descent_goes_on_with_the_same_bits() {
             run
         };
         let mut run = five_steps();
-        let fresh = Descent::new(method, LEN).unwrap();
+        let fresh = GradientDescent::new(method, LEN).unwrap();
         let mut resumed = Run { descent: fresh, ..five_steps() };
         resumed.descent.restore(run.descent.steps(), &run.descent.moments()).unwrap();
         resumed.descent.undo();
@@ -186,7 +186,7 @@ fn a_restored_descent_goes_on_with_the_same_bits() {
 
 #[test]
 fn moments_of_another_method_or_length_are_refused() {
-    let mut adam = Descent::<f32>::new(methods()[10], 16).unwrap();
+    let mut adam = GradientDescent::<f32>::new(methods()[10], 16).unwrap();
     let (right, short) = ([1.0; 16], [1.0; 8]);
     let refused: [&[(&str, &[f32])]; 3] = [
         &[("exp_avg", &right), ("sum", &right)],
@@ -215,7 +215,7 @@ fn zeros_without_a_gradient_stay_zero() {
             }
             other => other,
         };
-        let mut descent = Descent::<f32>::new(method, 16).unwrap();
+        let mut descent = GradientDescent::<f32>::new(method, 16).unwrap();
         for _ in 0..3 {
             let mut after = [1.0; 16];
             assert!(descent.step(level, 0.1, &[0.0; 16], &[0.0; 16], &mut after), "{method:?}");
@@ -230,7 +230,7 @@ fn tells_of_weights_and_moments_that_are_not_finite() {
         for gradient in [f32::INFINITY, f32::NAN, f32::MAX] {
             let mut g = [0.0f32; 16];
             g[7] = gradient;
-            let mut descent = Descent::new(method, 16).unwrap();
+            let mut descent = GradientDescent::new(method, 16).unwrap();
             let finite = descent.step(level, 1e3, &[1.0; 16], &g, &mut [0.0; 16]);
             assert!(!finite, "{level} {method:?} {gradient}");
         }
@@ -263,7 +263,7 @@ fn parameters_that_are_none_are_refused() {
         ),
     ];
     for (method, message) in refused {
-        assert_eq!(Descent::<f32>::new(method, 16).unwrap_err().to_string(), message);
+        assert_eq!(GradientDescent::<f32>::new(method, 16).unwrap_err().to_string(), message);
     }
     for rate in [-1e-9, f64::NAN, f64::INFINITY, 1e39] {
         assert!(rnn_rust::optim::check_rate::<f32>(rate).is_err(), "{rate}");

@@ -2,12 +2,12 @@
 
 use crate::common::{Float, Rng, samples};
 use rnn_rust::Real;
-use rnn_rust::simd::{Kernel, Lanes, Level, Mask, Simd, Task, dispatch};
+use rnn_rust::simd::{Kernel, Lanes, Level, Mask, Simd, WithSimd, dispatch};
 
 /// The sum of each group, its first lane and its mask of negative lanes.
 struct Summary<'a, T>(&'a [T]);
 
-impl<T: Real> Task for Summary<'_, T> {
+impl<T: Real> WithSimd for Summary<'_, T> {
     type Output = Vec<(T, T, [u32; 2], [bool; 2])>;
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
@@ -67,7 +67,7 @@ fn sums_fold_halves_and_masks_count_lanes() {
 /// A partial load with a fill, and a partial store of it that must leave the rest alone.
 struct Partial<'a, T>(&'a [T], T);
 
-impl<T: Real> Task for Partial<'_, T> {
+impl<T: Real> WithSimd for Partial<'_, T> {
     type Output = [Vec<T>; 2];
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
@@ -112,7 +112,7 @@ fn partial_loads_fill_and_partial_stores_leave_the_rest() {
 /// A whole load and store through slices of the wrong length.
 struct WrongLength(usize);
 
-impl Task for WrongLength {
+impl WithSimd for WrongLength {
     type Output = ();
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)
@@ -141,7 +141,7 @@ fn slices_of_the_wrong_length_are_refused() {
 /// A square of numbers in registers: transposed; and its rows' sums, all at once and one by one.
 struct Square<'a, T>(&'a [T]);
 
-impl<T: Real> Task for Square<'_, T> {
+impl<T: Real> WithSimd for Square<'_, T> {
     type Output = [Vec<T>; 3];
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)

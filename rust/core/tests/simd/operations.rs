@@ -5,7 +5,7 @@
 
 use crate::common::{Float, Rng, samples};
 use rnn_rust::Real;
-use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, Task, dispatch};
+use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, WithSimd, dispatch};
 
 /// Three arguments per lane.
 type Arguments<T> = [Vec<T>; 3];
@@ -21,7 +21,7 @@ macro_rules! operations {
 
         struct Operations<'a, T>(&'a Arguments<T>);
 
-        impl<T: Float> Task for Operations<'_, T> {
+        impl<T: Float> WithSimd for Operations<'_, T> {
             type Output = Vec<(&'static str, fn(T, T, T) -> T, Vec<T>)>;
             fn run<S: Simd>(self, simd: S) -> Self::Output {
                 simd.vectorize(self)
@@ -146,7 +146,7 @@ struct Powers<'a, T> {
     n: &'a [T],
 }
 
-impl<T: Real> Task for Powers<'_, T> {
+impl<T: Real> WithSimd for Powers<'_, T> {
     type Output = [Vec<T>; 2];
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)

@@ -6,7 +6,7 @@ pub mod ulp;
 
 use rnn_rust::Real;
 use rnn_rust::elementary::{exp, expm1, log1p_unit, sigmoid, softplus, tanh};
-use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, Task, dispatch};
+use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, WithSimd, dispatch};
 
 /// splitmix64
 pub struct Rng(pub u64);
@@ -152,7 +152,7 @@ impl Function {
 
 struct Apply<'a, T>(Function, &'a [T]);
 
-impl<T: Real> Task for Apply<'_, T> {
+impl<T: Real> WithSimd for Apply<'_, T> {
     type Output = Vec<T>;
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         simd.vectorize(self)

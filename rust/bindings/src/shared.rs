@@ -1,0 +1,276 @@
+//! A network of one element type, shared between Python threads, and the arrays it works on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, ThreadId};
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rnn_rust as core;
+use rnn_rust::{
+    Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
+};
+
+use crate::boundary::{Scalar, exception, run};
+use crate::python::{PythonLoss, PythonOptimizer};
+use crate::settings::{EpochRun, Settings};
+
+/// How a call trains.
+#[derive(Clone, Copy)]
+pub(crate) struct TrainRequest<'a> {
+    pub(crate) objective: Objective,
+    pub(crate) run: &'a EpochRun,
+    /// One that is written in Python.
+    pub(crate) optimizer: Option<&'a Py<PyAny>>,
+}
+
+/// The arrays of one data set, borrowed from Python for the length of a call.
+pub(crate) struct Arrays<'a, 'py, T: Scalar> {
+    features: PyReadonlyArray2<'py, T>,
+    labels: Option<PyReadonlyArray2<'py, T>>,
+    weights: Option<PyReadonlyArray2<'py, T>>,
+    offsets: &'a PyReadonlyArray1<'py, i64>,
+}
+
+impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
+    pub(crate) fn new(
+        features: &Bound<'py, PyAny>,
+        labels: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
+        offsets: &'a PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<Self> {
+        let labels = labels.map(|labels| labels.extract()).transpose()?;
+        let weights = weights.map(|weights| weights.extract()).transpose()?;
+        Ok(Self { features: features.extract()?, labels, weights, offsets })
+    }
+}
+
+/// A network of one element type, shared between Python threads.
+///
+/// Training works on a copy and puts it in place at its end, so that others may predict meanwhile.
+/// No thread may wait for a lock while it holds the interpreter: the holder of the lock attaches to
+/// the interpreter now and then to check for signals.
+pub(crate) struct SharedNetwork<T: Scalar> {
+    pub(crate) config: Config,
+    network: RwLock<Arc<core::Network<T>>>,
+    /// The optimiser; locked while a thread trains or loads.
+    optimizer: Mutex<GradientDescent<T>>,
+    /// The thread that holds it.
+    owner: Mutex<Option<ThreadId>>,
+}
+
+/// The exclusive right to change a network, while it is held.
+struct Exclusive<'a, T: Scalar> {
+    optimizer: MutexGuard<'a, GradientDescent<T>>,
+    owner: &'a Mutex<Option<ThreadId>>,
+}
+
+impl<T: Scalar> Drop for Exclusive<'_, T> {
+    fn drop(&mut self) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl<T: Scalar> SharedNetwork<T> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let config = settings.config()?;
+        let mut network = core::Network::new(config, settings.init()?, settings.seed)?;
+        network.add_to_forget_bias(settings.forget_bias)?;
+        let optimizer = Mutex::new(GradientDescent::new(Method::SGD, network.layout().len())?);
+        let (network, owner) = (RwLock::new(Arc::new(network)), Mutex::new(None));
+        Ok(Self { config, network, optimizer, owner })
+    }
+
+    // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
+
+    /// The network as it is now; no lock is held.
+    pub(crate) fn read(&self) -> Arc<core::Network<T>> {
+        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, network: core::Network<T>) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network);
+    }
+
+    /// The optimiser; while it is held, no other thread changes the network.
+    ///
+    /// Python code that training calls (a loss, an optimiser, a signal handler) may try to lock it
+    /// again, which would be a deadlock.
+    fn exclusive(&self) -> Result<Exclusive<'_, T>, Error> {
+        let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        let me = thread::current().id();
+        if *owner() == Some(me) {
+            return Err(Error::Parameter {
+                what: "a model that trains",
+                expected: "left as it is until the call returns",
+                got: "a change from within its own training".into(),
+            });
+        }
+        let optimizer = self.optimizer.lock().unwrap_or_else(PoisonError::into_inner);
+        *owner() = Some(me);
+        Ok(Exclusive { optimizer, owner: &self.owner })
+    }
+
+    pub(crate) fn optimizer(&self) -> Result<GradientDescent<T>, Error> {
+        Ok(self.exclusive()?.optimizer.clone())
+    }
+
+    pub(crate) fn set_method(&self, method: Method) -> Result<(), Error> {
+        let len = self.read().layout().len();
+        self.exclusive()?.optimizer.clone_from(&GradientDescent::new(method, len)?);
+        Ok(())
+    }
+
+    pub(crate) fn python_loss(&self, object: Py<PyAny>, data: &Sequences<'_, T>) -> PythonLoss {
+        let columns = (self.config.shape.output, data.label_columns());
+        PythonLoss { object, columns, raised: None }
+    }
+
+    pub(crate) fn sequences<'a>(
+        &self,
+        arrays: &'a Arrays<'_, '_, T>,
+    ) -> PyResult<Sequences<'a, T>> {
+        let columns = arrays.features.shape()[1];
+        let label_columns = arrays.labels.as_ref().map_or(1, |labels| labels.shape()[1]);
+        let labels = arrays.labels.as_ref().map(|labels| labels.as_slice()).transpose()?;
+        let data = Sequences::new(
+            arrays.features.as_slice()?,
+            labels.unwrap_or_default(),
+            arrays.offsets.as_slice()?,
+            (columns, label_columns),
+        );
+        let weighted = match &arrays.weights {
+            None => data,
+            Some(weights) => {
+                let weights = weights.as_slice()?;
+                data.and_then(|data| data.with_label_weights(weights))
+            }
+        };
+        weighted.map_err(|error| exception(&error))
+    }
+
+    /// Rows of results.
+    pub(crate) fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        (features, offsets): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>),
+        columns: usize,
+        threads: Option<usize>,
+        compute: impl Fn(
+            &core::Network<T>,
+            &Sequences<'_, T>,
+            &mut core::Context<'_>,
+        ) -> Result<Vec<T>, Error>
+        + Send
+        + Sync,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arrays = Arrays::new(features, None, None, offsets)?;
+        let data = self.sequences(&arrays)?;
+        let flat = run(py, threads, |context| compute(&self.read(), &data, context))?;
+        let rows = flat.len() / columns;
+        let array: Bound<'py, PyArray2<T>> =
+            PyArray1::from_vec(py, flat).reshape([rows, columns])?;
+        Ok(array.into_any())
+    }
+
+    pub(crate) fn train(
+        &self,
+        data: &Sequences<'_, T>,
+        request: TrainRequest<'_>,
+        custom: Option<&mut PythonLoss>,
+        (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
+        context: &mut core::Context<'_>,
+    ) -> Result<(), Error> {
+        let mut exclusive = self.exclusive()?;
+        let own = &mut *exclusive.optimizer;
+        let mut network = core::Network::clone(&self.read());
+        if request.run.begins {
+            network.settle();
+            own.settle();
+        }
+        let (run, layout) = (request.run.of_engine(), network.layout().clone());
+        let end = match request.optimizer {
+            None => {
+                let target = (&mut network, own as &mut dyn Optimizer<T>);
+                train(target, data, (request.objective, &run), custom, records, context)
+            }
+            Some(object) => {
+                let mut optimizer = PythonOptimizer { object, layout: &layout, raised: None };
+                let target = (&mut network, &mut optimizer as &mut dyn Optimizer<T>);
+                let end = train(target, data, (request.objective, &run), custom, records, context);
+                *raised = optimizer.raised;
+                end
+            }
+        };
+        self.replace(network);
+        end
+    }
+
+    pub(crate) fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        let layout = py.detach(|| self.read()).layout().clone();
+        let given = given::<T>(&layout, "", state)?;
+        py.detach(|| {
+            let _exclusive = self.exclusive()?;
+            let mut changed = core::Network::clone(&self.read());
+            for (tensor, values) in given {
+                changed.set_tensor(tensor, &values)?;
+            }
+            self.replace(changed);
+            Ok(())
+        })
+        .map_err(|error: Error| exception(&error))
+    }
+
+    pub(crate) fn load_optimizer(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        let layout = py.detach(|| self.read()).layout().clone();
+        let steps: u64 = state.as_any().get_item("steps")?.extract()?;
+        let optimizer = py.detach(|| self.optimizer()).map_err(|error| exception(&error))?;
+        let names: Vec<&'static str> = optimizer.moments().iter().map(|(name, _)| *name).collect();
+        let mut moments = Vec::new();
+        for name in names {
+            let mut flat = vec![T::ZERO; layout.len()];
+            for (tensor, values) in given::<T>(&layout, &format!("{name}."), state)? {
+                layout.pack(&mut flat, tensor, &values).map_err(|error| exception(&error))?;
+            }
+            moments.push((name, flat));
+        }
+        py.detach(|| {
+            let moments: Vec<(&str, &[T])> =
+                moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
+            self.exclusive()?.optimizer.restore(steps, &moments)
+        })
+        .map_err(|error| exception(&error))
+    }
+}
+
+/// The tensors that a dict has, by number.
+fn given<T: Scalar>(
+    layout: &Layout,
+    prefix: &str,
+    state: &Bound<'_, PyDict>,
+) -> PyResult<Vec<(usize, Vec<T>)>> {
+    let mut given = Vec::new();
+    for (number, tensor) in layout.tensors().iter().enumerate() {
+        if let Some(value) = state.get_item(format!("{prefix}{}", tensor.name()))? {
+            let array: PyReadonlyArrayDyn<'_, T> = value.extract()?;
+            given.push((number, array.as_slice()?.to_vec()));
+        }
+    }
+    Ok(given)
+}
+
+/// Trains by a loss of the engine, or by one in Python.
+fn train<T: Scalar>(
+    (network, optimizer): (&mut core::Network<T>, &mut dyn Optimizer<T>),
+    data: &Sequences<'_, T>,
+    (objective, run): (Objective, &core::EpochRun<'_>),
+    custom: Option<&mut PythonLoss>,
+    records: &mut Vec<EpochRecord>,
+    context: &mut core::Context<'_>,
+) -> Result<(), Error> {
+    match custom {
+        None => network.train(data, objective, run, optimizer, records, context),
+        Some(custom) => network.train_by(data, custom, run, optimizer, records, context),
+    }
+}

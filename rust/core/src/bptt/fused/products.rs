@@ -1,0 +1,195 @@
+//! Products of one sequence, for rows of G groups.
+
+use crate::lanes::Real;
+use crate::lanes::blocks::{by_width, load_each};
+use crate::lanes::matrix::{Matrix, Vector};
+use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
+
+/// Steps whose inputs are multiplied at once, at most: as many chains of sums.
+const MOST_STEPS: usize = 6;
+
+/// Rows of numbers, one per step.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a, T> {
+    pub(super) numbers: &'a [T],
+    pub(super) stride: usize,
+    pub(super) columns: usize,
+}
+
+/// `out[t] = bias + W a[t]`
+#[inline(always)]
+pub(super) fn multiply<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    a: Table<'_, V::Elem>,
+    weights: (&[V::Elem], &[V::Elem]),
+    out: &mut [[V; G]],
+) {
+    for (block, out) in out.chunks_mut(MOST_STEPS).enumerate() {
+        let top = block * MOST_STEPS;
+        let height = out.len();
+        by_width!(height <= MOST_STEPS, J => {
+            let out: &mut [[V; G]; J] = out.first_chunk_mut().expect("the block");
+            multiply_block(simd, (a, top), weights, out);
+        });
+    }
+}
+
+/// The same for J steps.
+#[inline(always)]
+fn multiply_block<const G: usize, const J: usize, V: Lanes>(
+    simd: V::Simd,
+    (a, top): (Table<'_, V::Elem>, usize),
+    (rows, bias): (&[V::Elem], &[V::Elem]),
+    out: &mut [[V; G]; J],
+) {
+    let mut steps: [&[V::Elem]; J] = [&[]; J];
+    for t in 0..J {
+        steps[t] = &a.numbers[(top + t) * a.stride..][..a.columns];
+    }
+    let mut sums = [load_each::<V, G>(simd, bias); J];
+    for k in 0..a.columns {
+        let row = load_each(simd, &rows[k * G * V::LEN..]);
+        for t in 0..J {
+            sums[t].add_scaled(V::splat(simd, steps[t][k]), &row);
+        }
+    }
+    for t in 0..J {
+        out[t] = sums[t].0;
+    }
+}
+
+/// `sums += W a` for the first `width` numbers of `a`: even and odd ones in a chain each.
+#[inline(always)]
+pub(super) fn add_product<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    (a, width): (&[V; G], usize),
+    rows: &[V::Elem],
+    sums: &mut [V; G],
+) {
+    let (mut even, mut odd) = (Vector(*sums), Vector([V::splat(simd, V::Elem::ZERO); G]));
+    for g in 0..G {
+        let rows = &rows[g * V::LEN * G * V::LEN..];
+        let own = (width - g * V::LEN).min(V::LEN);
+        for (k, pair) in rows.chunks_exact(2 * G * V::LEN).take(own / 2).enumerate() {
+            even.add_scaled(a[g].broadcast(2 * k), &load_each(simd, &pair[..G * V::LEN]));
+            odd.add_scaled(a[g].broadcast(2 * k + 1), &load_each(simd, &pair[G * V::LEN..]));
+        }
+        if own % 2 == 1 {
+            let row = load_each(simd, &rows[(own - 1) * G * V::LEN..]);
+            even.add_scaled(a[g].broadcast(own - 1), &row);
+        }
+    }
+    for g in 0..G {
+        sums[g] = even.0[g] + odd.0[g];
+    }
+}
+
+/// `out[t][l] = bias[l] + W[l] · states[t]`, the outputs of all steps side by side.
+#[inline(always)]
+pub(super) fn read_out<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    states: &[[V; G]],
+    (rows, bias): (&[V::Elem], &[V::Elem]),
+    out: &mut [V],
+) {
+    for (l, &b) in bias.iter().enumerate() {
+        let row: Vector<G, V> = load_each(simd, &rows[l * G * V::LEN..]);
+        for (number, states) in states.chunks(V::LEN).enumerate() {
+            let mut block = V::splat(simd, V::Elem::ZERO).block();
+            let sums = block.as_mut();
+            // As many turns as there are sums, so that these stay in registers.
+            for i in 0..V::LEN {
+                if i < states.len() {
+                    for g in 0..G {
+                        sums[i] = states[i][g].fma(row.0[g], sums[i]);
+                    }
+                }
+            }
+            let logits = V::reduce_add_each(block) + V::splat(simd, b);
+            if bias.len() == 1 {
+                out[number] = logits;
+                continue;
+            }
+            let out = numbers_mut(out)[number * V::LEN * bias.len() + l..].iter_mut();
+            for (own, &logit) in out.step_by(bias.len()).zip(&numbers(&[logits])[..states.len()]) {
+                *own = logit;
+            }
+        }
+    }
+}
+
+/// So many rows of weights become columns, square block by square block.
+#[inline(always)]
+pub(super) fn transpose<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    (rows, count): (&[V::Elem], usize),
+    columns: &mut [V],
+) {
+    for top in 0..G {
+        let rows = &rows[top * V::LEN * G * V::LEN..];
+        for left in 0..G {
+            let mut block = V::splat(simd, V::Elem::ZERO).block();
+            for i in 0..V::LEN {
+                if top * V::LEN + i < count {
+                    block.as_mut()[i] = V::load(simd, &rows[(i * G + left) * V::LEN..][..V::LEN]);
+                }
+            }
+            V::transpose(&mut block);
+            let columns = &mut columns[left * V::LEN * G..][..V::LEN * G];
+            for i in 0..V::LEN {
+                columns[i * G + top] = block.as_ref()[i];
+            }
+        }
+    }
+}
+
+/// `products[r] += Σ_t a[t][r] b[t]`, or `=`, over the steps of `b`.
+#[inline(always)]
+pub(super) fn add_outer<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    a: Table<'_, V::Elem>,
+    b: &[[V; G]],
+    (products, set): (&mut [V], bool),
+) {
+    // Rows of one group or of two: as many sums in registers.
+    let most = <V::Simd as Simd>::ACCUMULATORS / G;
+    let products = &mut products.as_chunks_mut::<G>().0[..a.columns];
+    for (block, products) in products.chunks_mut(most).enumerate() {
+        let height = products.len();
+        by_width!(height <= <V::Simd as Simd>::ACCUMULATORS / G, R => {
+            let products: &mut [[V; G]; R] = products.first_chunk_mut().expect("the block");
+            add_outer_block(simd, (a, block * most), b, (products, set));
+        });
+    }
+}
+
+/// The same for R rows.
+#[inline(always)]
+fn add_outer_block<const G: usize, const R: usize, V: Lanes>(
+    simd: V::Simd,
+    (a, top): (Table<'_, V::Elem>, usize),
+    b: &[[V; G]],
+    (products, set): (&mut [[V; G]; R], bool),
+) {
+    let mut sums: Matrix<R, G, V> = Matrix([[V::splat(simd, V::Elem::ZERO); G]; R]);
+    let mut from = top;
+    for b in b {
+        let row = &a.numbers[from..from + R];
+        for r in 0..R {
+            for g in 0..G {
+                sums.0[r][g] = b[g].fma(V::splat(simd, row[r]), sums.0[r][g]);
+            }
+        }
+        from += a.stride;
+    }
+    if set {
+        *products = sums.0;
+        return;
+    }
+    // Summed up from zero and then added: long sums keep their digits.
+    for r in 0..R {
+        for g in 0..G {
+            products[r][g] = products[r][g] + sums.0[r][g];
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Loss, gradient and training of a network.
+
+use super::epochs::{EpochRecord, EpochRun, in_order, mean, train_epoch};
+use crate::bptt::{DropoutMasks, Target};
+use crate::context::Context;
+use crate::data::Sequences;
+use crate::engine::{BatchRequest, Engine, EngineSpec, with_engine};
+use crate::error::{Error, Result, check_shape};
+use crate::lanes::Real;
+use crate::lanes::simd::{Simd, WithSimd, dispatch};
+use crate::objective::{Objective, Reduction};
+use crate::optim::{Optimizer, check_rate};
+use crate::weights::Network;
+
+impl<T: Real> Network<T> {
+    /// The loss of `data` as one batch; 0 without labels. With a `dropout_seed`, dropout is active.
+    pub fn loss(
+        &self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        dropout_seed: Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Result<f64> {
+        let masks = dropout_seed.map(DropoutMasks::of_seed);
+        Ok(self.one_batch(data, objective, (false, masks), context)?.0)
+    }
+
+    /// The loss of `data` as one batch, and its gradient in the layout's order.
+    pub fn gradient(
+        &self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        dropout_seed: Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Result<(f64, Vec<T>)> {
+        let masks = dropout_seed.map(DropoutMasks::of_seed);
+        self.one_batch(data, objective, (true, masks), context)
+    }
+
+    fn one_batch(
+        &self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        (gradient, masks): (bool, Option<DropoutMasks>),
+        context: &mut Context<'_>,
+    ) -> Result<(f64, Vec<T>)> {
+        self.check(data, objective)?;
+        let Objective { loss, reduction } = objective;
+        let request = BatchRequest { gradient, masks, window: None };
+        self.whole_batch(data, (Target::Loss(loss), reduction), request, context)
+    }
+
+    /// Loss and gradient of all of `data`; the gradient is empty if it is not asked for.
+    pub(super) fn whole_batch(
+        &self,
+        data: &Sequences<'_, T>,
+        (target, reduction): (Target, Reduction),
+        request: BatchRequest,
+        context: &mut Context<'_>,
+    ) -> Result<(f64, Vec<T>)> {
+        let spec = EngineSpec { target, reduction, batch_size: data.len(), window: None };
+        let work = |engine: &mut dyn Engine<T>| {
+            let (sum, divisor) = engine.batch(&in_order(data), &[], request)?;
+            // Without labels there is no gradient; it is 0.
+            let gradient = if request.gradient { engine.gradient().to_vec() } else { Vec::new() };
+            Ok((mean(sum, divisor), gradient))
+        };
+        let (level, network) = (context.level, &mut self.clone());
+        dispatch(level, OnEngine { network, data, spec, context, work })?
+    }
+
+    /// Trains on `data`; `records` gets one entry per finished epoch, also if the call ends early
+    /// with [`Error::Diverged`] or [`Error::Cancelled`]. All memory is allocated before the
+    /// first epoch but for `records`, which the caller may have reserved.
+    pub fn train(
+        &mut self,
+        data: &Sequences<'_, T>,
+        objective: Objective,
+        run: &EpochRun<'_>,
+        optimizer: &mut dyn Optimizer<T>,
+        records: &mut Vec<EpochRecord>,
+        context: &mut Context<'_>,
+    ) -> Result<()> {
+        self.check(data, objective)?;
+        self.check_run(run)?;
+        // A window that holds every sequence is none.
+        let window = run.bptt_steps.filter(|&steps| steps < data.longest());
+        let Objective { loss, reduction } = objective;
+        let (target, batch_size) = (Target::Loss(loss), run.batch_size);
+        let spec = EngineSpec { target, reduction, batch_size, window };
+        let work = |engine: &mut dyn Engine<T>| {
+            run.each(in_order(data), records, |epoch, order| {
+                train_epoch((data, order), (run, window), epoch, optimizer, engine)
+            })
+        };
+        let level = context.level;
+        dispatch(level, OnEngine { network: self, data, spec, context, work })?
+    }
+
+    pub(super) fn check_run(&self, run: &EpochRun<'_>) -> Result<()> {
+        for (what, number) in [
+            ("batch_size", run.batch_size),
+            ("bptt_steps", run.bptt_steps.unwrap_or(1)),
+            ("learning_rates", run.learning_rates.len()),
+        ] {
+            if number == 0 {
+                return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
+            }
+        }
+        run.clip.check()?;
+        for &rate in run.learning_rates {
+            check_rate::<T>(rate)?;
+        }
+        if run.bptt_steps.is_some() && (self.config().bidirectional || self.config().pools()) {
+            return Err(Error::Parameter {
+                what: "bptt_steps",
+                expected: "None for networks that need all steps (bidirectional, readout mean)",
+                got: format!("{:?}", run.bptt_steps.unwrap_or(0)),
+            });
+        }
+        Ok(())
+    }
+
+    /// That features and labels fit the network and the loss.
+    fn check(&self, data: &Sequences<'_, T>, objective: Objective) -> Result<()> {
+        self.check_features(data)?;
+        let expected = objective.loss.label_columns(self.config().shape.output);
+        let got = data.label_columns();
+        check_shape(got == expected, "labels", expected, got)?;
+        check_shape(data.has_labels(), "labels", "one row per step", "none")
+    }
+}
+
+/// Work for an engine of whichever instruction set.
+struct OnEngine<'a, 'p, T: Real, F> {
+    network: &'a mut Network<T>,
+    data: &'a Sequences<'a, T>,
+    spec: EngineSpec,
+    context: &'a mut Context<'p>,
+    work: F,
+}
+
+impl<T: Real, R, F: FnOnce(&mut dyn Engine<T>) -> R> WithSimd for OnEngine<'_, '_, T, F> {
+    type Output = Result<R>;
+
+    fn run<S: Simd>(self, simd: S) -> Result<R> {
+        with_engine(simd, self.network, self.data, self.spec, self.context, self.work)
+    }
+}

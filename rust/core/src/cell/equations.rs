@@ -1,0 +1,93 @@
+//! [`Equations`]: what a cell says about itself, and its equations at one step.
+
+use crate::lanes::simd::Lanes;
+
+/// The state of units at one step, or its derivative; `c` is empty but for the LSTM.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'a, V> {
+    pub(crate) h: &'a [V],
+    pub(crate) c: &'a [V],
+}
+
+/// The same, to be written.
+pub(crate) struct StateMut<'a, V> {
+    pub(crate) h: &'a mut [V],
+    pub(crate) c: &'a mut [V],
+}
+
+/// Consecutive slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slots {
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+}
+
+/// A product of `W_hh` by r ∘ h, where the reset gate acts before the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ResetProduct {
+    /// The slot of r ∘ h.
+    pub(crate) from: usize,
+    /// The slot that the product is added to: that of the candidate.
+    pub(crate) to: usize,
+}
+
+/// The facts and the equations of a cell at one step, for rows of groups; a row has as many groups
+/// as `h`.
+///
+/// Hot code: loops, not closures (see [`crate::lanes::simd`]).
+pub(crate) trait Equations: Copy + Send + Sync {
+    /// The slot that each gate of `W_ih` and b fills, gates being numbered as users see them
+    /// (r z n; i f g o). The slots are those from 0 on.
+    const GATE_SLOTS: &'static [usize];
+    /// The gates of a unit, G.
+    const GATES: usize = Self::GATE_SLOTS.len();
+    /// Rows in `slots`.
+    const SLOTS: usize;
+    /// The slots that `W_hh h` is added to.
+    const RECURRENT: Slots;
+    /// Whether units have a cell state c beside their state h.
+    const CELL_STATE: bool = false;
+    /// The slot that begins with a recurrent bias of its own, `bias_hn`, if there is one.
+    const RECURRENT_BIAS: Option<usize> = None;
+    /// The product by r ∘ h, if there is one. Its rows of `W_hh` come after those of
+    /// [`Self::RECURRENT`].
+    const RESET_PRODUCT: Option<ResetProduct> = None;
+
+    /// From pre-activations to the state after the step, and to what the backward pass needs.
+    fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>);
+
+    /// From the derivative `d` of the loss by the state after the step to that by the
+    /// pre-activations, in `slots`; and, in `d`, to that by the state before it, without what
+    /// comes through the weights.
+    fn backward<V: Lanes>(
+        self,
+        slots: &mut [V],
+        before: State<'_, V>,
+        after: State<'_, V>,
+        d: StateMut<'_, V>,
+    );
+
+    /// Where there is a [`Self::RESET_PRODUCT`]: sets its slot to r ∘ h.
+    #[inline(always)]
+    fn reset<V: Lanes>(self, slots: &mut [V], h: &[V]) {
+        let _ = (slots, h);
+    }
+
+    /// The backward pass of [`Self::reset`]: given the derivative `dq` by r ∘ h, sets that by the
+    /// reset gate, and leaves that by h in `dq`.
+    #[inline(always)]
+    fn reset_backward<V: Lanes>(self, slots: &mut [V], h: &[V], dq: &mut [V]) {
+        let _ = (slots, h, dq);
+    }
+}
+
+/// The slots of a step, `len` groups each.
+#[inline(always)]
+pub(super) fn rows<const N: usize, V>(slots: &mut [V], len: usize) -> [&mut [V]; N] {
+    let mut rows: [&mut [V]; N] = std::array::from_fn(|_| Default::default());
+    let mut rest = slots;
+    for row in &mut rows {
+        (*row, rest) = rest.split_at_mut(len);
+    }
+    rows
+}

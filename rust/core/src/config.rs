@@ -1,0 +1,149 @@
+//! `Config`: the architecture of a network.
+
+use crate::activation::Activation;
+use crate::cell::Cell;
+use crate::error::{Error, Result};
+
+/// The sizes of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Features per timestep, `I`.
+    pub input: usize,
+    /// Hidden units of a layer and direction, `H`.
+    pub hidden: usize,
+    /// Outputs, `L`.
+    pub output: usize,
+}
+
+/// What the outputs are computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readout {
+    /// The state of every step.
+    EachStep,
+    /// The final state: of the forward direction at the last step, of the backward one at the first.
+    Last,
+    /// The mean of the states of all steps.
+    Mean,
+}
+
+impl Readout {
+    /// The readout of that name; [`Error::Parameter`] if there is none.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "each_step" => Ok(Self::EachStep),
+            "last" => Ok(Self::Last),
+            "mean" => Ok(Self::Mean),
+            _ => Err(Error::Parameter {
+                what: "readout",
+                expected: "one of each_step, last, mean",
+                got: format!("{name:?}"),
+            }),
+        }
+    }
+}
+
+/// More layers are taken for a mistake: each costs some memory before the size of the weights can be
+/// checked.
+const MOST_LAYERS: usize = 1000;
+
+/// The architecture of a network: layers of recurrent cells, and a linear head with an activation,
+/// y = output_activation(W_hy s + b_y).
+///
+/// The first layer reads the features, each further one the states of the layer below; s is what
+/// the [`Readout`] makes of the last layer's states. All states are 0 at first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Sizes.
+    pub shape: Shape,
+    /// The cell of every layer.
+    pub cell: Cell,
+    /// Number of layers.
+    pub layers: usize,
+    /// Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); its
+    /// two states at a step stand side by side.
+    pub bidirectional: bool,
+    /// What the head reads.
+    pub readout: Readout,
+    /// Activation of the outputs, unless the loss implies it.
+    pub output_activation: Activation,
+    /// Probability of dropping a unit between layers, in training.
+    pub dropout: f64,
+    /// Probability of dropping a unit on the recurrent connections, in training.
+    pub recurrent_dropout: f64,
+}
+
+impl Config {
+    /// One layer of a cell that reads forward and has an output at every step.
+    pub fn new(shape: Shape, cell: Cell) -> Self {
+        Self {
+            shape,
+            cell,
+            layers: 1,
+            bidirectional: false,
+            readout: Readout::EachStep,
+            output_activation: Activation::Identity,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+        }
+    }
+
+    /// Directions of a layer, D: 1 or 2.
+    pub fn directions(&self) -> usize {
+        1 + usize::from(self.bidirectional)
+    }
+
+    /// Whether there is one output per sequence, not per step.
+    pub fn per_sequence(&self) -> bool {
+        self.readout != Readout::EachStep
+    }
+
+    /// Whether anything is dropped in training.
+    pub(crate) fn drops(&self) -> bool {
+        self.dropout > 0.0 || self.recurrent_dropout > 0.0
+    }
+
+    /// Whether the head reads something other than the states as they are.
+    pub(crate) fn pools(&self) -> bool {
+        match self.readout {
+            Readout::EachStep => false,
+            // Forward, the final state of a sequence is the state at its last step.
+            Readout::Last => self.bidirectional,
+            Readout::Mean => true,
+        }
+    }
+
+    /// [`Error::Parameter`] if the configuration makes no sense.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Shape { input, hidden, output } = self.shape;
+        for (what, size) in [
+            ("input_size", input),
+            ("hidden_size", hidden),
+            ("output_size", output),
+            ("num_layers", self.layers),
+        ] {
+            if size == 0 {
+                return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
+            }
+        }
+        if self.layers > MOST_LAYERS {
+            let (what, expected) = ("num_layers", "at most 1000");
+            return Err(Error::Parameter { what, expected, got: self.layers.to_string() });
+        }
+        for (what, probability) in
+            [("dropout", self.dropout), ("recurrent_dropout", self.recurrent_dropout)]
+        {
+            if !(0.0..1.0).contains(&probability) {
+                let expected = "at least 0 and below 1";
+                return Err(Error::Parameter { what, expected, got: probability.to_string() });
+            }
+        }
+        if self.dropout > 0.0 && self.layers == 1 {
+            return Err(Error::Parameter {
+                what: "dropout",
+                expected: "0 for a single layer, as it acts between layers",
+                got: self.dropout.to_string(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The contract of the engine: what is asked of a batch, and what an engine can do.
+
+use crate::bptt::{DropoutMasks, LossRequest, Target};
+use crate::data::{Segment, Sequences};
+use crate::error::Result;
+use crate::lanes::Real;
+use crate::objective::{LabelWeight, Reduction};
+use crate::optim::{Clip, Optimizer};
+
+/// What counting the labels of a sequence costs, in multiply-adds, about.
+pub(super) const LABEL_WORK: usize = 32;
+
+/// What is asked of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchRequest {
+    /// Whether the gradient is asked for, or the loss alone.
+    pub(crate) gradient: bool,
+    /// Dropout, if any.
+    pub(crate) masks: Option<DropoutMasks>,
+    /// The window of steps, (from, how many), if the batch is not of whole sequences: it begins with
+    /// the states that the last window left.
+    pub(crate) window: Option<(usize, usize)>,
+}
+
+/// Computes losses and gradients of batches, and updates the weights.
+pub(crate) trait Engine<T> {
+    /// `Σ loss` of a batch and its divisor; the gradient of their quotient is kept, if it is asked
+    /// for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come next,
+    /// and are prefetched.
+    fn batch(
+        &mut self,
+        batch: &[u32],
+        upcoming: &[u32],
+        request: BatchRequest,
+    ) -> Result<(f64, f64)>;
+
+    /// The gradient of the last batch, in the layout's order.
+    fn gradient(&self) -> &[T];
+
+    /// Clips that gradient and lets an optimiser change the weights by it; see
+    /// [`Network::update`](crate::Network::update).
+    fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool;
+
+    /// Takes the last update back.
+    fn undo(&mut self);
+}
+
+/// What an engine is built for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineSpec {
+    pub(crate) target: Target,
+    pub(crate) reduction: Reduction,
+    pub(crate) batch_size: usize,
+    /// The most steps of a window, if sequences are cut into windows.
+    pub(crate) window: Option<usize>,
+}
+
+impl EngineSpec {
+    /// What a batch asks of its passes, and the divisor of its loss; none where there is nothing to
+    /// compute.
+    pub(super) fn loss_request<T: Real>(
+        &self,
+        data: &Sequences<'_, T>,
+        batch: &[u32],
+        request: BatchRequest,
+    ) -> Option<(LossRequest<T>, f64)> {
+        let divisor = self.divisor(data, batch, request);
+        if divisor == 0.0 && request.window.is_none() {
+            return None;
+        }
+        // Without labels there are states to be carried on, and nothing to learn.
+        let labelled = divisor > 0.0;
+        let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
+        let gradient = request.gradient && labelled;
+        let (target, masks) = (self.target, request.masks);
+        Some((LossRequest { target, scale, gradient, masks }, divisor))
+    }
+
+    fn divisor<T: Real>(
+        &self,
+        data: &Sequences<'_, T>,
+        batch: &[u32],
+        request: BatchRequest,
+    ) -> f64 {
+        if self.target == Target::OutputGradient {
+            return 1.0;
+        }
+        let mut weight = LabelWeight::default();
+        for segment in segments(data, batch, request) {
+            weight.add(data, segment);
+        }
+        weight.divisor(self.reduction, data.label_columns())
+    }
+}
+
+/// The segments of a batch: whole sequences, or the window of a request.
+pub(super) fn segments<T: Real>(
+    data: &Sequences<'_, T>,
+    batch: &[u32],
+    request: BatchRequest,
+) -> impl Iterator<Item = Segment> {
+    let sequences = batch.iter().copied().enumerate();
+    sequences.filter_map(move |at| data.segment(at, request.window))
+}

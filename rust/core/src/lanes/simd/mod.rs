@@ -1,0 +1,158 @@
+//! SIMD: one logical group of 64 bytes, whatever the instruction set.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `mod.rs` | [`Simd`], an instruction set as a token; [`Kernel`], code generic over it |
+//! | `lanes.rs` | [`Lanes`], a group of numbers, its view as numbers, and [`Mask`], a truth value per lane |
+//! | `pair.rs` | [`Pair`], a group made of two groups of half the size |
+//! | `level.rs` | [`Level`]: detection, choice by environment variable, [`dispatch`] |
+//! | `register.rs` | a group of one register from a table of intrinsics |
+//! | `avx512.rs`, `avx2.rs`, `neon.rs` | the tables of one instruction set |
+//! | `portable.rs` | plain Rust, a register being one number |
+//!
+//! # The same bits everywhere
+//! Additions, products, quotients, square roots and fused multiply-adds are correctly rounded, and
+//! [`Lanes::reduce_add`] always folds halves. AVX-512, AVX2 and NEON therefore give the same bits
+//! (which NaN a NaN is excepted). [`Portable`] rounds a product before adding unless the crate is
+//! compiled for a target with FMA; its results agree within tolerance.
+//!
+//! # Why safe code cannot reach a missing instruction
+//! A *token* such as `Avx512` is a zero-sized value that only a successful detection creates. A
+//! lane value is made from its token or from other lane values of its type. So whoever holds one
+//! holds the proof that the machine has the instructions, and that proof is the safety reason of
+//! every intrinsic call in the three register files. The one other promise, that a group is its
+//! numbers ([`Plain`]), lets a group be looked at number by number.
+//!
+//! # Writing a kernel
+//! The body is generic and `#[inline(always)]`, and so is every function it calls in its hot
+//! loops: only then is it compiled *inside* the `#[target_feature]` shell that [`dispatch`] enters,
+//! and each operation becomes one instruction. A function that is not inlined still computes the
+//! right result, but makes a call of every operation.
+//!
+//! ```
+//! use rnn_rust::Real;
+//! use rnn_rust::simd::{Kernel, Lanes, Simd, WithSimd, dispatch, level};
+//!
+//! struct Dot<'a, T>(&'a [T], &'a [T]);
+//!
+//! impl<T: Real, S: Simd> Kernel<S> for Dot<'_, T> {
+//!     type Output = T;
+//!     #[inline(always)]
+//!     fn run(self, simd: S) -> T {
+//!         let mut sum = simd.zero::<T>();
+//!         for (a, b) in self.0.chunks(T::LANES).zip(self.1.chunks(T::LANES)) {
+//!             let a = simd.load_partial(a, T::ZERO);
+//!             let b = simd.load_partial(b, T::ZERO);
+//!             sum = a.fma(b, sum);
+//!         }
+//!         sum.reduce_add()
+//!     }
+//! }
+//!
+//! impl<T: Real> WithSimd for Dot<'_, T> {
+//!     type Output = T;
+//!     fn run<S: Simd>(self, simd: S) -> T {
+//!         simd.vectorize(self)
+//!     }
+//! }
+//!
+//! let x: Vec<f32> = (0..100).map(|i| i as f32).collect();
+//! assert_eq!(dispatch(level().unwrap(), Dot(&x, &x)), 328_350.0);
+//! ```
+
+use std::fmt::Debug;
+
+use crate::lanes::Real;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod lanes;
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod pair;
+mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod register;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use lanes::{Lanes, Mask, Plain};
+pub(crate) use lanes::{fold, numbers, numbers_mut};
+pub use level::{Level, LevelError, VARIABLE, dispatch, level};
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+pub use pair::Pair;
+pub use portable::{F32x1, F64x1, Portable};
+
+/// An instruction set: a zero-sized token whose existence proves that the machine has it.
+pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// 16 lanes of `f32`.
+    type F32: Lanes<Elem = f32, Simd = Self>;
+    /// 8 lanes of `f64`.
+    type F64: Lanes<Elem = f64, Simd = Self>;
+    /// The name that `RNN_RUST_SIMD` knows it by.
+    const NAME: &'static str;
+    /// Sums of groups that stay in registers while each takes one more product; 12 at the most.
+    const ACCUMULATORS: usize;
+    /// Rows (4 at the most) and columns (12) of the sums of an outer product that stay in registers.
+    const PRODUCT: (usize, usize);
+    /// The same for products of so few columns, which are at least as many: one block of all goes
+    /// through the other factor once.
+    const NARROW_PRODUCT: (usize, usize);
+
+    /// Runs `kernel` in a function compiled for this instruction set.
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
+
+    /// Prefetches the cache line of a number. Only a hint.
+    #[inline(always)]
+    fn prefetch<T>(self, number: &T) {
+        let _ = number;
+    }
+
+    /// Every lane `value`.
+    #[inline(always)]
+    fn splat<T: Real>(self, value: T) -> T::Lanes<Self> {
+        Lanes::splat(self, value)
+    }
+
+    /// Every lane 0.
+    #[inline(always)]
+    fn zero<T: Real>(self) -> T::Lanes<Self> {
+        self.splat(T::ZERO)
+    }
+
+    /// [`Lanes::load`]
+    #[inline(always)]
+    fn load<T: Real>(self, source: &[T]) -> T::Lanes<Self> {
+        Lanes::load(self, source)
+    }
+
+    /// [`Lanes::load_partial`]
+    #[inline(always)]
+    fn load_partial<T: Real>(self, source: &[T], fill: T) -> T::Lanes<Self> {
+        Lanes::load_partial(self, source, fill)
+    }
+}
+
+/// Code compiled for one instruction set, with its arguments as fields.
+pub trait Kernel<S: Simd> {
+    /// What it returns.
+    type Output;
+
+    /// The code; mark it `#[inline(always)]` (see the [module](self)).
+    fn run(self, simd: S) -> Self::Output;
+}
+
+/// Code generic over the instruction set, which runs kernels of whichever it is given.
+pub trait WithSimd {
+    /// What it returns.
+    type Output;
+
+    /// The code. It is ordinary code, compiled for the target's baseline.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}

@@ -1,0 +1,253 @@
+//! Which sequence goes into which lane.
+//!
+//! The sequences of a batch are assigned to the lanes of a few tiles, longest first, each to the lane
+//! that is shortest so far (Graham's LPT rule, 1969). Lanes end up nearly equally long, so that few
+//! of the computed steps are idle, whatever the lengths.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::data::Segment;
+
+/// The sequences of one batch, lane after lane, tile after tile.
+#[derive(Debug, Default)]
+pub(crate) struct Tiling {
+    segments: Vec<Segment>,
+    /// The segments of lane i are `segments[bounds[i]..bounds[i + 1]]`; whole tiles of lanes.
+    bounds: Vec<u32>,
+    /// The steps of every tile's longest lane.
+    tile_steps: Vec<u32>,
+    lanes_per_tile: usize,
+    // Scratch, kept so that tiling a batch allocates nothing.
+    longest_first: Vec<(Reverse<u32>, u32)>,
+    shortest_lane: BinaryHeap<(Reverse<u32>, Reverse<u32>)>,
+    lane_of: Vec<(Reverse<u32>, u32, u32, u32)>,
+}
+
+/// The lanes of one tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    segments: &'a [Segment],
+    bounds: &'a [u32],
+    steps: u32,
+}
+
+impl<'a> Tile<'a> {
+    /// The segments of a lane, in the order of time.
+    pub(crate) fn lane(&self, lane: usize) -> &'a [Segment] {
+        &self.segments[self.bounds[lane] as usize..self.bounds[lane + 1] as usize]
+    }
+
+    /// Every segment with its lane.
+    pub(crate) fn segments(self) -> impl Iterator<Item = (usize, Segment)> + Clone + 'a {
+        (0..self.lanes()).flat_map(move |lane| self.lane(lane).iter().map(move |&s| (lane, s)))
+    }
+
+    /// The number of lanes.
+    pub(crate) fn lanes(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    /// The steps of a lane.
+    pub(crate) fn load(&self, lane: usize) -> usize {
+        self.lane(lane).last().map_or(0, |last| (last.start + last.steps) as usize)
+    }
+
+    /// The steps of the longest lane.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps as usize
+    }
+}
+
+impl Tiling {
+    /// An empty tiling with room for batches of `sequences`.
+    pub(crate) fn with_capacity(lanes_per_tile: usize, sequences: usize) -> Self {
+        let lanes = sequences.next_multiple_of(lanes_per_tile);
+        Self {
+            lanes_per_tile,
+            segments: Vec::with_capacity(sequences),
+            bounds: Vec::with_capacity(lanes + 1),
+            tile_steps: Vec::with_capacity(lanes / lanes_per_tile),
+            longest_first: Vec::with_capacity(sequences),
+            shortest_lane: BinaryHeap::with_capacity(lanes),
+            lane_of: Vec::with_capacity(sequences),
+        }
+    }
+
+    /// One segment per lane.
+    pub(crate) fn set_segments(&mut self, segments: impl Iterator<Item = Segment>) {
+        self.segments.clear();
+        self.segments.extend(segments);
+        self.bounds.clear();
+        self.bounds.extend(0..=self.segments.len() as u32);
+        self.fill_last_tile();
+    }
+
+    /// Lays out the sequences of a batch; `steps` gives the length of a sequence.
+    pub(crate) fn set(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
+        self.segments.clear();
+        self.bounds.clear();
+        let first = batch.first().map_or(0, |&sequence| steps(sequence));
+        if batch.iter().all(|&sequence| steps(sequence) == first) {
+            self.set_level(batch, first);
+        } else {
+            self.set_ragged(batch, steps);
+        }
+        self.fill_last_tile();
+    }
+
+    /// Adds empty lanes up to a whole number of tiles, and measures these.
+    fn fill_last_tile(&mut self) {
+        let whole = (self.bounds.len() - 1).next_multiple_of(self.lanes_per_tile);
+        self.bounds.resize(whole + 1, self.segments.len() as u32);
+        self.tile_steps.clear();
+        for lanes in self.bounds.windows(self.lanes_per_tile + 1).step_by(self.lanes_per_tile) {
+            let last = |pair: &[u32]| (pair[0] < pair[1]).then(|| pair[1] as usize - 1);
+            let ends = lanes.windows(2).filter_map(last).map(|last| self.segments[last]);
+            let longest = ends.map(|segment| segment.start + segment.steps).max();
+            self.tile_steps.push(longest.unwrap_or(0));
+        }
+    }
+
+    /// All of one length: one sequence per lane.
+    fn set_level(&mut self, batch: &[u32], steps: usize) {
+        let steps = steps as u32;
+        let segment =
+            |(&sequence, position)| Segment { sequence, position, from: 0, steps, start: 0 };
+        self.segments.extend(batch.iter().zip(0..).map(segment));
+        self.bounds.extend(0..=batch.len() as u32);
+    }
+
+    fn set_ragged(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
+        // Ties go by position in the batch, so that the tiling follows from the batch alone.
+        self.longest_first.clear();
+        let keys = batch.iter().zip(0..).map(|(&s, position)| (Reverse(steps(s) as u32), position));
+        self.longest_first.extend(keys);
+        self.longest_first.sort_unstable();
+        let longest = self.longest_first[0].0.0 as usize;
+        let total: usize = batch.iter().map(|&sequence| steps(sequence)).sum();
+        let tiles = (total / (longest * self.lanes_per_tile)).max(1);
+
+        self.shortest_lane.clear();
+        let lanes = (tiles * self.lanes_per_tile) as u32;
+        self.shortest_lane.extend((0..lanes).map(|lane| (Reverse(0), Reverse(lane))));
+        self.lane_of.clear();
+        for &(Reverse(steps), position) in &self.longest_first {
+            let (Reverse(load), Reverse(lane)) = self.shortest_lane.pop().expect("there are lanes");
+            self.lane_of.push((Reverse(0), lane, load, position));
+            self.shortest_lane.push((Reverse(load + steps), Reverse(lane)));
+        }
+        self.fill_lanes(batch, steps);
+    }
+
+    /// Puts lanes of like load into one tile: longest first.
+    fn fill_lanes(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
+        // The heap now holds each lane's load.
+        self.longest_first.clear();
+        let loads =
+            self.shortest_lane.drain().map(|(Reverse(load), Reverse(lane))| (Reverse(load), lane));
+        self.longest_first.extend(loads);
+        self.longest_first.sort_unstable_by_key(|&(_, lane)| lane);
+        for entry in &mut self.lane_of {
+            entry.0 = self.longest_first[entry.1 as usize].0;
+        }
+        self.lane_of.sort_unstable();
+        let mut current = None;
+        for &(_, lane, start, position) in &self.lane_of {
+            if current != Some(lane) {
+                self.bounds.push(self.segments.len() as u32);
+                current = Some(lane);
+            }
+            let sequence = batch[position as usize];
+            let steps = steps(sequence) as u32;
+            self.segments.push(Segment { sequence, position, from: 0, steps, start });
+        }
+        self.bounds.push(self.segments.len() as u32);
+    }
+
+    /// The number of tiles.
+    pub(crate) fn len(&self) -> usize {
+        (self.bounds.len() - 1) / self.lanes_per_tile
+    }
+
+    /// The steps of all tiles.
+    pub(crate) fn steps(&self) -> usize {
+        (0..self.len()).map(|tile| self.tile(tile).steps()).sum()
+    }
+
+    /// One tile.
+    pub(crate) fn tile(&self, tile: usize) -> Tile<'_> {
+        let first = tile * self.lanes_per_tile;
+        Tile {
+            segments: &self.segments,
+            bounds: &self.bounds[first..=first + self.lanes_per_tile],
+            steps: self.tile_steps[tile],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+
+    fn tiling(lengths: &[usize]) -> Tiling {
+        let batch: Vec<u32> = (0..lengths.len() as u32).collect();
+        let mut tiling = Tiling::with_capacity(16, lengths.len());
+        tiling.set(&batch, |s| lengths[s as usize]);
+        tiling
+    }
+
+    fn computed(tiling: &Tiling) -> usize {
+        (0..tiling.len()).map(|i| tiling.tile(i).steps() * 16).sum()
+    }
+
+    #[test]
+    fn every_sequence_stands_once_and_lanes_have_no_gaps() {
+        let mut rng = Rng::new(1, Purpose::Order, 0);
+        for case in 0..200 {
+            let lengths: Vec<usize> =
+                (0..1 + rng.next_u64() % 90).map(|_| 1 + (rng.next_u64() % 40) as usize).collect();
+            let tiling = tiling(&lengths);
+            let longest = *lengths.iter().max().unwrap();
+            let mut seen: Vec<u32> = Vec::new();
+            for tile in 0..tiling.len() {
+                let tile = tiling.tile(tile);
+                assert!(tile.steps() <= 3 * longest, "case {case}");
+                for lane in 0..tile.lanes() {
+                    let mut next = 0;
+                    for segment in tile.lane(lane) {
+                        assert_eq!(segment.start, next);
+                        assert_eq!(segment.steps as usize, lengths[segment.sequence as usize]);
+                        next += segment.steps;
+                        seen.push(segment.sequence);
+                    }
+                }
+            }
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..lengths.len() as u32), "case {case}");
+        }
+    }
+
+    #[test]
+    fn ragged_lengths_waste_little() {
+        let mut rng = Rng::new(2, Purpose::Order, 0);
+        for _ in 0..20 {
+            let lengths: Vec<usize> =
+                (0..64).map(|_| 5 + (rng.next_u64() % 196) as usize).collect();
+            let real: usize = lengths.iter().sum();
+            assert!(computed(&tiling(&lengths)) as f64 <= 1.12 * real as f64);
+        }
+    }
+
+    #[test]
+    fn equal_lengths_have_a_lane_each() {
+        let tiling = tiling(&[10; 33]);
+        assert_eq!((tiling.len(), computed(&tiling)), (3, 3 * 160));
+        assert_eq!(
+            tiling.tile(2).lane(0),
+            &[Segment { sequence: 32, position: 32, from: 0, steps: 10, start: 0 }]
+        );
+        assert!(tiling.tile(2).lane(1).is_empty());
+    }
+}

@@ -1,0 +1,21 @@
+//! The weights of a network.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `layout.rs` | [`Layout`]: where each tensor lies in one flat buffer |
+//! | `init.rs` | [`Init`]: initial values |
+//! | `transposed.rs` | transposed weights, for the backward pass |
+//! | `view.rs` | the weights as products take them |
+//! | `network.rs` | [`Network`]: an architecture and its weights |
+
+mod init;
+mod layout;
+mod network;
+mod transposed;
+mod view;
+
+pub use init::Init;
+pub use layout::{Layout, Role, Tensor};
+pub use network::Network;
+pub(crate) use transposed::Transposed;
+pub(crate) use view::NetworkView;

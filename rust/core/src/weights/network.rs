@@ -1,0 +1,135 @@
+//! `Network`: an architecture and its weights.
+
+use crate::cell::Cell;
+use crate::config::{Config, Shape};
+use crate::context::check_memory;
+use crate::error::{Error, Result};
+use crate::lanes::Real;
+use crate::lanes::aligned::Aligned;
+use crate::lanes::simd::Level;
+use crate::optim::Optimizer;
+use crate::weights::{Init, Layout, NetworkView, Role, Transposed};
+
+/// A network: its architecture and its weights.
+#[derive(Clone, Debug)]
+pub struct Network<T: Real> {
+    config: Config,
+    layout: Layout,
+    parameters: Aligned<T>,
+    /// The parameters before the last update.
+    previous: Aligned<T>,
+}
+
+impl<T: Real> Network<T> {
+    /// A network with initial weights. [`Error::Parameter`] if the configuration is invalid.
+    pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
+        config.check()?;
+        // Room for the weights, their gradient and a copy.
+        let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
+        let layout = Layout::new::<T>(&config).filter(|layout| fits(layout.len()));
+        let layout = layout.ok_or_else(|| {
+            let Shape { input, hidden, output } = config.shape;
+            Error::Parameter {
+                what: "input_size, hidden_size and output_size",
+                expected: "so small that the weights fit into memory",
+                got: format!("{input}, {hidden} and {output}"),
+            }
+        })?;
+        let mut parameters = Aligned::zeros(layout.len());
+        for number in 0..layout.tensors().len() {
+            let values = init.values(&layout, number, seed);
+            let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
+            layout.pack(&mut parameters, number, &values)?;
+        }
+        Ok(Self { config, layout, previous: parameters.clone(), parameters })
+    }
+
+    /// Adds to the bias of every forget gate, so that an LSTM remembers at first (Gers,
+    /// Schmidhuber and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Other cells
+    /// have none and stay as they are. [`Error::Parameter`] if the sum is not finite.
+    pub fn add_to_forget_bias(&mut self, value: f64) -> Result<()> {
+        if self.config.cell != Cell::Lstm {
+            return Ok(());
+        }
+        let hidden = self.config.shape.hidden;
+        for number in 0..self.layout.tensors().len() {
+            if self.layout.tensors()[number].role() != Role::Bias {
+                continue;
+            }
+            let mut bias = self.tensor(number);
+            for b in &mut bias[hidden..2 * hidden] {
+                *b += T::from_f64(value);
+            }
+            if bias.iter().any(|b| !b.is_finite()) {
+                let (what, expected) = ("forget_bias", "a number that the network's type can hold");
+                return Err(Error::Parameter { what, expected, got: value.to_string() });
+            }
+            self.set_tensor(number, &bias)?;
+        }
+        Ok(())
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the tensors lie in [`Self::parameters`].
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// All weights in the engine's own order, padding included.
+    pub fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    /// Updates all weights by a gradient in the layout's order, whose padding is zero. If a weight is
+    /// not finite afterwards, takes the update back and returns `false`.
+    pub fn update(
+        &mut self,
+        optimizer: &mut dyn Optimizer<T>,
+        (level, rate): (Level, f64),
+        gradient: &[T],
+    ) -> bool {
+        std::mem::swap(&mut self.parameters, &mut self.previous);
+        let finite = optimizer.step(level, rate, &self.previous, gradient, &mut self.parameters);
+        if !finite {
+            self.undo();
+            optimizer.undo();
+        }
+        finite
+    }
+
+    /// Makes the last update final: a later failure does not take it back.
+    pub fn settle(&mut self) {
+        self.previous.copy_from_slice(&self.parameters);
+    }
+
+    /// Takes the last update back.
+    pub(crate) fn undo(&mut self) {
+        self.parameters.copy_from_slice(&self.previous);
+    }
+
+    /// One tensor, row-major in its [`dimensions`](crate::Tensor::dimensions).
+    pub fn tensor(&self, tensor: usize) -> Vec<T> {
+        self.layout.unpack(&self.parameters, tensor)
+    }
+
+    /// Replaces one tensor. [`Error::Shape`] if the size is another.
+    pub fn set_tensor(&mut self, tensor: usize, values: &[T]) -> Result<()> {
+        self.layout.pack(&mut self.parameters, tensor, values)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// The weights where they lie.
+    pub(crate) fn view<'a>(&'a self, transposed: Option<&'a Transposed<T>>) -> NetworkView<'a, T> {
+        NetworkView {
+            config: &self.config,
+            layout: &self.layout,
+            flat: &self.parameters,
+            transposed,
+        }
+    }
+}
