@@ -10,7 +10,10 @@ from oracle import Array, make_data
 
 from rnn_rust import GRU, LSTM, RNN, Dataset
 from rnn_rust.learning.losses import Focal, Huber, Quantile
+from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
+from rnn_rust.models import MODELS
+from rnn_rust.storage.model_file import pack, unpack
 
 ACTIVATIONS = [
     "tanh", "relu", "sigmoid", "identity", "elu", "leaky_relu", "softplus", "softsign", "silu",
@@ -70,3 +73,13 @@ def row_weights(labels: Array, seed: int) -> Array:
     weights = np.maximum(np.random.default_rng(seed).uniform(-0.5, 3, len(labels)), 0)
     weights[~np.isnan(labels).all(axis=1)] += 1e-3
     return np.asarray(np.where(np.arange(len(weights)) % 5 == 4, 0, weights))
+
+
+def to_bytes(model: Network) -> bytes:
+    """The contents of the file that a model is saved to."""
+    return pack(describe(model), model.state_dict())
+
+
+def from_bytes(data: bytes) -> Network:
+    """The model of the contents of a file."""
+    return build(MODELS, *unpack(data, "a file"))

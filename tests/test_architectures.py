@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import ACTIVATIONS, ARCHITECTURES, CELLS, LOSSES, READOUTS, make_labelled
+from networks import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    CELLS,
+    LOSSES,
+    READOUTS,
+    from_bytes,
+    make_labelled,
+    to_bytes,
+)
 from oracle import make_data, refused, same_bits
 
 import rnn_rust
@@ -27,7 +36,6 @@ from rnn_rust import (
     Quantile,
 )
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
-from rnn_rust.model.description import from_bytes, to_bytes
 from rnn_rust.model.network import Network
 
 LENGTHS = [4, 1, 6, 2, 3]

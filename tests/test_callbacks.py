@@ -162,7 +162,7 @@ class Calls:
         self.seen: list[Any] = []
 
     def on_begin(self, training: Any) -> None:
-        self.seen.append(("begin", len(training.history), training.epochs, training.figures))
+        self.seen.append(("begin", len(training.history), training.epochs, training.metrics))
 
     def __call__(self, record: Record) -> None:
         self.seen.append(record["epoch"])

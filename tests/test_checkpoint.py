@@ -21,10 +21,10 @@ from test_optim import PythonSGD
 
 import rnn_rust
 from rnn_rust import RNN, SGD, Checkpoint, EarlyStopping, History
+from rnn_rust.base.files import replacing
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.schedules import CosineDecay, ReduceOnPlateau
-from rnn_rust.model.description import replacing
 
 DATA, OTHER = (
     make_learnable([4, 1, 6, 2, 3, 5, 2], seed=1, missing=0.2),

@@ -100,12 +100,12 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     fit(make_model(), Checkpoint(path), epochs=3)
     data = path.read_bytes()
     whole, tensors = unpack(data, path)
-    model = make_model()
+    model, state = make_model(), whole["training"]["state"]
     for change in (
         {"setup": None}, {"state": []}, {"state": {}},
-        {"state": whole["training"]["state"] | {"history": {"first_epoch": 0}}},
-        {"state": whole["training"]["state"] | {"descent": None}},
-        {"state": whole["training"]["state"] | {"descent": {"plateau": None, "optimizer": {}}}},
+        {"state": state | {"history": {"first_epoch": 0}}},
+        {"state": state | {"optimizer_state": None}},
+        {"state": state | {"optimizer_state": {"plateau": None, "optimizer": {}}}},
     ):  # fmt: skip
         path.write_bytes(pack(whole | {"training": whole["training"] | change}, tensors))
         refused(lambda: fit(model, resume=path), ModelFileError, str(path), "damaged")

@@ -35,7 +35,7 @@ def test_train_shows_data_evaluations_and_next_steps_and_saves(data):
 def test_train_has_the_promised_defaults():
     defaults = {option.name: option.default for option in train.params}
     promised = {
-        "hidden": 10, "activation": "tanh", "output_activation": "identity",
+        "hidden_size": 10, "activation": "tanh", "output_activation": "identity",
         "learning_rate": 0.001, "epochs": 100, "train_ratio": 0.8, "eval_every": 10,
         "batch_size": 1, "seed": 0, "scaler": "minmax", "output": "model.safetensors",
         "verbosity": "info",

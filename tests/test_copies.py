@@ -85,7 +85,7 @@ def test_a_copy_shares_nothing(way: str) -> None:
     copied.threshold = 0.25
     assert all((weights[name] == array).all() for name, array in model.state_dict().items())
     assert (model.n_threads, model.threshold, model.epochs_trained) == (2, None, 2)
-    assert model._descent.updates == 0
+    assert model.optimizer_state.updates == 0
     again = RNN(2, 4, 2, optimizer=PythonSGD(0.05, momentum=0.9), scaler="minmax")
     again.fit(DATA, epochs=2, progress=False)
     assert train_on(model) == train_on(again)

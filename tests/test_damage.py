@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from networks import from_bytes, to_bytes
 from test_golden_files import NAMES, VERSIONS
 
 from rnn_rust.errors import ModelFileError
-from rnn_rust.model.description import from_bytes, to_bytes
 from rnn_rust.storage.model_file import unpack
 
 COUNT = int(os.environ.get("RNN_RUST_DAMAGED", "800"))

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from conftest import RunPython
+from networks import from_bytes, to_bytes
 from oracle import make_data, same_bits
 
 import rnn_rust
 from rnn_rust import RNN, SGD, Dataset, MinMaxScaler
+from rnn_rust.base.files import replacing
 from rnn_rust.errors import ModelFileError
-from rnn_rust.model.description import from_bytes, replacing, to_bytes
 from rnn_rust.storage.model_file import pack
 
 DATA = make_data([4, 1, 6], 2, 1)

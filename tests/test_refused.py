@@ -46,15 +46,15 @@ def plain(value: Any) -> Any:
 
 
 def snapshot(model: Network) -> dict[str, Any]:
-    descent = model._descent
+    state = model.optimizer_state
     in_python = getattr(model.optimizer, "state_dict", lambda: None)
-    engine = model._core.optimizer_state() if descent.is_of_engine else None
+    engine = model._core.optimizer_state() if state.in_python is None else None
     return plain(copy.deepcopy({
         "weights": model.state_dict(),
         "moments": in_python() if engine is None else engine,
-        "plateau": descent.plateau and descent.plateau.state_dict(),
+        "plateau": state.plateau and state.plateau.state_dict(),
         "optimizer": id(model.optimizer),
-        "updates": descent.updates,
+        "updates": state.updates,
         "epochs": model.epochs_trained,
         "scaler": (id(model.scaler), model.scaler and model.scaler.to_dict()),
         "names": (model.feature_names, model.label_names),

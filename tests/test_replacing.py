@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_rust.model.description import replacing
+from rnn_rust.base.files import replacing
 
 
 def write(path: Path, content: bytes = b"new") -> None:

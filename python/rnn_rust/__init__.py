@@ -31,7 +31,10 @@ def _public_names() -> dict[str, str]:
 
 
 _HOMES = _public_names()
-__all__ = list(_HOMES)
+# Without the modules, which `from rnn_rust import *` would load.
+__all__ = [  # noqa: PLE0604 (the names of the stub)
+    *(name for name, home in _HOMES.items() if home != __name__)
+]
 
 # A library stays silent unless its user, or the command line, configures logging.
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
@@ -52,4 +55,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     special = [name for name in globals() if name.startswith("__")]
-    return sorted({*__all__, *special, "__version__"})
+    return sorted({*_HOMES, *special, "__version__"})

@@ -193,9 +193,10 @@ def _show_arguments(model: type[Network]) -> None:
     if model.__doc__ and Network.__doc__:
         parameters = parameters_section(Sizes, model.options)
         about = inspect.cleandoc(Network.__doc__).split("\n\n")[1]
-        text = inspect.cleandoc(model.__doc__)
-        model.__doc__ = text.replace("\n\nRaises\n", f"\n\n{about}\n\n{parameters}\n\nRaises\n", 1)
-        model.__init__.__doc__ = f"Make the network.\n\n{parameters}"
+        intro, raises = inspect.cleandoc(model.__doc__).split("\n\nRaises\n")
+        model.__doc__ = f"{intro}\n\n{about}\n\n{parameters}\n\nRaises\n{raises}"
+        errors = raises.split("\n\n")[0]
+        model.__init__.__doc__ = f"Make an untrained model.\n\n{parameters}\n\nRaises\n{errors}\n"
 
 
 class RNN(Model):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from rnn_rust.base.checks import decay_rate, from_0, from_1, positive, whole_number
+from rnn_rust.base.checks import from_0, from_1
 from rnn_rust.cli.options import Command, option
 from rnn_rust.learning.optimizers import OPTIMIZERS
+from rnn_rust.model.arguments import Sizes
+from rnn_rust.model.declaration import Argument, argument_types, described
 from rnn_rust.models import MODELS
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
     from rnn_rust.models import Model
 
-_model = partial(option, "Model")
 _training = partial(option, "Training")
 
 
@@ -27,54 +28,37 @@ def _one_of(classes: Iterable[str]) -> dict[str, Any]:
     return {"type": click.Choice(names, case_sensitive=False), "metavar": f"[{'|'.join(names)}]"}
 
 
-# Names of activations and losses are the engine's to know: it lists them when one is unknown.
-_MODEL_OPTIONS = (
-    _model(
-        "--cell", **_one_of(MODELS), default="RNN", help="Kind of the hidden units.",
-    ),
-    _model("--hidden", type=int, default=10, check=from_1, help="Hidden units of a layer."),
-    _model("--num-layers", type=int, default=1, check=from_1, help="Layers, one on the other."),
-    _model("--bidirectional", is_flag=True, help="Read sequences from their end too."),
-    _model(
-        "--readout", type=click.Choice(["each_step", "last", "mean"]), default="each_step",
-        help="An output for each row, or one for a sequence: from its last state, or the mean.",
-    ),
-    _model(
-        "--activation", metavar="NAME", default="tanh",
-        help="Of the units of an RNN: tanh, relu, sigmoid, identity, elu, ...",
-    ),
-    _model(
-        "--output-activation", metavar="NAME", default="identity",
-        help="Of the outputs; some losses imply it.",
-    ),
-    _model(
-        "--dropout", type=float, default=0.0, check=decay_rate,
-        help="Share of the numbers dropped between layers in training.",
-    ),
-    _model(
-        "--recurrent-dropout", type=float, default=0.0, check=decay_rate,
-        help="Share of the units whose state is dropped between steps in training.",
-    ),
-    _model(
-        "--scaler", type=click.Choice(["minmax", "standard", "none"]), default="minmax",
-        help="How features and labels are scaled, by the training part alone.",
-    ),
-    _model(
-        "--init", type=click.Choice(["pytorch", "glorot_uniform", "orthogonal", "uniform"]),
-        default="pytorch", help="How the weights begin.",
-    ),
-    _model(
-        "--dtype", type=click.Choice(["float32", "float64"]), default="float32",
-        help="Of weights and arithmetic.",
-    ),
-)  # fmt: skip
+def _option_of(name: str, argument: Argument, hint: Any) -> Callable[[Command], Command]:
+    """Return the option for an argument that has one."""
+    offered = argument.option
+    assert offered is not None
+    settings: dict[str, Any] = {"help": offered.help}
+    types = {hint, *get_args(hint)}
+    if hint is bool:
+        settings["is_flag"] = True
+    elif offered.choices:
+        settings["type"] = click.Choice(offered.choices)
+    elif number := next((kind for kind in (int, float) if kind in types), None):
+        settings |= {"type": number, "check": argument.check}
+    default = argument.default if offered.default is None else offered.default
+    if hint is not bool:
+        settings |= {"default": default, "metavar": offered.metavar}
+    flag = offered.flag or "--" + name.replace("_", "-")
+    return option(offered.group, flag, name, **settings)
+
+
+def _model_options() -> dict[str, Callable[[Command], Command]]:
+    """Return the options for the arguments of all models, by name."""
+    found = {}
+    for arguments in (Sizes, *(model.options for model in MODELS.values())):
+        types = argument_types(arguments)
+        for name, argument in described(arguments).items():
+            if argument.option is not None:
+                found[name] = _option_of(name, argument, types[name])
+    return found
+
 
 _TRAINING_OPTIONS = (
-    _training(
-        "--loss", metavar="NAME", default="mse",
-        help="What is made small: mse, mae, huber, quantile; of 0/1 labels binary_cross_entropy, "
-        "focal; of numbers of classes cross_entropy.",
-    ),
     _training(
         "--optimizer", **_one_of(OPTIMIZERS), default="SGD",
         help="How a gradient changes the weights.",
@@ -85,18 +69,6 @@ _TRAINING_OPTIONS = (
     _training("--epochs", type=int, default=100, check=from_1, help="Passes over the data."),
     _training("--batch-size", type=int, default=1, check=from_1, help="Sequences per update."),
     _training(
-        "--clip-norm", type=float, metavar="NUMBER", check=positive,
-        help="Longest gradient of an update; a longer one is shortened.",
-    ),
-    _training(
-        "--bptt-steps", type=int, metavar="N", check=from_1,
-        help="Cut sequences into windows of so many steps, with an update each.",
-    ),
-    _training(
-        "--class-weight", type=click.Choice(["balanced"]),
-        help="Let all classes count the same, however rare they are.",
-    ),
-    _training(
         "--patience", type=int, metavar="N", check=from_1,
         help="Set a fifth of the training part aside, stop when its loss has not fallen for N "
         "epochs, and keep the weights of the best one.",
@@ -105,16 +77,15 @@ _TRAINING_OPTIONS = (
         "--eval-every", type=int, default=10, check=from_1,
         help="Epochs from one line of the log, and one evaluation, to the next.",
     ),
-    _training(
-        "--seed", type=int, default=0, check=partial(whole_number, least=0),
-        help="Of split, initial weights, order and dropout; the same seed gives the same model.",
-    ),
 )  # fmt: skip
 
 
 def choices(command: Command) -> Command:
     """Add the options of the model and of its training."""
-    for add in reversed(_MODEL_OPTIONS + _TRAINING_OPTIONS):
+    cell = option(
+        "Model", "--cell", **_one_of(MODELS), default="RNN", help="Kind of the hidden units."
+    )
+    for add in reversed([cell, *_model_options().values(), *_TRAINING_OPTIONS]):
         command = add(command)
     return command
 
@@ -123,32 +94,36 @@ def build_model(
     dataset: Dataset,
     *,
     cell: str,
-    hidden: int,
-    activation: str,
-    loss: str,
     optimizer: str,
     learning_rate: float,
     scaler: str,
-    **settings: Any,
+    **arguments: Any,
 ) -> Model:
     """Return the model that was chosen, of sizes that suit the data.
 
     Raises
     ------
     click.UsageError
-        An activation for a cell that has its own.
+        An argument that only another cell has.
     ParameterError, DataError
         Choices that do not go together, or labels that do not suit the loss.
     """
-    if cell == "RNN":
-        settings["activation"] = activation
-    elif activation != "tanh":
-        raise click.UsageError(f"--activation is for --cell RNN; the gates of a {cell} have theirs")
     return MODELS[cell](
-        len(dataset.feature_names), hidden, output_size(dataset, loss), loss=loss,
+        input_size=len(dataset.feature_names), output_size=output_size(dataset, arguments["loss"]),
         optimizer=OPTIMIZERS[optimizer](learning_rate),
-        scaler=None if scaler == "none" else scaler, **settings,
+        scaler=None if scaler == "none" else scaler, **_of_cell(cell, arguments),
     )  # fmt: skip
+
+
+def _of_cell(cell: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a cell has; refuse those of other cells that were chosen."""
+    own = described(Sizes) | described(MODELS[cell].options)
+    for owner, model in MODELS.items():
+        for name, argument in described(model.options).items():
+            if name in arguments and name not in own and arguments[name] != argument.default:
+                flag = "--" + name.replace("_", "-")
+                raise click.UsageError(f"{flag} is for --cell {owner}; a {cell} has no such choice")
+    return {name: value for name, value in arguments.items() if name in own}
 
 
 def output_size(dataset: Dataset, loss: str) -> int:

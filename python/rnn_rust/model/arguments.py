@@ -7,6 +7,7 @@ the engine takes the checked values by name.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import numpy as np
@@ -17,8 +18,8 @@ from rnn_rust.base.checks import (
     finite,
     from_1,
     positive,
-    seed_number,
     truth,
+    whole_number,
 )
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import ParameterError
@@ -269,7 +270,7 @@ class Options(TypedDict, total=False):
         int,
         Argument(
             0,
-            lambda _, seed: seed_number(seed),
+            partial(whole_number, least=0),
             """
             Of the initial weights, of the order of sequences in ``fit`` and of dropout; the same
             seed gives the same bits.
@@ -315,8 +316,8 @@ class Options(TypedDict, total=False):
     ]
 
 
-class RNNOptions(Options, total=False):
-    """The keyword arguments of :class:`rnn_rust.RNN`."""
+class _OfRNN(TypedDict, total=False):
+    """What only :class:`rnn_rust.RNN` has."""
 
     activation: Annotated[
         str,
@@ -334,8 +335,8 @@ class RNNOptions(Options, total=False):
     ]
 
 
-class GRUOptions(Options, total=False):
-    """The keyword arguments of :class:`rnn_rust.GRU`."""
+class _OfGRU(TypedDict, total=False):
+    """What only :class:`rnn_rust.GRU` has."""
 
     reset_after: Annotated[
         bool,
@@ -352,8 +353,8 @@ class GRUOptions(Options, total=False):
     ]
 
 
-class LSTMOptions(Options, total=False):
-    """The keyword arguments of :class:`rnn_rust.LSTM`."""
+class _OfLSTM(TypedDict, total=False):
+    """What only :class:`rnn_rust.LSTM` has."""
 
     forget_bias: Annotated[
         float,
@@ -366,3 +367,15 @@ class LSTMOptions(Options, total=False):
             """,
         ),
     ]
+
+
+class RNNOptions(_OfRNN, Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.RNN`."""
+
+
+class GRUOptions(_OfGRU, Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.GRU`."""
+
+
+class LSTMOptions(_OfLSTM, Options, total=False):
+    """The keyword arguments of :class:`rnn_rust.LSTM`."""

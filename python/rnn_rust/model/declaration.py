@@ -64,25 +64,22 @@ class Argument:
 
 def described(options: type) -> dict[str, Argument]:
     """Return the arguments that the ``Annotated`` entries of a TypedDict describe, by name."""
-    return {name: get_args(entry)[1] for name, entry in _entries(options).items()}
+    entries = get_type_hints(options, include_extras=True)
+    return {name: get_args(entry)[1] for name, entry in entries.items()}
 
 
-def argument_type(options: type, name: str) -> Any:
-    """Return the type of one argument."""
-    return get_args(_entries(options)[name])[0]
-
-
-def _entries(options: type) -> dict[str, Any]:
-    return get_type_hints(options, include_extras=True)
+def argument_types(options: type) -> dict[str, Any]:
+    """Return the type of each argument."""
+    return get_type_hints(options)
 
 
 def signature(positional: type, options: type) -> inspect.Signature:
     """Return the signature of a class with these arguments, those of ``options`` by keyword."""
     parameters = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hint)
-        for name, hint in get_type_hints(positional).items()
+        for name, hint in argument_types(positional).items()
     ]
-    arguments, hints = described(options), get_type_hints(options)
+    arguments, hints = described(options), argument_types(options)
     parameters += [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY,

@@ -102,18 +102,21 @@ class Network:
             classes=class_count(self.loss_name, 2) is not None,
         )  # fmt: skip
         self.class_table: FloatArray | None = None
-        self.feature_names, self.label_names = self._names_of_scaler()
+        self.feature_names: tuple[str, ...] | None = None
+        self.label_names: tuple[str, ...] | None = None
+        self._take_names_of_scaler()
         self._threshold: float | None = None
         self.epochs_trained = 0
 
-    def _names_of_scaler(self) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-        """Return the names of the columns that a fitted scaler expects, where it knows them."""
+    def _take_names_of_scaler(self) -> None:
+        """Take over the names of the columns that a fitted scaler expects, where it knows them."""
         if self.scaler is None:
-            return None, None
+            return
         features, labels = self.scaler.feature_names_, self.scaler.label_names_
-        fits = features is not None and len(features) == self._settings["input_size"]
-        scales = self.scaler.labels and labels is not None and len(labels) == self.label_columns
-        return features if fits else None, labels if scales else None
+        if features is not None and len(features) == self._settings["input_size"]:
+            self.feature_names = features
+        if self.scaler.labels and labels is not None and len(labels) == self.label_columns:
+            self.label_names = labels
 
     def __repr__(self) -> str:
         """Return the call that makes such a model, with what is not by default."""
@@ -260,6 +263,7 @@ class Network:
 
         Examples
         --------
+        >>> import numpy as np
         >>> import rnn_rust as rnn
         >>> stepper = rnn.RNN(3, 5, 1).stepper()
         >>> outputs = [stepper.step(features) for features in np.eye(3)]
