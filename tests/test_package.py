@@ -44,7 +44,7 @@ def test_names() -> None:
         assert getattr(rnn_rust, name) is getattr(rnn_rust, name)
         assert name in dir(rnn_rust)
     assert len(set(rnn_rust.__all__)) == len(rnn_rust.__all__)
-    submodules = {"callbacks", "data", "errors", "evaluate", "log", "losses", "schedules"}
+    submodules = {"callbacks", "data", "errors", "evaluate", "log", "losses", "optim", "schedules"}
     shown = {name for name in dir(rnn_rust) if not name.startswith("_")}
     assert shown == set(rnn_rust.__all__) | submodules
     assert all(getattr(rnn_rust, name) for name in dir(rnn_rust))

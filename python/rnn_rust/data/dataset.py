@@ -300,7 +300,6 @@ class Dataset(Sequences):
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
         >>> [len(part) for part in ds.split(0.7, 0.2, 0.1, seed=0)]
         [7, 2, 1]
-        >>> import numpy as np
         >>> series = Dataset.from_arrays(np.zeros(30), None, [0, 30])
         >>> [part.times.tolist() for part in series.split(at=28)][1]
         [28, 29]

@@ -382,6 +382,13 @@ class Network:
     ) -> tuple[list[float], list[float], BaseException | None]:
         """Train for a span of epochs.
 
+        Parameters
+        ----------
+        arrays
+            What :meth:`Preparation.labelled_inputs` returned of the training data.
+        run
+            Which epochs, and how.
+
         Returns
         -------
         (losses, seconds, error)
