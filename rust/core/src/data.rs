@@ -176,6 +176,7 @@ impl<'a, T: Real> Sequences<'a, T> {
 
     /// A sequence, or a window of its steps, (from, how many), as a segment that begins its lane;
     /// none if the sequence has ended before.
+    #[inline]
     pub(crate) fn segment(
         &self,
         (position, sequence): (usize, u32),

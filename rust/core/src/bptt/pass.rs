@@ -192,7 +192,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// `Σ loss`; the pre-activations become the derivatives by them.
-    pub(crate) fn loss(&mut self, network: NetworkView<'_, T>, request: LossRequest<T>) -> f64 {
+    pub(crate) fn loss(&mut self, network: NetworkView<'_, T>, request: &LossRequest<T>) -> f64 {
         let (outputs, trace) = (network.config.shape.output, &mut self.trace);
         let columns = request.target.columns(outputs);
         let mut total = 0.0;

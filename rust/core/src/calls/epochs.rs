@@ -111,7 +111,7 @@ pub(super) fn train_epoch<T: Real>(
     (run, window): (&EpochRun<'_>, Option<usize>),
     epoch: Epoch,
     optimizer: &mut dyn Optimizer<T>,
-    engine: &mut dyn Engine<T>,
+    engine: &mut impl Engine<T>,
 ) -> Result<f64> {
     let (mut total, mut divisors) = (0.0, 0.0);
     let masks = Some(DropoutMasks::of_epoch(run.seed, epoch.number));

@@ -4,7 +4,7 @@ use super::epochs::{EpochRecord, EpochRun, in_order, mean, train_epoch};
 use crate::bptt::{DropoutMasks, Target};
 use crate::context::Context;
 use crate::data::Sequences;
-use crate::engine::{BatchRequest, Engine, EngineSpec, with_engine};
+use crate::engine::{BatchRequest, Engine, EngineSpec, EngineWork, with_engine};
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, dispatch};
@@ -59,12 +59,7 @@ impl<T: Real> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
         let spec = EngineSpec { target, reduction, batch_size: data.len(), window: None };
-        let work = |engine: &mut dyn Engine<T>| {
-            let (sum, divisor) = engine.batch(&in_order(data), &[], request)?;
-            // Without labels there is no gradient; it is 0.
-            let gradient = if request.gradient { engine.gradient().to_vec() } else { Vec::new() };
-            Ok((mean(sum, divisor), gradient))
-        };
+        let work = OneBatch { order: &in_order(data), request };
         let (level, network) = (context.level, &mut self.clone());
         dispatch(level, OnEngine { network, data, spec, context, work })?
     }
@@ -88,11 +83,7 @@ impl<T: Real> Network<T> {
         let Objective { loss, reduction } = objective;
         let (target, batch_size) = (Target::Loss(loss), run.batch_size);
         let spec = EngineSpec { target, reduction, batch_size, window };
-        let work = |engine: &mut dyn Engine<T>| {
-            run.each(in_order(data), records, |epoch, order| {
-                train_epoch((data, order), (run, window), epoch, optimizer, engine)
-            })
-        };
+        let work = Epochs { data, window, run, optimizer, records };
         let level = context.level;
         dispatch(level, OnEngine { network: self, data, spec, context, work })?
     }
@@ -132,18 +123,56 @@ impl<T: Real> Network<T> {
 }
 
 /// Work for an engine of whichever instruction set.
-struct OnEngine<'a, 'p, T: Real, F> {
+struct OnEngine<'a, 'p, T: Real, W> {
     network: &'a mut Network<T>,
     data: &'a Sequences<'a, T>,
     spec: EngineSpec,
     context: &'a mut Context<'p>,
-    work: F,
+    work: W,
 }
 
-impl<T: Real, R, F: FnOnce(&mut dyn Engine<T>) -> R> WithSimd for OnEngine<'_, '_, T, F> {
-    type Output = Result<R>;
+impl<T: Real, W: EngineWork<T>> WithSimd for OnEngine<'_, '_, T, W> {
+    type Output = Result<W::Output>;
 
-    fn run<S: Simd>(self, simd: S) -> Result<R> {
+    fn run<S: Simd>(self, simd: S) -> Result<W::Output> {
         with_engine(simd, self.network, self.data, self.spec, self.context, self.work)
+    }
+}
+
+/// Loss and gradient of one batch.
+struct OneBatch<'a> {
+    order: &'a [u32],
+    request: BatchRequest,
+}
+
+impl<T: Real> EngineWork<T> for OneBatch<'_> {
+    type Output = Result<(f64, Vec<T>)>;
+
+    fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
+        let (sum, divisor) = engine.batch(self.order, &[], self.request)?;
+        // Without labels there is no gradient; it is 0.
+        let gradient = if self.request.gradient { engine.gradient().to_vec() } else { Vec::new() };
+        Ok((mean(sum, divisor), gradient))
+    }
+}
+
+/// Epochs of training.
+struct Epochs<'a, T> {
+    data: &'a Sequences<'a, T>,
+    /// The most steps of a window, if sequences are cut into windows.
+    window: Option<usize>,
+    run: &'a EpochRun<'a>,
+    optimizer: &'a mut dyn Optimizer<T>,
+    records: &'a mut Vec<EpochRecord>,
+}
+
+impl<T: Real> EngineWork<T> for Epochs<'_, T> {
+    type Output = Result<()>;
+
+    fn run(self, engine: &mut impl Engine<T>) -> Result<()> {
+        let Self { data, window, run, optimizer, records } = self;
+        run.each(in_order(data), records, |epoch, order| {
+            train_epoch((data, order), (run, window), epoch, optimizer, engine)
+        })
     }
 }

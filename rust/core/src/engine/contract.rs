@@ -45,6 +45,16 @@ pub(crate) trait Engine<T> {
     fn undo(&mut self);
 }
 
+/// What a call does with an engine. It is compiled for each: a batch may be a few hundred
+/// instructions, beside which calls through a table would be seen.
+pub(crate) trait EngineWork<T> {
+    /// What it returns.
+    type Output;
+
+    /// Does it.
+    fn run(self, engine: &mut impl Engine<T>) -> Self::Output;
+}
+
 /// What an engine is built for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EngineSpec {
@@ -58,6 +68,7 @@ pub(crate) struct EngineSpec {
 impl EngineSpec {
     /// What a batch asks of its passes, and the divisor of its loss; none where there is nothing to
     /// compute.
+    #[inline]
     pub(super) fn loss_request<T: Real>(
         &self,
         data: &Sequences<'_, T>,
@@ -76,6 +87,7 @@ impl EngineSpec {
         Some((LossRequest { target, scale, gradient, masks }, divisor))
     }
 
+    #[inline]
     fn divisor<T: Real>(
         &self,
         data: &Sequences<'_, T>,
@@ -94,6 +106,7 @@ impl EngineSpec {
 }
 
 /// The segments of a batch: whole sequences, or the window of a request.
+#[inline]
 pub(super) fn segments<T: Real>(
     data: &Sequences<'_, T>,
     batch: &[u32],

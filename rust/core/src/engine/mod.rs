@@ -25,7 +25,7 @@ use crate::lanes::Real;
 use crate::lanes::simd::Simd;
 use crate::weights::{Network, Transposed};
 use carry::CarriedStates;
-pub(crate) use contract::{BatchRequest, Engine, EngineSpec};
+pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
 pub(crate) use worker::{BatchInputs, TileWorker, UnitWorker};
 
 /// Fewest sequences for which tiles are faster, which give each sequence a lane.
@@ -35,14 +35,14 @@ pub(crate) fn fewest_tiled<T: Real>() -> usize {
 
 /// Runs `work` with an engine for batches of `data`, which has `network`'s weights; leaves the
 /// engine's weights in `network`.
-pub(crate) fn with_engine<T: Real, S: Simd, R>(
+pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     simd: S,
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
     spec: EngineSpec,
     context: &mut Context<'_>,
-    work: impl FnOnce(&mut dyn Engine<T>) -> R,
-) -> Result<R> {
+    work: W,
+) -> Result<W::Output> {
     let spec = EngineSpec { batch_size: spec.batch_size.min(data.len()), ..spec };
     let (batch_size, layout) = (spec.batch_size, network.layout());
     let tiled = batch_size >= fewest_tiled::<T>();
@@ -67,7 +67,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, R>(
     if !tiled {
         check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + layout.len() + shared)?;
         let mut engine = single::Single::new(simd, network, data, (spec, buffers), context);
-        return Ok(work(&mut engine));
+        return Ok(work.run(&mut engine));
     }
     let worker = TileWorker::<T, S>::size(layout, buffers);
     let shards = tiled::most_shards(layout, data, batch_size);

@@ -12,7 +12,7 @@ use crate::bptt::{BufferSpec, LossRequest};
 use crate::context::{CancelCheck, Context};
 use crate::data::Sequences;
 use crate::engine::carry::CarriedStates;
-use crate::engine::contract::{BatchRequest, Engine, EngineSpec, LABEL_WORK, segments};
+use crate::engine::contract::{BatchRequest, Engine, EngineSpec, EngineWork, LABEL_WORK, segments};
 use crate::engine::team::{Finally, Rounds, wait_until, with_team};
 use crate::engine::worker::{BatchInputs, TileWorker};
 use crate::error::{Error, Result};
@@ -76,14 +76,14 @@ fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
     (work / SHARD_WORK).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
 }
 
-pub(super) fn with_tiled<T: Real, S: Simd, R>(
+pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     simd: S,
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
     (spec, buffers): (EngineSpec, BufferSpec),
     context: &mut Context<'_>,
-    work: impl FnOnce(&mut dyn Engine<T>) -> R,
-) -> R {
+    work: W,
+) -> W::Output {
     let layout = network.layout().clone();
     let most_shards = most_shards::<T>(&layout, data, spec.batch_size);
     let mut transposed = Transposed::new(&layout);
@@ -116,7 +116,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, R>(
         queue.work(worker, &[], &mut CancelCheck::new(&mut go_on));
     };
     with_team(context.threads.min(most_shards), worker, share, |rounds| {
-        work(&mut Tiled {
+        work.run(&mut Tiled {
             queue: &queue,
             rounds,
             spec,
@@ -173,8 +173,13 @@ impl<'a, T: Real> ShardQueue<'a, T> {
             }
             let Shard { sum, gradient } = &mut *self.shard(number);
             let tiles = tiles_of(number, shared.shards, shared.tiling.len());
-            *sum =
-                worker.set(&inputs, (&shared.tiling, tiles), shared.loss_request, gradient, cancel);
+            *sum = worker.set(
+                &inputs,
+                (&shared.tiling, tiles),
+                &shared.loss_request,
+                gradient,
+                cancel,
+            );
             if sum.is_err() {
                 self.cancelled.store(true, Ordering::Relaxed);
             }

@@ -82,7 +82,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         &mut self,
         inputs: &BatchInputs<'_, T>,
         segments: impl Iterator<Item = Segment>,
-        request: LossRequest<T>,
+        request: &LossRequest<T>,
         cancel: &mut CancelCheck<'_>,
     ) -> Result<f64> {
         if let Some(&next) = inputs.upcoming.first() {
@@ -96,7 +96,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             if let Some(fused) = &mut self.fused {
                 let target = (&mut self.gradient[..], self.pass.gradient_layout(), first);
                 let rows = (&inputs.data.segment_rows(segment), segment.steps as usize);
-                total += fused.run(self.simd, &inputs.network, rows, &request, target);
+                total += fused.run(self.simd, &inputs.network, rows, request, target);
                 cancel.spend(3 * segment.steps as usize * inputs.network.layout.len())?;
                 first = false;
                 continue;
@@ -192,7 +192,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         &mut self,
         inputs: &BatchInputs<'_, T>,
         (tiling, tiles): (&Tiling, Range<usize>),
-        request: LossRequest<T>,
+        request: &LossRequest<T>,
         gradient: &mut Aligned<T>,
         cancel: &mut CancelCheck<'_>,
     ) -> Result<f64> {
