@@ -28,6 +28,7 @@ lint: develop  ## check formatting, lints, types and stubs; warnings are errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BIN)/python rust/core/scripts/module_circles.py
+	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,6 +1,7 @@
 """The engine. Arguments are checked and prepared by the classes that use it."""
 
 import os
+from collections.abc import Callable
 from typing import Any, TypedDict, final, type_check_only
 
 import numpy as np
@@ -68,11 +69,15 @@ class Network:
     @n_threads.setter
     def n_threads(self, value: int | None) -> None: ...
     def stepper(
-        self, features: tuple[list[float], list[float]], labels: tuple[list[float], list[float]]
+        self,
+        features: tuple[list[float], list[float]],
+        labels: tuple[list[float], list[float]],
+        as_floats: Callable[[str, Any], NDArray[Any]],
     ) -> Stepper:
         """Return a stepper with these weights.
 
         The scalers of features and labels are given as shift and scale by column, empty without.
+        ``as_floats(what, values)`` makes an array of float32 or float64 of other values.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.order import known_names
@@ -272,9 +272,9 @@ class Network:
         >>> stepper.reset()
         """
         if self.scaler is None:
-            return self._core.stepper(([], []), ([], []))
+            return self._core.stepper(([], []), ([], []), as_floats)
         features, labels = self.scaler.shifts_and_scales()
-        return self._core.stepper(features, labels if self.scaler.labels else ([], []))
+        return self._core.stepper(features, labels if self.scaler.labels else ([], []), as_floats)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.

@@ -67,19 +67,20 @@ impl Network {
     }
 
     /// A stepper with these weights. The scalers are those of features and labels, each as shift
-    /// and scale by column, empty without.
+    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values.
     fn stepper(
         &self,
         py: Python<'_>,
         features: (Vec<f64>, Vec<f64>),
         labels: (Vec<f64>, Vec<f64>),
+        as_floats: Py<PyAny>,
     ) -> PyResult<Stepper> {
-        let [features, labels] = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
+        let scalings = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
         with!(self, shared => {
             let stepper = run(py, None, |context| {
                 core::Stepper::new(&shared.read(), self.objective.loss, context.level())
             })?;
-            Ok(IntoStepper::wrap(stepper, features, labels))
+            Ok(IntoStepper::wrap(stepper, scalings, as_floats))
         })
     }
 

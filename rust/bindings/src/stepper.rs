@@ -47,6 +47,9 @@ struct Scaled<T: core::Real> {
     stepper: core::Stepper<T>,
     features: Scaling,
     labels: Scaling,
+    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64;
+    /// `what` they are stands in its errors.
+    as_floats: Py<PyAny>,
     /// Features in the model's units and type.
     x: Vec<T>,
     /// Outputs where labels are not scaled.
@@ -95,7 +98,7 @@ impl<T: Scalar> Scaled<T> {
                 return self.step(features);
             }
         }
-        let array = floats("features", features)?;
+        let array = self.as_floats.bind(features.py()).call1(("features", features))?;
         let shape = array.cast::<PyUntypedArray>()?.shape();
         if shape.len() != 1 {
             return Err(shape_error(format!(
@@ -161,15 +164,19 @@ macro_rules! with {
 
 /// How a network of one type becomes a [`Stepper`].
 pub(crate) trait IntoStepper: Scalar {
-    fn wrap(stepper: core::Stepper<Self>, features: Scaling, labels: Scaling) -> Stepper;
+    fn wrap(stepper: core::Stepper<Self>, scalings: [Scaling; 2], as_floats: Py<PyAny>) -> Stepper;
 }
 
 macro_rules! into_stepper {
     ($float:ident, $Variant:ident) => {
         impl IntoStepper for $float {
-            fn wrap(stepper: core::Stepper<Self>, features: Scaling, labels: Scaling) -> Stepper {
+            fn wrap(
+                stepper: core::Stepper<Self>,
+                [features, labels]: [Scaling; 2],
+                as_floats: Py<PyAny>,
+            ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
-                let scaled = Scaled { stepper, features, labels, x, y, restored };
+                let scaled = Scaled { stepper, features, labels, as_floats, x, y, restored };
                 Stepper { inner: Inner::$Variant(scaled) }
             }
         }
@@ -221,7 +228,10 @@ impl Stepper {
 
     #[setter]
     fn set_state(&mut self, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        with!(self, scaled => take_state(&mut scaled.stepper, state))
+        with!(self, scaled => {
+            let array = scaled.as_floats.bind(state.py()).call1(("state", state))?;
+            take_state(&mut scaled.stepper, &array)
+        })
     }
 }
 
@@ -240,13 +250,8 @@ fn writable<'py, T: Scalar>(
     })
 }
 
-/// `values` as a contiguous array of float32 or float64; `what` they are stands in errors.
-fn floats<'py>(what: &str, values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    values.py().import("rnn_rust.base.arrays")?.call_method1("as_floats", (what, values))
-}
-
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-    let array = floats("state", state)?.call_method1("astype", ("float64",))?;
+    let array = state.call_method1("astype", ("float64",))?;
     let array: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
     let state: Vec<T> = array.as_slice()?.iter().map(|&h| T::from_f64(h)).collect();
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {
