@@ -68,7 +68,7 @@ pub(crate) struct EngineSpec {
 impl EngineSpec {
     /// What a batch asks of its passes, and the divisor of its loss; none where there is nothing to
     /// compute.
-    #[inline]
+    #[inline(always)]
     pub(super) fn loss_request<T: Real>(
         &self,
         data: &Sequences<'_, T>,
