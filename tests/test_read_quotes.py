@@ -68,6 +68,14 @@ def test_rows_that_are_no_csv_are_refused_with_their_line(
     assert read_error(write(NOTES + "\n".join(rows) + "\n")).startswith(message)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_comma_in_an_unused_column_does_not_shift_the_columns_after_it(
+    write: Write, end: str
+) -> None:
+    rows = ["x1,t,y1,note,id", "0,0,0,,a", "1,1,1,o,k,a", "2,2,2,ok,a"]
+    assert read_error(write(end.join(rows))).startswith("line 3: the row is too long: 6 cells")
+
+
 def test_a_carriage_return_at_the_very_end_is_refused(write: Write) -> None:
     assert read_error(write(NOTES + "a,1,0.1,ok,1\r")).startswith(
         "line 2: the line ends with a carr"

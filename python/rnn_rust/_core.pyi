@@ -10,12 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 
-__all__ = ["Network", "Stepper", "__version__", "csv_is_plain", "csv_rows"]
+__all__ = ["Network", "Stepper", "__version__", "csv_rows"]
 
 __version__: str
-
-def csv_is_plain(path: str | os.PathLike[str], offset: int) -> bool:
-    """Whether every line is a row: the file has no quote and no stray carriage return."""
 
 def csv_rows(
     path: str | os.PathLike[str], offset: int, line: int, width: int

@@ -144,5 +144,4 @@ def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
     from rnn_rust.data.csv_file import CsvFile
     from rnn_rust.data.read import load
 
-    names = (dataset.id_name, dataset.time_name)
-    return load(CsvFile(path), names, ()).select(names)
+    return load(CsvFile(path), (dataset.id_name, dataset.time_name), ())

@@ -19,7 +19,7 @@ from rnn_rust import _core
 from rnn_rust.errors import DataError, MissingFileError
 
 # A line of empty cells, before the first row that has text.
-_BLANK_LINE = re.compile(rb'(?:"")?(?:,(?:"")?)*\r?\n')
+_BLANK_LINE = re.compile(rb'(?:"")?(?:,(?:"")?)*(?:\r?\n)?')
 
 
 @dataclass(frozen=True)
@@ -78,26 +78,17 @@ class CsvFile:
         return self._head.rows_follow
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether every line is a row, as no cell is quoted."""
-        return _core.csv_is_plain(self.path, self._head.bytes)
-
-    @cached_property
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The line (from 1) of each row, and whether all of its cells are empty.
 
-        DataError at a row of another width than the header, and at quotes in odd places.
+        DataError at a row of another width than the header, and at a quote or a carriage return
+        in an odd place.
         """
         head = self._head
         try:
             return _core.csv_rows(self.path, head.bytes, head.lines + 1, len(head.names))
         except DataError as error:
             raise DataError(f"{self.name}, {error}") from None
-
-    def check_quotes(self) -> None:
-        """Raise DataError at a quote, or a carriage return, in an odd place."""
-        if not self.is_plain:
-            _ = self.rows
 
     @cached_property
     def _lines(self) -> NDArray[np.int64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -43,16 +42,18 @@ def read_csv(
 
 
 def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of these columns, and of the last one of the file, less blank lines.
+    """Return the rows of these columns, less blank ones.
 
     If a cell of ``numbers`` is none, all of these columns come as text: converting them names it.
     """
     require_polars()
     if not file.has_rows:
         return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
-    frame = _scan_checked(file, (*text, *numbers), numbers)
-    if frame is not None:
-        return _drop_blank_rows(frame, file)
+    _ = file.rows  # Polars guesses at quotes, and passes over commas too many: this goes first.
+    try:
+        return _drop_blank_rows(_scan(file, (*text, *numbers), numbers), file)
+    except pl.exceptions.PolarsError:
+        file.require_utf8()  # Polars does not say where.
     try:
         return _drop_blank_rows(_scan(file, (*text, *numbers), ()), file)
     except pl.exceptions.PolarsError as error:
@@ -62,46 +63,19 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         ) from error
 
 
-def _scan_checked(
-    file: CsvFile, names: Sequence[str], numbers: Sequence[str]
-) -> pl.DataFrame | None:
-    """Read the columns, and meanwhile check the quotes; None if a cell of ``numbers`` is none."""
-    with ThreadPoolExecutor(1) as helper:
-        check = helper.submit(file.check_quotes)
-        try:
-            return _scan(file, names, numbers)
-        except pl.exceptions.PolarsError:
-            # Polars does not say where. This raises if a row has another width or is not UTF-8.
-            file.require_utf8()
-            _ = file.rows
-            return None
-        finally:
-            # Polars guesses what a quote in an odd place means: whatever it says, this goes first.
-            check.result()
-
-
 def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
-    """Read the columns needed, and the last one: a row that is too short lacks it."""
     # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
     schema: dict[str, pl.DataType] = {name: pl.String() for name in file.header}
     schema |= dict.fromkeys(numbers, pl.Float64())
-    wanted = dict.fromkeys((*names, file.header[-1]))
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
     rows = pl.scan_csv(
         file.source, schema=schema, glob=False,
         has_header=False, skip_lines=file.lines_before_rows,
     )  # fmt: skip
-    return rows.select(list(wanted)).collect()
+    return rows.select(list(names)).collect()
 
 
 def _drop_blank_rows(frame: pl.DataFrame, file: CsvFile) -> pl.DataFrame:
-    """Drop rows without any text; raise DataError for rows that are too short.
-
-    Polars fills up both with nulls. Either has a null in the last column of the file, so that the
-    text of a plain file is looked at only if there is one.
-    """
-    if file.is_plain and not frame[file.header[-1]].null_count():
-        return frame
     _, blank = file.rows
     if frame.height != len(blank):
         raise DataError(

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr_iter, memchr2, memchr2_iter, memchr3};
+use memchr::{memchr_iter, memchr2, memchr3};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
@@ -17,25 +17,6 @@ use crate::boundary::data_error;
 
 /// Bytes read at a time: a part of the file that stays in a near cache.
 const CHUNK: usize = 1 << 17;
-
-/// Whether every line is a row: there is no quote after `offset` bytes, and no carriage return
-/// but before a line feed.
-#[pyfunction]
-pub(crate) fn csv_is_plain(py: Python<'_>, path: PathBuf, offset: u64) -> PyResult<bool> {
-    let mut after_return = false;
-    let mut plain = true;
-    let mut look = |chunk: &[u8]| {
-        plain &= !after_return || chunk.first() == Some(&b'\n');
-        plain = plain
-            && memchr2_iter(b'"', b'\r', chunk).all(|at| {
-                chunk[at] == b'\r' && chunk.get(at + 1).is_none_or(|&next| next == b'\n')
-            });
-        after_return = chunk.last() == Some(&b'\r');
-        plain
-    };
-    py.detach(|| read(&path, offset, &mut look))?;
-    Ok(plain && !after_return)
-}
 
 /// The line of each row, and whether the row is blank: all of its cells are empty.
 ///
@@ -83,7 +64,8 @@ enum State {
     Bare,
     /// Within quotes.
     Quoted,
-    /// After a quote within quotes: the closing one, or the first of two that mean one.
+    /// After a quote within quotes that ends a chunk: the closing one, or the first of two that
+    /// mean one.
     Closing,
     /// After a carriage return outside quotes.
     Return,
@@ -141,10 +123,16 @@ impl Rows {
                     self.text |= end > 0;
                     match rest.get(end) {
                         None => &[],
-                        Some(b'"') => {
-                            self.state = State::Closing;
-                            &rest[end + 1..]
-                        }
+                        Some(b'"') => match rest.get(end + 1) {
+                            None => {
+                                self.state = State::Closing;
+                                &[]
+                            }
+                            Some(&next) => {
+                                self.after_quote(next)?;
+                                &rest[end + 2..]
+                            }
+                        },
                         Some(_) => {
                             self.text = true;
                             self.line += 1;

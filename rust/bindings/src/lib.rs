@@ -17,7 +17,6 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_function(wrap_pyfunction!(csv::csv_is_plain, module)?)?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;
     module.add_class::<network::Network>()?;
     module.add_class::<stepper::Stepper>()
