@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -49,11 +50,10 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     require_polars()
     if not file.has_rows:
         return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
-    _ = file.rows  # Polars guesses at quotes, and passes over commas too many: this goes first.
-    try:
-        return _drop_blank_rows(_scan(file, (*text, *numbers), numbers), file)
-    except pl.exceptions.PolarsError:
-        file.require_utf8()  # Polars does not say where.
+    frame = _scan_checked(file, (*text, *numbers), numbers)
+    if frame is not None:
+        return _drop_blank_rows(frame, file)
+    file.require_utf8()  # Polars does not say where.
     try:
         return _drop_blank_rows(_scan(file, (*text, *numbers), ()), file)
     except pl.exceptions.PolarsError as error:
@@ -61,6 +61,24 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         raise DataError(
             f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
         ) from error
+
+
+def _scan_checked(
+    file: CsvFile, names: Sequence[str], numbers: Sequence[str]
+) -> pl.DataFrame | None:
+    """Read the columns while the rows are counted; None if a cell of ``numbers`` is no number.
+
+    Polars guesses at quotes in odd places and passes over commas too many, so that an error of the
+    count goes first, whatever Polars says.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        count = executor.submit(lambda: file.rows)
+        try:
+            return _scan(file, names, numbers)
+        except pl.exceptions.PolarsError:
+            return None
+        finally:
+            count.result()
 
 
 def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
