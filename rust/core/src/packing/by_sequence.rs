@@ -34,7 +34,8 @@ impl Packing for BySequence {
     ) {
         let steps = a.groups.len() / a.stride;
         let Columns { parts, width: part_width } = joined(weight.columns, V::LEN);
-        let (most_rows, most_columns) = most::<V::Simd>(part_width);
+        let (most_rows, most_columns) =
+            most(part_width, V::Simd::MULTIPLY, V::Simd::NARROW_MULTIPLY);
         let cut = blocks(part_width, most_columns);
         let padded = part_width.next_multiple_of(V::LEN);
         let mut out = out;
@@ -51,16 +52,16 @@ impl Packing for BySequence {
                         to: gate * part_width + left,
                     };
                     match height {
-                        4 if <V::Simd as Simd>::PRODUCT.0 >= 4 => {
-                            by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.set::<4, C>(simd, &mut out))
+                        4 if <V::Simd as Simd>::MULTIPLY.0 >= 4 => {
+                            by_width!(width <= <V::Simd as Simd>::MULTIPLY.1, C => block.set::<4, C>(simd, &mut out))
                         }
-                        2 if <V::Simd as Simd>::PRODUCT.0 >= 2 => {
-                            by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.set::<2, C>(simd, &mut out))
+                        2 if <V::Simd as Simd>::MULTIPLY.0 >= 2 => {
+                            by_width!(width <= <V::Simd as Simd>::NARROW_MULTIPLY.1, C => block.set::<2, C>(simd, &mut out))
                         }
                         _ => {
                             for row in 0..height {
                                 let block = Multiply { top: top + row, ..block };
-                                by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.set::<1, C>(simd, &mut out));
+                                by_width!(width <= <V::Simd as Simd>::NARROW_MULTIPLY.1, C => block.set::<1, C>(simd, &mut out));
                             }
                         }
                     }
@@ -78,13 +79,13 @@ impl Packing for BySequence {
         out: &mut [V],
     ) {
         let Columns { parts, width: units } = joined(weight.columns, V::LEN);
-        let cut = blocks(units, <V::Simd as Simd>::ACCUMULATORS);
+        let cut = blocks(units, <V::Simd as Simd>::CHAIN_PAIRS);
         let padded = units.next_multiple_of(V::LEN);
         for gate in 0..parts {
             for (first, width) in cut {
                 let out = &mut out[gate * units + first..][..width];
                 let rows = &weight.rows[gate * padded + first..];
-                by_width!(width <= <V::Simd as Simd>::ACCUMULATORS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
+                by_width!(width <= <V::Simd as Simd>::CHAIN_PAIRS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
             }
         }
     }
@@ -97,7 +98,8 @@ impl Packing for BySequence {
         products: Products<'_, V>,
     ) {
         let rows = a.columns.len();
-        let (most_rows, most_columns) = most::<V::Simd>(b.columns.len());
+        let (most_rows, most_columns) =
+            most(b.columns.len(), V::Simd::OUTER, V::Simd::NARROW_OUTER);
         let mut products = products;
         // A block of columns of `b` stays in the nearest cache while all of `a` passes by.
         for (left, width) in blocks(b.columns.len(), most_columns) {
@@ -105,16 +107,16 @@ impl Packing for BySequence {
                 let height = most_rows.min(rows - top);
                 let block = Outer { a, b, top, left };
                 match height {
-                    4 if <V::Simd as Simd>::PRODUCT.0 >= 4 => {
-                        by_width!(width <= <V::Simd as Simd>::PRODUCT.1, C => block.add::<4, C>(simd, &mut products))
+                    4 if <V::Simd as Simd>::OUTER.0 >= 4 => {
+                        by_width!(width <= <V::Simd as Simd>::OUTER.1, C => block.add::<4, C>(simd, &mut products))
                     }
-                    2 if <V::Simd as Simd>::PRODUCT.0 >= 2 => {
-                        by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.add::<2, C>(simd, &mut products))
+                    2 if <V::Simd as Simd>::OUTER.0 >= 2 => {
+                        by_width!(width <= <V::Simd as Simd>::NARROW_OUTER.1, C => block.add::<2, C>(simd, &mut products))
                     }
                     _ => {
                         for row in 0..height {
                             let block = Outer { top: top + row, ..block };
-                            by_width!(width <= <V::Simd as Simd>::NARROW_PRODUCT.1, C => block.add::<1, C>(simd, &mut products));
+                            by_width!(width <= <V::Simd as Simd>::NARROW_OUTER.1, C => block.add::<1, C>(simd, &mut products));
                         }
                     }
                 }
@@ -181,8 +183,8 @@ impl Packing for BySequence {
 
 /// Rows and columns of a block for products of so many columns.
 #[inline(always)]
-fn most<S: Simd>(columns: usize) -> (usize, usize) {
-    if columns <= S::NARROW_PRODUCT.1 { S::NARROW_PRODUCT } else { S::PRODUCT }
+fn most(columns: usize, wide: (usize, usize), narrow: (usize, usize)) -> (usize, usize) {
+    if columns <= narrow.1 { narrow } else { wide }
 }
 
 /// Parts without padding lie side by side in rows of weights too: together they can be cut into

@@ -63,7 +63,7 @@ pub(crate) fn fused_groups<V: Lanes>(config: &Config) -> Option<usize> {
 /// Whether a group is a few registers. Otherwise the path is not compiled: it is large, and what it
 /// saves would not be seen.
 const fn in_registers<S: Simd>() -> bool {
-    S::PRODUCT.0 > 1
+    S::OUTER.0 > 1
 }
 
 /// Runs `$kernel` with the number of groups that a state takes known to the compiler.

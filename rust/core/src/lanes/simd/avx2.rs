@@ -24,8 +24,11 @@ impl Simd for Avx2 {
     type F64 = Pair<F64x4, 8>;
     const NAME: &'static str = "avx2";
     const ACCUMULATORS: usize = 6;
-    const PRODUCT: (usize, usize) = (2, 3);
-    const NARROW_PRODUCT: (usize, usize) = (2, 3);
+    const CHAIN_PAIRS: usize = 3;
+    const MULTIPLY: (usize, usize) = (1, 6);
+    const NARROW_MULTIPLY: (usize, usize) = (1, 6);
+    const OUTER: (usize, usize) = (2, 3);
+    const NARROW_OUTER: (usize, usize) = (2, 3);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

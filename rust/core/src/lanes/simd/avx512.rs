@@ -28,8 +28,11 @@ impl Simd for Avx512 {
     type F64 = F64x8;
     const NAME: &'static str = "avx512";
     const ACCUMULATORS: usize = 12;
-    const PRODUCT: (usize, usize) = (4, 6);
-    const NARROW_PRODUCT: (usize, usize) = (2, 11);
+    const CHAIN_PAIRS: usize = 12;
+    const MULTIPLY: (usize, usize) = (4, 6);
+    const NARROW_MULTIPLY: (usize, usize) = (2, 11);
+    const OUTER: (usize, usize) = (4, 6);
+    const NARROW_OUTER: (usize, usize) = (2, 11);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

@@ -99,11 +99,20 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     const NAME: &'static str;
     /// Sums of groups that stay in registers while each takes one more product; 12 at the most.
     const ACCUMULATORS: usize;
-    /// Rows (4 at the most) and columns (12) of the sums of an outer product that stay in registers.
-    const PRODUCT: (usize, usize);
+    /// Pairs of such sums, of the even and of the odd terms, that stay in registers beside an operand
+    /// and a broadcast weight.
+    const CHAIN_PAIRS: usize;
+    /// Rows (4 at the most) and columns (12) of a product by weights that stay in registers: its
+    /// operands are a group for each row and one broadcast weight.
+    const MULTIPLY: (usize, usize);
     /// The same for products of so few columns, which are at least as many: one block of all goes
     /// through the other factor once.
-    const NARROW_PRODUCT: (usize, usize);
+    const NARROW_MULTIPLY: (usize, usize);
+    /// Rows and columns of the sums of an outer product that stay in registers: its operands are a
+    /// group for each row and for each column.
+    const OUTER: (usize, usize);
+    /// The same for few columns.
+    const NARROW_OUTER: (usize, usize);
 
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

@@ -23,8 +23,11 @@ impl Simd for Neon {
     type F64 = Pair<Pair<F64x2, 4>, 8>;
     const NAME: &'static str = "neon";
     const ACCUMULATORS: usize = 6;
-    const PRODUCT: (usize, usize) = (2, 3);
-    const NARROW_PRODUCT: (usize, usize) = (2, 3);
+    const CHAIN_PAIRS: usize = 6;
+    const MULTIPLY: (usize, usize) = (2, 3);
+    const NARROW_MULTIPLY: (usize, usize) = (2, 3);
+    const OUTER: (usize, usize) = (2, 3);
+    const NARROW_OUTER: (usize, usize) = (2, 3);
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

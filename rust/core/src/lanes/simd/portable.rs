@@ -25,8 +25,11 @@ impl Simd for Portable {
     type F64 = Eight<F64x1>;
     const NAME: &'static str = "portable";
     const ACCUMULATORS: usize = 2;
-    const PRODUCT: (usize, usize) = (1, 2);
-    const NARROW_PRODUCT: (usize, usize) = (1, 2);
+    const CHAIN_PAIRS: usize = 2;
+    const MULTIPLY: (usize, usize) = (1, 2);
+    const NARROW_MULTIPLY: (usize, usize) = (1, 2);
+    const OUTER: (usize, usize) = (1, 2);
+    const NARROW_OUTER: (usize, usize) = (1, 2);
 
     // Kept apart as on the other levels, or code grows without end.
     #[inline(never)]
