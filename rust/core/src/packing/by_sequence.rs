@@ -5,7 +5,7 @@ use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
-use crate::lanes::simd::{Lanes, Simd, fold};
+use crate::lanes::simd::{Lanes, Simd, Strided, fold};
 
 /// Sequences side by side.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ impl Packing for BySequence {
         b: Rows<'_, V>,
         products: Products<'_, V>,
     ) {
-        let rows = a.columns.len();
+        let (rows, steps) = (a.columns.len(), a.groups.len() / a.stride);
         let (most_rows, most_columns) =
             most(b.columns.len(), V::Simd::OUTER, V::Simd::NARROW_OUTER);
         let mut products = products;
@@ -105,7 +105,7 @@ impl Packing for BySequence {
         for (left, width) in blocks(b.columns.len(), most_columns) {
             for top in (0..rows).step_by(most_rows) {
                 let height = most_rows.min(rows - top);
-                let block = Outer { a, b, top, left };
+                let block = Outer { a, b, steps, top, left };
                 match height {
                     4 if <V::Simd as Simd>::OUTER.0 >= 4 => {
                         by_width!(width <= <V::Simd as Simd>::OUTER.1, C => block.add::<4, C>(simd, &mut products))
@@ -227,12 +227,13 @@ impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
                 }
             }
         }
-        for (k, row) in weight.rows[self.column..].chunks(weight.stride).take(inner).enumerate() {
+        let weights = Strided::<T, C>::new(weight.rows, self.column, weight.stride, inner);
+        for (k, row) in weights.enumerate() {
             let mut column = Vector([rows[0][k]; R]);
             for r in 1..R {
                 column.0[r] = rows[r][k];
             }
-            sums.add_outer(&column, &splat_each::<V, C>(simd, part(row, 0)));
+            sums.add_outer(&column, &splat_each::<V, C>(simd, row));
         }
         for r in 0..R {
             let to = (self.top + r) * out.stride + out.first + self.to;
@@ -252,14 +253,16 @@ fn add_block<V: Lanes, const J: usize>(
 ) {
     let mut even: Vector<J, V> = Vector(*part(out, 0));
     let mut odd = Vector([V::splat(simd, V::Elem::ZERO); J]);
-    let mut rows = rows.chunks(stride);
     let (pairs, last) = a.as_chunks::<2>();
-    for &[a, b] in pairs {
-        even.add_scaled(a, &splat_each(simd, part(rows.next().expect("a row"), 0)));
-        odd.add_scaled(b, &splat_each(simd, part(rows.next().expect("a row"), 0)));
+    let even_rows = Strided::<V::Elem, J>::new(rows, 0, 2 * stride, pairs.len());
+    let odd_rows =
+        Strided::<V::Elem, J>::new(rows, stride.min(rows.len()), 2 * stride, pairs.len());
+    for ((&[a, b], even_row), odd_row) in pairs.iter().zip(even_rows).zip(odd_rows) {
+        even.add_scaled(a, &splat_each(simd, even_row));
+        odd.add_scaled(b, &splat_each(simd, odd_row));
     }
     if let &[a] = last {
-        even.add_scaled(a, &splat_each(simd, part(rows.next().expect("a row"), 0)));
+        even.add_scaled(a, &splat_each(simd, part(rows, 2 * pairs.len() * stride)));
     }
     for j in 0..J {
         out[j] = even.0[j] + odd.0[j];
@@ -271,6 +274,7 @@ fn add_block<V: Lanes, const J: usize>(
 struct Outer<'a, V> {
     a: Rows<'a, V>,
     b: Rows<'a, V>,
+    steps: usize,
     top: usize,
     left: usize,
 }
@@ -278,13 +282,12 @@ struct Outer<'a, V> {
 impl<V: Lanes> Outer<'_, V> {
     #[inline(always)]
     fn add<const R: usize, const C: usize>(&self, simd: V::Simd, products: &mut Products<'_, V>) {
-        let Self { a, b, top, left } = *self;
+        let Self { a, b, steps, top, left } = *self;
         let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, V::Elem::ZERO); C]; R]);
-        let mut b_rows = b.each();
-        for a_row in a.each() {
-            let b_row = b_rows.next().expect("as many rows");
-            let column = Vector(*part::<V, R>(a_row, a.first + top));
-            sums.add_outer(&column, &Vector(*part(b_row, b.first + left)));
+        let a_rows = Strided::<V, R>::new(a.groups, a.first + top, a.stride, steps);
+        let b_rows = Strided::<V, C>::new(b.groups, b.first + left, b.stride, steps);
+        for (a_row, b_row) in a_rows.zip(b_rows) {
+            sums.add_outer(&Vector(*a_row), &Vector(*b_row));
         }
         // Summed up from zero and then added: long sums keep their digits.
         for r in 0..R {

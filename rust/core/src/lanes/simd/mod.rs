@@ -76,6 +76,7 @@ mod pair;
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod register;
+mod strided;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -88,6 +89,7 @@ pub use level::{Level, LevelError, VARIABLE, dispatch, level};
 pub use neon::Neon;
 pub use pair::Pair;
 pub use portable::{F32x1, F64x1, Portable};
+pub(crate) use strided::Strided;
 
 /// An instruction set: a zero-sized token whose existence proves that the machine has it.
 pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
