@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use rnn_rust::{Context, Error};
 
 /// An element type that both sides know.
-pub(crate) trait Scalar: rnn_rust::Real + numpy::Element {}
+pub(crate) trait Scalar: rnn_rust::Compiled + numpy::Element {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
 

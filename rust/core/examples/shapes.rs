@@ -66,7 +66,7 @@ fn main() {
 }
 
 /// The time of one step of a stream, in nanoseconds.
-fn stream<T: Real>(filter: &str, cell: Cell) {
+fn stream<T: Compiled>(filter: &str, cell: Cell) {
     const STEPS: usize = 1_000_000;
     let line = format!("stream       29-10-1         {}   {cell:?}", std::any::type_name::<T>());
     if !line.contains(filter) {
@@ -84,7 +84,7 @@ fn stream<T: Real>(filter: &str, cell: Cell) {
     println!("{line}  {:8.1}", start.elapsed().as_secs_f64() * 1e9 / STEPS as f64);
 }
 
-fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
+fn run<T: Compiled>(filter: &str, case: Case, epochs: usize) {
     let (name, input, hidden, steps, sequences, batch_size, cell) = case;
     let size = format!("{input}-{hidden}-1");
     let line = format!(
@@ -124,7 +124,7 @@ fn run<T: Real>(filter: &str, case: Case, epochs: usize) {
 }
 
 /// The median time of an epoch, and the time of a prediction.
-fn seconds<T: Real>(
+fn seconds<T: Compiled>(
     data: &Sequences<'_, T>,
     hidden: usize,
     cell: Cell,

@@ -61,7 +61,7 @@ pub mod textbook;
 pub mod weights;
 
 pub use activation::Activation;
-pub use calls::{BatchLoss, EpochRecord, EpochRun, Stepper};
+pub use calls::{BatchLoss, Compiled, EpochRecord, EpochRun, Stepper};
 pub use cell::Cell;
 pub use config::{Config, Readout, Shape};
 pub use context::{Context, NUM_THREADS};

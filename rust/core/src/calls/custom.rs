@@ -4,6 +4,7 @@
 //! run again, forward and backward. That costs a second forward pass, and nothing of a batch is kept
 //! in the meantime.
 
+use super::compiled::Compiled;
 use super::epochs::{Epoch, EpochRecord, EpochRun, in_order};
 use crate::bptt::{DropoutMasks, Target};
 use crate::context::Context;
@@ -28,7 +29,7 @@ pub trait BatchLoss<T> {
 /// network's own activation leaves them.
 const IMPLIES_NOTHING: Loss = Loss::Mse;
 
-impl<T: Real> Network<T> {
+impl<T: Compiled> Network<T> {
     /// The loss of `data` as one batch and its gradient in the layout's order; the gradient is empty
     /// if it is not asked for.
     pub fn gradient_by(

@@ -7,13 +7,20 @@
 //! | `custom.rs` | [`BatchLoss`]: the same by a loss that is computed outside |
 //! | `predict.rs` | outputs and states of a data set |
 //! | `stepper.rs` | [`Stepper`]: one step at a time |
+//! | `compiled.rs` | [`Compiled`]: the types that the work of these calls is compiled for |
+//! | `inference.rs`, `on_engine.rs`, `steps.rs` | that work, for any instruction set |
 
+mod compiled;
 mod custom;
 mod epochs;
+mod inference;
+mod on_engine;
 mod predict;
 mod stepper;
+mod steps;
 mod train;
 
+pub use compiled::Compiled;
 pub use custom::BatchLoss;
 pub use epochs::{EpochRecord, EpochRun};
 pub use stepper::Stepper;

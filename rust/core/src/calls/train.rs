@@ -1,18 +1,18 @@
 //! Loss, gradient and training of a network.
 
-use super::epochs::{EpochRecord, EpochRun, in_order, mean, train_epoch};
+use super::compiled::Compiled;
+use super::epochs::{EpochRecord, EpochRun, in_order};
+use super::on_engine::{Epochs, OnEngine, OneBatch};
 use crate::bptt::{DropoutMasks, Target};
 use crate::context::Context;
 use crate::data::Sequences;
-use crate::engine::{BatchRequest, Engine, EngineSpec, EngineWork, with_engine};
+use crate::engine::{BatchRequest, EngineSpec};
 use crate::error::{Error, Result, check_shape};
-use crate::lanes::Real;
-use crate::lanes::simd::{Simd, WithSimd, dispatch};
 use crate::objective::{Objective, Reduction};
 use crate::optim::{Optimizer, check_rate};
 use crate::weights::Network;
 
-impl<T: Real> Network<T> {
+impl<T: Compiled> Network<T> {
     /// The loss of `data` as one batch; 0 without labels. With a `dropout_seed`, dropout is active.
     pub fn loss(
         &self,
@@ -61,7 +61,7 @@ impl<T: Real> Network<T> {
         let spec = EngineSpec { target, reduction, batch_size: data.len(), window: None };
         let work = OneBatch { order: &in_order(data), request };
         let (level, network) = (context.level, &mut self.clone());
-        dispatch(level, OnEngine { network, data, spec, context, work })?
+        T::one_batch(level, OnEngine { network, data, spec, context, work })?
     }
 
     /// Trains on `data`; `records` gets one entry per finished epoch, also if the call ends early
@@ -85,7 +85,7 @@ impl<T: Real> Network<T> {
         let spec = EngineSpec { target, reduction, batch_size, window };
         let work = Epochs { data, window, run, optimizer, records };
         let level = context.level;
-        dispatch(level, OnEngine { network: self, data, spec, context, work })?
+        T::epochs(level, OnEngine { network: self, data, spec, context, work })?
     }
 
     pub(super) fn check_run(&self, run: &EpochRun<'_>) -> Result<()> {
@@ -119,60 +119,5 @@ impl<T: Real> Network<T> {
         let got = data.label_columns();
         check_shape(got == expected, "labels", expected, got)?;
         check_shape(data.has_labels(), "labels", "one row per step", "none")
-    }
-}
-
-/// Work for an engine of whichever instruction set.
-struct OnEngine<'a, 'p, T: Real, W> {
-    network: &'a mut Network<T>,
-    data: &'a Sequences<'a, T>,
-    spec: EngineSpec,
-    context: &'a mut Context<'p>,
-    work: W,
-}
-
-impl<T: Real, W: EngineWork<T>> WithSimd for OnEngine<'_, '_, T, W> {
-    type Output = Result<W::Output>;
-
-    fn run<S: Simd>(self, simd: S) -> Result<W::Output> {
-        with_engine(simd, self.network, self.data, self.spec, self.context, self.work)
-    }
-}
-
-/// Loss and gradient of one batch.
-struct OneBatch<'a> {
-    order: &'a [u32],
-    request: BatchRequest,
-}
-
-impl<T: Real> EngineWork<T> for OneBatch<'_> {
-    type Output = Result<(f64, Vec<T>)>;
-
-    fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
-        let (sum, divisor) = engine.batch(self.order, &[], self.request)?;
-        // Without labels there is no gradient; it is 0.
-        let gradient = if self.request.gradient { engine.gradient().to_vec() } else { Vec::new() };
-        Ok((mean(sum, divisor), gradient))
-    }
-}
-
-/// Epochs of training.
-struct Epochs<'a, T> {
-    data: &'a Sequences<'a, T>,
-    /// The most steps of a window, if sequences are cut into windows.
-    window: Option<usize>,
-    run: &'a EpochRun<'a>,
-    optimizer: &'a mut dyn Optimizer<T>,
-    records: &'a mut Vec<EpochRecord>,
-}
-
-impl<T: Real> EngineWork<T> for Epochs<'_, T> {
-    type Output = Result<()>;
-
-    fn run(self, engine: &mut impl Engine<T>) -> Result<()> {
-        let Self { data, window, run, optimizer, records } = self;
-        run.each(in_order(data), records, |epoch, order| {
-            train_epoch((data, order), (run, window), epoch, optimizer, engine)
-        })
     }
 }

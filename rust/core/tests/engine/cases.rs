@@ -2,12 +2,12 @@
 
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::{
-    Activation, Cell, Config, GradientDescent, Init, Loss, Method, Network, Readout, Real,
+    Activation, Cell, Compiled, Config, GradientDescent, Init, Loss, Method, Network, Readout,
     Sequences, Shape,
 };
 
 /// Plain stochastic gradient descent.
-pub(crate) fn sgd<T: Real>(network: &Network<T>) -> GradientDescent<T> {
+pub(crate) fn sgd<T: Compiled>(network: &Network<T>) -> GradientDescent<T> {
     GradientDescent::new(Method::SGD, network.layout().len()).unwrap()
 }
 
@@ -78,17 +78,17 @@ impl Cases {
     }
 
     /// A network whose states stay in range: weights within 1/√H.
-    pub(crate) fn network<T: Real>(&mut self, config: Config) -> Network<T> {
+    pub(crate) fn network<T: Compiled>(&mut self, config: Config) -> Network<T> {
         Network::new(config, Init::Pytorch, self.0.next_u64()).unwrap()
     }
 
     /// Ragged data; about one label in five is missing.
-    pub(crate) fn data<T: Real>(&mut self, shape: Shape, lengths: &[usize]) -> Data<T> {
+    pub(crate) fn data<T: Compiled>(&mut self, shape: Shape, lengths: &[usize]) -> Data<T> {
         self.data_for(&Config::new(shape, Cell::Lstm), Loss::Mse, lengths)
     }
 
     /// The same with labels as a loss and a readout want them.
-    pub(crate) fn data_for<T: Real>(
+    pub(crate) fn data_for<T: Compiled>(
         &mut self,
         config: &Config,
         loss: Loss,
@@ -135,7 +135,7 @@ pub(crate) struct Data<T> {
     columns: usize,
 }
 
-impl<T: Real> Data<T> {
+impl<T: Compiled> Data<T> {
     /// The data set of one sequence alone.
     pub(crate) fn one(&self, s: usize) -> Self {
         let view = self.weighted();

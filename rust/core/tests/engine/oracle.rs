@@ -4,10 +4,10 @@
 use crate::cases::{Cases, Data};
 use rnn_rust::reference::Reference;
 use rnn_rust::simd::Level;
-use rnn_rust::{Cell, Config, Context, Loss, Objective, Real, Reduction, Shape};
+use rnn_rust::{Cell, Compiled, Config, Context, Loss, Objective, Reduction, Shape};
 
 /// The largest |a − b| relative to the largest |b| (at least 1).
-fn distance<T: Real>(a: &[T], b: &[T]) -> f64 {
+fn distance<T: Compiled>(a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len());
     let scale = b.iter().fold(1.0, |m, v| f64::max(m, v.to_f64().abs()));
     let differ = |(a, b): (&T, &T)| (a.to_f64() - b.to_f64()).abs();
@@ -26,7 +26,7 @@ struct Sizes {
     simple: bool,
 }
 
-fn compare<T: Real>(seed: u64, sizes: &Sizes, tolerance: f64) {
+fn compare<T: Compiled>(seed: u64, sizes: &Sizes, tolerance: f64) {
     let mut cases = Cases::new(seed);
     let (config, loss) = if sizes.simple {
         (cases.config(sizes.units), Loss::Mse)
@@ -44,7 +44,7 @@ fn compare<T: Real>(seed: u64, sizes: &Sizes, tolerance: f64) {
     });
 }
 
-fn compare_case<T: Real>(
+fn compare_case<T: Compiled>(
     cases: &mut Cases,
     (config, objective): (Config, Objective),
     data: &Data<T>,
@@ -130,7 +130,7 @@ fn sequences_longer_than_a_window_agree() {
 
 /// Few sequences of simple networks, which have a way of their own: sizes about whole groups of lanes,
 /// lengths about a window, any loss, and labels that are all there or all missing.
-fn compare_at_edges<T: Real>(seed: u64, tolerance: f64) {
+fn compare_at_edges<T: Compiled>(seed: u64, tolerance: f64) {
     let mut cases = Cases::new(seed);
     let one_of = |cases: &mut Cases, sizes: &[usize]| sizes[cases.size(0, sizes.len() - 1)];
     let shape = Shape {

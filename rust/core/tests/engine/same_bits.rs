@@ -14,7 +14,7 @@ fn fused() -> impl Iterator<Item = Level> {
     Level::available().into_iter().filter(|level| level.name() != "portable")
 }
 
-fn case<T: Real>(seed: u64, ragged: bool) -> (Network<T>, Data<T>) {
+fn case<T: Compiled>(seed: u64, ragged: bool) -> (Network<T>, Data<T>) {
     let mut cases = Cases::new(seed);
     let config = if seed < 4 { cases.config(40) } else { cases.any_config(12) };
     let lengths: Vec<usize> =
@@ -22,7 +22,12 @@ fn case<T: Real>(seed: u64, ragged: bool) -> (Network<T>, Data<T>) {
     (cases.network(config), cases.data_for(&config, Loss::Mse, &lengths))
 }
 
-fn trained<T: Real>(start: &Network<T>, data: &Data<T>, level: Level, threads: usize) -> Vec<T> {
+fn trained<T: Compiled>(
+    start: &Network<T>,
+    data: &Data<T>,
+    level: Level,
+    threads: usize,
+) -> Vec<T> {
     let mut network = start.clone();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
     let run = EpochRun {
@@ -41,7 +46,7 @@ fn trained<T: Real>(start: &Network<T>, data: &Data<T>, level: Level, threads: u
     network.parameters().to_vec()
 }
 
-fn training_gives_the_same_bits<T: Real>(seed: u64) {
+fn training_gives_the_same_bits<T: Compiled>(seed: u64) {
     let (network, data) = case::<T>(seed, seed.is_multiple_of(2));
     let alone: Vec<_> = fused().map(|level| trained(&network, &data, level, 1)).collect();
     assert!(alone.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
@@ -63,7 +68,7 @@ fn training() {
 }
 
 /// Outputs of all sequences at once, and of each by itself.
-fn predictions_give_the_same_bits<T: Real>(seed: u64) {
+fn predictions_give_the_same_bits<T: Compiled>(seed: u64) {
     let (network, data) = case::<T>(seed, true);
     let mut seen: Vec<Vec<T>> = Vec::new();
     for level in Level::available() {

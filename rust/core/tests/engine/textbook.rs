@@ -14,12 +14,12 @@ const LENGTHS: [usize; 9] = [7, 1, 3, 12, 2, 5, 5, 9, 4];
 const BCE: Loss = Loss::BinaryCrossEntropy { pos_weight: 1.5 };
 const MEAN: Reduction = Reduction::Mean;
 
-fn vectors<const N: usize, T: Real>(numbers: &[T]) -> Vec<Vector<N, T>> {
+fn vectors<const N: usize, T: Compiled>(numbers: &[T]) -> Vec<Vector<N, T>> {
     numbers.as_chunks::<N>().0.iter().map(|&row| Vector(row)).collect()
 }
 
 /// Compares outputs, loss and gradient of the first sequence, and outputs of all in one batch.
-fn compare<C, const G: usize, const I: usize, const H: usize, const L: usize, T: Real>(
+fn compare<C, const G: usize, const I: usize, const H: usize, const L: usize, T: Compiled>(
     cell: C,
     tolerance: f64,
 ) where

@@ -13,7 +13,7 @@ fn config(input: usize, hidden: usize, output: usize) -> Config {
     Config::new(Shape { input, hidden, output }, Cell::Elman(Activation::Tanh))
 }
 
-fn train<T: Real>(
+fn train<T: Compiled>(
     network: &mut Network<T>,
     data: &Sequences<'_, T>,
     run: &EpochRun<'_>,
@@ -230,7 +230,7 @@ fn arguments_that_do_not_fit_are_refused() {
 /// The mean squared error, computed outside of the engine.
 struct SquaredError;
 
-impl<T: Real> BatchLoss<T> for SquaredError {
+impl<T: Compiled> BatchLoss<T> for SquaredError {
     fn value_and_gradient(&mut self, outputs: &[T], labels: &[T]) -> Option<(f64, Vec<T>)> {
         let count = outputs.len() as f64;
         let differences = outputs.iter().zip(labels).map(|(&y, &label)| y - label);
