@@ -177,10 +177,13 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let dropped = (!mask.is_empty()).then_some(&input[..]);
         let x = layer_input::<P, V>(network.config, x, below.last(), dropped);
         let own = &mut directions[direction];
-        with_equations!(network.config.cell, equations => simd.vectorize(Forward::<P, _, V> {
-            equations, network, place, chunk, backward, starts, x, states, own, zeros, scratch,
-            ahead, packing: PhantomData,
-        }));
+        with_equations!(network.config.cell, equations => {
+            let kernel = Forward::<P, _, V> {
+                equations, network, place, chunk, backward, starts, x, states, own, zeros, scratch,
+                ahead, packing: PhantomData,
+            };
+            simd.vectorize((equations, kernel));
+        });
     }
 
     /// From pre-activations to outputs, in place.
@@ -307,11 +310,13 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let [d_states, d_input] = d_states;
         let d_input = (layer > 0).then_some(&mut d_input[..]);
         let own = &mut directions[direction];
-        with_equations!(network.config.cell, equations => simd.vectorize(Backward::<P, _, V> {
-            equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
-            scratch, gradient, gradient_layout, set,
-            packing: PhantomData,
-        }));
+        with_equations!(network.config.cell, equations => {
+            let kernel = Backward::<P, _, V> {
+                equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
+                scratch, gradient, gradient_layout, set, packing: PhantomData,
+            };
+            simd.vectorize((equations, kernel));
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Equations`]: what a cell says about itself, and its equations at one step.
 
-use crate::lanes::simd::Lanes;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 
 /// The state of units at one step, or its derivative; `c` is empty but for the LSTM.
 #[derive(Clone, Copy)]
@@ -78,6 +78,17 @@ pub(crate) trait Equations: Copy + Send + Sync {
     #[inline(always)]
     fn reset_backward<V: Lanes>(self, slots: &mut [V], h: &[V], dq: &mut [V]) {
         let _ = (slots, h, dq);
+    }
+}
+
+/// A kernel that goes by some equations. It is compiled beside them: its unit is that of their module,
+/// so that a change of one cell compiles the kernels of this cell alone.
+impl<E: Equations, S: Simd, K: Kernel<S>> Kernel<S> for (E, K) {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> K::Output {
+        self.1.run(simd)
     }
 }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::ops::Not;
 
 use super::register::{intrinsic, register, register_methods, register_operators};
-use super::{Kernel, Mask, Pair, Simd};
+use super::{Kernel, Mask, Pair, Shell, Simd};
 
 /// AVX2 and FMA; made by [`Avx2::detect`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +32,21 @@ impl Simd for Avx2 {
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
-        fn shell<K: Kernel<Avx2>>(simd: Avx2, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves that the machine has these features.
-        unsafe { shell(self, kernel) }
+        unsafe { kernel.shell(self) }
     }
 
     #[inline(always)]
     fn prefetch<T>(self, number: &T) {
         // SAFETY: a hint reads nothing, and every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(number).cast()) }
+    }
+}
+
+impl<K: Kernel<Avx2>> Shell<Avx2> for K {
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn shell(self, simd: Avx2) -> K::Output {
+        self.run(simd)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::register::{intrinsic, register, register_methods, register_operators};
-use super::{Kernel, Mask, Simd, avx2};
+use super::{Kernel, Mask, Shell, Simd, avx2};
 
 /// AVX-512 F, DQ, VL and BW, with FMA and AVX2; made by [`Avx512::detect`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +36,21 @@ impl Simd for Avx512 {
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,fma,avx2")]
-        fn shell<K: Kernel<Avx512>>(simd: Avx512, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves that the machine has these features.
-        unsafe { shell(self, kernel) }
+        unsafe { kernel.shell(self) }
     }
 
     #[inline(always)]
     fn prefetch<T>(self, number: &T) {
         // SAFETY: a hint reads nothing, and every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(number).cast()) }
+    }
+}
+
+impl<K: Kernel<Avx512>> Shell<Avx512> for K {
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,fma,avx2")]
+    unsafe fn shell(self, simd: Avx512) -> K::Output {
+        self.run(simd)
     }
 }
 

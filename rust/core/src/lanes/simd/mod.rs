@@ -159,6 +159,19 @@ pub trait Kernel<S: Simd> {
     fn run(self, simd: S) -> Self::Output;
 }
 
+/// The function that a kernel is compiled in, for one instruction set.
+///
+/// A method of the kernel, and not a generic function beside the instruction set: the compiler puts
+/// it into the unit of the kernel's own module, so that a change of one kernel compiles little else.
+#[allow(unsafe_code)]
+trait Shell<S: Simd>: Kernel<S> {
+    /// [`Kernel::run`], with the instructions of `S`.
+    ///
+    /// # Safety
+    /// The machine has the instructions, which whoever holds a token has proved.
+    unsafe fn shell(self, simd: S) -> Self::Output;
+}
+
 /// Code generic over the instruction set, which runs kernels of whichever it is given.
 pub trait WithSimd {
     /// What it returns.

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 use std::ops::Not;
 
 use super::register::{intrinsic, register, register_methods, register_operators};
-use super::{Kernel, Mask, Pair, Simd};
+use super::{Kernel, Mask, Pair, Shell, Simd};
 
 /// NEON, which has FMA; made by [`Neon::detect`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,15 @@ impl Simd for Neon {
 
     #[inline]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "neon")]
-        fn shell<K: Kernel<Neon>>(simd: Neon, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
         // SAFETY: the token proves that the machine has this feature.
-        unsafe { shell(self, kernel) }
+        unsafe { kernel.shell(self) }
+    }
+}
+
+impl<K: Kernel<Neon>> Shell<Neon> for K {
+    #[target_feature(enable = "neon")]
+    unsafe fn shell(self, simd: Neon) -> K::Output {
+        self.run(simd)
     }
 }
 
