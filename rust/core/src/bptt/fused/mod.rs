@@ -1,9 +1,9 @@
-//! The fused fast path: loss and gradient of one short sequence of a simple network, in one kernel.
+//! The fused fast path: loss and gradient of one short sequence of a simple network, in few kernels.
 //!
 //! Short sequences of few units are a few hundred instructions of arithmetic. Beside them the calls,
 //! copies and general rows of a [`super::Pass`] would cost more than the work itself. So here the
-//! groups of a state are known to the compiler, and all phases are one kernel; only the recurrence
-//! goes step by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
+//! groups of a state are known to the compiler, and a pass is one kernel; only the recurrence goes step
+//! by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
 //!
 //! Measured with `examples/shapes` at a batch size of 1, per timestep of a training step with and without
 //! the path: 64 and 177 ns for 3-5-1 in `f64`, 57 and 117 for 1-5-1, 105 and 192 for 29-10-1, 211 and 246
@@ -66,20 +66,23 @@ const fn in_registers<S: Simd>() -> bool {
     S::OUTER.0 > 1
 }
 
-/// Runs `$kernel` with the number of groups that a state takes known to the compiler.
+/// Evaluates `$call` with the constant `$G` equal to the groups that a state takes.
 macro_rules! in_groups {
-    ($V:ident, $simd:expr, $groups:expr, $kernel:expr) => {
+    ($V:ident, $groups:expr, $G:ident => $call:expr) => {
         match $groups {
             _ if !in_registers::<$V::Simd>() => unreachable!("there is no fused path then"),
-            1 => $simd.vectorize(InGroups::<1, _>($kernel)),
-            _ => $simd.vectorize(InGroups::<MOST_GROUPS, _>($kernel)),
+            1 => {
+                const $G: usize = 1;
+                $call
+            }
+            _ => {
+                const $G: usize = MOST_GROUPS;
+                $call
+            }
         }
     };
 }
 use in_groups;
-
-/// A kernel for a network whose state takes G groups.
-struct InGroups<const G: usize, K>(K);
 
 impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
     /// Buffers, if the path serves every sequence: of a network with [`fused_groups`], few steps, and
@@ -110,7 +113,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
         request: &LossRequest<T>,
         (gradient, gradient_layout, set): (&mut [V], &GradientLayout, bool),
     ) -> f64 {
-        let kernel = OneSequence {
+        let sequence = OneSequence {
             buffers: self,
             network,
             rows,
@@ -120,7 +123,8 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
             gradient_layout,
             set,
         };
-        in_groups!(V, simd, ByUnit::groups(network.config.shape.hidden, V::LEN), kernel)
+        let groups = ByUnit::groups(network.config.shape.hidden, V::LEN);
+        in_groups!(V, groups, G => sequence.run::<G>(simd))
     }
 }
 
@@ -136,35 +140,92 @@ struct OneSequence<'a, V: Lanes> {
     set: bool,
 }
 
-impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneSequence<'_, V>> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run(self, simd: S) -> f64 {
-        let OneSequence { buffers, network, rows, steps, request, gradient, gradient_layout, set } =
-            self.0;
+impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
+    fn run<const G: usize>(self, simd: S) -> f64 {
+        let Self { buffers, network, rows, steps, request, gradient, gradient_layout, set } = self;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
         // Exactly as many rows as there are steps: no access needs a check.
         let states = &mut buffers.states.as_chunks_mut::<G>().0[..steps];
         let slots = &mut buffers.slots.as_chunks_mut::<G>().0[..steps];
         let x = Table { numbers: rows.features, stride: shape.input, columns: shape.input };
-        multiply(simd, x, (weights.w_ih, weights.bias), slots);
-        forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
         let logits = &mut buffers.logits[..rows.labels.len().div_ceil(V::LEN)];
-        read_out(simd, states, (weights.w_hy, weights.b_y), logits);
-        let labels = (&mut buffers.labels[..], &mut buffers.label_weights[..]);
-        let sum = loss(simd, config.output_activation, (request, rows), labels, logits);
+        simd.vectorize(ForwardPass { weights: &weights, hidden, x, slots, states, logits });
+        let labels = &mut buffers.labels[..logits.len()];
+        let used = if rows.label_weights.is_empty() { 0 } else { logits.len() };
+        let label_weights = &mut buffers.label_weights[..used];
+        simd.vectorize(LoadLabels { rows, labels, label_weights });
+        let sum = simd.vectorize(LossKernel {
+            target: request.target,
+            activation: config.output_activation,
+            outputs: 1,
+            labels,
+            label_weights,
+            logits,
+            scale: request.scale,
+            several: true,
+        });
         if request.gradient {
-            transpose::<G, V>(simd, (weights.w_hh, hidden), &mut buffers.transposed);
             let dy =
                 Table { numbers: numbers(logits), stride: shape.output, columns: shape.output };
-            let transposed = numbers(&buffers.transposed);
-            let recurrent = (transposed, hidden, weights.activation);
-            backward(simd, recurrent, (dy, weights.w_hy), slots, states);
-            add_gradient(simd, (x, hidden, dy), (slots, states), (gradient, gradient_layout, set));
+            let transposed = &mut buffers.transposed;
+            simd.vectorize(BackwardPass {
+                weights: &weights,
+                hidden,
+                dy,
+                slots,
+                states,
+                transposed,
+            });
+            let gradient = (gradient, gradient_layout, set);
+            simd.vectorize(AddGradient { x, hidden, dy, slots, states, gradient });
         }
         sum
+    }
+}
+
+/// From features to the states and to the pre-activations of the outputs.
+struct ForwardPass<'a, const G: usize, V: Lanes> {
+    weights: &'a Weights<'a, V::Elem>,
+    hidden: usize,
+    x: Table<'a, V::Elem>,
+    slots: &'a mut [[V; G]],
+    states: &'a mut [[V; G]],
+    logits: &'a mut [V],
+}
+
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for ForwardPass<'_, G, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { weights, hidden, x, slots, states, logits } = self;
+        multiply(simd, x, (weights.w_ih, weights.bias), slots);
+        forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
+        read_out(simd, states, (weights.w_hy, weights.b_y), logits);
+    }
+}
+
+/// From the derivatives by the outputs' pre-activations to those by the units', in `slots`.
+struct BackwardPass<'a, const G: usize, V: Lanes> {
+    weights: &'a Weights<'a, V::Elem>,
+    hidden: usize,
+    dy: Table<'a, V::Elem>,
+    slots: &'a mut [[V; G]],
+    states: &'a [[V; G]],
+    /// For `W_hh`, transposed.
+    transposed: &'a mut [V],
+}
+
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for BackwardPass<'_, G, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { weights, hidden, dy, slots, states, transposed } = self;
+        transpose::<G, V>(simd, (weights.w_hh, hidden), transposed);
+        let recurrent = (numbers(transposed), hidden, weights.activation);
+        backward(simd, recurrent, (dy, weights.w_hy), slots, states);
     }
 }
 
@@ -198,51 +259,45 @@ impl<'a, T: Real> Weights<'a, T> {
 /// From the inputs' part of pre-activations to the whole of them, and to the states; a state before
 /// the first step is 0 if it is not given.
 #[inline(always)]
-fn forward<const G: usize, V: Lanes>(
+fn forward<'a, const G: usize, V: Lanes>(
     simd: V::Simd,
     (w_hh, hidden, activation): (&[V::Elem], usize, Activation),
-    mut state: Option<[V; G]>,
+    mut before: Option<&'a [V; G]>,
     slots: &mut [[V; G]],
-    states: &mut [[V; G]],
+    states: &'a mut [[V; G]],
 ) {
     let (zero, padding) = (V::splat(simd, V::Elem::ZERO), padding::<V>(simd, hidden));
     for (z, after) in slots.iter_mut().zip(states) {
-        if let Some(before) = &state {
-            add_product(simd, (before, hidden), w_hh, z);
+        if let Some(before) = before {
+            add_product(simd, &numbers(before)[..hidden], w_hh, z);
         }
         activation.apply(z, after);
         after[G - 1] = V::select(padding, zero, after[G - 1]);
-        state = Some(*after);
+        before = Some(after);
     }
 }
 
-/// The loss, of as many outputs at once as there are lanes; leaves the derivatives in `logits`.
-#[inline(always)]
-fn loss<V: Lanes>(
-    simd: V::Simd,
-    activation: Activation,
-    (request, rows): (&LossRequest<V::Elem>, &SegmentRows<'_, V::Elem>),
-    (labels, weights): (&mut [V], &mut [V]),
-    logits: &mut [V],
-) -> f64 {
-    let missing = V::Elem::from_f64(f64::NAN);
-    for (own, numbers) in labels.iter_mut().zip(rows.labels.chunks(V::LEN)) {
-        *own = V::load_partial(simd, numbers, missing);
+/// The labels, and their weights, of as many outputs at once as there are lanes.
+struct LoadLabels<'a, V: Lanes> {
+    rows: &'a SegmentRows<'a, V::Elem>,
+    labels: &'a mut [V],
+    label_weights: &'a mut [V],
+}
+
+impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LoadLabels<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { rows, labels, label_weights } = self;
+        let missing = V::Elem::from_f64(f64::NAN);
+        for (own, numbers) in labels.iter_mut().zip(rows.labels.chunks(V::LEN)) {
+            *own = V::load_partial(simd, numbers, missing);
+        }
+        for (own, numbers) in label_weights.iter_mut().zip(rows.label_weights.chunks(V::LEN)) {
+            *own = V::load_partial(simd, numbers, V::Elem::ZERO);
+        }
     }
-    for (own, numbers) in weights.iter_mut().zip(rows.label_weights.chunks(V::LEN)) {
-        *own = V::load_partial(simd, numbers, V::Elem::ZERO);
-    }
-    let used = if rows.label_weights.is_empty() { 0 } else { logits.len() };
-    simd.vectorize(LossKernel {
-        target: request.target,
-        activation,
-        outputs: 1,
-        labels: &labels[..logits.len()],
-        label_weights: &weights[..used],
-        logits,
-        scale: request.scale,
-        several: true,
-    })
 }
 
 /// From the derivatives by the outputs' pre-activations to those by the units', in `slots`.
@@ -255,7 +310,7 @@ fn backward<const G: usize, V: Lanes>(
     states: &[[V; G]],
 ) {
     let w_hy = &w_hy[..dy.columns * G * V::LEN];
-    let mut after = None;
+    let mut after: Option<&[V; G]> = None;
     for (t, (z, state)) in slots.iter_mut().zip(states).enumerate().rev() {
         let dy = &dy.numbers[t * dy.columns..][..dy.columns];
         let mut d = Vector([V::splat(simd, V::Elem::ZERO); G]);
@@ -263,45 +318,58 @@ fn backward<const G: usize, V: Lanes>(
             let row = load_each(simd, &w_hy[l * G * V::LEN..]);
             d.add_scaled(V::splat(simd, dy[l]), &row);
         }
-        if let Some(after) = &after {
-            add_product(simd, (after, hidden), transposed, &mut d.0);
+        if let Some(after) = after {
+            add_product(simd, &numbers(after)[..hidden], transposed, &mut d.0);
         }
         activation.derive(&d.0, z, state);
-        after = Some(*z);
+        after = Some(z);
     }
 }
 
 /// dW_ih = Σ dz_t x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, dW_hy = Σ dy_t h_tᵀ, db_y = Σ dy_t.
-#[inline(always)]
-fn add_gradient<const G: usize, V: Lanes>(
-    simd: V::Simd,
-    (x, hidden, dy): (Table<'_, V::Elem>, usize, Table<'_, V::Elem>),
-    (dz, states): (&[[V; G]], &[[V; G]]),
-    (gradient, gradient_layout, set): (&mut [V], &GradientLayout, bool),
-) {
-    // Tensors lie in the order of their numbers.
-    let (g_ih, others) = gradient.split_at_mut(gradient_layout.range(1).start);
-    let (g_hh, others) = others.split_at_mut(gradient_layout.range(1).len());
-    let (g_b, others) = others.split_at_mut(G);
-    let (g_hy, g_by) = others.split_at_mut(gradient_layout.range(3).len());
-    let h = Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
-    add_outer(simd, x, dz, (g_ih, set));
-    add_outer(simd, h, &dz[1..], (g_hh, set));
-    add_outer(simd, dy, states, (g_hy, set));
-    let mut sums = [V::splat(simd, V::Elem::ZERO); G];
-    for dz in dz {
+struct AddGradient<'a, const G: usize, V: Lanes> {
+    x: Table<'a, V::Elem>,
+    hidden: usize,
+    dy: Table<'a, V::Elem>,
+    /// dz
+    slots: &'a [[V; G]],
+    states: &'a [[V; G]],
+    /// What is added to, or set.
+    gradient: (&'a mut [V], &'a GradientLayout, bool),
+}
+
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, G, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { x, hidden, dy, slots: dz, states, gradient } = self;
+        let (gradient, gradient_layout, set) = gradient;
+        // Tensors lie in the order of their numbers.
+        let (g_ih, others) = gradient.split_at_mut(gradient_layout.range(1).start);
+        let (g_hh, others) = others.split_at_mut(gradient_layout.range(1).len());
+        let (g_b, others) = others.split_at_mut(G);
+        let (g_hy, g_by) = others.split_at_mut(gradient_layout.range(3).len());
+        let h =
+            Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
+        add_outer(simd, x, dz, (g_ih, set));
+        add_outer(simd, h, &dz[1..], (g_hh, set));
+        add_outer(simd, dy, states, (g_hy, set));
+        let mut sums = [V::splat(simd, V::Elem::ZERO); G];
+        for dz in dz {
+            for g in 0..G {
+                sums[g] = sums[g] + dz[g];
+            }
+        }
         for g in 0..G {
-            sums[g] = sums[g] + dz[g];
+            g_b[g] = if set { sums[g] } else { g_b[g] + sums[g] };
         }
-    }
-    for g in 0..G {
-        g_b[g] = if set { sums[g] } else { g_b[g] + sums[g] };
-    }
-    for (l, own) in numbers_mut(g_by)[..dy.columns].iter_mut().enumerate() {
-        let mut sum = V::Elem::ZERO;
-        for t in 0..dz.len() {
-            sum += dy.numbers[t * dy.columns + l];
+        for (l, own) in numbers_mut(g_by)[..dy.columns].iter_mut().enumerate() {
+            let mut sum = V::Elem::ZERO;
+            for t in 0..dz.len() {
+                sum += dy.numbers[t * dy.columns + l];
+            }
+            *own = if set { sum } else { *own + sum };
         }
-        *own = if set { sum } else { *own + sum };
     }
 }

@@ -58,26 +58,25 @@ fn multiply_block<const G: usize, const J: usize, V: Lanes>(
     }
 }
 
-/// `sums += W a` for the first `width` numbers of `a`: even and odd ones in a chain each.
+/// `sums += W a`: even and odd numbers of `a` in a chain each. They are read from memory: picked out of
+/// a register by a number that is known late, each would take a shuffle of its own.
 #[inline(always)]
 pub(super) fn add_product<const G: usize, V: Lanes>(
     simd: V::Simd,
-    (a, width): (&[V; G], usize),
+    a: &[V::Elem],
     rows: &[V::Elem],
     sums: &mut [V; G],
 ) {
     let (mut even, mut odd) = (Vector(*sums), Vector([V::splat(simd, V::Elem::ZERO); G]));
-    for g in 0..G {
-        let rows = &rows[g * V::LEN * G * V::LEN..];
-        let own = (width - g * V::LEN).min(V::LEN);
-        for (k, pair) in rows.chunks_exact(2 * G * V::LEN).take(own / 2).enumerate() {
-            even.add_scaled(a[g].broadcast(2 * k), &load_each(simd, &pair[..G * V::LEN]));
-            odd.add_scaled(a[g].broadcast(2 * k + 1), &load_each(simd, &pair[G * V::LEN..]));
-        }
-        if own % 2 == 1 {
-            let row = load_each(simd, &rows[(own - 1) * G * V::LEN..]);
-            even.add_scaled(a[g].broadcast(own - 1), &row);
-        }
+    let pairs = a.chunks_exact(2);
+    let last = pairs.remainder().first();
+    for (a, rows) in pairs.zip(rows.chunks_exact(2 * G * V::LEN)) {
+        even.add_scaled(V::splat(simd, a[0]), &load_each(simd, &rows[..G * V::LEN]));
+        odd.add_scaled(V::splat(simd, a[1]), &load_each(simd, &rows[G * V::LEN..]));
+    }
+    if let Some(&last) = last {
+        let row = load_each(simd, &rows[(a.len() - 1) * G * V::LEN..]);
+        even.add_scaled(V::splat(simd, last), &row);
     }
     for g in 0..G {
         sums[g] = even.0[g] + odd.0[g];

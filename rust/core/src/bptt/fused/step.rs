@@ -1,7 +1,7 @@
 //! One step of a stream, for the same networks.
 
 use super::products::{Table, multiply};
-use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups, in_registers};
+use super::{MOST_GROUPS, Weights, forward, in_groups, in_registers};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{ByUnit, Columns, Packing, Rows};
@@ -23,9 +23,12 @@ pub(crate) struct FusedStep<'a, V: Lanes> {
 impl<S: Simd, V: Lanes<Simd = S>> FusedStep<'_, V> {
     /// Computes the state and the outputs.
     pub(crate) fn run(self, simd: S) {
-        in_groups!(V, simd, self.h.len(), self);
+        in_groups!(V, self.h.len(), G => simd.vectorize(InGroups::<G, _>(self)));
     }
 }
+
+/// The same where the state takes G groups.
+struct InGroups<const G: usize, K>(K);
 
 impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, FusedStep<'_, V>> {
     type Output = ();
@@ -39,7 +42,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, Fuse
         let x = Table { numbers: x, stride: x.len(), columns: x.len() };
         multiply(simd, x, (weights.w_ih, weights.bias), &mut slots);
         let recurrent = (weights.w_hh, network.config.shape.hidden, weights.activation);
-        forward(simd, recurrent, carried.then_some(*h), &mut slots, &mut states);
+        forward(simd, recurrent, carried.then_some(&*h), &mut slots, &mut states);
         [*h] = states;
         let columns = Columns::new(1, network.config.shape.hidden);
         let state = Rows { groups: &h[..], stride: G, first: 0, columns };

@@ -92,7 +92,6 @@ register! {
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(a)))
         },
         scale: _mm512_scalef_ps,
-        broadcast: |a, lane| _mm512_permutexvar_ps(_mm512_set1_epi32(lane as i32), a),
         reduce_add: |a| {
             let halves = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
             avx2::F32x8(halves).reduce_add()
@@ -138,7 +137,6 @@ register! {
             _mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_castpd_si512(a)))
         },
         scale: _mm512_scalef_pd,
-        broadcast: |a, lane| _mm512_permutexvar_pd(_mm512_set1_epi64(lane as i64), a),
         reduce_add: |a| {
             let halves = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd::<1>(a));
             avx2::F64x4(halves).reduce_add()

@@ -161,12 +161,6 @@ pub trait Lanes:
     /// Lane 0.
     fn first(self) -> Self::Elem;
 
-    /// A group with every lane what lane `lane` is.
-    #[inline(always)]
-    fn broadcast(self, lane: usize) -> Self {
-        Self::splat(self.simd(), numbers(std::slice::from_ref(&self))[lane])
-    }
-
     /// A block with every row `self`.
     fn block(self) -> Self::Block;
 

@@ -55,7 +55,6 @@ macro_rules! register {
             lt: $lt:expr, le: $le:expr, eq: $eq:expr, is_nan: $is_nan:expr, select: $select:expr,
             round: $round:expr, integer_to_exponent: $integer_to_exponent:expr,
             $(scale: $scale:expr,)?
-            $(broadcast: $broadcast:expr,)?
             reduce_add: $reduce_add:expr, $(reduce_add_each: $reduce_add_each:expr,)?
             transpose: $transpose:expr $(,)?
         }
@@ -181,14 +180,6 @@ macro_rules! register {
             fn first(self) -> $Elem {
                 intrinsic!($first, self.0)
             }
-
-            $(
-                #[inline(always)]
-                fn broadcast(self, lane: usize) -> Self {
-                    assert!(lane < $LEN, "no such lane");
-                    Self(intrinsic!($broadcast, self.0, lane))
-                }
-            )?
 
             #[inline(always)]
             fn block(self) -> Self::Block {
