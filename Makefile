@@ -7,7 +7,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format develop watch bench wheel clean
+.PHONY: help demo test test-rust test-python test-python-timing lint format develop watch bench wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,16 +15,21 @@ help:  ## list the targets
 demo: develop  ## build, then train and evaluate on the committed card-fraud sequences
 	$(BIN)/rnn-rust demo fraud
 
-test: test-rust test-python  ## run every Rust and Python test
+test: develop .venv/.ready  ## run every Rust and Python test
+	$(MAKE) --jobs=2 test-rust test-python
+	$(MAKE) test-python-timing
 
 test-rust:  ## run the tests of the engine, also on the portable level alone
 	cargo test --locked
 	RNN_RUST_SIMD=portable cargo test --locked
 
-test-python: develop  ## run the tests of the package, with line coverage
-	$(BIN)/python -m pytest --cov --cov-fail-under=95
+test-python: develop .venv/.ready  ## run the tests of the package that other work beside them does not disturb
+	$(BIN)/python -m pytest -m 'not timing' --cov --cov-report=
 
-lint: develop  ## check formatting, lints, types and stubs; warnings are errors
+test-python-timing: develop .venv/.ready  ## run those that measure time; then show the line coverage of all
+	$(BIN)/python -m pytest -m timing --cov --cov-append --cov-fail-under=95
+
+lint: develop .venv/.ready  ## check formatting, lints, types and stubs; warnings are errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BIN)/python rust/core/scripts/module_circles.py
@@ -39,7 +44,7 @@ format:  ## format Rust and Python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-develop: .venv/.ready  ## build the engine in place (maturin develop)
+develop: .venv/.tools  ## build the engine in place (maturin develop)
 	$(BIN)/maturin develop --release --locked --quiet
 
 watch: .venv/.ready  ## rebuild the engine whenever a Rust file is saved
@@ -59,10 +64,14 @@ wheel: .venv/.ready  ## build a wheel from the source distribution, install and 
 	cd dist && venv/bin/python -c "import rnn_rust as rnn; print(rnn.__version__, rnn.RNN(1, 1, 1))"
 	dist/venv/bin/rnn-rust --version
 
-.venv/.ready: pyproject.toml
+.venv/.tools: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --group build
+	touch $@
+
+.venv/.ready: .venv/.tools
 	$(BIN)/pip install --quiet --group dev
 	touch $@
 

@@ -14,7 +14,7 @@ from conftest import DATA, LOG_LINE, run
 
 import rnn_rust as rnn
 
-pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
+pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("folder", "logger_as_before")]
 
 
 @pytest.fixture

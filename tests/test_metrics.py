@@ -186,6 +186,7 @@ def test_within_relative_counts_by_the_size_of_the_target():
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
+@pytest.mark.timing
 def test_areas_of_284_807_steps_take_less_than_a_tenth_of_a_second(decimals):
     generator = np.random.default_rng(0)
     labels = generator.random(284_807) < 0.0017

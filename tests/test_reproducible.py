@@ -157,6 +157,7 @@ def test_threads_predict_while_another_trains() -> None:
     assert same_bits(model, trained(DATA, 200))
 
 
+@pytest.mark.timing
 def test_a_prediction_does_not_wait_for_the_end_of_a_training() -> None:
     model = RNN(2, 5, 1)
     options = {"epochs": 400_000, "progress": False}  # about a second

@@ -16,6 +16,8 @@ import pytest
 from conftest import RunPython
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.timing
+
 INTERRUPTED = """
 import json, os, signal, threading, time
 import numpy as np

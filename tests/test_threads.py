@@ -12,6 +12,8 @@ from oracle import make_data, refused, same_bits
 from rnn_rust import RNN, SGD
 from rnn_rust.errors import ParameterError
 
+pytestmark = pytest.mark.timing
+
 RNG = np.random.default_rng(0)
 RAGGED = make_data(RNG.integers(1, 30, 900).tolist(), 12, 1)
 

@@ -75,7 +75,7 @@ def test_windows_are_those_of_the_oracle(
         batches = [data.subset(range(len(data))[at : at + batch_size]) for at in starts]
         parts = [windows_of(oracle, list(batch), k, 0.3) for batch in batches]
         total, count = (sum(part) for part in zip(*parts, strict=True))
-        assert_close(loss, total / count, 1e-12)
+        assert_close(loss, total / count, 1e-10)
     # A hundred updates at this rate make much of the last digit.
     assert_all_close(model.state_dict(), oracle.weights, 1e-9)
 
