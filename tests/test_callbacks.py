@@ -108,9 +108,9 @@ def test_the_best_weights_return_after_divergence() -> None:
 
 
 def test_patience_counts_evaluations() -> None:
-    judge = RegressionEvaluator()
+    evaluator = RegressionEvaluator()
     stopping = EarlyStopping("validation_r2", patience=3, min_delta=1e9, mode="max")
-    history = fit(make_model(), stopping, evaluator=judge, eval_every=5)
+    history = fit(make_model(), stopping, evaluator=evaluator, eval_every=5)
     assert len(history) == 15  # the first, and 3 more after 5, 10 and 15 epochs
     assert stopping.best_epoch == 1
 
@@ -147,8 +147,8 @@ def test_what_cannot_be_monitored_is_refused_before_training(tmp_path: Path) -> 
         refused(lambda c=callback: fit(model, c, validation=None), ParameterError, "has loss;")  # type: ignore[misc]
     wrong = EarlyStopping("mse", mode="min")
     refused(lambda: fit(model, wrong), ParameterError, "'mse'", "loss, validation_loss")
-    judge = RegressionEvaluator()
-    refused(lambda: fit(model, wrong, evaluator=judge), ParameterError, "rmse", "validation_r2")
+    evaluator = RegressionEvaluator()
+    refused(lambda: fit(model, wrong, evaluator=evaluator), ParameterError, "rmse", "validation_r2")
     assert model.epochs_trained == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -247,8 +247,8 @@ def test_a_continued_file_has_every_epoch_once(logger: Any, name: str, tmp_path:
     path, kept = tmp_path / name, tmp_path / "checkpoint"
     fit(make_model(), logger(path), Checkpoint(kept, every=2), epochs=5)
     path.write_text(path.read_text()[:-9])  # as a killed process leaves it
-    judge = RegressionEvaluator()
-    history = fit(make_model(), logger(path), epochs=8, evaluator=judge, resume=kept)
+    evaluator = RegressionEvaluator()
+    history = fit(make_model(), logger(path), epochs=8, evaluator=evaluator, resume=kept)
     assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert "mae" not in history[0]
     assert "mae" in history[-1]

@@ -249,9 +249,9 @@ def test_a_checkpoint_of_another_best_figure_is_refused(path: Path) -> None:
     )  # fmt: skip
     assert Checkpoint(path).best_path.read_bytes() == best
     assert len(fit(make_model(), Checkpoint(path), resume=path)) == 12
-    judge = RegressionEvaluator()
+    evaluator = RegressionEvaluator()
     added = Checkpoint(path, keep_best="validation_r2", mode="max")
-    history = fit(make_model(), added, epochs=20, eval_every=1, evaluator=judge, resume=path)
+    history = fit(make_model(), added, epochs=20, eval_every=1, evaluator=evaluator, resume=path)
     values = [record["validation_r2"] for record in history.records[12:]]
     loaded = rnn_rust.load(added.best_path)
     assert loaded.epochs_trained == 13 + int(np.argmax(values))

@@ -85,10 +85,10 @@ def test_a_relative_threshold_is_above_zero(threshold):
     assert rnn.BinaryClassificationEvaluator(threshold).threshold == threshold
 
 
-@pytest.mark.parametrize("judge", [classify.evaluate, regress.evaluate])
-def test_an_evaluation_needs_a_data_set(judge):
+@pytest.mark.parametrize("evaluator", [classify.evaluate, regress.evaluate])
+def test_an_evaluation_needs_a_data_set(evaluator):
     one = data_set([0, 1])[0]
-    for call in (lambda: judge(model([0, 1]), one), lambda: default_evaluator(one)):
+    for call in (lambda: evaluator(model([0, 1]), one), lambda: default_evaluator(one)):
         with pytest.raises(ParameterError, match=r"needs a Dataset, not a Sequence; .*subset"):
             call()
 

@@ -78,27 +78,27 @@ def test_evaluations_come_first_last_and_in_between(
     model: RNN, schedule: Schedule, callbacks: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     epochs, every, evaluated = schedule
-    judge = RegressionEvaluator()
+    evaluator = RegressionEvaluator()
     model.fit(DATA, epochs=2, progress=False)
     with caplog.at_level(logging.INFO, logger="rnn_rust"):
         history = model.fit(
-            DATA, epochs=epochs, eval_every=every, evaluator=judge, callbacks=callbacks,
+            DATA, epochs=epochs, eval_every=every, evaluator=evaluator, callbacks=callbacks,
             progress=False,
         )  # fmt: skip
     assert [at for at, record in enumerate(history, 1) if "mae" in record] == evaluated
-    assert history[-1].items() >= judge.evaluate(model, DATA).metrics().items()
+    assert history[-1].items() >= evaluator.evaluate(model, DATA).metrics().items()
     heads = [line.split(": loss ")[0] for line in caplog.messages]
     assert heads == [f"Epoch {at + 2}" for at in evaluated]
 
 
 def test_evaluations_of_the_validation_data(model: RNN, caplog: pytest.LogCaptureFixture) -> None:
     train, test = DATA.subset([0, 1, 2, 3]), DATA.subset([4, 5, 6])
-    judge = RegressionEvaluator()
+    evaluator = RegressionEvaluator()
     with caplog.at_level(logging.INFO, logger="rnn_rust"):
         history = model.fit(
-            train, epochs=4, validation=test, evaluator=judge, eval_every=3, progress=False
+            train, epochs=4, validation=test, evaluator=evaluator, eval_every=3, progress=False
         )
-    metrics = judge.evaluate(model, test).metrics()
+    metrics = evaluator.evaluate(model, test).metrics()
     assert {name: history[-1]["validation_" + name] for name in metrics} == metrics
     number = r"[-+.e\d]+"
     both = rf"{number} \(validation {number}\)"

@@ -17,7 +17,7 @@ from rnn_rust.evaluate import ClassificationEvaluator, default_evaluator, multic
 
 NAN = np.nan
 few = settings(max_examples=60, deadline=None)
-judge = ClassificationEvaluator()
+evaluator = ClassificationEvaluator()
 
 
 def model(predictions, readout="last"):
@@ -41,7 +41,7 @@ def test_figures_are_those_of_scikit_learn(data):
     truth = data.draw(hnp.arrays(np.int64, n, elements=st.integers(0, classes - 1)))
     scores = hnp.arrays(np.float64, (n, classes), elements=st.floats(-60, 60))
     probabilities = softmax(data.draw(scores))
-    result = judge.score(truth, probabilities)
+    result = evaluator.score(truth, probabilities)
     answers = probabilities.argmax(axis=1)
     macro = sk.precision_recall_fscore_support(truth, answers, average="macro", zero_division=0)
     found = [result.macro_precision, result.macro_recall, result.macro_f1]
@@ -68,8 +68,8 @@ def test_missing_labels_change_nothing_but_their_count(n, data):
         data.draw(hnp.arrays(np.float32, (n, 3), elements=st.floats(0, 9, width=32)))
     )
     at = data.draw(st.integers(0, n))
-    more = judge.score(np.insert(labels, at, NAN, 0), np.insert(probabilities, at, 1 / 3, 0))
-    alone = judge.score(labels, probabilities)
+    more = evaluator.score(np.insert(labels, at, NAN, 0), np.insert(probabilities, at, 1 / 3, 0))
+    alone = evaluator.score(labels, probabilities)
     assert (more.steps, more.missing, alone.missing) == (n, 1, 0)
     assert replace(more, missing=0, baseline=None) == replace(alone, baseline=None)
     assert hash(more.baseline) == hash(replace(alone.baseline, missing=1))
@@ -80,18 +80,18 @@ def test_missing_labels_change_nothing_but_their_count(n, data):
 
 
 def test_undefined_figures_are_named():
-    result = judge.score([0, 0, 1], [[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.6, 0.4, 0.0]])
+    result = evaluator.score([0, 0, 1], [[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.6, 0.4, 0.0]])
     assert result.undefined == ("macro_precision", "macro_recall")
     assert (result.macro_precision, result.macro_recall) == (0.5 / 3, 0.5 / 3)
     assert result.baseline.undefined == ("macro_precision",)
     assert "* macro_recall is undefined" in str(result)
-    certain = judge.score([0, 1], [[1, 0], [1, 0]])
+    certain = evaluator.score([0, 1], [[1, 0], [1, 0]])
     assert certain.log_loss == pytest.approx(-np.log(np.finfo(float).eps) / 2)
     assert certain.macro_f1 == pytest.approx((2 / 3 + 0) / 2)
 
 
 def test_the_text():
-    result = judge.score([0, 0, 1, 2, NAN], np.eye(3)[[0, 0, 1, 0, 0]] * 0.97 + 0.01)
+    result = evaluator.score([0, 0, 1, 2, NAN], np.eye(3)[[0, 0, 1, 0, 0]] * 0.97 + 0.01)
     assert str(result).splitlines() == [
         "Classification of 4 labels (1 missing) into 3 classes",
         "",
@@ -112,7 +112,7 @@ def test_the_text():
         "counts as 0",
     ]
     assert "baseline" not in str(result.baseline)
-    assert "actual 0" not in str(judge.score([0, 12], np.full((2, 13), 1 / 13)))
+    assert "actual 0" not in str(evaluator.score([0, 12], np.full((2, 13), 1 / 13)))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_text():
 )
 def test_unusable_arrays(labels, probabilities, error, message):
     with pytest.raises(error, match=message):
-        judge.score(labels, probabilities)
+        evaluator.score(labels, probabilities)
 
 
 # --- models and data sets -----------------------------------------------------------------------
@@ -146,13 +146,13 @@ def data_set(labels):
 def test_a_model_is_judged_by_the_rows_it_predicts():
     dataset = data_set([NAN, 2, 0, 1, NAN, NAN])
     steps = softmax(np.arange(18.0).reshape(6, 3))
-    assert judge.evaluate(model(steps, "each_step"), dataset).confusion[0] == (0, 0, 1)
+    assert evaluator.evaluate(model(steps, "each_step"), dataset).confusion[0] == (0, 0, 1)
     probabilities = [[0.1, 0.2, 0.7], [0.3, 0.6, 0.1], [0.5, 0.3, 0.2]]
     for readout in ("last", "mean"):
-        result = judge.evaluate(model(probabilities, readout), dataset)
+        result = evaluator.evaluate(model(probabilities, readout), dataset)
         assert (result.steps, result.missing, result.accuracy) == (2, 1, 1)
     with pytest.raises(ParameterError, match=r"needs a Dataset, not a Sequence"):
-        judge.evaluate(model(probabilities), dataset[0])
+        evaluator.evaluate(model(probabilities), dataset[0])
 
 
 def test_binary_and_regression_by_sequence():
@@ -174,7 +174,7 @@ def test_a_normalised_data_set_by_sequence_is_in_original_units():
     result = rnn.RegressionEvaluator().evaluate(model([[1.0], [0.5], [0.1]]), dataset)
     assert result.mae == pytest.approx(2 / 3)
     classes = data_set([0, 1, 2, NAN, 2, 0]).normalize()
-    assert judge.evaluate(model(np.eye(3)[[1, 2, 0]]), classes).accuracy == 1
+    assert evaluator.evaluate(model(np.eye(3)[[1, 2, 0]]), classes).accuracy == 1
 
 
 def test_the_default_evaluator_knows_the_loss():
@@ -185,4 +185,4 @@ def test_the_default_evaluator_knows_the_loss():
     )
     with pytest.raises(ParameterError, match="a threshold does not suit loss 'cross_entropy'"):
         default_evaluator(dataset, 0.3, loss="cross_entropy")
-    assert judge == ClassificationEvaluator()
+    assert evaluator == ClassificationEvaluator()

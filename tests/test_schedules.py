@@ -116,7 +116,7 @@ def test_what_is_not_finite_is_never_better() -> None:
     assert rates_after(settings, [math.nan, -math.inf, 3.0, 2.0]) == [1.0, 0.5, 0.5, 0.5]
     plateau = Plateau(settings)
     plateau.observe({"epoch": 1})
-    assert plateau.watch.waited == 0
+    assert plateau.monitor.waited == 0
 
 
 @pytest.mark.parametrize("steps", [[12], [5, 7]])
@@ -152,9 +152,9 @@ def test_a_figure_that_the_record_will_not_have_is_refused_before_training() -> 
     def fit(**options: Any) -> Any:
         return model.fit(DATA, epochs=2, progress=False, **options)
 
-    judge = RegressionEvaluator()
+    evaluator = RegressionEvaluator()
     refused(fit, ParameterError, "validation_mae", "loss")
-    refused(lambda: fit(evaluator=judge), ParameterError, "validation_mae", "mae, rmse")
+    refused(lambda: fit(evaluator=evaluator), ParameterError, "validation_mae", "mae, rmse")
     assert model.epochs_trained == 0
-    record: Record = fit(evaluator=judge, validation=DATA)[-1]
+    record: Record = fit(evaluator=evaluator, validation=DATA)[-1]
     assert "validation_mae" in record

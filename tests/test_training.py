@@ -199,8 +199,8 @@ def test_what_cannot_be_judged_is_found_before_training() -> None:
     refused(lambda: model.fit(DATA, epochs=1, validation=labelled[0]), ParameterError, "validation")
     evaluator: Any = RegressionEvaluator
     refused(lambda: model.fit(DATA, epochs=1, evaluator=evaluator), ParameterError, "evaluator")
-    judge = BinaryClassificationEvaluator()
-    refused(lambda: model.fit(DATA, epochs=1, evaluator=judge), DataError, "0", "1")
+    evaluator = BinaryClassificationEvaluator()
+    refused(lambda: model.fit(DATA, epochs=1, evaluator=evaluator), DataError, "0", "1")
     refused(lambda: model.fit(DATA, epochs=1, validation=unlabelled), DataError, "validation")
     assert model.epochs_trained == 0
 
@@ -218,9 +218,9 @@ def test_train_splits_fits_and_evaluates(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO, logger="rnn_rust"):
         trained = model.train(data, epochs=20, train_ratio=0.7, eval_every=10)
     train, test = data.split(0.7, seed=3)
-    judge = BinaryClassificationEvaluator()
-    assert trained.train == judge.evaluate(model, train)
-    assert trained.test == judge.evaluate(model, test)
+    evaluator = BinaryClassificationEvaluator()
+    assert trained.train == evaluator.evaluate(model, train)
+    assert trained.test == evaluator.evaluate(model, test)
     assert (trained.train, trained.test, trained.history) == tuple(trained)
     same = make_model(output_activation="sigmoid", scaler="minmax", reduction="sum")
     assert same.fit(train, epochs=20, batch_size=1, progress=False).loss == trained.history.loss
@@ -241,6 +241,6 @@ def test_train_splits_fits_and_evaluates(caplog: pytest.LogCaptureFixture) -> No
 def test_train_chooses_the_evaluator_by_the_labels() -> None:
     assert hasattr(make_model().train(binary(DATA), 1).test, "recall")
     assert hasattr(make_model().train(DATA, 1).test, "rmse")
-    judge = RegressionEvaluator(threshold=0.5)
-    result = make_model().train(binary(DATA), 1, evaluator=judge).test
-    assert result.metrics().keys() == judge.score([1.0], [1.0]).metrics().keys()
+    evaluator = RegressionEvaluator(threshold=0.5)
+    result = make_model().train(binary(DATA), 1, evaluator=evaluator).test
+    assert result.metrics().keys() == evaluator.score([1.0], [1.0]).metrics().keys()

@@ -20,7 +20,7 @@ from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
-from rnn_rust.training.fit import Trained
+from rnn_rust.training.fit import TrainResult
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
 
@@ -121,7 +121,7 @@ class Model(Network):
         train_ratio: float = 0.8,
         eval_every: int = 10,
         evaluator: Evaluator | None = None,
-    ) -> Trained:
+    ) -> TrainResult:
         """Split, train with one sequence per update, evaluate: all in one call.
 
         Logs ``Epoch 10: Loss = … | Train Accuracy: …% | Test Accuracy: …%``, each figure on its
@@ -144,7 +144,7 @@ class Model(Network):
 
         Returns
         -------
-        Trained
+        TrainResult
             ``(train, test, history)``: the two evaluations and the record.
 
         Raises

@@ -61,7 +61,7 @@ def finite(name: str, value: float, *, least: float = -math.inf) -> float:
     return number
 
 
-def truth(name: str, value: object) -> bool:
+def boolean(name: str, value: object) -> bool:
     """Return ``value``, a bool.
 
     Raises
@@ -74,7 +74,7 @@ def truth(name: str, value: object) -> bool:
     return value
 
 
-def open_share(name: str, value: float) -> float:
+def fraction(name: str, value: float) -> float:
     """Return a share strictly between 0 and 1.
 
     Raises
@@ -114,12 +114,12 @@ def positive(name: str, value: float) -> float:
     return number
 
 
-def from_0(name: str, value: float) -> float:
+def non_negative(name: str, value: float) -> float:
     """Return ``value`` as a finite float of at least 0; errors as :func:`finite`."""
     return finite(name, value, least=0)
 
 
-def from_1(name: str, value: object) -> int:
+def positive_integer(name: str, value: object) -> int:
     """Return ``value`` as an int of at least 1; errors as :func:`whole_number`."""
     return whole_number(name, value, least=1)
 

@@ -16,7 +16,7 @@ from rnn_rust.cli.data import data
 from rnn_rust.cli.demo import demo
 from rnn_rust.cli.errors import report
 from rnn_rust.cli.score import evaluate, predict, summary
-from rnn_rust.cli.streams import accept_every_character
+from rnn_rust.cli.streams import escape_unencodable
 from rnn_rust.cli.train import train
 
 
@@ -25,7 +25,7 @@ class CommandLine(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line of ``args``, by default of the process, and exit."""
-        accept_every_character()
+        escape_unencodable()
         try:
             code = super().main(*args, **extra | {"standalone_mode": False})
         except Exception as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from rnn_rust.base.checks import from_0, from_1
+from rnn_rust.base.checks import non_negative, positive_integer
 from rnn_rust.cli.options import Command, option
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.model.arguments import Sizes
@@ -64,17 +64,21 @@ _TRAINING_OPTIONS = (
         help="How a gradient changes the weights.",
     ),
     _training(
-        "--learning-rate", type=float, default=0.001, check=from_0, help="Size of a step."
+        "--learning-rate", type=float, default=0.001, check=non_negative, help="Size of a step."
     ),
-    _training("--epochs", type=int, default=100, check=from_1, help="Passes over the data."),
-    _training("--batch-size", type=int, default=1, check=from_1, help="Sequences per update."),
     _training(
-        "--patience", type=int, metavar="N", check=from_1,
+        "--epochs", type=int, default=100, check=positive_integer, help="Passes over the data.",
+    ),
+    _training(
+        "--batch-size", type=int, default=1, check=positive_integer, help="Sequences per update.",
+    ),
+    _training(
+        "--patience", type=int, metavar="N", check=positive_integer,
         help="Set a fifth of the training part aside, stop when its loss has not fallen for N "
         "epochs, and keep the weights of the best one.",
     ),
     _training(
-        "--eval-every", type=int, default=10, check=from_1,
+        "--eval-every", type=int, default=10, check=positive_integer,
         help="Epochs from one line of the log, and one evaluation, to the next.",
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnn_rust.cli import options
-from rnn_rust.cli.fitting import Fitting, Parts, show_evaluations, show_saved
+from rnn_rust.cli.fitting import DataSplit, FitOptions, show_evaluations, show_saved
 from rnn_rust.errors import MissingFileError
 from rnn_rust.learning.optimizers import SGD, Adam, Optimizer
 from rnn_rust.models import MODELS
@@ -37,7 +37,7 @@ class Demo:
     cell: str
     model: dict[str, Any]
     optimizer: Optimizer
-    fitting: Fitting
+    fitting: FitOptions
 
     def build(self, dataset: Dataset, *, seed: int = 0) -> Model:
         """Return the model, for the columns of a data set."""
@@ -46,13 +46,13 @@ class Demo:
             optimizer=self.optimizer, seed=seed, **self.model,
         )  # fmt: skip
 
-    def deal(self, dataset: Dataset) -> tuple[Parts, Dataset]:
+    def split_data(self, dataset: Dataset) -> tuple[DataSplit, Dataset]:
         """Return the parts of a data set; and all of it but the test part, for rivals.
 
         They need no validation part, and may learn from it.
         """
         train, test = dataset.split(self.train_ratio, **self.split)
-        return Parts.of(train, test, patience=self.fitting.patience, **self.split), train
+        return DataSplit.of(train, test, patience=self.fitting.patience, **self.split), train
 
 
 DEMOS = {
@@ -63,7 +63,7 @@ DEMOS = {
         cell="GRU",
         model={"hidden_size": 16, "loss": "binary_cross_entropy", "scaler": "standard"},
         optimizer=Adam(0.005),
-        fitting=Fitting(epochs=20, batch_size=4, eval_every=5),
+        fitting=FitOptions(epochs=20, batch_size=4, eval_every=5),
     ),
     "weather": Demo(
         about="tomorrow's maximum temperature in °C, from 2012 to 2014; tested on 2015",
@@ -72,7 +72,7 @@ DEMOS = {
         cell="GRU",
         model={"hidden_size": 16, "scaler": "standard"},
         optimizer=Adam(0.003),
-        fitting=Fitting(epochs=300, batch_size=4, eval_every=10, patience=20),
+        fitting=FitOptions(epochs=300, batch_size=4, eval_every=10, patience=20),
     ),
     "sample": Demo(
         about="a small file that can be read by eye",
@@ -81,7 +81,7 @@ DEMOS = {
         cell="RNN",
         model={"hidden_size": 5, "output_activation": "sigmoid", "scaler": "standard"},
         optimizer=SGD(0.2),
-        fitting=Fitting(epochs=300, batch_size=1, eval_every=30),
+        fitting=FitOptions(epochs=300, batch_size=1, eval_every=30),
     ),
 }
 
@@ -103,14 +103,14 @@ def demo(name: str, output: Path) -> None:
     from rnn_rust.demos.rivals import RIVALS
     from rnn_rust.evaluate import default_evaluator
 
-    plan, path = DEMOS[name], _find(name)
+    chosen, path = DEMOS[name], _find(name)
     dataset = _read(name, path)
-    show.section(f"Data: {plan.about}", dataset.summary())
-    parts, past = plan.deal(dataset)
-    model = plan.build(dataset)
-    judge = default_evaluator(dataset, loss=model.loss_name)
-    plan.fitting.fit_and_save(model, parts, judge, output)
-    show_evaluations(model, parts, judge)
+    show.section(f"Data: {chosen.about}", dataset.summary())
+    parts, past = chosen.split_data(dataset)
+    model = chosen.build(dataset)
+    evaluator = default_evaluator(dataset, loss=model.loss_name)
+    chosen.fitting.fit_and_save(model, parts, evaluator, output)
+    show_evaluations(model, parts, evaluator)
     if compare := RIVALS.get(name):
         show.section("Rivals on the test part", compare(model, past, parts.test))
     show_saved(model, output, path or _GENERATED, first=() if path else (_GENERATE,))

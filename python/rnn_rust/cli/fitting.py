@@ -27,7 +27,7 @@ LOGGERS: dict[str, Callable[[Path], Any]] = {".csv": CSVLogger, ".jsonl": JSONLi
 """Kinds of log files by the ends of their names."""
 
 
-class Parts(NamedTuple):
+class DataSplit(NamedTuple):
     """What is learnt from, what early stopping looks at, and what nothing looks at but the end."""
 
     train: Dataset
@@ -35,7 +35,7 @@ class Parts(NamedTuple):
     test: Dataset
 
     @classmethod
-    def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> Parts:
+    def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> DataSplit:
         """With ``patience``, split a fifth off the training part for validation.
 
         Raises
@@ -54,7 +54,7 @@ class Parts(NamedTuple):
     @classmethod
     def cut(
         cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None, seed: int
-    ) -> Parts:
+    ) -> DataSplit:
         """Cut at one instant, or at two, between which the validation part lies.
 
         Raises
@@ -89,7 +89,7 @@ def _as_time(text: str, dataset: Dataset) -> float | str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting:
+class FitOptions:
     """How a model is trained, and the files that this writes."""
 
     epochs: int
@@ -100,7 +100,9 @@ class Fitting:
     resume: bool = False
     log_file: Path | None = None
 
-    def fit_and_save(self, model: Model, parts: Parts, judge: Evaluator, output: Path) -> None:
+    def fit_and_save(
+        self, model: Model, parts: DataSplit, evaluator: Evaluator, output: Path
+    ) -> None:
         """Train and save; after Ctrl-C save what there is and leave with exit code 130.
 
         Raises
@@ -114,13 +116,14 @@ class Fitting:
         stopping = [] if self.patience is None else [EarlyStopping(patience=self.patience)]
         history = model.fit(
             parts.train, epochs=self.epochs, batch_size=self.batch_size,
-            validation=parts.validation or parts.test, evaluator=judge, eval_every=self.eval_every,
-            callbacks=[*stopping, *self._writers()], progress=_log.isEnabledFor(logging.INFO),
+            validation=parts.validation or parts.test, evaluator=evaluator,
+            eval_every=self.eval_every, callbacks=[*stopping, *self._writers()],
+            progress=_log.isEnabledFor(logging.INFO),
             resume=self.checkpoint if self.resume else None,
         )  # fmt: skip
         model.save(output)
         if history.interrupted:
-            self._leave(history, output)
+            self._report_interruption(history, output)
         _log.info("Trained for %d epochs in %.3f s", len(history), sum(history.seconds))
         for callback in stopping:
             _log.info("The weights are those of epoch %s, the best one", callback.best_epoch)
@@ -131,20 +134,20 @@ class Fitting:
         if self.checkpoint is not None:
             yield Checkpoint(self.checkpoint)
 
-    def _leave(self, history: History, output: Path) -> None:
+    def _report_interruption(self, history: History, output: Path) -> None:
         _log.warning("Saved the model, trained for %d epochs, to %s", len(history), output)
         if self.checkpoint is not None:
             _log.warning("The same command with --resume goes on from %s", self.checkpoint)
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def show_evaluations(model: Model, parts: Parts, judge: Evaluator) -> None:
+def show_evaluations(model: Model, parts: DataSplit, evaluator: Evaluator) -> None:
     """Print what the model is worth on each part."""
     from rnn_rust.cli import show
 
     for name, part in parts.named():
         title = f"{name.capitalize()} part: {len(part):,} sequences"
-        show.section(title, str(judge.evaluate(model, part)))
+        show.section(title, str(evaluator.evaluate(model, part)))
 
 
 def show_saved(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from rnn_rust import log
-from rnn_rust.base.checks import finite, from_1
+from rnn_rust.base.checks import finite, positive_integer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -177,7 +177,7 @@ def _horizons(
     if value is None:
         return None
     try:
-        return tuple(from_1("--horizon", int(rows)) for rows in value.split(","))
+        return tuple(positive_integer("--horizon", int(rows)) for rows in value.split(","))
     except ValueError as error:
         raise click.BadParameter(
             f"'{value}' is not a number of rows from 1 upwards, or several with commas between"

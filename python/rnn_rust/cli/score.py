@@ -44,8 +44,8 @@ def evaluate(
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=network.feature_names, labels=network.label_names
     )
-    judge = default_evaluator(dataset, threshold, loss=network.loss_name, horizon=horizon)
-    result = judge.evaluate(network, dataset)
+    evaluator = default_evaluator(dataset, threshold, loss=network.loss_name, horizon=horizon)
+    result = evaluator.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
     show.section(f"Evaluation: {model}", str(result))
 

@@ -13,7 +13,7 @@ _log = logging.getLogger("rnn_rust")
 _NAME = "standard output"
 
 
-def accept_every_character() -> None:
+def escape_unencodable() -> None:
     r"""Let both streams show what their encoding lacks as ``\xb2`` or ``\u65e5``.
 
     Without it a superscript or an id's letter would end the program, maybe after hours of work.

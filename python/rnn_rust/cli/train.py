@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rnn_rust.base.checks import open_share
+from rnn_rust.base.checks import fraction
 from rnn_rust.cli import options
 from rnn_rust.cli.choices import build_model, choices
-from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show_saved
+from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluations, show_saved
 
 
 @click.command(cls=options.GroupedCommand, short_help="Train a model on a CSV file and save it.")
@@ -18,7 +18,7 @@ from rnn_rust.cli.fitting import LOGGERS, Fitting, Parts, show_evaluations, show
 @options.key_columns
 @options.value_columns
 @options.option(
-    "Data", "--train-ratio", type=float, default=0.8, check=open_share,
+    "Data", "--train-ratio", type=float, default=0.8, check=fraction,
     help="Share of the sequences to train on; the others are for testing.",
 )  # fmt: skip
 @options.option(
@@ -68,20 +68,20 @@ def train(
     dataset = Dataset.from_csv(
         data, id=id, time=time, features=features, labels=labels, weights=weights
     )
-    judge = default_evaluator(dataset, threshold, loss=chosen["loss"], horizon=horizon)
+    evaluator = default_evaluator(dataset, threshold, loss=chosen["loss"], horizon=horizon)
     if split_at is None:
-        parts = Parts.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
+        parts = DataSplit.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
     else:
-        parts = Parts.cut(dataset, instants, patience=patience, seed=seed)
+        parts = DataSplit.cut(dataset, instants, patience=patience, seed=seed)
     model = build_model(dataset, seed=seed, **chosen)
     model.threshold = threshold
     show.section(f"Data: {data}", dataset.summary())
-    fitting = Fitting(
+    fitting = FitOptions(
         epochs=epochs, batch_size=batch_size, eval_every=eval_every, patience=patience,
         checkpoint=checkpoint, resume=resume, log_file=log_file,
     )  # fmt: skip
-    fitting.fit_and_save(model, parts, judge, output)
-    show_evaluations(model, parts, judge)
+    fitting.fit_and_save(model, parts, evaluator, output)
+    show_evaluations(model, parts, evaluator)
     keys = [word for pair in (("--id", id), ("--time", time)) if pair[1] for word in pair]
     show_saved(model, output, data, keys, horizon=horizon)
 

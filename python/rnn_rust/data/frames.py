@@ -13,7 +13,7 @@ from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, Names, choose_columns
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.source import Source
-from rnn_rust.data.times import read_times, tie
+from rnn_rust.data.times import describe_tie, read_times
 from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _sequence_order(
         earlier, later = (int(row) for row in order[stuck[0] - 1 : stuck[0] + 1])
         raise DataError(
             f"{source.name}, {source.place(later)}: id {ids[later]!r} has "
-            f"{tie(times, column, (earlier, later), source)}"
+            f"{describe_tie(times, column, (earlier, later), source)}"
         )
     return order, starts
 

@@ -36,7 +36,7 @@ def comparable(times: NDArray[Any], instant: Instant) -> tuple[NDArray[Any], Any
     """
     kind = times.dtype.kind
     if kind == "O":
-        return _among_texts(times, instant)
+        return _comparable_texts(times, instant)
     if kind == "M":
         return times, _date(instant, None)
     if kind == "m":
@@ -51,7 +51,7 @@ def comparable(times: NDArray[Any], instant: Instant) -> tuple[NDArray[Any], Any
     return times, instant
 
 
-def _among_texts(times: NDArray[Any], instant: Instant) -> tuple[NDArray[Any], Any]:
+def _comparable_texts(times: NDArray[Any], instant: Instant) -> tuple[NDArray[Any], Any]:
     zone = _ZONE.search(times[0]) if _DATE.match(times[0]) else None
     texts = [_ZONE.sub("", time) for time in times] if zone else times.tolist()
     if all(map(_DATE.fullmatch, texts)):

@@ -29,7 +29,7 @@ def known_names(data: Sequences | Sequence) -> tuple[Names, Names]:
     )
 
 
-def arrange(
+def reorder(
     data: Data,
     *,
     features: Names = None,

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
-from rnn_rust.base.checks import truth
-from rnn_rust.data.order import arrange, known_names
+from rnn_rust.base.checks import boolean
+from rnn_rust.data.order import known_names, reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
 
@@ -222,7 +222,7 @@ class Scaler:
 
     def _in_order(self, dataset: Data, purpose: str) -> Data:
         require_dataset(dataset, purpose)
-        return arrange(
+        return reorder(
             dataset, features=self.feature_names_, labels=self.label_names_,
             learnt="the scaler was fitted on",
         )  # fmt: skip
@@ -291,7 +291,7 @@ def make_scaler(name: str, *, labels: bool = True) -> Scaler:
     return _SCALERS[name](labels=labels)
 
 
-def scaler_for(
+def make_model_scaler(
     scaler: str | Scaler | None, output_activation: str, *, classes: bool
 ) -> Scaler | None:
     """Return the scaler of a model from its arguments, which that model alone will fit.
@@ -327,7 +327,7 @@ def scaler_from_dict(values: dict[str, Any]) -> Scaler:
         The kind is not known, or a value is missing or not a list of finite numbers.
     """
     try:
-        scaler = make_scaler(values["kind"], labels=truth("labels", values["labels"]))
+        scaler = make_scaler(values["kind"], labels=boolean("labels", values["labels"]))
         if len(values) > 2:
             _restore(scaler, values)
     except (KeyError, TypeError, ValueError, RnnRustError) as error:

@@ -44,7 +44,7 @@ def read_times(column: pl.Series, source: Source) -> pl.Series:
     return numbers
 
 
-def tie(times: pl.Series, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
+def describe_tie(times: pl.Series, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
     """Return what an id has that must not be: two rows of equal times, the later row last.
 
     Parameters

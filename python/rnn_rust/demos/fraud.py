@@ -101,7 +101,7 @@ def generate(
     owner = thief + HABIT_DROP * stolen
     habit = np.where(fraud | probe, thief[card], owner[card]) + rng.normal(0, HABIT_SPREAD, rows)
 
-    quick = probe | (_owners_quick(rng, offsets) & ~fraud)
+    quick = probe | (_quick_purchases(rng, offsets) & ~fraud)
     haste = (HASTE_PUSH * quick + rng.normal(0, HASTE_SPREAD, rows)) / np.hypot(
         HASTE_SPREAD, 0.3 * HASTE_PUSH
     )
@@ -143,7 +143,7 @@ def _stolen_cards(
     return stolen
 
 
-def _owners_quick(rng: np.random.Generator, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _quick_purchases(rng: np.random.Generator, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Choose the rows that look like probes by chance, some of them in pairs; returns `(N,)`."""
     rows, cards = offsets[-1], len(offsets) - 1
     quick: NDArray[np.bool_] = rng.random(rows) < QUICK_SHARE

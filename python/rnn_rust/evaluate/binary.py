@@ -113,7 +113,7 @@ class ClassificationResult:
             f"Binary classification of {self.steps:,} labels ({self.missing:,} missing), "
             f"positive above {self.threshold:g}"
         )
-        blocks = [head, m.figures(results, _ROWS), m.table(matrix), "\n".join(notes)]
+        blocks = [head, m.metric_table(results, _ROWS), m.table(matrix), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 
 
@@ -188,10 +188,10 @@ class BinaryClassificationEvaluator:
         majority = 2 * np.count_nonzero(truth) > truth.size
         always = np.full(truth.size, majority)
         baseline = self._measure(truth, always.astype(np.float64), always, missing)
-        return self._measure(truth, scores, scores > self._used, missing, baseline)
+        return self._measure(truth, scores, scores > self._effective_threshold, missing, baseline)
 
     @property
-    def _used(self) -> float:
+    def _effective_threshold(self) -> float:
         return _THRESHOLD if self.threshold is None else self.threshold
 
     def _measure(
@@ -213,7 +213,7 @@ class BinaryClassificationEvaluator:
             "roc_auc": m.roc_auc(truth, scores),
         }
         return ClassificationResult(
-            threshold=self._used,
+            threshold=self._effective_threshold,
             steps=truth.size,
             missing=missing,
             tp=tp,

@@ -289,7 +289,7 @@ def cell(result: object, name: str, style: Callable[[float], str]) -> str:
     return style(getattr(result, name)) + mark
 
 
-def figures(
+def metric_table(
     results: Sequence[object], rows: Iterable[tuple[str, str, Callable[[float], str]]]
 ) -> str:
     """Return a table of metrics, (title, attribute, style) each, of a model and its baseline."""

@@ -101,7 +101,7 @@ class MulticlassResult:
         )
         shown = m.table(matrix) if len(classes) <= _MOST_COLUMNS else ""
         return "\n\n".join(
-            part for part in (head, m.figures(results, _ROWS), shown, "\n".join(notes)) if part
+            part for part in (head, m.metric_table(results, _ROWS), shown, "\n".join(notes)) if part
         )
 
 

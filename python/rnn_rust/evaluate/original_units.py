@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import Offsets
-from rnn_rust.data.order import arrange
+from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.learning.labels import labels_per_sequence, last_labelled
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
 
 
-def in_order_of(model: m.Predictor, dataset: Dataset) -> Dataset:
+def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
     """Return the data set with its columns in the model's order, by name where both have names.
 
     Raises
@@ -27,7 +27,7 @@ def in_order_of(model: m.Predictor, dataset: Dataset) -> Dataset:
     ParameterError
         If `dataset` is no `Dataset`.
     """
-    return arrange(
+    return reorder(
         require_dataset(dataset, "an evaluation"),
         features=getattr(model, "feature_names", None),
         labels=getattr(model, "label_names", None),
@@ -50,7 +50,7 @@ def labels_and_predictions(
     ParameterError
         If `dataset` is no `Dataset`.
     """
-    dataset = in_order_of(model, dataset)
+    dataset = in_model_order(model, dataset)
     stored, predicted, offsets = _rows(model, dataset)
     labels, predictions = m.check_arrays(stored, predicted)
     labels, predictions = _restored(dataset, labels, predictions)
@@ -100,7 +100,7 @@ def classes_and_probabilities(
     ParameterError
         If `dataset` is no `Dataset`.
     """
-    dataset = in_order_of(model, dataset)
+    dataset = in_model_order(model, dataset)
     stored, predicted, _ = _rows(model, dataset)
     restored = dataset.denormalize_labels(stored)
     if dataset.normalizer is not None:

@@ -17,7 +17,7 @@ from rnn_rust.base.arrays import Offsets, refuse_mask
 from rnn_rust.base.checks import whole_number
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
-from rnn_rust.evaluate.shifted import find_shift, positions
+from rnn_rust.evaluate.shifted import find_shift, rows_before_and_after
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -34,7 +34,7 @@ class Baseline(NamedTuple):
     lack: str
 
 
-def of_labels(
+def from_labels(
     labels: m.Floats, offsets: Offsets, horizon: tuple[int, ...] | None, names: Sequence[str]
 ) -> Baseline:
     """Return the labels of ``horizon`` rows before, one for all columns or one for each.
@@ -57,7 +57,7 @@ def of_labels(
             "rows ahead each label lies, or present=..., the column of the present value",
         )
     steps = by_column((1,) if horizon is None else horizon, labels.shape[1])
-    before, _ = positions(offsets)
+    before, _ = rows_before_and_after(offsets)
     values = np.full_like(labels, np.nan)
     for column in range(labels.shape[1]):
         rows = np.flatnonzero(before >= steps[column])
@@ -78,7 +78,7 @@ def _in_words(steps: tuple[int, ...]) -> tuple[str, str]:
     )
 
 
-def of_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
+def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     """Return the features named ``present``, one for all labels or one for each, by row.
 
     In original units, if the data set is normalised.
@@ -106,10 +106,10 @@ def of_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     chosen = [dataset.feature_names.index(name) for name in present]
     chosen = chosen * columns if len(chosen) == 1 else chosen
     named = ", ".join(f"'{name}'" for name in present)
-    return given(features[:, chosen].astype(np.float64), f", {named}")
+    return from_values(features[:, chosen].astype(np.float64), f", {named}")
 
 
-def given(values: m.Floats, whose: str = "") -> Baseline:
+def from_values(values: m.Floats, whose: str = "") -> Baseline:
     """Return present values ``(N, L)`` that are known from elsewhere."""
     return Baseline(values, f"the present value{whose}", "no present value is known")
 

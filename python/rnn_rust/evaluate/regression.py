@@ -15,7 +15,7 @@ from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate import persistence
 from rnn_rust.evaluate.original_units import (
     at_labels,
-    in_order_of,
+    in_model_order,
     labels_and_predictions,
     labels_by_row,
     reads_steps,
@@ -112,7 +112,7 @@ class RegressionResult:
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
         head = f"Regression on {self.steps:,} labels ({self.missing:,} missing)"
-        blocks = [head, m.figures(results, rows), self._column_table(), "\n".join(notes)]
+        blocks = [head, m.metric_table(results, rows), self._column_table(), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 
     def _column_table(self) -> str:
@@ -200,22 +200,22 @@ class RegressionEvaluator:
         ParameterError if `dataset` is no `Dataset`, if it has another number of label columns than
         there are horizons or columns of present values, or no feature column of such a name.
         """
-        dataset = in_order_of(model, dataset)
+        dataset = in_model_order(model, dataset)
         own = self.threshold
         if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
             own = _THRESHOLD  # the model's is one of probabilities
-        judge = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
+        evaluator = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
         labels, predictions, offsets = labels_and_predictions(model, dataset)
         names = dataset.label_names
         if reads_steps(model):
-            baseline = judge._baseline(labels, offsets, names, dataset)
+            baseline = evaluator._baseline(labels, offsets, names, dataset)
         elif self.horizon is None and self.present is None:
-            baseline = persistence.of_labels(labels, offsets, (1,), names)
+            baseline = persistence.from_labels(labels, offsets, (1,), names)
         else:
             by_row = labels_by_row(dataset)
-            baseline = judge._baseline(by_row, dataset.offsets, names, dataset)
+            baseline = evaluator._baseline(by_row, dataset.offsets, names, dataset)
             baseline = baseline._replace(values=at_labels(dataset, baseline.values))
-        return judge._score(labels, predictions, baseline, names)
+        return evaluator._score(labels, predictions, baseline, names)
 
     def score(
         self,
@@ -266,7 +266,7 @@ class RegressionEvaluator:
                 f"present has shape {known.shape}, labels {labels.shape}: give one value for each "
                 "label, NaN where it is unknown"
             )
-        return self._score(labels, predictions, persistence.given(known), names)
+        return self._score(labels, predictions, persistence.from_values(known), names)
 
     def _baseline(
         self,
@@ -278,13 +278,13 @@ class RegressionEvaluator:
         columns = persistence.checked_columns(self.present)
         if columns is None:
             horizons = persistence.checked_horizons(self.horizon)
-            return persistence.of_labels(labels, offsets, horizons, names)
+            return persistence.from_labels(labels, offsets, horizons, names)
         if dataset is None:
             raise ParameterError(
                 f"present={self.present!r} names columns, and score() is given none; pass their "
                 "values as score(..., present=values), or use evaluate(model, dataset)"
             )
-        return persistence.of_columns(dataset, columns)
+        return persistence.from_columns(dataset, columns)
 
     def _score(
         self,

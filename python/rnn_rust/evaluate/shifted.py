@@ -43,7 +43,7 @@ def find_shift(labels: m.Floats, offsets: Offsets) -> tuple[int, int, int] | Non
     return None
 
 
-def positions(offsets: Offsets) -> tuple[Offsets, Offsets]:
+def rows_before_and_after(offsets: Offsets) -> tuple[Offsets, Offsets]:
     """Return how many rows of the same sequence come before each row, and how many after it."""
     lengths = np.diff(offsets)
     before = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -81,7 +81,7 @@ def _is_copy(
     later: m.Floats, earlier: m.Floats, steps: int, offsets: Offsets, tolerance: float
 ) -> bool:
     """Whether column `later` ``(N,)`` is `earlier` so many rows on, and not by chance."""
-    before, after = positions(offsets)
+    before, after = rows_before_and_after(offsets)
     rows = np.flatnonzero(after >= steps)
     distance = np.abs(later[rows] - earlier[rows + steps])
     rows = rows[~np.isnan(distance)]

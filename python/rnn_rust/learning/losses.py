@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_numbers
-from rnn_rust.base.checks import check_fields, from_0, open_share, positive
+from rnn_rust.base.checks import check_fields, fraction, non_negative, positive
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 # What stands for a loss in Python, which no file can hold.
@@ -58,7 +58,7 @@ class Quantile:
 
     def __post_init__(self) -> None:
         """Check the parameter."""
-        check_fields(self, q=open_share)
+        check_fields(self, q=fraction)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Focal:
 
     def __post_init__(self) -> None:
         """Check the parameter."""
-        check_fields(self, gamma=from_0)
+        check_fields(self, gamma=non_negative)
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
-"""Following one figure of the record: its best value, and how long it has not become better.
+"""Monitoring one metric of the record: its best value, and the records since it last improved.
 
-Early stopping, checkpoints of the best model and rates that fall on a plateau all ask this.
+Shared by early stopping, checkpoints of the best model and learning rates reduced on a plateau.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from rnn_rust.base.checks import from_0
+from rnn_rust.base.checks import non_negative
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 
-# Figures that are better the smaller they are, of the training or the validation data.
+# Metrics that are better the smaller they are, of the training or the validation data.
 _SMALLER_IS_BETTER = ("loss", "mae", "rmse", "mape")
 
 
 def checked_mode(monitor: str, mode: str | None) -> str:
-    """Return ``"min"`` or ``"max"``: as given, or as the name of the figure says.
+    """Return ``"min"`` or ``"max"``: as given, or as follows from the name of the metric.
 
     Raises
     ------
     ParameterError
-        The mode is neither, or none is given for a figure that is not an error.
+        The mode is neither, or none is given for a metric that is not an error.
     """
     if not isinstance(monitor, str):
-        raise ParameterError(f"monitor must be the name of a figure, got {monitor!r}")
+        raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
     if mode in ("min", "max"):
         return str(mode)
     if mode is not None:
@@ -34,12 +34,13 @@ def checked_mode(monitor: str, mode: str | None) -> str:
     if monitor.removeprefix("validation_") in _SMALLER_IS_BETTER:
         return "min"
     raise ParameterError(
-        f"monitor {monitor!r}: say whether more is better (mode='max') or less (mode='min')"
+        f"monitor {monitor!r}: say whether larger values are better (mode='max') or "
+        "smaller ones (mode='min')"
     )
 
 
-class Watch:
-    """Follows one figure.
+class MetricMonitor:
+    """Monitors one metric.
 
     Parameters
     ----------
@@ -49,14 +50,14 @@ class Watch:
         Whether it is better when smaller (``"min"``) or larger (``"max"``); by default ``"min"``
         for losses and errors, and there is no default for others.
     min_delta
-        A value is better if it is better by more than this.
+        Smallest change that counts as an improvement.
 
     Attributes
     ----------
     best
         The best value seen, None before the first. What is not finite is never the best.
     waited
-        Records since then that had the figure.
+        Number of records since then that had the metric.
 
     Raises
     ------
@@ -67,30 +68,30 @@ class Watch:
     def __init__(self, monitor: str, mode: str | None = None, min_delta: float = 0.0) -> None:
         self.mode = checked_mode(monitor, mode)
         self.monitor = monitor
-        self.min_delta = from_0("min_delta", min_delta)
+        self.min_delta = non_negative("min_delta", min_delta)
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was seen."""
+        """Forget all records."""
         self.best: float | None = None
         self.waited = 0
 
-    def check(self, figures: Iterable[str]) -> None:
-        """Check that the record of a training will have the figure.
+    def check(self, metrics: Iterable[str]) -> None:
+        """Check that the record of a training will have the metric.
 
         Raises
         ------
         ParameterError
             It will not; the message lists what there is.
         """
-        if self.monitor not in (known := list(figures)):
+        if self.monitor not in (known := list(metrics)):
             raise ParameterError(
                 f"monitor {self.monitor!r} is not in the record of this training, which has "
                 f"{', '.join(known)}; give fit() validation=… or evaluator=… for more"
             )
 
-    def sees_best(self, record: Record) -> bool:
-        """Whether the record has the best value so far; one without the figure changes nothing."""
+    def is_best(self, record: Record) -> bool:
+        """Whether the record has the best value so far; one without the metric changes nothing."""
         value = record.get(self.monitor)
         if value is None:
             return False
@@ -107,16 +108,16 @@ class Watch:
         return gain > self.min_delta
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was seen."""
+        """Return the best value and the records since then."""
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what another has seen.
+        """Continue from a saved state.
 
         Raises
         ------
         ValueError, KeyError
-            The state is that of no watch.
+            The state is not that of a monitor.
         """
         best, waited = state["best"], state["waited"]
         if not (best is None or (isinstance(best, int | float) and math.isfinite(best))):

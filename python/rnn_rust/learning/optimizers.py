@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import check_fields, decay_rate, finite, from_0, positive, truth
+from rnn_rust.base.checks import boolean, check_fields, decay_rate, finite, non_negative, positive
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning import schedules
 
@@ -18,7 +18,7 @@ def _learning_rate(name: str, value: Any) -> LearningRate:
     is_schedule = isinstance(value, schedules.ReduceOnPlateau) or (
         callable(value) and not isinstance(value, type)
     )
-    rate: LearningRate = value if is_schedule else from_0(name, value)
+    rate: LearningRate = value if is_schedule else non_negative(name, value)
     return rate
 
 
@@ -32,13 +32,13 @@ def _betas(name: str, value: Any) -> tuple[float, float]:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "learning_rate": _learning_rate,
     "momentum": decay_rate,
-    "nesterov": truth,
-    "weight_decay": from_0,
+    "nesterov": boolean,
+    "weight_decay": non_negative,
     "alpha": decay_rate,
     "eps": positive,
-    "centered": truth,
-    "lr_decay": from_0,
-    "initial_accumulator_value": from_0,
+    "centered": boolean,
+    "lr_decay": non_negative,
+    "initial_accumulator_value": non_negative,
     "betas": _betas,
 }
 
@@ -265,7 +265,7 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
     return result
 
 
-def rate_of(learning_rate: Callable[[int], float] | float, epoch: int) -> float:
+def rate_at(learning_rate: Callable[[int], float] | float, epoch: int) -> float:
     """Return the rate of an epoch, counted from 0.
 
     Raises
@@ -304,7 +304,7 @@ def to_dict(optimizer: Optimizer | CustomOptimizer, epoch: int | None) -> dict[s
     if type(rate) in _SCHEDULES.values():
         rate = _named(rate)
     elif callable(rate):
-        rate = None if epoch is None else rate_of(rate, epoch)
+        rate = None if epoch is None else rate_at(rate, epoch)
     return _named(optimizer) | {"learning_rate": rate}
 
 

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rnn_rust.base.checks import check_fields, from_0, from_1, open_share, whole_number
+from rnn_rust.base.checks import (
+    check_fields,
+    fraction,
+    non_negative,
+    positive_integer,
+    whole_number,
+)
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
-from rnn_rust.learning.monitor import Watch, checked_mode
+from rnn_rust.learning.monitor import MetricMonitor, checked_mode
 
 __all__ = [
     "Constant",
@@ -44,7 +50,7 @@ class Constant:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_fields(self, rate=from_0)
+        check_fields(self, rate=non_negative)
 
     def __call__(self, epoch: int) -> float:
         """Return the rate of an epoch."""
@@ -79,7 +85,7 @@ class StepDecay:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_fields(self, rate=from_0, every=from_1, factor=open_share)
+        check_fields(self, rate=non_negative, every=positive_integer, factor=fraction)
 
     def __call__(self, epoch: int) -> float:
         """Return the rate of an epoch."""
@@ -111,7 +117,7 @@ class ExponentialDecay:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_fields(self, rate=from_0, factor=open_share)
+        check_fields(self, rate=non_negative, factor=fraction)
 
     def __call__(self, epoch: int) -> float:
         """Return the rate of an epoch."""
@@ -156,7 +162,7 @@ class CosineDecay:
     def __post_init__(self) -> None:
         """Check the values."""
         check_fields(
-            self, rate=from_0, epochs=from_1, final_rate=from_0,
+            self, rate=non_negative, epochs=positive_integer, final_rate=non_negative,
             warmup_epochs=partial(whole_number, least=0),
         )  # fmt: skip
         if self.epochs <= self.warmup_epochs:
@@ -218,8 +224,8 @@ class ReduceOnPlateau:
         """Check the values."""
         object.__setattr__(self, "mode", checked_mode(self.monitor, self.mode))
         check_fields(
-            self, rate=from_0, factor=open_share, patience=from_1, min_delta=from_0,
-            min_rate=from_0,
+            self, rate=non_negative, factor=fraction, patience=positive_integer,
+            min_delta=non_negative, min_rate=non_negative,
         )  # fmt: skip
         _check_order("min_rate", self.min_rate, self.rate)
 
@@ -236,7 +242,7 @@ class Plateau:
 
     def __init__(self, settings: ReduceOnPlateau) -> None:
         self._settings = settings
-        self.watch = Watch(settings.monitor, settings.mode, settings.min_delta)
+        self.monitor = MetricMonitor(settings.monitor, settings.mode, settings.min_delta)
         self.rate = settings.rate
 
     def __call__(self, epoch: int) -> float:
@@ -245,18 +251,18 @@ class Plateau:
 
     def observe(self, record: Record) -> None:
         """Take notice of an epoch; reduce the rate if it is time."""
-        if not self.watch.sees_best(record) and self.watch.waited >= self._settings.patience:
+        if not self.monitor.is_best(record) and self.monitor.waited >= self._settings.patience:
             self.rate = max(self.rate * self._settings.factor, self._settings.min_rate)
-            self.watch.waited = 0
+            self.monitor.waited = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the present rate and what led to it."""
-        return {"rate": self.rate} | self.watch.state_dict()
+        return {"rate": self.rate} | self.monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from the state of another."""
-        self.rate = from_0("rate", state["rate"])
-        self.watch.load_state_dict(state)
+        self.rate = non_negative("rate", state["rate"])
+        self.monitor.load_state_dict(state)
 
 
 def _check_order(name: str, lowest: float, rate: float) -> None:

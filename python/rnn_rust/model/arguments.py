@@ -13,12 +13,12 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 
 from rnn_rust.base.checks import (
+    boolean,
     decay_rate,
     dtype_name,
     finite,
-    from_1,
     positive,
-    truth,
+    positive_integer,
     whole_number,
 )
 from rnn_rust.data.scale import Scaler
@@ -51,16 +51,21 @@ def _as_given(_: str, value: Any) -> Any:
 class Sizes(TypedDict):
     """The sizes, which have no default and may be given by position."""
 
-    input_size: Annotated[int, Argument(None, from_1, "Features I of a time step; at least 1.")]
+    input_size: Annotated[
+        int, Argument(None, positive_integer, "Features I of a time step; at least 1.")
+    ]
     hidden_size: Annotated[
         int,
         Argument(
-            None, from_1, "Hidden units H of a layer and direction; at least 1.",
+            None, positive_integer, "Hidden units H of a layer and direction; at least 1.",
             Option("Hidden units of a layer.", flag="--hidden", default=10),
         ),
     ]  # fmt: skip
     output_size: Annotated[
-        int, Argument(None, from_1, "Outputs L: one for each label column, or for each class.")
+        int,
+        Argument(
+            None, positive_integer, "Outputs L: one for each label column, or for each class."
+        ),
     ]
 
 
@@ -71,7 +76,7 @@ class Options(TypedDict, total=False):
         int,
         Argument(
             1,
-            from_1,
+            positive_integer,
             "Layers, stacked one on the other.",
             Option("Layers, stacked one on the other."),
         ),
@@ -80,7 +85,7 @@ class Options(TypedDict, total=False):
         bool,
         Argument(
             False,
-            truth,
+            boolean,
             """
             Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); a
             state is then both directions' side by side, as in PyTorch.
@@ -192,7 +197,7 @@ class Options(TypedDict, total=False):
         int | None,
         Argument(
             None,
-            _optional(from_1),
+            _optional(positive_integer),
             """
             Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
             windows of so many steps, each with an update of its own. States are carried from one
@@ -305,7 +310,7 @@ class Options(TypedDict, total=False):
         int | None,
         Argument(
             None,
-            _optional(from_1),
+            _optional(positive_integer),
             """
             How many threads a call may use; every number gives the same bits. By default what the
             environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
@@ -342,7 +347,7 @@ class _OfGRU(TypedDict, total=False):
         bool,
         Argument(
             True,
-            truth,
+            boolean,
             """
             Whether the reset gate acts after the product, as in the equations and in cuDNN, PyTorch
             and Keras. Otherwise ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in Cho et al.,

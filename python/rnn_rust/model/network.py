@@ -14,7 +14,7 @@ from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.order import known_names
-from rnn_rust.data.scale import scaler_for
+from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
@@ -97,7 +97,7 @@ class Network:
         self.loss_name: str = engine["loss"]
         self.n_threads = given["n_threads"]
         self.optimizer = given["optimizer"]
-        self.scaler = scaler_for(
+        self.scaler = make_model_scaler(
             given["scaler"], self._settings["output_activation"],
             classes=class_count(self.loss_name, 2) is not None,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from rnn_rust.learning.optimizers import (
     Optimizer,
     checked_optimizer,
     engine_settings,
-    rate_of,
+    rate_at,
 )
 from rnn_rust.learning.schedules import Plateau, ReduceOnPlateau
 
@@ -77,7 +77,7 @@ class OptimizerState:
         ParameterError
             A rate is no finite number of at least 0, or infinite in the network's dtype.
         """
-        rates = [rate_of(self._rate, epoch) for epoch in epochs]
+        rates = [rate_at(self._rate, epoch) for epoch in epochs]
         if max(rates) > (largest := float(np.finfo(dtype).max)):
             raise ParameterError(f"learning_rate must not be above {largest:g}, got {max(rates):g}")
         return rates

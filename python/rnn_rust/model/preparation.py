@@ -10,7 +10,7 @@ import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, Offsets
 from rnn_rust.data.dataset import Dataset, Sequence
-from rnn_rust.data.order import Data, arrange
+from rnn_rust.data.order import Data, reorder
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
@@ -64,7 +64,7 @@ class Preparation:
         """
         _check_kind(data, "a prediction")
         self._check_features(data)
-        features = arrange(data, features=self.feature_names).features
+        features = reorder(data, features=self.feature_names).features
         if self.scaler is not None:
             if not self.scaler.is_fitted:
                 raise ParameterError(
@@ -92,7 +92,7 @@ class Preparation:
             There is no label; the message says that ``purpose`` needs some. Or one is no class.
         """
         _check_kind(data, purpose)
-        data = self.arranged(data)
+        data = self.reordered(data)
         self.check_labelled(data, purpose)
         features, offsets = self.inputs(data)
         labels, weights = self._labels(data, offsets)
@@ -111,9 +111,9 @@ class Preparation:
             factors = self._as_engine_array(factors, "weights")
         return features, labels, offsets, factors
 
-    def arranged(self, data: Data) -> Data:
+    def reordered(self, data: Data) -> Data:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
-        return arrange(data, features=self.feature_names, labels=self.label_names)
+        return reorder(data, features=self.feature_names, labels=self.label_names)
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""

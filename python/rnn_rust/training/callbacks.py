@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import from_1, truth
+from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
-from rnn_rust.learning.monitor import Watch
+from rnn_rust.learning.monitor import MetricMonitor
 from rnn_rust.model.state_dict import checked_state
 from rnn_rust.storage.model_file import check_writable, write
 from rnn_rust.training import checkpoint
@@ -33,53 +33,53 @@ class Callback(Protocol):
     however training ends; ``training.accepted`` is False there if it was refused before an epoch.
 
     With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the callback remembers:
-    arrays, numbers and strings in dicts. ``terms``, an attribute, has those settings by name that
-    this depends on: with other terms a training does not go on from the checkpoint. A callback
-    without a state that has ended the training is asked about the last record again when the
-    training is continued.
+    arrays, numbers and strings in dicts. ``fixed_settings``, an attribute, has by name those
+    settings without which the state has no meaning: with other values of them a training does not
+    continue from the checkpoint. A callback without a state that ended the training is asked about
+    the last record again when the training is continued.
     """
 
     every: int
-    terms: dict[str, Any]
+    fixed_settings: dict[str, Any]
 
     def on_begin(self, training: Training) -> None:
-        """Take note of the model, its history and what the record will have."""
+        """Prepare for a training: its model, its history and the metrics that records will have."""
 
     def __call__(self, record: Record) -> object:
-        """Take note of an epoch; return False to end the training."""
+        """Look at the record of an epoch; return False to stop training."""
 
     def on_end(self, training: Training) -> None:
         """Clean up."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is remembered."""
+        """Return the state to save."""
 
     def load_state_dict(self, state: dict[str, Any]) -> object:
-        """Go on from what was remembered; called after ``on_begin``.
+        """Continue from a saved state; called after ``on_begin``.
 
-        May return whether training is to go on. If it says nothing, a callback that has ended the
-        training before ends it again.
+        May return whether training continues. If it returns None, a callback that had ended the
+        training ends it again.
         """
 
 
 class EarlyStopping:
-    """Ends training when a figure has not become better for a while.
+    """Stops training when a monitored metric has not improved for a while.
 
     Parameters
     ----------
     monitor
-        The figure's name in the record. Records without it are passed over.
+        The metric's name in the record. Records without it are skipped.
     patience
-        Records without a better value after which training ends.
+        Number of records without improvement after which training stops.
     min_delta
-        A value is better if it is better by more than this.
+        Smallest change that counts as an improvement.
     restore_best
-        Whether the model gets the weights of its best epoch back when training ends, for whatever
-        reason (also Ctrl-C or an error). The optimiser's moments and ``epochs_trained`` stay those
+        Whether the weights of the best epoch are restored when training ends, for whatever reason
+        (also Ctrl-C or an error). The optimiser's moments and ``epochs_trained`` stay those
         of the last epoch.
     mode
-        ``"min"`` or ``"max"``: whether less or more is better. By default ``"min"`` for losses and
-        errors (loss, mae, rmse, mape); others need it.
+        ``"min"`` or ``"max"``: whether smaller or larger values are better. By default ``"min"``
+        for losses and errors (loss, mae, rmse, mape); other metrics need it.
 
     Attributes
     ----------
@@ -88,15 +88,15 @@ class EarlyStopping:
 
     Notes
     -----
-    A training that is continued from a checkpoint knows the best value and the records since then.
-    ``patience``, ``min_delta`` and ``restore_best`` may change there: with more patience a training
-    goes on that less has ended, and with less it may be over. With another figure or mode it is
-    refused. Early stopping that is left out or added counts from there.
+    A checkpoint keeps the best value and the number of records since then. ``patience``,
+    ``min_delta`` and ``restore_best`` may change when training is resumed: a larger patience
+    continues a training that a smaller one had stopped, and a smaller one may stop it at once.
+    Another metric or mode is refused. Early stopping that is added on resuming counts from there.
 
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values; in ``fit``, the record will not have the figure,
+        An argument is outside its allowed values; in ``fit``, the record will not have the metric,
         or a checkpoint has not kept the weights that ``restore_best`` needs.
 
     Examples
@@ -117,28 +117,28 @@ class EarlyStopping:
         *,
         mode: str | None = None,
     ) -> None:
-        self._watch = Watch(monitor, mode, min_delta)
-        self._patience = from_1("patience", patience)
-        self._restore_best = truth("restore_best", restore_best)
+        self._monitor = MetricMonitor(monitor, mode, min_delta)
+        self._patience = positive_integer("patience", patience)
+        self._restore_best = boolean("restore_best", restore_best)
         self._training: Training | None = None
         self._best_weights: dict[str, FloatArray] = {}
         self.best_epoch: int | None = None
 
     @property
     def fixed_settings(self) -> dict[str, Any]:
-        """The figure that is followed, and its mode."""
-        return {"monitor": self._watch.monitor, "mode": self._watch.mode}
+        """The monitored metric, and its mode."""
+        return {"monitor": self._monitor.monitor, "mode": self._monitor.mode}
 
     def on_begin(self, training: Training) -> None:
-        """Forget an earlier training."""
-        self._watch.check(training.metrics)
-        self._before = self._watch.state_dict(), self.best_epoch
-        self._watch.reset()
+        """Start anew: forget an earlier training."""
+        self._monitor.check(training.metrics)
+        self._before = self._monitor.state_dict(), self.best_epoch
+        self._monitor.reset()
         self._training, self._best_weights, self.best_epoch = training, {}, None
 
     def __call__(self, record: Record) -> bool:
-        """Return whether training is to go on."""
-        if self._watch.sees_best(record):
+        """Return whether training continues."""
+        if self._monitor.is_best(record):
             self.best_epoch = int(record["epoch"])
             if self._restore_best and self._training is not None:
                 self._best_weights = self._training.model.state_dict()
@@ -146,13 +146,13 @@ class EarlyStopping:
 
     @property
     def _has_patience(self) -> bool:
-        return self._watch.waited < self._patience
+        return self._monitor.waited < self._patience
 
     def on_end(self, training: Training) -> None:
-        """Give the model its best weights."""
+        """Restore the best weights."""
         if not training.accepted:
             seen, self.best_epoch = self._before
-            self._watch.load_state_dict(seen)
+            self._monitor.load_state_dict(seen)
         elif self._best_weights:
             training.model.load_state_dict(self._best_weights)
         self._training, self._best_weights = None, {}
@@ -160,11 +160,11 @@ class EarlyStopping:
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, how long ago it was, and the weights of that time."""
         seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
-        return self._watch.state_dict() | seen
+        return self._monitor.state_dict() | seen
 
     def load_state_dict(self, state: dict[str, Any]) -> bool:
-        """Go on from what another has seen; return whether there is patience left."""
-        self._watch.load_state_dict(state)
+        """Continue from a saved state; return whether there is patience left."""
+        self._monitor.load_state_dict(state)
         self.best_epoch, weights = state["best_epoch"], state["weights"]
         if self._restore_best and self.best_epoch is not None:
             if not weights:
@@ -179,31 +179,31 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """Writes the state of the training to a file, which ``fit(..., resume=path)`` goes on from.
+    """Saves the state of a training to a file from which ``fit(..., resume=path)`` continues.
 
-    The file is a model file with more in it: :func:`rnn_rust.load` returns the model as it was
-    then. It is replaced in one step: whenever the process is killed, the old or the new one is
-    there. Written after every ``every`` epochs and after the last, once all other callbacks have
-    seen the record. After Ctrl-C it is that of the last finished epoch that was written.
+    The file is a model file with additional entries: :func:`rnn_rust.load` returns the model as it
+    was then. It is replaced atomically: whenever the process is killed, either the old or the new
+    file is there. It is written every ``every`` epochs and after the last one, once all other
+    callbacks have seen the record. After Ctrl-C the last checkpoint that was written remains.
 
     Parameters
     ----------
     path
-        Of the file. One training at a time may write it.
+        Where to save it. Only one training at a time may write the file.
     every
-        Epochs from one checkpoint to the next.
+        Number of epochs between checkpoints.
     keep_best
-        A figure of the record: whenever a checkpoint is written that is the best so far, a second
-        file gets the same contents. Its name has ``.best`` before the suffix:
+        A metric of the record: whenever a checkpoint has its best value so far, a second file gets
+        the same contents. Its name has ``.best`` before the suffix:
         ``model.best.safetensors`` beside ``model.safetensors``.
     mode
-        ``"min"`` or ``"max"``: whether less or more of ``keep_best`` is better. By default
-        ``"min"`` for losses and errors (loss, mae, rmse, mape); others need it.
+        ``"min"`` or ``"max"``: whether smaller or larger values of ``keep_best`` are better. By
+        default ``"min"`` for losses and errors (loss, mae, rmse, mape); other metrics need it.
 
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values; in ``fit``, the record will not have the figure.
+        An argument is outside its allowed values; in ``fit``, the record will not have the metric.
     ModelFileError
         In ``fit``: the file cannot be written.
     """
@@ -219,10 +219,10 @@ class Checkpoint:
         self.path = Path(path)
         if not self.path.name:
             raise ParameterError(f"path must be that of a file, got {str(path)!r}")
-        self.every = from_1("every", every)
+        self.every = positive_integer("every", every)
         if mode is not None and keep_best is None:
-            raise ParameterError("mode without keep_best has no effect; name a figure to keep")
-        self._watch = None if keep_best is None else Watch(keep_best, mode)
+            raise ParameterError("mode has no effect without keep_best; name the metric to keep")
+        self._monitor = None if keep_best is None else MetricMonitor(keep_best, mode)
 
     @property
     def best_path(self) -> Path:
@@ -231,24 +231,24 @@ class Checkpoint:
 
     @property
     def fixed_settings(self) -> dict[str, Any]:
-        """The figure of ``keep_best``, and its mode."""
-        watch = self._watch
+        """The metric of ``keep_best``, and its mode."""
+        watch = self._monitor
         return {} if watch is None else {"keep_best": watch.monitor, "mode": watch.mode}
 
     def on_begin(self, training: Training) -> None:
-        """Forget an earlier training, and remove what a killed process left half-written."""
+        """Start anew, and remove temporary files that a killed process left behind."""
         check_writable(self.path)
         self._training = training
-        if self._watch is not None:
-            self._watch.check(training.metrics)
-            self._before = self._watch.state_dict()
-            self._watch.reset()
+        if self._monitor is not None:
+            self._monitor.check(training.metrics)
+            self._before = self._monitor.state_dict()
+            self._monitor.reset()
         for path in (self.path, self.best_path):
             remove_leftovers(path)
 
     def __call__(self, record: Record) -> None:
         """Write the files."""
-        is_best = self._watch is not None and self._watch.sees_best(record)
+        is_best = self._monitor is not None and self._monitor.is_best(record)
         data = checkpoint.to_bytes(self._training)
         # The one that training goes on from comes last: it says that the best one is written.
         if is_best:
@@ -257,17 +257,17 @@ class Checkpoint:
 
     def on_end(self, training: Training) -> None:
         """Remember an earlier training if this one was refused."""
-        if self._watch is not None and not training.accepted:
-            self._watch.load_state_dict(self._before)
+        if self._monitor is not None and not training.accepted:
+            self._monitor.load_state_dict(self._before)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far."""
-        return {} if self._watch is None else self._watch.state_dict()
+        return {} if self._monitor is None else self._monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what another has seen."""
-        if self._watch is not None and state:
-            self._watch.load_state_dict(state)
+        if self._monitor is not None and state:
+            self._monitor.load_state_dict(state)
 
 
 def checked_callbacks(
@@ -286,7 +286,7 @@ def checked_callbacks(
     if invalid := [each for each in given if not callable(each) or _is_class(each)]:
         raise ParameterError(f"callbacks must be functions, got {invalid[0]!r}")
     for callback in given:
-        from_1(f"{type(callback).__name__}.every", getattr(callback, "every", 1))
+        positive_integer(f"{type(callback).__name__}.every", getattr(callback, "every", 1))
     return sorted(given, key=lambda callback: isinstance(callback, Checkpoint))
 
 

@@ -20,7 +20,7 @@ from rnn_rust.learning.optimizers import to_dict
 from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.storage.model_file import pack, read, unpack
-from rnn_rust.training.continued import Continued, continued, kept_of
+from rnn_rust.training.resuming import ResumedCallback, match_saved, saved_states
 from rnn_rust.training.state import Training
 
 
@@ -35,7 +35,7 @@ def to_bytes(training: Training) -> bytes:
     state = {
         "history": training.history.state_dict(),
         "optimizer_state": training.model.optimizer_state.state_dict(),
-        "callbacks": kept_of(training.callbacks, training.stopped_by),
+        "callbacks": saved_states(training.callbacks, training.stopped_by),
     }
     tensors: dict[str, FloatArray] = {}
     tree = _without_arrays(state, TRAINING_PREFIX[:-1], tensors)
@@ -50,7 +50,7 @@ def to_bytes(training: Training) -> bytes:
         ) from error
 
 
-def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]:
+def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCallback]:
     """Take a training to where a checkpoint left off; return the callbacks that are to go on.
 
     Raises
@@ -79,7 +79,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]
         kept, state = description["training"]["setup"], description["training"]["state"]
         state = _with_arrays(state, tensors)
         _check_setup(path, kept, training.setup)
-        going_on = continued(training.callbacks, state["callbacks"], path)
+        going_on = match_saved(training.callbacks, state["callbacks"], path)
         done = len(state["history"]["loss"])
         if done > training.epochs:
             raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
@@ -88,7 +88,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[Continued]
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise _damaged(path, error) from error
     try:
-        _take_over(training, state, tensors)
+        _restore_training(training, state, tensors)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise _damaged(path, error) from error
     return going_on
@@ -98,7 +98,9 @@ def _damaged(path: str | os.PathLike[str], error: Exception) -> ModelFileError:
     return ModelFileError(f"{path}: this checkpoint is damaged: {error!r}")
 
 
-def _take_over(training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]) -> None:
+def _restore_training(
+    training: Training, state: dict[str, Any], tensors: dict[str, FloatArray]
+) -> None:
     model, history = training.model, training.history
     history.load_state_dict(state["history"])
     model.optimizer_state.load_state_dict(state["optimizer_state"])
@@ -109,7 +111,7 @@ def _take_over(training: Training, state: dict[str, Any], tensors: dict[str, Flo
 # What a training and its checkpoint have in common -------------------------------------------
 
 
-def setup_of(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
+def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
     """Return what has to be the same for a training to go on from a checkpoint.
 
     Raises

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from rnn_rust.base.checks import from_1, open_share
+from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result, default_evaluator
@@ -21,7 +21,7 @@ from rnn_rust.training.state import Training
 _log = logging.getLogger("rnn_rust")
 
 
-class Trained(NamedTuple):
+class TrainResult(NamedTuple):
     """What :meth:`rnn_rust.RNN.train` returns: an evaluation of either part, and the record."""
 
     train: Result
@@ -48,7 +48,7 @@ def fit(
         model, train, epochs, batch_size, shuffle, progress, validation,
         checked_callbacks(callbacks),
     )  # fmt: skip
-    eval_every = from_1("eval_every", eval_every)
+    eval_every = positive_integer("eval_every", eval_every)
     no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
     if evaluator is not None and no_evaluator:
         raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
@@ -89,16 +89,16 @@ def train(
     train_ratio: float,
     eval_every: int,
     evaluator: Evaluator | None,
-) -> Trained:
+) -> TrainResult:
     """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
     check_dataset("training", dataset)
-    dataset = model.preparation.arranged(dataset)
+    dataset = model.preparation.reordered(dataset)
     if evaluator is None:
         evaluator = default_evaluator(dataset, loss=model.loss_name)
-    parts = dataset.split(open_share("train_ratio", train_ratio), seed=model.settings["seed"])
+    parts = dataset.split(fraction("train_ratio", train_ratio), seed=model.settings["seed"])
     model.preparation.check_labelled(parts[1], "the test part")
     training = Training(model, parts[0], epochs, batch_size=1, shuffle=True, progress=True)
-    eval_every = from_1("eval_every", eval_every)
+    eval_every = positive_integer("eval_every", eval_every)
 
     def evaluate() -> list[Result]:
         return [evaluator.evaluate(model, part) for part in parts]
@@ -124,7 +124,7 @@ def train(
     results = evaluate()
     for name, result in zip(("Train", "Test"), results, strict=True):
         _log.info("%s evaluation:\n%s", name, result)
-    return Trained(results[0], results[1], history)
+    return TrainResult(results[0], results[1], history)
 
 
 def _is_due(epoch: int, every: int, epochs: int) -> bool:

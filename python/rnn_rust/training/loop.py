@@ -17,9 +17,9 @@ from rnn_rust.model.network import EpochRun
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.snapshot import restorer
 from rnn_rust.training.callbacks import Checkpoint
-from rnn_rust.training.checkpoint import restore, setup_of
-from rnn_rust.training.continued import Continued, ends_training, name_of
+from rnn_rust.training.checkpoint import restore, training_setup
 from rnn_rust.training.progress import Progress
+from rnn_rust.training.resuming import ResumedCallback, ends_training, name_of
 from rnn_rust.training.state import Training
 
 _log = logging.getLogger("rnn_rust")
@@ -88,10 +88,10 @@ def _begin(
     """Go to where a checkpoint left off, and let the callbacks begin."""
     plateau = training.model.optimizer_state.plateau
     if plateau is not None:
-        plateau.watch.check(training.metrics)
-    kept: list[Continued] = []
+        plateau.monitor.check(training.metrics)
+    kept: list[ResumedCallback] = []
     if resume is not None or any(isinstance(each, Checkpoint) for each in training.callbacks):
-        training.setup = setup_of(training, arrays)
+        training.setup = training_setup(training, arrays)
     if resume is not None and os.path.exists(resume):
         kept = restore(training, resume)
         _log.info("Continuing %s after %d epochs", resume, len(training.history))

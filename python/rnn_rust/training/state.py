@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnn_rust.base.checks import from_1, truth
+from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.data.order import arrange, known_names
+from rnn_rust.data.order import known_names, reorder
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.network import Network
 from rnn_rust.model.preparation import check_dataset
@@ -55,18 +55,18 @@ class Training:
 
     def __post_init__(self) -> None:
         """Check the arguments."""
-        self.epochs = from_1("epochs", self.epochs)
-        self.batch_size = from_1("batch_size", self.batch_size)
-        truth("shuffle", self.shuffle)
+        self.epochs = positive_integer("epochs", self.epochs)
+        self.batch_size = positive_integer("batch_size", self.batch_size)
+        boolean("shuffle", self.shuffle)
         check_dataset("training", self.data)
         preparation = self.model.preparation
-        self.data = preparation.arranged(self.data)
+        self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")
         if self.validation is not None:
             check_dataset("validation", self.validation)
             # A model without names takes over those of its training data.
             features, labels = known_names(self.data)
-            self.validation = arrange(
+            self.validation = reorder(
                 self.validation,
                 features=preparation.feature_names or features,
                 labels=preparation.label_names or labels,

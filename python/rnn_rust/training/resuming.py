@@ -35,22 +35,22 @@ def ends_training(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and not answer
 
 
-def kept_of(
+def saved_states(
     callbacks: Iterable[Callable[[Record], object]],
     stopped_by: Iterable[Callable[[Record], object]],
 ) -> dict[str, Any]:
     """Return what a checkpoint keeps: of callbacks that have a state or have ended the training."""
     stoppers = {id(callback) for callback in stopped_by}
     kept: dict[str, Any] = {}
-    for callback, known_by in _known_by(callbacks):
+    for callback, identity in _identified(callbacks):
         state = callback.state_dict() if hasattr(callback, "state_dict") else None
         if state is not None or id(callback) in stoppers:
             mine = {"state": state, "stopped": id(callback) in stoppers}
-            kept[f"{len(kept)}"] = known_by | mine
+            kept[f"{len(kept)}"] = identity | mine
     return kept
 
 
-def _known_by(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _identified(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Yield every callback with its name, fixed settings, and number among those of the same."""
     seen: list[tuple[str, dict[str, Any]]] = []
     for callback in callbacks:
@@ -60,7 +60,7 @@ def _known_by(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 @dataclass(frozen=True)
-class Continued:
+class ResumedCallback:
     """A callback, and what a checkpoint has kept of one like it."""
 
     callback: Any
@@ -98,11 +98,11 @@ class Continued:
             ) from error
 
 
-def continued(
+def match_saved(
     callbacks: Iterable[Callable[[Record], object]],
     kept: dict[str, Any],
     path: str | os.PathLike[str],
-) -> list[Continued]:
+) -> list[ResumedCallback]:
     """Return the callbacks that a checkpoint has kept something of.
 
     One that the checkpoint knows nothing of begins with this training; what it has kept of one that
@@ -113,13 +113,13 @@ def continued(
     ParameterError
         A callback is there with other fixed settings.
     """
-    present = list(_known_by(callbacks))
+    present = list(_identified(callbacks))
     found, missing = [], []
     for entry in kept.values():
-        known_by = {name: entry[name] for name in ("name", "fixed_settings", "number")}
-        same = [callback for callback, own in present if own == known_by]
+        identity = {name: entry[name] for name in ("name", "fixed_settings", "number")}
+        same = [callback for callback, own in present if own == identity]
         if same:
-            found.append(Continued(same[0], entry, path))
+            found.append(ResumedCallback(same[0], entry, path))
         else:
             missing.append(entry)
     going_on = {id(each.callback) for each in found}
@@ -135,6 +135,6 @@ def continued(
     return found
 
 
-def _shown(known_by: dict[str, Any]) -> str:
-    settings = ", ".join(f"{name}={value!r}" for name, value in known_by["fixed_settings"].items())
-    return f"{known_by['name']}({settings})"
+def _shown(identity: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name}={value!r}" for name, value in identity["fixed_settings"].items())
+    return f"{identity['name']}({settings})"
