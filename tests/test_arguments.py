@@ -181,7 +181,9 @@ def test_labels_that_are_no_classes(loss: Any, label: float, wanted: str, readou
         lambda: model.fit(wrong, epochs=1), lambda: model.fit(data, epochs=1, validation=wrong),
         lambda: scaled.loss(wrong), lambda: scaled.gradients(wrong), lambda: scaled.update(wrong),
     ):  # fmt: skip
-        refused(call, DataError, "row 6", f"'{column}'", f"{label:g} is not", wanted)
+        refused(
+            call, DataError, "row 5 (counted from 0)", f"'{column}'", f"{label:g} is not", wanted
+        )
     assert model.scaler is not None
     assert not model.scaler.is_fitted
     assert model.class_table is None

@@ -47,12 +47,12 @@ def test_labels_that_suit_the_loss(loss: str, labels: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("loss", "labels", "message"),
     [
-        ("cross_entropy", column(0, 4), r"row 2 .*, column 'a': 4 is not .* from 0 to 3; corr"),
-        ("cross_entropy", column(0.5), r"labels, row 1 .*, column 'a': 0\.5 is not the number"),
-        ("cross_entropy", column(1, NAN, -1), "row 3 .*, column 'a': -1 is not"),
-        ("binary_cross_entropy", np.array([[0, 0], [1, 1.5]]), r"row 2 .*'b': 1\.5 .* 0 or 1"),
-        ("binary_cross_entropy", column(-0.1), r"row 1 .*-0\.1 is not what loss 'binary_cr"),
-        ("focal", column(0, 1, 0.5), "row 3 .*'a': 0.5 .*; loss 'focal' needs 0 or 1; correct"),
+        ("cross_entropy", column(0, 4), r"row 1 .*, column 'a': 4 is not .* from 0 to 3; corr"),
+        ("cross_entropy", column(0.5), r"labels, row 0 .*, column 'a': 0\.5 is not the number"),
+        ("cross_entropy", column(1, NAN, -1), "row 2 .*, column 'a': -1 is not"),
+        ("binary_cross_entropy", np.array([[0, 0], [1, 1.5]]), r"row 1 .*'b': 1\.5 .* 0 or 1"),
+        ("binary_cross_entropy", column(-0.1), r"row 0 .*-0\.1 is not what loss 'binary_cr"),
+        ("focal", column(0, 1, 0.5), "row 2 .*'a': 0.5 .*; loss 'focal' needs 0 or 1; correct"),
     ],
 )
 def test_labels_that_do_not(loss: str, labels: np.ndarray, message: str) -> None:
@@ -208,7 +208,7 @@ def test_weights_that_leave_nothing_or_overflow(
 
 
 def test_only_classes_have_class_weights() -> None:
-    message = "row 2 .*, column 'paid': 0.5 is not the number of a class; class_weight needs 0 or 1"
+    message = "row 1 .*, column 'paid': 0.5 is not the number of a class; class_weight needs 0 or 1"
     with pytest.raises(DataError, match=message):
         class_weights("balanced", column(0, 0.5), None, 2, ("paid",))
     with pytest.raises(DataError, match=message):

@@ -316,19 +316,34 @@ def test_frame_types_are_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": [1, None, 2]}, "frame, row 1, column 'x': the cell is empty"),
-        ({"x": [1.0, 2.0, float("nan")]}, "frame, row 2, column 'x': the value is nan"),
-        ({"x": ["1", "b", "2"]}, "frame, row 1, column 'x': 'b' is not a number"),
+        ({"x": [1, None, 2]}, "frame, row 1 (counted from 0), column 'x': the cell is empty"),
+        (
+            {"x": [1.0, 2.0, float("nan")]},
+            "frame, row 2 (counted from 0), column 'x': the value is nan",
+        ),
+        ({"x": ["1", "b", "2"]}, "frame, row 1 (counted from 0), column 'x': 'b' is not a number"),
         ({"x": [[1], [2], [3]]}, "frame, column 'x': type List(Int64) is not numeric"),
-        ({"y": [1.0, float("inf"), 2.0]}, "frame, row 1, column 'y': the value is inf"),
-        ({"id": ["a", None, "b"]}, "frame, row 1, column 'id': the cell is empty"),
+        (
+            {"y": [1.0, float("inf"), 2.0]},
+            "frame, row 1 (counted from 0), column 'y': the value is inf",
+        ),
+        ({"id": ["a", None, "b"]}, "frame, row 1 (counted from 0), column 'id': the cell is empty"),
         ({"id": [1.0, 2.0, 3.0]}, "frame, column 'id': ids are Float64"),
-        ({"t": [1, 2, None]}, "frame, row 2, column 't': the cell is empty"),
+        ({"t": [1, 2, None]}, "frame, row 2 (counted from 0), column 't': the cell is empty"),
         ({"t": [True, True, True]}, "frame, column 't': times are Boolean"),
-        ({"t": [1.0, float("inf"), 2.0]}, "frame, row 1, column 't': inf is not usable"),
-        ({"t": [1, 1, 2**63]}, "frame, row 2, column 't': 9223372036854775808 is not usable"),
-        ({"t": [1, 1, 1]}, "frame, row 2: id 'b' has a row at time 1 already, row 0"),
-        ({"t": ["2", "1", "x"]}, "frame, row 2, column 't': 'x' is not a time"),
+        (
+            {"t": [1.0, float("inf"), 2.0]},
+            "frame, row 1 (counted from 0), column 't': inf is not usable",
+        ),
+        (
+            {"t": [1, 1, 2**63]},
+            "frame, row 2 (counted from 0), column 't': 9223372036854775808 is not usable",
+        ),
+        (
+            {"t": [1, 1, 1]},
+            "frame, row 2 (counted from 0): id 'b' has a row at time 1 already, row 0 (counted",
+        ),
+        ({"t": ["2", "1", "x"]}, "frame, row 2 (counted from 0), column 't': 'x' is not a time"),
     ],
 )
 def test_bad_frames(change: dict[str, list[object]], message: str) -> None:

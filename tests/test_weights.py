@@ -125,9 +125,17 @@ def test_a_bad_weight_is_named_by_line_and_column(tmp_path: Path, cell: str, mes
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [
-        ([1, 2, None, 1, 1, 1], DataError, "weights, row 2: nan is no weight; give a finite"),
-        ([1, np.inf, 1, 1, 1, 1], DataError, "weights, row 1: inf is no weight"),
-        ([1, 1, 1, 1, 1, -1], DataError, "weights, row 5: -1.0 is no weight"),
+        (
+            [1, 2, None, 1, 1, 1],
+            DataError,
+            "weights, row 2 .counted from 0.: nan is not a weight; give a finite",
+        ),
+        (
+            [1, np.inf, 1, 1, 1, 1],
+            DataError,
+            "weights, row 1 .counted from 0.: inf is not a weight",
+        ),
+        ([1, 1, 1, 1, 1, -1], DataError, "weights, row 5 .counted from 0.: -1.0 is not a weight"),
         (["a"] * 6, DataError, "weights: dtype <U1 is not numeric"),
         ([1, 1], ShapeError, r"weights: shape \(2,\); the features ask for \(6,\)"),
         (np.ones((6, 2)), ShapeError, r"weights: shape \(6, 2\); the features ask for \(6,\)"),

@@ -17,6 +17,11 @@ FloatArray = NDArray[np.floating[Any]]
 Offsets = NDArray[np.int64]
 
 
+def row_at(row: int) -> str:
+    """Return how messages name a row of an array or a frame; lines of files count from 1."""
+    return f"row {row} (counted from 0)"
+
+
 def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
     """Return float32 for float32 in any byte order, float64 for everything else."""
     return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64

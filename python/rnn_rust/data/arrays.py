@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.base.arrays import FloatArray, float_dtype, refuse_mask
+from rnn_rust.base.arrays import FloatArray, float_dtype, refuse_mask, row_at
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
@@ -104,8 +104,8 @@ def check_finite(matrix: FloatArray, names: tuple[str, ...], what: str) -> None:
     if not finite.all():
         row, column = divmod(int(np.argmin(finite)), matrix.shape[1])
         raise DataError(
-            f"{what}, row {row}, column '{names[column]}': {matrix[row, column]} is not a finite "
-            "number; fill the gap or leave the row out"
+            f"{what}, {row_at(row)}, column '{names[column]}': {matrix[row, column]} is not a "
+            "finite number; fill the gap or leave the row out"
         )
 
 
@@ -132,7 +132,8 @@ def as_weights(values: ArrayLike, rows: int) -> FloatArray:
     if not good.all():
         row = int(np.argmin(good))
         raise DataError(
-            f"weights, row {row}: {weights[row]} is no weight; give a finite number of at least 0"
+            f"weights, {row_at(row)}: {weights[row]} is not a weight; give a finite number of at "
+            "least 0"
         )
     return weights
 
@@ -156,7 +157,10 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
     parts = np.flatnonzero(offsets != np.rint(offsets))
     if parts.size:
         at = int(parts[0])
-        raise DataError(f"offsets: {array[at]} at position {at} is no whole number; give integers")
+        raise DataError(
+            f"offsets: {array[at]} at position {at} (counted from 0) is not a whole number; give "
+            "integers"
+        )
     if offsets[0] != 0 or offsets[-1] != rows:
         raise DataError(
             f"offsets: they run from {array[0]} to {array[-1]}; begin with 0 and end with the "
@@ -166,8 +170,8 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
     if falls.size:
         at = int(falls[0])
         raise DataError(
-            f"offsets: {array[at + 1]} at position {at + 1} follows {array[at]}; they must "
-            "increase, and a sequence without rows must be left out"
+            f"offsets: {array[at + 1]} at position {at + 1} (counted from 0) follows "
+            f"{array[at]}; they must increase, and a sequence without rows must be left out"
         )
     return offsets.astype(np.int64)
 
@@ -212,14 +216,17 @@ def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[An
     known = np.isfinite(times) if times.dtype.kind != "O" else np.full(rows, True)
     if not known.all():
         row = int(np.argmin(known))
-        raise DataError(f"times, row {row}: {times[row]} is no time; fill it or leave the row out")
+        raise DataError(
+            f"times, {row_at(row)}: {times[row]} is not a time; fill it or leave the row out"
+        )
     rises = np.append(True, times[1:] > times[:-1])
     rises[offsets[:-1]] = True
     if not rises.all():
         row = int(np.argmin(rises))
         raise DataError(
-            f"times, row {row}: {times[row]} does not come after {times[row - 1]}, the time of the "
-            "row before in the same sequence; put the rows of each sequence in time order"
+            f"times, {row_at(row)}: {times[row]} does not come after {times[row - 1]}, "
+            "the time of the row before in the same sequence; put the rows of each sequence in "
+            "time order"
         )
     return times
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import row_at
 from rnn_rust.base.forks import require_polars
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, Names, choose_columns
@@ -40,7 +41,7 @@ def read_frame(
         frame.columns, id=id, time=time, features=features, labels=labels, weights=weights,
         where="frame",
     )  # fmt: skip
-    return group_rows(frame, columns, Source("frame", lambda row: f"row {row}"))
+    return group_rows(frame, columns, Source("frame", row_at))
 
 
 def write_frame(dataset: Sequences) -> pl.DataFrame:

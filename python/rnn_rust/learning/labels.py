@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import row_at
 from rnn_rust.errors import DataError, ShapeError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -72,9 +73,9 @@ def _require(
     if good.all():
         return
     row, column = divmod(int(np.argmin(good)), labels.shape[1])
-    name = f"'{names[column]}'" if names else str(column + 1)
+    name = f"'{names[column]}'" if names else str(column)
     raise DataError(
-        f"labels, row {row + 1} (counted from 1), column {name}: {labels[row, column]:g} is not "
+        f"labels, {row_at(row)}, column {name}: {labels[row, column]:g} is not "
         f"{wanted}; correct the label, or leave it empty"
     )
 
