@@ -90,7 +90,10 @@ SIZES = {
     ),
 }  # fmt: skip
 STRANGE: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
-    "masked": (lambda v: np.ma.array(v, mask=np.arange(len(v)) == 0), "masked|is no weight|nan is"),
+    "masked": (
+        lambda v: np.ma.array(v, mask=np.arange(len(v)) == 0),
+        "masked|is not a weight|nan is",
+    ),
     "objects": (lambda v: np.array([object()] * len(v)), "object|not all values are numbers"),
     "texts": (lambda v: v.astype(str), "<U"),
     "texts as objects": (lambda v: v.astype(str).astype(object), "object|are strings among"),

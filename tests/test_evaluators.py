@@ -296,7 +296,7 @@ def test_without_previous_labels_there_is_no_baseline():
     "offsets", [[], [3], [0, 2], [1, 3], [0, 4, 2, 3], [[0, 3]], [0.0, 3.0], 3]
 )
 def test_offsets_must_cover_the_rows(offsets):
-    with pytest.raises(ShapeError, match="offsets must be integers rising from 0 to 3"):
+    with pytest.raises(ShapeError, match="offsets must be integers increasing from 0 to 3"):
         regress.score([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], offsets=offsets)
 
 

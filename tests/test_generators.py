@@ -239,7 +239,10 @@ class TestKaggle:
             ({",2.1,": ","}, "line 3: the row is too short: 30 cells where the header has 31"),
             ({",2.1,": ",2.1,2.1,"}, "line 3: the row is too long: 32 cells"),
             ({"1e+05": "noon"}, "line 2, column 'Time': 'noon' is not a number"),
-            ({',"1"': ',"2"'}, "line 5, column 'Class': 2 is no class; give 1 for fraud, else 0"),
+            (
+                {',"1"': ',"2"'},
+                "line 5, column 'Class': 2 is not a class; give 1 for fraud, else 0",
+            ),
             ({',"1"': ","}, "line 5, column 'Class': the class is missing"),
             ({',"1"': ""}, "line 5: the row is too short"),
         ],

@@ -227,9 +227,9 @@ def test_class_weights_are_checked_once() -> None:
     [
         ("equal", "must be None, 'balanced' or a dict of weights, got 'equal'"),
         ([1, 2], r"or a dict of weights, got \[1, 2\]"),
-        ({0: 1, 1: 1, 2: 1}, "2 is no class; the classes are 0 to 1"),
-        ({0: 1, "1": 1}, "'1' is no class"),
-        ({0: 1, 0.5: 1}, "0.5 is no class"),
+        ({0: 1, 1: 1, 2: 1}, "2 is not a class; the classes are 0 to 1"),
+        ({0: 1, "1": 1}, "'1' is not a class"),
+        ({0: 1, 0.5: 1}, "0.5 is not a class"),
         ({1: 2}, "class 0 has no weight; give each class from 0 to 1 one"),
         ({0: 1, 1: -1}, "class 1 has the weight -1; give a finite number of at least 0"),
         ({0: 1, 1: NAN}, "class 1 has the weight nan"),

@@ -184,8 +184,8 @@ def test_horizons_and_columns_that_do_not_suit_the_data() -> None:
     for arguments, message in (
         ({"horizon": [1, 2]}, "2 horizons .* for 4 label columns"),
         ({"present": ["x1", "x1"]}, "2 columns .* for 4 label columns"),
-        ({"present": "x9"}, "present='x9' is no feature column; they are x1"),
-        ({"present": "y1"}, "no feature column"),
+        ({"present": "x9"}, "present='x9' is not a feature column; they are x1"),
+        ({"present": "y1"}, "not a feature column"),
     ):
         with pytest.raises(ParameterError, match=message):
             rnn.RegressionEvaluator(**arguments).evaluate(Constant(), walks())

@@ -243,10 +243,10 @@ def test_parts_that_follow_each_other_are_not_warned_of() -> None:
         ([1, 1], [2, 9]),
     ],
 )
-def test_clocks_that_begin_anew_in_every_sequence_are_refused(
+def test_times_that_restart_in_every_sequence_are_refused(
     begins: list[int], lengths: list[int]
 ) -> None:
-    with pytest.raises(DataError, match="as if the clock began anew in each"):
+    with pytest.raises(DataError, match="as if times restarted in each"):
         make(begins, lengths).split(0.5, by="time")
 
 

@@ -137,8 +137,8 @@ def test_a_bad_weight_is_named_by_line_and_column(tmp_path: Path, cell: str, mes
         ),
         ([1, 1, 1, 1, 1, -1], DataError, "weights, row 5 .counted from 0.: -1.0 is not a weight"),
         (["a"] * 6, DataError, "weights: dtype <U1 is not numeric"),
-        ([1, 1], ShapeError, r"weights: shape \(2,\); the features ask for \(6,\)"),
-        (np.ones((6, 2)), ShapeError, r"weights: shape \(6, 2\); the features ask for \(6,\)"),
+        ([1, 1], ShapeError, r"weights: shape \(2,\); the features need \(6,\)"),
+        (np.ones((6, 2)), ShapeError, r"weights: shape \(6, 2\); the features need \(6,\)"),
     ],
 )
 def test_bad_arrays(weights: object, error: type[Exception], message: str) -> None:

@@ -58,7 +58,7 @@ class Model(Network):
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
-        Called again, it goes on from where it stopped, with the scaler of the first call. Columns
+        Called again, it continues from where it stopped, with the scaler of the first call. Columns
         are matched by name with those of the first call, as in :meth:`predict`.
 
         Parameters
@@ -104,7 +104,7 @@ class Model(Network):
             An argument or the data does not fit, or is not that of the checkpoint. What is refused
             before the first epoch leaves the model as it was.
         ModelFileError
-            ``resume`` is no checkpoint, or a Checkpoint cannot be written.
+            ``resume`` is not a checkpoint, or a Checkpoint cannot be written.
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """

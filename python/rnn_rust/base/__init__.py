@@ -1,1 +1,1 @@
-"""What every floor uses: array types, argument checks, files replaced whole, the console."""
+"""What every floor uses: array types, argument checks, atomic file replacement, the console."""

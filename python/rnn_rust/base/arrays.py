@@ -1,7 +1,7 @@
-"""What callers hand over as an array of numbers, before anything is computed with it.
+"""Validation of what callers pass as an array of numbers, before anything is computed with it.
 
-NumPy would convert without a word what means something else: it drops a mask and the imaginary
-part of a complex number, and reads numbers out of strings.
+NumPy converts silently where information is lost: it drops masks and the imaginary parts of complex
+numbers, and parses strings.
 """
 
 from __future__ import annotations

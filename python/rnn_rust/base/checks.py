@@ -18,7 +18,7 @@ def whole_number(name: str, value: object, *, least: int) -> int:
     Raises
     ------
     ParameterError
-        ``value`` is not an integer (a bool is none), too small, or 2⁶³ or more.
+        ``value`` is not an integer (a bool is not one), too small, or 2⁶³ or more.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ParameterError(f"{name} must be an integer of at least {least}, got {value!r}")
@@ -47,7 +47,7 @@ def finite(name: str, value: float, *, least: float = -math.inf) -> float:
     Raises
     ------
     ParameterError
-        It is anything else (a bool is no number).
+        It is anything else (a bool is not a number).
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ParameterError(f"{name} must be a number, got {value!r}")
@@ -75,7 +75,7 @@ def boolean(name: str, value: object) -> bool:
 
 
 def fraction(name: str, value: float) -> float:
-    """Return a share strictly between 0 and 1.
+    """Return a fraction strictly between 0 and 1.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def fraction(name: str, value: float) -> float:
 
 
 def decay_rate(name: str, value: float) -> float:
-    """Return a share of what was before: at least 0 and below 1.
+    """Return a decay rate: at least 0 and below 1.
 
     Raises
     ------
@@ -125,18 +125,18 @@ def positive_integer(name: str, value: object) -> int:
 
 
 def check_fields(settings: object, **checks: Callable[[str, Any], Any]) -> None:
-    """Put the fields of a frozen dataclass through a check each, which returns what to keep."""
+    """Replace each field of a frozen dataclass by what its check returns."""
     for name, check in checks.items():
         object.__setattr__(settings, name, check(name, getattr(settings, name)))
 
 
 def dtype_name(dtype: str | type | np.dtype[Any]) -> str:
-    """Return the name of a dtype however it is given; the engine knows which it takes.
+    """Return the name of a dtype, given in any form; the engine checks that it supports it.
 
     Raises
     ------
     ParameterError
-        It is no dtype.
+        It is not a dtype.
     """
     if isinstance(dtype, str):
         return dtype

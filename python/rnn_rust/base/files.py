@@ -1,4 +1,4 @@
-"""Files that are replaced whole: a reader sees the old one or the new one, never a part."""
+"""Atomic file replacement: a reader sees the old file or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
 
 def _temporary_name(target: Path, number: str) -> str:
-    """Return a name that tells whose it is, and is short enough wherever the target's is."""
+    """Return a name that identifies the process, no longer than the target's name allows."""
     owner = hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
     return f".{owner}-{number}.tmp"

@@ -1,8 +1,8 @@
-"""Polars in forked processes: an error at once, where its first use would wait for ever.
+"""Polars in forked processes: an immediate error, where its first use would wait forever.
 
 A fork copies the memory of a process, but of its threads only the one that forks. Polars starts a
-pool of threads when it is first used. A child of a process that has used Polars believes in a pool
-that it does not have, and whatever it hands to the pool is never done. To have imported Polars
+pool of threads when it is first used. A child of a process that has used Polars refers to a pool
+whose threads it does not have, so that work submitted to the pool is never done. Importing Polars
 before the fork is harmless.
 """
 

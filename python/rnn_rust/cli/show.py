@@ -13,7 +13,7 @@ from rnn_rust.cli.streams import named_output
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Columns of an output that is no terminal, where rich would assume 80.
+# Columns of an output that is not a terminal, where rich would assume 80.
 _WIDTH = 100
 
 

@@ -126,7 +126,7 @@ def as_weights(values: ArrayLike, rows: int) -> FloatArray:
     """
     matrix = as_matrix(values, "weights")
     if matrix.shape != (rows, 1):
-        raise ShapeError(f"weights: shape {np.shape(values)}; the features ask for ({rows},)")
+        raise ShapeError(f"weights: shape {np.shape(values)}; the features need ({rows},)")
     weights: FloatArray = matrix[:, 0]
     good = is_weight(weights)
     if not good.all():
@@ -182,7 +182,7 @@ def as_ids(values: ArrayLike | None, sequences: int) -> NDArray[Any]:
     Raises
     ------
     DataError
-        The ids are neither strings nor integers, or one stands twice.
+        The ids are neither strings nor integers, or one occurs twice.
     ShapeError
         There is not one id per sequence.
     """
@@ -270,7 +270,7 @@ def _names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, .
 def _keys(values: ArrayLike, what: str, size: int, kinds: str) -> NDArray[Any]:
     array = np.array(_as_array(values, what))
     if array.shape != (size,):
-        raise ShapeError(f"{what}: shape {array.shape}; the features and offsets ask for ({size},)")
+        raise ShapeError(f"{what}: shape {array.shape}; the features and offsets need ({size},)")
     if array.dtype.kind in "UT":
         # NumPy's own strings drop trailing NULs, and are what 1 becomes beside "a".
         array = np.array(values, dtype=object)

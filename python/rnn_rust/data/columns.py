@@ -1,4 +1,4 @@
-"""Which column of a table plays which part: id, time, feature, label or weight."""
+"""The role of each column of a table: id, time, feature, label or weight."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def choose_columns(
     Raises
     ------
     DataError
-        A name stands twice in the table, a column is missing, or is named for two parts.
+        A name occurs twice in the table, a column is missing, or it is named for two roles.
     ParameterError
         A name is not a string.
     """

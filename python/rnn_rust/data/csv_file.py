@@ -59,7 +59,7 @@ class CsvFile:
 
     @property
     def source(self) -> Path | bytes:
-        """What Polars is to read: the absolute path, or the contents if its name is no text."""
+        """What Polars is to read: the absolute path, or the contents if its name is not a text."""
         path = self.path.absolute()
         try:
             os.fspath(path).encode()

@@ -18,7 +18,7 @@ _ACROSS = ("cut", "drop", "train", "test")
 
 
 def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
-    """Cut a data set at one instant or at several rising ones; see `Dataset.split`.
+    """Cut a data set at one instant or at several increasing ones; see `Dataset.split`.
 
     Raises
     ------

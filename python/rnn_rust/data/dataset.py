@@ -258,8 +258,8 @@ class Dataset(Sequences):
     ) -> tuple[Dataset, ...]:
         """Split into parts, each in the order of this data set.
 
-        By fractions whole sequences are dealt out, by ``at`` rows before an instant are told from
-        those at it or after it.
+        Fractions assign whole sequences to parts; ``at`` separates the rows before an instant from
+        those at or after it.
 
         Parameters
         ----------
@@ -276,25 +276,25 @@ class Dataset(Sequences):
         at
             In place of fractions, an instant in the terms of the time column: a number, or a date
             (as text, of Python or of NumPy). Sequences that end before it are the first part, those
-            that begin at it or after it the second. Several rising instants make more parts.
+            that begin at it or after it the second. Several increasing instants make more parts.
         across
             What becomes of a sequence that has rows on both sides: ``"cut"`` there, so that each
-            part has its own rows under the same id; ``"drop"``; or whole to the part of its first
-            row (``"train"``) or of its last row (``"test"``).
+            part has its own rows under the same id; ``"drop"``; or assigned whole to the
+            part of its first row (``"train"``) or of its last row (``"test"``).
 
         Raises
         ------
         DataError
             A part would be empty; or the times, or the labels, that the split needs are missing.
-            By time, the clock begins anew in every sequence.
+            With ``by="time"``, times restart in every sequence.
         ParameterError
             An argument is not of the kind above, or does not go together with another.
 
         Notes
         -----
-        A cut sequence begins anew in the later part: what a model has read before is not carried
-        over. Labels that lie h rows ahead are known h rows later only, so that the last h training
-        rows before the instant have labels from after it.
+        A cut sequence restarts in the later part: the state of a model is not carried over. Labels
+        that lie h rows ahead are known h rows later only, so that the last h training rows before
+        the instant have labels from after it.
 
         >>> import numpy as np
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
@@ -319,7 +319,8 @@ class Dataset(Sequences):
         The bounds stay with the data set and its subsets. A second call changes nothing.
 
         This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
-        training; for honest figures give the model a scaler, which sees the training part alone.
+        training; for an unbiased evaluation give the model a scaler, which sees the training part
+        alone.
         """
         if self.normalizer is None:
             normalizer = MinMaxScaler().fit(self)

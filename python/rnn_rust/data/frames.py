@@ -105,7 +105,7 @@ def _sequence_order(
     ``column`` has the times as they stand in the table.
 
     Ids keep the order of their first appearance; within an id, time increases. Data that is
-    grouped already is common, and found out much faster than it is sorted.
+    grouped already is common, and checking for it is much faster than sorting.
     """
     starts, stuck = _runs(ids, times)
     if stuck.size == 0 and starts.size == ids.n_unique():

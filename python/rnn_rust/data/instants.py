@@ -58,10 +58,10 @@ def _comparable_texts(times: NDArray[Any], instant: Instant) -> tuple[NDArray[An
         try:
             dates = np.array([text.translate(_AS_ISO) for text in texts], dtype="datetime64")
         except ValueError as error:
-            raise DataError(f"split: a time is no date of the calendar: {error}") from error
+            raise DataError(f"split: a time is not a date of the calendar: {error}") from error
         return dates, _date(instant, zone.group() if zone else "")
     if not isinstance(instant, str):
-        raise _refusal(instant, "texts that are no dates; give a text, which is compared as such")
+        raise _refusal(instant, "texts that are not dates; give a text, which is compared as text")
     return times, instant
 
 

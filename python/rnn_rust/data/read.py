@@ -1,4 +1,4 @@
-"""Reading CSV files: Polars reads the cells, of files whose rows are beyond doubt."""
+"""Reading CSV files: Polars reads the cells, once the boundaries of all rows are known."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
 def _scan_checked(
     file: CsvFile, names: Sequence[str], numbers: Sequence[str]
 ) -> pl.DataFrame | None:
-    """Read the columns while the rows are counted; None if a cell of ``numbers`` is no number.
+    """Read the columns while the rows are counted; None if a cell of ``numbers`` is not a number.
 
     Polars guesses at quotes in odd places and passes over commas too many, so that an error of the
     count goes first, whatever Polars says.

@@ -21,7 +21,7 @@ Positions = NDArray[np.int64]
 def split_indices(
     dataset: Sequences, *fractions: float, seed: int = 0, by: str = "random", stratify: bool = False
 ) -> list[Positions]:
-    """Deal the positions 0 ... S - 1 of the sequences into parts; each part is in rising order.
+    """Assign the positions 0 ... S - 1 of the sequences to parts; each part is in increasing order.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def split_indices(
     Raises
     ------
     DataError
-        A part would be empty, or there is no label to stratify by. Or, by time, the clock begins
-        anew in every sequence: most sequences (more than half) have their first time in common with
+        A part would be empty, or there is no label to stratify by. Or, by time, times restart
+        in every sequence: most sequences (more than half) have their first time in common with
         another, and nearly all run at the same time (nine in ten pairs have a moment in common).
     ParameterError
         Fractions, seed or ``by`` outside their allowed values.
@@ -120,7 +120,7 @@ def _time_order(dataset: Sequences) -> Positions:
     if _clock_restarts(begins, ends):
         raise DataError(
             "split: by='time', but the sequences begin at the same times and run side by side "
-            f"({bounds[0]} to {bounds[len(dataset)]}, say), as if the clock began anew in each; "
+            f"({bounds[0]} to {bounds[len(dataset)]}, say), as if times restarted in each; "
             "use a time column that all sequences share, or by='random'; split(at=...) cuts "
             "sequences at an instant"
         )

@@ -1,4 +1,4 @@
-"""Times of rows: numbers, dates, or text of either, in an order that is never that of their text.
+"""Times of rows: numbers, dates, or text of either, ordered by value, never as text.
 
 Dates that are written alike stay text, whose order then is that of the dates.
 """
@@ -28,7 +28,7 @@ def read_times(column: pl.Series, source: Source) -> pl.Series:
     Raises
     ------
     DataError
-        A cell is no time, or no time like the others.
+        A cell is not a time, or no time like the others.
     """
     kind = column.dtype
     if kind == pl.String:
@@ -45,7 +45,7 @@ def read_times(column: pl.Series, source: Source) -> pl.Series:
 
 
 def describe_tie(times: pl.Series, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
-    """Return what an id has that must not be: two rows of equal times, the later row last.
+    """Return the message for an id with two rows of equal times, the later row last.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def _times_of_dates(text: pl.Series, source: Source) -> pl.Series:
     if unknown.any():
         row = int(unknown.arg_max() or 0)
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is no instant of at most 9 decimal places "
-            "that 64 bits hold, as times of several zones or forms must be; correct the cell"
+            f"{source.at(row, text.name)}: '{text[row]}' is not an instant of at most 9 decimal "
+            "places that 64 bits hold, as times of several zones or forms must be; correct the cell"
         )
     return instants.rename(text.name)
 

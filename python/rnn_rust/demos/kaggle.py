@@ -48,7 +48,7 @@ def convert(
     rnn_rust.errors.MissingFileError
         If the source file or the folder of the output does not exist.
     rnn_rust.errors.DataError
-        If the source lacks a column or a row, a cell is no number, or a class neither 0 nor 1;
+        If the source lacks a column or a row, a cell is not a number, or a class neither 0 nor 1;
         or if the output cannot be written.
     rnn_rust.errors.ParameterError
         If length is below 1, or the output is the source.
@@ -73,7 +73,7 @@ def _read(file: CsvFile, length: int) -> Dataset:
     if unknown.any():
         at = int(np.argmax(unknown))
         seen = dataset.labels[at, 0]
-        problem = "the class is missing" if np.isnan(seen) else f"{seen:g} is no class"
+        problem = "the class is missing" if np.isnan(seen) else f"{seen:g} is not a class"
         raise DataError(f"{source.at(at, 'Class')}: {problem}; give 1 for fraud, else 0")
     return dataset
 

@@ -40,14 +40,14 @@ class Result(Protocol):
 
     @property
     def primary(self) -> float:
-        """The one figure to follow, a share; higher is better."""
+        """The primary metric, a fraction; higher is better."""
 
     @property
     def primary_name(self) -> str:
         """Its name."""
 
     def metrics(self) -> dict[str, float]:
-        """Return all figures by name."""
+        """Return all metrics by name."""
 
 
 class Evaluator(Protocol):

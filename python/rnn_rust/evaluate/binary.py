@@ -49,7 +49,7 @@ class ClassificationResult:
     undefined : tuple of str
         Names of the metrics above whose value is such a stand-in.
     baseline : ClassificationResult or None
-        The same figures for always answering the more frequent of the evaluated labels
+        The same metrics for always answering the more frequent of the evaluated labels
         (accuracy: that label's share; PR-AUC: the share of positives; ROC-AUC: 0.5).
         A baseline has none itself.
     """

@@ -52,7 +52,7 @@ class MulticlassResult:
     undefined : tuple of str
         Names of the metrics above in which a class counts as 0.0 for want of a divisor.
     baseline : MulticlassResult or None
-        The same figures for always answering the most frequent of the evaluated labels; its log
+        The same metrics for always answering the most frequent of the evaluated labels; its log
         loss is that of the classes' shares as probabilities, the entropy of the labels.
         A baseline has none itself.
     """

@@ -86,12 +86,12 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     Raises
     ------
     ParameterError
-        A name is no feature column, or there are more or fewer than labels.
+        A name is not a feature column, or there are more or fewer than labels.
     """
     for name in present:
         if name not in dataset.feature_names:
             raise ParameterError(
-                f"present={name!r} is no feature column; they are "
+                f"present={name!r} is not a feature column; they are "
                 f"{', '.join(dataset.feature_names)}"
             )
     columns = len(dataset.label_names)
@@ -129,7 +129,9 @@ def checked_offsets(offsets: ArrayLike | None, rows: int) -> Offsets:
     integers = bounds.dtype.kind in "iu" and bounds.ndim == 1 and bounds.size > 1
     covers = integers and bounds[0] == 0 and bounds[-1] == rows
     if not covers or np.any(bounds[1:] < bounds[:-1]):
-        raise ShapeError(f"offsets must be integers rising from 0 to {rows}, the rows of labels")
+        raise ShapeError(
+            f"offsets must be integers increasing from 0 to {rows}, the rows of labels"
+        )
     return bounds.astype(np.int64)
 
 
@@ -154,7 +156,7 @@ def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
 
 
 def checked_columns(present: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return names of columns as a tuple; ParameterError if they are no names."""
+    """Return names of columns as a tuple; ParameterError if they are not strings."""
     if present is None:
         return None
     given = present if isinstance(present, list | tuple) else [present]

@@ -28,7 +28,7 @@ def find_shift(labels: m.Floats, offsets: Offsets) -> tuple[int, int, int] | Non
     labels
         ``(N, L)``, NaN where missing.
     offsets
-        ``(S + 1,)``, rising from 0 to N.
+        ``(S + 1,)``, increasing from 0 to N.
     """
     if labels.shape[1] < 2:
         return None

@@ -47,7 +47,7 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
     expected = range(classes)
     if strange := [key for key in class_weight if key not in expected]:
         raise ParameterError(
-            f"class_weight: {strange[0]!r} is no class; the classes are 0 to {classes - 1}"
+            f"class_weight: {strange[0]!r} is not a class; the classes are 0 to {classes - 1}"
         )
     if missing := [key for key in expected if key not in class_weight]:
         raise ParameterError(

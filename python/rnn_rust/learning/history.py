@@ -93,7 +93,7 @@ class History:
             No epoch is finished.
         """
         if not self.loss:
-            raise DataError("there is no best epoch: none is finished")
+            raise DataError("there is no best epoch, as no epoch has finished")
         values = self.loss
         if "validation_loss" in self._more_names():
             records = (self._more.get(at, {}) for at in range(len(self)))

@@ -31,7 +31,7 @@ def check_classes(
     Raises
     ------
     DataError
-        A label is something else; the message names its row (from 1) and column.
+        A label is something else; the message names its row (from 0) and column.
     ShapeError
         ``cross_entropy`` and not one column.
     """
@@ -55,7 +55,7 @@ def check_numbers(
     Raises
     ------
     DataError
-        The first that is not: its row (from 1), column and value, and what ``purpose`` needs.
+        The first that is not: its row (from 0), column and value, and what ``purpose`` needs.
     """
     in_range = (labels >= 0) & (labels < classes) & (labels == np.rint(labels))
     wanted = "0 or 1" if classes == 2 else f"whole numbers from 0 to {classes - 1}"

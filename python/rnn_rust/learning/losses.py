@@ -113,7 +113,7 @@ def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, 
     Raises
     ------
     ParameterError
-        It is no loss, or ``pos_weight`` has no effect on it. (The engine knows the names.)
+        It is not a loss, or ``pos_weight`` has no effect on it. (The engine knows the names.)
     """
     kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
     parameters: dict[str, float] = {}
@@ -173,9 +173,9 @@ class CheckedLoss:
         Raises
         ------
         DataError
-            The value is no number, or the gradient is not one of numbers.
+            The value is not a number, or the gradient is not an array of numbers.
         ShapeError
-            The gradient has not the shape of the predictions.
+            The gradient does not have the shape of the predictions.
         """
         answer = self._loss.value_and_gradient(predictions, labels)
         name = f"value_and_gradient of {type(self._loss).__name__}"

@@ -67,11 +67,11 @@ class SGD(Optimizer):
         A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
         over the life of the model) that returns one.
     momentum
-        Share of the step before that is taken again: at least 0 and below 1.
+        Fraction of the previous step that is added again: at least 0 and below 1.
     nesterov
         Whether the step looks ahead along the momentum, which must be above 0.
     weight_decay
-        How much of the weights is added to their gradient, at least 0.
+        Coefficient of the L2 penalty, added to the gradient, at least 0.
 
     Raises
     ------
@@ -106,13 +106,13 @@ class RMSprop(Optimizer):
         A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
         over the life of the model) that returns one.
     alpha
-        Share of the mean square before that is kept: at least 0 and below 1.
+        Decay rate of the running mean square: at least 0 and below 1.
     eps
-        Added to the divisor, above 0.
+        Added to the denominator for numerical stability, above 0.
     weight_decay
-        How much of the weights is added to their gradient, at least 0.
+        Coefficient of the L2 penalty, added to the gradient, at least 0.
     momentum
-        Share of the step before that is taken again: at least 0 and below 1.
+        Fraction of the previous step that is added again: at least 0 and below 1.
     centered
         Whether the variance of the gradient is taken in place of its mean square.
 
@@ -145,11 +145,11 @@ class Adagrad(Optimizer):
     lr_decay
         How fast the learning rate falls with the number of the step, at least 0.
     weight_decay
-        How much of the weights is added to their gradient, at least 0.
+        Coefficient of the L2 penalty, added to the gradient, at least 0.
     initial_accumulator_value
-        What the sum of squares begins at, at least 0.
+        Initial value of the sum of squares, at least 0.
     eps
-        Added to the divisor, above 0.
+        Added to the denominator for numerical stability, above 0.
 
     Raises
     ------
@@ -177,11 +177,11 @@ class Adam(Optimizer):
         A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
         over the life of the model) that returns one.
     betas
-        Shares of both moments before that are kept: each at least 0 and below 1.
+        Decay rates of the two moments: each at least 0 and below 1.
     eps
-        Added to the divisor, above 0.
+        Added to the denominator for numerical stability, above 0.
     weight_decay
-        How much of the weights is added to their gradient, at least 0.
+        Coefficient of the L2 penalty, added to the gradient, at least 0.
 
     Raises
     ------
@@ -208,11 +208,12 @@ class AdamW(Adam):
         A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
         over the life of the model) that returns one.
     betas
-        Shares of both moments before that are kept: each at least 0 and below 1.
+        Decay rates of the two moments: each at least 0 and below 1.
     eps
-        Added to the divisor, above 0.
+        Added to the denominator for numerical stability, above 0.
     weight_decay
-        Share of the weights, times the learning rate, that is taken off at every step; at least 0.
+        Fraction of the weights, times the learning rate, that is subtracted at every step; at
+        least 0.
 
     Raises
     ------

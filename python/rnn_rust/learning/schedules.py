@@ -184,7 +184,7 @@ class CosineDecay:
 
 @dataclass(frozen=True)
 class ReduceOnPlateau:
-    """``rate``, times ``factor`` whenever a figure has not become better for a while.
+    """``rate``, multiplied by ``factor`` whenever a metric has stopped improving.
 
     These are the settings. The present rate belongs to the model that trains with them, until its
     optimiser is replaced; a checkpoint keeps it, a model file does not.
@@ -194,15 +194,15 @@ class ReduceOnPlateau:
     rate
         Of the first epochs.
     monitor
-        The figure's name in the record. Records without it are passed over.
+        The metric's name in the record. Records without it are skipped.
     mode
         ``"min"`` or ``"max"``; by default ``"min"`` for losses and errors.
     factor
         Of every reduction, between 0 and 1.
     patience
-        Records without a better value after which the rate is reduced, and reduced again.
+        Number of records without improvement after which the rate is reduced, and reduced again.
     min_delta
-        A value is better if it is better by more than this.
+        Smallest change that counts as an improvement.
     min_rate
         The rate is never reduced below this.
 
@@ -250,7 +250,7 @@ class Plateau:
         return self.rate
 
     def observe(self, record: Record) -> None:
-        """Take notice of an epoch; reduce the rate if it is time."""
+        """Look at the record of an epoch; reduce the rate if patience has run out."""
         if not self.monitor.is_best(record) and self.monitor.waited >= self._settings.patience:
             self.rate = max(self.rate * self._settings.factor, self._settings.min_rate)
             self.monitor.waited = 0
@@ -260,7 +260,7 @@ class Plateau:
         return {"rate": self.rate} | self.monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the state of another."""
+        """Continue from a saved state."""
         self.rate = non_negative("rate", state["rate"])
         self.monitor.load_state_dict(state)
 

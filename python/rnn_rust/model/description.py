@@ -17,7 +17,7 @@ from rnn_rust.model.network import Network
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
-# Tensors whose names begin with this are no weights: they belong to a checkpoint.
+# Tensors whose names begin with this are not weights: they belong to a checkpoint.
 TRAINING_PREFIX = "training/"
 
 

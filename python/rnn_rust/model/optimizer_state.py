@@ -38,7 +38,7 @@ class OptimizerState:
     Raises
     ------
     ParameterError
-        ``optimizer`` is no optimiser.
+        ``optimizer`` is not an optimiser.
     """
 
     def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
@@ -75,7 +75,7 @@ class OptimizerState:
         Raises
         ------
         ParameterError
-            A rate is no finite number of at least 0, or infinite in the network's dtype.
+            A rate is not a finite number of at least 0, or infinite in the network's dtype.
         """
         rates = [rate_at(self._rate, epoch) for epoch in epochs]
         if max(rates) > (largest := float(np.finfo(dtype).max)):
@@ -89,7 +89,7 @@ class OptimizerState:
         return {"plateau": self._plateau_state(), "optimizer": self.moments()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the state of another with the same settings."""
+        """Continue from a saved state with the same settings."""
         self._load_plateau_state(state["plateau"])
         self.load_moments(state["optimizer"])
 

@@ -89,7 +89,7 @@ class Preparation:
         ShapeError, ParameterError
             As :meth:`inputs`, likewise for label columns.
         DataError
-            There is no label; the message says that ``purpose`` needs some. Or one is no class.
+            There is no label; the message says that ``purpose`` needs some. Or one is not a class.
         """
         _check_kind(data, purpose)
         data = self.reordered(data)

@@ -30,7 +30,7 @@ def checked_settings(arguments: Mapping[str, Argument], given: Mapping[str, Any]
     Parameters
     ----------
     arguments
-        What is known of each argument; those that are no settings are passed over.
+        What is known of each argument; those that are not settings are skipped.
     given
         Values by name.
 

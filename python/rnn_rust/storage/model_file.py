@@ -61,7 +61,7 @@ def unpack(data: bytes, source: str | os.PathLike[str]) -> tuple[dict[str, Any],
     Raises
     ------
     ModelFileError
-        It is no file of this package, it is damaged, or a newer version wrote it.
+        It is not a file of this package, it is damaged, or a newer version wrote it.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -69,7 +69,9 @@ def unpack(data: bytes, source: str | os.PathLike[str]) -> tuple[dict[str, Any],
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise ModelFileError(f"this is no safetensors file, or it is damaged ({error})") from error
+        raise ModelFileError(
+            f"this is not a safetensors file, or it is damaged ({error})"
+        ) from error
     stored = _stored(data)
     try:
         version = stored["format_version"]

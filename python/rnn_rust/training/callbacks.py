@@ -250,7 +250,7 @@ class Checkpoint:
         """Write the files."""
         is_best = self._monitor is not None and self._monitor.is_best(record)
         data = checkpoint.to_bytes(self._training)
-        # The one that training goes on from comes last: it says that the best one is written.
+        # The one that training resumes from comes last: it says that the best one is written.
         if is_best:
             write(self.best_path, data)
         write(self.path, data)
@@ -278,7 +278,7 @@ def checked_callbacks(
     Raises
     ------
     ParameterError
-        One is no function, or its ``every`` is no number of epochs.
+        One is not a function, or its ``every`` is not a number of epochs.
     """
     if not isinstance(callbacks, Iterable):
         raise ParameterError(f"callbacks must be a sequence of functions, got {callbacks!r}")

@@ -56,7 +56,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
     Raises
     ------
     ModelFileError
-        The file is no checkpoint, or it is damaged.
+        The file is not a checkpoint, or it is damaged.
     ParameterError
         It belongs to another training; the message names what differs.
     """

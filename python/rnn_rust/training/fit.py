@@ -135,7 +135,7 @@ def _is_due(epoch: int, every: int, epochs: int) -> bool:
 def _evaluate(
     model: Network, evaluator: Evaluator, parts: dict[str, Dataset]
 ) -> tuple[str, dict[str, float]]:
-    """Return the name of the primary figure, and all figures under each part's prefix."""
+    """Return the name of the primary metric, and all metrics under each part's prefix."""
     values: dict[str, float] = {}
     for prefix, data in parts.items():
         result = evaluator.evaluate(model, data)
@@ -144,7 +144,7 @@ def _evaluate(
 
 
 def _line(record: Record, names: list[str]) -> str:
-    """Return one line for the log, each figure with that of the validation data if there is one."""
+    """Return one line for the log, each metric with that of the validation data if there is one."""
     shown = []
     for name in names:
         other = record.get(f"validation_{name}")

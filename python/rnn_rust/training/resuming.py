@@ -1,7 +1,7 @@
 """What a checkpoint keeps of callbacks, and which of the present ones go on from it.
 
 A callback is known again by its class (a function by its name) and its fixed settings: those
-without which what it remembers has no meaning, such as the figure that early stopping follows. All
+without which what it remembers has no meaning, such as the metric that early stopping monitors. All
 else about it may change: it goes on with what another has remembered, by its own settings.
 """
 
@@ -31,7 +31,7 @@ def fixed_settings_of(callback: object) -> dict[str, Any]:
 
 
 def ends_training(answer: object) -> bool:
-    """Whether a callback's answer is False, of Python or of NumPy; None is no answer."""
+    """Whether a callback's answer is False, of Python or of NumPy; None is not an answer."""
     return isinstance(answer, bool | np.bool_) and not answer
 
 

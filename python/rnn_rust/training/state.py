@@ -36,8 +36,8 @@ class Training:
     stopped_by
         The callbacks that have ended the training.
     setup
-        What a checkpoint and the training that goes on from it must have in common; empty where
-        there is no checkpoint.
+        What a checkpoint and the training that continues from it must have in common; empty where
+        there is not a checkpoint.
     """
 
     model: Network
