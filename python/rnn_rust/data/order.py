@@ -69,9 +69,9 @@ def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | N
     if names is None or wanted is None or names == tuple(wanted) or len(names) != len(wanted):
         return None
     if sorted(names) != sorted(wanted):
-        strange = next(repr(name) for name in names if name not in wanted)
+        unknown = next(repr(name) for name in names if name not in wanted)
         raise ShapeError(
-            f"the {kind} columns are {_listed(names)}, {learnt} {_listed(wanted)}: {strange} is "
+            f"the {kind} columns are {_listed(names)}, {learnt} {_listed(wanted)}: {unknown} is "
             "not among them; give the same columns in any order, or arrays without names, which "
             "are taken in this order"
         )

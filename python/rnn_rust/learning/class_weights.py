@@ -45,9 +45,9 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
             f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}"
         )
     expected = range(classes)
-    if strange := [key for key in class_weight if key not in expected]:
+    if unknown := [key for key in class_weight if key not in expected]:
         raise ParameterError(
-            f"class_weight: {strange[0]!r} is not a class; the classes are 0 to {classes - 1}"
+            f"class_weight: {unknown[0]!r} is not a class; the classes are 0 to {classes - 1}"
         )
     if missing := [key for key in expected if key not in class_weight]:
         raise ParameterError(
