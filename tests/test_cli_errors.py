@@ -102,7 +102,7 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
         (("train", "data.csv", "--output", os.devnull), "not a regular file"),
         (("train", "data.csv", "--output", "./data.csv"), "is an input"),
         (("evaluate", "absent.safetensors", "data.csv"), "absent.safetensors"),
-        (("evaluate", "data.csv", "data.csv"), "no safetensors file"),
+        (("evaluate", "data.csv", "data.csv"), "not a safetensors file"),
         (("predict", "data.csv", "data.csv", "--output", "data.csv"), "is an input"),
         (("summary", "absent.safetensors"), "absent.safetensors"),
         (("data", "fraud", "--rows", "9"), "--output"),

@@ -147,7 +147,7 @@ def test_a_model_shows_every_argument_once(kind: type) -> None:
         assert len(arguments) == 23
         assert "options" not in text
         assert "network.Network" not in text
-        assert text.count("\nnum_layers\n    Layers, stacked one on the other.\n") == 1
+        assert text.count("\nnum_layers\n    Number of stacked layers.\n") == 1
         assert text.count("\nRaises\n------\nParameterError\n") == 1
     assert "options" in inspect.getsource(kind)
     assert kind.__name__ in pydoc.render_doc(kind)

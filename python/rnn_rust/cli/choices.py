@@ -87,7 +87,7 @@ _TRAINING_OPTIONS = (
 def choices(command: Command) -> Command:
     """Add the options of the model and of its training."""
     cell = option(
-        "Model", "--cell", **_one_of(MODELS), default="RNN", help="Kind of the hidden units."
+        "Model", "--cell", **_one_of(MODELS), default="RNN", help="Type of recurrent cell."
     )
     for add in reversed([cell, *_model_options().values(), *_TRAINING_OPTIONS]):
         command = add(command)

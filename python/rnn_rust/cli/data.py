@@ -13,15 +13,15 @@ from rnn_rust.cli import options
 _log = logging.getLogger("rnn_rust")
 
 
-@click.group(invoke_without_command=True, short_help="Make CSV files to work with.")
+@click.group(invoke_without_command=True, short_help="Create CSV files to work with.")
 @click.pass_context
 def data(ctx: click.Context) -> None:
-    """Make CSV files to work with."""
+    """Create CSV files to work with."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-@data.command(short_help="Generate made-up card purchases, some of them fraud.")
+@data.command(short_help="Generate artificial card purchases, some of them fraudulent.")
 @click.option(
     "--rows",
     type=int,
@@ -36,7 +36,7 @@ def data(ctx: click.Context) -> None:
     default=0,
     show_default=True,
     callback=options.checked(whole_number, least=0),
-    help="The same gives the same.",
+    help="Random seed.",
 )
 @click.option(
     "--fraud-rate",
@@ -44,12 +44,12 @@ def data(ctx: click.Context) -> None:
     default=0.00173,
     show_default=True,
     callback=options.checked(finite, least=0),
-    help="Share of frauds.",
+    help="Fraction of fraudulent purchases.",
 )
 @click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
 @options.verbosity
 def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
-    """Generate made-up card purchases in which fraud shows over time only.
+    """Generate artificial card purchases in which fraud is visible over time only.
 
     The layout and, by default, the size and the share of frauds are those of Kaggle's card-fraud
     file.

@@ -137,7 +137,7 @@ class FitOptions:
     def _report_interruption(self, history: History, output: Path) -> None:
         _log.warning("Saved the model, trained for %d epochs, to %s", len(history), output)
         if self.checkpoint is not None:
-            _log.warning("The same command with --resume goes on from %s", self.checkpoint)
+            _log.warning("The same command with --resume continues from %s", self.checkpoint)
         raise click.exceptions.Exit(INTERRUPTED)
 
 

@@ -149,7 +149,7 @@ def verbosity(command: Command) -> Command:
     return option(
         "Other", "--verbosity", type=click.Choice(log.LEVELS), default="info",
         is_eager=True, expose_value=False, callback=lambda ctx, param, value: log.setup(value),
-        help="The least important messages to show; warning and error hide the progress bar too.",
+        help="Lowest level of messages to show; warning and error also hide the progress bar.",
     )(command)  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def key_columns(command: Command) -> Command:
     )(command)  # fmt: skip
     return option(
         "Data", "--id", metavar="NAME",
-        help="Column that names a row's sequence.  [default: id or name]",
+        help="Column with the id of each row's sequence.  [default: id or name]",
     )(command)  # fmt: skip
 
 
@@ -200,15 +200,15 @@ def value_columns(command: Command) -> Command:
     """Add ``--features``, ``--labels`` and ``--weights``."""
     command = option(
         "Data", "--weights", metavar="NAME",
-        help="Column that says how much a row's labels count.  [default: all count the same]",
+        help="Column with the weight of each row in the loss.  [default: equal weights]",
     )(command)  # fmt: skip
     command = option(
         "Data", "--labels", metavar="NAMES", callback=_names,
-        help="Label columns, a line of CSV.  [default: all named y... or l...]",
+        help="Label columns, comma-separated as in CSV.  [default: all named y... or l...]",
     )(command)  # fmt: skip
     return option(
         "Data", "--features", metavar="NAMES", callback=_names,
-        help="Feature columns, a line of CSV.  [default: all named x... or f...]",
+        help="Feature columns, comma-separated as in CSV.  [default: all named x... or f...]",
     )(command)  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def predict(model: Path, data: Path, output: Path | None, id: str | None, time: 
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @options.verbosity
 def summary(model: Path) -> None:
-    """Show what a saved model is made of: its settings, layers, shapes, parameters, bytes."""
+    """Show a saved model: its settings, layers, shapes, parameters, bytes."""
     from rnn_rust import load
     from rnn_rust.cli import show
 

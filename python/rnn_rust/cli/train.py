@@ -19,7 +19,7 @@ from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluation
 @options.value_columns
 @options.option(
     "Data", "--train-ratio", type=float, default=0.8, check=fraction,
-    help="Share of the sequences to train on; the others are for testing.",
+    help="Fraction of the sequences to train on; the rest is the test part.",
 )  # fmt: skip
 @options.option(
     "Data", "--split-at", metavar="TIME",
@@ -41,7 +41,7 @@ from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluation
 )  # fmt: skip
 @options.option(
     "Files", "--log-file", type=options.OutputFile(suffixes=LOGGERS), metavar="FILE",
-    help="Where to write every epoch's figures: .csv or .jsonl.",
+    help="Where to write the metrics of every epoch: .csv or .jsonl.",
 )  # fmt: skip
 @options.verbosity
 def train(

@@ -77,8 +77,8 @@ class Options(TypedDict, total=False):
         Argument(
             1,
             positive_integer,
-            "Layers, stacked one on the other.",
-            Option("Layers, stacked one on the other."),
+            "Number of stacked layers.",
+            Option("Number of stacked layers."),
         ),
     ]
     bidirectional: Annotated[
@@ -90,7 +90,7 @@ class Options(TypedDict, total=False):
             Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); a
             state is then both directions' side by side, as in PyTorch.
             """,
-            Option("Read sequences from their end too."),
+            Option("Also read each sequence backwards."),
         ),
     ]
     dropout: Annotated[
@@ -102,7 +102,7 @@ class Options(TypedDict, total=False):
             Probability of dropping a number between two layers in training (Srivastava et al.,
             2014).
             """,
-            Option("Share of the numbers dropped between layers in training."),
+            Option("Dropout probability between layers."),
         ),
     ]
     recurrent_dropout: Annotated[
@@ -111,11 +111,11 @@ class Options(TypedDict, total=False):
             0.0,
             decay_rate,
             """
-            Probability of dropping a unit's state on its way to the next step in training; one mask
-            for a whole sequence (Gal and Ghahramani, 2016). Both kinds of dropout follow from the
-            seed.
+            Probability of dropping a unit's state between two steps in training; one mask for a
+            whole sequence (Gal and Ghahramani, 2016). Both kinds of dropout are
+            determined by the seed.
             """,
-            Option("Share of the units whose state is dropped between steps in training."),
+            Option("Dropout probability of a unit's state between steps."),
         ),
     ]
     readout: Annotated[
@@ -129,7 +129,7 @@ class Options(TypedDict, total=False):
             its states. The label of a sequence is its last labelled row.
             """,
             Option(
-                "An output for each row, or one for a sequence: from its last state, or the mean.",
+                "An output per row, or one per sequence: from its last or its mean state.",
                 choices=("each_step", "last", "mean"),
             ),
         ),
@@ -139,8 +139,8 @@ class Options(TypedDict, total=False):
         Argument(
             "identity",
             _text,
-            "Of the outputs: one of those of an RNN's state. Some losses imply it.",
-            Option("Of the outputs; some losses imply it.", metavar="NAME"),
+            "Activation of the outputs, by the same names as an RNN's. Some losses imply it.",
+            Option("Activation of the outputs; some losses imply it.", metavar="NAME"),
         ),
     ]
     loss: Annotated[
@@ -153,8 +153,8 @@ class Options(TypedDict, total=False):
             ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
             """,
             Option(
-                "What is made small: mse, mae, huber, quantile; of 0/1 labels "
-                "binary_cross_entropy, focal; of class numbers cross_entropy.",
+                "Loss to minimise: mse, mae, huber, quantile; for 0/1 labels "
+                "binary_cross_entropy, focal; for class numbers cross_entropy.",
                 group="Training",
                 metavar="NAME",
             ),
@@ -166,8 +166,8 @@ class Options(TypedDict, total=False):
             SGD(0.01),
             _as_given,
             """
-            How a gradient changes the weights: ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or
-            ``AdamW``, or an object of your own (:class:`rnn_rust.optim.CustomOptimizer`).
+            ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``, or a custom optimiser
+            (:class:`rnn_rust.optim.CustomOptimizer`).
             """,
             is_setting=False,
         ),
@@ -177,9 +177,9 @@ class Options(TypedDict, total=False):
         Argument(
             None,
             _optional(positive),
-            "Limit of the gradient's norm, over all weights, before an update.",
+            "Maximum norm of the gradient over all weights; a longer one is scaled down.",
             Option(
-                "Longest gradient of an update; a longer one is shortened.",
+                "Clip the gradient of an update to this norm.",
                 group="Training",
                 metavar="NUMBER",
             ),
@@ -190,7 +190,7 @@ class Options(TypedDict, total=False):
         Argument(
             None,
             _optional(positive),
-            "Limit of each number of the gradient; applied before ``clip_norm``.",
+            "Maximum size of each component of the gradient; applied before ``clip_norm``.",
         ),
     ]
     bptt_steps: Annotated[
@@ -204,7 +204,7 @@ class Options(TypedDict, total=False):
             window to the next, derivatives are not; memory is that of one window.
             """,
             Option(
-                "Cut sequences into windows of so many steps, with an update each.",
+                "Truncated backpropagation: windows of N steps, with an update for each.",
                 group="Training",
                 metavar="N",
             ),
@@ -217,7 +217,7 @@ class Options(TypedDict, total=False):
             _as_given,
             '``"balanced"`` or a dict with a weight for each class, for the losses of classes.',
             Option(
-                "Let all classes count the same, however rare they are.",
+                "Give all classes the same total weight, however rare they are.",
                 group="Training",
                 choices=("balanced",),
             ),
@@ -229,7 +229,7 @@ class Options(TypedDict, total=False):
             None,
             _optional(positive),
             """
-            How many times a positive label counts, for ``"binary_cross_entropy"`` and ``"focal"``;
+            Weight of positive labels, for ``"binary_cross_entropy"`` and ``"focal"``;
             as in PyTorch the mean is still over the number of labels.
             """,
         ),
@@ -268,7 +268,7 @@ class Options(TypedDict, total=False):
             "float32",
             lambda _, dtype: dtype_name(dtype),
             '``"float32"`` or ``"float64"``: of weights and arithmetic.',
-            Option("Of weights and arithmetic.", choices=("float32", "float64")),
+            Option("Type of weights and arithmetic.", choices=("float32", "float64")),
         ),
     ]
     seed: Annotated[
@@ -277,11 +277,11 @@ class Options(TypedDict, total=False):
             0,
             partial(whole_number, least=0),
             """
-            Of the initial weights, of the order of sequences in ``fit`` and of dropout; the same
-            seed gives the same bits.
+            Random seed of the initial weights, the order of sequences in ``fit``, and dropout; the
+            same seed gives the same bits.
             """,
             Option(
-                "Of split, initial weights, order and dropout; the same seed gives the same model.",
+                "Random seed of the split, initial weights, order and dropout.",
                 group="Training",
             ),
         ),
@@ -293,13 +293,13 @@ class Options(TypedDict, total=False):
             _as_given,
             """
             ``"minmax"`` or ``"standard"``: fitted on the training part in the first ``fit``, kept
-            in the model and its file. Features are scaled on the way in, predictions come back in
-            original units. Labels are scaled too, but for classes, and for ``"standard"`` with an
-            output activation, whose range standardised labels would leave. A fitted scaler is taken
-            as it is.
+            in the model and its file. Features are scaled before the network, predictions are
+            returned in original units. Labels are scaled too, except classes, and except with
+            ``"standard"`` and an output activation, whose range standardised labels would leave. A
+            fitted scaler is used as it is.
             """,
             Option(
-                "How features and labels are scaled, by the training part alone.",
+                "How features and labels are scaled, fitted on the training part only.",
                 choices=("minmax", "standard", "none"),
                 default="minmax",
             ),
@@ -312,9 +312,9 @@ class Options(TypedDict, total=False):
             None,
             _optional(positive_integer),
             """
-            How many threads a call may use; every number gives the same bits. By default what the
-            environment variable ``RNN_RUST_NUM_THREADS`` says, or one for each processor that the
-            process may use. Not kept in the model's file.
+            Maximum number of threads of a call; the results have the same bits with any number. By
+            default the value of the environment variable ``RNN_RUST_NUM_THREADS``, or the number of
+            processors available to the process. Not saved in the model file.
             """,
             is_setting=False,
         ),
@@ -330,11 +330,12 @@ class _OfRNN(TypedDict, total=False):
             "tanh",
             _text,
             """
-            Of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"identity"``, ``"elu"``,
-            ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``.
+            Activation of the state: ``"tanh"``, ``"relu"``, ``"sigmoid"``, ``"identity"``,
+            ``"elu"``, ``"leaky_relu"``, ``"softplus"``, ``"softsign"`` or ``"silu"``.
             """,
             Option(
-                "Of the units of an RNN: tanh, relu, sigmoid, identity, elu, ...", metavar="NAME"
+                "Activation of an RNN's units: tanh, relu, sigmoid, identity, elu, ...",
+                metavar="NAME",
             ),
         ),
     ]
