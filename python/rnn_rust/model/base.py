@@ -1,0 +1,219 @@
+"""A network as such: its arguments, its weights, and copies of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from numpy.typing import ArrayLike
+
+from rnn_rust import _core
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.data.scale import make_model_scaler
+from rnn_rust.learning.labels import class_count
+from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
+from rnn_rust.model.arguments import Options, Sizes
+from rnn_rust.model.declaration import described
+from rnn_rust.model.optimizer_state import OptimizerState
+from rnn_rust.model.preparation import Preparation
+from rnn_rust.model.settings import checked_settings, engine_settings
+from rnn_rust.model.state_dict import checked_state
+
+# Attributes that hold on to the engine, which settings and arrays describe instead.
+_ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
+
+# Settings that are shown although they are the defaults.
+_ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
+
+
+class BaseNetwork:
+    """The arguments and the weights of a network; :class:`Network` computes with them."""
+
+    cell: ClassVar[str]
+    options: ClassVar[type] = Options
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, **options: Any) -> None:
+        arguments = described(Sizes) | described(self.options)
+        if unknown := [name for name in options if name not in arguments]:
+            raise TypeError(
+                f"{type(self).__name__}() got an unexpected keyword argument {unknown[0]!r}"
+            )
+        given = options | {
+            "input_size": input_size, "hidden_size": hidden_size, "output_size": output_size
+        }  # fmt: skip
+        given = {name: given.get(name, argument.default) for name, argument in arguments.items()}
+        self._settings = checked_settings(arguments, given)
+        engine = engine_settings(self.cell, self._settings)
+        self._core = _core.Network(engine)
+        self.loss_name: str = engine["loss"]
+        self.n_threads = given["n_threads"]
+        self.optimizer = given["optimizer"]
+        self.scaler = make_model_scaler(
+            given["scaler"], self._settings["output_activation"],
+            classes=class_count(self.loss_name, 2) is not None,
+        )  # fmt: skip
+        self.class_table: FloatArray | None = None
+        self.feature_names: tuple[str, ...] | None = None
+        self.label_names: tuple[str, ...] | None = None
+        self._take_names_of_scaler()
+        self._threshold: float | None = None
+        self.epochs_trained = 0
+
+    def _take_names_of_scaler(self) -> None:
+        """Take over the names of the columns that a fitted scaler expects, where it knows them."""
+        if self.scaler is None:
+            return
+        features, labels = self.scaler.feature_names_, self.scaler.label_names_
+        if features is not None and len(features) == self._settings["input_size"]:
+            self.feature_names = features
+        if self.scaler.labels and labels is not None and len(labels) == self.label_columns:
+            self.label_names = labels
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a model, with what is not by default."""
+        settings, options = self._settings, described(self.options)
+        shown = [
+            name for name in settings
+            if name in options
+            and (name in _ALWAYS_SHOWN or settings[name] != options[name].default)
+        ]  # fmt: skip
+        sizes = ", ".join(str(settings[name]) for name in described(Sizes))
+        return (
+            ", ".join(
+                [
+                    f"{type(self).__name__}({sizes}",
+                    *(f"{name}={settings[name]!r}" for name in shown),
+                ]
+            )
+            + ")"
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments but for optimizer, scaler and n_threads, as given."""
+        given = self._settings.items()
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in given}
+
+    @property
+    def readout(self) -> str:
+        """What outputs are of: ``"each_step"``, or a sequence's ``"last"`` or ``"mean"`` state."""
+        return str(self._settings["readout"])
+
+    @property
+    def label_columns(self) -> int:
+        """The number of label columns C: one for class numbers, else one for each output."""
+        return self.preparation.label_columns
+
+    @property
+    def preparation(self) -> Preparation:
+        """What prepares data for the engine, by the settings and what was learnt so far."""
+        settings = self._settings
+        return Preparation(
+            input_size=settings["input_size"], output_size=settings["output_size"],
+            dtype=settings["dtype"], loss=self.loss_name, readout=settings["readout"],
+            class_weight=settings["class_weight"], scaler=self.scaler,
+            class_table=self.class_table, feature_names=self.feature_names,
+            label_names=self.label_names,
+        )  # fmt: skip
+
+    @property
+    def n_threads(self) -> int | None:
+        """How many threads a call may use; None leaves it to the environment."""
+        return self._core.n_threads
+
+    @n_threads.setter
+    def n_threads(self, n_threads: int | None) -> None:
+        if n_threads is not None:
+            n_threads = whole_number("n_threads", n_threads, least=1)
+        self._core.n_threads = n_threads
+
+    @property
+    def threshold(self) -> float | None:
+        """What evaluators without a threshold of their own use; kept in the model's file.
+
+        Of 0/1 labels, the output above which the answer is positive; of numbers, the relative error
+        up to which it is right. None, as in a new model, leaves it to the evaluator.
+        """
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float | None) -> None:
+        self._threshold = None if threshold is None else finite("threshold", threshold)
+
+    @property
+    def optimizer(self) -> Optimizer | CustomOptimizer:
+        """How a gradient changes the weights.
+
+        May be replaced between calls of ``fit``; moments, and the rate of a schedule that follows
+        the record, then begin anew.
+        """
+        return self.optimizer_state.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer | CustomOptimizer) -> None:
+        self.optimizer_state = OptimizerState(self._core, optimizer)
+
+    # Weights ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, FloatArray]:
+        """Return a copy of every weight under PyTorch's names.
+
+        With G gates (1; GRU r z n; LSTM i f g o) and D directions: ``weight_ih_l{k} (G·H, I)`` (of
+        further layers ``(G·H, D·H)``), ``weight_hh_l{k} (G·H, H)``, ``bias_l{k} (G·H,)``, for the
+        GRU ``bias_hn_l{k} (H,)``; all with ``_reverse`` for the other direction; and
+        ``head.weight (L, D·H)``, ``head.bias (L,)``.
+        """
+        return self._core.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> Self:
+        """Replace every weight by those of ``state``; none if one does not fit.
+
+        PyTorch's pair ``bias_ih_l0`` and ``bias_hh_l0`` is accepted in place of ``bias_l0``, which
+        is their sum (of a GRU, the candidate's part of ``bias_hh_l0`` is ``bias_hn_l0``), and so on
+        for further layers. Arrays are converted to the model's dtype.
+
+        Raises
+        ------
+        ShapeError
+            A name is missing or unknown, or an array has another shape.
+        DataError
+            A weight is NaN, infinite or not a number.
+        """
+        self._core.load_state_dict(checked_state(state, like=self.state_dict()))
+        return self
+
+    # Copies ----------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the whole state: a copy that is trained on ends with the bits of the original.
+
+        Other than a file it has the optimiser's moments, ``n_threads``, attributes of subclasses,
+        and what is in Python (an optimiser, a loss, a function for the learning rate), which has to
+        be something that can be copied or pickled.
+        """
+        attributes = {
+            name: value for name, value in vars(self).items() if name not in _ENGINE_ATTRIBUTES
+        }
+        return {
+            "attributes": attributes,
+            "weights": self.state_dict(),
+            "n_threads": self.n_threads,
+            "optimizer": self.optimizer,
+            "progress": self.optimizer_state.progress(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what another was."""
+        vars(self).update(state["attributes"])
+        if not hasattr(self, "_core"):
+            self._core = _core.Network(engine_settings(self.cell, self._settings))
+        self._core.load_state_dict(state["weights"])
+        self.n_threads = state["n_threads"]
+        self.optimizer = state["optimizer"]
+        self.optimizer_state.load_progress(state["progress"])
+
+    def __copy__(self) -> Self:
+        """Return a copy that shares nothing with the model, not even an optimiser in Python."""
+        return copy.deepcopy(self)
