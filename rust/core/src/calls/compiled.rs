@@ -9,7 +9,7 @@ use super::on_engine::{Epochs, OnEngine, OneBatch};
 use super::steps::{MakeStepper, Steps};
 use crate::error::Result;
 use crate::lanes::Real;
-use crate::lanes::simd::{Level, dispatch};
+use crate::lanes::simd::Level;
 
 /// A number that networks are trained and run with: `f32` or `f64`.
 ///
@@ -32,42 +32,51 @@ pub trait Compiled: Real {
     fn stepper(level: Level, work: MakeStepper<'_, Self>) -> Box<dyn Steps<Self>>;
 }
 
-macro_rules! compiled {
-    ($($T:ty),*) => {$(
-        #[expect(private_interfaces, reason = "as in the trait")]
-        impl Compiled for $T {
-            #[inline(never)]
-            fn predict(level: Level, work: Predict<'_, '_, $T>) -> Result<()> {
-                dispatch(level, work)
-            }
+/// For each type. The unit tests of this crate do not run the engine, and compile much faster without.
+#[cfg(not(test))]
+mod types {
+    use super::{
+        Compiled, Epochs, HiddenStates, MakeStepper, OnEngine, OneBatch, Predict, Result, Steps,
+    };
+    use crate::lanes::simd::{Level, dispatch};
 
-            #[inline(never)]
-            fn hidden_states(level: Level, work: HiddenStates<'_, '_, $T>) -> Result<()> {
-                dispatch(level, work)
-            }
+    macro_rules! compiled {
+        ($($T:ty),*) => {$(
+            #[expect(private_interfaces, reason = "as in the trait")]
+            impl Compiled for $T {
+                #[inline(never)]
+                fn predict(level: Level, work: Predict<'_, '_, $T>) -> Result<()> {
+                    dispatch(level, work)
+                }
 
-            #[inline(never)]
-            fn one_batch(
-                level: Level,
-                work: OnEngine<'_, '_, $T, OneBatch<'_>>,
-            ) -> Result<Result<(f64, Vec<$T>)>> {
-                dispatch(level, work)
-            }
+                #[inline(never)]
+                fn hidden_states(level: Level, work: HiddenStates<'_, '_, $T>) -> Result<()> {
+                    dispatch(level, work)
+                }
 
-            #[inline(never)]
-            fn epochs(
-                level: Level,
-                work: OnEngine<'_, '_, $T, Epochs<'_, $T>>,
-            ) -> Result<Result<()>> {
-                dispatch(level, work)
-            }
+                #[inline(never)]
+                fn one_batch(
+                    level: Level,
+                    work: OnEngine<'_, '_, $T, OneBatch<'_>>,
+                ) -> Result<Result<(f64, Vec<$T>)>> {
+                    dispatch(level, work)
+                }
 
-            #[inline(never)]
-            fn stepper(level: Level, work: MakeStepper<'_, $T>) -> Box<dyn Steps<$T>> {
-                dispatch(level, work)
+                #[inline(never)]
+                fn epochs(
+                    level: Level,
+                    work: OnEngine<'_, '_, $T, Epochs<'_, $T>>,
+                ) -> Result<Result<()>> {
+                    dispatch(level, work)
+                }
+
+                #[inline(never)]
+                fn stepper(level: Level, work: MakeStepper<'_, $T>) -> Box<dyn Steps<$T>> {
+                    dispatch(level, work)
+                }
             }
-        }
-    )*};
+        )*};
+    }
+
+    compiled!(f32, f64);
 }
-
-compiled!(f32, f64);
