@@ -17,21 +17,12 @@ import rnn_rust as rnn
 pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("folder", "logger_as_before")]
 
 
-@pytest.fixture
-def ctrl_c():
-    """Let Ctrl-C work here and in processes started here: background jobs ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def start(*args, **options):
     command = [sys.executable, "-m", "rnn_rust", *map(str, args)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **pipes | options)
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_saves_the_model_and_ends_with_130(data):
     class Finger(logging.Handler):
         def emit(self, record):
@@ -47,7 +38,6 @@ def test_ctrl_c_saves_the_model_and_ends_with_130(data):
     assert rnn.load("model.safetensors").epochs_trained == 1
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_a_long_training_at_once():
     options = ("--epochs", 10**9, "--eval-every", 10**8, "--batch-size", 64, "--hidden", 32)
     process = start("train", DATA / "fraud.csv", *options)
@@ -68,7 +58,6 @@ def test_ctrl_c_stops_a_long_training_at_once():
     assert stopped < 1  # stops within 0.1 s; the end of the interpreter counts here too
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_a_terminal_gets_colours_and_a_progress_bar():
     parent, child = pty.openpty()
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"}
