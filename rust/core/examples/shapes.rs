@@ -15,7 +15,7 @@ type Case = (&'static str, usize, usize, usize, usize, usize, Cell);
 
 const TANH: Cell = Cell::Elman(Activation::Tanh);
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 24] = [
     ("fraud", 29, 10, 10, 28_480, 1, TANH),
     ("fraud", 29, 10, 10, 28_480, 32, TANH),
     ("fraud", 29, 10, 10, 28_480, 256, TANH),
@@ -36,6 +36,10 @@ const CASES: [Case; 20] = [
     ("ragged", 8, 32, 200, 512, 64, Cell::Lstm),
     ("level", 8, 32, 103, 512, 64, Cell::Gru { reset_after: true }),
     ("ragged", 8, 32, 200, 512, 64, Cell::Gru { reset_after: true }),
+    ("large", 29, 512, 20, 256, 64, TANH),
+    ("large", 29, 128, 20, 256, 64, Cell::Lstm),
+    ("large", 29, 256, 20, 128, 64, Cell::Lstm),
+    ("large", 29, 512, 20, 64, 64, Cell::Lstm),
 ];
 
 /// Hidden units of the cases that differ in nothing else; neighbours should cost much the same.

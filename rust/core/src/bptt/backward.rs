@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::forward::{LayerDirection, carry, step_product};
-use super::request::GradientLayout;
 use super::starts::SequenceStarts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
@@ -34,10 +33,8 @@ pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) d_input: Option<&'a mut [V]>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
-    pub(super) gradient: &'a mut [V],
-    pub(super) gradient_layout: &'a GradientLayout,
-    /// Whether the gradient is set rather than added to.
-    pub(super) set: bool,
+    /// In the layout's order; it is added to.
+    pub(super) gradient: &'a mut [V::Elem],
     pub(super) packing: PhantomData<P>,
 }
 
@@ -139,7 +136,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let tensors = self.network.layout.direction(layer, direction);
         let hidden = self.network.config.shape.hidden;
         let row = slots_stride(E::SLOTS, state_len);
-        let (set, gradient_layout) = (self.set, self.gradient_layout);
+        let layout = self.network.layout;
         let (before, later) = states_before(
             self.place,
             hidden,
@@ -161,26 +158,22 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             ..self.x
         };
         let gates = dz(steps.clone(), Slots { first: 0, count: E::GATES });
-        let stride = E::GATES * state_len;
-        let groups = &mut gradient[gradient_layout.range(tensors.start)];
-        add_outer::<P, V>(simd, x, gates, Products { groups, stride, set });
-        add_sums::<P, V>(simd, gates, &mut gradient[gradient_layout.range(tensors.start + 2)], set);
+        let padded = layout.padded(hidden);
+        let stride = E::GATES * padded;
+        let from = |tensor: usize| layout.range(tensor).start;
+        let numbers = &mut gradient[from(tensors.start)..];
+        add_outer::<P, V>(simd, x, gates, Products { numbers, stride });
+        add_sums::<P, V>(simd, gates, &mut gradient[from(tensors.start + 2)..]);
         if let Some(bias) = E::RECURRENT_BIAS {
-            add_sums::<P, V>(
-                simd,
-                dz(steps.clone(), slot(bias)),
-                &mut gradient[gradient_layout.range(tensors.start + 3)],
-                set,
-            );
+            let numbers = &mut gradient[from(tensors.start + 3)..];
+            add_sums::<P, V>(simd, dz(steps.clone(), slot(bias)), numbers);
         }
-
-        let groups = &mut gradient[gradient_layout.range(tensors.start + 1)];
-        add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), Products { groups, stride, set });
+        let numbers = &mut gradient[from(tensors.start + 1)..];
+        add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), Products { numbers, stride });
         if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
-            let skipped = E::RECURRENT.count * state_len;
-            let groups = &mut gradient[gradient_layout.range(tensors.start + 1)][skipped..];
+            let numbers = &mut numbers[E::RECURRENT.count * padded..];
             let (reset, candidate) = (dz(steps.clone(), slot(from)), dz(steps, slot(to)));
-            add_outer::<P, V>(simd, reset, candidate, Products { groups, stride, set });
+            add_outer::<P, V>(simd, reset, candidate, Products { numbers, stride });
         }
     }
 

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::request::{GradientLayout, Target};
+use super::request::Target;
 use super::starts::SequenceStarts;
 use crate::activation::Activation;
 use crate::config::Readout;
@@ -253,9 +253,8 @@ pub(super) struct HeadBackward<'a, P, V: Lanes> {
     /// dy, `(steps, L)`.
     pub(super) d_logits: &'a [V],
     pub(super) d_state: &'a mut [V],
-    pub(super) gradient: &'a mut [V],
-    pub(super) gradient_layout: &'a GradientLayout,
-    pub(super) set: bool,
+    /// In the layout's order; it is added to.
+    pub(super) gradient: &'a mut [V::Elem],
     pub(super) packing: PhantomData<P>,
 }
 
@@ -264,7 +263,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for HeadBackward<'_, P, 
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { network, state, d_logits, d_state, gradient, gradient_layout, set, .. } = self;
+        let Self { network, state, d_logits, d_state, gradient, .. } = self;
         let (head, outputs, stride) =
             (network.layout.head(), network.config.shape.output, state.stride);
         let columns = Columns::new(outputs, 1);
@@ -277,14 +276,9 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for HeadBackward<'_, P, 
             Start::Zero,
             RowsMut { groups: d_state, stride, first: 0 },
         );
-        let groups = &mut gradient[gradient_layout.range(head)];
-        add_outer::<P, V>(simd, dy, state, Products { groups, stride, set });
-        P::add_output_sums(
-            simd,
-            d_logits,
-            outputs,
-            &mut gradient[gradient_layout.range(head + 1)],
-            set,
-        );
+        let numbers = &mut gradient[network.layout.range(head).start..];
+        add_outer::<P, V>(simd, dy, state, Products { numbers, stride: weight.stride });
+        let numbers = &mut gradient[network.layout.range(head + 1).start..];
+        P::add_output_sums(simd, d_logits, outputs, numbers);
     }
 }

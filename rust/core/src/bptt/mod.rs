@@ -27,5 +27,5 @@ mod trace;
 pub(crate) use dropout::{DropoutMasks, Site};
 pub(crate) use fused::{Fused, FusedStep, fused_groups};
 pub(crate) use pass::Pass;
-pub(crate) use request::{GradientLayout, LossRequest, Target};
+pub(crate) use request::{LossRequest, Target};
 pub(crate) use trace::{BufferSpec, Trace};

@@ -7,7 +7,7 @@ use super::backward::Backward;
 use super::dropout::{DropoutMasks, Multiply, Site};
 use super::forward::{Forward, LayerDirection};
 use super::head::{Activate, HeadBackward, LossKernel, Pool, ReadOut, Unpool};
-use super::request::{GradientLayout, LossRequest};
+use super::request::LossRequest;
 use super::starts::Time;
 use super::trace::{BufferSpec, LayerTrace, Trace, chunk_steps};
 use crate::cell::with_equations;
@@ -33,7 +33,6 @@ fn chunks(steps: usize, chunk: usize) -> impl DoubleEndedIterator<Item = Range<u
 pub(crate) struct Pass<P, V: Lanes> {
     simd: V::Simd,
     pub(crate) trace: Trace<V>,
-    gradient_layout: GradientLayout,
     state_len: usize,
     /// Steps of a chunk.
     chunk: usize,
@@ -48,17 +47,11 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         Self {
             simd,
             trace: Trace::new::<P>(simd, layout, spec),
-            gradient_layout: GradientLayout::new::<P>(layout, V::LEN),
             state_len: P::groups(config.shape.hidden, V::LEN),
             chunk: chunk_steps(layout.len()),
             backward: spec.backward,
             packing: PhantomData,
         }
-    }
-
-    /// What lies where in the gradient that [`Self::backward`] adds to.
-    pub(crate) fn gradient_layout(&self) -> &GradientLayout {
-        &self.gradient_layout
     }
 
     fn place(&self, config: &Config, layer: usize, direction: usize) -> LayerDirection {
@@ -220,15 +213,15 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         total
     }
 
-    /// From the derivatives by the outputs' pre-activations to the gradient, which is added to, or
-    /// set if it is the first.
+    /// From the derivatives by the outputs' pre-activations to the gradient in the layout's order,
+    /// which is added to.
     pub(crate) fn backward(
         &mut self,
         network: NetworkView<'_, T>,
-        (gradient, set): (&mut [V], bool),
+        gradient: &mut [T],
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
-        self.head_backward(network, (gradient, set));
+        self.head_backward(network, gradient);
         let config = network.config;
         let work = if P::SEVERAL { V::LEN } else { 1 } * network.layout.len();
         for layer in (0..config.layers).rev() {
@@ -236,12 +229,9 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 let scratch = &mut self.trace.scratch;
                 scratch.dh.fill(V::splat(self.simd, T::ZERO));
                 scratch.dc.fill(V::splat(self.simd, T::ZERO));
-                let mut first = true;
                 for chunk in chunks(self.trace.steps, self.chunk).rev() {
                     let steps = chunk.len();
-                    let target = (&mut *gradient, set && first);
-                    self.backward_chunk(network, (layer, direction), chunk, target);
-                    first = false;
+                    self.backward_chunk(network, (layer, direction), chunk, gradient);
                     cancel.spend(2 * steps * work / (config.layers * config.directions()))?;
                 }
             }
@@ -258,12 +248,11 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         Ok(())
     }
 
-    fn head_backward(&mut self, network: NetworkView<'_, T>, (gradient, set): (&mut [V], bool)) {
+    fn head_backward(&mut self, network: NetworkView<'_, T>, gradient: &mut [T]) {
         let (config, outputs, trace) =
             (network.config, network.config.shape.output, &mut self.trace);
         trace.scratch.pool.fill(V::splat(self.simd, T::ZERO));
         let stride = config.directions() * self.state_len;
-        let mut first = true;
         for chunk in chunks(trace.steps, self.chunk).rev() {
             let top = &trace.layers[config.layers - 1].states;
             let read = if config.pools() { &trace.pooled } else { top };
@@ -273,11 +262,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 d_logits: &trace.logits[chunk.start * outputs..chunk.end * outputs],
                 d_state: &mut trace.d_states[0][chunk.start * stride..chunk.end * stride],
                 gradient,
-                gradient_layout: &self.gradient_layout,
-                set: set && first,
                 packing: PhantomData,
             });
-            first = false;
             if config.pools() {
                 self.simd.vectorize(Unpool {
                     readout: config.readout,
@@ -298,10 +284,10 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         network: NetworkView<'_, T>,
         (layer, direction): (usize, usize),
         chunk: Range<usize>,
-        (gradient, set): (&mut [V], bool),
+        gradient: &mut [T],
     ) {
         let place = self.place(network.config, layer, direction);
-        let (gradient_layout, simd) = (&self.gradient_layout, self.simd);
+        let simd = self.simd;
         let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
@@ -313,7 +299,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         with_equations!(network.config.cell, equations => {
             let kernel = Backward::<P, _, V> {
                 equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
-                scratch, gradient, gradient_layout, set, packing: PhantomData,
+                scratch, gradient, packing: PhantomData,
             };
             simd.vectorize((equations, kernel));
         });

@@ -1,11 +1,7 @@
-//! What is asked of a pass: [`LossRequest`]; and [`GradientLayout`], where the gradient lies.
-
-use std::ops::Range;
+//! What is asked of a pass: [`LossRequest`].
 
 use super::dropout::DropoutMasks;
 use crate::loss::Loss;
-use crate::packing::Packing;
-use crate::weights::Layout;
 
 /// What the backward pass starts from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,31 +31,4 @@ pub(crate) struct LossRequest<T> {
     pub(crate) gradient: bool,
     /// Dropout, if any.
     pub(crate) masks: Option<DropoutMasks>,
-}
-
-/// Where each tensor's gradient lies in groups of some packing.
-#[derive(Clone, Debug)]
-pub(crate) struct GradientLayout {
-    starts: Vec<usize>,
-}
-
-impl GradientLayout {
-    pub(crate) fn new<P: Packing>(layout: &Layout, lanes: usize) -> Self {
-        let mut starts = vec![0];
-        for tensor in layout.tensors() {
-            starts.push(starts[starts.len() - 1] + tensor.groups::<P>(lanes));
-        }
-        Self { starts }
-    }
-
-    /// The groups of a tensor.
-    #[inline(always)]
-    pub(crate) fn range(&self, tensor: usize) -> Range<usize> {
-        self.starts[tensor]..self.starts[tensor + 1]
-    }
-
-    /// The groups of all.
-    pub(crate) fn len(&self) -> usize {
-        self.starts[self.starts.len() - 1]
-    }
 }

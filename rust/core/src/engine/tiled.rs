@@ -25,7 +25,7 @@ use crate::weights::{Layout, Network, Transposed};
 
 /// Multiply-adds of a shard, at least, so that it is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
-/// Steps of a shard's tiles, at least, so that the sum over its lanes costs little in comparison.
+/// Steps of a shard's tiles, at least, so that adding its gradient costs little in comparison.
 const SHARD_STEPS: usize = 80;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
@@ -221,7 +221,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             shared.first_window = request.window.is_none_or(|(from, _)| from == 0);
             let worthwhile = shards::<T>(shared.network.layout(), shared.tiling.steps());
             let most = worthwhile.min(shared.tiling.len()).min(self.queue.shards.len());
-            // No more shards than the largest of them makes necessary: each costs a sum over lanes.
+            // No more shards than the largest of them makes necessary: each has a gradient to be added.
             let tiles_each = shared.tiling.len().div_ceil(most.max(1)).max(1);
             shared.shards = shared.tiling.len().div_ceil(tiles_each);
             self.queue.next.store(0, Ordering::Relaxed);

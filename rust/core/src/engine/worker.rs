@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use crate::bptt::{
-    BufferSpec, DropoutMasks, Fused, GradientLayout, LossRequest, Pass, Target, Trace,
-};
+use crate::bptt::{BufferSpec, DropoutMasks, Fused, LossRequest, Pass, Target, Trace};
 use crate::context::CancelCheck;
 use crate::data::{Segment, Sequences};
 use crate::engine::carry::CarriedStates;
@@ -13,9 +11,7 @@ use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Simd, numbers, numbers_mut};
 use crate::loss::Loss;
-use crate::packing::{
-    BySequence, ByUnit, MOST_LANES, Packing, Tile, Tiling, gather, reduce_lanes, scatter,
-};
+use crate::packing::{BySequence, ByUnit, MOST_LANES, Packing, Tile, Tiling, gather, scatter};
 use crate::weights::{Layout, NetworkView};
 
 /// Numbers of the next sequence that are prefetched; more would evict what is in use.
@@ -50,8 +46,8 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
     }
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
-        let pass: Pass<ByUnit, T::Lanes<S>> = Pass::new(simd, layout, buffers);
-        let groups = if buffers.backward { pass.gradient_layout().len() } else { 0 };
+        let pass = Pass::new(simd, layout, buffers);
+        let groups = if buffers.backward { layout.len() / T::LANES } else { 0 };
         Self { simd, pass, gradient: vec![simd.zero::<T>(); groups], fused: None }
     }
 
@@ -94,7 +90,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let (mut total, mut first) = (0.0, true);
         for segment in segments {
             if let Some(fused) = &mut self.fused {
-                let target = (&mut self.gradient[..], self.pass.gradient_layout(), first);
+                let target = (&mut self.gradient[..], first);
                 let rows = (&inputs.data.segment_rows(segment), segment.steps as usize);
                 total += fused.run(self.simd, &inputs.network, rows, request, target);
                 cancel.spend(3 * segment.steps as usize * inputs.network.layout.len())?;
@@ -108,7 +104,11 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             }
             total += self.pass.loss(inputs.network, request);
             if request.gradient {
-                self.pass.backward(inputs.network, (&mut self.gradient, first), cancel)?;
+                let gradient = numbers_mut(&mut self.gradient);
+                if first {
+                    gradient.fill(T::ZERO);
+                }
+                self.pass.backward(inputs.network, gradient, cancel)?;
             }
             first = false;
         }
@@ -169,22 +169,16 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
 pub(crate) struct TileWorker<T: Real, S: Simd> {
     simd: S,
     pass: Pass<BySequence, T::Lanes<S>>,
-    /// The gradient of each lane.
-    lanes: Vec<T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> TileWorker<T, S> {
     /// The numbers in its buffers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
-        let groups = GradientLayout::new::<BySequence>(layout, T::LANES).len();
         Trace::<T::Lanes<S>>::size::<BySequence>(layout, buffers)
-            + if buffers.backward { T::LANES * groups } else { 0 }
     }
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
-        let pass: Pass<BySequence, T::Lanes<S>> = Pass::new(simd, layout, buffers);
-        let groups = if buffers.backward { pass.gradient_layout().len() } else { 0 };
-        Self { simd, pass, lanes: vec![simd.zero::<T>(); groups] }
+        Self { simd, pass: Pass::new(simd, layout, buffers) }
     }
 
     /// `Σ loss` of some tiles; sets `gradient` to theirs.
@@ -198,6 +192,9 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     ) -> Result<f64> {
         let mut total = 0.0;
         let (config, data) = (inputs.network.config, inputs.data);
+        if request.gradient {
+            gradient.fill(T::ZERO);
+        }
         for number in tiles.clone() {
             let lanes = tiling.tile(number);
             let columns = data.label_columns();
@@ -216,22 +213,10 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             }
             total += self.pass.loss(inputs.network, request);
             if request.gradient {
-                let first = number == tiles.start;
-                self.pass.backward(inputs.network, (&mut self.lanes, first), cancel)?;
+                self.pass.backward(inputs.network, gradient, cancel)?;
             }
         }
-        if request.gradient {
-            self.reduce(inputs.network.layout, gradient);
-        }
         Ok(total)
-    }
-
-    /// Sums the lanes' gradients up.
-    fn reduce(&self, layout: &Layout, gradient: &mut [T]) {
-        for (number, tensor) in layout.tensors().iter().enumerate() {
-            let lanes = &self.lanes[self.pass.gradient_layout().range(number)];
-            reduce_lanes(self.simd, lanes, tensor.columns(), &mut gradient[layout.range(number)]);
-        }
     }
 
     /// Computes states and outputs' pre-activations of one tile.

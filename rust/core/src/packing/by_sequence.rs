@@ -1,6 +1,8 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
+use super::outer;
+use super::reduce::add_lane_sums;
 use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
@@ -33,7 +35,7 @@ impl Packing for BySequence {
         out: RowsMut<'_, V>,
     ) {
         let steps = a.groups.len() / a.stride;
-        let Columns { parts, width: part_width } = joined(weight.columns, V::LEN);
+        let Columns { parts, width: part_width } = weight.columns.joined(V::LEN);
         let (most_rows, most_columns) =
             most(part_width, V::Simd::MULTIPLY, V::Simd::NARROW_MULTIPLY);
         let cut = blocks(part_width, most_columns);
@@ -78,7 +80,7 @@ impl Packing for BySequence {
         weight: Weight<'_, V::Elem>,
         out: &mut [V],
     ) {
-        let Columns { parts, width: units } = joined(weight.columns, V::LEN);
+        let Columns { parts, width: units } = weight.columns.joined(V::LEN);
         let cut = blocks(units, <V::Simd as Simd>::CHAIN_PAIRS);
         let padded = units.next_multiple_of(V::LEN);
         for gate in 0..parts {
@@ -95,33 +97,9 @@ impl Packing for BySequence {
         simd: V::Simd,
         a: Rows<'_, V>,
         b: Rows<'_, V>,
-        products: Products<'_, V>,
+        products: Products<'_, V::Elem>,
     ) {
-        let (rows, steps) = (a.columns.len(), a.groups.len() / a.stride);
-        let (most_rows, most_columns) =
-            most(b.columns.len(), V::Simd::OUTER, V::Simd::NARROW_OUTER);
-        let mut products = products;
-        // A block of columns of `b` stays in the nearest cache while all of `a` passes by.
-        for (left, width) in blocks(b.columns.len(), most_columns) {
-            for top in (0..rows).step_by(most_rows) {
-                let height = most_rows.min(rows - top);
-                let block = Outer { a, b, steps, top, left };
-                match height {
-                    4 if <V::Simd as Simd>::OUTER.0 >= 4 => {
-                        by_width!(width <= <V::Simd as Simd>::OUTER.1, C => block.add::<4, C>(simd, &mut products))
-                    }
-                    2 if <V::Simd as Simd>::OUTER.0 >= 2 => {
-                        by_width!(width <= <V::Simd as Simd>::NARROW_OUTER.1, C => block.add::<2, C>(simd, &mut products))
-                    }
-                    _ => {
-                        for row in 0..height {
-                            let block = Outer { top: top + row, ..block };
-                            by_width!(width <= <V::Simd as Simd>::NARROW_OUTER.1, C => block.add::<1, C>(simd, &mut products));
-                        }
-                    }
-                }
-            }
-        }
+        outer::add_outer(simd, a, b, products);
     }
 
     /// Products are added as [`Lanes::reduce_add`] adds lanes: units a group apart in a chain, then
@@ -158,16 +136,33 @@ impl Packing for BySequence {
     }
 
     #[inline(always)]
-    fn add_output_sums<V: Lanes>(
-        simd: V::Simd,
-        rows: &[V],
-        outputs: usize,
-        sums: &mut [V],
-        set: bool,
-    ) {
-        let columns = Columns::new(outputs, 1);
+    fn add_output_sums<V: Lanes>(simd: V::Simd, rows: &[V], outputs: usize, sums: &mut [V::Elem]) {
+        // In the gradient the outputs lie side by side.
+        let columns = Columns::new(1, outputs);
         let rows = Rows { groups: rows, stride: outputs, first: 0, columns };
-        super::add_sums::<Self, V>(simd, rows, sums, set);
+        super::add_sums::<Self, V>(simd, rows, sums);
+    }
+
+    #[inline(always)]
+    fn add_to_row<V: Lanes, const N: usize>(
+        simd: V::Simd,
+        groups: &[V; N],
+        columns: Columns,
+        first: usize,
+        row: &mut [V::Elem],
+    ) {
+        let Columns { width, .. } = columns.joined(V::LEN);
+        let (part, left) = (first / width, first % width);
+        let to = part * width.next_multiple_of(V::LEN) + left;
+        if left + N <= width {
+            return add_lane_sums(simd, groups, &mut row[to..]);
+        }
+        // They end in another part than they begin in.
+        for (c, group) in groups.iter().enumerate() {
+            let (part, left) = ((first + c) / width, (first + c) % width);
+            let to = part * width.next_multiple_of(V::LEN) + left;
+            add_lane_sums(simd, std::array::from_ref(group), &mut row[to..]);
+        }
     }
 
     #[inline(always)]
@@ -185,13 +180,6 @@ impl Packing for BySequence {
 #[inline(always)]
 fn most(columns: usize, wide: (usize, usize), narrow: (usize, usize)) -> (usize, usize) {
     if columns <= narrow.1 { narrow } else { wide }
-}
-
-/// Parts without padding lie side by side in rows of weights too: together they can be cut into
-/// fewer blocks.
-#[inline(always)]
-fn joined(columns: Columns, lanes: usize) -> Columns {
-    if columns.width.is_multiple_of(lanes) { Columns::new(1, columns.len()) } else { columns }
 }
 
 /// One block of a product by weights: some steps by some columns.
@@ -266,39 +254,5 @@ fn add_block<V: Lanes, const J: usize>(
     }
     for j in 0..J {
         out[j] = even.0[j] + odd.0[j];
-    }
-}
-
-/// One block of a product over steps.
-#[derive(Clone, Copy)]
-struct Outer<'a, V> {
-    a: Rows<'a, V>,
-    b: Rows<'a, V>,
-    steps: usize,
-    top: usize,
-    left: usize,
-}
-
-impl<V: Lanes> Outer<'_, V> {
-    #[inline(always)]
-    fn add<const R: usize, const C: usize>(&self, simd: V::Simd, products: &mut Products<'_, V>) {
-        let Self { a, b, steps, top, left } = *self;
-        let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, V::Elem::ZERO); C]; R]);
-        let a_rows = Strided::<V, R>::new(a.groups, a.first + top, a.stride, steps);
-        let b_rows = Strided::<V, C>::new(b.groups, b.first + left, b.stride, steps);
-        for (a_row, b_row) in a_rows.zip(b_rows) {
-            sums.add_outer(&Vector(*a_row), &Vector(*b_row));
-        }
-        // Summed up from zero and then added: long sums keep their digits.
-        for r in 0..R {
-            let own = &mut products.groups[(top + r) * products.stride + left..][..C];
-            if products.set {
-                own.copy_from_slice(&sums.0[r]);
-                continue;
-            }
-            for c in 0..C {
-                own[c] = own[c] + sums.0[r][c];
-            }
-        }
     }
 }

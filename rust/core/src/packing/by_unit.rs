@@ -8,7 +8,7 @@ use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
 use crate::lanes::matrix::Vector;
-use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
+use crate::lanes::simd::{Lanes, Simd, numbers};
 
 /// Units side by side.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Packing for ByUnit {
         simd: V::Simd,
         a: Rows<'_, V>,
         b: Rows<'_, V>,
-        products: Products<'_, V>,
+        products: Products<'_, V::Elem>,
     ) {
         let own = Self::groups(a.columns.width, V::LEN);
         let groups = b.columns.groups::<Self>(V::LEN);
@@ -128,20 +128,27 @@ impl Packing for ByUnit {
     }
 
     #[inline(always)]
-    fn add_output_sums<V: Lanes>(
-        simd: V::Simd,
-        rows: &[V],
-        outputs: usize,
-        sums: &mut [V],
-        set: bool,
-    ) {
-        let sums = numbers_mut(sums);
+    fn add_output_sums<V: Lanes>(simd: V::Simd, rows: &[V], outputs: usize, sums: &mut [V::Elem]) {
         for l in 0..outputs {
             let mut total = V::splat(simd, V::Elem::ZERO);
             for row in rows.chunks_exact(outputs) {
                 total = total + row[l];
             }
-            sums[l] = if set { total.first() } else { sums[l] + total.first() };
+            sums[l] += total.first();
+        }
+    }
+
+    #[inline(always)]
+    fn add_to_row<V: Lanes, const N: usize>(
+        simd: V::Simd,
+        groups: &[V; N],
+        _: Columns,
+        first: usize,
+        row: &mut [V::Elem],
+    ) {
+        let row = &mut row[first * V::LEN..][..N * V::LEN];
+        for (numbers, &group) in row.chunks_exact_mut(V::LEN).zip(groups) {
+            (V::load(simd, numbers) + group).store(numbers);
         }
     }
 
@@ -218,7 +225,7 @@ fn add_outer_block<V: Lanes, const R: usize>(
     (a, from): (Rows<'_, V>, usize),
     (b, group): (Rows<'_, V>, usize),
     row: usize,
-    products: &mut Products<'_, V>,
+    products: &mut Products<'_, V::Elem>,
 ) {
     let mut sums = Vector([V::splat(simd, V::Elem::ZERO); R]);
     let mut b_rows = b.each();
@@ -228,7 +235,7 @@ fn add_outer_block<V: Lanes, const R: usize>(
     }
     // Summed up from zero and then added: long sums keep their digits.
     for r in 0..R {
-        let own = &mut products.groups[(row + r) * products.stride + group];
-        *own = if products.set { sums.0[r] } else { *own + sums.0[r] };
+        let own = &mut products.numbers[(row + r) * products.stride + group * V::LEN..][..V::LEN];
+        (V::load(simd, own) + sums.0[r]).store(own);
     }
 }

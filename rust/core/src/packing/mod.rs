@@ -10,13 +10,13 @@
 
 mod by_sequence;
 mod by_unit;
+mod outer;
 mod reduce;
 mod stream;
 mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
-pub(crate) use reduce::reduce_lanes;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tiling::{Tile, Tiling};
 
@@ -47,6 +47,13 @@ impl Columns {
     #[inline(always)]
     pub(crate) fn groups<P: Packing>(self, lanes: usize) -> usize {
         self.parts * P::groups(self.width, lanes)
+    }
+
+    /// Parts without padding lie side by side in rows of weights too: together they can be cut into
+    /// fewer blocks.
+    #[inline(always)]
+    pub(crate) fn joined(self, lanes: usize) -> Self {
+        if self.width.is_multiple_of(lanes) { Self::new(1, self.len()) } else { self }
     }
 }
 
@@ -100,14 +107,12 @@ pub(crate) enum Start<'a, T> {
     Present,
 }
 
-/// Rows of a gradient that products over steps go to.
-pub(crate) struct Products<'a, V> {
-    /// From the first group that is wanted.
-    pub(crate) groups: &'a mut [V],
-    /// Groups of a row.
+/// Padded rows of a gradient, as the weights have them, that products over steps are added to.
+pub(crate) struct Products<'a, T> {
+    /// From the first number that is wanted to the end of the gradient.
+    pub(crate) numbers: &'a mut [T],
+    /// Numbers of a row.
     pub(crate) stride: usize,
-    /// Whether they are set instead of added to.
-    pub(crate) set: bool,
 }
 
 /// Where the lanes of a group come from, and the products that depend on it.
@@ -148,7 +153,7 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         simd: V::Simd,
         a: Rows<'_, V>,
         b: Rows<'_, V>,
-        products: Products<'_, V>,
+        products: Products<'_, V::Elem>,
     );
 
     /// `logits[t][l] = bias[l] + W[l] · state[t]`; logits have one part per output.
@@ -161,13 +166,17 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
     );
 
     /// `sums[l] += Σ_t rows[t][l]` for rows with one part per output, as [`Self::read_out`] has
-    /// them, where `sums` is a row of the gradient; `=` if `set`.
-    fn add_output_sums<V: Lanes>(
+    /// them, where `sums` is a row of the gradient.
+    fn add_output_sums<V: Lanes>(simd: V::Simd, rows: &[V], outputs: usize, sums: &mut [V::Elem]);
+
+    /// Adds N groups of a row, from group `first` of `columns` on, to the row of a gradient: sums over
+    /// the sequences in their lanes.
+    fn add_to_row<V: Lanes, const N: usize>(
         simd: V::Simd,
-        rows: &[V],
-        outputs: usize,
-        sums: &mut [V],
-        set: bool,
+        groups: &[V; N],
+        columns: Columns,
+        first: usize,
+        row: &mut [V::Elem],
     );
 
     /// Sets a row to numbers that are the same for every sequence, `padded` to whole groups.
@@ -177,23 +186,21 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
     fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize);
 }
 
-/// `sums[c] += Σ_t rows[t][c]`; `=` if `set`.
+/// `sums[c] += Σ_t rows[t][c]`, where `sums` begins with a row of the gradient.
 #[inline(always)]
 pub(crate) fn add_sums<P: Packing, V: Lanes>(
     simd: V::Simd,
     rows: Rows<'_, V>,
-    sums: &mut [V],
-    set: bool,
+    sums: &mut [V::Elem],
 ) {
     let groups = rows.columns.groups::<P>(V::LEN);
     // Several sums at once, as additions wait for the one before.
-    let (blocks, others) = sums[..groups].as_chunks_mut::<AT_ONCE>();
-    for (block, sums) in blocks.iter_mut().enumerate() {
-        add_block(simd, rows, block * AT_ONCE, sums, set);
+    let whole = groups - groups % AT_ONCE;
+    for first in (0..whole).step_by(AT_ONCE) {
+        add_block::<P, AT_ONCE, V>(simd, rows, first, sums);
     }
-    for (c, sum) in others.iter_mut().enumerate() {
-        let first = blocks.len() * AT_ONCE + c;
-        add_block::<1, V>(simd, rows, first, std::array::from_mut(sum), set);
+    for first in whole..groups {
+        add_block::<P, 1, V>(simd, rows, first, sums);
     }
 }
 
@@ -202,12 +209,11 @@ const AT_ONCE: usize = 8;
 
 /// [`add_sums`] for N columns from `first` on.
 #[inline(always)]
-fn add_block<const N: usize, V: Lanes>(
+fn add_block<P: Packing, const N: usize, V: Lanes>(
     simd: V::Simd,
     rows: Rows<'_, V>,
     first: usize,
-    sums: &mut [V; N],
-    set: bool,
+    sums: &mut [V::Elem],
 ) {
     let mut totals = [V::splat(simd, crate::lanes::Real::ZERO); N];
     for row in rows.each() {
@@ -216,9 +222,7 @@ fn add_block<const N: usize, V: Lanes>(
             totals[c] = totals[c] + row[c];
         }
     }
-    for c in 0..N {
-        sums[c] = if set { totals[c] } else { sums[c] + totals[c] };
-    }
+    P::add_to_row(simd, &totals, rows.columns, first, sums);
 }
 
 /// [`Packing::multiply`], compiled once for all of its callers, as are the next two: products are
@@ -286,15 +290,15 @@ pub(crate) fn add_outer<P: Packing, V: Lanes>(
     simd: V::Simd,
     a: Rows<'_, V>,
     b: Rows<'_, V>,
-    products: Products<'_, V>,
+    products: Products<'_, V::Elem>,
 ) {
     simd.vectorize(AddOuter::<P, V> { a, b, products, packing: PhantomData });
 }
 
-struct AddOuter<'a, P, V> {
+struct AddOuter<'a, P, V: Lanes> {
     a: Rows<'a, V>,
     b: Rows<'a, V>,
-    products: Products<'a, V>,
+    products: Products<'a, V::Elem>,
     packing: PhantomData<P>,
 }
 

@@ -1,49 +1,37 @@
 //! Sums over the lanes of groups that hold sequences side by side.
 
-use super::Columns;
 use crate::lanes::Real;
-use crate::lanes::simd::{Kernel, Lanes, Simd};
+use crate::lanes::simd::Lanes;
 
-struct ReduceLanes<'a, V: Lanes> {
-    lanes: &'a [V],
-    columns: Columns,
-    sums: &'a mut [V::Elem],
-}
-
-/// Sums rows of `columns` over their lanes: into as many padded rows of numbers.
-pub(crate) fn reduce_lanes<V: Lanes>(
+/// Adds the sum over the lanes of each of N groups to as many numbers, the first of `numbers`.
+#[inline(always)]
+pub(super) fn add_lane_sums<V: Lanes, const N: usize>(
     simd: V::Simd,
-    lanes: &[V],
-    columns: Columns,
-    sums: &mut [V::Elem],
+    groups: &[V; N],
+    numbers: &mut [V::Elem],
 ) {
-    simd.vectorize(ReduceLanes { lanes, columns, sums });
-}
-
-impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for ReduceLanes<'_, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, simd: S) {
-        let padded = self.columns.width.next_multiple_of(V::LEN);
-        let parts = self.lanes.chunks_exact(self.columns.width);
-        for (own, sums) in parts.zip(self.sums.chunks_exact_mut(padded)) {
-            for (groups, sums) in own.chunks(V::LEN).zip(sums.chunks_exact_mut(V::LEN)) {
-                reduce(simd, groups).store(sums);
-            }
+    for first in (0..N).step_by(V::LEN) {
+        let sums = reduce(simd, groups, first);
+        let numbers = &mut numbers[first..];
+        // The sums of lanes without a group are 0: whole groups of numbers can be added to, which is
+        // faster than a part of one.
+        if let Some(numbers) = numbers.get_mut(..V::LEN) {
+            (V::load(simd, numbers) + sums).store(numbers);
+        } else {
+            (V::load_partial(simd, numbers, V::Elem::ZERO) + sums).store_partial(numbers);
         }
     }
 }
 
-/// The sum over lanes of up to [`Lanes::LEN`] groups, one in each lane of the result.
+/// The sums over lanes of the groups from `first` on, up to [`Lanes::LEN`]: one in each lane.
 #[inline(always)]
-fn reduce<V: Lanes>(simd: V::Simd, groups: &[V]) -> V {
+fn reduce<V: Lanes, const N: usize>(simd: V::Simd, groups: &[V; N], first: usize) -> V {
     let mut block = V::splat(simd, V::Elem::ZERO).block();
     // As many turns as there are groups, so that these stay in registers.
     let own = block.as_mut();
     for i in 0..V::LEN {
-        if i < groups.len() {
-            own[i] = groups[i];
+        if first + i < N {
+            own[i] = groups[first + i];
         }
     }
     V::reduce_add_each(block)

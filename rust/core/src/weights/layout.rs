@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::config::{Config, Shape};
 use crate::error::{Result, check_shape};
 use crate::lanes::Real;
-use crate::packing::{Columns, Packing, Weight};
+use crate::packing::{Columns, Weight};
 
 /// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +64,6 @@ impl Tensor {
     /// Rows in the buffer.
     pub(crate) fn rows(&self) -> usize {
         self.rows
-    }
-
-    /// The groups that its gradient takes in a packing.
-    pub(crate) fn groups<P: Packing>(&self, lanes: usize) -> usize {
-        self.rows * self.columns.groups::<P>(lanes)
     }
 }
 

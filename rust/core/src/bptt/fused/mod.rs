@@ -13,7 +13,7 @@ mod products;
 mod step;
 
 use super::head::LossKernel;
-use super::request::{GradientLayout, LossRequest, Target};
+use super::request::{LossRequest, Target};
 use super::trace::chunk_steps;
 use crate::activation::Activation;
 use crate::cell::Cell;
@@ -111,18 +111,9 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
         network: &NetworkView<'_, T>,
         (rows, steps): (&SegmentRows<'_, T>, usize),
         request: &LossRequest<T>,
-        (gradient, gradient_layout, set): (&mut [V], &GradientLayout, bool),
+        (gradient, set): (&mut [V], bool),
     ) -> f64 {
-        let sequence = OneSequence {
-            buffers: self,
-            network,
-            rows,
-            steps,
-            request,
-            gradient,
-            gradient_layout,
-            set,
-        };
+        let sequence = OneSequence { buffers: self, network, rows, steps, request, gradient, set };
         let groups = ByUnit::groups(network.config.shape.hidden, V::LEN);
         in_groups!(V, groups, G => sequence.run::<G>(simd))
     }
@@ -136,13 +127,12 @@ struct OneSequence<'a, V: Lanes> {
     steps: usize,
     request: &'a LossRequest<V::Elem>,
     gradient: &'a mut [V],
-    gradient_layout: &'a GradientLayout,
     set: bool,
 }
 
 impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
     fn run<const G: usize>(self, simd: S) -> f64 {
-        let Self { buffers, network, rows, steps, request, gradient, gradient_layout, set } = self;
+        let Self { buffers, network, rows, steps, request, gradient, set } = self;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
         // Exactly as many rows as there are steps: no access needs a check.
@@ -177,8 +167,8 @@ impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
                 states,
                 transposed,
             });
-            let gradient = (gradient, gradient_layout, set);
-            simd.vectorize(AddGradient { x, hidden, dy, slots, states, gradient });
+            let layout = network.layout;
+            simd.vectorize(AddGradient { layout, x, hidden, dy, slots, states, gradient, set });
         }
         sum
     }
@@ -328,14 +318,16 @@ fn backward<const G: usize, V: Lanes>(
 
 /// dW_ih = Σ dz_t x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, dW_hy = Σ dy_t h_tᵀ, db_y = Σ dy_t.
 struct AddGradient<'a, const G: usize, V: Lanes> {
+    layout: &'a Layout,
     x: Table<'a, V::Elem>,
     hidden: usize,
     dy: Table<'a, V::Elem>,
     /// dz
     slots: &'a [[V; G]],
     states: &'a [[V; G]],
-    /// What is added to, or set.
-    gradient: (&'a mut [V], &'a GradientLayout, bool),
+    /// In the layout's order; it is added to, or set.
+    gradient: &'a mut [V],
+    set: bool,
 }
 
 impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, G, V> {
@@ -343,13 +335,13 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { x, hidden, dy, slots: dz, states, gradient } = self;
-        let (gradient, gradient_layout, set) = gradient;
+        let Self { layout, x, hidden, dy, slots: dz, states, gradient, set } = self;
+        let groups = |tensor: usize| layout.range(tensor).len() / V::LEN;
         // Tensors lie in the order of their numbers.
-        let (g_ih, others) = gradient.split_at_mut(gradient_layout.range(1).start);
-        let (g_hh, others) = others.split_at_mut(gradient_layout.range(1).len());
+        let (g_ih, others) = gradient.split_at_mut(groups(0));
+        let (g_hh, others) = others.split_at_mut(groups(1));
         let (g_b, others) = others.split_at_mut(G);
-        let (g_hy, g_by) = others.split_at_mut(gradient_layout.range(3).len());
+        let (g_hy, g_by) = others.split_at_mut(groups(3));
         let h =
             Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
         add_outer(simd, x, dz, (g_ih, set));
