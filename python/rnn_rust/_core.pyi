@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 
-__all__ = ["Network", "Stepper", "__version__", "csv_rows"]
+__all__ = [
+    "Network",
+    "Stepper",
+    "__version__",
+    "column_bounds",
+    "column_moments",
+    "csv_rows",
+    "prepare_rows",
+]
 
 __version__: str
 
@@ -18,6 +26,34 @@ def csv_rows(
     path: str | os.PathLike[str], offset: int, line: int, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the line of each row, and whether it is blank; DataError if one is malformed."""
+
+def prepare_rows(
+    values: _Array,
+    starts: _Offsets,
+    offsets: _Offsets,
+    shift: NDArray[np.float64] | None,
+    scale: NDArray[np.float64] | None,
+    dtype: str,
+    threads: int | None,
+) -> tuple[_Array, bool]:
+    """Return rows ``(N, C)`` of ``dtype``, scaled if asked for, and whether none is infinite.
+
+    Sequence s has the rows of ``values`` from ``starts[s]`` on.
+    """
+
+def column_bounds(
+    values: _Array, starts: _Offsets, offsets: _Offsets
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest number of each column, NaN aside."""
+
+def column_moments(
+    values: _Array,
+    starts: _Offsets,
+    offsets: _Offsets,
+    shift: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each column after scaling, NaN aside."""
 
 @type_check_only
 class Settings(TypedDict):

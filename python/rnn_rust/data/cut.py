@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -60,18 +59,16 @@ def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.in
 
 
 def _rows(dataset: Cut, kept: NDArray[np.bool_]) -> Cut:
-    """Return the chosen rows ``(N,)``, in sequences of the same ids; empty ones are left out."""
+    """Return the chosen rows ``(N,)``, in sequences of the same ids; empty ones are left out.
+
+    The chosen rows of a sequence follow one another, as times rise.
+    """
     lengths = np.add.reduceat(kept, dataset.offsets[:-1], dtype=np.int64)
-    return replace(
-        dataset,
-        features=dataset.features[kept],
-        labels=dataset.labels[kept],
-        offsets=np.append(0, np.cumsum(lengths[lengths > 0])),
-        ids=dataset.ids[lengths > 0],
-        times=dataset.times[kept],
-        row_numbers=dataset.row_numbers[kept],
-        weights=None if dataset.weights is None else dataset.weights[kept],
-    )
+    some = np.flatnonzero(lengths)
+    lengths = lengths[some]
+    first = np.flatnonzero(kept)[np.cumsum(lengths) - lengths]
+    starts = dataset.shared_rows.starts[some] + first - dataset.offsets[some]
+    return dataset.part(starts, lengths, dataset.ids[some])
 
 
 def _empty(dataset: Sequences, instants: list[Instant], number: int, across: str) -> str:

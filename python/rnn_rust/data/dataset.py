@@ -227,7 +227,7 @@ class Dataset(Sequences):
     def __repr__(self) -> str:
         """Return the sizes; :meth:`summary` says more."""
         return (
-            f"<Dataset: {len(self):,} sequences, {len(self.features):,} rows, "
+            f"<Dataset: {len(self):,} sequences, {self.offsets[-1]:,} rows, "
             f"{len(self.feature_names)} feature and {len(self.label_names)} label columns"
             f"{'' if self.weights is None else ', weights'}>"
         )
@@ -311,7 +311,7 @@ class Dataset(Sequences):
         if across != "cut":
             raise ParameterError("split: across= says what at= does with a sequence; give at=")
         parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
-        return tuple(self.subset(part) for part in parts)
+        return tuple(self.chosen(part) for part in parts)
 
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
@@ -325,6 +325,7 @@ class Dataset(Sequences):
         if self.normalizer is None:
             normalizer = MinMaxScaler().fit(self)
             scaled = normalizer.transform(self)
+            self.own_rows()
             self.features, self.labels = scaled.features, scaled.labels
             self.normalizer = normalizer
         return self

@@ -8,12 +8,12 @@ returns to original units is float64, since float32 has seven digits, and 1,700,
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
 from rnn_rust.base.checks import boolean
 from rnn_rust.data.order import known_names, reorder
@@ -22,6 +22,8 @@ from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustEr
 
 Data = TypeVar("Data", bound=Sequences)
 Vector = NDArray[np.float64]
+# A matrix, and the rows of it: where each sequence starts, and the offsets of the data set.
+_Rows = tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
 
 _FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
 
@@ -67,8 +69,8 @@ class Scaler:
         return len(self.feature_shift_), len(self.label_shift_)
 
     @staticmethod
-    def _learn(unit: Vector) -> tuple[float, float]:
-        """Return shift and scale of a column whose values run from 0 to 1."""
+    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+        """Return shift and scale of the columns ``(x - low) / width``, which run from 0 to 1."""
         raise NotImplementedError
 
     def fit(self, dataset: Sequences) -> Self:
@@ -86,10 +88,8 @@ class Scaler:
             ``dataset`` is no `Dataset`; so do the other methods that take one.
         """
         require_dataset(dataset, "fit")
-        self.feature_shift_, self.feature_scale_ = self._fit(
-            dataset.features, dataset.feature_names
-        )
-        self.label_shift_, self.label_scale_ = self._fit(dataset.labels, dataset.label_names)
+        self.feature_shift_, self.feature_scale_ = self._fit(dataset, "feature")
+        self.label_shift_, self.label_scale_ = self._fit(dataset, "label")
         self.feature_names_, self.label_names_ = known_names(dataset)
         if not self.labels:
             self.label_shift_[:], self.label_scale_[:] = 0.0, 1.0
@@ -174,29 +174,32 @@ class Scaler:
         values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
         return {"kind": self.kind, "labels": self.labels} | values
 
-    def _fit(self, matrix: FloatArray, names: tuple[str, ...]) -> tuple[Vector, Vector]:
+    def _fit(self, dataset: Sequences, part: str) -> tuple[Vector, Vector]:
+        shared, names = dataset.shared_rows, getattr(dataset, f"{part}_names")
         shift, scale = np.zeros(len(names)), np.ones(len(names))
-        for column, name in enumerate(names):
-            values = matrix[:, column].astype(np.float64)
-            values = values[~np.isnan(values)]
-            if values.size == 0:
-                continue
-            low, high = float(values.min()), float(values.max())
-            shift[column] = low
-            if high - low <= 10 * _rounding(max(-low, high), matrix.dtype):
-                continue
-            if not math.isfinite(high - low):
-                raise DataError(
-                    f"column '{name}' runs from {low:g} to {high:g}, too wide to scale; divide it "
-                    "by a constant first"
-                )
-            # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
-            values -= low
-            values /= high - low
-            unit_shift, unit_scale = self._learn(values)
-            shift[column] += unit_shift * (high - low)
-            # A hundredth of a range next to 0 may be too small for float64.
-            scale[column] = unit_scale * (high - low) or 1.0
+        if not names:
+            return shift, scale
+        matrix = np.ascontiguousarray(shared.arrays[f"{part}s"])
+        rows = (matrix, shared.starts, dataset.offsets)
+        low, high = _core.column_bounds(*rows)
+        seen = low <= high
+        shift[seen] = low[seen]
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = high - low
+        varies = seen & (width > 10 * _rounding(np.maximum(-low, high), matrix.dtype))
+        if not np.isfinite(width[varies]).all():
+            column = int(np.flatnonzero(varies & ~np.isfinite(width))[0])
+            raise DataError(
+                f"column '{names[column]}' runs from {low[column]:g} to {high[column]:g}, too wide "
+                "to scale; divide it by a constant first"
+            )
+        width[~varies] = 1.0
+        # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
+        unit_shift, unit_scale = self._learn(rows, shift, width)
+        shift[varies] += (unit_shift * width)[varies]
+        # A hundredth of a range next to 0 may be too small for float64.
+        learnt = (unit_scale * width)[varies]
+        scale[varies] = np.where(learnt == 0, 1.0, learnt)
         return shift, scale
 
     def _apply(self, values: ArrayLike, part: str, *, inverse: bool) -> FloatArray:
@@ -232,10 +235,10 @@ class Scaler:
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit(dataset)")
 
 
-def _rounding(size: float, dtype: np.dtype[Any]) -> float:
+def _rounding(size: Vector, dtype: np.dtype[Any]) -> Vector:
     """Return the distance of neighbouring numbers at `size`, up to a factor of 2."""
     info = np.finfo(dtype)
-    return float(info.eps) * max(size, float(info.tiny))
+    return float(info.eps) * np.maximum(size, float(info.tiny))
 
 
 class MinMaxScaler(Scaler):
@@ -250,8 +253,8 @@ class MinMaxScaler(Scaler):
     kind = "minmax"
 
     @staticmethod
-    def _learn(unit: Vector) -> tuple[float, float]:
-        return 0.0, 1.0
+    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+        return np.zeros_like(low), np.ones_like(low)
 
 
 class StandardScaler(Scaler):
@@ -268,8 +271,8 @@ class StandardScaler(Scaler):
     kind = "standard"
 
     @staticmethod
-    def _learn(unit: Vector) -> tuple[float, float]:
-        return float(unit.mean()), float(unit.std())
+    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+        return _core.column_moments(*rows, low, width)
 
 
 _SCALERS: dict[str, type[Scaler]] = {

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import index
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import argument
 from rnn_rust.errors import DataError, ParameterError
 
 AnySequences = TypeVar("AnySequences", bound="Sequences")
+_ROW_ARRAYS = ("features", "labels", "times", "row_numbers", "weights")
+
+
+@dataclass(frozen=True)
+class SharedRows:
+    """Arrays with a row per time step that data sets share, and which rows are those of one.
+
+    Attributes
+    ----------
+    arrays
+        By the names of the fields that they are of the data set they were made for.
+    starts
+        ``(S,)`` int64: the first row of each sequence in them; its rows follow one another.
+    """
+
+    arrays: dict[str, Any]
+    starts: NDArray[np.int64]
+
+    def take(self, name: str, offsets: NDArray[np.int64]) -> Any:
+        """Return a copy of the rows of an array, sequences back to back at ``offsets``."""
+        array = self.arrays[name]
+        if array is None:
+            return None
+        if array.dtype.kind == "f" and array.ndim == 2 and array.shape[1]:
+            array = np.ascontiguousarray(array)
+            return _core.prepare_rows(
+                array, self.starts, offsets, None, None, array.dtype.name, None
+            )[0]
+        shifts = np.repeat(self.starts - offsets[:-1], np.diff(offsets))
+        return array[shifts + np.arange(offsets[-1])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +84,7 @@ class Sequences:
     label_names: tuple[str, ...]
     id_name: str = "id"
     time_name: str = "t"
-    weights: FloatArray | None = None
+    weights: FloatArray | None = field(default_factory=lambda: None)  # no attribute of the class
     weights_name: str = "weights"
     has_feature_names: bool = True
     has_label_names: bool = True
@@ -64,10 +95,69 @@ class Sequences:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Copy out the rows of an array that a subset has shared so far."""
+            shared = vars(self).get("_shared")
+            if shared is None or name not in _ROW_ARRAYS:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            array = shared.take(name, self.offsets)
+            if array is not None:
+                array.flags.writeable = False
+            vars(self)[name] = array
+            return array
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields, with rows of its own."""
+        for name in _ROW_ARRAYS:
+            getattr(self, name)
+        return {name: value for name, value in vars(self).items() if name != "_shared"}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
         vars(self).update(state)
         self.__post_init__()
+
+    @property
+    def shares_rows(self) -> bool:
+        """Whether it is a view of rows in arrays that other data sets have too."""
+        return "_shared" in vars(self)
+
+    @property
+    def shared_rows(self) -> SharedRows:
+        """Where its rows are: in arrays that may hold those of other data sets too."""
+        shared: SharedRows | None = vars(self).get("_shared")
+        if shared is not None:
+            return shared
+        return SharedRows({name: getattr(self, name) for name in _ROW_ARRAYS}, self.offsets[:-1])
+
+    def own_rows(self) -> None:
+        """Share no rows any more; arrays may be replaced then."""
+        vars(self).update(self.__getstate__())
+        vars(self).pop("_shared", None)
+
+    def part(
+        self, starts: NDArray[np.int64], lengths: NDArray[np.int64], ids: NDArray[Any]
+    ) -> Self:
+        """Return sequences of rows that follow one another in the shared arrays, as a view.
+
+        Parameters
+        ----------
+        starts, lengths
+            ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
+        ids
+            ``(S,)``.
+        """
+        view = object.__new__(type(self))
+        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids")
+        vars(view).update({name: value for name, value in vars(self).items() if name not in own})
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        shared = SharedRows(self.shared_rows.arrays, starts)
+        vars(view).update(offsets=offsets, ids=ids, _shared=shared)
+        view.__post_init__()
+        return view
 
     def __len__(self) -> int:
         """Return the number of sequences S."""
@@ -85,13 +175,16 @@ class Sequences:
         at = wanted + len(self) if wanted < 0 else wanted
         if not 0 <= at < len(self):
             raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
-        rows = slice(self.offsets[at], self.offsets[at + 1])
+        shared = self.shared_rows
+        first = shared.starts[at]
+        rows = slice(first, first + self.offsets[at + 1] - self.offsets[at])
+        weights = shared.arrays["weights"]
         return Sequence(
             id=self.ids.item(at),
-            times=self.times[rows],
-            features=self.features[rows],
-            labels=self.labels[rows],
-            weights=None if self.weights is None else self.weights[rows],
+            times=shared.arrays["times"][rows],
+            features=shared.arrays["features"][rows],
+            labels=shared.arrays["labels"][rows],
+            weights=None if weights is None else weights[rows],
             feature_names=self.feature_names if self.has_feature_names else None,
             label_names=self.label_names if self.has_label_names else None,
         )
@@ -103,6 +196,9 @@ class Sequences:
     def subset(self, indices: ArrayLike) -> Self:
         """Return the sequences at these positions, in this order.
 
+        It is a view: it shares the arrays of this data set, and copies its own rows of an array
+        when that array is first asked for.
+
         Parameters
         ----------
         indices
@@ -113,20 +209,12 @@ class Sequences:
         ParameterError
             No position, one given twice, or one outside the data set.
         """
-        chosen = as_positions(indices, len(self))
-        lengths = np.diff(self.offsets)[chosen]
-        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
-        return replace(
-            self,
-            features=self.features[rows],
-            labels=self.labels[rows],
-            offsets=offsets,
-            ids=self.ids[chosen],
-            times=self.times[rows],
-            row_numbers=self.row_numbers[rows],
-            weights=None if self.weights is None else self.weights[rows],
-        )
+        return self.chosen(as_positions(indices, len(self)))
+
+    def chosen(self, positions: NDArray[np.int64]) -> Self:
+        """Return the sequences at positions that are known to be distinct and within bounds."""
+        lengths = np.diff(self.offsets)[positions]
+        return self.part(self.shared_rows.starts[positions], lengths, self.ids[positions])
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
         """Return the same sequences with other ``features`` and ``labels`` of the same shapes.

@@ -72,7 +72,14 @@ def split_indices(
             )
     if by == "time":
         _warn_of_overlap(dataset, parts)
-    return [np.sort(part) for part in parts]
+    return [_rising(part, len(dataset)) for part in parts]
+
+
+def _rising(part: Positions, count: int) -> Positions:
+    """Return distinct positions below ``count`` in order; faster than sorting."""
+    chosen = np.zeros(count, dtype=np.bool_)
+    chosen[part] = True
+    return np.flatnonzero(chosen)
 
 
 def _shares(fractions: tuple[float, ...]) -> tuple[float, ...]:

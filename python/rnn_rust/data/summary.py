@@ -14,7 +14,7 @@ def summarise(dataset: Sequences) -> str:
     names = dataset.feature_names
     shown = ", ".join(names) if len(names) <= 6 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
     lines = [
-        f"rows       {len(dataset.features):,}",
+        f"rows       {dataset.offsets[-1]:,}",
         f"sequences  {len(dataset):,}",
         f"length     min {lengths.min():,}, median {np.median(lengths):,.6g}, "
         f"max {lengths.max():,}",

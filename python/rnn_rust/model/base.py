@@ -114,8 +114,8 @@ class BaseNetwork:
             input_size=settings["input_size"], output_size=settings["output_size"],
             dtype=settings["dtype"], loss=self.loss_name, readout=settings["readout"],
             class_weight=settings["class_weight"], scaler=self.scaler,
-            class_table=self.class_table, feature_names=self.feature_names,
-            label_names=self.label_names,
+            class_table=self.class_table, n_threads=self.n_threads,
+            feature_names=self.feature_names, label_names=self.label_names,
         )  # fmt: skip
 
     @property

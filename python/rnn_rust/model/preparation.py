@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import FloatArray, Offsets
+from rnn_rust import _core
+from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.order import Data, reorder
 from rnn_rust.data.scale import Scaler
@@ -17,6 +19,7 @@ from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_we
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
 
+Vector = NDArray[np.float64]
 LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None]
 
 
@@ -32,6 +35,8 @@ class Preparation:
         What scales features and maybe labels, or None.
     class_table
         ``(C, K)``: the balanced weights of the classes, or None before they are learnt.
+    n_threads
+        Threads that may prepare the data; None for those the environment allows.
     feature_names, label_names
         The columns in the network's order, or None where they have no names.
     """
@@ -44,6 +49,7 @@ class Preparation:
     class_weight: ClassWeight
     scaler: Scaler | None
     class_table: FloatArray | None
+    n_threads: int | None
     feature_names: tuple[str, ...] | None
     label_names: tuple[str, ...] | None
 
@@ -64,19 +70,22 @@ class Preparation:
         """
         _check_kind(data, "a prediction")
         self._check_features(data)
-        features = reorder(data, features=self.feature_names).features
-        if self.scaler is not None:
-            if not self.scaler.is_fitted:
-                raise ParameterError(
-                    "the model's scaler is not fitted yet; call fit() first, or give the model a "
-                    "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
-                )
-            with np.errstate(over="ignore"):
-                features = self.scaler.transform_features(features)
-        offsets = getattr(data, "offsets", None)
-        if offsets is None:
-            offsets = np.array([0, len(features)], dtype=np.int64)
-        return self._as_engine_array(features, "features"), offsets
+        scaler = self.scaler
+        if scaler is not None and not scaler.is_fitted:
+            raise ParameterError(
+                "the model's scaler is not fitted yet; call fit() first, or give the model a "
+                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
+            )
+        data = reorder(data, features=self.feature_names)
+        scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
+        if isinstance(data, Sequence):
+            starts, offsets = np.zeros(1, dtype=np.int64), np.array([0, len(data)])
+            return self._prepared(data.features, "features", scaling, (starts, offsets)), offsets
+        if not data.shares_rows:
+            return self._prepared(data.features, "features", scaling), data.offsets
+        shared = data.shared_rows
+        matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
+        return self._prepared(matrix, "features", scaling, rows), data.offsets
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
         """Return features, scaled labels ``(N, C)``, offsets, and weights of the labels.
@@ -103,12 +112,12 @@ class Preparation:
                 "weights have no effect on a loss in Python, which is not told of them; use a data "
                 "set without"
             )
+        scaling = None
         if self.scaler is not None and self.scaler.labels:
-            with np.errstate(over="ignore"):
-                labels = self.scaler.transform_labels(labels)
-        labels = self._as_engine_array(labels, "labels")
+            scaling = self.scaler.label_shift_, self.scaler.label_scale_
+        labels = self._prepared(labels, "labels", scaling)
         if factors is not None:
-            factors = self._as_engine_array(factors, "weights")
+            factors = self._prepared(factors, "weights")
         return features, labels, offsets, factors
 
     def reordered(self, data: Data) -> Data:
@@ -158,14 +167,29 @@ class Preparation:
 
     def _check_features(self, data: Dataset | Sequence) -> None:
         size = self.input_size
-        _check_count("feature", data.features.shape[1], size, f"input_size={size}")
+        _check_count("feature", _feature_count(data), size, f"input_size={size}")
 
-    def _as_engine_array(self, values: FloatArray, name: str) -> FloatArray:
-        """Return C-contiguous values of the network's dtype."""
-        with np.errstate(over="ignore"):
-            array: FloatArray = np.ascontiguousarray(values, dtype=self.dtype)
+    def _prepared(
+        self,
+        values: FloatArray,
+        name: str,
+        scaling: tuple[Vector, Vector] | None = None,
+        rows: tuple[Offsets, Offsets] | None = None,
+    ) -> FloatArray:
+        """Return values of the network's dtype, C-contiguous, less a shift and divided by a scale.
+
+        ``rows`` says which: where sequences start, and their offsets; by default all.
+        """
+        values = as_floats(name, values)
+        if rows is None and scaling is None and values.dtype == self.dtype:
+            return values
+        starts, offsets = rows or (np.zeros(1, dtype=np.int64), np.array([0, len(values)]))
+        shift, scale = scaling or (None, None)
+        array, finite = _core.prepare_rows(
+            values, starts, offsets, shift, scale, self.dtype, self.n_threads
+        )
         # A data set is finite; only what was scaled or converted can have overflowed.
-        if (self.scaler is not None or array.dtype != values.dtype) and np.isinf(array).any():
+        if not finite and (scaling is not None or array.dtype != values.dtype):
             raise DataError(
                 f"{name} are too large for {self.dtype}; use dtype='float64' or a scaler"
             )
@@ -185,6 +209,11 @@ def check_dataset(purpose: str, data: Any) -> None:
             f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
             "dataset.subset([0]) is one of a single sequence"
         )
+
+
+def _feature_count(data: Dataset | Sequence) -> int:
+    # The features of a view are not to be copied out for it.
+    return data.features.shape[1] if isinstance(data, Sequence) else len(data.feature_names)
 
 
 def _check_kind(data: object, purpose: str) -> None:

@@ -11,6 +11,7 @@ mod python;
 mod settings;
 mod shared;
 mod stepper;
+mod tables;
 
 use pyo3::prelude::*;
 
@@ -18,6 +19,9 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(tables::prepare_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(tables::column_bounds, module)?)?;
+    module.add_function(wrap_pyfunction!(tables::column_moments, module)?)?;
     module.add_class::<network::Network>()?;
     module.add_class::<stepper::Stepper>()
 }

@@ -41,6 +41,11 @@ impl<'a> Context<'a> {
         self.level
     }
 
+    /// How many threads it may use.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// The same with another instruction set.
     #[must_use]
     pub fn with_level(self, level: Level) -> Self {

@@ -55,6 +55,7 @@ pub mod loss;
 mod objective;
 pub mod optim;
 mod packing;
+pub mod preparation;
 pub mod reference;
 pub mod rng;
 pub mod textbook;

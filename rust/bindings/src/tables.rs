@@ -1,0 +1,142 @@
+//! Rows of tables: what scalers learn of them, and the arrays that the engine reads.
+
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+use rnn_rust::preparation::{Scaling, TableRows};
+
+use crate::boundary::{Scalar, exception, run, shape_error};
+
+/// A matrix of either type.
+#[derive(FromPyObject)]
+pub(crate) enum Matrix<'py> {
+    Single(PyReadonlyArray2<'py, f32>),
+    Double(PyReadonlyArray2<'py, f64>),
+}
+
+type Ints<'py> = PyReadonlyArray1<'py, i64>;
+type Doubles<'py> = PyReadonlyArray1<'py, f64>;
+type TwoVectors<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
+
+/// Evaluates an expression with `rows`, the [`TableRows`] of a matrix of either type.
+macro_rules! with_rows {
+    ($values:expr, $starts:expr, $offsets:expr, $rows:ident => $work:expr) => {
+        match &$values {
+            Matrix::Single(values) => {
+                let $rows = table_rows(values, &$starts, &$offsets)?;
+                $work
+            }
+            Matrix::Double(values) => {
+                let $rows = table_rows(values, &$starts, &$offsets)?;
+                $work
+            }
+        }
+    };
+}
+
+fn table_rows<'a, T: Scalar>(
+    values: &'a PyReadonlyArray2<'_, T>,
+    starts: &'a Ints<'_>,
+    offsets: &'a Ints<'_>,
+) -> PyResult<TableRows<'a, T>> {
+    if !values.is_c_contiguous() {
+        return Err(shape_error("the matrix does not lie row after row".into()));
+    }
+    TableRows::new(values.as_slice()?, values.shape()[1], starts.as_slice()?, offsets.as_slice()?)
+        .map_err(|error| exception(&error))
+}
+
+/// The rows, less `shift` and divided by `scale` where these are given; and whether none is infinite.
+#[pyfunction]
+#[pyo3(signature = (values, starts, offsets, shift, scale, dtype, threads))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn prepare_rows<'py>(
+    py: Python<'py>,
+    values: Matrix<'py>,
+    starts: Ints<'py>,
+    offsets: Ints<'py>,
+    shift: Option<Doubles<'py>>,
+    scale: Option<Doubles<'py>>,
+    dtype: &str,
+    threads: Option<usize>,
+) -> PyResult<(Bound<'py, PyAny>, bool)> {
+    let scaling = match (&shift, &scale) {
+        (Some(shift), Some(scale)) => Some(scaling(shift, scale)?),
+        _ => None,
+    };
+    with_rows!(values, starts, offsets, rows => {
+        check_columns(scaling, rows.columns())?;
+        if dtype == "float32" {
+            prepared::<_, f32>(py, rows, scaling, threads)
+        } else {
+            prepared::<_, f64>(py, rows, scaling, threads)
+        }
+    })
+}
+
+fn prepared<'py, T: Scalar, U: Scalar>(
+    py: Python<'py>,
+    rows: TableRows<'_, T>,
+    scaling: Option<Scaling<'_>>,
+    threads: Option<usize>,
+) -> PyResult<(Bound<'py, PyAny>, bool)> {
+    let out = PyArray2::<U>::zeros(py, [rows.len(), rows.columns()], false);
+    let finite = {
+        let mut guard = out.readwrite();
+        let numbers = guard.as_slice_mut()?;
+        run(py, threads, |context| rows.prepare(scaling, numbers, context.threads()))?
+    };
+    Ok((out.into_any(), finite))
+}
+
+/// The smallest and the largest number of each column, NaN aside.
+#[pyfunction]
+pub(crate) fn column_bounds<'py>(
+    py: Python<'py>,
+    values: Matrix<'py>,
+    starts: Ints<'py>,
+    offsets: Ints<'py>,
+) -> PyResult<TwoVectors<'py>> {
+    with_rows!(values, starts, offsets, rows => {
+        let bounds = run(py, None, |context| Ok(rows.bounds(context.threads())))?;
+        Ok(two_vectors(py, bounds))
+    })
+}
+
+/// Mean and standard deviation of each column after scaling, NaN aside.
+#[pyfunction]
+pub(crate) fn column_moments<'py>(
+    py: Python<'py>,
+    values: Matrix<'py>,
+    starts: Ints<'py>,
+    offsets: Ints<'py>,
+    shift: Doubles<'py>,
+    scale: Doubles<'py>,
+) -> PyResult<TwoVectors<'py>> {
+    let scaling = scaling(&shift, &scale)?;
+    with_rows!(values, starts, offsets, rows => {
+        check_columns(Some(scaling), rows.columns())?;
+        let moments = run(py, None, |context| Ok(rows.moments(scaling, context.threads())))?;
+        Ok(two_vectors(py, moments))
+    })
+}
+
+fn scaling<'a>(shift: &'a Doubles<'_>, scale: &'a Doubles<'_>) -> PyResult<Scaling<'a>> {
+    Ok(Scaling { shift: shift.as_slice()?, scale: scale.as_slice()? })
+}
+
+fn check_columns(scaling: Option<Scaling<'_>>, columns: usize) -> PyResult<()> {
+    match scaling {
+        Some(Scaling { shift, scale }) if shift.len() != columns || scale.len() != columns => {
+            let sizes = (shift.len(), scale.len());
+            Err(shape_error(format!("{columns} columns, shift and scale of {sizes:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn two_vectors<'py>(py: Python<'py>, pairs: Vec<(f64, f64)>) -> TwoVectors<'py> {
+    let (first, second): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+    (PyArray1::from_vec(py, first), PyArray1::from_vec(py, second))
+}

@@ -1,0 +1,353 @@
+//! From rows of a table to those that the engine reads: taken, scaled and converted in one pass; and
+//! what scalers learn of the columns.
+
+use std::ops::Range;
+
+use crate::error::{Result, check_shape};
+use crate::lanes::Real;
+
+/// Rows from which the mean and the squared deviations of a block are taken: they stay in a near
+/// cache for the second pass, and are the same for every number of threads.
+const BLOCK: usize = 1024;
+
+/// Sequences of rows in a matrix that may hold others too.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRows<'a, T> {
+    values: &'a [T],
+    columns: usize,
+    starts: &'a [i64],
+    offsets: &'a [i64],
+}
+
+/// What is subtracted from each column, and by what the rest is divided.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaling<'a> {
+    /// What is subtracted.
+    pub shift: &'a [f64],
+    /// By what the rest is divided.
+    pub scale: &'a [f64],
+}
+
+/// Count, mean, and sum of squared deviations from it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// T. F. Chan, G. H. Golub, R. J. LeVeque, *Updating formulae and a pairwise algorithm for
+    /// computing sample variances*, 1979.
+    fn merge(&mut self, other: Self) {
+        let count = self.count + other.count;
+        if count == 0.0 {
+            return;
+        }
+        let apart = other.mean - self.mean;
+        self.squares += other.squares + apart * apart * (self.count * other.count / count);
+        self.mean += apart * (other.count / count);
+        self.count = count;
+    }
+}
+
+impl<'a, T: Real> TableRows<'a, T> {
+    /// Sequence `s` has the rows `starts[s]` up to `starts[s] + offsets[s + 1] − offsets[s]` of
+    /// `values (N, columns)`, row-major. [`crate::Error::Shape`] if they do not lie within.
+    pub fn new(
+        values: &'a [T],
+        columns: usize,
+        starts: &'a [i64],
+        offsets: &'a [i64],
+    ) -> Result<Self> {
+        check_shape(
+            offsets.len() == starts.len() + 1 && offsets[0] == 0,
+            "offsets",
+            format_args!("0, and the end of each of {} sequences", starts.len()),
+            format_args!("{} numbers", offsets.len()),
+        )?;
+        let rows = values.len().checked_div(columns).unwrap_or(0) as i64;
+        let lies_within = |(&start, pair): (&i64, &[i64])| {
+            let steps = pair[1].checked_sub(pair[0]).filter(|&steps| steps >= 0);
+            start >= 0 && steps.is_some_and(|steps| start <= rows && steps <= rows - start)
+        };
+        let bad = starts.iter().zip(offsets.windows(2)).position(|each| !lies_within(each));
+        check_shape(
+            bad.is_none(),
+            "starts",
+            format_args!("sequences within {rows} rows"),
+            format_args!("another at position {}", bad.unwrap_or(0)),
+        )?;
+        Ok(Self { values, columns, starts, offsets })
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.offsets[self.starts.len()] as usize
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sets `out (rows, columns)` to the rows, scaled in double precision if `scaling` says so, and
+    /// then rounded: to this type, and to the other. Returns whether none of them is infinite.
+    pub fn prepare<U: Real>(
+        &self,
+        scaling: Option<Scaling<'_>>,
+        out: &mut [U],
+        threads: usize,
+    ) -> Result<bool> {
+        let numbers = self.len() * self.columns;
+        check_shape(out.len() == numbers, "out", numbers, out.len())?;
+        if self.columns == 0 || numbers == 0 {
+            return Ok(true);
+        }
+        let mut rest = out;
+        let mut work = Vec::new();
+        for rows in self.shares(threads) {
+            let (own, others) = rest.split_at_mut(rows.len() * self.columns);
+            rest = others;
+            work.push(move || self.prepare_rows(rows, scaling, own));
+        }
+        Ok(in_parallel(work).into_iter().all(|finite| finite))
+    }
+
+    fn prepare_rows<U: Real>(
+        &self,
+        rows: Range<usize>,
+        scaling: Option<Scaling<'_>>,
+        out: &mut [U],
+    ) -> bool {
+        let mut out = out;
+        let mut finite = true;
+        self.each_piece(rows, |piece| {
+            let (own, rest) = std::mem::take(&mut out).split_at_mut(piece.len());
+            out = rest;
+            let lines = own.chunks_exact_mut(self.columns).zip(piece.chunks_exact(self.columns));
+            for (own, line) in lines {
+                match scaling {
+                    None => convert(line, own),
+                    Some(Scaling { shift, scale }) => {
+                        for (c, own) in own.iter_mut().enumerate() {
+                            let scaled = (line[c].to_f64() - shift[c]) / scale[c];
+                            *own = U::from_f64(T::from_f64(scaled).to_f64());
+                        }
+                    }
+                }
+                // An infinity less itself is not a number; so is a number that is none.
+                finite &= own.iter().all(|&x| x.is_finite() || x.is_nan());
+            }
+        });
+        finite
+    }
+
+    /// The smallest and the largest number of each column, NaN aside; ∞ and −∞ where there is none.
+    pub fn bounds(&self, threads: usize) -> Vec<(f64, f64)> {
+        let none = (f64::INFINITY, f64::NEG_INFINITY);
+        let work = self.shares(threads).into_iter().map(|rows| {
+            move || {
+                let mut bounds = vec![none; self.columns];
+                self.each_piece(rows, |piece| {
+                    for line in piece.chunks_exact(self.columns) {
+                        for (bound, &x) in bounds.iter_mut().zip(line) {
+                            let x = x.to_f64();
+                            // Comparisons with NaN are false.
+                            *bound = (
+                                if x < bound.0 { x } else { bound.0 },
+                                if x > bound.1 { x } else { bound.1 },
+                            );
+                        }
+                    }
+                });
+                bounds
+            }
+        });
+        let mut all = vec![none; self.columns];
+        for bounds in in_parallel(work.collect()) {
+            for (all, own) in all.iter_mut().zip(bounds) {
+                *all = (all.0.min(own.0), all.1.max(own.1));
+            }
+        }
+        all
+    }
+
+    /// Mean and standard deviation (divisor N) of each column after scaling, NaN aside.
+    pub fn moments(&self, scaling: Scaling<'_>, threads: usize) -> Vec<(f64, f64)> {
+        let blocks = self.len().div_ceil(BLOCK);
+        let work = shares(blocks, threads).into_iter().map(|share| {
+            move || {
+                let block = |b: usize| b * BLOCK..((b + 1) * BLOCK).min(self.len());
+                share.map(|b| self.block_moments(block(b), scaling)).collect::<Vec<_>>()
+            }
+        });
+        let mut all = vec![Moments::default(); self.columns];
+        for block in in_parallel(work.collect()).into_iter().flatten() {
+            for (all, own) in all.iter_mut().zip(block) {
+                all.merge(own);
+            }
+        }
+        all.iter().map(|m| (m.mean, (m.squares / m.count.max(1.0)).sqrt())).collect()
+    }
+
+    /// Two passes over a block that stays in a near cache: means, then deviations from them.
+    fn block_moments(&self, rows: Range<usize>, scaling: Scaling<'_>) -> Vec<Moments> {
+        let mut moments = vec![Moments::default(); self.columns];
+        let scaled = |line: &[T], c: usize| {
+            let x = (line[c].to_f64() - scaling.shift[c]) / scaling.scale[c];
+            if x.is_nan() { (0.0, 0.0) } else { (1.0, x) }
+        };
+        self.each_piece(rows.clone(), |piece| {
+            for line in piece.chunks_exact(self.columns) {
+                for (c, moments) in moments.iter_mut().enumerate() {
+                    let (counts, x) = scaled(line, c);
+                    moments.count += counts;
+                    moments.mean += x;
+                }
+            }
+        });
+        for moments in &mut moments {
+            moments.mean /= moments.count.max(1.0);
+        }
+        self.each_piece(rows, |piece| {
+            for line in piece.chunks_exact(self.columns) {
+                for (c, moments) in moments.iter_mut().enumerate() {
+                    let (counts, x) = scaled(line, c);
+                    let apart = x - moments.mean;
+                    moments.squares += counts * apart * apart;
+                }
+            }
+        });
+        moments
+    }
+
+    /// Gives the numbers of these rows to `take`, in order, in pieces of whole rows.
+    fn each_piece(&self, rows: Range<usize>, mut take: impl FnMut(&'a [T])) {
+        let mut at = rows.start;
+        let mut sequence = self.offsets.partition_point(|&end| end as usize <= at).max(1) - 1;
+        while at < rows.end {
+            let end = (self.offsets[sequence + 1] as usize).min(rows.end);
+            if end > at {
+                let first = self.starts[sequence] as usize + at - self.offsets[sequence] as usize;
+                take(&self.values[first * self.columns..(first + end - at) * self.columns]);
+                at = end;
+            }
+            sequence += 1;
+        }
+    }
+
+    fn shares(&self, threads: usize) -> Vec<Range<usize>> {
+        // A thread costs some ten microseconds, in which one takes ten thousand numbers.
+        let most = (self.len() * self.columns).div_ceil(1 << 16).max(1);
+        shares(self.len(), threads.min(most))
+    }
+}
+
+fn convert<T: Real, U: Real>(from: &[T], to: &mut [U]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = U::from_f64(from.to_f64());
+    }
+}
+
+/// As many ranges of nearly equal length.
+fn shares(count: usize, threads: usize) -> Vec<Range<usize>> {
+    let threads = threads.clamp(1, count.max(1));
+    (0..threads).map(|t| count * t / threads..count * (t + 1) / threads).collect()
+}
+
+/// What each piece of work returns, in order; all but the first have a thread of their own.
+fn in_parallel<R: Send>(work: Vec<impl FnOnce() -> R + Send>) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let mut work = work.into_iter();
+        let first = work.next();
+        let others: Vec<_> = work.map(|work| scope.spawn(work)).collect();
+        let first = first.map(|work| work());
+        let others = others
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        first.into_iter().chain(others).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+
+    const COLUMNS: usize = 3;
+
+    /// Numbers, and sequences of them in another order, one of them twice as long as the others.
+    fn table(rows: usize) -> (Vec<f64>, Vec<i64>, Vec<i64>) {
+        let mut rng = Rng::new(1, Purpose::Weights, 0);
+        let values = (0..rows * COLUMNS).map(|_| 100.0 + rng.uniform()).collect();
+        let starts = vec![rows as i64 - 5, 0, 5, 20];
+        (values, starts, vec![0, 5, 10, 20, rows as i64 - 10])
+    }
+
+    #[test]
+    fn rows_are_taken_scaled_and_converted_as_one_by_one() {
+        let (values, starts, offsets) = table(5000);
+        let rows = TableRows::new(&values, COLUMNS, &starts, &offsets).unwrap();
+        let (shift, scale) = ([1.0, 2.0, 3.0], [0.3, 0.7, 9.0]);
+        let scaling = Scaling { shift: &shift, scale: &scale };
+        let mut expected = Vec::new();
+        for (s, &start) in starts.iter().enumerate() {
+            for row in start..start + offsets[s + 1] - offsets[s] {
+                for c in 0..COLUMNS {
+                    let x = values[row as usize * COLUMNS + c];
+                    expected.push(((x - shift[c]) / scale[c]) as f32);
+                }
+            }
+        }
+        for threads in [1, 2, 7] {
+            let mut out = vec![0.0f32; expected.len()];
+            assert!(rows.prepare(Some(scaling), &mut out, threads).unwrap());
+            assert_eq!(out, expected);
+        }
+        let mut out = vec![0.0f32; expected.len()];
+        let tiny = [1e-300; COLUMNS];
+        let overflows = Scaling { shift: &shift, scale: &tiny };
+        assert!(!rows.prepare(Some(overflows), &mut out, 2).unwrap());
+    }
+
+    #[test]
+    fn bounds_and_moments_are_those_of_the_textbook() {
+        let (mut values, starts, offsets) = table(5000);
+        values[COLUMNS * 7] = f64::NAN;
+        let rows = TableRows::new(&values, COLUMNS, &starts, &offsets).unwrap();
+        let mut copied = vec![0.0f64; rows.len() * COLUMNS];
+        rows.prepare(None, &mut copied, 1).unwrap();
+        let scaling = Scaling { shift: &[100.0; COLUMNS], scale: &[1.0; COLUMNS] };
+        let (bounds, moments) = (rows.bounds(2), rows.moments(scaling, 1));
+        assert_eq!(moments, rows.moments(scaling, 3));
+        for c in 0..COLUMNS {
+            let column = copied.iter().skip(c).step_by(COLUMNS).copied();
+            let column: Vec<f64> = column.filter(|x| !x.is_nan()).collect();
+            let count = column.len() as f64;
+            let mean = column.iter().map(|x| x - 100.0).sum::<f64>() / count;
+            let squares: f64 = column.iter().map(|x| (x - 100.0 - mean).powi(2)).sum();
+            assert_eq!(bounds[c].0, column.iter().copied().fold(f64::INFINITY, f64::min));
+            assert_eq!(bounds[c].1, column.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            assert!((moments[c].0 - mean).abs() < 1e-13);
+            assert!((moments[c].1 - (squares / count).sqrt()).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn rows_beyond_the_table_are_refused() {
+        let values = [0.0f64; 6];
+        let refused = |starts: &[i64], offsets: &[i64]| {
+            TableRows::new(&values, 2, starts, offsets).unwrap_err().to_string()
+        };
+        assert!(refused(&[2], &[0, 2]).starts_with("starts"));
+        assert!(refused(&[-1], &[0, 2]).starts_with("starts"));
+        assert!(refused(&[0, 1], &[0, 2, 1]).starts_with("starts"));
+        assert!(refused(&[0], &[0, 1, 2]).starts_with("offsets"));
+    }
+}
