@@ -86,6 +86,8 @@ def polars_reader(path: Path) -> Stages:
 
 def job(path: Path, threads: int) -> Stages:
     """Do the job."""
+    import polars  # noqa: F401, PLC0415  its import is no part of reading
+
     import rnn_rust as rnn  # noqa: PLC0415
 
     stages: Stages = {}

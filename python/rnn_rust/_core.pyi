@@ -17,15 +17,19 @@ __all__ = [
     "column_bounds",
     "column_moments",
     "csv_rows",
+    "fill_rows",
     "prepare_rows",
 ]
 
 __version__: str
 
 def csv_rows(
-    path: str | os.PathLike[str], offset: int, line: int, width: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the line of each row, and whether it is blank; DataError if one is malformed."""
+    path: str | os.PathLike[str], offset: int, line: int, width: int, block: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[tuple[int, int]]]:
+    """Return the line of each row, whether it is blank, and where blocks begin: bytes, rows.
+
+    DataError if a row is malformed.
+    """
 
 def prepare_rows(
     values: _Array,
@@ -39,6 +43,12 @@ def prepare_rows(
     """Return rows ``(N, C)`` of ``dtype``, scaled if asked for, and whether none is infinite.
 
     Sequence s has the rows of ``values`` from ``starts[s]`` on.
+    """
+
+def fill_rows(columns: list[NDArray[np.float64]], matrix: _Array) -> tuple[bool, bool]:
+    """Put columns side by side, into a matrix.
+
+    Returns whether all numbers are finite, and whether none is infinite.
     """
 
 def column_bounds(

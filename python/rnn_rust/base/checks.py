@@ -143,3 +143,20 @@ def dtype_name(dtype: str | type | np.dtype[Any]) -> str:
     if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
         return np.dtype(dtype).name
     raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+
+
+def float_name(dtype: object) -> str:
+    """Return ``"float32"`` or ``"float64"`` of a dtype, given by its name or as NumPy's.
+
+    Raises
+    ------
+    ParameterError
+        It is another.
+    """
+    try:
+        name = np.dtype(dtype).name  # type: ignore[call-overload]
+    except TypeError:
+        name = ""
+    if dtype is None or name not in ("float32", "float64"):
+        raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return str(name)

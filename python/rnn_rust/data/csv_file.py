@@ -21,6 +21,9 @@ from rnn_rust.errors import DataError, MissingFileError
 # A line of empty cells, before the first row that has text.
 _BLANK_LINE = re.compile(rb'(?:"")?(?:,(?:"")?)*(?:\r?\n)?')
 
+# Of rows that are read at a time: many for the reader's threads, and small beside the table.
+_BLOCK_BYTES = 4 << 20
+
 
 @dataclass(frozen=True)
 class _Head:
@@ -30,6 +33,26 @@ class _Head:
     bytes: int
     lines: int
     rows_follow: bool
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows, and where they stand in the file.
+
+    Attributes
+    ----------
+    first_byte, end_byte
+        Where their text begins and ends; ``end_byte`` is None at the end of the file.
+    first_row
+        The number of the first one, blank rows not counted.
+    blank
+        Whether each is blank: all of its cells are empty.
+    """
+
+    first_byte: int
+    end_byte: int | None
+    first_row: int
+    blank: NDArray[np.bool_]
 
 
 class CsvFile:
@@ -78,22 +101,41 @@ class CsvFile:
         return self._head.rows_follow
 
     @cached_property
-    def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The line (from 1) of each row, and whether all of its cells are empty.
+    def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[tuple[int, int]]]:
+        """The line (from 1) of each row, whether all of its cells are empty, and blocks of rows.
 
+        A block is where it begins in the file, in bytes, and the number of its first row.
         DataError at a row of another width than the header, and at a quote or a carriage return
         in an odd place.
         """
         head = self._head
         try:
-            return _core.csv_rows(self.path, head.bytes, head.lines + 1, len(head.names))
+            return _core.csv_rows(
+                self.path, head.bytes, head.lines + 1, len(head.names), _BLOCK_BYTES
+            )
         except DataError as error:
             raise DataError(f"{self.name}, {error}") from None
 
     @cached_property
     def _lines(self) -> NDArray[np.int64]:
-        lines, blank = self.rows
+        lines, blank, _ = self.rows
         return lines[~blank]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks in which the rows can be read, one at a time."""
+        _, blank, begins = self.rows
+        ends = [*begins[1:], (None, len(blank))]
+        first_row = 0
+        for (first_byte, first), (end_byte, end) in zip(begins, ends, strict=True):
+            block = Block(first_byte, end_byte, first_row, blank[first:end])
+            yield block
+            first_row += int(np.count_nonzero(~block.blank))
+
+    def text(self, block: Block) -> bytes:
+        """Return the rows of a block as they stand in the file."""
+        with self.path.open("rb") as file:
+            file.seek(block.first_byte)
+            return file.read(-1 if block.end_byte is None else block.end_byte - block.first_byte)
 
     def place(self, row: int) -> str:
         """Return "line ..." for a row counted from 0 without header and blank lines."""

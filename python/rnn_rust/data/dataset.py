@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import FloatArray, as_numbers
+from rnn_rust.base.checks import float_name
 from rnn_rust.data.arrays import check_arrays
 from rnn_rust.data.columns import Names
 from rnn_rust.data.cut import Instants, split_at
@@ -80,6 +81,7 @@ class Dataset(Sequences):
         labels: Names = None,
         *,
         weights: str | None = None,
+        dtype: str = "float64",
     ) -> Dataset:
         """Read a CSV file: UTF-8, comma-separated, with a header line.
 
@@ -106,13 +108,16 @@ class Dataset(Sequences):
             ``nan`` is a missing label. ``labels=[]`` reads a file without labels.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
+        dtype
+            ``"float64"`` or ``"float32"``, in which features, labels and weights are kept; the
+            latter takes half the memory.
 
         Raises
         ------
         DataError
             The file, a column or a cell cannot be used; the message says where, and what to do.
         ParameterError
-            A column name is not a string.
+            A column name is not a string, or ``dtype`` is another.
         MissingFileError
             There is no such file.
         ForkError
@@ -122,7 +127,15 @@ class Dataset(Sequences):
         from rnn_rust.data.read import read_csv
 
         return cls(
-            **read_csv(path, id=id, time=time, features=features, labels=labels, weights=weights)
+            **read_csv(
+                path,
+                id=id,
+                time=time,
+                features=features,
+                labels=labels,
+                weights=weights,
+                dtype=float_name(dtype),
+            )
         )
 
     @classmethod
@@ -135,6 +148,7 @@ class Dataset(Sequences):
         labels: Names = None,
         *,
         weights: str | None = None,
+        dtype: str | None = None,
     ) -> Dataset:
         """Take a Polars frame with a row for each time step.
 
@@ -159,6 +173,9 @@ class Dataset(Sequences):
             label. ``labels=[]`` takes a frame without labels.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
+        dtype
+            ``"float64"`` or ``"float32"``, in which features, labels and weights are kept; by
+            default float32 where all columns of features, or labels, are that.
 
         Raises
         ------
@@ -170,7 +187,15 @@ class Dataset(Sequences):
         from rnn_rust.data.frames import read_frame
 
         return cls(
-            **read_frame(frame, id=id, time=time, features=features, labels=labels, weights=weights)
+            **read_frame(
+                frame,
+                id=id,
+                time=time,
+                features=features,
+                labels=labels,
+                weights=weights,
+                dtype=None if dtype is None else float_name(dtype),
+            )
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def read_frame(
     features: Names,
     labels: Names,
     weights: str | None,
+    dtype: str | None,
 ) -> dict[str, Any]:
     """Return the fields of the data set of :meth:`rnn_rust.Dataset.from_frame`."""
     if not isinstance(frame, pl.DataFrame):
@@ -41,7 +43,7 @@ def read_frame(
         frame.columns, id=id, time=time, features=features, labels=labels, weights=weights,
         where="frame",
     )  # fmt: skip
-    return group_rows(frame, columns, Source("frame", row_at))
+    return group_rows(frame, columns, Source("frame", row_at), dtype=dtype)
 
 
 def write_frame(dataset: Sequences) -> pl.DataFrame:
@@ -65,17 +67,51 @@ def _series(name: str, values: NDArray[Any]) -> pl.Series:
     return pl.Series(name, values.tolist() if values.dtype == object else values)
 
 
-def group_rows(frame: pl.DataFrame, columns: Columns, source: Source) -> dict[str, Any]:
-    """Return the fields of a data set: columns checked, rows of each id together, in time order."""
+@dataclass(frozen=True)
+class Numbers:
+    """The columns of a table that are numbers, checked: in the order of its rows.
+
+    Attributes
+    ----------
+    features, labels, weights
+        ``(N, F)``, ``(N, L)`` and ``(N,)`` or None, of one dtype where the table says none.
+    """
+
+    features: FloatArray
+    labels: FloatArray
+    weights: FloatArray | None
+
+
+def read_numbers(
+    frame: pl.DataFrame, columns: Columns, source: Source, dtype: str | None
+) -> Numbers:
+    """Return the columns of numbers; DataError if a cell cannot be used."""
+    features = _matrix(frame, columns.features, source, dtype)
+    labels = _matrix(frame, columns.labels, source, dtype)
+    _check_values(features, frame.select(columns.features), source, missing_allowed=False)
+    _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
+    weights = None if columns.weights is None else _weights(frame, columns.weights, source, dtype)
+    return Numbers(features, labels, weights)
+
+
+def group_rows(
+    frame: pl.DataFrame,
+    columns: Columns,
+    source: Source,
+    *,
+    numbers: Numbers | None = None,
+    dtype: str | None = None,
+) -> dict[str, Any]:
+    """Return the fields of a data set: columns checked, rows of each id together, in time order.
+
+    ``frame`` has all columns, or id and time alone where ``numbers`` has the others.
+    """
     if frame.height == 0:
         raise DataError(f"{source.name}: there are no rows; give one row per time step")
     ids = _ids(frame[columns.id], source)
     times = _times(frame[columns.time], source)
-    features = _matrix(frame, columns.features, source)
-    labels = _matrix(frame, columns.labels, source)
-    _check_values(features, frame.select(columns.features), source, missing_allowed=False)
-    _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
-    weights = None if columns.weights is None else _weights(frame, columns.weights, source)
+    numbers = numbers or read_numbers(frame, columns, source, dtype)
+    features, labels, weights = numbers.features, numbers.labels, numbers.weights
     order, starts = _sequence_order(ids, times, frame[columns.time], source)
     if order is not None:
         ids, times, features, labels = ids[order], times[order], features[order], labels[order]
@@ -169,12 +205,16 @@ def _require_all(column: pl.Series, source: Source) -> None:
         )
 
 
-def _matrix(frame: pl.DataFrame, names: tuple[str, ...], source: Source) -> FloatArray:
+def _matrix(
+    frame: pl.DataFrame, names: tuple[str, ...], source: Source, dtype: str | None
+) -> FloatArray:
     """Return the columns as a C-contiguous (N, columns) matrix, NaN where a cell is empty."""
     if not names:
-        return np.empty((frame.height, 0))
+        return np.empty((frame.height, 0), dtype or "float64")
     columns = [_numbers(frame[name], source) for name in names]
     single = all(column.dtype == pl.Float32 for column in columns)
+    if dtype is not None:
+        single = dtype == "float32"
     floats = pl.DataFrame(columns).cast(pl.Float32 if single else pl.Float64)
     matrix: NDArray[Any] = floats.to_numpy(order="c")
     return np.ascontiguousarray(matrix)
@@ -214,8 +254,8 @@ def _check_values(
     )
 
 
-def _weights(frame: pl.DataFrame, name: str, source: Source) -> FloatArray:
-    weights: FloatArray = _matrix(frame, (name,), source)[:, 0]
+def _weights(frame: pl.DataFrame, name: str, source: Source, dtype: str | None) -> FloatArray:
+    weights: FloatArray = _matrix(frame, (name,), source, dtype)[:, 0]
     good = is_weight(weights)
     if not good.all():
         row = int(np.argmin(good))
@@ -228,4 +268,8 @@ def _weights(frame: pl.DataFrame, name: str, source: Source) -> FloatArray:
 
 def _problem(cell: object, value: float) -> str:
     """Return what is wrong with a cell whose value cannot be used."""
-    return "the cell is empty" if cell is None or cell == "" else f"the value is {value}"
+    if cell is None or cell == "":
+        return "the cell is empty"
+    # A number that single precision cannot hold has become infinite.
+    too_large = np.isinf(value) and np.isfinite(float(cell))  # type: ignore[arg-type]
+    return f"{cell} is too large for float32" if too_large else f"the value is {value}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from rnn_rust import _core
 from rnn_rust.base.forks import require_polars
-from rnn_rust.data.columns import Names, choose_columns
-from rnn_rust.data.csv_file import CsvFile
-from rnn_rust.data.frames import group_rows
+from rnn_rust.data.arrays import is_weight
+from rnn_rust.data.columns import Columns, Names, choose_columns
+from rnn_rust.data.csv_file import Block, CsvFile
+from rnn_rust.data.frames import Numbers, group_rows
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
@@ -28,6 +32,7 @@ def read_csv(
     features: Names,
     labels: Names,
     weights: str | None,
+    dtype: str,
 ) -> dict[str, Any]:
     """Return the fields of the data set of :meth:`rnn_rust.Dataset.from_csv`."""
     file = CsvFile(path)
@@ -35,11 +40,71 @@ def read_csv(
         file.header, id=id, time=time, features=features, labels=labels, weights=weights,
         where=file.name,
     )  # fmt: skip
-    frame = load(file, (columns.id, columns.time), columns.numbers)
+    require_polars()
+    names = (columns.id, columns.time, *columns.numbers)
+    frame, numbers = _read_blocks(file, columns, dtype) or (load(file, names, ()), None)
     ids = frame[columns.id]
-    if ids.str.contains(_PLAIN_INTEGER).all():
+    heads = ids.filter(ids.ne_missing(ids.shift()))  # Rows of one id mostly follow each other.
+    if heads.str.contains(_PLAIN_INTEGER).all():
         frame = frame.with_columns(ids.cast(pl.Int64))
-    return group_rows(frame, columns, Source(file.name, file.place))
+    source = Source(file.name, file.place)
+    return group_rows(frame, columns, source, numbers=numbers, dtype=dtype)
+
+
+def _read_blocks(
+    file: CsvFile, columns: Columns, dtype: str
+) -> tuple[pl.DataFrame, Numbers] | None:
+    """Return id and time as text, and the numbers; None if a cell cannot be used.
+
+    The numbers of some rows at a time go where they belong: a frame of the whole file would be as
+    large again. No message comes from here but those about rows: the file is read as text for them.
+    """
+    if not file.has_rows:
+        return None
+    weights = () if columns.weights is None else (columns.weights,)
+    names = {"features": columns.features, "labels": columns.labels, "weights": weights}
+    count = int(np.count_nonzero(~file.rows[1]))
+    matrices = {part: np.empty((count, len(names[part])), dtype) for part in names}
+    wanted = (columns.id, columns.time, *columns.numbers)
+
+    def read_block(block: Block) -> pl.DataFrame | None:
+        frame = _scan(file.text(block), file.header, wanted, columns.numbers)
+        if frame.height != len(block.blank):
+            return None
+        if block.blank.any():
+            frame = frame.filter(~block.blank)
+        for part, matrix in matrices.items():
+            values = [frame[name].to_numpy() for name in names[part]]
+            place = matrix[block.first_row : block.first_row + frame.height]
+            finite, bounded = _core.fill_rows(values, place)
+            if not (bounded if part == "labels" else finite):
+                return None
+        return frame[[columns.id, columns.time]]
+
+    keys = _in_parallel(read_block, file.blocks())
+    if keys is None or not is_weight(matrices["weights"]).all():
+        return None
+    weight = matrices["weights"][:, 0] if weights else None
+    return pl.concat(keys), Numbers(matrices["features"], matrices["labels"], weight)
+
+
+def _in_parallel(
+    read_block: Callable[[Block], pl.DataFrame | None], blocks: Iterable[Block]
+) -> list[pl.DataFrame] | None:
+    """Return what comes of each block, or None as soon as one cannot be read."""
+    done: list[pl.DataFrame] = []
+    # One block is parsed while the numbers of another are put in place.
+    with ThreadPoolExecutor(min(4, pl.thread_pool_size())) as executor:
+        try:
+            for frame in executor.map(read_block, blocks):
+                if frame is None:
+                    return None
+                done.append(frame)
+        except pl.exceptions.PolarsError:
+            return None
+        finally:
+            executor.shutdown(cancel_futures=True)
+    return done
 
 
 def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
@@ -50,12 +115,15 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     require_polars()
     if not file.has_rows:
         return pl.DataFrame(schema=dict.fromkeys((*text, *numbers), pl.String))
-    frame = _scan_checked(file, (*text, *numbers), numbers)
+    names = (*text, *numbers)
+    frame = _scan_checked(file, names, numbers)
     if frame is not None:
         return _drop_blank_rows(frame, file)
     file.require_utf8()  # Polars does not say where.
     try:
-        return _drop_blank_rows(_scan(file, (*text, *numbers), ()), file)
+        return _drop_blank_rows(
+            _scan(file.source, file.header, names, (), skip=file.lines_before_rows), file
+        )
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
         raise DataError(
@@ -74,27 +142,31 @@ def _scan_checked(
     with ThreadPoolExecutor(1) as executor:
         count = executor.submit(lambda: file.rows)
         try:
-            return _scan(file, names, numbers)
+            return _scan(file.source, file.header, names, numbers, skip=file.lines_before_rows)
         except pl.exceptions.PolarsError:
             return None
         finally:
             count.result()
 
 
-def _scan(file: CsvFile, names: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
+def _scan(
+    source: Path | bytes,
+    header: list[str],
+    names: Sequence[str],
+    numbers: Sequence[str],
+    skip: int = 0,
+) -> pl.DataFrame:
+    """Return the columns ``names`` of rows without a header, those of ``numbers`` as float64."""
     # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
-    schema: dict[str, pl.DataType] = {name: pl.String() for name in file.header}
+    schema: dict[str, pl.DataType] = {name: pl.String() for name in header}
     schema |= dict.fromkeys(numbers, pl.Float64())
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
-    rows = pl.scan_csv(
-        file.source, schema=schema, glob=False,
-        has_header=False, skip_lines=file.lines_before_rows,
-    )  # fmt: skip
+    rows = pl.scan_csv(source, schema=schema, glob=False, has_header=False, skip_lines=skip)
     return rows.select(list(names)).collect()
 
 
 def _drop_blank_rows(frame: pl.DataFrame, file: CsvFile) -> pl.DataFrame:
-    _, blank = file.rows
+    _, blank, _ = file.rows
     if frame.height != len(blank):
         raise DataError(
             f"{file.name}: the file has {len(blank)} rows, of which Polars reads {frame.height}; "

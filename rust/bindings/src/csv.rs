@@ -18,7 +18,8 @@ use crate::boundary::data_error;
 /// Bytes read at a time: a part of the file that stays in a near cache.
 const CHUNK: usize = 1 << 17;
 
-/// The line of each row, and whether the row is blank: all of its cells are empty.
+/// The line of each row; whether the row is blank: all of its cells are empty; and blocks of rows, of
+/// `block` bytes or a row more: (where the first row begins, in bytes; its number).
 ///
 /// Rows begin after `offset` bytes, on line `line`; each has `width` cells, a blank one may have
 /// fewer. A `DataError` says what else is wrong; the caller knows the name of the file.
@@ -30,8 +31,9 @@ pub(crate) fn csv_rows<'py>(
     offset: u64,
     line: i64,
     width: usize,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>)> {
-    let mut rows = Rows::new(line, width);
+    block: u64,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>, Vec<(u64, usize)>)> {
+    let mut rows = Rows::new(line, width, (offset, block));
     let mut outcome = Ok(());
     let mut look = |chunk: &[u8]| {
         outcome = rows.feed(chunk);
@@ -39,7 +41,8 @@ pub(crate) fn csv_rows<'py>(
     };
     py.detach(|| read(&path, offset, &mut look))?;
     outcome.and_then(|()| rows.finish()).map_err(data_error)?;
-    Ok((PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank)))
+    let (lines, blank) = (PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank));
+    Ok((lines, blank, rows.blocks))
 }
 
 /// Gives the file to `look` in chunks, until it returns false.
@@ -76,6 +79,11 @@ struct Rows {
     width: usize,
     lines: Vec<i64>,
     blank: Vec<bool>,
+    /// Where blocks begin, and bytes of a block.
+    blocks: Vec<(u64, usize)>,
+    block: u64,
+    /// Where the chunk begins.
+    offset: u64,
     state: State,
     line: i64,
     /// Where the row, and where the last quoted cell, begins.
@@ -88,11 +96,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(line: i64, width: usize) -> Self {
+    fn new(line: i64, width: usize, (offset, block): (u64, u64)) -> Self {
         Self {
             width,
             lines: Vec::new(),
             blank: Vec::new(),
+            blocks: vec![(offset, 0)],
+            block,
+            offset,
             state: State::Bare,
             line,
             row_line: line,
@@ -103,8 +114,10 @@ impl Rows {
         }
     }
 
-    fn feed(&mut self, mut rest: &[u8]) -> Result<(), String> {
+    fn feed(&mut self, chunk: &[u8]) -> Result<(), String> {
+        let mut rest = chunk;
         while let Some((&first, tail)) = rest.split_first() {
+            let rows = self.lines.len();
             rest = match self.state {
                 State::Bare => {
                     let end = memchr3(b'"', b'\n', b'\r', rest).unwrap_or(rest.len());
@@ -150,8 +163,18 @@ impl Rows {
                 }
                 State::Return => return Err(self.lone_return()),
             };
+            if self.lines.len() > rows {
+                self.row_begins(self.offset + (chunk.len() - rest.len()) as u64);
+            }
         }
+        self.offset += chunk.len() as u64;
         Ok(())
+    }
+
+    fn row_begins(&mut self, byte: u64) {
+        if byte - self.blocks[self.blocks.len() - 1].0 >= self.block {
+            self.blocks.push((byte, self.lines.len()));
+        }
     }
 
     /// Takes bytes outside quotes, none of them special but commas.

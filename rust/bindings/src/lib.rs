@@ -20,6 +20,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;
     module.add_function(wrap_pyfunction!(tables::prepare_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(tables::fill_rows, module)?)?;
     module.add_function(wrap_pyfunction!(tables::column_bounds, module)?)?;
     module.add_function(wrap_pyfunction!(tables::column_moments, module)?)?;
     module.add_class::<network::Network>()?;

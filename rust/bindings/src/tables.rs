@@ -4,7 +4,7 @@ use numpy::{
     PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
-use rnn_rust::preparation::{Scaling, TableRows};
+use rnn_rust::preparation::{Scaling, TableRows, interleave};
 
 use crate::boundary::{Scalar, exception, run, shape_error};
 
@@ -88,6 +88,35 @@ fn prepared<'py, T: Scalar, U: Scalar>(
         run(py, threads, |context| rows.prepare(scaling, numbers, context.threads()))?
     };
     Ok((out.into_any(), finite))
+}
+
+/// Puts columns side by side, into a matrix. Returns whether all numbers are finite, and whether none
+/// is infinite.
+#[pyfunction]
+pub(crate) fn fill_rows<'py>(
+    py: Python<'py>,
+    columns: Vec<Doubles<'py>>,
+    matrix: &Bound<'py, PyAny>,
+) -> PyResult<(bool, bool)> {
+    let slices = columns.iter().map(|column| column.as_slice()).collect::<Result<Vec<_>, _>>()?;
+    if let Ok(matrix) = matrix.cast::<PyArray2<f32>>() {
+        fill(py, &slices, matrix)
+    } else {
+        fill(py, &slices, matrix.cast::<PyArray2<f64>>()?)
+    }
+}
+
+fn fill<T: Scalar>(
+    py: Python<'_>,
+    columns: &[&[f64]],
+    matrix: &Bound<'_, PyArray2<T>>,
+) -> PyResult<(bool, bool)> {
+    if matrix.shape()[1] != columns.len() {
+        return Err(shape_error("the matrix has another number of columns".into()));
+    }
+    let mut guard = matrix.readwrite();
+    let numbers = guard.as_slice_mut()?;
+    run(py, Some(1), |_| interleave(columns, numbers))
 }
 
 /// The smallest and the largest number of each column, NaN aside.
