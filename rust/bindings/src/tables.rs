@@ -114,6 +114,10 @@ fn fill<T: Scalar>(
     if matrix.shape()[1] != columns.len() {
         return Err(shape_error("the matrix has another number of columns".into()));
     }
+    // Rows of no numbers are all at one place, where they would seem to be borrowed twice.
+    if columns.is_empty() {
+        return Ok((true, true));
+    }
     let mut guard = matrix.readwrite();
     let numbers = guard.as_slice_mut()?;
     run(py, Some(1), |_| interleave(columns, numbers))

@@ -154,9 +154,15 @@ impl<'a, T: Real> Sequences<'a, T> {
     pub(crate) fn tile_steps(&self, lanes: usize) -> usize {
         let longest = self.longest();
         let level = (0..self.len()).all(|s| self.range(s).len() == longest);
-        // Sequences of one length have a lane each. Otherwise lanes hold less than two sequences'
-        // worth on average, and the rule by which they are filled adds at most one.
-        if level { longest } else { longest + (2 * longest).min(self.rows().div_ceil(lanes)) }
+        // Short sequences of one length share lanes, which have less than twice the steps that are
+        // wanted; longer ones have a lane each.
+        let short = if longest < FEWEST_STEPS { 2 * (FEWEST_STEPS + longest) } else { 0 };
+        if level {
+            return longest.max(short.min(self.rows().div_ceil(lanes) + longest));
+        }
+        // Lanes hold less than two sequences' worth on average, and the rule by which they are
+        // filled adds at most one.
+        longest.max(FEWEST_STEPS) + (2 * longest.max(FEWEST_STEPS)).min(self.rows().div_ceil(lanes))
     }
 
     /// The features of sequence `s`, `(T, F)`.
@@ -222,6 +228,20 @@ impl<'a, T: Real> Sequences<'a, T> {
         let start = self.offsets[segment.sequence as usize] as usize + segment.from as usize;
         start..start + segment.steps as usize
     }
+}
+
+/// Steps of a tile below which what is done once for each tile is seen in its time.
+const FEWEST_STEPS: usize = 8;
+
+/// How many of `count` sequences of so many steps each share a lane, one after the other.
+pub(crate) fn level_per_lane(count: usize, steps: usize, lanes: usize) -> usize {
+    let wanted = FEWEST_STEPS.div_ceil(steps.max(1));
+    if wanted == 1 || count < 2 * lanes {
+        return 1;
+    }
+    // As many in each lane of whole tiles, less than twice as many as wanted.
+    let tiles = (count / (lanes * wanted)).max(1);
+    count.div_ceil(tiles * lanes)
 }
 
 /// A sequence, or a window of its steps, in a lane.

@@ -67,6 +67,6 @@ fn main() {
         assert!(many[2] - few[2] <= 4 * (8192 - 2048), "the workspace grows with the data");
         // A prediction may start another thread for more work.
         assert_eq!(many[0], few[0], "sequences or epochs allocate");
-        assert!(few[0] < 100 && many[1] <= few[1] + 40, "{few:?} {many:?}");
+        assert!(few[0] < 150 && many[1] <= few[1] + 40, "{few:?} {many:?}");
     }
 }

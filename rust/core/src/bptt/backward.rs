@@ -102,7 +102,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let d = StateMut { h: &mut scratch.dh, c: &mut scratch.dc };
         equations.backward(slots, State { h, c }, after, d);
 
-        let begins = position == 0 && !*carried;
+        let begins = if position == 0 { !*carried } else { time.all_start(self.starts, position) };
         let h_in =
             if factors.is_empty() { h } else { &dropped[t * state_len..(t + 1) * state_len] };
         let factors =

@@ -169,7 +169,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             P::spread(simd, weights.bias, &mut slots[slot * state_len..(slot + 1) * state_len]);
         }
         // At the beginning the state is 0, and so is the product.
-        let begins = position == 0 && !*carried;
+        let begins = if position == 0 { !*carried } else { time.all_start(self.starts, position) };
         let Slots { first, count } = E::RECURRENT;
         if !begins {
             step_product::<P, E, V>(

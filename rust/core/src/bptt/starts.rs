@@ -11,8 +11,8 @@ use crate::lanes::simd::Lanes;
 /// input and might overflow.
 pub(crate) struct SequenceStarts<T> {
     any: bool,
-    /// Per step, whether a lane starts there; step 0 aside.
-    flags: Vec<bool>,
+    /// Per step, how many lanes start there; step 0 aside.
+    counts: Vec<u8>,
     /// For those steps, 0 in such lanes and 1 in the others: `(steps, lanes)`.
     carries: Vec<T>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct SequenceStarts<T> {
 impl<T: Real> SequenceStarts<T> {
     /// No starts yet; room for so many steps.
     pub(crate) fn new(steps: usize) -> Self {
-        Self { any: false, flags: vec![false; steps], carries: vec![T::ONE; steps * T::LANES] }
+        Self { any: false, counts: vec![0; steps], carries: vec![T::ONE; steps * T::LANES] }
     }
 
     /// The numbers in its buffers.
@@ -31,7 +31,7 @@ impl<T: Real> SequenceStarts<T> {
     /// Removes all starts.
     pub(crate) fn clear(&mut self) {
         if self.any {
-            self.flags.fill(false);
+            self.counts.fill(0);
             self.carries.fill(T::ONE);
         }
         self.any = false;
@@ -41,8 +41,9 @@ impl<T: Real> SequenceStarts<T> {
     pub(crate) fn add(&mut self, t: usize, lane: usize) {
         if t > 0 {
             self.any = true;
-            self.flags[t] = true;
-            self.carries[t * T::LANES + lane] = T::ZERO;
+            let carries = &mut self.carries[t * T::LANES + lane];
+            self.counts[t] += u8::from(*carries != T::ZERO);
+            *carries = T::ZERO;
         }
     }
 
@@ -51,10 +52,16 @@ impl<T: Real> SequenceStarts<T> {
         self.any
     }
 
+    /// The number of lanes that start at step t.
+    #[inline(always)]
+    fn count(&self, t: usize) -> usize {
+        if self.any { self.counts.get(t).copied().unwrap_or(0).into() } else { 0 }
+    }
+
     /// The mask of the lanes that start at step t, if there is one.
     #[inline(always)]
     pub(crate) fn mask<V: Lanes<Elem = T>>(&self, simd: V::Simd, t: usize) -> Option<V::Mask> {
-        if !self.any || t >= self.flags.len() || !self.flags[t] {
+        if self.count(t) == 0 {
             return None;
         }
         let carries = V::load(simd, &self.carries[t * V::LEN..(t + 1) * V::LEN]);
@@ -94,7 +101,19 @@ impl Time {
         simd: V::Simd,
         position: usize,
     ) -> Option<V::Mask> {
-        // Backwards, a sequence begins with its last step: one before another's first.
-        starts.mask::<V>(simd, self.at(position) + usize::from(self.reverse))
+        starts.mask::<V>(simd, self.boundary(position))
+    }
+
+    /// Whether no lane carries its state into the step at `position`.
+    #[inline(always)]
+    pub(crate) fn all_start<T: Real>(self, starts: &SequenceStarts<T>, position: usize) -> bool {
+        starts.count(self.boundary(position)) == T::LANES
+    }
+
+    /// The step whose starts matter: backwards, a sequence begins with its last step, one before
+    /// another's first.
+    #[inline(always)]
+    fn boundary(self, position: usize) -> usize {
+        self.at(position) + usize::from(self.reverse)
     }
 }

@@ -26,11 +26,12 @@ use crate::lanes::simd::Simd;
 use crate::weights::{Network, Transposed};
 use carry::CarriedStates;
 pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
+use worker::ShardWorker;
 pub(crate) use worker::{BatchInputs, TileWorker, UnitWorker};
 
 /// Fewest sequences for which tiles are faster, which give each sequence a lane.
 pub(crate) fn fewest_tiled<T: Real>() -> usize {
-    T::LANES / 4
+    T::LANES / 2
 }
 
 /// Runs `work` with an engine for batches of `data`, which has `network`'s weights; leaves the
@@ -69,7 +70,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
         let mut engine = single::Single::new(simd, network, data, (spec, buffers), context);
         return Ok(work.run(&mut engine));
     }
-    let worker = TileWorker::<T, S>::size(layout, buffers);
+    let worker = ShardWorker::<T, S>::size(layout, buffers);
     let shards = tiled::most_shards(layout, data, batch_size);
     check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len() + shared)?;
     Ok(tiled::with_tiled(simd, network, data, (spec, buffers), context, work))

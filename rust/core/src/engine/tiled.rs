@@ -1,6 +1,6 @@
 //! The engine of batches of many sequences: tiles, distributed over threads.
 //!
-//! A batch is cut into *shards*, a few tiles each, by its size alone. The gradient of a shard does not
+//! A batch is cut into *shards*, a few of its parts each, by its size alone. The gradient of a shard does not
 //! depend on the thread that computes it, and the gradients of shards are added in their order: so
 //! the bits are the same with any number of threads.
 
@@ -14,7 +14,7 @@ use crate::data::Sequences;
 use crate::engine::carry::CarriedStates;
 use crate::engine::contract::{BatchRequest, Engine, EngineSpec, EngineWork, LABEL_WORK, segments};
 use crate::engine::team::{Finally, Rounds, wait_until, with_team};
-use crate::engine::worker::{BatchInputs, TileWorker};
+use crate::engine::worker::{BatchInputs, ShardWorker};
 use crate::error::{Error, Result};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
@@ -26,7 +26,7 @@ use crate::weights::{Layout, Network, Transposed};
 /// Multiply-adds of a shard, at least, so that it is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
 /// Steps of a shard's tiles, at least, so that adding its gradient costs little in comparison.
-const SHARD_STEPS: usize = 80;
+const SHARD_STEPS: usize = 20;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
 
@@ -95,7 +95,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
         shared: RwLock::new(Shared {
             network,
             transposed,
-            tiling: Tiling::with_capacity(T::LANES, spec.batch_size),
+            tiling: Tiling::with_capacity(T::LANES, spec.batch_size).leaving_out(),
             shards: 0,
             loss_request: LossRequest {
                 target: spec.target,
@@ -110,8 +110,8 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
         done: AtomicUsize::new(0),
         cancelled: AtomicBool::new(false),
     };
-    let worker = || TileWorker::new(simd, &layout, buffers);
-    let share = |worker: &mut TileWorker<T, S>| {
+    let worker = || ShardWorker::new(simd, &layout, buffers, spec.target);
+    let share = |worker: &mut ShardWorker<T, S>| {
         let mut go_on = || !queue.cancelled.load(Ordering::Relaxed);
         queue.work(worker, &[], &mut CancelCheck::new(&mut go_on));
     };
@@ -145,7 +145,7 @@ impl<'a, T: Real> ShardQueue<'a, T> {
     /// Takes shards and computes them until there is none left.
     fn work<S: Simd>(
         &self,
-        worker: &mut TileWorker<T, S>,
+        worker: &mut ShardWorker<T, S>,
         upcoming: &[u32],
         cancel: &mut CancelCheck<'_>,
     ) {
@@ -172,10 +172,10 @@ impl<'a, T: Real> ShardQueue<'a, T> {
                 continue;
             }
             let Shard { sum, gradient } = &mut *self.shard(number);
-            let tiles = tiles_of(number, shared.shards, shared.tiling.len());
+            let parts = parts_of(number, shared.shards, parts(&shared.tiling));
             *sum = worker.set(
                 &inputs,
-                (&shared.tiling, tiles),
+                (&shared.tiling, parts),
                 &shared.loss_request,
                 gradient,
                 cancel,
@@ -193,7 +193,7 @@ struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
     rounds: &'d Rounds,
     spec: EngineSpec,
     cancel: &'d mut CancelCheck<'p>,
-    worker: TileWorker<T, S>,
+    worker: ShardWorker<T, S>,
     gradient: Aligned<T>,
     level: Level,
 }
@@ -220,10 +220,11 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             }
             shared.first_window = request.window.is_none_or(|(from, _)| from == 0);
             let worthwhile = shards::<T>(shared.network.layout(), shared.tiling.steps());
-            let most = worthwhile.min(shared.tiling.len()).min(self.queue.shards.len());
+            let parts = parts(&shared.tiling);
+            let most = worthwhile.min(parts).min(self.queue.shards.len());
             // No more shards than the largest of them makes necessary: each has a gradient to be added.
-            let tiles_each = shared.tiling.len().div_ceil(most.max(1)).max(1);
-            shared.shards = shared.tiling.len().div_ceil(tiles_each);
+            let parts_each = parts.div_ceil(most.max(1)).max(1);
+            shared.shards = parts.div_ceil(parts_each);
             self.queue.next.store(0, Ordering::Relaxed);
             self.queue.done.store(0, Ordering::Relaxed);
             (shared.shards, divisor, loss_request.gradient)
@@ -269,7 +270,12 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 }
 
-/// The tiles of one shard: shards have as good as equally many.
-fn tiles_of(shard: usize, shards: usize, tiles: usize) -> Range<usize> {
-    shard * tiles / shards..(shard + 1) * tiles / shards
+/// The parts of a batch: each of its tiles, and what is computed one by one.
+fn parts(tiling: &Tiling) -> usize {
+    tiling.len() + usize::from(!tiling.single().is_empty())
+}
+
+/// The parts of one shard: shards have as good as equally many.
+fn parts_of(shard: usize, shards: usize, parts: usize) -> Range<usize> {
+    shard * parts / shards..(shard + 1) * parts / shards
 }

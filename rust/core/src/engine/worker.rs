@@ -268,6 +268,48 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     }
 }
 
+/// The buffers of a thread that works on shards: tiles, and single sequences.
+pub(crate) struct ShardWorker<T: Real, S: Simd> {
+    tiles: TileWorker<T, S>,
+    single: UnitWorker<T, S>,
+}
+
+impl<T: Real, S: Simd> ShardWorker<T, S> {
+    /// The numbers in its buffers.
+    pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
+        TileWorker::<T, S>::size(layout, buffers) + UnitWorker::<T, S>::size(layout, buffers)
+    }
+
+    pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec, target: Target) -> Self {
+        let single = UnitWorker::new(simd, layout, buffers).with_target(layout, buffers, target);
+        Self { tiles: TileWorker::new(simd, layout, buffers), single }
+    }
+
+    /// `Σ loss` of a tiling's tiles from `parts`; sets `gradient` to theirs. The part after all tiles
+    /// is the single segments.
+    pub(crate) fn set(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        (tiling, parts): (&Tiling, Range<usize>),
+        request: &LossRequest<T>,
+        gradient: &mut Aligned<T>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<f64> {
+        let tiles = parts.start.min(tiling.len())..parts.end.min(tiling.len());
+        let total = self.tiles.set(inputs, (tiling, tiles), request, gradient, cancel)?;
+        if parts.end <= tiling.len() {
+            return Ok(total);
+        }
+        let segments = tiling.single().iter().copied();
+        let single = self.single.set(inputs, segments, request, cancel)?;
+        if request.gradient {
+            let own = self.single.gradient();
+            gradient.iter_mut().zip(own).for_each(|(sum, &g)| *sum += g);
+        }
+        Ok(total + single)
+    }
+}
+
 /// The inputs that the lanes of the next tile begin with.
 fn ahead<'a, T: Real>(
     inputs: &BatchInputs<'a, T>,

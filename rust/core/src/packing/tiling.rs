@@ -2,12 +2,13 @@
 //!
 //! The sequences of a batch are assigned to the lanes of a few tiles, longest first, each to the lane
 //! that is shortest so far (Graham's LPT rule, 1969). Lanes end up nearly equally long, so that few
-//! of the computed steps are idle, whatever the lengths.
+//! of the computed steps are idle, whatever the lengths. A few sequences that would leave most of a
+//! tile idle are left out: they are computed one by one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::data::Segment;
+use crate::data::{Segment, level_per_lane};
 
 /// The sequences of one batch, lane after lane, tile after tile.
 #[derive(Debug, Default)]
@@ -18,6 +19,9 @@ pub(crate) struct Tiling {
     /// The steps of every tile's longest lane.
     tile_steps: Vec<u32>,
     lanes_per_tile: usize,
+    /// The segments that are left out, and how many these may be.
+    single: Vec<Segment>,
+    most_single: usize,
     // Scratch, kept so that tiling a batch allocates nothing.
     longest_first: Vec<(Reverse<u32>, u32)>,
     shortest_lane: BinaryHeap<(Reverse<u32>, Reverse<u32>)>,
@@ -65,6 +69,8 @@ impl Tiling {
         let lanes = sequences.next_multiple_of(lanes_per_tile);
         Self {
             lanes_per_tile,
+            single: Vec::new(),
+            most_single: 0,
             segments: Vec::with_capacity(sequences),
             bounds: Vec::with_capacity(lanes + 1),
             tile_steps: Vec::with_capacity(lanes / lanes_per_tile),
@@ -74,18 +80,35 @@ impl Tiling {
         }
     }
 
+    /// The same where sequences may be left out: so few that half a tile would have as many.
+    pub(crate) fn leaving_out(self) -> Self {
+        let most_single = self.lanes_per_tile / 2 - 1;
+        Self { single: Vec::with_capacity(most_single), most_single, ..self }
+    }
+
     /// One segment per lane.
     pub(crate) fn set_segments(&mut self, segments: impl Iterator<Item = Segment>) {
         self.segments.clear();
         self.segments.extend(segments);
+        self.leave_out_last();
         self.bounds.clear();
         self.bounds.extend(0..=self.segments.len() as u32);
         self.fill_last_tile();
     }
 
+    /// Of one segment per lane, leaves those of the last tile out if they are few.
+    fn leave_out_last(&mut self) {
+        self.single.clear();
+        let last = self.segments.len() % self.lanes_per_tile;
+        if last <= self.most_single {
+            self.single.extend(self.segments.drain(self.segments.len() - last..));
+        }
+    }
+
     /// Lays out the sequences of a batch; `steps` gives the length of a sequence.
     pub(crate) fn set(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
         self.segments.clear();
+        self.single.clear();
         self.bounds.clear();
         let first = batch.first().map_or(0, |&sequence| steps(sequence));
         if batch.iter().all(|&sequence| steps(sequence) == first) {
@@ -109,13 +132,21 @@ impl Tiling {
         }
     }
 
-    /// All of one length: one sequence per lane.
+    /// All of one length: one sequence per lane, or several where they are short.
     fn set_level(&mut self, batch: &[u32], steps: usize) {
+        let per_lane = level_per_lane(batch.len(), steps, self.lanes_per_tile) as u32;
         let steps = steps as u32;
-        let segment =
-            |(&sequence, position)| Segment { sequence, position, from: 0, steps, start: 0 };
+        let segment = |(&sequence, position)| {
+            let start = position % per_lane * steps;
+            Segment { sequence, position, from: 0, steps, start }
+        };
         self.segments.extend(batch.iter().zip(0..).map(segment));
-        self.bounds.extend(0..=batch.len() as u32);
+        if per_lane == 1 {
+            self.leave_out_last();
+        }
+        let segments = self.segments.len() as u32;
+        self.bounds.extend((0..segments).step_by(per_lane as usize));
+        self.bounds.push(segments);
     }
 
     fn set_ragged(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
@@ -124,9 +155,12 @@ impl Tiling {
         let keys = batch.iter().zip(0..).map(|(&s, position)| (Reverse(steps(s) as u32), position));
         self.longest_first.extend(keys);
         self.longest_first.sort_unstable();
-        let longest = self.longest_first[0].0.0 as usize;
-        let total: usize = batch.iter().map(|&sequence| steps(sequence)).sum();
-        let tiles = (total / (longest * self.lanes_per_tile)).max(1);
+        let (single, tiles) = self.cheapest(batch.iter().map(|&sequence| steps(sequence)).sum());
+        self.single.clear();
+        for (Reverse(steps), position) in self.longest_first.drain(..single) {
+            let sequence = batch[position as usize];
+            self.single.push(Segment { sequence, position, from: 0, steps, start: 0 });
+        }
 
         self.shortest_lane.clear();
         let lanes = (tiles * self.lanes_per_tile) as u32;
@@ -138,6 +172,30 @@ impl Tiling {
             self.shortest_lane.push((Reverse(load + steps), Reverse(lane)));
         }
         self.fill_lanes(batch, steps);
+    }
+
+    /// How many of the longest sequences to leave out, and the number of tiles for the others, so that
+    /// the work is least. A step of a single sequence counts as two of a lane.
+    fn cheapest(&self, total: usize) -> (usize, usize) {
+        let length = |i: usize| self.longest_first.get(i).map_or(0, |&(Reverse(s), _)| s as usize);
+        let mut best = (usize::MAX, 0, 0);
+        let (mut outside, mut inside) = (0, total);
+        for single in 0..=self.most_single.min(self.longest_first.len()) {
+            let tiles = inside.checked_div(length(single) * self.lanes_per_tile);
+            let tiles = tiles.map_or(0, |tiles| tiles.max(1));
+            let lanes = tiles * self.lanes_per_tile;
+            // No lane is shorter than the longest sequence, or than two where two must share one.
+            let shared = length(single + lanes) + length(single + lanes.max(1) - 1);
+            let longest = length(single).max(if length(single + lanes) > 0 { shared } else { 0 });
+            let in_tiles = inside.max(longest * self.lanes_per_tile);
+            let work = in_tiles + 2 * outside;
+            if work < best.0 {
+                best = (work, single, tiles);
+            }
+            outside += length(single);
+            inside -= length(single);
+        }
+        (best.1, best.2)
     }
 
     /// Puts lanes of like load into one tile: longest first.
@@ -165,14 +223,21 @@ impl Tiling {
         self.bounds.push(self.segments.len() as u32);
     }
 
+    /// The segments that belong to no tile.
+    pub(crate) fn single(&self) -> &[Segment] {
+        &self.single
+    }
+
     /// The number of tiles.
     pub(crate) fn len(&self) -> usize {
         (self.bounds.len() - 1) / self.lanes_per_tile
     }
 
-    /// The steps of all tiles.
+    /// The steps of all tiles, and as many more as single segments cost.
     pub(crate) fn steps(&self) -> usize {
-        (0..self.len()).map(|tile| self.tile(tile).steps()).sum()
+        let single: usize = self.single.iter().map(|segment| segment.steps as usize).sum();
+        let tiles: usize = (0..self.len()).map(|tile| self.tile(tile).steps()).sum();
+        tiles + (2 * single).div_ceil(self.lanes_per_tile)
     }
 
     /// One tile.
@@ -237,6 +302,38 @@ mod tests {
                 (0..64).map(|_| 5 + (rng.next_u64() % 196) as usize).collect();
             let real: usize = lengths.iter().sum();
             assert!(computed(&tiling(&lengths)) as f64 <= 1.12 * real as f64);
+        }
+    }
+
+    #[test]
+    fn few_sequences_beside_whole_tiles_are_left_out() {
+        let left_out = |lengths: &[usize]| {
+            let batch: Vec<u32> = (0..lengths.len() as u32).collect();
+            let mut tiling = Tiling::with_capacity(16, lengths.len()).leaving_out();
+            tiling.set(&batch, |s| lengths[s as usize]);
+            let mut seen: Vec<u32> = tiling.single().iter().map(|s| s.sequence).collect();
+            let single = seen.clone();
+            for tile in 0..tiling.len() {
+                seen.extend(tiling.tile(tile).segments().map(|(_, segment)| segment.sequence));
+            }
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..lengths.len() as u32));
+            (tiling.len(), single)
+        };
+        assert_eq!(left_out(&[10; 3]), (0, vec![0, 1, 2]));
+        assert_eq!(left_out(&[10; 16]), (1, vec![]));
+        assert_eq!(left_out(&[10; 20]), (1, vec![16, 17, 18, 19]));
+        assert_eq!(left_out(&[10; 24]), (2, vec![]));
+        let long_and_short: Vec<usize> = (0..40).map(|s| if s == 7 { 1000 } else { 10 }).collect();
+        assert_eq!(left_out(&long_and_short), (2, vec![7]));
+        let nearly_equal: Vec<usize> = (0..20).map(|s| 100 - s / 2).collect();
+        assert_eq!(left_out(&nearly_equal), (1, vec![0, 1, 2, 3]));
+        let mut rng = Rng::new(3, Purpose::Order, 0);
+        for _ in 0..200 {
+            let count = 1 + rng.next_u64() % 60;
+            let lengths: Vec<usize> =
+                (0..count).map(|_| 1 + (rng.next_u64() % 40) as usize).collect();
+            assert!(left_out(&lengths).1.len() < 8);
         }
     }
 
