@@ -1,9 +1,9 @@
-"""Time per multiply-add over hidden sizes, steps, batch sizes and layers: where are cliffs?
+"""Time per multiply-add over hidden sizes, steps, batch sizes and layers.
 
 python benchmarks/sweep.py --output sweep.json [--only hidden] [--level avx2] [--repeats 3]
 
-One line of a sweep changes one size and leaves the others as they are. A process of its own does each
-line, as the level of instructions is chosen once; the fastest of some repetitions counts.
+One line of a sweep changes one size and leaves the others as they are. A process of its own does
+each line, as the level of instructions is chosen once; the fastest of some repetitions counts.
 """
 
 from __future__ import annotations

@@ -64,8 +64,16 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let t = time.at(position);
         let mask =
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
-        let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
-            &mut **own;
+        let DirectionTrace {
+            slots,
+            cells,
+            before,
+            dropped,
+            mask: factors,
+            initial,
+            carried,
+            derivative,
+        } = &mut **own;
         let slots = &mut slots[t * slots_stride(E::SLOTS, state_len)..][..E::SLOTS * state_len];
         let states = self.states;
         let state_of = |t: usize| &states[t * stride + place.first()..][..state_len];
@@ -97,9 +105,9 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         };
         let above = &self.d_states[t * stride + place.first()..][..state_len];
         for u in 0..state_len {
-            scratch.dh[u] = scratch.dh[u] + above[u];
+            derivative.h[u] = derivative.h[u] + above[u];
         }
-        let d = StateMut { h: &mut scratch.dh, c: &mut scratch.dc };
+        let d = StateMut { h: &mut derivative.h, c: &mut derivative.c };
         equations.backward(slots, State { h, c }, after, d);
 
         let begins = if position == 0 { !*carried } else { time.all_start(self.starts, position) };
@@ -113,17 +121,17 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             slots,
             (h_in, begins),
             factors,
-            scratch,
+            (&mut derivative.h, scratch),
         );
         // No derivative passes from a sequence to the one before it in the lane.
         if let Some(mask) = mask {
             let zero = V::splat(simd, crate::lanes::Real::ZERO);
             for u in 0..state_len {
-                scratch.dh[u] = V::select(mask, zero, scratch.dh[u]);
+                derivative.h[u] = V::select(mask, zero, derivative.h[u]);
             }
             if E::CELL_STATE {
                 for u in 0..state_len {
-                    scratch.dc[u] = V::select(mask, zero, scratch.dc[u]);
+                    derivative.c[u] = V::select(mask, zero, derivative.c[u]);
                 }
             }
         }
@@ -197,7 +205,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     }
 }
 
-/// Adds to `scratch.dh` the derivative through the recurrent weights: those that multiply h, and
+/// Adds to `dh` the derivative through the recurrent weights: those that multiply h, and
 /// those that multiply r ∘ h.
 #[inline(always)]
 fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
@@ -206,9 +214,9 @@ fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     slots: &mut [V],
     (h_in, begins): (&[V], bool),
     factors: &[V],
-    scratch: &mut Scratch<V>,
+    (dh, scratch): (&mut [V], &mut Scratch<V>),
 ) {
-    let state_len = scratch.dh.len();
+    let state_len = dh.len();
     let Slots { first, count } = E::RECURRENT;
     let zero = V::splat(simd, crate::lanes::Real::ZERO);
     if let Some(ResetProduct { to, .. }) = E::RESET_PRODUCT {
@@ -225,7 +233,7 @@ fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     }
     let dz = &slots[first * state_len..(first + count) * state_len];
     if E::RESET_PRODUCT.is_none() && factors.is_empty() {
-        step_product::<P, E, V>(simd, dz, Columns::new(count, hidden), *weight, &mut scratch.dh);
+        step_product::<P, E, V>(simd, dz, Columns::new(count, hidden), *weight, dh);
         return;
     }
     if E::RESET_PRODUCT.is_none() {
@@ -234,7 +242,7 @@ fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     step_product::<P, E, V>(simd, dz, Columns::new(count, hidden), *weight, &mut scratch.d);
     for u in 0..state_len {
         let d = if factors.is_empty() { scratch.d[u] } else { scratch.d[u] * factors[u] };
-        scratch.dh[u] = scratch.dh[u] + d;
+        dh[u] = dh[u] + d;
     }
 }
 

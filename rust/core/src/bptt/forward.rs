@@ -132,8 +132,9 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
         let t = time.at(position);
         let mask =
             if position == 0 { None } else { time.starting::<V>(self.starts, simd, position) };
-        let DirectionTrace { slots, cells, before, dropped, mask: factors, initial, carried } =
-            &mut **own;
+        let DirectionTrace {
+            slots, cells, before, dropped, mask: factors, initial, carried, ..
+        } = &mut **own;
         let slots =
             &mut slots[(t - base) * slots_stride(E::SLOTS, state_len)..][..E::SLOTS * state_len];
 

@@ -10,6 +10,7 @@
 //! | `head.rs` | readout, outputs, loss |
 //! | `dropout.rs` | dropout masks |
 //! | `pass.rs` | [`Pass`]: layer by layer, forward and backward |
+//! | `windows.rs` | long passes, window by window |
 //! | `fused/` | [`Fused`]: all of it in one kernel, for short sequences of simple networks |
 //!
 //! Nothing here knows what the lanes of a group are; see [`crate::packing`].
@@ -23,9 +24,11 @@ mod pass;
 mod request;
 mod starts;
 mod trace;
+mod windows;
 
 pub(crate) use dropout::{DropoutMasks, Site};
 pub(crate) use fused::{Fused, FusedStep, fused_groups};
 pub(crate) use pass::Pass;
 pub(crate) use request::{LossRequest, Target};
 pub(crate) use trace::{BufferSpec, Trace};
+pub(crate) use windows::windows;

@@ -214,11 +214,12 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// From the derivatives by the outputs' pre-activations to the gradient in the layout's order,
-    /// which is added to.
+    /// which is added to. Steps that `ends` are the last; otherwise the derivatives by the states they
+    /// end with are there.
     pub(crate) fn backward(
         &mut self,
         network: NetworkView<'_, T>,
-        gradient: &mut [T],
+        (gradient, ends): (&mut [T], bool),
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
         self.head_backward(network, gradient);
@@ -226,9 +227,11 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let work = if P::SEVERAL { V::LEN } else { 1 } * network.layout.len();
         for layer in (0..config.layers).rev() {
             for direction in 0..config.directions() {
-                let scratch = &mut self.trace.scratch;
-                scratch.dh.fill(V::splat(self.simd, T::ZERO));
-                scratch.dc.fill(V::splat(self.simd, T::ZERO));
+                if ends {
+                    let own = &mut self.trace.layers[layer].directions[direction].derivative;
+                    own.h.fill(V::splat(self.simd, T::ZERO));
+                    own.c.fill(V::splat(self.simd, T::ZERO));
+                }
                 for chunk in chunks(self.trace.steps, self.chunk).rev() {
                     let steps = chunk.len();
                     self.backward_chunk(network, (layer, direction), chunk, gradient);

@@ -43,6 +43,8 @@ pub(crate) struct Trace<V: Lanes> {
     pub(crate) shares: Vec<V>,
     /// Derivative of the loss by the states of a layer, and of the one below, `(steps, D·H)`.
     pub(crate) d_states: [Vec<V>; 2],
+    /// The states at which windows begin, `(windows, layers, h and c, H)`.
+    pub(crate) window_states: Vec<V>,
     /// Rows of one state: zeros, and scratch.
     pub(crate) zeros: Vec<V>,
     pub(crate) scratch: Scratch<V>,
@@ -72,21 +74,20 @@ pub(crate) struct DirectionTrace<V> {
     pub(crate) dropped: Vec<V>,
     pub(crate) mask: Vec<V>,
     /// The state that the first step starts from, a row each, if it is carried over.
-    pub(crate) initial: Initial<V>,
+    pub(crate) initial: StateRows<V>,
     pub(crate) carried: bool,
+    /// Derivatives of the loss by h and c, carried from step to step.
+    pub(crate) derivative: StateRows<V>,
 }
 
-/// A state to start from; a row each.
-pub(crate) struct Initial<V> {
+/// What belongs to one state; a row each.
+pub(crate) struct StateRows<V> {
     pub(crate) h: Vec<V>,
     pub(crate) c: Vec<V>,
 }
 
 /// Rows of one state each, for use within a step.
 pub(crate) struct Scratch<V> {
-    /// Derivatives of the loss by h and c, carried from step to step.
-    pub(crate) dh: Vec<V>,
-    pub(crate) dc: Vec<V>,
     /// The cell state before a step where it is not simply the one after the step before.
     pub(crate) c: Vec<V>,
     /// A derivative on its way through dropout or a reset gate.
@@ -107,12 +108,21 @@ pub(crate) struct BufferSpec {
     /// Columns of labels, and whether labels have weights.
     pub(crate) label_columns: usize,
     pub(crate) weighted: bool,
+    /// Windows of so many steps in a pass, if it goes in windows; else 0.
+    pub(crate) windows: usize,
 }
 
 impl BufferSpec {
     /// For outputs of whole sequences.
     pub(crate) fn predictions(steps: usize) -> Self {
-        Self { steps, backward: false, carried: false, label_columns: 0, weighted: false }
+        Self {
+            steps,
+            backward: false,
+            carried: false,
+            label_columns: 0,
+            weighted: false,
+            windows: 0,
+        }
     }
 }
 
@@ -141,7 +151,7 @@ impl<V: Lanes> Trace<V> {
         starts: SequenceStarts<V::Elem>,
         mut buffer: impl FnMut(usize) -> Vec<V>,
     ) -> Self {
-        let BufferSpec { steps, backward, carried, label_columns, weighted } = spec;
+        let BufferSpec { steps, backward, carried, label_columns, weighted, windows } = spec;
         let config = layout.config();
         let lanes = V::LEN;
         let row = P::groups(config.shape.hidden, lanes);
@@ -160,8 +170,12 @@ impl<V: Lanes> Trace<V> {
                 before: buffer(when(P::SEVERAL || carried, steps * row)),
                 dropped: buffer(dropped),
                 mask: buffer(dropped),
-                initial: Initial { h: buffer(when(carried, row)), c: buffer(when(carried, row)) },
+                initial: StateRows { h: buffer(when(carried, row)), c: buffer(when(carried, row)) },
                 carried: false,
+                derivative: StateRows {
+                    h: buffer(when(backward, row)),
+                    c: buffer(when(backward, row)),
+                },
             });
             LayerTrace {
                 directions: directions.collect(),
@@ -184,10 +198,9 @@ impl<V: Lanes> Trace<V> {
                 buffer(when(backward, steps * state)),
                 buffer(when(backward && config.layers > 1, steps * state)),
             ],
+            window_states: buffer(2 * windows * config.layers * row),
             zeros: buffer(row),
             scratch: Scratch {
-                dh: buffer(row),
-                dc: buffer(row),
                 c: buffer(row),
                 d: buffer(row),
                 pool: buffer(when(config.pools(), state + 1)),
@@ -213,7 +226,7 @@ impl<V: Lanes> DirectionTrace<V> {
         (h, c): (&[V::Elem], &[V::Elem]),
     ) {
         let columns = Columns::new(1, h.len());
-        let Initial { h: own_h, c: own_c } = &mut self.initial;
+        let StateRows { h: own_h, c: own_c } = &mut self.initial;
         for (values, own) in [(h, own_h), (c, own_c)] {
             let own = numbers_mut(own);
             for (i, &value) in values.iter().enumerate() {

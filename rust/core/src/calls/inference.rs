@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, numbers};
 use crate::loss::Loss;
-use crate::packing::Tiling;
+use crate::packing::{BySequence, ByUnit, Tiling};
 use crate::weights::Network;
 
 /// Tiles' worth of sequences that a thread takes at a time.
@@ -79,76 +79,72 @@ impl<T: Real> WithSimd for Predict<'_, '_, T> {
 
     fn run<S: Simd>(self, simd: S) -> Result<()> {
         let Self { inference, outputs, context } = self;
-        if inference.data.len() < fewest_tiled::<T>() {
-            one_by_one(simd, inference, outputs, &mut context.cancel)
-        } else {
-            by_tiles(simd, inference, outputs, context)
+        // The last sequences are computed one by one where they would leave most of a tile idle.
+        let data = inference.data;
+        let last = data.len() % T::LANES;
+        let single = if last < fewest_tiled::<T>() { last } else { 0 };
+        let tiled = 0..data.len() - single;
+        let columns = inference.network.config().shape.output;
+        let (in_tiles, others) = outputs.split_at_mut(inference.rows(tiled.clone()) * columns);
+        if !tiled.is_empty() {
+            let queue = Queue::new(inference, tiled.clone(), TILES_AT_ONCE * T::LANES, in_tiles);
+            by_tiles(simd, queue, context)?;
         }
+        if single > 0 {
+            one_by_one(simd, Queue::new(inference, tiled.end..data.len(), 1, others), context)?;
+        }
+        Ok(())
     }
 }
 
 fn one_by_one<T: Real, S: Simd>(
     simd: S,
-    inference: Inference<'_, T>,
-    mut outputs: &mut [T],
-    cancel: &mut CancelCheck<'_>,
+    queue: Queue<'_, '_, T>,
+    context: &mut Context<'_>,
 ) -> Result<()> {
-    let Inference { network, data, loss, .. } = inference;
-    let (inputs, columns) = (inference.inputs(), network.config().shape.output);
-    let buffers = inference.buffers(data.longest());
+    let Inference { network, data, loss, masks } = queue.inference;
+    let (inputs, columns) = (queue.inference.inputs(), network.config().shape.output);
+    let longest = queue.sequences.clone().map(|s| data.range(s).len()).max().unwrap_or(0);
+    let buffers = queue.inference.buffers(longest);
+    let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(network.layout());
     check_memory::<T>(UnitWorker::<T, S>::size(network.layout(), buffers))?;
-    let mut worker = UnitWorker::<T, S>::new(simd, network.layout(), buffers);
-    for s in 0..data.len() {
-        worker.forward(&inputs, whole(data, s), inference.masks, cancel)?;
-        let trace = worker.activate(&inputs, loss);
-        let rows = inference.rows(s..s + 1);
-        let logits = &trace.logits[(trace.steps - rows) * columns..trace.steps * columns];
-        let (own, others) = outputs.split_at_mut(rows * columns);
-        for (y, group) in own.iter_mut().zip(numbers(logits).chunks_exact(T::LANES)) {
-            *y = group[0];
-        }
-        outputs = others;
-    }
-    Ok(())
+    let worker = || UnitWorker::<T, S>::new(simd, network.layout(), buffers);
+    let per_sequence = network.config().per_sequence();
+    queue.work(context, worker, |worker, sequences, outputs, cancel| {
+        let segment = whole(data, sequences.start);
+        let last = segment.steps as usize - 1;
+        worker.outputs(&inputs, segment, (loss, masks), cancel, |first, rows| {
+            for (step, row) in (first..).zip(numbers(rows).chunks_exact(columns * T::LANES)) {
+                let to = if per_sequence { 0 } else { step * columns };
+                if !per_sequence || step == last {
+                    let row = row.iter().step_by(T::LANES);
+                    outputs[to..to + columns].iter_mut().zip(row).for_each(|(y, &own)| *y = own);
+                }
+            }
+        })
+    })
 }
 
 fn by_tiles<T: Real, S: Simd>(
     simd: S,
-    inference: Inference<'_, T>,
-    outputs: &mut [T],
+    queue: Queue<'_, '_, T>,
     context: &mut Context<'_>,
 ) -> Result<()> {
+    let (inference, chunk) = (queue.inference, queue.chunk);
     let Inference { network, data, .. } = inference;
-    let (chunk, buffers) = (TILES_AT_ONCE * T::LANES, inference.buffers(data.tile_steps(T::LANES)));
+    let buffers = inference.buffers(data.tile_steps(T::LANES));
+    let buffers = buffers.in_windows::<BySequence, T::Lanes<S>>(network.layout());
     check_memory::<T>(TileWorker::<T, S>::size(network.layout(), buffers))?;
-    let work = data.rows() * network.layout().len();
-    let most = (work / THREAD_WORK).clamp(1, data.len().div_ceil(chunk));
-    let queue = Mutex::new(Queue { next: 0, outputs });
-    let cancelled = AtomicBool::new(false);
-    let run = |cancel: &mut CancelCheck<'_>| {
-        let mut worker = TileWorker::<T, S>::new(simd, network.layout(), buffers);
-        let mut tiling = Tiling::with_capacity(T::LANES, chunk);
-        let mut order = Vec::with_capacity(chunk);
-        let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).take(&inference, chunk);
-        while let Some((sequences, outputs)) = take() {
-            order.clear();
-            order.extend(sequences.map(|s| s as u32));
-            tiling.set(&order, |s| data.range(s as usize).len());
-            chunk_of_tiles(&mut worker, inference, (&tiling, &order), outputs, cancel)?;
-        }
-        Ok(())
+    let worker = || {
+        let tiling = Tiling::with_capacity(T::LANES, chunk);
+        let worker = TileWorker::<T, S>::new(simd, network.layout(), buffers);
+        (worker, tiling, Vec::with_capacity(chunk))
     };
-    thread::scope(|scope| {
-        for _ in 1..context.threads.min(most) {
-            let help = || run(&mut CancelCheck::new(&mut || !cancelled.load(Ordering::Relaxed)));
-            // If the system starts no more threads, those that it has started do the work.
-            if thread::Builder::new().spawn_scoped(scope, help).is_err() {
-                break;
-            }
-        }
-        let end = run(&mut context.cancel);
-        cancelled.store(end.is_err(), Ordering::Relaxed);
-        end
+    queue.work(context, worker, |(worker, tiling, order), sequences, outputs, cancel| {
+        order.clear();
+        order.extend(sequences.map(|s| s as u32));
+        tiling.set(order, |s| data.range(s as usize).len());
+        chunk_of_tiles(worker, inference, (tiling, order), outputs, cancel)
     })
 }
 
@@ -186,26 +182,72 @@ fn chunk_of_tiles<T: Real, S: Simd>(
     Ok(())
 }
 
-/// The sequences that no thread has taken yet, and the space for their outputs.
-struct Queue<'a, T> {
-    next: usize,
-    outputs: &'a mut [T],
+/// Sequences whose outputs are wanted, and the space for them; threads take a chunk at a time.
+struct Queue<'a, 'o, T: Real> {
+    inference: Inference<'a, T>,
+    sequences: Range<usize>,
+    chunk: usize,
+    outputs: &'o mut [T],
 }
 
-impl<'a, T: Real> Queue<'a, T> {
-    fn take(
-        &mut self,
-        inference: &Inference<'_, T>,
+impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
+    fn new(
+        inference: Inference<'a, T>,
+        sequences: Range<usize>,
         chunk: usize,
-    ) -> Option<(Range<usize>, &'a mut [T])> {
-        let sequences = self.next..inference.data.len().min(self.next + chunk);
-        if sequences.is_empty() {
+        outputs: &'o mut [T],
+    ) -> Self {
+        Self { inference, sequences, chunk, outputs }
+    }
+
+    fn take(&mut self) -> Option<(Range<usize>, &'o mut [T])> {
+        let Range { start, end } = self.sequences;
+        let own = start..end.min(start + self.chunk);
+        if own.is_empty() {
             return None;
         }
-        let len = inference.rows(sequences.clone()) * inference.network.config().shape.output;
-        let (own, rest) = std::mem::take(&mut self.outputs).split_at_mut(len);
-        (self.next, self.outputs) = (sequences.end, rest);
-        Some((sequences, own))
+        let columns = self.inference.network.config().shape.output;
+        let len = self.inference.rows(own.clone()) * columns;
+        let (outputs, rest) = std::mem::take(&mut self.outputs).split_at_mut(len);
+        (self.sequences.start, self.outputs) = (own.end, rest);
+        Some((own, outputs))
+    }
+
+    /// Lets threads do the work, each with a `worker` of its own.
+    fn work<W>(
+        self,
+        context: &mut Context<'_>,
+        worker: impl Fn() -> W + Sync,
+        each: impl Fn(&mut W, Range<usize>, &mut [T], &mut CancelCheck<'_>) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let Inference { network, data, .. } = self.inference;
+        let Range { start, end } = self.sequences;
+        let rows = data.range(end - 1).end - data.range(start).start;
+        let most = (rows * network.layout().len() / THREAD_WORK)
+            .clamp(1, self.sequences.len().div_ceil(self.chunk));
+        let queue = Mutex::new(self);
+        let cancelled = AtomicBool::new(false);
+        let run = |cancel: &mut CancelCheck<'_>| {
+            let mut worker = worker();
+            let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+            while let Some((sequences, outputs)) = take() {
+                each(&mut worker, sequences, outputs, cancel)?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            for _ in 1..context.threads.min(most) {
+                let help =
+                    || run(&mut CancelCheck::new(&mut || !cancelled.load(Ordering::Relaxed)));
+                // If the system starts no more threads, those that it has started do the work.
+                if thread::Builder::new().spawn_scoped(scope, help).is_err() {
+                    break;
+                }
+            }
+            let end = run(&mut context.cancel);
+            cancelled.store(end.is_err(), Ordering::Relaxed);
+            end
+        })
     }
 }
 

@@ -6,15 +6,20 @@
 //! | `mod.rs` | which engine a call gets |
 //! | `single.rs` | small batches: one sequence after the other, on the calling thread |
 //! | `tiled.rs` | the others: tiles, distributed over threads |
-//! | `worker.rs` | what one thread does |
+//! | `inputs.rs` | what batches are computed from |
+//! | `worker.rs` | what one thread does for a batch |
+//! | `tile.rs`, `unit.rs` | the same for tiles, and for single sequences |
 //! | `carry.rs` | states between the windows of a sequence |
 //! | `team.rs` | the threads of a call |
 
 mod carry;
 mod contract;
+mod inputs;
 mod single;
 mod team;
+mod tile;
 mod tiled;
+mod unit;
 mod worker;
 
 use crate::bptt::BufferSpec;
@@ -23,11 +28,14 @@ use crate::data::Sequences;
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
+use crate::packing::ByUnit;
 use crate::weights::{Network, Transposed};
 use carry::CarriedStates;
 pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
+pub(crate) use inputs::BatchInputs;
+pub(crate) use tile::TileWorker;
+pub(crate) use unit::UnitWorker;
 use worker::ShardWorker;
-pub(crate) use worker::{BatchInputs, TileWorker, UnitWorker};
 
 /// Fewest sequences for which tiles are faster, which give each sequence a lane.
 pub(crate) fn fewest_tiled<T: Real>() -> usize {
@@ -46,11 +54,13 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
 ) -> Result<W::Output> {
     let spec = EngineSpec { batch_size: spec.batch_size.min(data.len()), ..spec };
     let (batch_size, layout) = (spec.batch_size, network.layout());
-    let tiled = batch_size >= fewest_tiled::<T>();
+    let longest = data.longest().min(spec.window.unwrap_or(usize::MAX));
+    // Few sequences are computed one by one, but long ones on several threads.
+    let tiled =
+        batch_size >= fewest_tiled::<T>() || (batch_size > 1 && tiled::is_long(layout, longest));
     let steps = match spec.window {
-        Some(window) => data.longest().min(window),
         None if tiled => data.tile_steps(T::LANES),
-        None => data.longest(),
+        _ => longest,
     };
     let buffers = BufferSpec {
         steps,
@@ -58,14 +68,16 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
         carried: spec.window.is_some(),
         label_columns: data.label_columns(),
         weighted: data.has_label_weights(),
+        windows: 0,
     };
-    let carried = if buffers.carried {
+    let carried = if spec.window.is_some() {
         batch_size.saturating_mul(CarriedStates::<T>::row(layout))
     } else {
         0
     };
     let shared = carried + Transposed::<T>::size(layout);
     if !tiled {
+        let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
         check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + layout.len() + shared)?;
         let mut engine = single::Single::new(simd, network, data, (spec, buffers), context);
         return Ok(work.run(&mut engine));

@@ -5,7 +5,8 @@ use crate::context::{CancelCheck, Context};
 use crate::data::Sequences;
 use crate::engine::carry::CarriedStates;
 use crate::engine::contract::{BatchRequest, Engine, EngineSpec, LABEL_WORK, segments};
-use crate::engine::worker::{BatchInputs, UnitWorker};
+use crate::engine::inputs::BatchInputs;
+use crate::engine::unit::UnitWorker;
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Level, Simd};
@@ -41,7 +42,7 @@ impl<'a, 'p, T: Real, S: Simd> Single<'a, 'p, T, S> {
                 buffers,
                 spec.target,
             ),
-            carried: buffers.carried.then(|| CarriedStates::new(layout, spec.batch_size)),
+            carried: spec.window.is_some().then(|| CarriedStates::new(layout, spec.batch_size)),
             transposed,
             network,
             data,

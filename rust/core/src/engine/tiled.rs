@@ -13,8 +13,9 @@ use crate::context::{CancelCheck, Context};
 use crate::data::Sequences;
 use crate::engine::carry::CarriedStates;
 use crate::engine::contract::{BatchRequest, Engine, EngineSpec, EngineWork, LABEL_WORK, segments};
+use crate::engine::inputs::BatchInputs;
 use crate::engine::team::{Finally, Rounds, wait_until, with_team};
-use crate::engine::worker::{BatchInputs, ShardWorker};
+use crate::engine::worker::ShardWorker;
 use crate::error::{Error, Result};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
@@ -67,7 +68,12 @@ pub(super) fn most_shards<T: Real>(
     batch_size: usize,
 ) -> usize {
     let steps = batch_size.saturating_mul(data.longest()).div_ceil(T::LANES) + data.longest();
-    shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES))
+    shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES) + T::LANES / 2)
+}
+
+/// Whether a sequence of so many steps is a shard's worth of work.
+pub(super) fn is_long(layout: &Layout, steps: usize) -> bool {
+    steps.saturating_mul(3 * layout.len()) >= SHARD_WORK
 }
 
 /// The shards into which tiles of so many steps are worth cutting.
@@ -270,9 +276,9 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 }
 
-/// The parts of a batch: each of its tiles, and what is computed one by one.
+/// The parts of a batch: each of its tiles, and each single segment.
 fn parts(tiling: &Tiling) -> usize {
-    tiling.len() + usize::from(!tiling.single().is_empty())
+    tiling.len() + tiling.single().len()
 }
 
 /// The parts of one shard: shards have as good as equally many.

@@ -195,9 +195,10 @@ where
                     let stop = start + segment.steps as usize * self.columns;
                     let upto = stop.min(end);
                     let offset = number * V::LEN;
+                    let before = segment.from as usize * self.columns;
                     (self.take)(
                         segment.sequence,
-                        from - start,
+                        before + from - start,
                         &group[from - offset..upto - offset],
                     );
                     from = upto;

@@ -52,6 +52,11 @@ impl<'a> Tile<'a> {
         self.bounds.len() - 1
     }
 
+    /// Whether a lane goes on with a sequence at its first step.
+    pub(crate) fn goes_on(&self, lane: usize) -> bool {
+        self.lane(lane).first().is_some_and(|segment| segment.from > 0)
+    }
+
     /// The steps of a lane.
     pub(crate) fn load(&self, lane: usize) -> usize {
         self.lane(lane).last().map_or(0, |last| (last.start + last.steps) as usize)
@@ -93,6 +98,30 @@ impl Tiling {
         self.leave_out_last();
         self.bounds.clear();
         self.bounds.extend(0..=self.segments.len() as u32);
+        self.fill_last_tile();
+    }
+
+    /// The steps of one tile from `from` on, at most so many.
+    pub(crate) fn set_window(&mut self, tile: Tile<'_>, from: usize, most: usize) {
+        self.segments.clear();
+        self.bounds.clear();
+        let (from, end) = (from as u32, (from + most) as u32);
+        for lane in 0..tile.lanes() {
+            self.bounds.push(self.segments.len() as u32);
+            for segment in tile.lane(lane) {
+                let first = segment.start.max(from);
+                let end = end.min(segment.start + segment.steps);
+                if first < end {
+                    self.segments.push(Segment {
+                        from: segment.from + first - segment.start,
+                        steps: end - first,
+                        start: first - from,
+                        ..*segment
+                    });
+                }
+            }
+        }
+        self.bounds.push(self.segments.len() as u32);
         self.fill_last_tile();
     }
 

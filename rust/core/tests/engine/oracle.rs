@@ -4,7 +4,7 @@
 use crate::cases::{Cases, Data};
 use rnn_rust::reference::Reference;
 use rnn_rust::simd::Level;
-use rnn_rust::{Cell, Compiled, Config, Context, Loss, Objective, Reduction, Shape};
+use rnn_rust::{Activation, Cell, Compiled, Config, Context, Loss, Objective, Reduction, Shape};
 
 /// The largest |a − b| relative to the largest |b| (at least 1).
 fn distance<T: Compiled>(a: &[T], b: &[T]) -> f64 {
@@ -110,6 +110,35 @@ fn every_cell_stack_readout_and_loss_agrees_in_double_precision() {
         compare::<f64>(seed, &ANY_FEW, 1e-11);
         compare::<f64>(seed, &ANY_MANY, 1e-11);
     }
+}
+
+/// Sequences so long that the forward pass is computed again, window by window; alone, in lanes, and
+/// with others before and after them in a lane.
+fn long_sequences<T: Compiled>(lengths: &[usize], tolerance: f64) {
+    let cells = [Cell::Elman(Activation::Tanh), Cell::Lstm, Cell::Gru { reset_after: false }];
+    for (seed, cell) in cells.into_iter().enumerate() {
+        let mut cases = Cases::new(seed as u64);
+        let shape = Shape { input: 2, hidden: 3, output: 1 };
+        let config =
+            Config { layers: 2, dropout: 0.2, recurrent_dropout: 0.1, ..Config::new(shape, cell) };
+        let data = cases.data_for::<T>(&config, Loss::Mse, lengths);
+        let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+        compare_case(&mut cases, (config, objective), &data, lengths, &|what, level, d| {
+            assert!(d <= tolerance, "{level}, {cell:?}, {lengths:?}: {what} differs by {d:e}");
+        });
+    }
+}
+
+#[test]
+fn long_sequences_agree() {
+    long_sequences::<f64>(&[40_000, 9], 1e-10);
+    long_sequences::<f64>(&[9_000, 12_000, 7_000, 3, 500, 11_000, 12_500, 8_000], 1e-10);
+    // Windows have a multiple of 64 steps: some begin where a sequence does.
+    let mut fitting = vec![6_720; 15];
+    fitting[0] *= 2;
+    long_sequences::<f64>(&fitting, 1e-10);
+    let ragged: Vec<usize> = (1..=36).map(|s| 500 * s % 7_919).collect();
+    long_sequences::<f32>(&ragged, 1e-3);
 }
 
 #[test]

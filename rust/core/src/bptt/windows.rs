@@ -1,0 +1,100 @@
+//! Long passes in windows: of all steps only the states at which windows begin are kept, and the
+//! backward pass computes each window's forward pass again (Chen et al., 2016, "Training Deep Nets
+//! with Sublinear Memory Cost"). A trace beyond the caches costs more than the computation.
+
+use super::trace::{BufferSpec, StateRows, Trace, chunk_steps};
+use crate::lanes::Real;
+use crate::lanes::simd::{Lanes, numbers_mut};
+use crate::packing::{Columns, Packing};
+use crate::weights::Layout;
+
+/// Bytes of a trace from which a pass goes in windows, and those of the trace of a window, about.
+const LONG_BYTES: usize = 16 << 20;
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// The order in which windows are computed, and whether it is for the backward pass: all but the last
+/// first, for the states they end with, and then from the last on. Without a gradient, once each.
+pub(crate) fn windows(count: usize, gradient: bool) -> impl Iterator<Item = (usize, bool)> {
+    let states = if gradient { count - 1 } else { count };
+    let backward = if gradient { count } else { 0 };
+    (0..states)
+        .map(|number| (number, false))
+        .chain((0..backward).rev().map(|number| (number, true)))
+}
+
+impl BufferSpec {
+    /// The same for passes in windows where the trace would be long, as far as the network reads
+    /// forward and its head one step at a time. The shape alone decides: so the bits are the same on
+    /// all machines.
+    pub(crate) fn in_windows<P: Packing, V: Lanes>(self, layout: &Layout) -> Self {
+        let config = layout.config();
+        let bytes = Trace::<V>::size::<P>(layout, self) * size_of::<V::Elem>();
+        if self.carried || config.directions() > 1 || config.pools() || bytes < LONG_BYTES {
+            return self;
+        }
+        let chunk = chunk_steps(layout.len());
+        let chunks = WINDOW_BYTES / (bytes.div_ceil(self.steps) * chunk);
+        let steps = (chunks.max(1) * chunk).min(self.steps);
+        Self { steps, carried: true, windows: self.steps.div_ceil(steps), ..self }
+    }
+}
+
+impl<V: Lanes> Trace<V> {
+    /// Keeps the states after the last step: those at which window number `window` begins.
+    pub(crate) fn keep_states(&mut self, window: usize) {
+        let row = self.zeros.len();
+        let last = (self.steps - 1) * row..self.steps * row;
+        let first = 2 * window * self.layers.len();
+        let mut to = self.window_states[first * row..].chunks_exact_mut(row);
+        for layer in &self.layers {
+            let (h, c) = (to.next(), to.next());
+            h.expect("a row").copy_from_slice(&layer.states[last.clone()]);
+            let cells = &layer.directions[0].cells;
+            if !cells.is_empty() {
+                c.expect("a row").copy_from_slice(&cells[last.clone()]);
+            }
+        }
+    }
+
+    /// Sets the states that the first step starts from: 0 for the first window, else those kept.
+    pub(crate) fn start_window(&mut self, window: usize) {
+        self.set_carried(window > 0);
+        if window == 0 {
+            return;
+        }
+        let row = self.zeros.len();
+        let first = 2 * window * self.layers.len();
+        let mut from = self.window_states[first * row..].chunks_exact(row);
+        for layer in &mut self.layers {
+            let StateRows { h, c } = &mut layer.directions[0].initial;
+            h.copy_from_slice(from.next().expect("a row"));
+            c.copy_from_slice(from.next().expect("a row"));
+        }
+    }
+
+    /// Lets `lane` start anew at the first step, in whichever window.
+    pub(crate) fn clear_initial<P: Packing>(&mut self, lane: usize, hidden: usize) {
+        for layer in &mut self.layers {
+            layer.directions[0].initial.clear::<P>(lane, hidden);
+        }
+    }
+
+    /// Lets no derivative pass from `lane` to the steps before.
+    pub(crate) fn clear_derivative<P: Packing>(&mut self, lane: usize, hidden: usize) {
+        for layer in &mut self.layers {
+            layer.directions[0].derivative.clear::<P>(lane, hidden);
+        }
+    }
+}
+
+impl<V: Lanes> StateRows<V> {
+    fn clear<P: Packing>(&mut self, lane: usize, hidden: usize) {
+        let columns = Columns::new(1, hidden);
+        for row in [&mut self.h, &mut self.c] {
+            let numbers = numbers_mut(row);
+            for i in 0..hidden {
+                numbers[P::position(columns, i, lane, V::LEN)] = V::Elem::ZERO;
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Gradients and outputs of tiles.
+
+use std::ops::Range;
+
+use super::inputs::BatchInputs;
+use crate::bptt::{BufferSpec, DropoutMasks, LossRequest, Pass, Trace, windows};
+use crate::context::CancelCheck;
+use crate::data::Sequences;
+use crate::error::Result;
+use crate::lanes::Real;
+use crate::lanes::aligned::Aligned;
+use crate::lanes::simd::Simd;
+use crate::loss::Loss;
+use crate::packing::{BySequence, MOST_LANES, Tile, Tiling, gather, scatter};
+use crate::weights::Layout;
+
+/// The buffers of a thread that works on tiles.
+pub(crate) struct TileWorker<T: Real, S: Simd> {
+    simd: S,
+    pass: Pass<BySequence, T::Lanes<S>>,
+    /// The most steps of a pass; longer tiles go in windows, the current one of which is there.
+    window: usize,
+    in_window: Tiling,
+}
+
+impl<T: Real, S: Simd> TileWorker<T, S> {
+    /// The numbers in its buffers.
+    pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
+        Trace::<T::Lanes<S>>::size::<BySequence>(layout, buffers)
+    }
+
+    pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
+        let in_window = Tiling::with_capacity(T::LANES, T::LANES);
+        Self { simd, pass: Pass::new(simd, layout, buffers), window: buffers.steps, in_window }
+    }
+
+    /// `Σ loss` of some tiles; sets `gradient` to theirs.
+    pub(crate) fn set(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        (tiling, tiles): (&Tiling, Range<usize>),
+        request: &LossRequest<T>,
+        gradient: &mut Aligned<T>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<f64> {
+        let mut total = 0.0;
+        let config = inputs.network.config;
+        if request.gradient {
+            gradient.fill(T::ZERO);
+        }
+        for number in tiles.clone() {
+            let lanes = tiling.tile(number);
+            if lanes.steps() > self.window {
+                total += self.in_windows(inputs, lanes, request, (gradient, cancel))?;
+                continue;
+            }
+            self.load_labels(inputs.data, lanes);
+            let next = (number + 1 < tiles.end).then(|| tiling.tile(number + 1));
+            self.forward(inputs, (lanes, next), request.masks, cancel)?;
+            if let Some((states, _)) = inputs.carried {
+                let trace = &self.pass.trace;
+                states.keep::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
+            }
+            total += self.pass.loss(inputs.network, request);
+            if request.gradient {
+                self.pass.backward(inputs.network, (gradient, true), cancel)?;
+            }
+        }
+        Ok(total)
+    }
+
+    /// Takes the labels of a tile into the trace.
+    fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
+        let (columns, nan) = (data.label_columns(), T::from_f64(f64::NAN));
+        let trace = &mut self.pass.trace;
+        gather(self.simd, lanes, columns, |s| data.labels_of(s), nan, &mut trace.labels);
+        if data.has_label_weights() {
+            let weights = |s| data.label_weights_of(s);
+            gather(self.simd, lanes, columns, weights, T::ZERO, &mut trace.label_weights);
+        }
+    }
+
+    /// [`Self::set`] for one tile in windows, whose gradient is added.
+    fn in_windows(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        lanes: Tile<'_>,
+        request: &LossRequest<T>,
+        (gradient, cancel): (&mut Aligned<T>, &mut CancelCheck<'_>),
+    ) -> Result<f64> {
+        let count = lanes.steps().div_ceil(self.window);
+        let mut tiling = std::mem::take(&mut self.in_window);
+        let mut losses = vec![0.0; count];
+        for (number, again) in windows(count, request.gradient) {
+            tiling.set_window(lanes, number * self.window, self.window);
+            let window = tiling.tile(0);
+            self.load_labels(inputs.data, window);
+            self.forward_window(inputs, (window, number), request.masks, cancel)?;
+            if !again && number + 1 < count {
+                self.pass.trace.keep_states(number + 1);
+            }
+            if request.gradient && !again {
+                continue;
+            }
+            losses[number] = self.pass.loss(inputs.network, request);
+            if request.gradient {
+                let gradient = (&mut gradient[..], number + 1 == count);
+                self.pass.backward(inputs.network, gradient, cancel)?;
+                for lane in (0..window.lanes()).filter(|&lane| !window.goes_on(lane)) {
+                    let hidden = inputs.network.config.shape.hidden;
+                    self.pass.trace.clear_derivative::<BySequence>(lane, hidden);
+                }
+            }
+        }
+        self.pass.trace.set_carried(false);
+        self.in_window = tiling;
+        // Added up in the order of time, with a gradient and without.
+        Ok(losses.iter().sum())
+    }
+
+    /// [`Self::forward`] for a window of a tile.
+    fn forward_window(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        (window, number): (Tile<'_>, usize),
+        masks: Option<DropoutMasks>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<()> {
+        self.pass.trace.start_window(number);
+        for lane in (0..window.lanes()).filter(|&lane| !window.goes_on(lane)) {
+            let hidden = inputs.network.config.shape.hidden;
+            self.pass.trace.clear_initial::<BySequence>(lane, hidden);
+        }
+        self.forward(inputs, (window, None), masks, cancel)
+    }
+
+    /// Computes states and outputs' pre-activations of one tile.
+    fn forward(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        (lanes, next): (Tile<'_>, Option<Tile<'_>>),
+        masks: Option<DropoutMasks>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<()> {
+        let (config, data) = (inputs.network.config, inputs.data);
+        let trace = &mut self.pass.trace;
+        trace.steps = lanes.steps();
+        trace.starts.clear();
+        for lane in 0..lanes.lanes() {
+            let segments = lanes.lane(lane);
+            if segments.len() == 1 && lanes.load(lane) == lanes.steps() {
+                continue;
+            }
+            let inner = segments.iter().map(|segment| segment.start as usize);
+            for t in inner.chain(lanes.load(lane)..lanes.steps()) {
+                trace.starts.add(t, lane);
+            }
+        }
+        let features = |s| data.features_of(s);
+        gather(self.simd, lanes, config.shape.input, features, T::ZERO, &mut trace.x);
+        if let Some((states, first)) = inputs.carried {
+            trace.set_carried(!first);
+            states.load::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
+        }
+        self.pass.set_masks(config, masks, lanes.segments());
+        self.pass.forward(inputs.network, &ahead(inputs, next)[..T::LANES], cancel)
+    }
+
+    /// Computes the outputs of one tile and hands them to `take`, as [`scatter`] does.
+    pub(crate) fn outputs(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        (lanes, next): (Tile<'_>, Option<Tile<'_>>),
+        (loss, masks): (Loss, Option<DropoutMasks>),
+        cancel: &mut CancelCheck<'_>,
+        mut take: impl FnMut(u32, usize, &[T]),
+    ) -> Result<()> {
+        let outputs = inputs.network.config.shape.output;
+        if lanes.steps() <= self.window {
+            self.forward(inputs, (lanes, next), masks, cancel)?;
+            self.pass.activate(inputs.network, loss);
+            scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
+            return Ok(());
+        }
+        let mut tiling = std::mem::take(&mut self.in_window);
+        let count = lanes.steps().div_ceil(self.window);
+        for number in 0..count {
+            tiling.set_window(lanes, number * self.window, self.window);
+            let window = tiling.tile(0);
+            self.forward_window(inputs, (window, number), masks, cancel)?;
+            if number + 1 < count {
+                self.pass.trace.keep_states(number + 1);
+            }
+            self.pass.activate(inputs.network, loss);
+            scatter(self.simd, window, outputs, &self.pass.trace.logits, &mut take);
+        }
+        self.pass.trace.set_carried(false);
+        self.in_window = tiling;
+        Ok(())
+    }
+}
+
+/// The inputs that the lanes of the next tile begin with.
+fn ahead<'a, T: Real>(
+    inputs: &BatchInputs<'a, T>,
+    next: Option<Tile<'_>>,
+) -> [&'a [T]; MOST_LANES] {
+    let mut ahead: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+    for (lane, x) in ahead.iter_mut().enumerate().take(T::LANES) {
+        let sequence = match next {
+            Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
+            None => inputs.upcoming.get(lane).copied(),
+        };
+        *x = sequence.map_or(&[], |s| inputs.data.features(s as usize));
+    }
+    ahead
+}

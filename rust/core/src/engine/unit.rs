@@ -1,0 +1,218 @@
+//! Gradients and outputs of one sequence after the other.
+
+use super::inputs::BatchInputs;
+use crate::bptt::{BufferSpec, DropoutMasks, Fused, LossRequest, Pass, Target, Trace, windows};
+use crate::context::CancelCheck;
+use crate::data::Segment;
+use crate::error::Result;
+use crate::lanes::Real;
+use crate::lanes::simd::{Simd, numbers, numbers_mut};
+use crate::loss::Loss;
+use crate::packing::{ByUnit, Packing};
+use crate::weights::Layout;
+
+/// Numbers of the next sequence that are prefetched; more would evict what is in use.
+const AHEAD: usize = 1024;
+
+/// The buffers of a thread that works on one sequence after the other.
+pub(crate) struct UnitWorker<T: Real, S: Simd> {
+    simd: S,
+    pass: Pass<ByUnit, T::Lanes<S>>,
+    gradient: Vec<T::Lanes<S>>,
+    /// For losses and gradients, where the fused path serves all of them.
+    fused: Option<Fused<T::Lanes<S>>>,
+    /// The most steps of a pass; longer sequences go in windows.
+    window: usize,
+}
+
+impl<T: Real, S: Simd> UnitWorker<T, S> {
+    /// The numbers in its buffers.
+    pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
+        let gradient = if buffers.backward { layout.len() } else { 0 };
+        Trace::<T::Lanes<S>>::size::<ByUnit>(layout, buffers) + gradient
+    }
+
+    pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
+        let pass = Pass::new(simd, layout, buffers);
+        let groups = if buffers.backward { layout.len() / T::LANES } else { 0 };
+        let gradient = vec![simd.zero::<T>(); groups];
+        Self { simd, pass, gradient, fused: None, window: buffers.steps }
+    }
+
+    /// The same for losses and gradients of this target: with the fused path, where it serves.
+    pub(crate) fn with_target(self, layout: &Layout, buffers: BufferSpec, target: Target) -> Self {
+        let BufferSpec { carried, steps, .. } = buffers;
+        let fused = if carried { None } else { Fused::new(self.simd, layout, steps, target) };
+        Self { fused, ..self }
+    }
+
+    /// Whether gradients need the [`Transposed`](crate::weights::Transposed) weights.
+    pub(crate) fn needs_transposed(&self) -> bool {
+        self.fused.is_none()
+    }
+
+    /// The gradient that [`Self::set`] left, in the layout's order.
+    pub(crate) fn gradient(&self) -> &[T] {
+        numbers(&self.gradient)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn gradient_mut(&mut self) -> &mut [T] {
+        numbers_mut(&mut self.gradient)
+    }
+
+    /// `Σ loss` of some segments; sets the gradient to theirs.
+    pub(crate) fn set(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        segments: impl Iterator<Item = Segment>,
+        request: &LossRequest<T>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<f64> {
+        if let Some(&next) = inputs.upcoming.first() {
+            let next = inputs.data.features(next as usize);
+            for number in next[..next.len().min(AHEAD)].iter().step_by(T::LANES) {
+                self.simd.prefetch(number);
+            }
+        }
+        let (mut total, mut first) = (0.0, true);
+        for segment in segments {
+            if let Some(fused) = &mut self.fused {
+                let target = (&mut self.gradient[..], first);
+                let rows = (&inputs.data.segment_rows(segment), segment.steps as usize);
+                total += fused.run(self.simd, &inputs.network, rows, request, target);
+                cancel.spend(3 * segment.steps as usize * inputs.network.layout.len())?;
+                first = false;
+                continue;
+            }
+            if first && request.gradient {
+                self.gradient_mut().fill(T::ZERO);
+            }
+            first = false;
+            if segment.steps as usize > self.window {
+                total += self.in_windows(inputs, segment, request, cancel)?;
+                continue;
+            }
+            let trace = self.forward(inputs, segment, request.masks, cancel)?;
+            if let Some((states, _)) = inputs.carried {
+                let hidden = inputs.network.config.shape.hidden;
+                states.keep::<ByUnit, _>(trace, hidden, std::iter::once((0, segment)));
+            }
+            total += self.pass.loss(inputs.network, request);
+            if request.gradient {
+                let gradient = (numbers_mut(&mut self.gradient), true);
+                self.pass.backward(inputs.network, gradient, cancel)?;
+            }
+        }
+        Ok(total)
+    }
+
+    /// [`Self::set`] for one sequence in windows, whose gradient is added.
+    fn in_windows(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        segment: Segment,
+        request: &LossRequest<T>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<f64> {
+        let count = (segment.steps as usize).div_ceil(self.window);
+        let mut losses = vec![0.0; count];
+        for (number, again) in windows(count, request.gradient) {
+            self.pass.trace.start_window(number);
+            self.forward(inputs, self.part(segment, number), request.masks, cancel)?;
+            if !again && number + 1 < count {
+                self.pass.trace.keep_states(number + 1);
+            }
+            if request.gradient && !again {
+                continue;
+            }
+            losses[number] = self.pass.loss(inputs.network, request);
+            if request.gradient {
+                let gradient = (numbers_mut(&mut self.gradient), number + 1 == count);
+                self.pass.backward(inputs.network, gradient, cancel)?;
+            }
+        }
+        self.pass.trace.set_carried(false);
+        // Added up in the order of time, with a gradient and without.
+        Ok(losses.iter().sum())
+    }
+
+    /// Computes states and outputs of one sequence, which stand in the trace then.
+    pub(crate) fn forward(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        segment: Segment,
+        masks: Option<DropoutMasks>,
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<&Trace<T::Lanes<S>>> {
+        self.load(inputs, segment);
+        let config = inputs.network.config;
+        self.pass.set_masks(config, masks, std::iter::once((0, segment)));
+        self.pass.forward(inputs.network, &[], cancel)?;
+        Ok(&self.pass.trace)
+    }
+
+    /// A window of a sequence.
+    fn part(&self, segment: Segment, number: usize) -> Segment {
+        let (before, most) = ((number * self.window) as u32, self.window as u32);
+        Segment {
+            from: segment.from + before,
+            steps: (segment.steps - before).min(most),
+            ..segment
+        }
+    }
+
+    /// Computes the outputs of one sequence and hands them to `take`, window by window: the first
+    /// step, and the rows from there on.
+    pub(crate) fn outputs(
+        &mut self,
+        inputs: &BatchInputs<'_, T>,
+        segment: Segment,
+        (loss, masks): (Loss, Option<DropoutMasks>),
+        cancel: &mut CancelCheck<'_>,
+        mut take: impl FnMut(usize, &[T::Lanes<S>]),
+    ) -> Result<()> {
+        let count = (segment.steps as usize).div_ceil(self.window);
+        for number in 0..count {
+            if count > 1 {
+                self.pass.trace.start_window(number);
+            }
+            self.forward(inputs, self.part(segment, number), masks, cancel)?;
+            if number + 1 < count {
+                self.pass.trace.keep_states(number + 1);
+            }
+            self.pass.activate(inputs.network, loss);
+            let trace = &self.pass.trace;
+            let rows = trace.steps * inputs.network.config.shape.output;
+            take(number * self.window, &trace.logits[..rows]);
+        }
+        if count > 1 {
+            self.pass.trace.set_carried(false);
+        }
+        Ok(())
+    }
+
+    /// Takes a segment of a sequence into the trace.
+    fn load(&mut self, inputs: &BatchInputs<'_, T>, segment: Segment) {
+        let config = inputs.network.config;
+        let rows = inputs.data.segment_rows(segment);
+        let trace = &mut self.pass.trace;
+        trace.steps = segment.steps as usize;
+        let stride = ByUnit::groups(config.shape.input, T::LANES) * T::LANES;
+        let x = numbers_mut(&mut trace.x).chunks_exact_mut(stride);
+        for (to, x) in x.zip(rows.features.chunks_exact(config.shape.input)) {
+            to[..x.len()].copy_from_slice(x);
+        }
+        for (to, &label) in trace.labels.iter_mut().zip(rows.labels) {
+            *to = self.simd.splat(label);
+        }
+        for (to, &weight) in trace.label_weights.iter_mut().zip(rows.label_weights) {
+            *to = self.simd.splat(weight);
+        }
+        if let Some((states, first)) = inputs.carried {
+            trace.set_carried(!first);
+            let segments = std::iter::once((0, segment));
+            states.load::<ByUnit, _>(trace, config.shape.hidden, segments);
+        }
+    }
+}
