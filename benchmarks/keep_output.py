@@ -13,7 +13,7 @@ from machine import describe, sentence
 from record import RECORDS
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("numpy", "scikit-learn")
+PACKAGES = ("numpy", "polars", "scikit-learn")
 
 
 def main() -> None:

@@ -8,9 +8,12 @@ use crate::lanes::simd::{Lanes, numbers_mut};
 use crate::packing::{Columns, Packing};
 use crate::weights::Layout;
 
-/// Bytes of a trace from which a pass goes in windows, and those of the trace of a window, about.
-const LONG_BYTES: usize = 16 << 20;
+/// Bytes of the trace of a window, about.
 const WINDOW_BYTES: usize = 1 << 20;
+/// Bytes of a trace from which a pass goes in windows: where nothing is computed twice, and where a
+/// backward pass follows.
+const LONG_FORWARD: usize = 2 * WINDOW_BYTES;
+const LONG: usize = 16 * WINDOW_BYTES;
 
 /// The order in which windows are computed, and whether it is for the backward pass: all but the last
 /// first, for the states they end with, and then from the last on. Without a gradient, once each.
@@ -29,7 +32,8 @@ impl BufferSpec {
     pub(crate) fn in_windows<P: Packing, V: Lanes>(self, layout: &Layout) -> Self {
         let config = layout.config();
         let bytes = Trace::<V>::size::<P>(layout, self) * size_of::<V::Elem>();
-        if self.carried || config.directions() > 1 || config.pools() || bytes < LONG_BYTES {
+        let long = if self.backward { LONG } else { LONG_FORWARD };
+        if self.carried || config.directions() > 1 || config.pools() || bytes < long {
             return self;
         }
         let chunk = chunk_steps(layout.len());
