@@ -234,6 +234,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--original", type=Path, help="a checkout of the Rust project RNN-Rust")
     parser.add_argument("--peak", type=float, help="GFLOP/s of a core in float32, if measured")
     parser.add_argument("--output", type=Path, help="of the record, without suffix")
+    parser.add_argument("--add", type=Path, help="a record of this machine, JSON, to add to")
     parser.add_argument("--check", action="store_true", help="compare results, not times")
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else list(GROUPS)
@@ -259,6 +260,11 @@ def main() -> None:
         if options.check:
             sys.exit(check(pool, [row for row in ratio_rows() if row.group in options.only]))
         run(options, record, pool)
+    if options.add is not None:
+        earlier = Record.read(options.add)
+        earlier.lines += record.lines
+        earlier.command += f"` and `{record.command}"
+        record, options.output = earlier, options.add
     text = report.markdown(record)
     print(text)
     if options.output is not None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from rivals import RIVALS
 
+# Names of the instruction sets that the environment may force.
+LEVELS = {"avx2": "AVX2", "avx512": "AVX-512", "portable": "portable", "neon": "NEON"}
 FLAGS = ("avx2", "fma", "avx512f", "avx512vl", "asimd", "sve")
 
 
@@ -30,6 +32,7 @@ def describe() -> dict[str, Any]:
         "cpu": fields.get("model name") or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "flags": [flag for flag in FLAGS if flag in flags],
+        "level": LEVELS.get(os.environ.get("RNN_RUST_SIMD", "")),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
@@ -38,9 +41,10 @@ def describe() -> dict[str, Any]:
 
 def sentence(machine: dict[str, Any]) -> str:
     """Return what :func:`describe` found, in one line of a record."""
+    forced = f"held to {machine['level']}; " if machine.get("level") else ""
     return (
         f"{machine['cpu']}, {machine['cores']} cores ({' '.join(machine['flags'])}); "
-        f"{machine['system']}; Python {machine['python']}; "
+        f"{forced}{machine['system']}; Python {machine['python']}; "
         f"load before the run {machine['load_before']:.1f}."
     )
 

@@ -96,6 +96,13 @@ class Record:
     lines: list[Line] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)
 
+    @property
+    def level(self) -> str:
+        """The instruction set that was used."""
+        flags = self.machine["flags"]
+        best = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "baseline"
+        return str(self.machine.get("level") or best)
+
     def line(self, group: str, name: str) -> Line | None:
         """Return the line of that name, if it was measured."""
         return next((x for x in self.lines if (x.group, x.name) == (group, name)), None)
@@ -128,6 +135,10 @@ class Record:
         return cls(**content)
 
 
-def latest() -> Path:
-    """Return the newest record: their names begin with the date."""
-    return max(RECORDS.glob("*.json"))
+def newest() -> list[Record]:
+    """Return the newest record of each instruction set: their names begin with the date."""
+    found: dict[str, Record] = {}
+    for path in sorted(RECORDS.glob("????-??-??-*.json")):
+        record = Record.read(path)
+        found[record.level] = record
+    return [found[level] for level in sorted(found, reverse=True)]

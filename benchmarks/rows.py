@@ -18,6 +18,7 @@ GROUPS = {
     "original": "training, against the Rust project RNN-Rust",
     "E": "inference, 29-10-1 tanh, float32",
     "threads": "training shape A on two threads, wall time",
+    "hidden": "training, 29 inputs, T = 10, batch 256, float32, beside rivals",
     "sizes": "training, 29 inputs, T = 10, batch 256, float32, by hidden size",
     "import": "import in a fresh process, beyond NumPy",
     "csv": "a CSV of 284,807 × 32 to 100 epochs trained and evaluated, two threads",
@@ -82,6 +83,14 @@ def of_size(hidden: int) -> Job:
     return Job("train", hidden=hidden, batch=256, sequences=sequences)
 
 
+def hidden_rows() -> list[Row]:
+    """Return the rows of hidden sizes beside rivals."""
+    return [
+        Row("hidden", f"H = {hidden}", of_size(hidden), None, ("jax", "numpy", "torch"))
+        for hidden in (4, 8, 16, 32, 64, 128, 256, 512)
+    ]
+
+
 def training_rows() -> list[Row]:
     """Return the rows of shapes A and B.
 
@@ -129,4 +138,4 @@ def other_rows() -> list[Row]:
 
 def ratio_rows() -> list[Row]:
     """Return every row that compares two times."""
-    return training_rows() + gated_rows() + other_rows()
+    return training_rows() + gated_rows() + other_rows() + hidden_rows()

@@ -1,4 +1,4 @@
-"""The README's section on speed, from the newest record.
+"""The README's section on speed, from the newest record of each instruction set.
 
 python benchmarks/speed_table.py            # print it
 python benchmarks/speed_table.py --write    # put it between its marks in README.md
@@ -9,11 +9,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from record import Line, Record, latest
+from record import Line, Record, newest
 from report import figure, times
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- speed: from benchmarks/speed_table.py -->", "<!-- /speed -->"
+
+PICTURE = (
+    "![Time per step of training over hidden sizes, beside rivals]"
+    "(benchmarks/pictures/hidden-size.svg)"
+)
+# Rows with less than this lead are named below the table.
+CLOSE = 1.5
 
 SHOWN = {
     ("A", "batch 1, float32"): "train 29-10-1, batch 1",
@@ -35,42 +42,61 @@ SHOWN = {
 }
 
 
-def section(record: Record) -> str:
+def section(records: list[Record]) -> str:
     """Return the section as Markdown, without marks."""
-    rows = [
-        "| | this package | strongest rival | | as usually written | |",
-        "|---|---|---|---|---|---|",
-    ]
+    heads = "".join(f" {record.level} | strongest rival | |" for record in records)
+    rows = [f"| |{heads}", "|---" * (1 + 3 * len(records)) + "|"]
     for key, label in SHOWN.items():
-        line = record.line(*key)
-        if line is not None and line.ours is not None:
-            rows.append(table_row(label, line))
-    return "\n\n".join([preface(record), "\n".join(rows), *sentences(record)])
+        lines = [record.line(*key) for record in records]
+        if any(line is not None and line.ours is not None for line in lines):
+            rows.append(f"| {label} | {' | '.join(cells(line) for line in lines)} |")
+    parts = [preface(records), "\n".join(rows)]
+    for record in records:
+        parts += [losses(record), *sentences(record)]
+    if any(line.group == "hidden" for record in records for line in record.lines):
+        parts.append(PICTURE)
+    return "\n\n".join(parts)
 
 
-def preface(record: Record) -> str:
+def preface(records: list[Record]) -> str:
     """Say what was measured on what."""
-    machine = record.machine
-    level = "AVX-512" if "avx512f" in machine["flags"] else "AVX2" * ("avx2" in machine["flags"])
+    machines = "; ".join(
+        f"{record.level} on {record.date} ({record.machine['cpu']}, median of {record.repeats} "
+        "runs in turn)"
+        for record in records
+    )
     return (
-        f"Measured on {record.date} on one core ({machine['cpu']}, {level}), one thread each, "
-        f"median of {record.repeats} runs in turn. Training is forward, backward and update, in "
-        "nanoseconds per time step, float32 unless said. The strongest rival is the fastest of "
-        "what we could write by hand in JAX, NumPy and PyTorch (`benchmarks/rivals`)."
+        f"Measured on one core, one thread each: {machines}. Compare ratios, not times, between "
+        "machines. Training is forward, backward and update, in nanoseconds per time step, float32 "
+        "unless said. The strongest rival is the fastest of what we could write by hand in JAX, "
+        "NumPy and PyTorch (`benchmarks/rivals`); what is usually written is slower by far, and "
+        "stands in `benchmarks/records`."
     )
 
 
-def table_row(label: str, line: Line) -> str:
-    """Return one row: ours, the strongest rival, the usual one."""
-    assert line.ours is not None
-    unit = line.unit.split("/")[0]
-    cells = [label, f"{figure(line.ours.median)} {unit}"]
-    for rival in (line.strongest, line.usual):
-        if rival is None:
-            cells += ["–", ""]
-        else:
-            cells += [f"{figure(rival.median)} {rival.title}", times(line.ratio(rival))]
-    return f"| {' | '.join(cells)} |"
+def cells(line: Line | None) -> str:
+    """Return the cells of one record: ours, the strongest rival, how many times as fast we are."""
+    if line is None or line.ours is None:
+        return "– | – | "
+    ours = f"{figure(line.ours.median)} {line.unit.split('/')[0]}"
+    rival = line.strongest
+    if rival is None:
+        return f"{ours} | – | "
+    return f"{ours} | {figure(rival.median)} {rival.title} | {times(line.ratio(rival))}"
+
+
+def losses(record: Record) -> str:
+    """Name every row in which a rival is faster, or much as fast."""
+    close = []
+    for line in record.lines:
+        ratio = line.ratio(line.strongest)
+        if ratio is not None and ratio < CLOSE and line.group != "threads":
+            assert line.strongest is not None
+            close.append((ratio, f"{line.name} ({line.strongest.title}, {times(ratio)})"))
+    if not close:
+        return f"{record.level}: no rival comes within {CLOSE:g} times in any row of the record."
+    names = "; ".join(name for _, name in sorted(close))
+    return f"{record.level}, where the lead is below {CLOSE:g} times or a rival leads: {names}."
 
 
 def sentences(record: Record) -> list[str]:
@@ -82,41 +108,41 @@ def sentences(record: Record) -> list[str]:
         if line.group == "threads" and line.ours is not None
     ]
     if threads:
-        found.append(f"On two threads the first shape trains {' and '.join(threads)}.")
+        found.append(f"on two threads the first shape trains {' and '.join(threads)}")
     ragged = record.line("D", "5 to 200 steps / 103 each")
     if ragged is not None and ragged.ours is not None:
         found.append(
-            "A step of sequences of 5 to 200 steps costs "
-            f"{times(ragged.ours.median)} what it costs when all are as long as their mean."
+            f"a step of sequences of 5 to 200 steps costs {times(ragged.ours.median)} "
+            "what it costs when all are as long as their mean"
         )
     job = record.line("csv", "CSV to evaluation")
     if job is not None and job.ours is not None:
         size = job.ours.variant.rsplit(", ", 1)[-1]
         found.append(
-            f"A CSV file of 284,807 rows ({size}) is read, trained on for 100 epochs at batch 256 "
-            f"on two threads and evaluated in {figure(job.ours.median)} s, Python's start included."
+            f"a CSV file of 284,807 rows ({size}) is read, trained on for 100 epochs at batch 256 "
+            f"on two threads and evaluated in {figure(job.ours.median)} s, Python's start included"
         )
-    return found
+    return [f"{record.level}: {'; '.join(found)}."] if found else []
 
 
-def replaced(text: str, record: Record) -> str:
+def replaced(text: str, records: list[Record]) -> str:
     """Return a text with the section between its marks replaced."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{section(record)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{section(records)}\n{END}{after}"
 
 
 def main() -> None:
     """Print or write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("record", type=Path, nargs="?", help="JSON; default: the newest")
     parser.add_argument("--write", action="store_true", help="put it into README.md")
     options = parser.parse_args()
-    record = Record.read(options.record or latest())
+    records = newest()
     if options.write:
-        README.write_text(replaced(README.read_text(encoding="utf-8"), record), encoding="utf-8")
+        text = replaced(README.read_text(encoding="utf-8"), records)
+        README.write_text(text, encoding="utf-8")
     else:
-        print(section(record))
+        print(section(records))
 
 
 if __name__ == "__main__":

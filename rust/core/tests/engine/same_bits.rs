@@ -47,7 +47,10 @@ fn trained<T: Compiled>(
 }
 
 fn training_gives_the_same_bits<T: Compiled>(seed: u64) {
-    let (network, data) = case::<T>(seed, seed.is_multiple_of(2));
+    trainings_agree(seed, case::<T>(seed, seed.is_multiple_of(2)));
+}
+
+fn trainings_agree<T: Compiled>(seed: u64, (network, data): (Network<T>, Data<T>)) {
     let alone: Vec<_> = fused().map(|level| trained(&network, &data, level, 1)).collect();
     assert!(alone.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
     for level in Level::available() {
@@ -69,7 +72,10 @@ fn training() {
 
 /// Outputs of all sequences at once, and of each by itself.
 fn predictions_give_the_same_bits<T: Compiled>(seed: u64) {
-    let (network, data) = case::<T>(seed, true);
+    predictions_agree(seed, case::<T>(seed, true));
+}
+
+fn predictions_agree<T: Compiled>(seed: u64, (network, data): (Network<T>, Data<T>)) {
     let mut seen: Vec<Vec<T>> = Vec::new();
     for level in Level::available() {
         let all = |threads| {
@@ -102,6 +108,20 @@ fn predictions() {
     for seed in 0..12 {
         predictions_give_the_same_bits::<f32>(seed);
         predictions_give_the_same_bits::<f64>(seed);
+    }
+}
+
+/// Sequences that are computed in windows, in tiles and one by one.
+#[test]
+fn long_sequences() {
+    for (seed, lengths) in [vec![40_000, 9, 30_000], vec![7_000; 20]].into_iter().enumerate() {
+        let mut cases = Cases::new(seed as u64);
+        let shape = Shape { input: 1, hidden: 3, output: 1 };
+        let config = Config { layers: 2, ..Config::new(shape, Cell::Gru { reset_after: true }) };
+        let network = cases.network::<f64>(config);
+        let data = || Cases::new(7).data_for(&config, Loss::Mse, &lengths);
+        trainings_agree(seed as u64, (network.clone(), data()));
+        predictions_agree(seed as u64, (network, data()));
     }
 }
 
