@@ -14,8 +14,8 @@ use rnn_rust::matrix::{Matrix, Vector};
 use rnn_rust::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 
 /// Terms of a sum, and times that a block is computed in one measurement.
-const TERMS: usize = 32;
-const REPEATS: usize = 400;
+const TERMS: usize = 64;
+const REPEATS: usize = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Product {

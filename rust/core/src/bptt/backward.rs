@@ -167,7 +167,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         };
         let gates = dz(steps.clone(), Slots { first: 0, count: E::GATES });
         let padded = layout.padded(hidden);
-        let stride = E::GATES * padded;
+        let stride = layout.stride(Columns::new(E::GATES, hidden));
         let from = |tensor: usize| layout.range(tensor).start;
         let numbers = &mut gradient[from(tensors.start)..];
         add_outer::<P, V>(simd, x, gates, Products { numbers, stride });

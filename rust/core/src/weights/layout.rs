@@ -76,6 +76,9 @@ pub struct Layout {
     len: usize,
 }
 
+/// Groups of a row from which on rows are kept an odd number of groups apart.
+const LARGE_ROW: usize = 4;
+
 impl Layout {
     /// The layout for elements of type `T`; none if the size of the weights overflows.
     pub fn new<T: Real>(config: &Config) -> Option<Self> {
@@ -121,7 +124,8 @@ impl Layout {
             Role::Bias | Role::RecurrentBias | Role::HeadBias => vec![numbers],
         };
         let padded = columns.width.checked_next_multiple_of(self.lanes)?;
-        let size = padded.checked_mul(columns.parts)?.checked_mul(rows)?;
+        padded.checked_mul(columns.parts)?.checked_add(self.lanes)?;
+        let size = self.stride(columns).checked_mul(rows)?;
         let start = self.len;
         let end = start.checked_add(size)?;
         self.len = end;
@@ -174,9 +178,12 @@ impl Layout {
         (width + self.lanes - 1) & !(self.lanes - 1)
     }
 
-    /// The elements of a padded row.
+    /// The elements from one padded row to the next. A product goes down a few columns of many rows:
+    /// with an even number of cache lines in between, these would be in few sets of the cache.
     pub(crate) fn stride(&self, columns: Columns) -> usize {
-        columns.parts * self.padded(columns.width)
+        let groups = columns.parts * self.padded(columns.width) / self.lanes;
+        let even = groups.is_multiple_of(2) && groups >= LARGE_ROW;
+        (groups + usize::from(even)) * self.lanes
     }
 
     /// Parts `first..first + parts` of a tensor, as products take it.
@@ -190,7 +197,7 @@ impl Layout {
         let padded = self.padded(columns.width);
         Weight {
             rows: &flat[self.range(tensor)][first * padded..],
-            stride: columns.parts * padded,
+            stride: self.stride(columns),
             columns: Columns { parts, ..columns },
         }
     }

@@ -62,7 +62,7 @@ impl<T: Real> Transposed<T> {
             for (k, row) in rows.enumerate() {
                 let place = k / own.width * padded + k % own.width;
                 let mut to = start + place;
-                for part in row.chunks_exact(padded) {
+                for part in row.chunks_exact(padded).take(columns.parts) {
                     for &w in &part[..columns.width] {
                         self.buffer[to] = w;
                         to += own_stride;
