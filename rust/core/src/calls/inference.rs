@@ -8,12 +8,12 @@ use std::thread;
 use crate::bptt::{BufferSpec, DropoutMasks};
 use crate::context::{CancelCheck, Context, check_memory};
 use crate::data::{Segment, Sequences};
-use crate::engine::{BatchInputs, TileWorker, UnitWorker, fewest_tiled};
+use crate::engine::{BatchInputs, TileWorker, UnitWorker};
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, numbers};
 use crate::loss::Loss;
-use crate::packing::{BySequence, ByUnit, Tiling};
+use crate::packing::{BySequence, ByUnit, Tiling, fewest_tiled};
 use crate::weights::Network;
 
 /// Tiles' worth of sequences that a thread takes at a time.
@@ -82,7 +82,7 @@ impl<T: Real> WithSimd for Predict<'_, '_, T> {
         // The last sequences are computed one by one where they would leave most of a tile idle.
         let data = inference.data;
         let last = data.len() % T::LANES;
-        let single = if last < fewest_tiled::<T>() { last } else { 0 };
+        let single = if last < fewest_tiled(T::LANES) { last } else { 0 };
         let tiled = 0..data.len() - single;
         let columns = inference.network.config().shape.output;
         let (in_tiles, others) = outputs.split_at_mut(inference.rows(tiled.clone()) * columns);

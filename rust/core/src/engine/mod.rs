@@ -28,7 +28,7 @@ use crate::data::Sequences;
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
-use crate::packing::ByUnit;
+use crate::packing::{ByUnit, fewest_tiled};
 use crate::weights::{Network, Transposed};
 use carry::CarriedStates;
 pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
@@ -36,11 +36,6 @@ pub(crate) use inputs::BatchInputs;
 pub(crate) use tile::TileWorker;
 pub(crate) use unit::UnitWorker;
 use worker::ShardWorker;
-
-/// Fewest sequences for which tiles are faster, which give each sequence a lane.
-pub(crate) fn fewest_tiled<T: Real>() -> usize {
-    T::LANES / 2
-}
 
 /// Runs `work` with an engine for batches of `data`, which has `network`'s weights; leaves the
 /// engine's weights in `network`.
@@ -57,7 +52,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let longest = data.longest().min(spec.window.unwrap_or(usize::MAX));
     // Few sequences are computed one by one, but long ones on several threads.
     let tiled =
-        batch_size >= fewest_tiled::<T>() || (batch_size > 1 && tiled::is_long(layout, longest));
+        batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));
     let steps = match spec.window {
         None if tiled => data.tile_steps(T::LANES),
         _ => longest,

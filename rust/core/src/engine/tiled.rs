@@ -21,7 +21,7 @@ use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Level, Simd};
 use crate::optim::{Clip, Optimizer};
-use crate::packing::Tiling;
+use crate::packing::{Tiling, fewest_tiled};
 use crate::weights::{Layout, Network, Transposed};
 
 /// Multiply-adds of a shard, at least, so that it is worth a round of the team.
@@ -68,7 +68,7 @@ pub(super) fn most_shards<T: Real>(
     batch_size: usize,
 ) -> usize {
     let steps = batch_size.saturating_mul(data.longest()).div_ceil(T::LANES) + data.longest();
-    shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES) + T::LANES / 2)
+    shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES) + fewest_tiled(T::LANES))
 }
 
 /// Whether a sequence of so many steps is a shard's worth of work.
