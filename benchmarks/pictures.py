@@ -53,7 +53,8 @@ def sweep(axes: Axes, lines: list[list[dict[str, Any]]], size: str, kind: str) -
             linestyle="--" if number >= len(COLOURS) else "-",
         )  # fmt: skip
     scale(axes, size, f"ns per multiply-add, {kind}")
-    axes.legend(fontsize=6, frameon=False)
+    if kind == "predict":
+        axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
 
 
 def scale(axes: Axes, x: str, y: str) -> None:
@@ -62,7 +63,13 @@ def scale(axes: Axes, x: str, y: str) -> None:
     axes.set_yscale("log")
     axes.set(xlabel=x, ylabel=y)
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.4g}"))
+    plain = mpl.ticker.FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    low, high = axes.get_ylim()
+    if high < 20 * low:  # too few powers of ten to read a value from
+        axes.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=(2, 5)))
+        axes.yaxis.set_minor_formatter(plain)
     axes.grid(visible=True, lw=0.3)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -85,7 +92,7 @@ def main() -> None:
     if options.sweep:
         content = json.loads(options.sweep.read_text(encoding="utf-8"))
         figure, rows = plt.subplots(
-            len(content), 2, figsize=(11, 3.6 * len(content)), squeeze=False
+            len(content), 2, figsize=(12, 3.4 * len(content)), squeeze=False
         )
         for row, (size, lines) in zip(rows, content.items(), strict=True):
             for axes, kind in zip(row, ("train", "predict"), strict=True):
