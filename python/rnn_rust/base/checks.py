@@ -145,18 +145,15 @@ def dtype_name(dtype: str | type | np.dtype[Any]) -> str:
     raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
 
 
-def float_name(dtype: object) -> str:
-    """Return ``"float32"`` or ``"float64"`` of a dtype, given by its name or as NumPy's.
+def float_name(dtype: str | type | np.dtype[Any]) -> str:
+    """Return :func:`dtype_name` where it is ``"float32"`` or ``"float64"``.
 
     Raises
     ------
     ParameterError
         It is another.
     """
-    try:
-        name = np.dtype(dtype).name  # type: ignore[call-overload]
-    except TypeError:
-        name = ""
-    if dtype is None or name not in ("float32", "float64"):
+    name = dtype_name(dtype)
+    if name not in ("float32", "float64"):
         raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return str(name)
+    return name

@@ -266,10 +266,10 @@ def _weights(frame: pl.DataFrame, name: str, source: Source, dtype: str | None) 
     return weights
 
 
-def _problem(cell: object, value: float) -> str:
+def _problem(cell: Any, value: float) -> str:
     """Return what is wrong with a cell whose value cannot be used."""
     if cell is None or cell == "":
         return "the cell is empty"
     # A number that single precision cannot hold has become infinite.
-    too_large = np.isinf(value) and np.isfinite(float(cell))  # type: ignore[arg-type]
+    too_large = np.isinf(value) and np.isfinite(float(cell))
     return f"{cell} is too large for float32" if too_large else f"the value is {value}"
