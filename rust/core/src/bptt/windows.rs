@@ -2,11 +2,15 @@
 //! backward pass computes each window's forward pass again (Chen et al., 2016, "Training Deep Nets
 //! with Sublinear Memory Cost"). A trace beyond the caches costs more than the computation.
 
+use super::pass::Pass;
+use super::request::LossRequest;
 use super::trace::{BufferSpec, StateRows, Trace, chunk_steps};
+use crate::context::CancelCheck;
+use crate::error::Result;
 use crate::lanes::Real;
-use crate::lanes::simd::{Lanes, numbers_mut};
+use crate::lanes::simd::{Lanes, Simd, numbers_mut};
 use crate::packing::{Columns, Packing};
-use crate::weights::Layout;
+use crate::weights::{Layout, NetworkView};
 
 /// Bytes of the trace of a window, about.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -15,14 +19,53 @@ const WINDOW_BYTES: usize = 1 << 20;
 const LONG_FORWARD: usize = 2 * WINDOW_BYTES;
 const LONG: usize = 16 * WINDOW_BYTES;
 
-/// The order in which windows are computed, and whether it is for the backward pass: all but the last
-/// first, for the states they end with, and then from the last on. Without a gradient, once each.
-pub(crate) fn windows(count: usize, gradient: bool) -> impl Iterator<Item = (usize, bool)> {
-    let states = if gradient { count - 1 } else { count };
-    let backward = if gradient { count } else { 0 };
-    (0..states)
-        .map(|number| (number, false))
-        .chain((0..backward).rev().map(|number| (number, true)))
+/// One window of a pass, in the order of time.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) number: usize,
+    /// Whether it is the last.
+    last: bool,
+    /// Whether its loss is wanted; otherwise it is computed for the states that it ends with.
+    pub(crate) loss: bool,
+    /// Whether the next one is still to come.
+    next: bool,
+}
+
+/// The order in which windows are computed: for a gradient all but the last first, for the states they
+/// end with, and then from the last on; without one, once each.
+pub(crate) fn windows(count: usize, gradient: bool) -> impl Iterator<Item = Window> {
+    let forward = if gradient { count - 1 } else { count };
+    let again = if gradient { count } else { 0 };
+    let window = move |number, loss, next| {
+        let last = number + 1 == count;
+        Window { number, last, loss, next: next && !last }
+    };
+    let forward = (0..forward).map(move |number| window(number, !gradient, true));
+    forward.chain((0..again).rev().map(move |number| window(number, true, false)))
+}
+
+impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
+    /// What follows the forward pass of a window: the states that it ends with are kept, or its
+    /// `Σ loss` is returned and its gradient added.
+    pub(crate) fn finish_window(
+        &mut self,
+        network: NetworkView<'_, T>,
+        window: Window,
+        request: &LossRequest<T>,
+        (gradient, cancel): (&mut [T], &mut CancelCheck<'_>),
+    ) -> Result<f64> {
+        if window.next {
+            self.trace.keep_states(window.number + 1);
+        }
+        if !window.loss {
+            return Ok(0.0);
+        }
+        let loss = self.loss(network, request);
+        if request.gradient {
+            self.backward(network, (gradient, window.last), cancel)?;
+        }
+        Ok(loss)
+    }
 }
 
 impl BufferSpec {

@@ -91,25 +91,19 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         let count = lanes.steps().div_ceil(self.window);
         let mut tiling = std::mem::take(&mut self.in_window);
         let mut losses = vec![0.0; count];
-        for (number, again) in windows(count, request.gradient) {
-            tiling.set_window(lanes, number * self.window, self.window);
+        for step in windows(count, request.gradient) {
+            tiling.set_window(lanes, step.number * self.window, self.window);
             let window = tiling.tile(0);
-            self.load_labels(inputs.data, window);
-            self.forward_window(inputs, (window, number), request.masks, cancel)?;
-            if !again && number + 1 < count {
-                self.pass.trace.keep_states(number + 1);
+            if step.loss {
+                self.load_labels(inputs.data, window);
             }
-            if request.gradient && !again {
-                continue;
-            }
-            losses[number] = self.pass.loss(inputs.network, request);
-            if request.gradient {
-                let gradient = (&mut gradient[..], number + 1 == count);
-                self.pass.backward(inputs.network, gradient, cancel)?;
-                for lane in (0..window.lanes()).filter(|&lane| !window.goes_on(lane)) {
-                    let hidden = inputs.network.config.shape.hidden;
-                    self.pass.trace.clear_derivative::<BySequence>(lane, hidden);
-                }
+            self.forward_window(inputs, (window, step.number), request.masks, cancel)?;
+            let target = (&mut gradient[..], &mut *cancel);
+            losses[step.number] +=
+                self.pass.finish_window(inputs.network, step, request, target)?;
+            for lane in (0..window.lanes()).filter(|&lane| step.loss && !window.goes_on(lane)) {
+                let hidden = inputs.network.config.shape.hidden;
+                self.pass.trace.clear_derivative::<BySequence>(lane, hidden);
             }
         }
         self.pass.trace.set_carried(false);

@@ -117,20 +117,12 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
     ) -> Result<f64> {
         let count = (segment.steps as usize).div_ceil(self.window);
         let mut losses = vec![0.0; count];
-        for (number, again) in windows(count, request.gradient) {
-            self.pass.trace.start_window(number);
-            self.forward(inputs, self.part(segment, number), request.masks, cancel)?;
-            if !again && number + 1 < count {
-                self.pass.trace.keep_states(number + 1);
-            }
-            if request.gradient && !again {
-                continue;
-            }
-            losses[number] = self.pass.loss(inputs.network, request);
-            if request.gradient {
-                let gradient = (numbers_mut(&mut self.gradient), number + 1 == count);
-                self.pass.backward(inputs.network, gradient, cancel)?;
-            }
+        for window in windows(count, request.gradient) {
+            self.pass.trace.start_window(window.number);
+            self.forward(inputs, self.part(segment, window.number), request.masks, cancel)?;
+            let target = (numbers_mut(&mut self.gradient), &mut *cancel);
+            losses[window.number] +=
+                self.pass.finish_window(inputs.network, window, request, target)?;
         }
         self.pass.trace.set_carried(false);
         // Added up in the order of time, with a gradient and without.
@@ -174,9 +166,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
     ) -> Result<()> {
         let count = (segment.steps as usize).div_ceil(self.window);
         for number in 0..count {
-            if count > 1 {
-                self.pass.trace.start_window(number);
-            }
+            self.pass.trace.start_window(number);
             self.forward(inputs, self.part(segment, number), masks, cancel)?;
             if number + 1 < count {
                 self.pass.trace.keep_states(number + 1);
@@ -185,9 +175,6 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             let trace = &self.pass.trace;
             let rows = trace.steps * inputs.network.config.shape.output;
             take(number * self.window, &trace.logits[..rows]);
-        }
-        if count > 1 {
-            self.pass.trace.set_carried(false);
         }
         Ok(())
     }

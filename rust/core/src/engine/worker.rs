@@ -23,18 +23,24 @@ pub(crate) struct ShardWorker<T: Real, S: Simd> {
 impl<T: Real, S: Simd> ShardWorker<T, S> {
     /// The numbers in its buffers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
-        let tiles = buffers.in_windows::<BySequence, T::Lanes<S>>(layout);
-        let single = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
+        let [tiles, single] = Self::buffers(layout, buffers);
         TileWorker::<T, S>::size(layout, tiles) + UnitWorker::<T, S>::size(layout, single)
     }
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec, target: Target) -> Self {
-        let tiles = buffers.in_windows::<BySequence, T::Lanes<S>>(layout);
-        let single = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
+        let [tiles, single] = Self::buffers(layout, buffers);
         Self {
             tiles: TileWorker::new(simd, layout, tiles),
             single: UnitWorker::new(simd, layout, single).with_target(layout, single, target),
         }
+    }
+
+    /// Those for tiles, and for single sequences.
+    fn buffers(layout: &Layout, buffers: BufferSpec) -> [BufferSpec; 2] {
+        [
+            buffers.in_windows::<BySequence, T::Lanes<S>>(layout),
+            buffers.in_windows::<ByUnit, T::Lanes<S>>(layout),
+        ]
     }
 
     /// `Σ loss` of some parts of a tiling, its tiles and then its single segments; sets `gradient` to
