@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from rnn_rust import Dataset
 from rnn_rust.cli import main
+from rnn_rust.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (DEBUG|INFO|WARNING|ERROR) +(.*)$")
@@ -51,6 +53,31 @@ def run_python() -> RunPython:
         return done
 
     return run
+
+
+# Reading CSV files ---------------------------------------------------------------------------
+
+Write = Callable[[str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "data.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def read_error(path: Path, **columns: object) -> str:
+    """Return the message of the DataError that reading raises, less the path."""
+    with pytest.raises(DataError) as caught:
+        Dataset.from_csv(path, **columns)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    return message.removeprefix(str(path)).lstrip(":, ")
 
 
 # The command line ----------------------------------------------------------------------------

@@ -5,27 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import Write
 
 from rnn_rust import Dataset
 from rnn_rust.errors import DataError
-
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str) -> Path:
-        path = tmp_path / "data.csv"
-        path.write_text(content, encoding="utf-8", newline="")
-        return path
-
-    return write
 
 
 def read_error(path: Path) -> str:

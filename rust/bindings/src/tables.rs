@@ -4,7 +4,8 @@ use numpy::{
     PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
-use rnn_rust::preparation::{Scaling, TableRows, interleave};
+use rnn_rust::interleave::interleave;
+use rnn_rust::preparation::{Scaling, TableRows};
 
 use crate::boundary::{Scalar, exception, run, shape_error};
 

@@ -50,6 +50,7 @@ mod context;
 pub mod data;
 mod engine;
 pub mod error;
+pub mod interleave;
 mod lanes;
 pub mod loss;
 mod objective;

@@ -255,55 +255,6 @@ fn convert<T: Real, U: Real>(from: &[T], to: &mut [U]) {
     }
 }
 
-/// Sets `out (rows, columns)` to columns side by side. Returns whether all numbers are finite, and
-/// whether none is infinite. [`crate::Error::Shape`] if a column has another length.
-pub fn interleave<T: Real, U: Real>(columns: &[&[T]], out: &mut [U]) -> Result<(bool, bool)> {
-    /// Rows at a time: of few enough that they stay in a near cache while columns pass.
-    const AT_ONCE: usize = 64;
-    let width = columns.len();
-    let Some(rows) = out.len().checked_div(width) else { return Ok((true, true)) };
-    for column in columns {
-        check_shape(column.len() == rows, "column", rows, column.len())?;
-    }
-    let (mut finite, mut bounded) = (true, true);
-    for (block, out) in out.chunks_mut(AT_ONCE * width).enumerate() {
-        let first = block * AT_ONCE;
-        let rows = first..first + out.len() / width;
-        // A line of four numbers costs one store where it may.
-        for (group, four) in columns.chunks(4).enumerate() {
-            if let [a, b, c, d] = four {
-                let four = [a, b, c, d].map(|column| &column[rows.clone()]);
-                interleave_columns(four, out, width, group * 4);
-            } else {
-                for (c, column) in four.iter().enumerate() {
-                    interleave_columns([&column[rows.clone()]], out, width, group * 4 + c);
-                }
-            }
-        }
-        // Without a branch for each number: several are compared at once.
-        finite &= out.iter().fold(true, |finite, &x| finite & x.is_finite());
-        if !finite {
-            bounded &= out.iter().all(|&x| x.is_finite() || x.is_nan());
-        }
-    }
-    Ok((finite, bounded))
-}
-
-/// Sets the columns of `out`, which is `width` wide, from `at` on.
-fn interleave_columns<T: Real, U: Real, const N: usize>(
-    columns: [&[T]; N],
-    out: &mut [U],
-    width: usize,
-    at: usize,
-) {
-    for (row, line) in out.chunks_exact_mut(width).enumerate() {
-        let line = &mut line[at..at + N];
-        for (to, column) in line.iter_mut().zip(columns) {
-            *to = U::from_f64(column[row].to_f64());
-        }
-    }
-}
-
 /// As many ranges of nearly equal length.
 fn shares(count: usize, threads: usize) -> Vec<Range<usize>> {
     let threads = threads.clamp(1, count.max(1));
@@ -386,27 +337,6 @@ mod tests {
             assert!((moments[c].0 - mean).abs() < 1e-13);
             assert!((moments[c].1 - (squares / count).sqrt()).abs() < 1e-13);
         }
-    }
-
-    #[test]
-    fn columns_are_put_side_by_side() {
-        let rows = 1000;
-        let columns: Vec<Vec<f64>> =
-            (0..COLUMNS).map(|c| (0..rows).map(|r| (r * 7 + c) as f64).collect()).collect();
-        let mut slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-        let mut out = vec![0.0f32; rows * COLUMNS];
-        assert_eq!(interleave(&slices, &mut out), Ok((true, true)));
-        let right = |(i, &x): (usize, &f32)| x == columns[i % COLUMNS][i / COLUMNS] as f32;
-        assert!(out.iter().enumerate().all(right));
-        let mut odd = columns[1].clone();
-        odd[999] = f64::NAN;
-        slices[1] = &odd;
-        assert_eq!(interleave(&slices, &mut out), Ok((false, true)));
-        let large = vec![1e300; rows];
-        slices[0] = &large;
-        assert_eq!(interleave(&slices, &mut out), Ok((false, false)));
-        slices[0] = &large[1..];
-        assert!(interleave(&slices, &mut out).is_err());
     }
 
     #[test]

@@ -87,11 +87,12 @@ impl<T: Real> WithSimd for Predict<'_, '_, T> {
         let columns = inference.network.config().shape.output;
         let (in_tiles, others) = outputs.split_at_mut(inference.rows(tiled.clone()) * columns);
         if !tiled.is_empty() {
-            let queue = Queue::new(inference, tiled.clone(), TILES_AT_ONCE * T::LANES, in_tiles);
-            by_tiles(simd, queue, context)?;
+            let (sequences, chunk) = (tiled.clone(), TILES_AT_ONCE * T::LANES);
+            by_tiles(simd, Queue { inference, sequences, chunk, outputs: in_tiles }, context)?;
         }
         if single > 0 {
-            one_by_one(simd, Queue::new(inference, tiled.end..data.len(), 1, others), context)?;
+            let sequences = tiled.end..data.len();
+            one_by_one(simd, Queue { inference, sequences, chunk: 1, outputs: others }, context)?;
         }
         Ok(())
     }
@@ -191,15 +192,6 @@ struct Queue<'a, 'o, T: Real> {
 }
 
 impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
-    fn new(
-        inference: Inference<'a, T>,
-        sequences: Range<usize>,
-        chunk: usize,
-        outputs: &'o mut [T],
-    ) -> Self {
-        Self { inference, sequences, chunk, outputs }
-    }
-
     fn take(&mut self) -> Option<(Range<usize>, &'o mut [T])> {
         let Range { start, end } = self.sequences;
         let own = start..end.min(start + self.chunk);
