@@ -10,7 +10,7 @@ use crate::weights::Layout;
 /// Steps of a chunk, at most: cancellation is checked between chunks.
 const CHUNK: usize = 64;
 /// Weights times steps of a chunk, about: more would delay a cancellation.
-const CHUNK_WORK: usize = 4_000_000;
+const CHUNK_WORK: usize = 32_000_000;
 
 /// The steps of a chunk for a network with so many weights.
 pub(crate) fn chunk_steps(weights: usize) -> usize {
