@@ -92,7 +92,7 @@ def species(folder):
         for name in range(30)
         for t in (1, 2, 3)
     ]
-    Path("species.csv").write_text("\n".join(["id,t,x,label", *reversed(rows)]) + "\n")
+    Path("species.csv").write_text("\n".join(["id,t,x1,label", *reversed(rows)]) + "\n")
     run_well(
         "train", "species.csv", "--readout", "last", "--loss", "cross_entropy", "--optimizer",
         "Adam", "--learning-rate", 0.02, "--epochs", 60,

@@ -49,7 +49,7 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
     ("args", "word"),
     [
         (("trian",), "trian"),
-        (("train",), "DATA.CSV"),
+        (("train",), "'DATA'"),
         (("train", "data.csv", "--hiden", "3"), "--hidden"),
         (("train", "data.csv", "--hidden", "three"), "'three'"),
         (("train", "data.csv", "--hidden", "0"), "--hidden must be at least 1, got 0"),
@@ -142,7 +142,7 @@ def test_a_line_of_bad_data_is_named(data):
 
 
 def test_a_part_without_labels_is_named(folder):
-    Path("d.csv").write_text("id,t,x,y\n1,1,0.5,1\n1,2,0.7,0\n2,1,0.1,\n2,2,0.2,\n")
+    Path("d.csv").write_text("id,t,x1,y1\n1,1,0.5,1\n1,2,0.7,0\n2,1,0.1,\n2,2,0.2,\n")
     seeds = [run("train", "d.csv", "--train-ratio", 0.5, "--seed", seed) for seed in range(8)]
     for result in seeds:
         assert result.exit_code == 2
@@ -163,7 +163,7 @@ def test_troubles_outside_the_package_are_one_line(monkeypatch, data, error, cod
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(rnn.Dataset, "from_csv", fail)
+    monkeypatch.setattr(rnn.Dataset, "from_file", fail)
     result = run("train", data)
     assert (result.exit_code, result.stderr.strip()) == (code, line)
 
@@ -173,7 +173,7 @@ def test_a_bug_shows_its_traceback_on_request(monkeypatch, data, verbosity):
     def fail(*args, **kwargs):
         raise ZeroDivisionError("no\nway")
 
-    monkeypatch.setattr(rnn.Dataset, "from_csv", fail)
+    monkeypatch.setattr(rnn.Dataset, "from_file", fail)
     result = run("train", data, "--verbosity", verbosity)
     assert result.exit_code == 1
     last = result.stderr.splitlines()[-1]

@@ -42,7 +42,7 @@ def trained(folder):
     rows = [f"{name},{t},{t / 7},{1 / t},{t + 1.5}" for name in IDS for t in (1, 2, 3)]
     text = "\n".join(["id,t,größe,x²,y年", *rows]) + "\n"
     (folder / "readings.csv").write_text(text, encoding="utf-8")
-    data = rnn.Dataset.from_csv("readings.csv", features=["größe", "x²"])
+    data = rnn.Dataset.from_csv("readings.csv", features=["größe", "x²"], labels="y年")
     model = rnn.RNN(2, 3, 1, scaler="minmax")
     model.fit(data, epochs=2, progress=False)
     model.save("model.safetensors")
@@ -55,7 +55,8 @@ class TestEncodings:
     def test_train(self, encoding):
         # Arguments are of the file system's encoding, not of the output's.
         code, out, err = run(
-            "train", "readings.csv", "--features", "größe,x²", "--epochs", 2, "--output",
+            "train", "readings.csv", "--features", "größe,x²", "--labels", "y年", "--epochs", 2,
+            "--output",
             "日本.safetensors", "--log-file", "log.jsonl", "--checkpoint", "c.safetensors",
             encoding=encoding,
         )  # fmt: skip
@@ -177,7 +178,7 @@ COMMANDS = [
     ["summary", "model.safetensors"],
     ["evaluate", "model.safetensors", "readings.csv"],
     ["predict", "model.safetensors", "readings.csv"],
-    ["train", "readings.csv", "--features", "größe,x²", "--epochs", 1],
+    ["train", "readings.csv", "--features", "größe,x²", "--labels", "y年", "--epochs", 1],
 ]
 each_command = pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0])
 

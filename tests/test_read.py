@@ -35,9 +35,16 @@ def test_rows_are_grouped_by_first_appearance_and_ordered_by_time(write: Write) 
 
 
 def test_default_columns(write: Write) -> None:
-    ds = Dataset.from_csv(write("f2,label,name,note,t,x1,y\n1,2,a,hello,0,3,4\n"))
+    ds = Dataset.from_csv(
+        write(
+            "f2,label,name,note,t,x1,y3,target,x,y,year,latitude,features\n"
+            "1,2,a,hello,0,3,4,5,6,7,8,9,0\n"
+        )
+    )
     assert (ds.id_name, ds.time_name) == ("name", "t")
-    assert (ds.feature_names, ds.label_names) == (("f2", "x1"), ("label", "y"))
+    assert (ds.feature_names, ds.label_names) == (("f2", "x1"), ("label", "y3", "target"))
+    assert ds.left_out == ("note", "x", "y", "year", "latitude", "features")
+    assert "left out   note, x, y, year, latitude, features" in ds.summary()
     assert ds.features.tolist() == [[1, 3]]
 
 
@@ -76,9 +83,15 @@ def test_ids(write: Write, ids: list[str], read: list[str | int]) -> None:
     [
         (["10", "9"], [9, 10]),
         (["1e1", "9.5"], [9.5, 10.0]),
-        (["2024-01-02", "2023-12-31"], ["2023-12-31", "2024-01-02"]),
-        (["2010/01/01 01:00", "2010/01/01 00:00"], ["2010/01/01 00:00", "2010/01/01 01:00"]),
-        (["2024-01-02T00:00:01Z", "2024-01-02T00:00:00Z"],) * 2,
+        (["2024-01-02", "2023-12-31"], [datetime.date(2023, 12, 31), datetime.date(2024, 1, 2)]),
+        (
+            ["2010/01/01 01:00", "2010/01/01 00:00"],
+            [datetime.datetime(2010, 1, 1, hour) for hour in (0, 1)],
+        ),
+        (
+            ["2024-01-02T00:00:01Z", "2024-01-02T00:00:00Z"],
+            [datetime.datetime(2024, 1, 2, 0, 0, second) for second in (0, 1)],
+        ),
     ],
 )
 def test_times(write: Write, times: list[str], ordered: list[object]) -> None:
@@ -136,7 +149,7 @@ GOOD = "a,1,1,2,3\n"
         ("a,nan,3,4,5\n", "line 3, column 't': nan is not usable as a time"),
         (f"a,{10**19},3,4,5\n", f"line 3, column 't': {10**19} is not usable as a time"),
         ("a,noon,3,4,5\n", "line 3, column 't': 'noon' is not a time"),
-        ("a,2024-01-31,3,4,5\n", "line 3, column 't': '2024-01-31' is not a time like those"),
+        ("a,2024-01-31,3,4,5\n", "line 3, column 't': '2024-01-31' is not a time like '1', line 2"),
         ("b,1,3,4,5\na,1,3,4,5\n", "line 4: id 'a' has a row at time 1 already, line 2"),
         ('a,2,3,4,5\n"a,3,4,5,6\n', "line 4: the quote that opens a cell here is never closed"),
         ('"' + "a" * 200_000 + "\n", "line 3: the quote that opens a cell here is never closed"),
@@ -149,7 +162,7 @@ def test_bad_rows(write: Write, rows: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        (["1/2/2024"], "line 2, column 't': '1/2/2024' is not a time"),
+        (["1/2/2024"], "line 2, column 't': '1/2/2024' is 1 February 2024 or 2 January 2024"),
         (["2024-31-01"], "line 2, column 't': '2024-31-01' is not a time"),
         (["2024-01-31", "7"], "line 3, column 't': '7' is not a time"),
         (["2024-01-31", "2024-02-01T00:00"], "line 3, column 't': '2024-02-01T00:00' has another"),
@@ -171,14 +184,17 @@ def test_dates_that_have_no_order(write: Write, times: list[str], message: str) 
         ("\n\r\n", "is empty; it needs a header line"),
         (HEADER, "there are no rows"),
         (HEADER.strip() + "\n\n\n", "there are no rows"),
-        ("id;t;x1;y1\na;1;2;3\n", "line 1: the header is a single column, 'id;t;x1;y1'"),
+        ("id|t|x1|y1\na|1|2|3\n", "no time column ('t'); columns seen: 'id|t|x1|y1'"),
         ("id,t,x1,x1,y1\na,1,2,3,4\n", "columns 3 and 4 of the header are both named 'x1'"),
-        ("card,t,x1,y1\na,1,2,3\n", "no id column ('id' or 'name'); columns seen: 'card', 't', "),
+        ("card,t,x1,y1\na,1,2,3\nb,1,4,5\n", "line 3: the series has a row at time 1 already, "),
         ("id,time,x1,y1\na,1,2,3\n", "no time column ('t'); columns seen: 'id', 'time', 'x1'"),
-        ("id,t,a,y1\na,1,2,3\n", "no feature column ('x*' or 'f*'); columns seen: "),
-        ("id,t,x1,a\na,1,2,3\n", "no label column ('y*' or 'l*'); columns seen: "),
+        ("id,t,a,y1\na,1,2,3\n", "no feature column ('x' or 'f' and a number); columns seen: "),
+        (
+            "id,t,x1,a\na,1,2,3\n",
+            "no label column ('y' or 'l' and a number, 'label' or 'target'); columns",
+        ),
         ((HEADER + "b,1,1,2,3\nä,1,1,2,3\n").encode("latin-1"), "line 3: not UTF-8 text"),
-        ((HEADER + GOOD).encode("utf-16"), "line 1: not UTF-8 text"),
+        ((HEADER + GOOD).encode("utf-16"), "the text is UTF-16; save the file in UTF-8"),
         ((HEADER + GOOD).replace("\n", "\r"), "line 1: the line ends with a carriage return alone"),
         (HEADER + GOOD.replace("\n", "\r") * 3, "line 2: the line ends with a carriage"),
     ],
@@ -206,7 +222,7 @@ def test_bad_choices_of_columns(write: Write, columns: dict[str, object], messag
     ("columns", "message"),
     [
         ({"id": 1}, "id must be the name of a column, got 1"),
-        ({"time": ["t"]}, r"time must be the name of a column, got \['t'\]"),
+        ({"time": ["t", 1]}, r"time must be column names, got \['t', 1\]"),
         ({"features": 7}, "features must be column names, got 7"),
         ({"labels": ["y1", 2]}, r"labels must be column names, got \['y1', 2\]"),
     ],
@@ -223,7 +239,7 @@ def test_advice_is_for_python_and_the_command_line(write: Write) -> None:
     message = read_error(write("card,t,x1\na,1,2\n"), id="card")
     advice = "name at least one with labels (--labels on the command line); labels=[] in Python"
     assert advice in message
-    assert "id (--id on the command line)" in read_error(write("card,t,x1,y\na,1,2,3\n"))
+    assert "time (--time on the command line)" in read_error(write("id,when,x1\na,1,2\n"))
 
 
 def test_a_long_header_is_not_printed_in_full(write: Write) -> None:
@@ -232,7 +248,7 @@ def test_a_long_header_is_not_printed_in_full(write: Write) -> None:
 
 
 def test_a_row_short_of_an_unused_column_is_reported(write: Write) -> None:
-    path = write("id,t,x,y,note\na,1,2,3,\na,2,3,4\n")
+    path = write("id,t,x1,y1,note\na,1,2,3,\na,2,3,4\n")
     assert read_error(path).startswith("line 3: the row is too short")
 
 
@@ -257,7 +273,7 @@ def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPat
     assert read_error(path).startswith("cannot be read: Permission denied; ")
 
 
-FRAME = pl.DataFrame({"id": ["b", "a", "b"], "t": [2, 1, 1], "x": [1, 2, 3], "y": [1, None, 0]})
+FRAME = pl.DataFrame({"id": ["b", "a", "b"], "t": [2, 1, 1], "x1": [1, 2, 3], "y1": [1, None, 0]})
 
 
 @pytest.mark.parametrize(
@@ -265,8 +281,8 @@ FRAME = pl.DataFrame({"id": ["b", "a", "b"], "t": [2, 1, 1], "x": [1, 2, 3], "y"
     [
         FRAME,
         FRAME.cast({"id": pl.Categorical, "t": pl.Decimal(10, 2)}),
-        FRAME.cast({"x": pl.Decimal(10, 2), "y": pl.Boolean, "t": pl.UInt8}),
-        FRAME.cast({"x": pl.String, "y": pl.String}),
+        FRAME.cast({"x1": pl.Decimal(10, 2), "y1": pl.Boolean, "t": pl.UInt8}),
+        FRAME.cast({"x1": pl.String, "y1": pl.String}),
     ],
 )
 def test_frames_of_many_types(frame: pl.DataFrame) -> None:
@@ -281,7 +297,7 @@ def test_frames_of_many_types(frame: pl.DataFrame) -> None:
 def test_frame_types_are_kept() -> None:
     days = [datetime.date(2024, 1, day) for day in (2, 1, 3)]
     frame = FRAME.with_columns(id=pl.Series(["1", "2", "1"]), t=pl.Series(days))
-    ds = Dataset.from_frame(frame.cast({"x": pl.Float32}))
+    ds = Dataset.from_frame(frame.cast({"x1": pl.Float32}))
     assert (ds.features.dtype, ds.labels.dtype) == (np.float32, np.float64)
     assert [sequence.id for sequence in ds] == ["1", "2"]
     assert ds.times.dtype == np.dtype("datetime64[D]")
@@ -295,34 +311,46 @@ def test_frame_types_are_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": [1, None, 2]}, "frame, row 1 (counted from 0), column 'x': the cell is empty"),
         (
-            {"x": [1.0, 2.0, float("nan")]},
-            "frame, row 2 (counted from 0), column 'x': the value is nan",
+            {"x1": [1, None, 2]},
+            "frame, row 1 (counted from 0), id 'a', column 'x1': the cell is empty",
         ),
-        ({"x": ["1", "b", "2"]}, "frame, row 1 (counted from 0), column 'x': 'b' is not a number"),
-        ({"x": [[1], [2], [3]]}, "frame, column 'x': type List(Int64) is not numeric"),
         (
-            {"y": [1.0, float("inf"), 2.0]},
-            "frame, row 1 (counted from 0), column 'y': the value is inf",
+            {"x1": [1.0, 2.0, float("nan")]},
+            "frame, row 2 (counted from 0), id 'b', column 'x1': the value is nan",
+        ),
+        (
+            {"x1": ["1", "b", "2"]},
+            "frame, row 1 (counted from 0), id 'a', column 'x1': 'b' is not a number",
+        ),
+        ({"x1": [[1], [2], [3]]}, "frame, column 'x1': type List(Int64) is not numeric"),
+        (
+            {"y1": [1.0, float("inf"), 2.0]},
+            "frame, row 1 (counted from 0), id 'a', column 'y1': the value is inf",
         ),
         ({"id": ["a", None, "b"]}, "frame, row 1 (counted from 0), column 'id': the cell is empty"),
         ({"id": [1.0, 2.0, 3.0]}, "frame, column 'id': ids are Float64"),
-        ({"t": [1, 2, None]}, "frame, row 2 (counted from 0), column 't': the cell is empty"),
+        (
+            {"t": [1, 2, None]},
+            "frame, row 2 (counted from 0), id 'b', column 't': the cell is empty",
+        ),
         ({"t": [True, True, True]}, "frame, column 't': times are Boolean"),
         (
             {"t": [1.0, float("inf"), 2.0]},
-            "frame, row 1 (counted from 0), column 't': inf is not usable",
+            "frame, row 1 (counted from 0), id 'a', column 't': inf is not usable",
         ),
         (
             {"t": [1, 1, 2**63]},
-            "frame, row 2 (counted from 0), column 't': 9223372036854775808 is not usable",
+            "frame, row 2 (counted from 0), id 'b', column 't': 9223372036854775808 is not usable",
         ),
         (
             {"t": [1, 1, 1]},
             "frame, row 2 (counted from 0): id 'b' has a row at time 1 already, row 0 (counted",
         ),
-        ({"t": ["2", "1", "x"]}, "frame, row 2 (counted from 0), column 't': 'x' is not a time"),
+        (
+            {"t": ["2", "1", "x"]},
+            "frame, row 2 (counted from 0), id 'b', column 't': 'x' is not a time",
+        ),
     ],
 )
 def test_bad_frames(change: dict[str, list[object]], message: str) -> None:
@@ -336,8 +364,9 @@ def test_frames_need_rows_columns_and_the_right_type() -> None:
         Dataset.from_frame(FRAME.clear())
     with pytest.raises(DataError, match="frame: no time column"):
         Dataset.from_frame(FRAME.drop("t"))
-    with pytest.raises(ParameterError, match=r"takes a polars\.DataFrame, not a polars.*LazyFrame"):
-        Dataset.from_frame(FRAME.lazy())
+    for value in ("data.csv", [(1, 2)], FRAME["t"], None):
+        with pytest.raises(ParameterError, match=r"a table is a Polars DataFrame .*, not a "):
+            Dataset.from_frame(value)
 
 
 ROWS = st.lists(
@@ -363,7 +392,7 @@ def test_grouping_equals_a_plain_python_oracle(
     random.Random(seed).shuffle(rows)
     path = tmp_path_factory.mktemp("oracle", numbered=True) / "data.csv"
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "t", "x", "y"), *rows])
+        csv.writer(file).writerows([("id", "t", "x1", "y1"), *rows])
 
     groups: dict[str, list[tuple[int, int]]] = {}
     for number, (key, time, _, _) in enumerate(rows):
@@ -385,7 +414,7 @@ def test_grouping_equals_a_plain_python_oracle(
 def test_csv_round_trip(
     rows: list[tuple[str, int, float, float | None]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    schema = {"id": pl.String, "t": pl.Int64, "x": pl.Float64, "y": pl.Float64}
+    schema = {"id": pl.String, "t": pl.Int64, "x1": pl.Float64, "y1": pl.Float64}
     ds = Dataset.from_frame(pl.DataFrame(rows, schema=schema, orient="row"))
     path = tmp_path_factory.mktemp("round_trip", numbered=True) / "data.csv"
     ds.to_frame().write_csv(path)

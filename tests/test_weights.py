@@ -33,16 +33,14 @@ def csv_file(folder: Path, text: str) -> Path:
 
 
 def test_weights_of_a_file_follow_their_rows(tmp_path: Path) -> None:
-    path = csv_file(
-        tmp_path, "id,t,x1,frequency,y\nb,2,1,5,0\na,5,3,6,1\n\nb,1,5,7,\na,7,7,0,nan\n"
-    )
-    ds = Dataset.from_csv(path, weights="frequency")
+    path = csv_file(tmp_path, "id,t,x1,f1,y1\nb,2,1,5,0\na,5,3,6,1\n\nb,1,5,7,\na,7,7,0,nan\n")
+    ds = Dataset.from_csv(path, weights="f1")
     assert ds.feature_names == ("x1",)
     assert ds.weights is not None
     assert ds.weights.tolist() == [7, 5, 6, 0]
     assert ds.features[:, 0].tolist() == [5, 1, 3, 7]
-    assert ds.weights_name == "frequency"
-    assert Dataset.from_csv(path).feature_names == ("x1", "frequency")
+    assert ds.weights_name == "f1"
+    assert Dataset.from_csv(path).feature_names == ("x1", "f1")
     assert Dataset.from_csv(path).weights is None
 
 
@@ -116,7 +114,7 @@ def test_text_about_weights(ds: Dataset) -> None:
     ],
 )
 def test_a_bad_weight_is_named_by_line_and_column(tmp_path: Path, cell: str, message: str) -> None:
-    path = csv_file(tmp_path, f"id,t,x,y,w\na,2,1,1,1\n\na,1,2,1,{cell}\n")
+    path = csv_file(tmp_path, f"id,t,x1,y1,w\na,2,1,1,1\n\na,1,2,1,{cell}\n")
     with pytest.raises(DataError) as caught:
         Dataset.from_csv(path, weights="w")
     assert str(caught.value).startswith(f"{path}, {message}")
@@ -150,17 +148,21 @@ def test_bad_arrays(weights: object, error: type[Exception], message: str) -> No
     ("columns", "error", "message"),
     [
         ({"weights": "u"}, DataError, "frame: no column 'u', asked for as weights; columns seen"),
-        ({"weights": "x", "features": ["x"]}, DataError, "'x' is asked for as features, and again"),
-        ({"weights": "y", "labels": "y"}, DataError, "as labels, and again as weights; use each"),
+        (
+            {"weights": "x1", "features": ["x1"]},
+            DataError,
+            "'x1' is asked for as features, and again",
+        ),
+        ({"weights": "y1", "labels": "y1"}, DataError, "as labels, and again as weights; use each"),
         ({"weights": "id", "id": "id"}, DataError, "'id' is asked for as id, and again as weights"),
         ({"weights": ["w"]}, ParameterError, r"weights must be the name of a column, got \['w'\]"),
-        ({"weights": "x"}, DataError, "no feature column"),
+        ({"weights": "x1"}, DataError, "no feature column"),
     ],
 )
 def test_bad_choices_of_a_column(
     columns: dict[str, object], error: type[Exception], message: str
 ) -> None:
-    frame = pl.DataFrame({"id": [1], "t": [1], "x": [1.0], "y": [0], "w": [2]})
+    frame = pl.DataFrame({"id": [1], "t": [1], "x1": [1.0], "y1": [0], "w": [2]})
     with pytest.raises(error, match=message):
         Dataset.from_frame(frame, **columns)
 

@@ -17,6 +17,7 @@ __all__ = [
     "column_bounds",
     "column_moments",
     "csv_rows",
+    "decompress_zstd",
     "fill_rows",
     "prepare_rows",
 ]
@@ -24,12 +25,21 @@ __all__ = [
 __version__: str
 
 def csv_rows(
-    path: str | os.PathLike[str], offset: int, line: int, width: int, block: int
+    path: str | os.PathLike[str],
+    offset: int,
+    line: int,
+    width: int,
+    block: int,
+    separator: int,
+    comment: int | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[tuple[int, int]]]:
     """Return the line of each row, whether it is blank, and where blocks begin: bytes, rows.
 
     DataError if a row is malformed.
     """
+
+def decompress_zstd(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write to ``target`` what ``source`` is once decompressed; DataError if it is damaged."""
 
 def prepare_rows(
     values: _Array,

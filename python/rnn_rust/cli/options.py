@@ -7,12 +7,15 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rnn_rust import log
 from rnn_rust.base.checks import finite, positive_integer
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
@@ -185,39 +188,122 @@ def _horizons(
 
 
 def key_columns(command: Command) -> Command:
-    """Add ``--id`` and ``--time``."""
-    command = option(
-        "Data", "--time", metavar="NAME",
-        help="Column that orders the rows of a sequence.  [default: t]",
-    )(command)  # fmt: skip
-    return option(
-        "Data", "--id", metavar="NAME",
-        help="Column with the id of each row's sequence.  [default: id or name]",
-    )(command)  # fmt: skip
+    """Add what says which rows belong together, and in which order: ``--id``, ``--time``, ..."""
+    for add in reversed(_KEY_OPTIONS):
+        command = add(command)
+    return command
 
 
 def value_columns(command: Command) -> Command:
     """Add ``--features``, ``--labels`` and ``--weights``."""
-    command = option(
+    for add in reversed(_VALUE_OPTIONS):
+        command = add(command)
+    return command
+
+
+def read(path: Path, chosen: dict[str, Any], **columns: Any) -> Dataset:
+    """Read a file as the options of :func:`key_columns` say, which are taken out of ``chosen``.
+
+    Without a choice of a time column, or an id, those of ``columns`` count: what a model knows.
+    """
+    from rnn_rust import Dataset
+    from rnn_rust.data.columns import Default
+
+    given = {name: chosen.pop(name) for name in _KEY_NAMES}
+    if given.pop("no_time"):
+        if given["time"]:
+            raise click.UsageError("--time and --no-time contradict each other; give one")
+        columns["time"] = None
+    elif given["time"]:
+        columns["time"] = given["time"]
+    del given["time"]
+    for name, value in given.items():
+        if value is not None:
+            columns[name] = value
+    known = {"id": Default.NAMES, "time": Default.NAMES} | columns
+    return Dataset.from_file(path, **known)
+
+
+def typed(chosen: dict[str, Any]) -> list[str]:
+    """Return the options of :func:`key_columns` as they would be typed again."""
+    words: list[str] = []
+    for name in _KEY_NAMES:
+        value, flag = chosen[name], "--" + name.replace("_", "-")
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (flag, _quoted(one))]
+        elif value:
+            words += [flag, value]
+    return words
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a cell of CSV."""
+    return '"' + name.replace('"', '""') + '"' if {",", '"'} & set(name) else name
+
+
+def names(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Take lines of CSV, whose cells are names: a name that has a comma stands in quotes."""
+    if not values:
+        return None
+    found: list[str] = []
+    for value in values:
+        try:
+            cells = next(csv.reader([value], skipinitialspace=True, strict=True), [""])
+        except csv.Error as error:
+            raise click.BadParameter(f"'{value}' is not a list of names ({error})") from error
+        found += [name.strip() for name in cells]
+    return tuple(found)
+
+
+_KEY_NAMES = ("id", "time", "no_time", "time_format", "ties", "separator", "comment")
+
+_KEY_OPTIONS = (
+    option(
+        "Data", "--id", metavar="NAME",
+        help="Column with the id of each row's sequence.  [default: id or name; without one the "
+        "table is one series]",
+    ),
+    option(
+        "Data", "--time", metavar="NAMES", multiple=True, callback=names,
+        help="Column that orders the rows of a sequence, or several that do together "
+        "(year,quarter).  [default: t]",
+    ),
+    option("Data", "--no-time", is_flag=True, help="Rows stand in the order of time."),
+    option(
+        "Data", "--time-format", metavar="FORMAT",
+        help="How times are written, as for strptime: %d.%m.%y.  [default: recognised]",
+    ),
+    option(
+        "Data", "--ties", type=click.Choice(("refuse", "keep")),
+        help="What becomes of rows of an id at the same time; keep leaves them in the order of the "
+        "file.  [default: refuse]",
+    ),
+    option(
+        "Data", "--separator", metavar="CHARACTER",
+        help="Between the cells of a CSV file.  [default: comma, semicolon or tab]",
+    ),
+    option(
+        "Data", "--comment", metavar="CHARACTER",
+        help="With which lines of a CSV file begin that are no rows.",
+    ),
+)  # fmt: skip
+
+_VALUE_OPTIONS = (
+    option(
+        "Data", "--features", metavar="NAMES", multiple=True, callback=names,
+        help="Feature columns, comma-separated as in CSV; may be repeated.  [default: all named x "
+        "or f and a number]",
+    ),
+    option(
+        "Data", "--labels", metavar="NAMES", multiple=True, callback=names,
+        help="Label columns, likewise.  [default: all named y or l and a number, label, target]",
+    ),
+    option(
         "Data", "--weights", metavar="NAME",
         help="Column with the weight of each row in the loss.  [default: equal weights]",
-    )(command)  # fmt: skip
-    command = option(
-        "Data", "--labels", metavar="NAMES", callback=_names,
-        help="Label columns, comma-separated as in CSV.  [default: all named y... or l...]",
-    )(command)  # fmt: skip
-    return option(
-        "Data", "--features", metavar="NAMES", callback=_names,
-        help="Feature columns, comma-separated as in CSV.  [default: all named x... or f...]",
-    )(command)  # fmt: skip
-
-
-def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Take a line of CSV: a name that has a comma stands in quotes."""
-    if value is None:
-        return None
-    try:
-        cells = next(csv.reader([value], skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise click.BadParameter(f"'{value}' is not a list of names ({error})") from error
-    return tuple(name.strip() for name in cells or [""])
+    ),
+)  # fmt: skip

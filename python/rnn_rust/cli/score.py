@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,28 +22,26 @@ _log = logging.getLogger("rnn_rust")
 
 @click.command(short_help="Compare a saved model with the labels of a CSV file.")
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
-@click.argument("data", type=options.INPUT, metavar="DATA.CSV")
+@click.argument("data", type=options.INPUT, metavar="DATA")
 @options.threshold
 @options.horizon
 @options.key_columns
 @options.verbosity
 def evaluate(
     *, model: Path, data: Path, threshold: float | None, horizon: tuple[int, ...] | None,
-    id: str | None, time: str | None,
+    **keys: Any,
 ) -> None:  # fmt: skip
-    """Compare the predictions of a saved model with the labels of DATA.CSV.
+    """Compare the predictions of a saved model with the labels of DATA.
 
     All rows of the file are used: give data that the model was not trained on. The columns are
     those that the model was trained with; without --threshold, so is the threshold.
     """
-    from rnn_rust import Dataset, load
+    from rnn_rust import load
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator
 
     network = load(model)
-    dataset = Dataset.from_csv(
-        data, id=id, time=time, features=network.feature_names, labels=network.label_names
-    )
+    dataset = options.read(data, keys, features=network.feature_names, labels=network.label_names)
     evaluator = default_evaluator(dataset, threshold, loss=network.loss_name, horizon=horizon)
     result = evaluator.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
@@ -52,27 +50,27 @@ def evaluate(
 
 @click.command(short_help="Write the predictions of a saved model to a CSV file.")
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
-@click.argument("data", type=options.INPUT, metavar="DATA.CSV")
+@click.argument("data", type=options.INPUT, metavar="DATA")
 @click.option(
     "--output", type=options.OutputFile(), help="The CSV file to write.  [default: standard output]"
 )
 @options.key_columns
 @options.verbosity
-def predict(model: Path, data: Path, output: Path | None, id: str | None, time: str | None) -> None:
-    """Write the predictions of a saved model for every row of DATA.CSV.
+def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
+    """Write the predictions of a saved model for every row of DATA.
 
     The output has the rows of the input in their order: the id and the time as they stand there,
     and a column "prediction", or "prediction_LABEL" for each of several, or "prediction_CLASS", its
     probability. A model with an output for each sequence has a row for each, with its id alone.
-    DATA.CSV needs no labels.
+    DATA needs no labels.
     """
-    from rnn_rust import Dataset, load
+    from rnn_rust import load
     from rnn_rust.base.files import replacing
 
     if output is not None:
         options.refuse_overwriting([model, data], output=output)
     network = load(model)
-    dataset = Dataset.from_csv(data, id=id, time=time, features=network.feature_names, labels=[])
+    dataset = options.read(data, keys, features=network.feature_names, labels=[])
     table = prediction_table(network, dataset, data)
     if output is None:
         write_data(table.write_csv())
@@ -141,7 +139,7 @@ def _prediction_names(model: Model) -> list[str]:
 
 def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
     """Return the id and time columns as they stand in the file: 007 stays 007."""
-    from rnn_rust.data.csv_file import CsvFile
-    from rnn_rust.data.read import load
+    from rnn_rust.data.files import open_files
 
-    return load(CsvFile(path), (dataset.id_name, dataset.time_name), ())
+    names = [name for name in (dataset.id_name, dataset.time_name) if name is not None]
+    return open_files(path, separator=None, comment=None).keys(names)

@@ -1,4 +1,4 @@
-"""``rnn-rust train``: from a CSV file to a model file."""
+"""``rnn-rust train``: from a table to a model file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rnn_rust.cli.choices import build_model, choices
 from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluations, show_saved
 
 
-@click.command(cls=options.GroupedCommand, short_help="Train a model on a CSV file and save it.")
-@click.argument("data", type=options.INPUT, metavar="DATA.CSV")
+@click.command(cls=options.GroupedCommand, short_help="Train a model on a table and save it.")
+@click.argument("data", type=options.INPUT, metavar="DATA")
 @options.key_columns
 @options.value_columns
 @options.option(
@@ -45,19 +45,18 @@ from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluation
 )  # fmt: skip
 @options.verbosity
 def train(
-    *, data: Path, id: str | None, time: str | None, features: tuple[str, ...] | None,
-    labels: tuple[str, ...] | None, weights: str | None, train_ratio: float, split_at: str | None,
-    seed: int, threshold: float | None, horizon: tuple[int, ...] | None, epochs: int,
+    *, data: Path, features: tuple[str, ...] | None, labels: tuple[str, ...] | None,
+    weights: str | None, train_ratio: float, split_at: str | None, seed: int,
+    threshold: float | None, horizon: tuple[int, ...] | None, epochs: int,
     batch_size: int, eval_every: int, patience: int | None, output: Path, checkpoint: Path | None,
     resume: bool, log_file: Path | None, **chosen: Any,
 ) -> None:  # fmt: skip
-    """Train a recurrent network on the sequences of DATA.CSV and save it.
+    """Train a recurrent network on the sequences of DATA and save it.
 
     The sequences are split at random into a training and a test part, or at a point in time with
     --split-at; both parts are evaluated. Ctrl-C ends the training early and saves the weights of
     the last finished update, or with --patience the best ones.
     """
-    from rnn_rust import Dataset
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator
 
@@ -65,9 +64,8 @@ def train(
         raise click.UsageError("--resume needs --checkpoint, the file to go on from")
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
-    dataset = Dataset.from_csv(
-        data, id=id, time=time, features=features, labels=labels, weights=weights
-    )
+    keys = options.typed(chosen)
+    dataset = options.read(data, chosen, features=features, labels=labels, weights=weights)
     evaluator = default_evaluator(dataset, threshold, loss=chosen["loss"], horizon=horizon)
     if split_at is None:
         parts = DataSplit.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
@@ -82,7 +80,6 @@ def train(
     )  # fmt: skip
     fitting.fit_and_save(model, parts, evaluator, output)
     show_evaluations(model, parts, evaluator)
-    keys = [word for pair in (("--id", id), ("--time", time)) if pair[1] for word in pair]
     show_saved(model, output, data, keys, horizon=horizon)
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray, float_dtype, refuse_mask, row_at
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dates import TimeForm
 
 
 def check_arrays(
@@ -46,12 +49,14 @@ def check_arrays(
     check_finite(x, x_names, "features")
     check_finite(np.where(np.isnan(y), 0, y), y_names, "labels")
     bounds = as_offsets(offsets, len(x))
+    instants, time_form = as_times(times, bounds)
     return {
         "features": x,
         "labels": y,
         "offsets": bounds,
         "ids": as_ids(ids, len(bounds) - 1),
-        "times": as_times(times, bounds),
+        "times": instants,
+        "time_form": time_form,
         "weights": None if weights is None else as_weights(weights, len(x)),
         "row_numbers": np.arange(len(x), dtype=np.int64),
         "feature_names": x_names,
@@ -198,8 +203,12 @@ def as_ids(values: ArrayLike | None, sequences: int) -> NDArray[Any]:
     return ids
 
 
-def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[Any]:
+def as_times(
+    values: ArrayLike | None, offsets: NDArray[np.int64]
+) -> tuple[NDArray[Any], TimeForm | None]:
     """Return times of shape (N,) that increase in each sequence; by default 0, 1, ... in each.
+
+    Text becomes numbers or dates; the second value is how dates are written then.
 
     Raises
     ------
@@ -211,9 +220,12 @@ def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[An
     """
     rows = int(offsets[-1])
     if values is None:
-        return np.arange(rows, dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
+        return np.arange(rows, dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets)), None
     times = _keys(_as_numpy_dates(values), "times", rows, kinds="iufMmO")
-    known = np.isfinite(times) if times.dtype.kind != "O" else np.full(rows, True)
+    form = None
+    if times.dtype.kind == "O":
+        times, form = _times_of_text(times)
+    known = np.isfinite(times)
     if not known.all():
         row = int(np.argmin(known))
         raise DataError(
@@ -228,7 +240,19 @@ def as_times(values: ArrayLike | None, offsets: NDArray[np.int64]) -> NDArray[An
             "the time of the row before in the same sequence; put the rows of each sequence in "
             "time order"
         )
-    return times
+    return times, form
+
+
+def _times_of_text(texts: NDArray[Any]) -> tuple[NDArray[Any], TimeForm | None]:
+    import polars as pl
+
+    from rnn_rust.base.forks import require_polars
+    from rnn_rust.data.source import Source
+    from rnn_rust.data.times import read_times
+
+    require_polars()
+    times, form = read_times(pl.Series("times", texts.tolist()), Source("times", row_at))
+    return times.to_numpy(), form
 
 
 def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:

@@ -2,29 +2,125 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from enum import Enum
+from typing import Any, NoReturn
 
 from rnn_rust.errors import DataError, ParameterError
 
 ID_NAMES = ("id", "name")
 TIME_NAMES = ("t",)
-FEATURE_PREFIXES = ("x", "f")
-LABEL_PREFIXES = ("y", "l")
+FEATURE_NAMES = re.compile(r"[xf][0-9]+")
+LABEL_NAMES = re.compile(r"[yl][0-9]+|label|target")
+_DEFAULTS = {
+    "id": "'id' or 'name'",
+    "time": "'t'",
+    "features": "'x' or 'f' and a number",
+    "labels": "'y' or 'l' and a number, 'label' or 'target'",
+}
 
 Names = str | Iterable[str] | None
 
 
+class Default(Enum):
+    """What a column that is not named is found by."""
+
+    NAMES = "the default names"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Which columns a caller wants for what, and how times are read.
+
+    Attributes
+    ----------
+    id
+        A column name; None if the table is one series.
+    time
+        A column name, or several that say a time together; None if rows stand in their order.
+    features, labels
+        Column names; None for those that have default names.
+    weights
+        A column name, or None.
+    time_format
+        A format of ``strptime`` for times that are text, or None for the forms that are known.
+    ties
+        ``"refuse"`` or ``"keep"``: what becomes of rows of an id at the same time.
+    labels_optional
+        Whether a table without label columns is taken although features go by default names.
+    """
+
+    id: str | Default | None = Default.NAMES
+    time: str | Iterable[str] | Default | None = Default.NAMES
+    features: Names = None
+    labels: Names = None
+    weights: str | None = None
+    time_format: str | None = None
+    ties: str = "refuse"
+    labels_optional: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the choices that are not columns."""
+        if self.ties not in ("refuse", "keep"):
+            raise ParameterError(f"ties={self.ties!r} is not known; use 'refuse' or 'keep'")
+        if self.time_format is not None and not isinstance(self.time_format, str):
+            raise ParameterError(
+                f"time_format must be a text like '%d/%m/%Y', got {self.time_format!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How the ids and times of a table were read, so that another is read alike.
+
+    Attributes
+    ----------
+    id
+        The column; None for one series.
+    time
+        The columns; none where rows stand in their order.
+    time_format, ties
+        As :class:`Roles` has them.
+    """
+
+    id: str | None
+    time: tuple[str, ...]
+    time_format: str | None = None
+    ties: str = "refuse"
+
+
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns to read, each used once."""
+    """The names of the columns to read, each used once.
 
-    id: str
-    time: str
+    Attributes
+    ----------
+    id
+        None for one series.
+    time
+        Empty if rows stand in the order of time.
+    left_out
+        Columns of the table that have no role.
+    """
+
+    id: str | None
+    time: tuple[str, ...]
     features: tuple[str, ...]
     labels: tuple[str, ...]
     weights: str | None = None
+    left_out: tuple[str, ...] = ()
+
+    def read_by(self, roles: Roles) -> Keys:
+        """Return how the keys of a table are read."""
+        return Keys(self.id, self.time, roles.time_format, roles.ties)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of ids and times."""
+        return (*([] if self.id is None else [self.id]), *self.time)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -32,29 +128,16 @@ class Columns:
         return (*self.features, *self.labels, *([] if self.weights is None else [self.weights]))
 
 
-def choose_columns(
-    seen: list[str],
-    *,
-    id: str | None,
-    time: str | None,
-    features: Names,
-    labels: Names,
-    weights: str | None,
-    where: str,
-) -> Columns:
+def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
     """Take the columns that are named, and find the others by the default names.
 
     Parameters
     ----------
     seen
-        The column names of the table, in file order.
-    id, time
-        A column name, or None for ``id`` or ``name``, and ``t``.
-    features, labels
-        Column names, or None for all that start with ``x`` or ``f``, and ``y`` or ``l``.
-        ``labels=[]`` says that the table has no labels.
-    weights
-        A column name, or None: a column is weights only if it is named.
+        The column names of the table, in its order.
+    roles
+        Default names are ``id`` or ``name``; ``t``; ``x`` or ``f``, and ``y`` or ``l``, followed by
+        a number; ``label`` and ``target``. Without an id column the table is one series.
     where
         The table in error messages: a path or "frame".
 
@@ -66,39 +149,58 @@ def choose_columns(
         A name is not a string.
     """
     reject_repeats(seen, where)
-    given = {"id": id, "time": time, "features": features, "labels": labels, "weights": weights}
-    named = {part: _as_tuple(part, names) for part, names in given.items() if names is not None}
+    given: dict[str, Any] = {
+        part: getattr(roles, part) for part in ("id", "time", "features", "labels", "weights")
+    }
+    named = {
+        part: _as_tuple(part, names)
+        for part, names in given.items()
+        if names is not None and names is not Default.NAMES
+    }
     _check_named(named, seen, where)
     claimed = {name for names in named.values() for name in names}
     free = [name for name in seen if name not in claimed]
 
-    def find(part: str, defaults: tuple[str, ...]) -> str:
-        found = named.get(part) or tuple(name for name in defaults if name in free)
-        if not found:
-            wanted = " or ".join(f"'{name}'" for name in defaults)
-            _fail(where, seen, f"no {part} column ({wanted})", f"name it with {argument(part)}")
-        return found[0]
+    def key(part: str, defaults: tuple[str, ...]) -> tuple[str, ...]:
+        if given[part] is None:
+            return ()
+        return named.get(part) or tuple(name for name in defaults if name in free)[:1]
 
-    def find_all(part: str, prefixes: tuple[str, ...], more: str = "") -> tuple[str, ...]:
-        found = named.get(part, tuple(n for n in free if n.startswith(prefixes) and n not in keys))
-        if not found and (part == "features" or part not in named):
-            wanted = " or ".join(f"'{prefix}*'" for prefix in prefixes)
-            advice = f"name at least one with {argument(part)}{more}"
-            _fail(where, seen, f"no {part.rstrip('s')} column ({wanted})", advice)
-        return found
-
-    keys = (find("id", ID_NAMES), find("time", TIME_NAMES))
+    id_, time = key("id", ID_NAMES), key("time", TIME_NAMES)
+    if not time and given["time"] is not None:
+        advice = (
+            f"name it with {argument('time')}, or give time=None (--no-time) if rows stand in the "
+            "order of time"
+        )
+        _fail(where, seen, f"no time column ({_DEFAULTS['time']})", advice)
+    free = [name for name in free if name not in (*id_, *time)]
+    features = named.get("features", tuple(filter(FEATURE_NAMES.fullmatch, free)))
+    labels = named.get("labels", tuple(filter(LABEL_NAMES.fullmatch, free)))
+    if not features:
+        _fail(where, seen, f"no feature column ({_DEFAULTS['features']})", _example(free))
+    if not (labels or "labels" in named or "features" in named or roles.labels_optional):
+        advice = (
+            f"name at least one with {argument('labels')}; labels=[] in Python reads data without "
+            "any"
+        )
+        _fail(where, seen, f"no label column ({_DEFAULTS['labels']})", advice)
+    used = {*id_, *time, *features, *labels, *named.get("weights", ())}
     return Columns(
-        *keys,
-        features=find_all("features", FEATURE_PREFIXES),
-        labels=find_all("labels", LABEL_PREFIXES, "; labels=[] in Python reads data without any"),
-        weights=weights,
-    )
+        id=id_[0] if id_ else None, time=time, features=features, labels=labels,
+        weights=roles.weights, left_out=tuple(name for name in seen if name not in used),
+    )  # fmt: skip
 
 
 def argument(part: str) -> str:
-    """Return how an error message calls one of the four arguments, for both kinds of readers."""
+    """Return how an error message calls one of the arguments, for both kinds of readers."""
     return f"{part} (--{part} on the command line)"
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return names with commas between; of more than ``most`` the first ones."""
+    names = list(names)
+    more = f", ... ({len(names)} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def reject_repeats(seen: list[str], where: str) -> None:
@@ -113,14 +215,31 @@ def reject_repeats(seen: list[str], where: str) -> None:
         first[name] = position
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` if a name is close to one that is known, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _example(free: list[str]) -> str:
+    """Return the advice to name features and labels, with columns of the table."""
+    if not free:
+        return f"name at least one with {argument('features')}"
+    *features, label = free if len(free) > 1 else [free[0], "..."]
+    shown = ", ".join(f"'{name}'" for name in features[:3]) + (", ..." if len(features) > 3 else "")
+    return (
+        f"name at least one with {argument('features')}, say features=[{shown}], labels='{label}'"
+    )
+
+
 def _as_tuple(part: str, names: object) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
-    several = part in ("features", "labels")
+    several = part in ("time", "features", "labels")
     if several and isinstance(names, Iterable):
-        listed = tuple(names)
-        if all(isinstance(name, str) for name in listed):
-            return listed
+        listed_names = tuple(names)
+        if all(isinstance(name, str) for name in listed_names):
+            return listed_names
     wanted = "column names" if several else "the name of a column"
     raise ParameterError(f"{part} must be {wanted}, got {names!r}")
 
@@ -130,7 +249,8 @@ def _check_named(named: dict[str, tuple[str, ...]], seen: list[str], where: str)
     for part, names in named.items():
         for name in names:
             if name not in seen:
-                _fail(where, seen, f"no column '{name}', asked for as {part}", "correct the name")
+                advice = f"correct the name{suggestion(name, seen)}"
+                _fail(where, seen, f"no column '{name}', asked for as {part}", advice)
             if name in part_of:
                 raise DataError(
                     f"{where}: column '{name}' is asked for as {part_of[name]}, and again as "
@@ -140,6 +260,5 @@ def _check_named(named: dict[str, tuple[str, ...]], seen: list[str], where: str)
 
 
 def _fail(where: str, seen: list[str], what: str, advice: str) -> NoReturn:
-    shown = ", ".join(f"'{name}'" for name in seen[:12])
-    more = f", ... ({len(seen)} in all)" if len(seen) > 12 else ""
-    raise DataError(f"{where}: {what}; columns seen: {shown}{more}; {advice}")
+    shown = listed(f"'{name}'" for name in seen)
+    raise DataError(f"{where}: {what}; columns seen: {shown}; {advice}")

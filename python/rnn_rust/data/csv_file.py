@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 import re
@@ -16,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust import _core
-from rnn_rust.errors import DataError, MissingFileError
+from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
-# A line of empty cells, before the first row that has text.
-_BLANK_LINE = re.compile(rb'(?:"")?(?:,(?:"")?)*(?:\r?\n)?')
+SEPARATORS = (",", ";", "\t")
+"""Those that are recognised by the header, the first if there is none."""
 
 # Of rows that are read at a time: many for the reader's threads, and small beside the table.
 _BLOCK_BYTES = 4 << 20
@@ -30,6 +31,7 @@ class _Head:
     """The header, and where the first row with any text begins: after bytes, after lines."""
 
     names: list[str]
+    separator: str
     bytes: int
     lines: int
     rows_follow: bool
@@ -56,29 +58,51 @@ class Block:
 
 
 class CsvFile:
-    """A CSV file: its header, and the line on which each of its rows begins."""
+    """A CSV file: its header, and the line on which each of its rows begins.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What messages call it; by default the path.
+    separator
+        Between cells, one character; None for the one of ``,``, ``;`` and tab that the header has.
+    comment
+        With which lines begin that are no rows, one character; None if there are none.
+
+    Raises
+    ------
+    MissingFileError, DataError
+        There is no such file, or it cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        separator: str | None = None,
+        comment: str | None = None,
+    ) -> None:
         self.path = Path(path)
-        self.name = str(path)
-        try:
-            mode = self.path.stat().st_mode
-            if stat.S_ISREG(mode):
-                self.path.open("rb").close()
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
-            raise MissingFileError(f"{self.name}: there is no such file; check the path") from None
-        except OSError as error:
-            raise DataError(
-                f"{self.name} cannot be read: {error.strerror or error}; check who may read it"
-            ) from error
-        if not stat.S_ISREG(mode):
-            kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-            raise DataError(f"{self.name} is {kind}; give the path of a CSV file")
+        self.name = str(path) if name is None else name
+        self._separator = _character("separator", separator)
+        self.comment = _character("comment", comment)
+        require_file(self.path, self.name)
 
     @property
     def header(self) -> list[str]:
-        """The column names as they stand in the file, without blanks around them."""
+        """The column names as they stand in the file, without blanks around them.
+
+        A column without a name is called by its position: ``column_1``.
+        """
         return self._head.names
+
+    @property
+    def separator(self) -> str:
+        """What stands between cells."""
+        return self._head.separator
 
     @property
     def source(self) -> Path | bytes:
@@ -111,8 +135,9 @@ class CsvFile:
         head = self._head
         try:
             return _core.csv_rows(
-                self.path, head.bytes, head.lines + 1, len(head.names), _BLOCK_BYTES
-            )
+                self.path, head.bytes, head.lines + 1, len(head.names), _BLOCK_BYTES,
+                ord(head.separator), None if self.comment is None else ord(self.comment),
+            )  # fmt: skip
         except DataError as error:
             raise DataError(f"{self.name}, {error}") from None
 
@@ -149,6 +174,8 @@ class CsvFile:
 
     def _decoded(self, file: BinaryIO) -> Iterator[str]:
         for line, raw in enumerate(file, start=1):
+            if line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise DataError(f"{self.name}: the text is UTF-16; save the file in UTF-8")
             try:
                 yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError:
@@ -159,32 +186,67 @@ class CsvFile:
     @cached_property
     def _head(self) -> _Head:
         with self.path.open("rb") as file:
-            # Blanks after a comma are common in headers, also before a name in quotes.
-            reader = csv.reader(self._decoded(file), strict=True, skipinitialspace=True)
-            line = 1
+            separator, line = self._find_header(file)
+            file.seek(0)
+            lines = self._decoded(file)
+            for _ in range(line - 1):
+                next(lines)
+            # Blanks after a separator are common in headers, also before a name in quotes.
+            reader = csv.reader(lines, strict=True, skipinitialspace=True, delimiter=separator)
             try:
-                for cells in reader:
-                    if any(cells):
-                        break
-                    line = reader.line_num + 1
-                else:
-                    raise DataError(
-                        f"{self.name} is empty; it needs a header line, then a line per time step"
-                    )
+                cells = next(reader)
             except csv.Error as error:
                 raise DataError(f"{self.name}, line {line}: {_not_csv(error)}") from error
-            if len(cells) == 1:
-                raise DataError(
-                    f"{self.name}, line {line}: the header is a single column, '{cells[0]}'; "
-                    "separate columns by commas"
-                )
-            names = [cell.strip() for cell in cells]
-            size, lines = file.tell(), reader.line_num
+            names = [cell.strip() or f"column_{at}" for at, cell in enumerate(cells, start=1)]
+            size, passed = file.tell(), line - 1 + reader.line_num
             for raw in file:
-                if not _BLANK_LINE.fullmatch(raw):
-                    return _Head(names, size, lines, rows_follow=True)
-                size, lines = size + len(raw), lines + 1
-        return _Head(names, size, lines, rows_follow=False)
+                if not self._is_blank(raw, separator):
+                    return _Head(names, separator, size, passed, rows_follow=True)
+                size, passed = size + len(raw), passed + 1
+        return _Head(names, separator, size, passed, rows_follow=False)
+
+    def _find_header(self, file: BinaryIO) -> tuple[str, int]:
+        """Return the separator, and the number of the first line that has text."""
+        for line, text in enumerate(self._decoded(file), start=1):
+            bare = re.sub('"[^"]*"', "", text)
+            found = max(SEPARATORS, key=bare.count)
+            separator = self._separator or found
+            raw = text.encode()
+            if not self._is_blank(raw, separator):
+                return separator, line
+        raise DataError(f"{self.name} is empty; it needs a header line, then a line per time step")
+
+    def _is_blank(self, raw: bytes, separator: str) -> bool:
+        """Whether a line has no text, or is a comment."""
+        if self.comment is not None and raw.startswith(self.comment.encode()):
+            return True
+        return not raw.replace(b'""', b"").strip(separator.encode() + b"\r\n")
+
+
+def require_file(path: Path, name: str) -> None:
+    """Raise MissingFileError or DataError if there is no regular file to read."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
+        raise MissingFileError(f"{name}: there is no such file; check the path") from None
+    except OSError as error:
+        raise DataError(
+            f"{name} cannot be read: {error.strerror or error}; check who may read it"
+        ) from error
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise DataError(f"{name} is {kind}; give the path of a file")
+
+
+def _character(what: str, value: str | None) -> str | None:
+    usable = value is None or (
+        isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n'
+    )
+    if not usable:
+        raise ParameterError(f"{what} must be one ASCII character, not {value!r}")
+    return value
 
 
 def _not_csv(error: csv.Error) -> str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.data.instants import Instant, comparable
+from rnn_rust.data.instants import Instant, in_terms_of
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ParameterError
 
@@ -50,10 +50,10 @@ def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.in
     part = np.zeros(len(dataset.times), dtype=np.int64)
     earlier = None
     for instant in instants:
-        times, bound = comparable(dataset.times, instant)
+        bound = in_terms_of(dataset, instant)
         if earlier is not None and not earlier < bound:
             raise ParameterError(f"split: at={instants!r} must rise from one instant to the next")
-        part += times >= bound
+        part += dataset.times >= bound
         earlier = bound
     return part
 
@@ -78,6 +78,6 @@ def _empty(dataset: Sequences, instants: list[Instant], number: int, across: str
     first, last = dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]
     return (
         f"split: part {number + 1} of {len(instants) + 1} is empty: no {what} lies "
-        f"{' and '.join(filter(None, (begins, ends)))}; the times run from {min(first)} to "
-        f"{max(last)}"
+        f"{' and '.join(filter(None, (begins, ends)))}; the times run from "
+        f"{dataset.written_time(min(first))} to {dataset.written_time(max(last))}"
     )

@@ -7,26 +7,33 @@ any, say how much the labels of a row count in the loss.
 
 from __future__ import annotations
 
+import datetime
+import html
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import FloatArray, as_numbers
 from rnn_rust.base.checks import float_name
 from rnn_rust.data.arrays import check_arrays
-from rnn_rust.data.columns import Names
+from rnn_rust.data.columns import Default, Names, Roles
 from rnn_rust.data.cut import Instants, split_at
+from rnn_rust.data.folds import folds
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
 from rnn_rust.data.summary import summarise
+from rnn_rust.data.windows import concatenate, equal, windows
 from rnn_rust.errors import ParameterError
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from rnn_rust.data.files import Files
 
 __all__ = ["Dataset", "Sequence"]
 
@@ -52,7 +59,8 @@ class Dataset(Sequences):
     ids
         ``(S,)``, integers or objects of type str, each once.
     times
-        ``(N,)``, numbers, datetime64 or objects of type str; increasing in each sequence.
+        ``(N,)``, numbers, datetime64 (in UTC where there are time zones) or timedelta64; increasing
+        in each sequence, or not falling where ties were kept.
     row_numbers
         ``(N,)`` int64, the row of the input (from 0, without header and blank lines) that each
         row came from: ``output[ds.row_numbers] = predictions`` restores the order of the input.
@@ -61,7 +69,14 @@ class Dataset(Sequences):
         row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 equals
         the row counted twice. Evaluators do not use them, and no scaler touches them.
     feature_names, label_names, id_name, time_name, weights_name
-        The names of the columns.
+        The names of the columns; ``id_name`` is None for a single series, ``time_name`` where
+        rows stood in the order of time.
+    time_form
+        How times are written, where they were text; or None.
+    left_out
+        Columns of the table that have no role.
+    keys
+        How ids and times were read, or None.
     has_feature_names, has_label_names
         Whether these names are the data's own. Otherwise they are placeholders (``x1``, ``y1``),
         and models take the columns by their position.
@@ -72,131 +87,174 @@ class Dataset(Sequences):
     normalizer: MinMaxScaler | None = None
 
     @classmethod
-    def from_csv(
+    def from_file(
         cls,
-        path: str | os.PathLike[str],
-        id: str | None = None,
-        time: str | None = None,
+        files: Files,
+        id: str | Default | None = Default.NAMES,
+        time: str | Iterable[str] | Default | None = Default.NAMES,
         features: Names = None,
         labels: Names = None,
         *,
         weights: str | None = None,
-        dtype: str = "float64",
+        time_format: str | None = None,
+        ties: str = "refuse",
+        separator: str | None = None,
+        comment: str | None = None,
+        dtype: str | None = None,
     ) -> Dataset:
-        """Read a CSV file: UTF-8, comma-separated, with a header line.
+        """Read a file, or several as one table: CSV, Parquet, Arrow or NDJSON, also compressed.
 
-        The rows of an id may stand anywhere in the file; they are put in time order. Sequences
-        keep the order in which their ids first appear. Lines without any value are skipped.
-        Quotes are those of RFC 4180: a cell stands in quotes as a whole, with those inside
-        doubled; any others are refused with their line.
+        The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
+        in which their ids first appear. Only the columns that are needed are read.
 
         Parameters
         ----------
-        path
-            The file.
+        files
+            A path whose suffix says what it is: ``.csv``, ``.tsv``, ``.txt``, ``.parquet``,
+            ``.arrow`` or ``.feather`` (also streams), ``.ndjson``; each also with ``.gz`` or
+            ``.zst`` after it. Or a pattern (``"2024-*.csv"``) or a list of paths, whose files have
+            the same columns; or an open binary file, whose contents say what it is.
         id
-            The column that says which sequence a row belongs to; by default ``id`` or ``name``.
-            Ids are integers if all are plain integers (``7``, not ``007``), else strings.
+            The column that says which sequence a row belongs to; by default ``id`` or ``name``. A
+            table without one, or with ``id=None``, is one series. Ids are integers if all are plain
+            integers (``7``, not ``007``), else strings.
         time
-            The column that orders the rows of a sequence; by default ``t``. Numbers, or dates and
-            times that begin with the year, all in one form: ``2024-01-31``, ``2024-01-31T12:00``.
-            Where time zones, or decimal places of seconds, differ, they become datetime64 in UTC.
+            The column that orders the rows of a sequence; by default ``t``. Numbers, or dates in
+            any of these forms: ``2024-01-31``, ``2024-01-31T12:00:00.5+01:00``, ``31/01/2024``,
+            ``Jan 31 2024``, ``2024-01``, ``Jan 2024``, ``2024 Q1``, ``2024-W05``; times
+            with offsets become instants in UTC. Where days and months are both numbers, some row
+            has to show which is which.
+            Several columns may say a time together (``["year", "quarter"]``, ``["date", "time"]``).
+            None takes the rows in their order.
         features
-            Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
+            Column names; by default all named ``x`` or ``f`` and a number. Every cell is a number,
+            or ``true`` or ``false``.
         labels
-            Column names; by default all that start with ``y`` or ``l``. A cell that is empty or
-            ``nan`` is a missing label. ``labels=[]`` reads a file without labels.
+            Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
+            ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label.
+            ``labels=[]`` reads a table without labels.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
+        time_format
+            How times that are text are written, as for ``strptime``: ``"%d.%m.%y"``.
+        ties
+            What becomes of rows of an id at the same time: by default they are refused; ``"keep"``
+            leaves them in the order of the table.
+        separator
+            Between the cells of a CSV file; by default the one of comma, semicolon and tab that its
+            header has. Beside semicolons and tabs numbers may have decimal commas.
+        comment
+            The character that lines of a CSV file begin with which are no rows.
         dtype
             ``"float64"`` or ``"float32"``, in which features, labels and weights are kept; the
-            latter takes half the memory.
+            latter takes half the memory. By default float32 where a file says that all are.
 
         Raises
         ------
         DataError
             The file, a column or a cell cannot be used; the message says where, and what to do.
         ParameterError
-            A column name is not a string, or ``dtype`` is another.
+            A column name is not a string, or another argument is not of the kind above.
         MissingFileError
             There is no such file.
         ForkError
-            The process was forked from one that had used Polars; the same holds for
-            :meth:`from_frame` and :meth:`to_frame`.
+            The process was forked from one that had used Polars; the same holds for all that
+            reads or makes a frame.
         """
-        from rnn_rust.data.read import read_csv
+        from rnn_rust.data.files import open_files
+        from rnn_rust.data.tables import read_table
 
-        return cls(
-            **read_csv(
-                path,
-                id=id,
-                time=time,
-                features=features,
-                labels=labels,
-                weights=weights,
-                dtype=float_name(dtype),
-            )
-        )
+        roles = Roles(
+            id=id, time=time, features=features, labels=labels, weights=weights,
+            time_format=time_format, ties=ties,
+        )  # fmt: skip
+        table = open_files(files, separator=separator, comment=comment)
+        return cls(**read_table(table, roles, None if dtype is None else float_name(dtype)))
 
     @classmethod
-    def from_frame(
+    def from_csv(
         cls,
-        frame: pl.DataFrame,
-        id: str | None = None,
-        time: str | None = None,
+        path: str | os.PathLike[str],
+        id: str | Default | None = Default.NAMES,
+        time: str | Iterable[str] | Default | None = Default.NAMES,
         features: Names = None,
         labels: Names = None,
         *,
         weights: str | None = None,
+        time_format: str | None = None,
+        ties: str = "refuse",
+        separator: str | None = None,
+        comment: str | None = None,
+        dtype: str = "float64",
+    ) -> Dataset:
+        """Read a CSV file in UTF-8 with a header line, whatever its name.
+
+        Lines without any value are skipped. Quotes are those of RFC 4180: a cell stands in quotes
+        as a whole, with those inside doubled; any others are refused with their line.
+
+        Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels`` and
+        ``weights``, the ``time_format``, ``ties``, ``separator``, ``comment`` and ``dtype`` are as
+        in :meth:`from_file`, as are the errors.
+        """
+        from rnn_rust.data.csv_file import CsvFile
+        from rnn_rust.data.csv_table import CsvTable
+        from rnn_rust.data.tables import read_table
+
+        roles = Roles(
+            id=id, time=time, features=features, labels=labels, weights=weights,
+            time_format=time_format, ties=ties,
+        )  # fmt: skip
+        file = CsvFile(path, separator=separator, comment=comment)
+        return cls(**read_table(CsvTable(file), roles, float_name(dtype)))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        id: str | Default | None = Default.NAMES,
+        time: str | Iterable[str] | Default | None = Default.NAMES,
+        features: Names = None,
+        labels: Names = None,
+        *,
+        weights: str | None = None,
+        time_format: str | None = None,
+        ties: str = "refuse",
         dtype: str | None = None,
     ) -> Dataset:
-        """Take a Polars frame with a row for each time step.
+        """Take a table in memory with a row for each time step.
 
-        The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
-        in which their ids first appear. Error messages count rows from 0, as ``frame[row]`` does.
+        Beside these parameters ``features``, ``labels``, ``weights``, ``time_format`` and ``ties``
+        are as in :meth:`from_file`. Error messages count rows from 0, as ``frame[row]`` does.
 
         Parameters
         ----------
         frame
-            The frame.
+            A Polars frame, eager or lazy; a pandas frame, whose index becomes columns if it has a
+            name or does more than count rows; a pyarrow table or record-batch reader; a DuckDB
+            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays.
         id
-            The column that says which sequence a row belongs to, of strings or integers; by default
-            ``id`` or ``name``.
+            Strings or integers.
         time
-            The column that orders the rows of a sequence; by default ``t``. Numbers, dates or
-            datetimes, which keep their type (a time zone is converted to UTC), or text that is a
-            time in a CSV file.
-        features
-            Column names; by default all that start with ``x`` or ``f``. Every cell is a number.
-        labels
-            Column names; by default all that start with ``y`` or ``l``. A null or NaN is a missing
-            label. ``labels=[]`` takes a frame without labels.
-        weights
-            A column of weights, finite and at least 0, one in every row; by default none.
+            Numbers, dates, datetimes (a time zone is converted to UTC) or durations, which keep
+            their type; or text as in a file.
         dtype
-            ``"float64"`` or ``"float32"``, in which features, labels and weights are kept; by
-            default float32 where all columns of features, or labels, are that.
+            By default float32 where all columns of features, or labels, are that.
 
         Raises
         ------
         DataError
             A column or a cell cannot be used.
         ParameterError
-            ``frame`` is not a ``polars.DataFrame``, or a column name is not a string.
+            ``frame`` is something else, or a column name is not a string.
         """
-        from rnn_rust.data.frames import read_frame
+        from rnn_rust.data.tables import read_table, table_of
 
-        return cls(
-            **read_frame(
-                frame,
-                id=id,
-                time=time,
-                features=features,
-                labels=labels,
-                weights=weights,
-                dtype=None if dtype is None else float_name(dtype),
-            )
-        )
+        roles = Roles(
+            id=id, time=time, features=features, labels=labels, weights=weights,
+            time_format=time_format, ties=ties,
+        )  # fmt: skip
+        name = None if dtype is None else float_name(dtype)
+        return cls(**read_table(table_of(frame), roles, name))
 
     @classmethod
     def from_arrays(
@@ -337,6 +395,93 @@ class Dataset(Sequences):
             raise ParameterError("split: across= says what at= does with a sequence; give at=")
         parts = split_indices(self, *fractions, seed=seed, by=by, stratify=stratify)
         return tuple(self.chosen(part) for part in parts)
+
+    def folds(
+        self,
+        k: int,
+        *,
+        by: str = "sequence",
+        stratify: bool = False,
+        gap: float | datetime.timedelta | np.timedelta64 | None = None,
+        seed: int = 0,
+    ) -> Iterator[tuple[Dataset, Dataset]]:
+        """Yield ``k`` pairs ``(train, test)`` for cross-validation; no sequence is cut.
+
+        Parameters
+        ----------
+        k
+            How many folds, from 2.
+        by
+            ``"sequence"``: each is tested once, by a model of all others. ``"time"``: whole
+            sequences ordered by their first row, in k + 1 blocks; each block but the first is
+            tested by a model of the sequences that ended before it began.
+        stratify
+            Whether to keep the share of sequences with a positive label in each fold.
+        gap
+            By time, how much earlier than a test block training sequences have to end.
+        seed
+            Of the random folds.
+
+        Raises
+        ------
+        DataError
+            There are too few sequences; of one series, :meth:`windows` makes several.
+        ParameterError
+            An argument is not of the kind above, or does not go together with another.
+        """
+        return folds(self, k, by=by, stratify=stratify, gap=gap, seed=seed)
+
+    def windows(self, length: int, step: int | None = None) -> Dataset:
+        """Return all windows of ``length`` rows as sequences, a view.
+
+        One begins every ``step`` rows of a sequence, by default where the last one ends; rows at
+        the end that do not fill a window are left out, as are shorter sequences. Windows that
+        overlap, or labels that lie ahead, must not be split at random: split first.
+
+        Raises
+        ------
+        DataError
+            No sequence is so long.
+        ParameterError
+            ``length`` or ``step`` is not an integer above 0.
+
+        >>> series = Dataset.from_arrays(range(24), None, [0, 24])
+        >>> len(series.windows(6)), len(series.windows(6, step=1))
+        (4, 19)
+        """
+        return windows(self, length, step)
+
+    @classmethod
+    def concat(cls, datasets: Iterable[Dataset]) -> Dataset:
+        """Return the sequences of several data sets with the same columns, in order.
+
+        Columns are matched by name; ``row_numbers`` count on.
+
+        Raises
+        ------
+        DataError
+            An id is in two of the ``datasets``.
+        ShapeError
+            Their columns are not the same.
+        ParameterError
+            There is none, or one is something else.
+        """
+        return concatenate(list(datasets))
+
+    def head(self, rows: int = 5) -> pl.DataFrame:
+        """Return the first ``rows`` of :meth:`to_frame`."""
+        return self.to_frame().head(rows)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same sequences: ids, times, columns and their names."""
+        return equal(self, other) if isinstance(other, Dataset) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _repr_html_(self) -> str:
+        """Return the summary and the first rows, for notebooks."""
+        lines = html.escape(self.summary())
+        return f"<pre>{lines}</pre>{self.head()._repr_html_()}"
 
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.

@@ -13,8 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.arrays import as_positions
-from rnn_rust.data.columns import argument
+from rnn_rust.data.columns import Keys, argument, suggestion
 from rnn_rust.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dates import TimeForm
 
 AnySequences = TypeVar("AnySequences", bound="Sequences")
 _ROW_ARRAYS = ("features", "labels", "times", "row_numbers", "weights")
@@ -82,12 +85,15 @@ class Sequences:
     row_numbers: NDArray[np.int64]
     feature_names: tuple[str, ...]
     label_names: tuple[str, ...]
-    id_name: str = "id"
-    time_name: str = "t"
+    id_name: str | None = "id"
+    time_name: str | None = "t"
     weights: FloatArray | None = field(default_factory=lambda: None)  # no attribute of the class
     weights_name: str = "weights"
     has_feature_names: bool = True
     has_label_names: bool = True
+    time_form: TimeForm | None = None
+    left_out: tuple[str, ...] = ()
+    keys: Keys | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -163,18 +169,43 @@ class Sequences:
         """Return the number of sequences S."""
         return len(self.offsets) - 1
 
-    def __getitem__(self, position: int) -> Sequence:
-        """Return the sequence at a position; negative ones count from the end."""
+    def __getitem__(self, which: int | str | slice) -> Any:
+        """Return a sequence by its position (negative ones count from the end) or by its id.
+
+        A slice returns a data set, a view of those sequences. Ids that are integers are looked up
+        by :meth:`sequence`.
+        """
+        if isinstance(which, slice):
+            return self._slice(which)
+        if isinstance(which, str):
+            return self.sequence(which)
         try:
-            wanted = index(position)
+            wanted = index(which)
         except TypeError:
             raise TypeError(
-                f"a data set is indexed by one integer, not {position!r}; "
+                f"a data set is indexed by a position, an id or a slice, not {which!r}; "
                 "use subset(positions) for several sequences"
             ) from None
         at = wanted + len(self) if wanted < 0 else wanted
         if not 0 <= at < len(self):
             raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
+        return self._sequence_at(at)
+
+    def sequence(self, id: str | int) -> Sequence:
+        """Return the sequence of an id; KeyError if there is none."""
+        found = np.flatnonzero(self.ids == id)
+        if found.size == 0:
+            close = suggestion(str(id), map(str, self.ids[:10_000].tolist()))
+            raise KeyError(f"no sequence has the id {id!r}{close}")
+        return self._sequence_at(int(found[0]))
+
+    def _slice(self, which: slice) -> Self:
+        positions = np.arange(len(self), dtype=np.int64)[which]
+        if positions.size == 0:
+            raise IndexError(f"no sequence is in {which} of a data set of {len(self)} sequences")
+        return self.chosen(positions)
+
+    def _sequence_at(self, at: int) -> Sequence:
         shared = self.shared_rows
         first = shared.starts[at]
         rows = slice(first, first + self.offsets[at + 1] - self.offsets[at])
@@ -191,7 +222,7 @@ class Sequences:
 
     def __iter__(self) -> Iterator[Sequence]:
         """Yield the sequences in order."""
-        return (self[position] for position in range(len(self)))
+        return (self._sequence_at(position) for position in range(len(self)))
 
     def subset(self, indices: ArrayLike) -> Self:
         """Return the sequences at these positions, in this order.
@@ -222,6 +253,10 @@ class Sequences:
         The arrays are kept, not copied.
         """
         return replace(self, features=features, labels=labels)
+
+    def written_time(self, time: Any) -> str:
+        """Return a time as it would stand in the time column."""
+        return str(time) if self.time_form is None else self.time_form.write(time)
 
     @property
     def has_labels(self) -> bool:

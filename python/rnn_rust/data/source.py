@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table came from, for error messages: its name, and the place of a row in it."""
+    """Where a table came from, for error messages.
+
+    Attributes
+    ----------
+    name
+        Of the table: a path, or "frame".
+    place
+        Returns where a row (counted from 0) stands in it.
+    ids
+        The id of each row, where messages are to have it.
+    """
 
     name: str
     place: Callable[[int], str]
+    ids: Sequence[Any] | None = None
 
     def at(self, row: int, column: str) -> str:
         """Return the beginning of a message about one cell."""
-        return f"{self.name}, {self.place(row)}, column '{column}'"
+        of = "" if self.ids is None or self.ids[row] is None else f", id {self.ids[row]!r}"
+        return f"{self.row(row)}{of}, column '{column}'"
+
+    def row(self, row: int) -> str:
+        """Return the beginning of a message about a row."""
+        return f"{self.name}, {self.place(row)}"
+
+
+class JoinedSource(Source):
+    """Several tables under one another."""
+
+    def __init__(self, name: str, parts: Sequence[Source], ends: Sequence[int]) -> None:
+        """Take the parts, and the number of rows up to the end of each."""
+        starts = [0, *ends]
+
+        def place(row: int) -> str:
+            part = bisect_right(ends, row)
+            return parts[part].row(row - starts[part])
+
+        super().__init__(name, place)
+
+    def row(self, row: int) -> str:
+        """Return the beginning of a message about a row, with the name of its own table."""
+        return self.place(row)

@@ -55,9 +55,9 @@ def split_indices(
     if by == "time":
         parts = _cut(_time_order(dataset), shares)
     else:
-        random = np.random.Generator(np.random.PCG64(_checked_seed(seed)))
-        strata = _strata(dataset) if stratify else [np.arange(len(dataset), dtype=np.int64)]
-        cuts = [_cut(random.permutation(stratum), shares) for stratum in strata]
+        random = np.random.Generator(np.random.PCG64(checked_seed(seed)))
+        groups = strata(dataset) if stratify else [np.arange(len(dataset), dtype=np.int64)]
+        cuts = [_cut(random.permutation(stratum), shares) for stratum in groups]
         parts = [np.concatenate(pieces) for pieces in zip(*cuts, strict=True)]
     for number, part in enumerate(parts, start=1):
         if part.size == 0:
@@ -93,7 +93,8 @@ def _shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
     return shares
 
 
-def _checked_seed(seed: int) -> int:
+def checked_seed(seed: int) -> int:
+    """Return the seed; ParameterError if it is not an integer from 0 upwards."""
     try:
         checked = index(seed)
     except TypeError:
@@ -109,7 +110,7 @@ def _cut(order: Positions, shares: tuple[float, ...]) -> list[Positions]:
     return np.split(order, ends)
 
 
-def _strata(dataset: Sequences) -> list[Positions]:
+def strata(dataset: Sequences) -> list[Positions]:
     """Return the positions of the sequences with a positive label, and of the others."""
     positive_rows = (dataset.require_labels("split with stratify=True") > 0).any(axis=1)
     positive = np.logical_or.reduceat(positive_rows, dataset.offsets[:-1])
@@ -127,7 +128,8 @@ def _time_order(dataset: Sequences) -> Positions:
     if _clock_restarts(begins, ends):
         raise DataError(
             "split: by='time', but the sequences begin at the same times and run side by side "
-            f"({bounds[0]} to {bounds[len(dataset)]}, say), as if times restarted in each; "
+            f"({dataset.written_time(bounds[0])} to "
+            f"{dataset.written_time(bounds[len(dataset)])}, say), as if times restarted in each; "
             "use a time column that all sequences share, or by='random'; split(at=...) cuts "
             "sequences at an instant"
         )
@@ -161,7 +163,8 @@ def _warn_of_overlap(dataset: Sequences, parts: list[Positions]) -> None:
     if worst > 0:
         warnings.warn(
             f"split(by='time'): {worst:.2%} of the training rows are as late as the first "
-            f"test row, {begin}, or later: sequences are ordered by their first row and not cut. "
+            f"test row, {dataset.written_time(begin)}, or later: sequences are ordered by "
+            "their first row and not cut. "
             "split(at=...) cuts them at an instant",
             OverlapWarning,
             stacklevel=4,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.columns import listed
 from rnn_rust.data.sequences import Sequences
 
 
@@ -15,7 +16,7 @@ def summarise(dataset: Sequences) -> str:
     shown = ", ".join(names) if len(names) <= 6 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
     lines = [
         f"rows       {dataset.offsets[-1]:,}",
-        f"sequences  {len(dataset):,}",
+        f"sequences  {len(dataset):,}" + (" (one series)" if dataset.id_name is None else ""),
         f"length     min {lengths.min():,}, median {np.median(lengths):,.6g}, "
         f"max {lengths.max():,}",
         f"features   {len(names)}: {shown}",
@@ -29,7 +30,24 @@ def summarise(dataset: Sequences) -> str:
             f"weights    {dataset.weights_name}: {weights.min():.6g} to {weights.max():.6g}, "
             f"mean {weights.mean():.6g}"
         )
+    if dataset.left_out:
+        lines.append(f"left out   {listed(dataset.left_out, most=6)}")
     return "\n".join(lines)
+
+
+def used_columns(dataset: Sequences) -> str:
+    """Return which columns of its table are used for what, and which are left out, in one line."""
+    parts = [
+        "one series" if dataset.id_name is None else f"id {dataset.id_name}",
+        f"time {dataset.time_name}" if dataset.time_name else "rows in their order",
+        f"features {listed(dataset.feature_names)}",
+        f"labels {listed(dataset.label_names)}" if dataset.has_labels else "no labels",
+    ]
+    if dataset.weights is not None:
+        parts.append(f"weights {dataset.weights_name}")
+    if dataset.left_out:
+        parts.append(f"left out: {listed(dataset.left_out)}")
+    return "; ".join(parts)
 
 
 def _describe(column: FloatArray) -> str:

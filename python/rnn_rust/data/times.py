@@ -1,68 +1,64 @@
-"""Times of rows: numbers, dates, or text of either, ordered by value, never as text.
-
-Dates that are written alike stay text, whose order then is that of the dates.
-"""
+"""Times of rows: numbers, dates, or text of either, compared by value, never as text."""
 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Literal
 
 import polars as pl
 
+from rnn_rust.data import dates as written
+from rnn_rust.data.dates import TimeForm
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
-# Date, then time of day, fraction of a second and time zone, as far as they are there.
-_DATE = (
-    r"^(?P<date>[0-9]{4}[-/](?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12][0-9]|3[01]))"
-    r"(?:(?P<time>[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,](?P<fraction>[0-9]+))?"
-    r"(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
-)
 _LARGE_INTEGER = r"^[+-]?[0-9]{19,}$"
 
+Times = tuple[pl.Series, TimeForm | None]
+"""Integers, floats, dates, instants or durations, and how they are written where they are text."""
 
-def read_times(column: pl.Series, source: Source) -> pl.Series:
-    """Return integers, floats, dates, or text of dates, in whose order the rows are.
+
+def read_times(column: pl.Series, source: Source, time_format: str | None = None) -> Times:
+    """Return the times of a column: numbers or dates, or text of either.
 
     Raises
     ------
     DataError
-        A cell is not a time, or no time like the others.
+        A cell is not a time, or no time like the others; or days and months cannot be told apart.
     """
     kind = column.dtype
+    if time_format is not None and (kind == pl.String or kind.is_numeric()):
+        return _formatted(column.cast(pl.String).str.strip_chars(), source, time_format), None
     if kind == pl.String:
         return _times_of_text(column.str.strip_chars(), source)
     if not kind.is_numeric():
-        return column
+        return column, None
     numbers = column.cast(pl.Int64 if kind.is_integer() else pl.Float64, strict=False)
     if kind.is_decimal():
         whole = column.cast(pl.Int64, strict=False)
         if whole.cast(kind, strict=False).eq_missing(column).all():
-            return whole
+            return whole, None
     _require_usable(numbers.is_finite().fill_null(False), column, source)
-    return numbers
+    return numbers, None
 
 
-def describe_tie(times: pl.Series, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
-    """Return the message for an id with two rows of equal times, the later row last.
+def describe_tie(whose: str, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
+    """Return the message for a sequence with two rows of equal times, the later row last.
 
-    Parameters
-    ----------
-    times
-        The times as :func:`read_times` has returned them.
-    column
-        The times as they stand in the table.
+    ``column`` has the times as they stand in the table.
     """
     earlier, later = rows
     first, second = column[earlier], column[later]
+    begin = f"{source.row(later)}: {whose} has"
     if _exact(first) != _exact(second):
         return (
-            f"times {second} and {first}, {source.place(earlier)}, one number in 64 bits; "
+            f"{begin} times {second} and {first}, {source.place(earlier)}, one number in 64 bits; "
             "subtract a common start from all times"
         )
+    several = "" if whose.startswith("id ") else "name the id column if these are several series, "
     return (
-        f"a row at time {times[later]} already, {source.place(earlier)}; keep one of the two rows"
+        f"{begin} a row at time {second} already, {source.place(earlier)}; {several}keep one of "
+        'the two rows, or give ties="keep" (--ties keep on the command line), which leaves both as '
+        "they stand in the table"
     )
 
 
@@ -83,72 +79,128 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
         )
 
 
-def _times_of_text(text: pl.Series, source: Source) -> pl.Series:
+def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
+    """Return dates of a format of ``strptime``; one without a day means the first."""
+    readings = [_strptime(text, time_format), _strptime(text + " 1", f"{time_format} %d")]
+    dates = min(readings, key=lambda reading: reading.null_count())
+    if dates.dtype == pl.Datetime and dates.dtype.time_zone is not None:  # type: ignore[attr-defined]
+        dates = dates.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    wrong = dates.is_null()
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, text.name)}: '{text[row]}' is not a time of the format "
+            f"'{time_format}'; correct the cell or time_format"
+        )
+    return dates.rename(text.name)
+
+
+def _strptime(text: pl.Series, pattern: str) -> pl.Series:
+    if any(code in pattern for code in ("%H", "%I", "%T", "%R", "%s")):
+        return text.str.to_datetime(pattern, strict=False, time_unit="us")
+    return text.str.to_date(pattern, strict=False)
+
+
+def _times_of_text(text: pl.Series, source: Source) -> Times:
     """Return integers, else floats, else dates."""
     integers = text.cast(pl.Int64, strict=False)
     if not integers.null_count():
-        return integers
+        return integers, None
     # As floats, integers that differ in their last digits would be the same time.
     _require_usable(integers.is_not_null() | ~text.str.contains(_LARGE_INTEGER), text, source)
     numbers = text.cast(pl.Float64, strict=False)
     if not numbers.null_count():
         _require_usable(numbers.is_finite(), text, source)
-        return numbers
-    date = text.str.contains(_DATE)
-    usable = date if date[0] else numbers.is_not_null()
-    if not usable.all():
-        row = int((~usable).arg_max() or 0)
+        return numbers, None
+    form = written.recognise(text[0])
+    if form is not None:
+        return _times_of_dates(text, form, source)
+    _require_alike(numbers.is_not_null(), text, source)
+    raise AssertionError("a cell is neither a number nor a date")
+
+
+def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
+    if not alike.all():
+        row = int((~alike).arg_max() or 0)
+        before = f" like '{text[0]}', {source.place(0)}" if row else ""
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not a time like those before it; give "
-            "numbers in all rows, or in all rows dates like 2024-01-31 or 2024-01-31T12:00"
+            f"{source.at(row, text.name)}: '{text[row]}' is not a time{before}; give numbers in "
+            f"all rows, or in all rows dates like {written.EXAMPLES}; time_format= reads others"
         )
-    return _times_of_dates(text, source)
 
 
-def _times_of_dates(text: pl.Series, source: Source) -> pl.Series:
-    """Return the text if all dates have one form and one time zone, else their instants in UTC."""
-    parts = text.str.extract_groups(_DATE).struct.unnest()
-    zone = parts["zone"]
-    shape = text.str.replace_all("[0-9]", "0").str.replace(r"[.,]0+", "")
-    shape = shape.str.replace(r"(Z|[+-]00:?00)$", "")
-    unlike = (shape != shape[0]) | (zone.is_null() != zone.is_null()[0])
+def _times_of_dates(text: pl.Series, form: str, source: Source) -> Times:
+    sample = text[0]
+    if (quick := _uniform_dates(text, sample)) is not None:
+        return quick, written.form_of(sample, form, pl.Series([None]), day_first=True)
+    parts = written.split_dates(text, form)
+    _require_alike(parts["year"].is_not_null(), text, source)
+    unlike = pl.Series([False]).new_from_index(0, len(text))
+    for part in ("hour", "zone"):
+        missing = parts[part].is_null()
+        unlike |= missing != missing[0]
     if unlike.any():
         row = int(unlike.arg_max() or 0)
         raise DataError(
             f"{source.at(row, text.name)}: '{text[row]}' has another form than '{text[0]}', "
-            f"{source.place(0)}; write all times alike, all with a time zone or all without"
+            f"{source.place(0)}; write all times alike, all with a time of day or all without, all "
+            "with a time zone or all without"
         )
-    places = parts["fraction"].str.len_chars().fill_null(0)
-    if zone.n_unique() == 1 and places.n_unique() == 1:
-        return text
-    instants = _instants(parts, "us" if places.max() <= 6 else "ns")  # type: ignore[operator]
-    unknown = instants.is_null() | (places > 9)
+    day_first = _day_first(text, parts, source)
+    dates = written.parse(parts, day_first=day_first)
+    unknown = dates.is_null() | (parts["fraction"].str.len_chars().fill_null(0) > 9)
     if unknown.any():
         row = int(unknown.arg_max() or 0)
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not an instant of at most 9 decimal "
-            "places that 64 bits hold, as times of several zones or forms must be; correct the cell"
+            f"{source.at(row, text.name)}: '{text[row]}' is not a date of the calendar, or no "
+            "instant of at most 9 decimal places that 64 bits hold; correct the cell"
         )
-    return instants.rename(text.name)
-
-
-def _instants(parts: pl.DataFrame, unit: Literal["us", "ns"]) -> pl.Series:
-    """Return the dates in UTC, null where there is no such date; the parts are those of _DATE."""
-    seconds = pl.when(pl.col("time").str.len_chars() == 6).then(pl.lit(":00")).otherwise(pl.lit(""))
-    local = pl.concat_str(
-        pl.col("date").str.replace_all("/", "-", literal=True),
-        pl.lit(" "),
-        pl.col("time").str.slice(1),
-        seconds,
-    ).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit=unit, strict=False)
-    digits = pl.col("fraction").fill_null("").str.pad_end(6 if unit == "us" else 9, "0")
-    fraction = digits.cast(pl.Int64, strict=False).cast(pl.Duration(unit))
-    minutes = pl.col("zone").str.slice(1, 2).cast(pl.Int64, strict=False) * 60
-    minutes += pl.col("zone").str.slice(-2).cast(pl.Int64, strict=False)
-    ahead = pl.when(pl.col("zone").str.starts_with("-")).then(-minutes).otherwise(minutes)
-    # Nanoseconds in 64 bits reach over 584 years, and wrap around beyond them.
-    held = pl.col("date").str.slice(0, 4).cast(pl.Int64).is_between(1678, 2261) | (unit == "us")
-    instants = pl.when(held).then(
-        local + fraction - pl.duration(minutes=ahead.fill_null(0), time_unit=unit)
+    # "May" does not tell whether names of months are short.
+    telling = parts["name"].str.to_lowercase().ne_missing("may").arg_max() or 0
+    return dates.rename(text.name), written.form_of(
+        text[int(telling)], form, parts["zone"], day_first=day_first
     )
-    return parts.select(instants).to_series()
+
+
+def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
+    """Return dates that are all as long as the first, which is like 2024-01-31; a quick way."""
+    separator = sample[4]
+    patterns = {10: "%Y-%m-%d", 16: f"%Y-%m-%d{sample[10:11]}%H:%M"}
+    patterns[19] = f"{patterns[16]}:%S"
+    pattern = patterns.get(len(sample), "").replace("-", separator)
+    whole = pattern and written.recognise(sample) == written.ISO
+    if not whole or not (text.str.len_bytes() == len(sample)).all() or sample[-1] in "Mm":
+        return None
+    if len(sample) == 10:
+        dates = text.str.to_date(pattern, strict=False)
+    else:
+        dates = text.str.to_datetime(pattern, strict=False, time_unit="us")
+    return None if dates.null_count() else dates
+
+
+def _day_first(text: pl.Series, parts: pl.DataFrame, source: Source) -> bool:
+    """Return whether days stand before months: where both are numbers, some row has to say."""
+    if parts["a"].null_count():
+        return True
+    first, second = (parts[part].cast(pl.Int64) for part in ("a", "b"))
+    first_is_day, second_is_day = first > 12, second > 12
+    if first_is_day.any() and second_is_day.any():
+        row, other = int(first_is_day.arg_max() or 0), int(second_is_day.arg_max() or 0)
+        raise DataError(
+            f"{source.at(max(row, other), text.name)}: '{text[max(row, other)]}' has day and month "
+            f"in another order than '{text[min(row, other)]}', {source.place(min(row, other))}; "
+            "write all dates alike"
+        )
+    if first_is_day.any() or second_is_day.any() or "." in text[0].partition(" ")[0]:
+        return not second_is_day.any()
+    if (first == second).all():
+        return True
+    row = int((first != second).arg_max() or 0)
+    separator = text[row].lstrip("0123456789")[0]
+    readings = [written.parse(parts[row : row + 1], day_first=order)[0] for order in (True, False)]
+    shown = [f"{reading.day} {reading:%B %Y}" for reading in readings]
+    formats = [separator.join(codes) for codes in (("%d", "%m", "%Y"), ("%m", "%d", "%Y"))]
+    raise DataError(
+        f"{source.at(row, text.name)}: '{text[row]}' is {shown[0]} or {shown[1]}, and no row "
+        f"decides; give time_format='{formats[0]}' or time_format='{formats[1]}'"
+    )

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from rnn_rust.base.checks import whole_number
-from rnn_rust.data.columns import Columns, reject_repeats
+from rnn_rust.data.columns import Columns, Roles, reject_repeats
 from rnn_rust.data.csv_file import CsvFile
+from rnn_rust.data.csv_table import load
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.data.frames import group_rows
-from rnn_rust.data.read import load
+from rnn_rust.data.grouping import Cells, group_rows
+from rnn_rust.data.numbers import read_numbers
 from rnn_rust.data.source import Source
 from rnn_rust.demos.fraud import ANONYMOUS_FEATURES, write_csv
 from rnn_rust.errors import DataError, ParameterError
@@ -67,8 +68,9 @@ def _read(file: CsvFile, length: int) -> Dataset:
     row = pl.int_range(pl.len())
     table = load(file, (), COLUMNS).with_columns(id=row // length + 1, t=row % length + 1)
     source = Source(file.name, file.place)
-    columns = Columns("id", "t", features=tuple(COLUMNS[:-1]), labels=("Class",))
-    dataset = Dataset(**group_rows(table, columns, source))
+    columns = Columns("id", ("t",), features=tuple(COLUMNS[:-1]), labels=("Class",))
+    numbers = read_numbers(table, columns, source, None)
+    dataset = Dataset(**group_rows(Cells(table, numbers, source), columns, Roles()))
     unknown = ~np.isin(dataset.labels[:, 0], (0, 1))
     if unknown.any():
         at = int(np.argmax(unknown))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.summary import used_columns
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result, default_evaluator
 from rnn_rust.learning.history import History, Record
@@ -54,6 +55,8 @@ def fit(
         raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
     if not isinstance(resume, str | os.PathLike | None):
         raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
+    if train.keys is not None:
+        _log.info("Columns: %s", used_columns(train))
     parts = {"": training.data}
     if training.validation is not None:
         parts["validation_"] = training.validation

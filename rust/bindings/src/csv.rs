@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr_iter, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
@@ -22,9 +22,10 @@ const CHUNK: usize = 1 << 17;
 /// `block` bytes or a row more: (where the first row begins, in bytes; its number).
 ///
 /// Rows begin after `offset` bytes, on line `line`; each has `width` cells, a blank one may have
-/// fewer. A `DataError` says what else is wrong; the caller knows the name of the file.
+/// fewer. Cells are separated by `separator`; lines that begin with `comment` are no rows. A
+/// `DataError` says what else is wrong; the caller knows the name of the file.
 #[pyfunction]
-#[allow(clippy::type_complexity)]
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
 pub(crate) fn csv_rows<'py>(
     py: Python<'py>,
     path: PathBuf,
@@ -32,8 +33,10 @@ pub(crate) fn csv_rows<'py>(
     line: i64,
     width: usize,
     block: u64,
+    separator: u8,
+    comment: Option<u8>,
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>, Vec<(u64, usize)>)> {
-    let mut rows = Rows::new(line, width, (offset, block));
+    let mut rows = Rows::new(line, width, (offset, block), (separator, comment));
     let mut outcome = Ok(());
     let mut look = |chunk: &[u8]| {
         outcome = rows.feed(chunk);
@@ -72,11 +75,15 @@ enum State {
     Closing,
     /// After a carriage return outside quotes.
     Return,
+    /// In a line that is a comment.
+    Comment,
 }
 
 /// What has been read so far.
 struct Rows {
     width: usize,
+    separator: u8,
+    comment: Option<u8>,
     lines: Vec<i64>,
     blank: Vec<bool>,
     /// Where blocks begin, and bytes of a block.
@@ -89,16 +96,23 @@ struct Rows {
     /// Where the row, and where the last quoted cell, begins.
     row_line: i64,
     quote_line: i64,
-    /// Commas of the row, whether a cell has text, and whether one begins here.
-    commas: usize,
+    /// Separators of the row, whether a cell has text, and whether one begins here.
+    separators: usize,
     text: bool,
     cell_begins: bool,
 }
 
 impl Rows {
-    fn new(line: i64, width: usize, (offset, block): (u64, u64)) -> Self {
+    fn new(
+        line: i64,
+        width: usize,
+        (offset, block): (u64, u64),
+        (separator, comment): (u8, Option<u8>),
+    ) -> Self {
         Self {
             width,
+            separator,
+            comment,
             lines: Vec::new(),
             blank: Vec::new(),
             blocks: vec![(offset, 0)],
@@ -108,7 +122,7 @@ impl Rows {
             line,
             row_line: line,
             quote_line: line,
-            commas: 0,
+            separators: 0,
             text: false,
             cell_begins: true,
         }
@@ -119,6 +133,19 @@ impl Rows {
         while let Some((&first, tail)) = rest.split_first() {
             let rows = self.lines.len();
             rest = match self.state {
+                State::Bare if self.row_is_comment(first) => {
+                    self.state = State::Comment;
+                    rest
+                }
+                State::Comment => match memchr(b'\n', rest) {
+                    None => &[],
+                    Some(end) => {
+                        self.line += 1;
+                        self.row_line = self.line;
+                        self.state = State::Bare;
+                        &rest[end + 1..]
+                    }
+                },
                 State::Bare => {
                     let end = memchr3(b'"', b'\n', b'\r', rest).unwrap_or(rest.len());
                     let (passed, rest) = rest.split_at(end);
@@ -171,18 +198,24 @@ impl Rows {
         Ok(())
     }
 
+    /// Whether this is the first byte of a row, and that of a comment.
+    fn row_is_comment(&self, first: u8) -> bool {
+        self.comment == Some(first) && self.cell_begins && self.separators == 0 && !self.text
+    }
+
     fn row_begins(&mut self, byte: u64) {
         if byte - self.blocks[self.blocks.len() - 1].0 >= self.block {
             self.blocks.push((byte, self.lines.len()));
         }
     }
 
-    /// Takes bytes outside quotes, none of them special but commas.
+    /// Takes bytes outside quotes, none of them special but separators.
     fn pass_bare(&mut self, passed: &[u8]) {
         let Some(last) = passed.last() else { return };
-        self.commas += memchr_iter(b',', passed).count();
-        self.text = self.text || passed.iter().any(|&byte| byte != b',');
-        self.cell_begins = *last == b',';
+        let separator = self.separator;
+        self.separators += memchr_iter(separator, passed).count();
+        self.text = self.text || passed.iter().any(|&byte| byte != separator);
+        self.cell_begins = *last == separator;
     }
 
     fn after_bare(&mut self, special: u8) -> Result<(), String> {
@@ -205,14 +238,14 @@ impl Rows {
     }
 
     fn after_quote(&mut self, byte: u8) -> Result<(), String> {
-        self.cell_begins = byte == b',';
+        self.cell_begins = byte == self.separator;
         match byte {
             b'"' => {
                 self.text = true;
                 self.state = State::Quoted;
             }
-            b',' => {
-                self.commas += 1;
+            _ if byte == self.separator => {
+                self.separators += 1;
                 self.state = State::Bare;
             }
             b'\r' => self.state = State::Return,
@@ -234,11 +267,11 @@ impl Rows {
     }
 
     fn end_row(&mut self) -> Result<(), String> {
-        let cells = self.commas + 1;
+        let cells = self.separators + 1;
         if cells > self.width || (cells < self.width && self.text) {
             return Err(format!(
                 "line {}: the row is too {}: {cells} cells where the header has {}; correct the \
-                 commas or quotes of this line",
+                 separators or quotes of this line",
                 self.row_line,
                 if cells < self.width { "short" } else { "long" },
                 self.width
@@ -248,7 +281,7 @@ impl Rows {
         self.blank.push(!self.text);
         self.line += 1;
         self.row_line = self.line;
-        (self.state, self.commas, self.text, self.cell_begins) = (State::Bare, 0, false, true);
+        (self.state, self.separators, self.text, self.cell_begins) = (State::Bare, 0, false, true);
         Ok(())
     }
 
@@ -261,7 +294,8 @@ impl Rows {
                 self.quote_line
             )),
             State::Return => Err(self.lone_return()),
-            State::Bare if self.commas == 0 && !self.text => Ok(()),
+            State::Comment => Ok(()),
+            State::Bare if self.separators == 0 && !self.text => Ok(()),
             State::Bare | State::Closing => self.end_row(),
         }
     }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,41 +12,38 @@ import polars as pl
 from rnn_rust import _core
 from rnn_rust.base.forks import require_polars
 from rnn_rust.data.arrays import is_weight
-from rnn_rust.data.columns import Columns, Names, choose_columns
+from rnn_rust.data.columns import Columns
 from rnn_rust.data.csv_file import Block, CsvFile
-from rnn_rust.data.frames import Numbers, group_rows
+from rnn_rust.data.grouping import Cells
+from rnn_rust.data.numbers import Numbers, as_numbers, read_numbers
 from rnn_rust.data.source import Source
+from rnn_rust.data.tables import Table
 from rnn_rust.errors import DataError
 
-# Integers that text can be turned into and back without loss, and that fit 64 bits.
-_PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 
+class CsvTable(Table):
+    """The table of a CSV file."""
 
-def read_csv(
-    path: str | os.PathLike[str],
-    *,
-    id: str | None,
-    time: str | None,
-    features: Names,
-    labels: Names,
-    weights: str | None,
-    dtype: str,
-) -> dict[str, Any]:
-    """Return the fields of the data set of :meth:`rnn_rust.Dataset.from_csv`."""
-    file = CsvFile(path)
-    columns = choose_columns(
-        file.header, id=id, time=time, features=features, labels=labels, weights=weights,
-        where=file.name,
-    )  # fmt: skip
-    require_polars()
-    names = (columns.id, columns.time, *columns.numbers)
-    frame, numbers = _read_blocks(file, columns, dtype) or (load(file, names, ()), None)
-    ids = frame[columns.id]
-    heads = ids.filter(ids.ne_missing(ids.shift()))  # Rows of one id mostly follow each other.
-    if heads.str.contains(_PLAIN_INTEGER).all():
-        frame = frame.with_columns(ids.cast(pl.Int64))
-    source = Source(file.name, file.place)
-    return group_rows(frame, columns, source, numbers=numbers, dtype=dtype)
+    def __init__(self, file: CsvFile) -> None:
+        self.name, self.names, self._file = file.name, file.header, file
+
+    def read(self, columns: Columns, dtype: str | None) -> Cells:
+        """See the base class."""
+        source = Source(self.name, self._file.place)
+        if not self._file.has_rows:
+            raise DataError(f"{self.name}: there are no rows; give one row per time step")
+        found = _read_blocks(self._file, columns, dtype or "float64")
+        if found is not None:
+            return Cells(*found, source, is_text=True)
+        text = load(self._file, (*columns.keys, *columns.numbers), ())
+        numbers = read_numbers(
+            text, columns, source, dtype or "float64", decimal_comma=self._file.separator != ","
+        )
+        return Cells(text.select(columns.keys), numbers, source, is_text=True)
+
+    def keys(self, names: Sequence[str]) -> pl.DataFrame:
+        """See the base class."""
+        return load(self._file, names, ())
 
 
 def _read_blocks(
@@ -59,17 +54,14 @@ def _read_blocks(
     The numbers of some rows at a time go where they belong: a frame of the whole file would be as
     large again. No message comes from here but those about rows: the file is read as text for them.
     """
-    if not file.has_rows:
-        return None
     weights = () if columns.weights is None else (columns.weights,)
     names = {"features": columns.features, "labels": columns.labels, "weights": weights}
     count = int(np.count_nonzero(~file.rows[1]))
     matrices = {part: np.empty((count, len(names[part])), dtype) for part in names}
-    wanted = (columns.id, columns.time, *columns.numbers)
 
     def read_block(block: Block) -> pl.DataFrame | None:
-        frame = _scan(file.text(block), file.header, wanted, columns.numbers)
-        if frame.height != len(block.blank):
+        frame = _block_cells(file, block, columns)
+        if frame is None or frame.height != len(block.blank):
             return None
         if block.blank.any():
             frame = frame.filter(~block.blank)
@@ -79,13 +71,29 @@ def _read_blocks(
             finite, bounded = _core.fill_rows(values, place)
             if not (bounded if part == "labels" else finite):
                 return None
-        return frame[[columns.id, columns.time]]
+        return frame.select(columns.keys)
 
     keys = _in_parallel(read_block, file.blocks())
     if keys is None or not is_weight(matrices["weights"]).all():
         return None
     weight = matrices["weights"][:, 0] if weights else None
     return pl.concat(keys), Numbers(matrices["features"], matrices["labels"], weight)
+
+
+def _block_cells(file: CsvFile, block: Block, columns: Columns) -> pl.DataFrame | None:
+    """Return the cells of some rows, numbers as float64; None if one is to be reported."""
+    wanted, text = (*columns.keys, *columns.numbers), file.text(block)
+    try:
+        return _scan(text, file, wanted, columns.numbers)
+    except pl.exceptions.PolarsError:
+        if file.separator != ",":  # Commas may be decimal signs, of which all cells decide.
+            return None
+    frame = _scan(text, file, wanted, ())
+    source = Source(file.name, str)
+    try:
+        return frame.with_columns(as_numbers(frame[name], source) for name in columns.numbers)
+    except DataError:
+        return None
 
 
 def _in_parallel(
@@ -122,7 +130,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     file.require_utf8()  # Polars does not say where.
     try:
         return _drop_blank_rows(
-            _scan(file.source, file.header, names, (), skip=file.lines_before_rows), file
+            _scan(file.source, file, names, (), skip=file.lines_before_rows), file
         )
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
@@ -142,7 +150,7 @@ def _scan_checked(
     with ThreadPoolExecutor(1) as executor:
         count = executor.submit(lambda: file.rows)
         try:
-            return _scan(file.source, file.header, names, numbers, skip=file.lines_before_rows)
+            return _scan(file.source, file, names, numbers, skip=file.lines_before_rows)
         except pl.exceptions.PolarsError:
             return None
         finally:
@@ -151,17 +159,20 @@ def _scan_checked(
 
 def _scan(
     source: Path | bytes,
-    header: list[str],
+    file: CsvFile,
     names: Sequence[str],
     numbers: Sequence[str],
     skip: int = 0,
 ) -> pl.DataFrame:
     """Return the columns ``names`` of rows without a header, those of ``numbers`` as float64."""
     # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
-    schema: dict[str, pl.DataType] = {name: pl.String() for name in header}
+    schema: dict[str, pl.DataType] = {name: pl.String() for name in file.header}
     schema |= dict.fromkeys(numbers, pl.Float64())
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
-    rows = pl.scan_csv(source, schema=schema, glob=False, has_header=False, skip_lines=skip)
+    rows = pl.scan_csv(
+        source, schema=schema, glob=False, has_header=False, skip_lines=skip,
+        separator=file.separator, comment_prefix=file.comment,
+    )  # fmt: skip
     return rows.select(list(names)).collect()
 
 

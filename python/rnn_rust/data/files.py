@@ -1,0 +1,189 @@
+"""Files as tables: CSV, Parquet, Arrow and NDJSON, also compressed, several at once, or open."""
+
+from __future__ import annotations
+
+import glob as globbing
+import gzip
+import os
+import shutil
+import tempfile
+import weakref
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import polars as pl
+
+from rnn_rust import _core
+from rnn_rust.base.forks import require_polars
+from rnn_rust.data.csv_file import CsvFile, require_file
+from rnn_rust.data.csv_table import CsvTable
+from rnn_rust.data.tables import FrameTable, JoinedTable, Table
+from rnn_rust.errors import DataError, MissingFileError, ParameterError
+
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_KINDS = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+}  # fmt: skip
+SUFFIXES = ".csv, .tsv, .txt, .parquet, .arrow, .feather or .ndjson, also with .gz or .zst"
+"""Of files that can be read, for messages."""
+
+# How files begin whose name does not say what they are.
+_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow", b"{": "ndjson"}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+Path_ = str | os.PathLike[str]
+Files = Path_ | BinaryIO | Iterable[Path_]
+
+
+def open_files(files: Files, *, separator: str | None, comment: str | None) -> Table:
+    """Return the table of a file, of several (a list, or a pattern), or of an open binary file.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file, or none that the pattern fits.
+    DataError
+        The file is damaged, or its name does not say what it is.
+    ParameterError
+        ``files`` is something else.
+    """
+    require_polars()
+    csv = {"separator": separator, "comment": comment}
+    if hasattr(files, "read"):
+        return _open_handle(files, csv)
+    if isinstance(files, str | os.PathLike):
+        pattern = os.fspath(files)
+        if not isinstance(pattern, str):
+            raise ParameterError(f"a file is a path or an open binary file, not {files!r}")
+        if not globbing.has_magic(pattern) or os.path.exists(pattern):
+            return _open_path(files, csv)
+        paths: list[Any] = sorted(globbing.glob(pattern, recursive=True))
+        if not paths:
+            raise MissingFileError(f"{pattern}: there is no file of such a name; check the pattern")
+        return _join(pattern, paths, csv)
+    if isinstance(files, Iterable) and not isinstance(files, bytes):
+        paths = list(files)
+        if paths and all(isinstance(path, str | os.PathLike) for path in paths):
+            return _join(f"{paths[0]} and others" if len(paths) > 1 else str(paths[0]), paths, csv)
+    raise ParameterError(
+        f"from_file takes a path, a list of paths, a pattern or an open binary file, not {files!r}"
+    )
+
+
+def _join(name: str, paths: list[Path_], csv: dict[str, str | None]) -> Table:
+    tables = [_open_path(path, csv) for path in paths]
+    return tables[0] if len(tables) == 1 else JoinedTable(name, tables)
+
+
+class _TemporaryFile:
+    """An empty file that is removed when nothing refers to this any more."""
+
+    def __init__(self) -> None:
+        descriptor, path = tempfile.mkstemp(prefix="rnn-rust-")
+        os.close(descriptor)
+        self.path = Path(path)
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+
+def _open_path(path: Path_, csv: dict[str, str | None]) -> Table:
+    """Return the table of a file whose suffix says what it is."""
+    name = str(path)
+    stem, last = os.path.splitext(name.lower())
+    packed = _COMPRESSED.get(last)
+    kind = _KINDS.get(os.path.splitext(stem)[1] if packed else last)
+    require_file(Path(path), name)
+    if kind is None:
+        raise DataError(f"{name}: its name does not say what it is; use {SUFFIXES}")
+    if packed is None:
+        return _open(Path(path), name, kind, csv)
+    temporary = _decompressed(Path(path), packed, name)
+    return _open(temporary.path, name, kind, csv, temporary)
+
+
+def _open(
+    path: Path,
+    name: str,
+    kind: str,
+    csv: dict[str, str | None],
+    temporary: _TemporaryFile | None = None,
+) -> Table:
+    """Return the table of a file, which is kept as long as the table if it is a temporary one."""
+    if kind == "csv":
+        if ".tsv" in name.lower():
+            csv = {**csv, "separator": csv["separator"] or "\t"}
+        table: Table = CsvTable(CsvFile(path, name, **csv))
+    else:
+        table = FrameTable(_frame(path, name, kind), name)
+    table.temporary = temporary
+    return table
+
+
+def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
+    """Return a frame of the file, lazy where its kind allows: only needed columns are read then."""
+    try:
+        if kind == "parquet":
+            frame: pl.LazyFrame | pl.DataFrame = pl.scan_parquet(path.absolute(), glob=False)
+        elif kind == "ndjson":
+            frame = pl.scan_ndjson(path.absolute(), infer_schema_length=None)
+        elif _begin(path).startswith(b"ARROW1"):
+            frame = pl.scan_ipc(path.absolute())
+        else:
+            frame = pl.read_ipc_stream(path.absolute())
+        if not frame.lazy().collect_schema().names():
+            raise ValueError("it has no columns")
+        return frame
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or ["it is damaged"])[0]
+        raise DataError(
+            f"{name}: not readable as {kind} ({reason}); write the file anew"
+        ) from error
+
+
+def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:
+    """Return the table of an open file: its contents are copied, and say what they are."""
+    name = getattr(handle, "name", None)
+    name = name if isinstance(name, str) else "the open file"
+    temporary = _TemporaryFile()
+    with temporary.path.open("wb") as target:
+        _copy(handle, target, name)
+    if (packed := _packed(_begin(temporary.path))) is not None:
+        temporary = _decompressed(temporary.path, packed, name)
+    begin = _begin(temporary.path).lstrip()
+    if not begin:
+        raise DataError(f"{name} is empty, or was read to its end; open it anew, or seek(0)")
+    kind = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), "csv")
+    return _open(temporary.path, name, kind, csv, temporary)
+
+
+def _copy(handle: IO[Any], target: BinaryIO, name: str) -> None:
+    while part := handle.read(1 << 20):
+        if not isinstance(part, bytes | bytearray | memoryview):
+            raise ParameterError(f"{name} is open as text; open it in binary mode, 'rb'")
+        target.write(part)
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64)
+
+
+def _packed(begin: bytes) -> str | None:
+    return "gzip" if begin[:2] == b"\x1f\x8b" else "zstd" if begin[:4] == _ZSTD else None
+
+
+def _decompressed(path: Path, packed: str, name: str) -> _TemporaryFile:
+    """Return what a compressed file holds; DataError if it is damaged."""
+    temporary = _TemporaryFile()
+    try:
+        if packed == "zstd":
+            _core.decompress_zstd(path, temporary.path)
+        else:
+            with gzip.open(path, "rb") as source, temporary.path.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+    except (OSError, EOFError, zlib.error, DataError) as error:
+        raise DataError(f"{name}: not readable as {packed} ({error}); compress it anew") from error
+    return temporary

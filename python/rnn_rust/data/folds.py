@@ -1,0 +1,95 @@
+"""Folds of cross-validation, by whole sequences: no fold cuts one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.checks import whole_number
+from rnn_rust.data.sequences import Sequences
+from rnn_rust.data.split import checked_seed, strata
+from rnn_rust.errors import DataError, ParameterError
+
+Folded = TypeVar("Folded", bound=Sequences)
+
+
+def folds(
+    dataset: Folded, k: int, *, by: str, stratify: bool, gap: Any, seed: int
+) -> Iterator[tuple[Folded, Folded]]:
+    """Yield ``(train, test)``; see :meth:`rnn_rust.Dataset.folds`.
+
+    Raises
+    ------
+    DataError
+        There are too few sequences, or none to train on in one of the folds.
+    ParameterError
+        An argument is outside its allowed values, or does not go together with another.
+    """
+    whole_number("k", k, least=2)
+    if by not in ("sequence", "time"):
+        raise ParameterError(f"folds: by={by!r} is not known; use 'sequence' or 'time'")
+    if by == "sequence":
+        if gap is not None:
+            raise ParameterError("folds: gap= is for by='time'; drop it")
+        parts = _random_parts(dataset, k, stratify=stratify, seed=seed)
+    else:
+        if stratify:
+            raise ParameterError("folds: by='time' cannot stratify; drop one of the two")
+        parts = _time_parts(dataset, k, gap)
+    for train, test in parts:
+        yield dataset.chosen(train), dataset.chosen(test)
+
+
+def _require(dataset: Sequences, least: int, k: int) -> None:
+    if len(dataset) < least:
+        raise DataError(
+            f"folds: {k} folds need at least {least} sequences, and there are {len(dataset)}; ask "
+            "for fewer, or cut long sequences by windows()"
+        )
+
+
+def _random_parts(
+    dataset: Sequences, k: int, *, stratify: bool, seed: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Every sequence is tested once."""
+    _require(dataset, k, k)
+    random = np.random.Generator(np.random.PCG64(checked_seed(seed)))
+    groups = strata(dataset) if stratify else [np.arange(len(dataset), dtype=np.int64)]
+    fold = np.empty(len(dataset), dtype=np.int64)
+    begin = 0
+    for group in groups:
+        # Dealt out in turn, the next group where this one ends, so that folds are equally large.
+        fold[random.permutation(group)] = (begin + np.arange(len(group))) % k
+        begin += len(group)
+    for number in range(k):
+        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+
+def _time_parts(
+    dataset: Sequences, k: int, gap: Any
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Each block of sequences is tested by what ended before it, and ``gap`` before it, began."""
+    _require(dataset, k + 1, k)
+    begins = dataset.times[dataset.offsets[:-1]]
+    ends = dataset.times[dataset.offsets[1:] - 1]
+    order = np.argsort(begins, kind="stable")
+    blocks = np.array_split(order, k + 1)
+    for number, test in enumerate(blocks[1:], start=1):
+        first = begins[test].min()
+        try:
+            known = ends < (first if gap is None else first - gap)
+        except TypeError as error:
+            raise ParameterError(
+                f"folds: gap={gap!r} cannot be taken from times of dtype {begins.dtype}; give a "
+                "number, or a timedelta for dates"
+            ) from error
+        train = np.flatnonzero(known)
+        if train.size == 0:
+            raise DataError(
+                f"folds: no sequence ends before {dataset.written_time(first)}, where the test "
+                f"part of fold {number} of {k} begins; cut long sequences by windows()"
+            )
+        yield train, np.sort(test)

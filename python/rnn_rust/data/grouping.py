@@ -1,0 +1,187 @@
+"""From the cells of a table to a data set: the rows of each id together, in time order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rnn_rust.data.columns import Columns, Roles
+from rnn_rust.data.numbers import Numbers
+from rnn_rust.data.sequences import Sequences
+from rnn_rust.data.source import Source
+from rnn_rust.data.time_columns import joined_time
+from rnn_rust.data.times import Times, describe_tie, read_times
+from rnn_rust.errors import DataError
+
+# Integers that text can be turned into and back without loss, and that fit 64 bits.
+_PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was read of a table.
+
+    Attributes
+    ----------
+    keys
+        The columns of ids and times.
+    numbers
+        The others.
+    source
+        Where they stand.
+    is_text
+        Whether all keys are text, as in a CSV file, and ids that are plain integers become numbers.
+    """
+
+    keys: pl.DataFrame
+    numbers: Numbers
+    source: Source
+    is_text: bool = False
+
+
+def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
+    """Return the fields of a data set: columns checked, rows of each id together, in time order."""
+    source, count = cells.source, len(cells.numbers.features)
+    if count == 0:
+        raise DataError(f"{source.name}: there are no rows; give one row per time step")
+    if columns.id is None:
+        ids = pl.Series("id", [0]).new_from_index(0, count)
+    else:
+        ids = _ids(cells.keys[columns.id], source, is_text=cells.is_text)
+    column = joined_time(cells.keys, columns.time, source, count)
+    times, form = _times(column, source, roles.time_format)
+    if columns.time:
+
+        def refusal(earlier: int, later: int) -> DataError:
+            whose = "the series" if columns.id is None else f"id {ids[later]!r}"
+            return DataError(describe_tie(whose, column, (earlier, later), source))
+
+        order, starts = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)
+    else:
+        order, starts = _table_order(ids)
+    fields = {"ids": ids, "times": times} | vars(cells.numbers)
+    if order is not None:
+        fields = {name: None if rows is None else rows[order] for name, rows in fields.items()}
+    offsets = np.append(starts, count).astype(np.int64)
+    if not columns.time:
+        fields["times"] = pl.Series(
+            np.arange(count, dtype=np.int64) - np.repeat(starts, np.diff(offsets))
+        )
+    return {
+        "features": fields["features"],
+        "labels": fields["labels"],
+        "weights": fields["weights"],
+        "offsets": offsets,
+        "ids": fields["ids"][starts].to_numpy(),
+        "times": fields["times"].to_numpy(),
+        "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
+        "feature_names": columns.features,
+        "label_names": columns.labels,
+        "id_name": columns.id,
+        "time_name": ", ".join(columns.time) or None,
+        "weights_name": columns.weights or Sequences.weights_name,
+        "time_form": form,
+        "left_out": columns.left_out,
+        "keys": columns.read_by(roles),
+    }
+
+
+def _sequence_order(
+    ids: pl.Series,
+    times: pl.Series,
+    *,
+    keep_ties: bool,
+    refusal: Callable[[int, int], DataError],
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """Return the order of the rows (None if it is right as it is) and where sequences start.
+
+    ``refusal`` makes the error of two rows of an id at the same time.
+
+    Ids keep the order of their first appearance; within an id, time increases. Data that is
+    grouped already is common, and checking for it is much faster than sorting.
+    """
+    starts, stuck = _runs(ids, times, keep_ties=keep_ties)
+    if stuck.size == 0 and starts.size == ids.n_unique():
+        return None, starts
+    rows = pl.DataFrame({"id": ids, "time": times}).with_row_index("row")
+    first = pl.col("row").min().over("id")
+    sort = pl.arg_sort_by(first, "time", maintain_order=True)
+    order = rows.select(sort.cast(pl.Int64)).to_series().to_numpy()
+    starts, stuck = _runs(ids[order], times[order], keep_ties=keep_ties)
+    if stuck.size:
+        earlier, later = (int(row) for row in order[stuck[0] - 1 : stuck[0] + 1])
+        raise refusal(earlier, later)
+    return order, starts
+
+
+def _table_order(ids: pl.Series) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """Return the order of rows that has those of an id together, each in the table's order."""
+    starts = np.flatnonzero((ids != ids.shift()).fill_null(True).to_numpy()).astype(np.int64)
+    if starts.size == ids.n_unique():
+        return None, starts
+    first = pl.DataFrame({"id": ids}).with_row_index("row").select(pl.col("row").min().over("id"))
+    order = np.argsort(first.to_series().to_numpy(), kind="stable").astype(np.int64)
+    together = ids[order]
+    starts = np.flatnonzero((together != together.shift()).fill_null(True).to_numpy())
+    return order, starts.astype(np.int64)
+
+
+def _runs(
+    ids: pl.Series, times: pl.Series, *, keep_ties: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where a row's id differs from the row before, and where only time fails to rise."""
+    starts = (ids != ids.shift()).fill_null(True)
+    before = times.shift()
+    rises = times >= before if keep_ties else times > before
+    stuck = ~starts & ~rises.fill_null(False)
+    return (
+        np.flatnonzero(starts.to_numpy()).astype(np.int64),
+        np.flatnonzero(stuck.to_numpy()).astype(np.int64),
+    )
+
+
+def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
+    if is_text:
+        _require_all(column, source)
+        heads = column.filter(column.ne_missing(column.shift()))  # Rows of one id mostly follow.
+        plain = heads.str.contains(_PLAIN_INTEGER).all()
+        return column.cast(pl.Int64) if plain else column
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String and not column.dtype.is_integer():
+        raise DataError(
+            f"{source.name}, column '{column.name}': ids are {column.dtype}; "
+            "convert them to strings or integers"
+        )
+    _require_all(column, source)
+    if column.dtype == pl.String:
+        return column
+    integers = column.cast(pl.Int64, strict=False)
+    return column.cast(pl.String) if integers.null_count() else integers
+
+
+def _times(column: pl.Series, source: Source, time_format: str | None) -> Times:
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    kind = column.dtype
+    if kind not in (pl.String, pl.Date, pl.Datetime, pl.Duration) and not kind.is_numeric():
+        raise DataError(
+            f"{source.name}, column '{column.name}': times are {kind}; "
+            "convert them to numbers or dates"
+        )
+    _require_all(column, source)
+    return read_times(column, source, time_format)
+
+
+def _require_all(column: pl.Series, source: Source) -> None:
+    empty = column.is_null() | (column == "") if column.dtype == pl.String else column.is_null()
+    if empty.any():
+        row = int(empty.arg_max() or 0)
+        raise DataError(
+            f"{source.at(row, column.name)}: the cell is empty; every row needs an id and a time"
+        )

@@ -1,0 +1,85 @@
+"""Frames of pandas as Polars frames, with or without pyarrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rnn_rust.data.columns import reject_repeats
+from rnn_rust.errors import DataError
+
+
+def from_pandas(frame: Any) -> pl.DataFrame:
+    """Return a frame of pandas column by column; levels of its index come first.
+
+    An index that only counts rows is left out; a level without a name is called ``index``.
+
+    Raises
+    ------
+    DataError
+        Two columns have one name, or a column cannot be converted.
+    """
+    columns = [*_index_levels(frame.index)]
+    columns += [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
+    reject_repeats([name for name, _ in columns], "frame")
+    return pl.DataFrame([_series(name, column) for name, column in columns])
+
+
+def _index_levels(index: Any) -> list[tuple[str, Any]]:
+    counts_rows = type(index).__name__ == "RangeIndex" and index.name is None
+    if counts_rows:
+        return []
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    names = [level.name for level in levels]
+    return [
+        (("index" if len(levels) == 1 else f"index_{at}") if name is None else str(name),
+         level.to_series())
+        for at, (name, level) in enumerate(zip(names, levels, strict=True))
+    ]  # fmt: skip
+
+
+def _series(name: str, column: Any) -> pl.Series:
+    """Return a column of pandas; what Polars converts through pyarrow alone goes another way."""
+    kind = str(column.dtype)
+    try:
+        if kind.endswith("[pyarrow]") or hasattr(column.dtype, "pyarrow_dtype"):
+            return pl.Series(name, column.array.__arrow_array__())
+        if kind == "category":
+            return _series(name, column.astype(column.cat.categories.dtype))
+        if kind.startswith("datetime64") and column.dt.tz is not None:
+            return _moments(name, column)
+        if isinstance(column.dtype, np.dtype) and kind != "object":
+            return pl.Series(name, column.to_numpy())
+        return _cells(name, column, kind)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"frame, column '{name}': cells of type {kind} cannot be converted "
+            f"({str(error).splitlines()[0]}); give all cells one type"
+        ) from error
+
+
+def _moments(name: str, column: Any) -> pl.Series:
+    zone = str(column.dt.tz)
+    moments = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    utc = moments.dt.replace_time_zone("UTC")
+    return utc.dt.convert_time_zone(zone) if _is_named(zone) else utc
+
+
+def _cells(name: str, column: Any, kind: str) -> pl.Series:
+    """Return objects, text, periods, and numbers that may be missing."""
+    if kind.startswith("period"):
+        return pl.Series(name, column.astype(str).tolist())
+    missing = column.isna().to_numpy()
+    if kind.lower().startswith(("int", "uint", "float", "bool")):
+        values = column.to_numpy(dtype=kind.lower().replace("boolean", "bool"), na_value=0)
+        nothing = pl.Series([None]).new_from_index(0, len(values))
+        return pl.Series(name, values).zip_with(pl.Series(~missing), nothing)
+    return pl.Series(
+        name, [None if gone else cell for gone, cell in zip(missing, column, strict=True)]
+    )
+
+
+def _is_named(zone: str) -> bool:
+    return "/" in zone or zone == "UTC"

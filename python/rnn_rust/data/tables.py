@@ -1,0 +1,209 @@
+"""Tables that rows can be read from: frames of several libraries, files, and several as one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rnn_rust.base.arrays import row_at
+from rnn_rust.base.forks import require_polars
+from rnn_rust.data.columns import Columns, Roles, choose_columns, reject_repeats
+from rnn_rust.data.grouping import Cells, group_rows
+from rnn_rust.data.numbers import Numbers, read_numbers
+from rnn_rust.data.source import JoinedSource, Source
+from rnn_rust.errors import DataError, ParameterError
+
+KINDS = (
+    "a Polars DataFrame or LazyFrame, a pandas DataFrame, a pyarrow Table or RecordBatchReader, a "
+    "DuckDB relation or anything else with __arrow_c_stream__, or a dict of arrays"
+)
+"""What a table may be, for messages."""
+
+
+class Table(ABC):
+    """A table.
+
+    Attributes
+    ----------
+    name
+        In error messages: a path, or "frame".
+    names
+        Of its columns.
+    temporary
+        What keeps the file that the table is read from, or None.
+    """
+
+    name: str
+    names: list[str]
+    temporary: object = None
+
+    @abstractmethod
+    def read(self, columns: Columns, dtype: str | None) -> Cells:
+        """Return the cells of these columns; DataError if one cannot be used."""
+
+    @abstractmethod
+    def keys(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return columns as they stand in the table: text where it is text."""
+
+
+def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
+    """Return the fields of the data set that a table holds.
+
+    Raises
+    ------
+    DataError
+        A column or a cell cannot be used; the message says where, and what to do.
+    ParameterError
+        A name of a column is not a string, or another argument cannot be used.
+    """
+    require_polars()
+    columns = choose_columns(table.names, roles, table.name)
+    return group_rows(table.read(columns, dtype), columns, roles)
+
+
+class FrameTable(Table):
+    """A Polars frame, in memory or lazy."""
+
+    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, name: str = "frame") -> None:
+        self.name = name
+        self._frame = frame.lazy()
+        self.names = self._frame.collect_schema().names()
+
+    def read(self, columns: Columns, dtype: str | None) -> Cells:
+        """See the base class."""
+        frame = self._collect([*columns.keys, *columns.numbers])
+        ids = None if columns.id is None else frame[columns.id]
+        source = Source(self.name, row_at, None if ids is None else ids.to_list())
+        if frame.height == 0:
+            raise DataError(f"{self.name}: there are no rows; give one row per time step")
+        numbers = read_numbers(frame, columns, source, dtype)
+        return Cells(frame.select(columns.keys), numbers, source)
+
+    def keys(self, names: Sequence[str]) -> pl.DataFrame:
+        """See the base class."""
+        return self._collect(list(names))
+
+    def _collect(self, names: list[str]) -> pl.DataFrame:
+        try:
+            return self._frame.select(names).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(
+                f"{self.name}: it cannot be read ({str(error).splitlines()[0]}); check the table"
+            ) from error
+
+
+class JoinedTable(Table):
+    """Several tables with the same columns, under one another."""
+
+    def __init__(self, name: str, parts: Sequence[Table]) -> None:
+        self.name, self.names, self._parts = name, parts[0].names, parts
+
+    def read(self, columns: Columns, dtype: str | None) -> Cells:
+        """See the base class."""
+        wanted = {*columns.keys, *columns.numbers}
+        for part in self._parts:
+            reject_repeats(part.names, part.name)
+            if missing := [name for name in sorted(wanted) if name not in part.names]:
+                raise DataError(
+                    f"{part.name}: no column '{missing[0]}', which {self._parts[0].name} has; give "
+                    "files with the same columns"
+                )
+        cells = [part.read(columns, dtype) for part in self._parts]
+        ends = list(accumulate(len(part.numbers.features) for part in cells))
+        source = JoinedSource(self.name, [part.source for part in cells], ends)
+        try:
+            keys = pl.concat([part.keys for part in cells], how="vertical_relaxed")
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                f"{self.name}: ids or times have other types in some files than in others; write "
+                "them alike"
+            ) from error
+        numbers = Numbers(*map(_stacked, *(vars(part.numbers).values() for part in cells)))
+        return Cells(keys, numbers, source, is_text=all(part.is_text for part in cells))
+
+    def keys(self, names: Sequence[str]) -> pl.DataFrame:
+        """See the base class."""
+        return pl.concat([part.keys(names) for part in self._parts], how="vertical_relaxed")
+
+
+def _stacked(*matrices: Any) -> Any:
+    return None if matrices[0] is None else np.concatenate(matrices)
+
+
+def table_of(value: object) -> Table:
+    """Return a table in memory, of any of :data:`KINDS`.
+
+    Raises
+    ------
+    ParameterError
+        It is something else.
+    DataError
+        Its columns cannot be converted.
+    """
+    if isinstance(value, Table):
+        return value
+    require_polars()
+    if isinstance(value, pl.DataFrame | pl.LazyFrame):
+        return FrameTable(value)
+    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns"):
+        from rnn_rust.data.pandas_frames import from_pandas
+
+        return FrameTable(from_pandas(value))
+    if isinstance(value, Mapping):
+        return FrameTable(_of_mapping(value))
+    if hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series):
+        return FrameTable(_of_stream(value))
+    raise ParameterError(
+        f"a table is {KINDS}, not a {type(value).__module__}.{type(value).__qualname__}"
+    )
+
+
+def is_table(value: object) -> bool:
+    """Whether :func:`table_of` takes it for a table."""
+    return (
+        isinstance(value, Table | pl.DataFrame | pl.LazyFrame | Mapping)
+        or (type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns"))
+        or (hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series))
+    )
+
+
+def _of_stream(value: Any) -> pl.DataFrame:
+    kind, again = (
+        type(value).__name__,
+        "a stream is read once, by one reader at a time: make a new one",
+    )
+    try:
+        frame = pl.DataFrame(value)
+    except Exception as error:  # whatever the library raises that made the stream
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"frame: the {kind} cannot be read ({reason}); {again}") from error
+    if frame.height == 0:
+        raise DataError(f"frame: the {kind} has no rows, or was read before; {again}")
+    return frame
+
+
+def _of_mapping(value: Mapping[Any, Any]) -> pl.DataFrame:
+    columns = {}
+    for name, cells in value.items():
+        array = cells if isinstance(cells, pl.Series) else np.asarray(cells)
+        if array.ndim != 1 if isinstance(array, np.ndarray) else False:
+            raise ParameterError(
+                f"frame: column {name!r} has shape {array.shape}; every column of a dict is a list "
+                "or an array of one dimension"
+            )
+        keep = isinstance(array, np.ndarray) and array.dtype.kind != "U"
+        columns[str(name)] = array if keep and array.dtype != object else pl.Series(list(cells))
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"frame: columns of different lengths, {lengths}; make all equally long")
+    try:
+        return pl.DataFrame(columns)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise DataError(
+            f"frame: the dict cannot be read ({error}); give each column one type"
+        ) from error

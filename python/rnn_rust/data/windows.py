@@ -1,0 +1,111 @@
+"""Long sequences cut into windows, and data sets put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rnn_rust.base.checks import positive_integer
+from rnn_rust.data.order import reorder
+from rnn_rust.data.sequences import Sequences, require_dataset
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+Cut = TypeVar("Cut", bound=Sequences)
+
+
+def windows(dataset: Cut, length: int, step: int | None) -> Cut:
+    """Return all windows of ``length`` rows; see :meth:`rnn_rust.Dataset.windows`.
+
+    Raises
+    ------
+    DataError
+        No sequence is so long.
+    ParameterError
+        An argument is not an integer above 0.
+    """
+    length = positive_integer("length", length)
+    step = length if step is None else positive_integer("step", step)
+    lengths = np.diff(dataset.offsets)
+    counts = np.maximum((lengths - length) // step + 1, 0)
+    if not counts.any():
+        raise DataError(
+            f"windows: no sequence has {length} rows, the longest has {lengths.max()}; ask for "
+            "shorter windows"
+        )
+    sequence = np.repeat(np.arange(len(dataset)), counts)
+    number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = dataset.shared_rows.starts[sequence] + number * step
+    if dataset.id_name is None:
+        ids = number
+    else:
+        pairs = zip(dataset.ids[sequence].tolist(), number.tolist(), strict=True)
+        ids = np.array([f"{key}/{at}" for key, at in pairs], dtype=object)
+    return dataset.part(starts, np.full(len(sequence), length), ids)
+
+
+def concatenate(datasets: Several[Cut]) -> Cut:
+    """Return the sequences of all data sets; see :meth:`rnn_rust.Dataset.concat`.
+
+    Raises
+    ------
+    ParameterError
+        There is none, or one is something else.
+    ShapeError
+        Their columns are not the same.
+    DataError
+        An id is in two of them, or ids or times are of different kinds.
+    """
+    if not datasets:
+        raise ParameterError("concat: there is no data set; give at least one")
+    first = require_dataset(datasets[0], "concat")
+    parts = [
+        reorder(
+            require_dataset(part, "concat"), features=first.feature_names,
+            labels=first.label_names, learnt="those of the first data set are",
+        )
+        for part in datasets
+    ]  # fmt: skip
+    for part in parts:
+        sizes = [(len(one.feature_names), len(one.label_names)) for one in (first, part)]
+        if sizes[0] != sizes[1] or (first.weights is None) != (part.weights is None):
+            raise ShapeError(
+                f"concat: {sizes[1]} feature and label columns beside {sizes[0]}, or weights in "
+                "one alone; give data sets with the same columns"
+            )
+        for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
+            if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
+                raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
+    ids = np.concatenate([part.ids for part in parts])
+    distinct, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise DataError(
+            f"concat: id {distinct[np.argmax(counts)]!r} is in several data sets; rename one"
+        )
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("features", "labels", "times")
+    }
+    if first.weights is not None:
+        rows["weights"] = np.concatenate([part.weights for part in parts])
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    numbers = np.arange(offsets[-1], dtype=np.int64)
+    return replace(first, **rows, ids=ids, offsets=offsets, row_numbers=numbers)
+
+
+def equal(one: Sequences, other: Sequences) -> bool:
+    """Whether two data sets have the same sequences: ids, times, columns and their names."""
+    names = ("feature_names", "label_names", "id_name", "time_name", "weights_name")
+    if any(getattr(one, name) != getattr(other, name) for name in names):
+        return False
+    arrays = ("offsets", "ids", "times", "features", "labels", "weights")
+    for name in arrays:
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if (mine is None) != (theirs is None):
+            return False
+        if mine is not None and not np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f"):
+            return False
+    return True

@@ -1,0 +1,51 @@
+//! Files compressed by Zstandard, which Python's library reads from version 3.14 on.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::boundary::data_error;
+
+/// Writes to `target` what `source` is once it is decompressed. A `DataError` says what is wrong with
+/// its contents; the caller knows the name of the file.
+#[pyfunction]
+pub(crate) fn decompress_zstd(py: Python<'_>, source: PathBuf, target: PathBuf) -> PyResult<()> {
+    // A decoder that panics has met bytes that are not what they should be.
+    py.detach(|| catch_unwind(|| decompress(&source, &target)))
+        .unwrap_or_else(|_| Err(damaged("it cannot be decoded")))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => data_error(error.to_string()),
+            _ => error.into(),
+        })
+}
+
+fn decompress(source: &Path, target: &Path) -> io::Result<()> {
+    let mut compressed = BufReader::with_capacity(1 << 20, File::open(source)?);
+    let mut output = BufWriter::with_capacity(1 << 20, File::create(target)?);
+    let mut buffer = vec![0; 1 << 20];
+    // A file may have several frames, as those of parallel compressors do.
+    while !compressed.fill_buf()?.is_empty() {
+        let mut frame = StreamingDecoder::new(&mut compressed).map_err(damaged)?;
+        loop {
+            match frame.read(&mut buffer).map_err(damaged)? {
+                0 => break,
+                count => output.write_all(&buffer[..count])?,
+            }
+        }
+        let decoder = frame.into_frame_decoder();
+        let (stored, computed) =
+            (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
+        if stored.is_some() && stored != computed {
+            return Err(damaged("its checksum is another"));
+        }
+    }
+    output.flush()
+}
+
+fn damaged(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}

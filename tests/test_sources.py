@@ -1,0 +1,296 @@
+"""Every kind of table and of file: the same values, whatever holds them."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import io
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from rnn_rust import Dataset
+from rnn_rust.errors import DataError, MissingFileError, ParameterError
+
+TABLE = pl.DataFrame(
+    {
+        "id": ["b", "a", "b", "a"],
+        "t": [datetime.datetime(2024, 1, day, 12) for day in (2, 1, 1, 3)],
+        "x1": [0.5, 1.5, 2.5, 3.5],
+        "x2": [1, 2, 3, 4],
+        "note": ["p", "q", None, "r"],
+        "y1": [0.0, None, 1.0, 1.0],
+    }
+)
+
+
+def assert_same(dataset: Dataset, *, dates: bool = True) -> None:
+    """Compare with the rows of the table, sorted by Polars."""
+    assert dataset.ids.tolist() == ["b", "a"]
+    assert dataset.row_numbers.tolist() == [2, 0, 1, 3]
+    ordered = TABLE[dataset.row_numbers.tolist()]
+    np.testing.assert_array_equal(dataset.features, ordered.select("x1", "x2").to_numpy())
+    labels = ordered["y1"].fill_null(np.nan).to_numpy()
+    np.testing.assert_array_equal(dataset.labels[:, 0], labels)
+    if dates:
+        assert dataset.times.astype("M8[s]").tolist() == ordered["t"].to_list()
+    assert dataset.left_out == ("note",)
+
+
+def duckdb_relation() -> Any:
+    table = TABLE.to_arrow()
+    return duckdb.connect().from_arrow(table)
+
+
+IN_MEMORY: dict[str, Callable[[], Any]] = {
+    "polars": lambda: TABLE,
+    "lazy": TABLE.lazy,
+    "pandas": TABLE.to_pandas,
+    "pandas of pyarrow": lambda: TABLE.to_pandas(use_pyarrow_extension_array=True),
+    "pandas, nullable": lambda: TABLE.to_pandas().convert_dtypes(),
+    "pandas, categories": lambda: TABLE.to_pandas().astype({"id": "category"}),
+    "pandas, index": lambda: TABLE.to_pandas().set_index(["id", "t"]),
+    "pyarrow": TABLE.to_arrow,
+    "reader": lambda: TABLE.to_arrow().to_reader(),
+    "duckdb": duckdb_relation,
+    "dict": lambda: TABLE.to_dict(as_series=False),
+    "dict of arrays": lambda: {
+        name: np.array(column.to_list()) if name != "y1" else [0.0, np.nan, 1.0, 1.0]
+        for name, column in TABLE.to_dict().items()
+    },
+}
+
+
+@pytest.mark.parametrize("kind", IN_MEMORY)
+def test_tables_in_memory(kind: str) -> None:
+    assert_same(Dataset.from_frame(IN_MEMORY[kind]()))
+
+
+def write_ipc_stream(path: Path) -> None:
+    TABLE.write_ipc_stream(path)
+
+
+def write_csv(path: Path) -> None:
+    TABLE.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "table.csv": write_csv,
+    "table.tsv": write_csv,
+    "table.txt": write_csv,
+    "table.parquet": TABLE.write_parquet,
+    "table.arrow": TABLE.write_ipc,
+    "table.feather": TABLE.write_ipc,
+    "stream.arrow": write_ipc_stream,
+    "table.ndjson": TABLE.write_ndjson,
+}
+
+
+def zstd(path: Path) -> Path:
+    packed = path.with_name(path.name + ".zst")
+    packed.write_bytes(pa.compress(path.read_bytes(), codec="zstd", asbytes=True))
+    return packed
+
+
+def gz(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    return packed
+
+
+@pytest.mark.parametrize("pack", [None, gz, zstd])
+@pytest.mark.parametrize("name", FILES)
+def test_files(tmp_path: Path, name: str, pack: Callable[[Path], Path] | None) -> None:
+    path = tmp_path / name
+    FILES[name](path)
+    path = path if pack is None else pack(path)
+    # NDJSON has dates as text, without the digits of a CSV file.
+    assert_same(Dataset.from_file(path))
+    assert_same(Dataset.from_file(str(path)))
+    with path.open("rb") as file:
+        assert_same(Dataset.from_file(file))
+    assert_same(Dataset.from_file(io.BytesIO(path.read_bytes())))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_several_files_are_one_table(tmp_path: Path, suffix: str) -> None:
+    for number in (0, 1):
+        # The second has its columns in another order.
+        part = TABLE[2 * number : 2 * number + 2].select(
+            sorted(TABLE.columns, reverse=bool(number))
+        )
+        write = part.write_csv if suffix == ".csv" else part.write_parquet
+        write(tmp_path / f"part-{number}{suffix}")
+    assert_same(Dataset.from_file(tmp_path / f"part-*{suffix}"))
+    paths = sorted(tmp_path.iterdir())
+    assert_same(Dataset.from_file(paths))
+    paths[1].with_suffix(".csv").write_text("id,t,x1,x2,y1\nb,2024-01-05 12:00:00,bad,1,1\n")
+    if suffix == ".csv":
+        message = r"part-1\.csv, line 2, column 'x1': 'bad' is not a number"
+        with pytest.raises(DataError, match=message):
+            Dataset.from_file(tmp_path / "part-*.csv")
+        paths[1].write_text("id,t,x1,y1\nb,2024-01-05,1,1\n")
+        with pytest.raises(DataError, match=r"part-1\.csv: no column 'x2', which .*part-0"):
+            Dataset.from_file(paths)
+
+
+def test_ids_of_several_files_are_numbers_only_if_all_are(tmp_path: Path) -> None:
+    for name, key in (("a.csv", "7"), ("b.csv", "x")):
+        (tmp_path / name).write_text(f"id,t,x1,y1\n{key},1,1,1\n")
+    assert Dataset.from_file(tmp_path / "*.csv").ids.tolist() == ["7", "x"]
+    assert Dataset.from_file(tmp_path / "a.csv").ids.tolist() == [7]
+
+
+def test_pandas_without_pyarrow(run_python: Callable[..., Any]) -> None:
+    code = """
+import sys
+sys.modules["pyarrow"] = None  # an import of it fails
+import datetime, pandas as pd, rnn_rust as rnn
+frame = pd.DataFrame({
+    "id": ["a", "a", "b"], "kind": pd.Categorical(["u", "v", "u"]),
+    "t": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-01"]).tz_localize("Europe/Paris"),
+    "x1": pd.array([1, None, 3], dtype="Int64").fillna(2), "x2": pd.array([0.5, 1.5, 2.5]),
+    "x3": [True, False, True], "y1": pd.array([1, None, 0], dtype="Int64"),
+})
+for table in (frame, frame.set_index(["id", "t"]), frame.astype({"id": "category"}),
+              frame.astype({"id": "string"}), frame.astype({"id": object})):
+    data = rnn.Dataset.from_frame(table)
+    assert data.features.tolist() == [[1, 0.5, 1], [2, 1.5, 0], [3, 2.5, 1]], data.features
+    assert data.ids.tolist() == ["a", "b"]
+    assert data.labels.tolist()[0] == [1] and data.labels.tolist()[2] == [0]
+    assert data.times[0].item() == datetime.datetime(2023, 12, 31, 23), data.times
+months = pd.DataFrame({"x1": [1.0, 2.0]}, index=pd.period_range("2024-01", periods=2, freq="M"))
+data = rnn.Dataset.from_frame(months, time="index", labels=[])
+assert data.times.tolist() == [datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)]
+print("fine")
+"""
+    result: subprocess.CompletedProcess[str] = run_python(code)
+    assert result.stdout.strip().endswith("fine"), result.stderr
+
+
+def test_an_index_that_counts_rows_is_no_column() -> None:
+    frame = pd.DataFrame({"t": [1, 2], "x1": [1.0, 2.0]})
+    assert Dataset.from_frame(frame, features="x1").left_out == ()
+    named = frame.set_index(pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
+    data = Dataset.from_frame(named, time="index", features="x1")
+    assert data.times.astype("M8[D]").tolist() == [
+        datetime.date(2024, 1, 1),
+        datetime.date(2024, 1, 2),
+    ]
+
+
+def test_only_needed_columns_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.ndjson"
+    path.write_text('{"id":1,"t":1,"x1":1,"y1":0,"z":[1]}\n{"id":1,"t":2,"x1":1,"y1":0,"z":[2]}\n')
+    assert Dataset.from_file(path).left_out == ("z",)
+    frame = TABLE.lazy().with_columns(note=pl.col("note").str.to_integer())  # fails if it is read
+    assert_same(Dataset.from_frame(frame))
+
+
+def busy_relation() -> Any:
+    connection = duckdb.connect()
+    relation = connection.from_arrow(TABLE.to_arrow())
+    connection.close()
+    return relation
+
+
+def consumed_reader() -> Any:
+    reader = TABLE.to_arrow().to_reader()
+    reader.read_all()
+    return reader
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (busy_relation, DataError, "frame: the DuckDBPyRelation cannot be read"),
+        (consumed_reader, DataError, "has no rows, or was read before"),
+        (lambda: {"x": [1, 2], "t": [1]}, DataError, "columns of different lengths"),
+        (lambda: {"x": np.zeros((2, 2))}, ParameterError, r"column 'x' has shape \(2, 2\)"),
+        (
+            lambda: pd.DataFrame([[1, 2]], columns=["x1", "x1"]),
+            DataError,
+            "columns 1 and 2 of the header are both named 'x1'",
+        ),
+        (
+            lambda: pd.DataFrame({"t": [1, 2], "x1": [1, "b"]}),
+            DataError,
+            "column 'x1'.*'b' is not a number|cannot be converted",
+        ),
+        (lambda: "data.csv", ParameterError, r"a table is .*, not a builtins\.str"),
+        (lambda: [("a", 1)], ParameterError, r"not a builtins\.list"),
+        (
+            lambda: TABLE.with_columns(x1=pl.Series([1.0, None, 2.0, 3.0])),
+            DataError,
+            r"frame, row 1 \(counted from 0\), id 'a', column 'x1': the cell is empty",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_read(
+    table: Callable[[], Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Dataset.from_frame(table())
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    def refused(path: Any, error: type[Exception], message: str, content: bytes = b"") -> None:
+        if isinstance(path, str):
+            path = tmp_path / path
+            path.write_bytes(content)
+        with pytest.raises(error, match=message) as caught:
+            Dataset.from_file(path)
+        assert "rnn-rust-" not in str(caught.value)  # the name of a temporary file
+
+    csv = b"id,t,x1,y1\na,1,1,2\n"
+    refused("table.xlsx", DataError, r"its name does not say what it is; use \.csv", b"x")
+    refused("table", DataError, "its name does not say what it is", b"x")
+    refused("table.gz", DataError, "its name does not say what it is", gzip.compress(csv))
+    refused("broken.parquet", DataError, "not readable as parquet", b"PAR1 nothing")
+    refused("broken.ndjson", DataError, "broken.ndjson", b'{"id": 1,\n')
+    refused("cut.csv.gz", DataError, "not readable as gzip", gzip.compress(csv * 999)[:-20])
+    refused("no.csv.gz", DataError, "not readable as gzip", csv)
+    refused("no.csv.zst", DataError, "not readable as zstd", csv)
+    packed = pa.compress(csv * 999, codec="zstd", asbytes=True)
+    refused("cut.csv.zst", DataError, "not readable as zstd", packed[:-9])
+    refused(
+        "bad.csv.gz",
+        DataError,
+        r"bad.csv.gz, line 2, column 'x1'",
+        gzip.compress(csv.replace(b"1,2", b"b,2")),
+    )
+    refused("utf16.csv", DataError, "the text is UTF-16", csv.decode().encode("utf-16"))
+    refused("decimal.csv", DataError, "line 2: the row is too long", b"id,t,x1,y1\na,1,0,5,2\n")
+    empty = tmp_path / "empty.parquet"
+    TABLE.clear().write_parquet(empty)
+    refused(empty, DataError, "there are no rows")
+    refused(tmp_path / "nothing.csv", MissingFileError, "there is no such file")
+    refused(tmp_path / "none-*.csv", MissingFileError, "there is no file of such a name")
+    refused(io.BytesIO(b""), DataError, "the open file is empty, or was read to its end")
+    refused(io.StringIO("id"), ParameterError, "is open as text")
+    refused(7, ParameterError, "from_file takes a path")
+    refused([], ParameterError, "from_file takes a path")
+
+
+def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    content = b"id,t,x1,y1\na,1,1,2\n"
+    assert len(Dataset.from_file(io.BytesIO(gzip.compress(content)))) == 1
+    with pytest.raises(DataError):
+        Dataset.from_file(io.BytesIO(content + b'a,"2\n'))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_zstandard_frames_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.zst"
+    parts = (b"id,t,x1,y1\na,1,1,2\n", b"a,2,3,4\n" * 1)
+    path.write_bytes(b"".join(pa.compress(part, codec="zstd", asbytes=True) for part in parts))
+    assert Dataset.from_file(path).features.tolist() == [[1], [3]]

@@ -1,0 +1,197 @@
+"""Times as people write them: each form read as its date, ordered as such, and written again."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn_rust import Dataset
+from rnn_rust.errors import DataError, ParameterError
+
+D = datetime.date
+
+
+def read(times: Any, **options: Any) -> Dataset:
+    """Read one series whose feature is the number of the row."""
+    frame = {"t": list(times), "x1": list(range(len(times)))}
+    return Dataset.from_frame(frame, **{"features": "x1", "labels": [], **options})
+
+
+def quarter(day: D) -> int:
+    return (day.month + 2) // 3
+
+
+MONTHS = "January February March April May June July August September October November December"
+
+# The form of a day, and the first day of what it stands for.
+WRITTEN = {
+    "iso": (lambda d: f"{d:%Y-%m-%d}", lambda d: d),
+    "slashes": (lambda d: f"{d:%Y/%m/%d}", lambda d: d),
+    "month": (lambda d: f"{d:%Y-%m}", lambda d: d.replace(day=1)),
+    "year month": (lambda d: f"{d.year} {d:%b}", lambda d: d.replace(day=1)),
+    "month year": (lambda d: f"{d:%b}-{d.year}", lambda d: d.replace(day=1)),
+    "full month": (lambda d: f"{MONTHS.split()[d.month - 1]} {d.year}", lambda d: d.replace(day=1)),
+    "quarter": (lambda d: f"{d.year} Q{quarter(d)}", lambda d: D(d.year, 3 * quarter(d) - 2, 1)),
+    "joined": (lambda d: f"{d.year}Q{quarter(d)}", lambda d: D(d.year, 3 * quarter(d) - 2, 1)),
+    "first": (lambda d: f"Q{quarter(d)} {d.year}", lambda d: D(d.year, 3 * quarter(d) - 2, 1)),
+    "day name": (lambda d: f"{d:%b} {d.day} {d.year}", lambda d: d),
+    "hyphens": (lambda d: f"{d:%b}-{d.day}-{d.year}", lambda d: d),
+    "comma": (lambda d: f"{MONTHS.split()[d.month - 1]} {d.day}, {d.year}", lambda d: d),
+    "british": (lambda d: f"{d.day} {d:%b} {d.year}", lambda d: d),
+    "oracle": (lambda d: f"{d:%d-%b-%Y}".upper(), lambda d: d),
+    "european": (lambda d: f"{d:%d/%m/%Y}", lambda d: d),
+    "american": (lambda d: f"{d:%m/%d/%Y}", lambda d: d),
+    "german": (lambda d: f"{d.day}.{d.month}.{d.year}", lambda d: d),
+    "week": (
+        lambda d: f"{d:%G-W%V}",
+        lambda d: d - datetime.timedelta(days=d.weekday()),
+    ),
+    "week day": (lambda d: f"{d:%G-W%V-%u}", lambda d: d),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+@settings(max_examples=25, deadline=None)
+@given(days=st.lists(st.dates(D(1900, 1, 1), D(2100, 1, 1)), min_size=1, max_size=9))
+def test_forms_are_read_as_their_dates_and_written_again(form: str, days: list[D]) -> None:
+    write, stands_for = WRITTEN[form]
+    # A thirteenth day, and one beyond it, tell days from months.
+    days = sorted({stands_for(day) for day in [*days, D(2000, 1, 13), D(2000, 12, 31)]})
+    shuffled = random.Random(0).sample(days, len(days))
+    data = read([write(day) for day in shuffled])
+    assert data.times.tolist() == days
+    assert data.features[:, 0].tolist() == [shuffled.index(day) for day in days]
+    if form not in {"german", "day name", "hyphens", "comma", "british"}:  # zeros are as in row 1
+        assert [data.written_time(time) for time in data.times] == [write(day) for day in days]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-01-31 13:05", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("2024-01-31T13:05:06.5", datetime.datetime(2024, 1, 31, 13, 5, 6, 500_000)),
+        ("2024-01-31 13:05+00", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("2024-01-31 13:05:00-0330", datetime.datetime(2024, 1, 31, 16, 35)),
+        ("2024-01-31 13:05:00 UTC", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("31/01/2024 1:05 PM", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("01/31/2024 12:05:00 am", datetime.datetime(2024, 1, 31, 0, 5)),
+        ("Jan 31 2024 13:05", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("31.1.2024 13:05", datetime.datetime(2024, 1, 31, 13, 5)),
+    ],
+)
+def test_times_of_day(text: str, moment: datetime.datetime) -> None:
+    data = read([text])
+    assert data.times.tolist() == [moment]
+    assert data.written_time(data.times[0]) == text
+    frame = data.to_frame()
+    assert Dataset.from_frame(frame, features="x1", labels=[]).times.tolist() == [moment]
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["01/02/2020", "02/02/2020"], "1 February 2020 or 2 January 2020, and no row decides; "
+         "give time_format='%d/%m/%Y' or time_format='%m/%d/%Y'"),
+        (["13/02/2020", "02/13/2020"], "row 1 .*day and month in another order than '13/02/2020'"),
+        (["Jan 1 2000", "2000-01-02"], "row 1 .*'2000-01-02' is not a time like 'Jan 1 2000', row"),
+        (["Feb 30 2000"], "'Feb 30 2000' is not a date of the calendar"),
+        (["2021-W53"], "'2021-W53' is not a date of the calendar"),
+        (["2000 Q5"], "'2000 Q5' is not a time"),
+        (["1/1/99"], "'1/1/99' is not a time; .*; time_format= reads others"),
+        (["2024-01-01 13:05 PM"], "is not a date of the calendar"),
+        (["2024-01-01 24:30"], "is not a date of the calendar"),
+    ],
+)  # fmt: skip
+def test_times_that_are_refused(times: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(times)
+
+
+@pytest.mark.parametrize(
+    ("times", "pattern", "expected"),
+    [
+        (["01/02/2020"], "%d/%m/%Y", D(2020, 2, 1)),
+        (["01/02/2020"], "%m/%d/%Y", D(2020, 1, 2)),
+        (["1/2/99"], "%d/%m/%y", D(1999, 2, 1)),
+        (["201912"], "%Y%m", D(2019, 12, 1)),
+        ([20191231], "%Y%m%d", D(2019, 12, 31)),
+        (["31|12|2019 23h05"], "%d|%m|%Y %Hh%M", datetime.datetime(2019, 12, 31, 23, 5)),
+        (["2019-12-31 23:00 +0200"], "%Y-%m-%d %H:%M %z", datetime.datetime(2019, 12, 31, 21)),
+    ],
+)
+def test_a_format_of_ones_own(times: list[Any], pattern: str, expected: D) -> None:
+    assert read(times, time_format=pattern).times.tolist() == [expected]
+    with pytest.raises(DataError, match=f"'7' is not a time of the format '{pattern}'"):
+        read([*map(str, times), "7"], time_format=pattern)
+    with pytest.raises(ParameterError, match="time_format must be a text"):
+        read(times, time_format=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"year": [2020, 2019], "quarter": [1, 4]}, [D(2019, 10, 1), D(2020, 1, 1)]),
+        ({"Year": [2020, 2019], "Qtr": ["Q1", "Q4"]}, [D(2019, 10, 1), D(2020, 1, 1)]),
+        ({"year": [2020, 2019], "month": ["Jan", "Dec"]}, [D(2019, 12, 1), D(2020, 1, 1)]),
+        ({"year": [2020, 2020], "month": [12, 2]}, [D(2020, 2, 1), D(2020, 12, 1)]),
+        ({"year": [2020, 2020], "week": [2, 1]}, [D(2019, 12, 30), D(2020, 1, 6)]),
+        ({"year": [2020] * 2, "month": [2, 1], "day": [1, 31]}, [D(2020, 1, 31), D(2020, 2, 1)]),
+        (
+            {"date": ["2020-01-01"] * 2, "time": ["13:00", "09:30:15"]},
+            [datetime.datetime(2020, 1, 1, 9, 30, 15), datetime.datetime(2020, 1, 1, 13)],
+        ),
+        (
+            {"year": [2020] * 2, "month": [1, 1], "day": [1, 1], "hour": [13, 2]},
+            [datetime.datetime(2020, 1, 1, 2), datetime.datetime(2020, 1, 1, 13)],
+        ),
+    ],
+)
+def test_times_in_several_columns(columns: dict[str, Any], expected: list[D]) -> None:
+    frame = columns | {"x1": [1.0, 0.0]}
+    data = Dataset.from_frame(frame, time=list(columns), features="x1")
+    assert data.times.tolist() == expected
+    assert data.features[:, 0].tolist() == [0, 1]
+    assert data.time_name == ", ".join(columns)
+    with pytest.raises(ParameterError, match="columns that say a time together have these names"):
+        Dataset.from_frame(frame, time=list(columns)[::-1], features="x1")
+    broken = frame | {next(iter(columns)): [None, 1]}
+    with pytest.raises(DataError, match="the cell is empty; every row needs a time"):
+        Dataset.from_frame(broken, time=list(columns), features="x1")
+
+
+def test_rows_in_their_order() -> None:
+    frame = pl.DataFrame({"id": ["b", "a", "b"], "x1": [1.0, 2.0, 3.0], "t": [2, 1, 1]})
+    data = Dataset.from_frame(frame, time=None, features="x1")
+    assert [(s.id, s.times.tolist()) for s in data] == [("b", [0, 1]), ("a", [0])]
+    assert data.features[:, 0].tolist() == [1, 3, 2]
+    assert (data.time_name, data.left_out) == (None, ("t",))
+    assert data.to_frame().columns == ["id", "x1"]
+    series = Dataset.from_frame(frame, id=None, time=None, features="x1")
+    assert (len(series), series.features[:, 0].tolist()) == (1, [1, 2, 3])
+    assert series.to_frame().columns == ["x1"]
+    assert "sequences  1 (one series)" in series.summary()
+
+
+def test_rows_at_the_same_time() -> None:
+    times = [3, 1, 3, 2, 3, 1]
+    with pytest.raises(DataError, match=r"row 5 .*: the series has a row at time 1 already, row 1"):
+        read(times)
+    data = read(times, ties="keep")
+    assert data.times.tolist() == sorted(times)
+    assert data.features[:, 0].tolist() == [1, 5, 3, 0, 2, 4]
+    with pytest.raises(ParameterError, match="ties='first' is not known"):
+        read(times, ties="first")
+
+
+def test_a_million_dates_are_read_quickly_and_right() -> None:
+    start = np.datetime64("2000-01-01T00:00")
+    moments = start + np.arange(100_000) * np.timedelta64(7, "m")
+    texts = pl.Series(moments.astype("M8[us]")).dt.to_string("%Y-%m-%d %H:%M")
+    assert (read(texts.to_list()).times == moments).all()
