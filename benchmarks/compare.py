@@ -262,7 +262,8 @@ def main() -> None:
         run(options, record, pool)
     if options.add is not None:
         earlier = Record.read(options.add)
-        earlier.lines += record.lines
+        again = {line.group for line in record.lines}
+        earlier.lines = [line for line in earlier.lines if line.group not in again] + record.lines
         earlier.command += f"` and `{record.command}"
         record, options.output = earlier, options.add
     text = report.markdown(record)

@@ -23,7 +23,7 @@ SEPARATORS = (",", ";", "\t")
 """Those that are recognised by the header, the first if there is none."""
 
 # Of rows that are read at a time: many for the reader's threads, and small beside the table.
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
