@@ -6,11 +6,11 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ModelFileError
-from rnn_rust.evaluate import Evaluator
+from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
 from rnn_rust.learning.losses import CUSTOM
@@ -18,11 +18,15 @@ from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions, Sizes
 from rnn_rust.model.declaration import parameters_section, signature
 from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
+from rnn_rust.model.scoring import forecast, score_frame
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
-from rnn_rust.training.fit import TrainResult
+from rnn_rust.training.fit import TrainResult, evaluate
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _log = logging.getLogger("rnn_rust")
 
@@ -39,6 +43,66 @@ class Model(Network):
     def summary(self) -> Summary:
         """Return the layers with their shapes, parameters and bytes; it prints as a table."""
         return Summary.of(self)
+
+    def score_frame(self, table: Any) -> Any:
+        """Return a table with the predictions of its rows as further columns.
+
+        These are named ``prediction``, or ``prediction_LABEL`` for each of several labels, or
+        ``prediction_CLASS``. A model that reads out whole sequences has one prediction for all rows
+        of a sequence.
+
+        Parameters
+        ----------
+        table
+            As in :meth:`predict`. A frame of pandas is answered by one, a pyarrow table by one, all
+            else by a Polars frame.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or has the name of a prediction; or a cell cannot be used.
+        ParameterError
+            ``table`` is something else.
+        """
+        return score_frame(self, table)
+
+    def forecast(self, data: Any) -> pl.DataFrame:
+        """Return what follows the last row of each sequence: a Polars frame of id, time and value.
+
+        It has ``horizon`` rows for each sequence; times go on at the pace of the sequence. The
+        model was trained on a data set made by :meth:`rnn_rust.Dataset.forecast`.
+
+        Parameters
+        ----------
+        data
+            The rows so far: a table, a file or a data set, as in :meth:`predict`.
+
+        Raises
+        ------
+        ParameterError
+            The model was trained on other labels.
+        DataError
+            A column is missing, or a cell cannot be used.
+        """
+        return forecast(self, data)
+
+    def evaluate(self, data: Any, evaluator: Evaluator | None = None) -> Result:
+        """Return what predictions are worth, beside a baseline.
+
+        Parameters
+        ----------
+        data
+            A data set, a sequence, a table or a file, as in :meth:`predict`, with labels.
+        evaluator
+            By default the one that suits the labels: see
+            :func:`rnn_rust.evaluate.default_evaluator`.
+
+        Raises
+        ------
+        DataError, ShapeError, ParameterError
+            As :meth:`predict`; or there is no label.
+        """
+        return evaluate(self, data, evaluator)
 
     # Training --------------------------------------------------------------------------------
 

@@ -113,6 +113,8 @@ def prediction_table(model: Model, dataset: Dataset, path: Path) -> pl.DataFrame
     import numpy as np
     import polars as pl
 
+    from rnn_rust.model.scoring import output_names
+
     outputs, keys = model.predict(dataset), _keys_as_text(dataset, path)
     if model.readout == "each_step":
         in_file_order = np.empty_like(outputs)
@@ -120,21 +122,11 @@ def prediction_table(model: Model, dataset: Dataset, path: Path) -> pl.DataFrame
     else:
         in_file_order = outputs
         keys = keys.select(dataset.id_name)[dataset.row_numbers[dataset.offsets[:-1]]]
-    names = _prediction_names(model)
+    names = output_names(model)
     if taken := set(names) & set(keys.columns):
         raise click.UsageError(f"{path}: rename column '{taken.pop()}', a name of the output")
     columns = zip(names, in_file_order.T, strict=True)
     return keys.with_columns(pl.Series(name, column) for name, column in columns)
-
-
-def _prediction_names(model: Model) -> list[str]:
-    count = model.settings["output_size"]
-    if model.loss_name == "cross_entropy":
-        return [f"prediction_{number}" for number in range(count)]
-    if count == 1:
-        return ["prediction"]
-    labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))
-    return [f"prediction_{label}" for label in labels]
 
 
 def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:

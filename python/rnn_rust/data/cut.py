@@ -7,13 +7,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.data.forecast import hide_later_labels
 from rnn_rust.data.instants import Instant, in_terms_of
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ParameterError
 
 Cut = TypeVar("Cut", bound=Sequences)
 Instants = Instant | list[Instant] | tuple[Instant, ...]
-_ACROSS = ("cut", "drop", "train", "test")
+_ACROSS = ("cut", "context", "drop", "train", "test")
 
 
 def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
@@ -37,12 +38,26 @@ def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
     lengths = np.diff(dataset.offsets)
     if across == "drop":
         part[np.repeat(first != last, lengths)] = -1
-    elif across != "cut":
+    elif across in ("train", "test"):
         part = np.repeat(first if across == "train" else last, lengths)
-    for number in range(len(instants) + 1):
+    numbers = range(len(instants) + 1)
+    for number in numbers:
         if not (part == number).any():
             raise DataError(_empty(dataset, instants, number, across))
-    return tuple(_rows(dataset, part == number) for number in range(len(instants) + 1))
+    if across == "context":
+        return tuple(_with_context(dataset, part, number) for number in numbers)
+    return tuple(hide_later_labels(_rows(dataset, part == number)) for number in numbers)
+
+
+def _with_context(dataset: Cut, part: NDArray[np.int64], number: int) -> Cut:
+    """Return sequences that have rows of a part, with all rows before these, without labels."""
+    lengths = np.diff(dataset.offsets)
+    has_some = np.logical_or.reduceat(part == number, dataset.offsets[:-1])
+    kept = (part <= number) & np.repeat(has_some, lengths)
+    chosen = hide_later_labels(_rows(dataset, kept))
+    own = (part == number)[kept]
+    labels = np.where(own[:, None], chosen.labels, np.nan).astype(chosen.labels.dtype)
+    return chosen if own.all() else chosen.with_values(chosen.features, labels)
 
 
 def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.int64]:

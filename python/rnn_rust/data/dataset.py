@@ -19,10 +19,12 @@ from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import FloatArray, as_numbers
 from rnn_rust.base.checks import float_name
+from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.arrays import check_arrays
 from rnn_rust.data.columns import Default, Names, Roles
 from rnn_rust.data.cut import Instants, split_at
 from rnn_rust.data.folds import folds
+from rnn_rust.data.forecast import forecast
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
@@ -77,6 +79,9 @@ class Dataset(Sequences):
         Columns of the table that have no role.
     keys
         How ids and times were read, or None.
+    ahead, present, seasonal
+        Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
+        the series; and the same time of the last season ``(N, L)``. None otherwise.
     has_feature_names, has_label_names
         Whether these names are the data's own. Otherwise they are placeholders (``x1``, ``y1``),
         and models take the columns by their position.
@@ -362,8 +367,9 @@ class Dataset(Sequences):
             that begin at it or after it the second. Several increasing instants make more parts.
         across
             What becomes of a sequence that has rows on both sides: ``"cut"`` there, so that each
-            part has its own rows under the same id; ``"drop"``; or assigned whole to the
-            part of its first row (``"train"``) or of its last row (``"test"``).
+            part has its own rows under the same id; ``"context"``, the same, but later parts keep
+            the rows before theirs, without labels, so that a model has seen them; ``"drop"``; or
+            assigned whole to the part of its first row (``"train"``) or of its last (``"test"``).
 
         Raises
         ------
@@ -375,9 +381,9 @@ class Dataset(Sequences):
 
         Notes
         -----
-        A cut sequence restarts in the later part: the state of a model is not carried over. Labels
-        that lie h rows ahead are known h rows later only, so that the last h training rows before
-        the instant have labels from after it.
+        A cut sequence restarts in the later part, unless that has it as context. Labels that lie h
+        rows ahead are known h rows later only, so that the last h training rows before the instant
+        have labels from after it; those made by :meth:`forecast` are set to missing there.
 
         >>> import numpy as np
         >>> ds = Dataset.from_arrays(np.zeros(30), None, range(0, 31, 3))
@@ -430,6 +436,60 @@ class Dataset(Sequences):
             An argument is not of the kind above, or does not go together with another.
         """
         return folds(self, k, by=by, stratify=stratify, gap=gap, seed=seed)
+
+    def forecast(
+        self,
+        column: str,
+        horizon: int = 1,
+        *,
+        season: int | None = None,
+        lags: int | Iterable[int] = 0,
+        features: str | Iterable[str] | None = None,
+        relative_to: str | None = "default",
+    ) -> Dataset:
+        """Return the data set whose labels are the next values of a series.
+
+        The label ``column+h`` of a row is the value h rows later in the same sequence, missing at
+        its end. A model that is trained on it forecasts any table with the same columns
+        (:meth:`rnn_rust.RNN.forecast`). Evaluators compare it with the last value and, where a
+        season is named, with the same time of the last season; :meth:`split` with ``at=`` keeps
+        labels from after an instant out of the part before it.
+
+        Parameters
+        ----------
+        column
+            The series: a feature or label that was read.
+        horizon
+            How many rows ahead; one label for each of 1 to ``horizon``.
+        season
+            The rows of a season, 12 of a year in months; None without seasons.
+        lags
+            How many rows before (or which of them: ``[1, 12]``) are features too; the first rows
+            of a sequence, which have no such rows before them, are left out.
+        features
+            Columns that are features, maybe the series itself. By default all features but the
+            series, and its change from the row before or, with a season, from a season before.
+        relative_to
+            What the model learns the change from: ``"season"``, the same time of the last season
+            (default where a season is named); ``"last"``, the present value (else the default); or
+            None to learn the values themselves, which networks do not carry beyond those of the
+            training part.
+
+        Raises
+        ------
+        DataError
+            There is no such column, it has missing values, or no sequence is longer than the lags.
+        ParameterError
+            An argument is not of the kind above, or the data set was changed after reading.
+
+        >>> series = Dataset.from_arrays([1.0, 2.0, 4.0], None, [0, 3], feature_names=["load"])
+        >>> series.forecast("load", 2).labels.tolist()
+        [[2.0, 4.0], [4.0, nan], [nan, nan]]
+        """
+        plan = Forecast.checked(
+            column, horizon, season=season, lags=lags, features=features, relative_to=relative_to
+        )
+        return forecast(self, plan)
 
     def windows(self, length: int, step: int | None = None) -> Dataset:
         """Return all windows of ``length`` rows as sequences, a view.

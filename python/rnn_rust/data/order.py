@@ -56,6 +56,8 @@ def reorder(
             values: FloatArray = getattr(data, f"{kind}s")
             changes[f"{kind}s"] = np.ascontiguousarray(values[:, order])
             changes[f"{kind}_names"] = tuple(wanted)
+            if kind == "label" and (seasonal := getattr(data, "seasonal", None)) is not None:
+                changes["seasonal"] = np.ascontiguousarray(seasonal[:, order])
     if not changes:
         return data
     normalizer = getattr(data, "normalizer", None)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument, suggestion
 from rnn_rust.errors import DataError, ParameterError
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from rnn_rust.data.dates import TimeForm
 
 AnySequences = TypeVar("AnySequences", bound="Sequences")
-_ROW_ARRAYS = ("features", "labels", "times", "row_numbers", "weights")
+_ROW_ARRAYS = (
+    "features", "labels", "times", "row_numbers", "weights", "present", "seasonal",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Sequence:
     """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``.
 
     ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
-    columns; None if the data set has none.
+    columns; None if the data set has none. ``known (T, L)`` are the values whose changes a model
+    learns in place of the labels, or None.
     """
 
     id: str | int
@@ -67,6 +71,7 @@ class Sequence:
     weights: FloatArray | None = None
     feature_names: tuple[str, ...] | None = None
     label_names: tuple[str, ...] | None = None
+    known: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -94,6 +99,9 @@ class Sequences:
     time_form: TimeForm | None = None
     left_out: tuple[str, ...] = ()
     keys: Keys | None = None
+    ahead: Forecast | None = None
+    present: FloatArray | None = field(default_factory=lambda: None)
+    seasonal: FloatArray | None = field(default_factory=lambda: None)
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -218,7 +226,14 @@ class Sequences:
             weights=None if weights is None else weights[rows],
             feature_names=self.feature_names if self.has_feature_names else None,
             label_names=self.label_names if self.has_label_names else None,
+            known=self._known(rows),
         )
+
+    def _known(self, rows: slice) -> FloatArray | None:
+        if self.ahead is None:
+            return None
+        present, seasonal = (self.shared_rows.arrays[name] for name in ("present", "seasonal"))
+        return known_values(present[rows], None if seasonal is None else seasonal[rows], self.ahead)
 
     def __iter__(self) -> Iterator[Sequence]:
         """Yield the sequences in order."""
@@ -257,6 +272,13 @@ class Sequences:
     def written_time(self, time: Any) -> str:
         """Return a time as it would stand in the time column."""
         return str(time) if self.time_form is None else self.time_form.write(time)
+
+    @property
+    def known(self) -> FloatArray | None:
+        """Values ``(N, L)`` whose changes are learnt in place of the labels; None where none."""
+        if self.ahead is None:
+            return None
+        return known_values(self.present, self.seasonal, self.ahead)
 
     @property
     def has_labels(self) -> bool:

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.data.ahead import Forecast
+from rnn_rust.data.columns import Keys
 from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
@@ -57,6 +59,8 @@ class BaseNetwork:
         self.class_table: FloatArray | None = None
         self.feature_names: tuple[str, ...] | None = None
         self.label_names: tuple[str, ...] | None = None
+        self.table: Keys | None = None
+        self.ahead: Forecast | None = None
         self._take_names_of_scaler()
         self._threshold: float | None = None
         self.epochs_trained = 0

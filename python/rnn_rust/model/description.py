@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import whole_number
+from rnn_rust.data.ahead import Forecast
+from rnn_rust.data.columns import Keys
 from rnn_rust.data.scale import scaler_from_dict
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
@@ -16,6 +19,7 @@ from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+Described = TypeVar("Described", Keys, Forecast)
 
 # Tensors whose names begin with this are not weights: they belong to a checkpoint.
 TRAINING_PREFIX = "training/"
@@ -32,6 +36,8 @@ def describe(network: Network) -> dict[str, Any]:
         "scaler": None if scaler is None else scaler.to_dict(),
         "feature_names": network.feature_names,
         "label_names": network.label_names,
+        "table": None if network.table is None else asdict(network.table),
+        "forecast": None if network.ahead is None else asdict(network.ahead),
         "class_table": None if class_table is None else class_table.tolist(),
         "threshold": network.threshold,
         "epochs_trained": network.epochs_trained,
@@ -99,9 +105,22 @@ def _build(
     network.class_table = _class_table(description["class_table"], network)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
         setattr(network, name, _names(name, description[name], size))
+    network.table = _read_again(Keys, description.get("table"))
+    network.ahead = _read_again(Forecast, description.get("forecast"))
     network.threshold = description["threshold"]
     network.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return network
+
+
+def _read_again(kind: type[Described], fields: Any) -> Described | None:
+    """Return a description of a table, or of a forecast; None where the file has none."""
+    if fields is None:
+        return None
+    # Tuples are lists in a file.
+    given: dict[str, Any] = {
+        name: tuple(one) if isinstance(one, list) else one for name, one in fields.items()
+    }
+    return kind(**given)
 
 
 def _class_table(rows: Any, network: Network) -> FloatArray | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
+from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.state_dict import CheckedOptimizer
 
@@ -64,7 +67,7 @@ class Network(BaseNetwork):
 
     # Data ------------------------------------------------------------------------------------
 
-    def predict(self, data: Dataset | Sequence) -> FloatArray:
+    def predict(self, data: Any) -> Any:
         """Return the outputs of every row: ``(N, L)`` of a data set, ``(T, L)`` of a sequence.
 
         With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
@@ -75,25 +78,40 @@ class Network(BaseNetwork):
         Columns are matched by name with those of the training, in whatever order they are; of
         arrays without names, by position. Outputs are in the order of the labels of the training.
 
+        Parameters
+        ----------
+        data
+            A :class:`rnn_rust.Dataset`, or one of its sequences; any table that
+            :meth:`rnn_rust.Dataset.from_frame` takes, or the path of a file, with the columns of
+            the training (others are passed over, labels are not needed): outputs are in the order
+            of its rows. Or arrays: ``(T, F)``, one sequence; ``(B, T, F)``, answered by
+            ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list.
+
         Raises
         ------
         ShapeError
             The data has another number of feature columns, or columns of other names.
+        DataError
+            A table lacks a column, or a cell of it cannot be used.
+        ParameterError
+            ``data`` is something else.
         """
-        outputs = self._core.predict(*self.preparation.inputs(data))
-        if self.scaler is None or not self.scaler.labels:
-            return outputs
-        return self.scaler.inverse_transform_labels(outputs)
+        given = inputs_of(self, data)
+        return given.restore(self._outputs(given.data))
 
-    def hidden_states(self, data: Dataset | Sequence) -> FloatArray:
+    def _outputs(self, data: Dataset | Sequence) -> FloatArray:
+        outputs = self._core.predict(*self.preparation.inputs(data))
+        if self.scaler is not None and self.scaler.labels:
+            outputs = self.scaler.inverse_transform_labels(outputs)
+        return outputs if data.known is None else outputs + data.known
+
+    def hidden_states(self, data: Any) -> Any:
         """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
 
-        Raises
-        ------
-        ShapeError
-            As :meth:`predict`.
+        ``data`` and errors are as in :meth:`predict`.
         """
-        return self._core.hidden_states(*self.preparation.inputs(data))
+        given = inputs_of(self, data)
+        return given.restore(self._core.hidden_states(*self.preparation.inputs(given.data)))
 
     def stepper(self) -> _core.Stepper:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
@@ -201,12 +219,14 @@ class Network(BaseNetwork):
         The scaler is fitted, balanced class weights are computed, and names of columns taken over.
         """
         if self.scaler is not None and not self.scaler.is_fitted:
-            self.scaler = copy.copy(self.scaler).fit(data)
+            self.scaler = copy.copy(self.scaler).fit(changes_only(data))
         if self._settings["class_weight"] == "balanced" and self.class_table is None:
             self.class_table = self.preparation.balanced_class_table(data)
         features, labels = known_names(data)
         self.feature_names = self.feature_names or features
         self.label_names = self.label_names or labels
+        self.table = self.table or data.keys
+        self.ahead = self.ahead or data.ahead
 
     def train_epochs(
         self, arrays: LabelledInputs, run: EpochRun

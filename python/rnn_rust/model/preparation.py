@@ -105,6 +105,8 @@ class Preparation:
         self.check_labelled(data, purpose)
         features, offsets = self.inputs(data)
         labels, weights = self._labels(data, offsets)
+        if data.known is not None:
+            labels = labels - data.known
         names = getattr(data, "label_names", None)
         factors = label_weights(labels, weights, self._class_weights(), names)
         if factors is not None and self.loss == CUSTOM:

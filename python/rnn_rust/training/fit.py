@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnn_rust.base.checks import fraction, positive_integer
-from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.summary import used_columns
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result, default_evaluator
 from rnn_rust.learning.history import History, Record
+from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.network import Network
 from rnn_rust.model.preparation import check_dataset
 from rnn_rust.training.callbacks import checked_callbacks
@@ -81,6 +82,25 @@ def fit(
     return run(
         training, evaluate=evaluate, complete_record=complete_record if is_needed else None,
         every=eval_every if validation is None else 1, resume=resume,
+    )  # fmt: skip
+
+
+def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
+    """Carry out :meth:`rnn_rust.RNN.evaluate`."""
+    given = inputs_of(model, data, labelled=True).data
+    if not isinstance(given, Dataset):
+        given = _alone(given)
+    if evaluator is None:
+        evaluator = default_evaluator(given, loss=model.loss_name)
+    return evaluator.evaluate(model, given)
+
+
+def _alone(sequence: Sequence) -> Dataset:
+    """Return the data set of one sequence."""
+    return Dataset.from_arrays(
+        sequence.features, sequence.labels, [0, len(sequence)], ids=[sequence.id],
+        weights=sequence.weights, feature_names=sequence.feature_names,
+        label_names=sequence.label_names,
     )  # fmt: skip
 
 

@@ -1,0 +1,105 @@
+"""What is forecast of a series: how far ahead, and what changes are learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.base.checks import positive_integer
+from rnn_rust.errors import ParameterError
+
+if TYPE_CHECKING:
+    from rnn_rust.base.arrays import FloatArray
+
+_REFERENCES = ("last", "season", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Which series is forecast, how far, and from what.
+
+    Attributes
+    ----------
+    column
+        The series: a feature or a label of the table.
+    horizon
+        The rows ahead of the furthest label.
+    season
+        Rows of a season, or None.
+    lags
+        How many rows back further features lie.
+    features
+        Columns of the table that are features too; None for the changes of the series, and all
+        other features.
+    relative_to
+        What the model learns the change from: ``"last"``, ``"season"``, or None for the value.
+    """
+
+    column: str
+    horizon: int
+    season: int | None = None
+    lags: tuple[int, ...] = ()
+    features: tuple[str, ...] | None = None
+    relative_to: str | None = "last"
+
+    @classmethod
+    def checked(
+        cls,
+        column: str,
+        horizon: int,
+        *,
+        season: int | None,
+        lags: int | Iterable[int],
+        features: str | Iterable[str] | None,
+        relative_to: str | None,
+    ) -> Forecast:
+        """Return a forecast whose arguments make sense; ParameterError if they do not."""
+        if not isinstance(column, str):
+            raise ParameterError(f"forecast: column must be the name of a column, got {column!r}")
+        positive_integer("horizon", horizon)
+        if season is not None:
+            positive_integer("season", season)
+        if relative_to == "default":
+            relative_to = "last" if season is None else "season"
+        if relative_to not in _REFERENCES or (relative_to == "season" and season is None):
+            raise ParameterError(
+                f"forecast: relative_to={relative_to!r} is not known; use 'last', 'season' (with "
+                "season=...) or None"
+            )
+        back = tuple(lags) if isinstance(lags, Iterable) else tuple(range(1, lags + 1))
+        for lag in back:
+            positive_integer("lags", lag)
+        names = (features,) if isinstance(features, str) else features
+        return cls(
+            column=column, horizon=horizon, season=season, lags=back,
+            features=None if names is None else tuple(names), relative_to=relative_to,
+        )  # fmt: skip
+
+    @property
+    def change_rows(self) -> int:
+        """From how many rows before the default feature is a change."""
+        return self.season if self.relative_to == "season" and self.season else 1
+
+    @property
+    def wanted(self) -> tuple[str, ...] | None:
+        """The columns of a table that are read; None if all default features are."""
+        if self.features is None:
+            return None
+        return tuple(dict.fromkeys((*self.features, self.column)))
+
+    def label_names(self) -> tuple[str, ...]:
+        """Return the names of the labels: ``passengers+1``, ``passengers+2``, ..."""
+        return tuple(f"{self.column}+{ahead}" for ahead in range(1, self.horizon + 1))
+
+
+def known_values(present: Any, seasonal: Any, plan: Forecast) -> FloatArray | None:
+    """Return ``(N, horizon)``, what changes are learnt from; None where values themselves are."""
+    if plan.relative_to is None:
+        return None
+    if plan.relative_to == "season":
+        found: FloatArray = seasonal
+        return found
+    return np.repeat(present[:, None], plan.horizon, axis=1)

@@ -1,0 +1,177 @@
+"""What a model may be asked about: data sets, tables, files and arrays; answers in their order."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Callable
+from collections.abc import Sequence as Several
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.columns import TIME_NAMES, Default, Roles
+from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.model.base import BaseNetwork
+
+Answer = FloatArray | list[FloatArray]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was asked about, as the engine takes it.
+
+    Attributes
+    ----------
+    data
+        The sequences.
+    restore
+        Puts outputs, a row for each step (or each sequence, of a model that reads out those), in
+        the order and shape of what was given.
+    """
+
+    data: Dataset | Sequence
+    restore: Callable[[FloatArray], Answer]
+
+
+def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inputs:
+    """Return what a model is asked about: see :meth:`rnn_rust.RNN.predict`.
+
+    Raises
+    ------
+    DataError
+        A column is missing in a table, or a cell of it cannot be used.
+    ParameterError
+        It is something else.
+    ShapeError
+        Arrays have another number of columns than the model has features.
+    """
+    if isinstance(value, Sequence):
+        return Inputs(value, _as_they_are)
+    if isinstance(value, Dataset):
+        return Inputs(_forecast_of(model, value), _as_they_are)
+    if isinstance(value, np.ndarray) or (
+        isinstance(value, list | tuple) and value and all(isinstance(a, np.ndarray) for a in value)
+    ):
+        return _of_arrays(model, value)
+    from rnn_rust.data.tables import KINDS, is_table
+
+    if is_table(value) or isinstance(value, str | os.PathLike):
+        data = read(model, value, labelled=labelled)
+        return Inputs(data, _in_table_order(model, data))
+    raise ParameterError(
+        f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
+        f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
+    )
+
+
+def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
+    """Return the data set of a table, or of a file, with the columns that the model knows."""
+    from rnn_rust.data.files import open_files
+    from rnn_rust.data.tables import read_table, table_of
+
+    is_file = isinstance(value, str | os.PathLike)
+    table = open_files(value, separator=None, comment=None) if is_file else table_of(value)
+    data = Dataset(**read_table(table, _roles(model, table.names, labelled=labelled), None))
+    return _forecast_of(model, data)
+
+
+def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
+    plan, keys = model.ahead, model.table
+    features = model.feature_names if plan is None else _columns_to_read(model)
+    labels = model.label_names if labelled and plan is None else ()
+    if keys is not None:
+        return Roles(
+            id=keys.id, time=keys.time or None, features=features, labels=labels,
+            time_format=keys.time_format, ties=keys.ties, labels_optional=True,
+        )  # fmt: skip
+    has_time = any(name in names for name in TIME_NAMES)
+    return Roles(
+        time=Default.NAMES if has_time else None, features=features, labels=labels,
+        labels_optional=True,
+    )  # fmt: skip
+
+
+def _columns_to_read(model: BaseNetwork) -> tuple[str, ...]:
+    """Return the series of a forecast, and the features that do not follow from it."""
+    plan = model.ahead
+    assert plan is not None
+    if plan.wanted is not None:
+        return plan.wanted
+    derived = (f"{plan.column} change ", f"{plan.column} lag ")
+    own = (name for name in model.feature_names or () if not name.startswith(derived))
+    return tuple(dict.fromkeys((*own, plan.column)))
+
+
+def _forecast_of(model: BaseNetwork, data: Dataset) -> Dataset:
+    """Return the data set as the model was trained on it, if that was one for a forecast."""
+    plan = model.ahead
+    if plan is None or data.ahead is not None:
+        return data
+    if plan.column not in (*data.feature_names, *data.label_names):
+        if plan.relative_to is not None:
+            raise ShapeError(
+                f"the model forecasts changes of '{plan.column}', which is not among the columns "
+                f"{', '.join(data.feature_names)}; give data with that column"
+            )
+        return data
+    return data.forecast(
+        plan.column, plan.horizon, season=plan.season, lags=plan.lags, features=plan.features,
+        relative_to=plan.relative_to,
+    )  # fmt: skip
+
+
+def _as_they_are(outputs: FloatArray) -> Answer:
+    return outputs
+
+
+def _in_table_order(model: BaseNetwork, data: Dataset) -> Callable[[FloatArray], Answer]:
+    def restore(outputs: FloatArray) -> Answer:
+        if model.readout != "each_step" and len(outputs) == len(data):
+            return outputs
+        # Rows that a forecast leaves out, for want of rows before them, have no output.
+        rows = max(int(data.row_numbers.max()) + 1, len(outputs))
+        full = len(outputs) == rows
+        ordered = np.empty_like(outputs) if full else np.full((rows, *outputs.shape[1:]), np.nan)
+        ordered[data.row_numbers] = outputs
+        return ordered
+
+    return restore
+
+
+def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) -> Inputs:
+    arrays: list[NDArray[Any]] = list(value) if not isinstance(value, np.ndarray) else [value]
+    single = isinstance(value, np.ndarray)
+    if single and arrays[0].ndim == 3:
+        arrays = list(arrays[0])
+    size = model.settings["input_size"]
+    for number, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[1] != size or len(array) == 0:
+            which = "" if single else f"array {number} of the list: "
+            raise ShapeError(
+                f"{which}shape {array.shape}; the model expects {size} feature columns: arrays "
+                f"(T, {size}), one for each sequence, or (B, T, {size})"
+            )
+    if model.ahead is not None and model.ahead.relative_to is not None:
+        raise ParameterError(
+            f"the model forecasts changes of '{model.ahead.column}'; give a table with that column"
+        )
+    if not arrays:
+        raise ShapeError("there is no sequence in the array; give at least one")
+    lengths = [len(array) for array in arrays]
+    offsets = np.append(0, np.cumsum(lengths))
+    data = Dataset.from_arrays(np.concatenate(arrays), None, offsets)
+
+    def restore(outputs: FloatArray) -> Answer:
+        by_step = len(outputs) == offsets[-1] and model.readout == "each_step"
+        if not by_step and len(outputs) != offsets[-1]:
+            return outputs
+        if isinstance(value, np.ndarray):
+            return outputs.reshape(*value.shape[:-1], outputs.shape[-1])
+        return np.split(outputs, offsets[1:-1])
+
+    return Inputs(data, restore)

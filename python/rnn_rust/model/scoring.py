@@ -1,0 +1,96 @@
+"""A model's predictions as columns of the table that was given, and its forecasts as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.steps import next_times
+from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.model.inputs import inputs_of, read
+from rnn_rust.model.network import Network
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def output_names(model: Network) -> list[str]:
+    """Return the name of the column of each output: ``prediction``, or ``prediction_LABEL``."""
+    count = model.settings["output_size"]
+    if model.loss_name == "cross_entropy":
+        return [f"prediction_{number}" for number in range(count)]
+    if count == 1 and model.ahead is None:
+        return ["prediction"]
+    labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))
+    return [f"prediction_{label}" for label in labels]
+
+
+def score_frame(model: Network, table: Any) -> Any:
+    """Carry out :meth:`rnn_rust.RNN.score_frame`."""
+    import polars as pl
+
+    from rnn_rust.data.tables import table_of
+
+    is_pandas = type(table).__module__.partition(".")[0] == "pandas"
+    is_arrow = type(table).__module__.partition(".")[0] == "pyarrow"
+    # A stream can be read once.
+    source = table_of(table)
+    whole = source.keys(source.names)
+    names = output_names(model)
+    if taken := [name for name in names if name in source.names]:
+        raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
+    given = inputs_of(model, whole)
+    outputs: Any = given.restore(model._outputs(given.data))
+    if model.readout != "each_step" and isinstance(given.data, Dataset):
+        outputs = _by_row(given.data, outputs)
+    columns = dict(zip(names, outputs.T, strict=True))
+    if is_pandas:
+        return table.assign(**columns)
+    scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
+    if not is_arrow:
+        return scored
+    import pyarrow  # type: ignore[import-untyped, unused-ignore]
+
+    original = table if isinstance(table, pyarrow.Table) else whole.to_arrow()
+    for name, column in columns.items():
+        original = original.append_column(name, pyarrow.array(column))
+    return original
+
+
+def _by_row(data: Dataset, outputs: Any) -> Any:
+    """Return the outputs of sequences for each row of the table."""
+    rows = np.empty((len(data.row_numbers), outputs.shape[1]), outputs.dtype)
+    rows[data.row_numbers] = np.repeat(outputs, np.diff(data.offsets), axis=0)
+    return rows
+
+
+def forecast(model: Network, table: Any) -> pl.DataFrame:
+    """Carry out :meth:`rnn_rust.RNN.forecast`."""
+    import polars as pl
+
+    plan = model.ahead
+    if plan is None:
+        raise ParameterError(
+            "the model was not trained to forecast; train it on dataset.forecast(column, horizon)"
+        )
+    data = table if isinstance(table, Dataset) else read(model, table)
+    given = inputs_of(model, data)
+    assert isinstance(given.data, Dataset), "a data set stays one"
+    data = given.data
+    ends = data.offsets[1:] - 1
+    outputs = model._outputs(data)[ends]
+    columns: list[pl.Series] = []
+    if data.id_name is not None:
+        columns.append(pl.Series(data.id_name, np.repeat(data.ids, plan.horizon).tolist()))
+    if data.time_name is not None:
+        later = [
+            next_times(data.times[begin : end + 1], plan.horizon)
+            for begin, end in zip(data.offsets[:-1], ends, strict=True)
+        ]
+        columns.append(pl.Series(data.time_name, np.concatenate(later)))
+    else:
+        ahead = np.tile(np.arange(1, plan.horizon + 1), len(data))
+        columns.append(pl.Series("rows ahead", ahead))
+    return pl.DataFrame([*columns, pl.Series(plan.column, outputs.reshape(-1))])
