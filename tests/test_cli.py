@@ -81,7 +81,7 @@ def test_predict_names_a_column_for_each_of_several_outputs(data, named):
 def test_predict_refuses_a_key_column_with_the_name_of_its_own(data, model):
     pl.read_csv(data, infer_schema=False).rename({"t": "prediction"}).write_csv("p.csv")
     result = run("predict", model, "p.csv", "--time", "prediction")
-    check_error(result, "p.csv: rename column 'prediction'")
+    check_error(result, "rename column 'prediction' in the data")
 
 
 @pytest.fixture

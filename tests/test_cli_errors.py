@@ -60,7 +60,10 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
         (("train", "data.csv", "--learning-rate", "nan"), "--learning-rate must be finite"),
         (("train", "data.csv", "--train-ratio", "1"), "--train-ratio must be above 0"),
         (("train", "data.csv", "--threshold", "inf"), "--threshold must be finite"),
-        (("train", "data.csv", "--activation", "step"), "activation must be one of identity, tanh"),
+        (
+            ("train", "data.csv", "--cell", "rnn", "--activation", "step"),
+            "activation must be one of identity, tanh",
+        ),
         (("train", "data.csv", "--activation", "relu", "--cell", "gru"), "is for --cell RNN"),
         (("train", "data.csv", "--cell", "CNN"), "'--cell': 'CNN' is not one of"),
         (("train", "data.csv", "--num-layers", "0"), "--num-layers must be at least 1, got 0"),
@@ -77,7 +80,10 @@ def test_the_package_runs_as_a_program(monkeypatch, capsys):
         (("train", "data.csv", "--clip-norm", "0"), "--clip-norm must be above 0"),
         (("train", "data.csv", "--bptt-steps", "0"), "--bptt-steps must be at least 1"),
         (("train", "data.csv", "--bptt-steps", "2", "--bidirectional"), "bidirectional=True needs"),
-        (("train", "data.csv", "--class-weight", "balanced"), "class_weight has no effect"),
+        (
+            ("train", "data.csv", "--loss", "mse", "--class-weight", "balanced"),
+            "class_weight has no effect",
+        ),
         (("train", "data.csv", "--weights", "w"), "no column 'w'"),
         (("train", "data.csv", "--patience", "0"), "--patience must be at least 1"),
         (("train", "data.csv", "--resume"), "--resume needs --checkpoint"),

@@ -39,7 +39,17 @@ def test_ctrl_c_saves_the_model_and_ends_with_130(data):
 
 
 def test_ctrl_c_stops_a_long_training_at_once():
-    options = ("--epochs", 10**9, "--eval-every", 10**8, "--batch-size", 64, "--hidden", 32)
+    options = (
+        "--no-early-stopping",
+        "--epochs",
+        10**9,
+        "--eval-every",
+        10**8,
+        "--batch-size",
+        64,
+        "--hidden",
+        32,
+    )
     process = start("train", DATA / "fraud.csv", *options)
     lines = []
     while not (lines and "Epoch 1:" in lines[-1]):
@@ -63,8 +73,9 @@ def test_a_terminal_gets_colours_and_a_progress_bar():
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"}
     environment.pop("NO_COLOR", None)
     process = start(
-        "train", DATA / "fraud.csv", "--epochs", 10**9, stdout=child, stderr=child, env=environment
-    )
+        "train", DATA / "fraud.csv", "--epochs", 10**9, "--no-early-stopping", stdout=child,
+        stderr=child, env=environment,
+    )  # fmt: skip
     os.close(child)
     output = _read_until(parent, b"/1000000000")  # in the progress bar
     process.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
 def test_train_shows_data_evaluations_and_next_steps_and_saves(data):
     result = run_well("train", data.name, "--epochs", 25, "--learning-rate", 0.1)
     for text in (
-        "rows       50", "Training part: 8 sequences", "Test part: 2 sequences", "PR-AUC",
+        "rows       50", "Training part: 6 sequences", "Validation part: 2 sequences", "Test part: 2 sequences", "PR-AUC",
         "baseline", "saved to model.safetensors",
         "rnn-rust predict model.safetensors data.csv --output predictions.csv",
         "rnn-rust evaluate model.safetensors data.csv",
@@ -35,9 +35,10 @@ def test_train_shows_data_evaluations_and_next_steps_and_saves(data):
 def test_train_has_the_promised_defaults():
     defaults = {option.name: option.default for option in train.params}
     promised = {
-        "hidden_size": 10, "activation": "tanh", "output_activation": "identity",
-        "learning_rate": 0.001, "epochs": 100, "train_ratio": 0.8, "eval_every": 10,
-        "batch_size": 1, "seed": 0, "scaler": "minmax", "output": "model.safetensors",
+        "cell": "GRU", "optimizer": "Adam", "hidden_size": 32, "activation": "tanh",
+        "output_activation": "identity", "loss": "auto", "early_stopping": True, "patience": 20,
+        "clipping": True, "clip_norm": 1.0, "learning_rate": 0.005, "epochs": 200, "train_ratio": 0.8, "eval_every": 10,
+        "seed": 0, "scaler": "standard", "output": "model.safetensors",
         "verbosity": "info",
     }  # fmt: skip
     assert {name: defaults[name] for name in promised} == promised
@@ -45,7 +46,8 @@ def test_train_has_the_promised_defaults():
 
 def test_train_equals_the_calls_of_the_library(data):
     run_well(
-        "train", data, "--epochs", 3, "--hidden", 4, "--activation", "sigmoid", "--init",
+        "train", data, "--preset", "rnn-rust", "--epochs", 3, "--hidden", 4, "--activation",
+        "sigmoid", "--init",
         "orthogonal", "--output-activation", "sigmoid", "--dtype", "float64", "--scaler",
         "standard", "--learning-rate", 0.2, "--batch-size", 2, "--seed", 5, "--train-ratio", 0.6,
         "--threshold", 0.3, "--output", "cli.safetensors",
@@ -98,13 +100,14 @@ def test_train_reaches_every_choice_of_the_library(data):
         "train", "weighted.csv", "--cell", "lstm", "--hidden", 4, "--num-layers", 2, "--dropout",
         0.2, "--recurrent-dropout", 0.1, "--loss", "binary_cross_entropy", "--optimizer", "adamw",
         "--learning-rate", 0.01, "--clip-norm", 1, "--bptt-steps", 2, "--class-weight", "balanced",
-        "--weights", "w", "--epochs", 3, "--batch-size", 2, "--output", "cli.safetensors",
+        "--weights", "w", "--epochs", 3, "--batch-size", 2, "--no-early-stopping", "--output",
+        "cli.safetensors",
     )  # fmt: skip
     part, _ = rnn.Dataset.from_csv("weighted.csv", weights="w").split(0.8, seed=0)
     model = rnn.LSTM(
         2, 4, 1, num_layers=2, dropout=0.2, recurrent_dropout=0.1, loss="binary_cross_entropy",
         optimizer=rnn.AdamW(0.01), clip_norm=1, bptt_steps=2, class_weight="balanced",
-        scaler="minmax",
+        scaler="standard",
     )  # fmt: skip
     model.fit(part, epochs=3, batch_size=2, progress=False)
     model.save("library.safetensors")
@@ -112,7 +115,7 @@ def test_train_reaches_every_choice_of_the_library(data):
 
 
 def test_patience_stops_by_a_part_of_the_training_sequences(data):
-    args = ("train", data, "--epochs", 500, "--patience", 3, "--learning-rate", 0.5)
+    args = ("train", data, "--epochs", 500, "--patience", 3, "--learning-rate", 0.05)
     result = run_well(*args)
     sizes = re.findall(r"^(\w+) part: (\d+) sequences", result.stdout, re.M)
     assert sizes == [("Training", "6"), ("Validation", "2"), ("Test", "2")]
@@ -122,7 +125,10 @@ def test_patience_stops_by_a_part_of_the_training_sequences(data):
     assert int(epochs) == int(best) + 3 < 500
     past, _ = rnn.Dataset.from_csv(data).split(0.8, seed=0)
     part, held = past.split(0.8, seed=0)
-    model = rnn.RNN(2, 10, 1, optimizer=rnn.SGD(0.5), scaler="minmax")
+    model = rnn.GRU(
+        2, 32, 1, optimizer=rnn.Adam(0.05), scaler="standard", loss="binary_cross_entropy",
+        clip_norm=1.0,
+    )  # fmt: skip
     model.fit(part, epochs=int(best), batch_size=1, validation=held, progress=False)
     assert rnn.load("model.safetensors").loss(held) == model.loss(held)
 
@@ -179,7 +185,11 @@ def test_a_training_that_is_refused_leaves_the_files(data):
     args = ("train", data, "--epochs", 4, "--checkpoint", "c.safetensors", "--log-file", "l.csv")
     run_well(*args, "--patience", 2)
     before = {path.name: path.read_bytes() for path in Path().iterdir()}
-    for other in ([], ["--patience", 2, "--hidden", 5], ["--patience", 2, "--epochs", 1]):
+    for other in (
+        ["--no-early-stopping"],
+        ["--patience", 2, "--hidden", 5],
+        ["--patience", 2, "--epochs", 1],
+    ):
         result = run(*args, "--resume", *other)
         assert result.exit_code == 2
         assert result.stderr.splitlines()[-1].startswith("Error: ")

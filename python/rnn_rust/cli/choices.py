@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from rnn_rust.base.checks import non_negative, positive_integer
+from rnn_rust.cli.defaults import PRESETS, apply_preset
 from rnn_rust.cli.options import Command, option
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.model.arguments import Sizes
@@ -60,22 +61,37 @@ def _model_options() -> dict[str, Callable[[Command], Command]]:
 
 _TRAINING_OPTIONS = (
     _training(
-        "--optimizer", **_one_of(OPTIMIZERS), default="SGD",
+        "--preset", type=click.Choice(list(PRESETS)), default="default", is_eager=True,
+        expose_value=False, callback=apply_preset,
+        help="Defaults of the options; rnn-rust has those of the Rust project RNN-Rust: an RNN of "
+        "10 units, mse, SGD of 0.001, minmax scaling, batches of one, 100 epochs.",
+    ),
+    _training(
+        "--optimizer", **_one_of(OPTIMIZERS), default="Adam",
         help="How a gradient changes the weights.",
     ),
     _training(
-        "--learning-rate", type=float, default=0.001, check=non_negative, help="Size of a step."
+        "--learning-rate", type=float, default=0.005, check=non_negative, help="Size of a step."
     ),
     _training(
-        "--epochs", type=int, default=100, check=positive_integer, help="Passes over the data.",
+        "--epochs", type=int, default=200, check=positive_integer,
+        help="Passes over the data, at most.",
     ),
     _training(
-        "--batch-size", type=int, default=1, check=positive_integer, help="Sequences per update.",
+        "--batch-size", type=int, check=positive_integer, metavar="N",
+        help="Sequences per update.  [default: 1 to 32, by how many there are]",
     ),
     _training(
-        "--patience", type=int, metavar="N", check=positive_integer,
-        help="Set a fifth of the training part aside, stop when its loss has not fallen for N "
-        "epochs, and keep the weights of the best one.",
+        "--clipping/--no-clipping", default=True, help="Whether --clip-norm counts."
+    ),
+    _training(
+        "--early-stopping/--no-early-stopping", default=True,
+        help="Set a fifth of the training part aside, stop when its loss has not fallen for "
+        "--patience epochs, and keep the weights of the best one.",
+    ),
+    _training(
+        "--patience", type=int, metavar="N", default=20, check=positive_integer,
+        help="Epochs that early stopping waits.",
     ),
     _training(
         "--eval-every", type=int, default=10, check=positive_integer,
@@ -87,7 +103,7 @@ _TRAINING_OPTIONS = (
 def choices(command: Command) -> Command:
     """Add the options of the model and of its training."""
     cell = option(
-        "Model", "--cell", **_one_of(MODELS), default="RNN", help="Type of recurrent cell."
+        "Model", "--cell", **_one_of(MODELS), default="GRU", help="Type of recurrent cell."
     )
     for add in reversed([cell, *_model_options().values(), *_TRAINING_OPTIONS]):
         command = add(command)
@@ -101,9 +117,11 @@ def build_model(
     optimizer: str,
     learning_rate: float,
     scaler: str,
+    loss: str,
+    clipping: bool,
     **arguments: Any,
 ) -> Model:
-    """Return the model that was chosen, of sizes that suit the data.
+    """Return the model that was chosen, of sizes and with a loss that suit the data.
 
     Raises
     ------
@@ -112,8 +130,10 @@ def build_model(
     ParameterError, DataError
         Choices that do not go together, or labels that do not suit the loss.
     """
+    if not clipping:
+        arguments["clip_norm"] = None
     return MODELS[cell](
-        input_size=len(dataset.feature_names), output_size=output_size(dataset, arguments["loss"]),
+        input_size=len(dataset.feature_names), output_size=output_size(dataset, loss), loss=loss,
         optimizer=OPTIMIZERS[optimizer](learning_rate),
         scaler=None if scaler == "none" else scaler, **_of_cell(cell, arguments),
     )  # fmt: skip

@@ -36,7 +36,7 @@ class DataSplit(NamedTuple):
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> DataSplit:
-        """With ``patience``, split a fifth off the training part for validation.
+        """With ``patience``, split a fifth off the training part for validation, if it is enough.
 
         Raises
         ------
@@ -44,12 +44,9 @@ class DataSplit(NamedTuple):
             A part has no label.
         """
         validation = None
-        if patience is not None:
+        if patience is not None and len(train) >= _LEAST_TO_SPLIT:
             train, validation = train.split(0.8, **how)
-        parts = cls(train, validation, test)
-        for name, part in parts.named():
-            part.require_labels(f"the {name} part")
-        return parts
+        return cls(train, validation, test)._checked()
 
     @classmethod
     def cut(
@@ -65,17 +62,62 @@ class DataSplit(NamedTuple):
             An instant is not of the times' kind, or they do not rise.
         """
         at: Any = [_as_time(text.strip(), dataset) for text in instants]
-        train, *between, test = dataset.split(at=at)
-        if not between:
+        train, *between, test = dataset.split(at=at, across=_across(dataset))
+        if between:
+            return cls(train, between[0], test)._checked()
+        if patience is None or not _goes_by_time(dataset):
             return cls.of(train, test, patience=patience, seed=seed)
-        parts = cls.of(train, test, patience=None)._replace(validation=between[0])
-        between[0].require_labels("the validation part")
-        return parts
+        at = [_instant_after(train, 0.8), *at]
+        return cls(*dataset.split(at=at, across="context"))._checked()
+
+    @classmethod
+    def in_time(cls, dataset: Dataset, share: float, *, patience: int | None) -> DataSplit:
+        """Cut where a share of the rows has passed; later parts have the earlier rows as context.
+
+        Raises
+        ------
+        DataError
+            A part is empty or has no label.
+        """
+        shares = [share] if patience is None else [0.8 * share, share]
+        at: Any = [_instant_after(dataset, one) for one in shares]
+        train, *between, test = dataset.split(at=at, across="context")
+        return cls(train, between[0] if between else None, test)._checked()
+
+    @classmethod
+    def by_default(
+        cls, dataset: Dataset, share: float, *, patience: int | None, seed: int
+    ) -> DataSplit:
+        """Split sequences at random; one series, and a forecast, in the order of time."""
+        if _goes_by_time(dataset):
+            return cls.in_time(dataset, share, patience=patience)
+        train, test = dataset.split(share, seed=seed)
+        return cls.of(train, test, patience=patience, seed=seed)
+
+    def _checked(self) -> DataSplit:
+        for name, part in self.named():
+            part.require_labels(f"the {name} part")
+        return self
 
     def named(self) -> list[tuple[str, Dataset]]:
         """Return the parts that there are, by name."""
         names = ("training", "validation", "test")
         return [(name, part) for name, part in zip(names, self, strict=True) if part is not None]
+
+
+def _goes_by_time(dataset: Dataset) -> bool:
+    return dataset.ahead is not None or len(dataset) == 1
+
+
+def _across(dataset: Dataset) -> str:
+    return "context" if _goes_by_time(dataset) else "cut"
+
+
+def _instant_after(dataset: Dataset, share: float) -> Any:
+    """Return the time before which a share of the rows lies."""
+    import numpy as np
+
+    return np.sort(dataset.times)[int(share * len(dataset.times))]
 
 
 def _as_time(text: str, dataset: Dataset) -> float | str:
@@ -86,6 +128,10 @@ def _as_time(text: str, dataset: Dataset) -> float | str:
         with contextlib.suppress(ValueError):
             return kind(text)
     return text
+
+
+# Sequences of which a fifth may be spared for validation.
+_LEAST_TO_SPLIT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +159,11 @@ class FitOptions:
         sizes = ", ".join(f"{len(part):,} for {name}" for name, part in parts.named())
         _log.info("Sequences: %s", sizes)
         _log.debug("%r, %r, %s", model, model.optimizer, self)
-        stopping = [] if self.patience is None else [EarlyStopping(patience=self.patience)]
+        stopping = []
+        if self.patience is not None and parts.validation is not None:
+            stopping = [EarlyStopping(patience=self.patience)]
+        elif self.patience is not None:
+            _log.info("No early stopping: %d sequences spare none for it", len(parts.train))
         history = model.fit(
             parts.train, epochs=self.epochs, batch_size=self.batch_size,
             validation=parts.validation or parts.test, evaluator=evaluator,
@@ -146,7 +196,7 @@ def show_evaluations(model: Model, parts: DataSplit, evaluator: Evaluator) -> No
     from rnn_rust.cli import show
 
     for name, part in parts.named():
-        title = f"{name.capitalize()} part: {len(part):,} sequences"
+        title = f"{name.capitalize()} part: {len(part):,} sequence{'s' * (len(part) != 1)}"
         show.section(title, str(evaluator.evaluate(model, part)))
 
 

@@ -41,7 +41,7 @@ def evaluate(
     from rnn_rust.evaluate import default_evaluator
 
     network = load(model)
-    dataset = options.read(data, keys, features=network.feature_names, labels=network.label_names)
+    dataset = _read(network, data, keys, labelled=True)
     evaluator = default_evaluator(dataset, threshold, loss=network.loss_name, horizon=horizon)
     result = evaluator.evaluate(network, dataset)
     show.section(f"Data: {data}", dataset.summary())
@@ -61,17 +61,25 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
 
     The output has the rows of the input in their order: the id and the time as they stand there,
     and a column "prediction", or "prediction_LABEL" for each of several, or "prediction_CLASS", its
-    probability. A model with an output for each sequence has a row for each, with its id alone.
+    probability. A model with an output for each sequence has a row for each, with its id alone. Of
+    a forecast the output has the rows that follow the last one of each sequence, with their times.
     DATA needs no labels.
     """
     from rnn_rust import load
     from rnn_rust.base.files import replacing
+    from rnn_rust.data.files import open_files
 
     if output is not None:
         options.refuse_overwriting([model, data], output=output)
     network = load(model)
-    dataset = options.read(data, keys, features=network.feature_names, labels=[])
-    table = prediction_table(network, dataset, data)
+    csv = {name: keys[name] for name in ("separator", "comment")}
+    dataset = _read(network, data, keys)
+    if network.ahead is not None:
+        table = _forecast_table(network, dataset)
+    else:
+        read = dataset.keys
+        names = [] if read is None else [*([] if read.id is None else [read.id]), *read.time]
+        table = prediction_table(network, dataset, open_files(data, **csv).keys(names))
     if output is None:
         write_data(table.write_csv())
         return
@@ -99,11 +107,45 @@ def summary(model: Path) -> None:
     show.section("Layers", str(network.summary()))
 
 
-def prediction_table(model: Model, dataset: Dataset, path: Path) -> pl.DataFrame:
+def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = False) -> Dataset:
+    """Read the columns that the model knows, ids and times as at its training if not said."""
+    from rnn_rust.model.inputs import columns_to_read, inputs_of
+
+    known: dict[str, Any] = {}
+    if (table := network.table) is not None:
+        known = {
+            "id": table.id, "time": table.time or None, "time_format": table.time_format,
+            "ties": table.ties,
+        }  # fmt: skip
+    labels = network.label_names if labelled and network.ahead is None else ()
+    dataset = options.read(path, keys, features=columns_to_read(network), labels=labels, **known)
+    made: Dataset = inputs_of(network, dataset).data  # type: ignore[assignment]
+    return made
+
+
+def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
+    """Return what follows the last rows, with times as they are written in the file."""
+    import polars as pl
+
+    table = network.forecast(dataset)
+    if dataset.time_name is None or dataset.time_form is None:
+        return table
+    times = [dataset.written_time(time) for time in table[dataset.time_name].to_numpy()]
+    return table.with_columns(pl.Series(dataset.time_name, times))
+
+
+def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
 
     Of a model that reads out whole sequences: id and predictions of every sequence, in the order
     in which the ids first appear in the file.
+
+    Parameters
+    ----------
+    model, dataset
+        What predicts what.
+    keys
+        Id and time of every row as they stand in the file: 007 stays 007.
 
     Raises
     ------
@@ -115,23 +157,16 @@ def prediction_table(model: Model, dataset: Dataset, path: Path) -> pl.DataFrame
 
     from rnn_rust.model.scoring import output_names
 
-    outputs, keys = model.predict(dataset), _keys_as_text(dataset, path)
+    outputs = model.predict(dataset)
     if model.readout == "each_step":
         in_file_order = np.empty_like(outputs)
         in_file_order[dataset.row_numbers] = outputs
     else:
         in_file_order = outputs
-        keys = keys.select(dataset.id_name)[dataset.row_numbers[dataset.offsets[:-1]]]
+        ids = [] if dataset.id_name is None else [dataset.id_name]
+        keys = keys.select(ids)[dataset.row_numbers[dataset.offsets[:-1]]]
     names = output_names(model)
     if taken := set(names) & set(keys.columns):
-        raise click.UsageError(f"{path}: rename column '{taken.pop()}', a name of the output")
+        raise click.UsageError(f"rename column '{taken.pop()}' in the data, a name of the output")
     columns = zip(names, in_file_order.T, strict=True)
     return keys.with_columns(pl.Series(name, column) for name, column in columns)
-
-
-def _keys_as_text(dataset: Dataset, path: Path) -> pl.DataFrame:
-    """Return the id and time columns as they stand in the file: 007 stays 007."""
-    from rnn_rust.data.files import open_files
-
-    names = [name for name in (dataset.id_name, dataset.time_name) if name is not None]
-    return open_files(path, separator=None, comment=None).keys(names)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnn_rust.base.checks import fraction
+from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.cli import options
 from rnn_rust.cli.choices import build_model, choices
+from rnn_rust.cli.defaults import infer_batch_size, infer_loss
 from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluations, show_saved
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+_log = logging.getLogger("rnn_rust")
 
 
 @click.command(cls=options.GroupedCommand, short_help="Train a model on a table and save it.")
@@ -26,6 +33,28 @@ from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluation
     help="In place of a share, cut at this time: rows before it are for training, those from it "
     "on for testing. Of TIME,TIME what lies between is for validation.",
 )  # fmt: skip
+@options.option(
+    "Data",
+    "--forecast",
+    metavar="NAME",
+    help="Learn the next values of this column, --horizon rows of them, in place of labels.",
+)
+@options.option(
+    "Data",
+    "--season",
+    type=int,
+    metavar="ROWS",
+    check=positive_integer,
+    help="With --forecast, the rows of a season: 12 of a year in months.",
+)
+@options.option(
+    "Data",
+    "--lags",
+    type=int,
+    metavar="ROWS",
+    default=0,
+    help="With --forecast, how many rows before are features too.",
+)
 @options.threshold
 @options.horizon
 @choices
@@ -47,15 +76,17 @@ from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluation
 def train(
     *, data: Path, features: tuple[str, ...] | None, labels: tuple[str, ...] | None,
     weights: str | None, train_ratio: float, split_at: str | None, seed: int,
-    threshold: float | None, horizon: tuple[int, ...] | None, epochs: int,
-    batch_size: int, eval_every: int, patience: int | None, output: Path, checkpoint: Path | None,
-    resume: bool, log_file: Path | None, **chosen: Any,
+    threshold: float | None, horizon: tuple[int, ...] | None, forecast: str | None,
+    season: int | None, lags: int, epochs: int, batch_size: int | None, eval_every: int,
+    early_stopping: bool, patience: int, output: Path, checkpoint: Path | None, resume: bool,
+    log_file: Path | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Train a recurrent network on the sequences of DATA and save it.
 
-    The sequences are split at random into a training and a test part, or at a point in time with
-    --split-at; both parts are evaluated. Ctrl-C ends the training early and saves the weights of
-    the last finished update, or with --patience the best ones.
+    Without further options: a GRU by Adam, with the loss that suits the labels. The sequences are
+    split at random into a training, a validation and a test part; one series, and a forecast, in
+    the order of time, as is everything with --split-at. All parts are evaluated. Ctrl-C ends the
+    training early and saves the best weights so far.
     """
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator
@@ -65,22 +96,60 @@ def train(
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     keys = options.typed(chosen)
-    dataset = options.read(data, chosen, features=features, labels=labels, weights=weights)
-    evaluator = default_evaluator(dataset, threshold, loss=chosen["loss"], horizon=horizon)
-    if split_at is None:
-        parts = DataSplit.of(*dataset.split(train_ratio, seed=seed), patience=patience, seed=seed)
+    if forecast is None:
+        if season is not None or lags:
+            raise click.UsageError("--season and --lags go with --forecast")
+        dataset = options.read(data, chosen, features=features, labels=labels, weights=weights)
     else:
-        parts = DataSplit.cut(dataset, instants, patience=patience, seed=seed)
-    model = build_model(dataset, seed=seed, **chosen)
+        dataset = _forecast(
+            data, chosen, forecast, features, labels, horizon=horizon, season=season, lags=lags
+        )
+        horizon = None
+    stop_after = patience if early_stopping else None
+    if instants:
+        parts = DataSplit.cut(dataset, instants, patience=stop_after, seed=seed)
+    else:
+        parts = DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
+    loss, reason = chosen.pop("loss"), None
+    if loss == "auto":
+        loss, reason = infer_loss(dataset)
+    model = build_model(dataset, loss=loss, seed=seed, **chosen)
+    evaluator = default_evaluator(dataset, threshold, loss=model.loss_name, horizon=horizon)
+    if reason is not None:
+        _log.info("Loss: %s, as %s (--loss chooses another)", loss, reason)
     model.threshold = threshold
     show.section(f"Data: {data}", dataset.summary())
     fitting = FitOptions(
-        epochs=epochs, batch_size=batch_size, eval_every=eval_every, patience=patience,
-        checkpoint=checkpoint, resume=resume, log_file=log_file,
+        epochs=epochs, batch_size=batch_size or infer_batch_size(parts.train),
+        eval_every=eval_every, patience=stop_after, checkpoint=checkpoint, resume=resume,
+        log_file=log_file,
     )  # fmt: skip
     fitting.fit_and_save(model, parts, evaluator, output)
     show_evaluations(model, parts, evaluator)
     show_saved(model, output, data, keys, horizon=horizon)
+
+
+def _forecast(
+    path: Path,
+    chosen: dict[str, Any],
+    column: str,
+    features: tuple[str, ...] | None,
+    labels: tuple[str, ...] | None,
+    *,
+    horizon: tuple[int, ...] | None,
+    season: int | None,
+    lags: int,
+) -> Dataset:
+    """Return the data set of a forecast of one column."""
+    if labels is not None:
+        raise click.UsageError("--forecast makes the labels; drop --labels")
+    if horizon is not None and len(horizon) > 1:
+        raise click.UsageError("--forecast takes one --horizon, up to which it goes")
+    read = tuple(dict.fromkeys((*(features or ()), column)))
+    dataset = options.read(path, chosen, features=read, labels=())
+    return dataset.forecast(
+        column, 1 if horizon is None else horizon[0], season=season, lags=lags, features=features
+    )
 
 
 def _instants(split_at: str | None) -> list[str]:

@@ -89,6 +89,8 @@ def default_evaluator(
         _refuse_horizon(horizon)
         return ClassificationEvaluator()
     labels = dataset.denormalize_labels(stored)
+    if dataset.ahead is not None:
+        return RegressionEvaluator(threshold, horizon=horizon)
     binary = np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all()
     if not binary:
         by_column(checked_horizons(horizon) or (1,), len(dataset.label_names))

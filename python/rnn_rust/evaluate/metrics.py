@@ -292,8 +292,8 @@ def cell(result: object, name: str, style: Callable[[float], str]) -> str:
 def metric_table(
     results: Sequence[object], rows: Iterable[tuple[str, str, Callable[[float], str]]]
 ) -> str:
-    """Return a table of metrics, (title, attribute, style) each, of a model and its baseline."""
-    head = ["", "model ", "baseline "][: 1 + len(results)]
+    """Return a table of metrics, (title, attribute, style) each, of a model and its baselines."""
+    head = ["", "model ", "baseline ", "last season "][: 1 + len(results)]
     body = [[title, *(cell(one, name, style) for one in results)] for title, name, style in rows]
     return table([head, *body])
 

@@ -109,6 +109,22 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     return from_values(features[:, chosen].astype(np.float64), f", {named}")
 
 
+def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
+    """Return the present value, and the same time of the last season, of labels that lie ahead.
+
+    The data set is one of :meth:`rnn_rust.Dataset.forecast`.
+    """
+    plan, present, seasonal = dataset.ahead, dataset.present, dataset.seasonal
+    assert plan is not None
+    assert present is not None
+    values = np.repeat(present[:, None].astype(np.float64), plan.horizon, axis=1)
+    last = from_values(values, f" of '{plan.column}'")
+    if seasonal is None:
+        return last, None
+    note = f"the same time of the last season of {_rows(plan.season or 0)}"
+    return last, Baseline(seasonal.astype(np.float64), note, "no season has passed")
+
+
 def from_values(values: m.Floats, whose: str = "") -> Baseline:
     """Return present values ``(N, L)`` that are known from elsewhere."""
     return Baseline(values, f"the present value{whose}", "no present value is known")

@@ -61,6 +61,10 @@ class RegressionResult:
         such step, or if what is known cannot be told. A baseline has none itself.
     baseline_note : str
         What the baseline predicts, or why there is none.
+    season : RegressionResult or None
+        The same for the same time of the last season, of a forecast whose season is named.
+    season_note : str
+        What that is.
     """
 
     threshold: float
@@ -76,6 +80,8 @@ class RegressionResult:
     columns: dict[str, RegressionResult] = field(default_factory=dict, hash=False)
     baseline: RegressionResult | None = None
     baseline_note: str = ""
+    season: RegressionResult | None = None
+    season_note: str = ""
 
     @property
     def primary_name(self) -> str:
@@ -94,7 +100,7 @@ class RegressionResult:
 
     def __str__(self) -> str:
         """Return the metrics beside the baseline's, and a line for each of several columns."""
-        results = [self] if self.baseline is None else [self, self.baseline]
+        results = [one for one in (self, self.baseline, self.season) if one is not None]
         rows = (
             ("MAE", "mae", m.number),
             ("RMSE", "rmse", m.number),
@@ -109,6 +115,7 @@ class RegressionResult:
             f"baseline: {self.baseline_note}, for the {self.baseline.steps:,} labels that have one"
             if self.baseline is not None
             else f"no baseline to compare with: {self.baseline_note}",
+            *([] if self.season is None else [f"last season: {self.season_note}"]),
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
         head = f"Regression on {self.steps:,} labels ({self.missing:,} missing)"
@@ -152,7 +159,9 @@ class RegressionEvaluator:
     Notes
     -----
     The baseline is persistence, of `rnn_rust.evaluate.persistence`; a model that does not beat it
-    has learnt little. It uses nothing later than its own row. Where neither `horizon` nor
+    has learnt little. It uses nothing later than its own row. Labels made by `Dataset.forecast` say
+    themselves how far ahead they lie: their baseline is the present value, and the same time of the
+    last season stands beside it where a season is named. Otherwise, where neither `horizon` nor
     `present` is given and label columns are found to be shifted copies of one another, such as
     x(t + 1) and x(t + 2), there is no baseline: the previous label of the second is x(t + 1), not
     known at t. A single column gives no such sign; pass its horizon if that is not 1.
@@ -207,7 +216,10 @@ class RegressionEvaluator:
         evaluator = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
         labels, predictions, offsets = labels_and_predictions(model, dataset)
         names = dataset.label_names
-        if reads_steps(model):
+        seasonal = None
+        if dataset.ahead is not None and self.horizon is None and self.present is None:
+            baseline, seasonal = persistence.from_forecast(dataset)
+        elif reads_steps(model):
             baseline = evaluator._baseline(labels, offsets, names, dataset)
         elif self.horizon is None and self.present is None:
             baseline = persistence.from_labels(labels, offsets, (1,), names)
@@ -215,7 +227,11 @@ class RegressionEvaluator:
             by_row = labels_by_row(dataset)
             baseline = evaluator._baseline(by_row, dataset.offsets, names, dataset)
             baseline = baseline._replace(values=at_labels(dataset, baseline.values))
-        return evaluator._score(labels, predictions, baseline, names)
+        result = evaluator._score(labels, predictions, baseline, names)
+        if seasonal is None:
+            return result
+        beside = evaluator._measure(labels, np.where(np.isnan(labels), np.nan, seasonal.values))
+        return replace(result, season=beside, season_note=seasonal.note)
 
     def score(
         self,

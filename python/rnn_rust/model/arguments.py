@@ -25,7 +25,7 @@ from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.class_weights import ClassWeight
 from rnn_rust.learning.losses import Loss
-from rnn_rust.learning.optimizers import SGD, CustomOptimizer, Optimizer
+from rnn_rust.learning.optimizers import Adam, CustomOptimizer, Optimizer
 from rnn_rust.model.declaration import Argument, Option
 
 
@@ -58,7 +58,7 @@ class Sizes(TypedDict):
         int,
         Argument(
             None, positive_integer, "Hidden units H of a layer and direction; at least 1.",
-            Option("Hidden units of a layer.", flag="--hidden", default=10),
+            Option("Hidden units of a layer.", flag="--hidden", default=32),
         ),
     ]  # fmt: skip
     output_size: Annotated[
@@ -153,17 +153,18 @@ class Options(TypedDict, total=False):
             ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
             """,
             Option(
-                "Loss to minimise: mse, mae, huber, quantile; for 0/1 labels "
-                "binary_cross_entropy, focal; for class numbers cross_entropy.",
+                "Loss to minimise; auto chooses by the labels. mse, mae, huber, quantile; for 0/1 "
+                "labels binary_cross_entropy, focal; for class numbers cross_entropy.",
                 group="Training",
                 metavar="NAME",
+                default="auto",
             ),
         ),
     ]
     optimizer: Annotated[
         Optimizer | CustomOptimizer,
         Argument(
-            SGD(0.01),
+            Adam(0.005),
             _as_given,
             """
             ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``, or a custom optimiser
@@ -182,6 +183,7 @@ class Options(TypedDict, total=False):
                 "Clip the gradient of an update to this norm.",
                 group="Training",
                 metavar="NUMBER",
+                default=1.0,
             ),
         ),
     ]
@@ -301,7 +303,7 @@ class Options(TypedDict, total=False):
             Option(
                 "How features and labels are scaled, fitted on the training part only.",
                 choices=("minmax", "standard", "none"),
-                default="minmax",
+                default="standard",
             ),
             is_setting=False,
         ),

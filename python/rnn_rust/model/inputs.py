@@ -82,7 +82,7 @@ def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
 
 def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     plan, keys = model.ahead, model.table
-    features = model.feature_names if plan is None else _columns_to_read(model)
+    features = columns_to_read(model)
     labels = model.label_names if labelled and plan is None else ()
     if keys is not None:
         return Roles(
@@ -96,10 +96,11 @@ def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     )  # fmt: skip
 
 
-def _columns_to_read(model: BaseNetwork) -> tuple[str, ...]:
-    """Return the series of a forecast, and the features that do not follow from it."""
+def columns_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
+    """Return the features to read of a table: of a forecast, the series and what is not of it."""
     plan = model.ahead
-    assert plan is not None
+    if plan is None:
+        return model.feature_names
     if plan.wanted is not None:
         return plan.wanted
     derived = (f"{plan.column} change ", f"{plan.column} lag ")

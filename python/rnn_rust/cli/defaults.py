@@ -1,0 +1,69 @@
+"""What ``rnn-rust train`` chooses where nothing is said: by the data, and by presets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
+
+_log = logging.getLogger("rnn_rust")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # The settings of the Rust project RNN-Rust.
+    "rnn-rust": {
+        "cell": "RNN", "hidden_size": 10, "loss": "mse", "optimizer": "SGD",
+        "learning_rate": 0.001, "scaler": "minmax", "batch_size": 1, "epochs": 100,
+        "early_stopping": False, "clipping": False,
+    },
+}  # fmt: skip
+"""Options by the names of their parameters, which those that are given go before."""
+
+# Classes that labels may be the numbers of, at most; what has more is a count.
+_MOST_CLASSES = 20
+# Sequences of a batch, at most, and updates of an epoch that a batch leaves room for.
+_LARGEST_BATCH, _UPDATES = 32, 16
+
+
+def apply_preset(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Let the options of a preset be the defaults."""
+    ctx.default_map = PRESETS[value]
+    return value
+
+
+def infer_loss(dataset: Dataset) -> tuple[str, str]:
+    """Return the loss that suits the labels (of 0 and 1, of classes, or of numbers), and why."""
+    import numpy as np
+
+    labels = dataset.require_labels("training")
+    known = labels[~np.isnan(labels)]
+    distinct = np.unique(known)
+    if dataset.ahead is not None:
+        return "mse", "labels are the next values of a series"
+    if np.isin(distinct, (0, 1)).all():
+        return "binary_cross_entropy", "labels are 0 and 1"
+    if labels.shape[1] == 1 and _are_classes(distinct):
+        return "cross_entropy", f"labels are the numbers 0 to {int(distinct[-1])}"
+    return "mse", "labels are numbers"
+
+
+def _are_classes(distinct: Any) -> bool:
+    """Whether there are 0, 1, 2, ... and nothing else."""
+    count = len(distinct)
+    return 2 < count <= _MOST_CLASSES and (distinct == range(count)).all()
+
+
+def infer_batch_size(train: Dataset) -> int:
+    """Return a power of two that leaves an epoch enough updates."""
+    size = 1
+    while 2 * size * _UPDATES <= len(train) and size < _LARGEST_BATCH:
+        size *= 2
+    _log.info(
+        "Batch size: %d, for %s sequences to train on (--batch-size chooses another)", size,
+        f"{len(train):,}",
+    )  # fmt: skip
+    return size
