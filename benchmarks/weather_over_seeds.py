@@ -29,7 +29,7 @@ SEEDS = range(5)
 
 def trained(plan: Demo, dataset: rnn.Dataset, seed: int) -> tuple[rnn.network.Network, int]:
     """Return a model, and the epoch at which its weights were best on the validation part."""
-    parts, _ = plan.deal(dataset)
+    parts, _ = plan.split_data(dataset)
     model = plan.build(dataset, seed=seed)
     stopping = rnn.EarlyStopping(patience=plan.fitting.patience)
     model.fit(
@@ -63,7 +63,7 @@ def candidates() -> Iterator[Demo]:
 
 def choose(dataset: rnn.Dataset) -> None:
     """Print the median error of every candidate on the validation part, the best first."""
-    parts, _ = PLAN.deal(dataset)
+    parts, _ = PLAN.split_data(dataset)
     found = {}
     for plan in candidates():
         errors = [rmse(trained(plan, dataset, seed)[0], parts.validation) for seed in SEEDS]
@@ -76,7 +76,7 @@ def choose(dataset: rnn.Dataset) -> None:
 
 def compare(dataset: rnn.Dataset) -> None:
     """Print the error of every seed and of the rivals on the test year."""
-    parts, past = PLAN.deal(dataset)
+    parts, past = PLAN.split_data(dataset)
     test = parts.test
     persistence = rnn.RegressionEvaluator().score(test.labels, test.features[:, :1]).rmse
     features = len(test.feature_names)

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
 def test_train_shows_data_evaluations_and_next_steps_and_saves(data):
     result = run_well("train", data.name, "--epochs", 25, "--learning-rate", 0.1)
     for text in (
-        "rows       50", "Training part: 6 sequences", "Validation part: 2 sequences", "Test part: 2 sequences", "PR-AUC",
+        "rows       50", "Training part: 6 sequences", "Validation part: 2 sequences",
+        "Test part: 2 sequences", "PR-AUC",
         "baseline", "saved to model.safetensors",
         "rnn-rust predict model.safetensors data.csv --output predictions.csv",
         "rnn-rust evaluate model.safetensors data.csv",
@@ -37,7 +38,8 @@ def test_train_has_the_promised_defaults():
     promised = {
         "cell": "GRU", "optimizer": "Adam", "hidden_size": 32, "activation": "tanh",
         "output_activation": "identity", "loss": "auto", "early_stopping": True, "patience": 20,
-        "clipping": True, "clip_norm": 1.0, "learning_rate": 0.005, "epochs": 200, "train_ratio": 0.8, "eval_every": 10,
+        "clipping": True, "clip_norm": 1.0, "learning_rate": 0.005, "epochs": 200,
+        "train_ratio": 0.8, "eval_every": 10,
         "seed": 0, "scaler": "standard", "output": "model.safetensors",
         "verbosity": "info",
     }  # fmt: skip

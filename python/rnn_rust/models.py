@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
+from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ModelFileError
 from rnn_rust.evaluate import Evaluator, Result
@@ -106,6 +107,7 @@ class Model(Network):
 
     # Training --------------------------------------------------------------------------------
 
+    @suggests_arguments
     def fit(
         self,
         train: Dataset,

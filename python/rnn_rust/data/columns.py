@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn
 
+from rnn_rust.base.suggest import suggestion
 from rnn_rust.errors import DataError, ParameterError
 
 ID_NAMES = ("id", "name")
@@ -213,12 +213,6 @@ def reject_repeats(seen: list[str], where: str) -> None:
                 f"'{name}'; rename one of them"
             )
         first[name] = position
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` if a name is close to one that is known, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _example(free: list[str]) -> str:

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
-from rnn_rust.data.columns import Keys, argument, suggestion
+from rnn_rust.data.columns import Keys, argument
 from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:

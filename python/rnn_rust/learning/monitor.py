@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rnn_rust.base.checks import non_negative
+from rnn_rust.base.suggest import suggestion
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 
@@ -33,6 +34,11 @@ def checked_mode(monitor: str, mode: str | None) -> str:
         raise ParameterError(f"mode must be 'min' or 'max', got {mode!r}")
     if monitor.removeprefix("validation_") in _SMALLER_IS_BETTER:
         return "min"
+    if monitor.startswith("val_"):
+        raise ParameterError(
+            f"monitor {monitor!r} is not known; did you mean "
+            f"'validation_{monitor.removeprefix('val_')}'?"
+        )
     raise ParameterError(
         f"monitor {monitor!r}: say whether larger values are better (mode='max') or "
         "smaller ones (mode='min')"
@@ -88,6 +94,7 @@ class MetricMonitor:
             raise ParameterError(
                 f"monitor {self.monitor!r} is not in the record of this training, which has "
                 f"{', '.join(known)}; give fit() validation=… or evaluator=… for more"
+                f"{suggestion(self.monitor, known)}"
             )
 
     def is_best(self, record: Record) -> bool:

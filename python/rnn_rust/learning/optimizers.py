@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, check_fields, decay_rate, finite, non_negative, positive
+from rnn_rust.base.suggest import suggestion, suggests_arguments
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning import schedules
 
@@ -254,13 +255,21 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
     Raises
     ------
     ParameterError
-        It is not an instance of one of this module, nor has it ``update``.
+        It is not an instance of one of this module or a name of one, nor has it ``update``.
     """
+    if isinstance(optimizer, str):
+        named = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
+        if optimizer.lower() not in named:
+            raise ParameterError(
+                f"optimizer {optimizer!r} is not known; use {', '.join(OPTIMIZERS)}"
+                f"{suggestion(optimizer, OPTIMIZERS)}"
+            )
+        return named[optimizer.lower()]()
     is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(optimizer, type)
     if not is_custom and type(optimizer) not in OPTIMIZERS.values():
         raise ParameterError(
-            f"optimizer must be {', '.join(OPTIMIZERS)} (an instance), or an object with "
-            f"update(parameters, gradients), got {optimizer!r}"
+            f"optimizer must be {', '.join(OPTIMIZERS)} (an instance, or its name), or an object "
+            f"with update(parameters, gradients), got {optimizer!r}"
         )
     result: Optimizer | CustomOptimizer = optimizer
     return result
@@ -284,6 +293,9 @@ def rate_at(learning_rate: Callable[[int], float] | float, epoch: int) -> float:
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     kind.__name__: kind for kind in (SGD, RMSprop, Adagrad, Adam, AdamW)
 }
+for _kind in OPTIMIZERS.values():
+    _kind.__init__ = suggests_arguments(_kind.__init__, _kind.__name__)  # type: ignore[method-assign]
+
 _SCHEDULES = {
     kind.__name__: kind
     for kind in (

@@ -162,12 +162,13 @@ class Options(TypedDict, total=False):
         ),
     ]
     optimizer: Annotated[
-        Optimizer | CustomOptimizer,
+        Optimizer | CustomOptimizer | str,
         Argument(
             Adam(0.005),
             _as_given,
             """
-            ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``, or a custom optimiser
+            ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``, or a name of one with its own
+            defaults (``"adam"``), or a custom optimiser
             (:class:`rnn_rust.optim.CustomOptimizer`).
             """,
             is_setting=False,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.suggest import unknown_argument
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.scale import make_model_scaler
@@ -39,9 +40,7 @@ class BaseNetwork:
     def __init__(self, input_size: int, hidden_size: int, output_size: int, **options: Any) -> None:
         arguments = described(Sizes) | described(self.options)
         if unknown := [name for name in options if name not in arguments]:
-            raise TypeError(
-                f"{type(self).__name__}() got an unexpected keyword argument {unknown[0]!r}"
-            )
+            raise unknown_argument(type(self).__name__, unknown[0], arguments)
         given = options | {
             "input_size": input_size, "hidden_size": hidden_size, "output_size": output_size
         }  # fmt: skip

@@ -43,6 +43,7 @@ class OptimizerState:
 
     def __init__(self, core: _core.Network, optimizer: Optimizer | CustomOptimizer) -> None:
         self.optimizer = checked_optimizer(optimizer)
+        optimizer = self.optimizer
         if isinstance(optimizer, Optimizer):
             core.set_optimizer(engine_settings(optimizer))
         self._core = core

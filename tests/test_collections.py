@@ -1,0 +1,192 @@
+"""Data sets as collections: by id, in slices, windows and folds, put together, compared, shown."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rnn_rust as rnn
+from rnn_rust import Dataset
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+
+def make(*lengths: int, **more: object) -> Dataset:
+    offsets = np.cumsum([0, *lengths])
+    rows = np.arange(offsets[-1], dtype=float)
+    ids = more.pop("ids", [f"s{number}" for number in range(len(lengths))])
+    return Dataset.from_arrays(rows, rows % 2, offsets, ids=ids, **more)
+
+
+def test_ids_index() -> None:
+    data = make(2, 3, ids=["card-5", "card-7"])
+    assert data["card-7"].features[:, 0].tolist() == [2, 3, 4]
+    assert data.sequence("card-5").id == "card-5"
+    with pytest.raises(KeyError, match=r"no sequence has the id 'card-6'; did you mean 'card-"):
+        data["card-6"]
+    numbered = make(2, 3, ids=[7, 0])
+    assert numbered[0].id == 7  # a position
+    assert numbered.sequence(0).features[:, 0].tolist() == [2, 3, 4]
+    with pytest.raises(KeyError):
+        numbered.sequence(1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(which=st.slices(6), count=st.integers(1, 6))
+def test_slices_are_views(which: slice, count: int) -> None:
+    data = make(*range(1, count + 1))
+    wanted = list(data)[which]
+    if not wanted:
+        with pytest.raises(IndexError, match="no sequence is in slice"):
+            data[which]
+        return
+    part = data[which]
+    assert isinstance(part, Dataset)
+    assert part.shares_rows
+    assert [s.id for s in part] == [s.id for s in wanted]
+    for one, other in zip(part, wanted, strict=True):
+        np.testing.assert_array_equal(one.features, other.features)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), length=st.integers(1, 9),
+    step=st.none() | st.integers(1, 9),
+)  # fmt: skip
+def test_windows(lengths: list[int], length: int, step: int | None) -> None:
+    data = make(*lengths)
+    stride = step or length
+    expected = [
+        sequence.features[begin : begin + length, 0].tolist()
+        for sequence in data
+        for begin in range(0, len(sequence) - length + 1, stride)
+    ]
+    if not expected:
+        with pytest.raises(DataError, match=f"no sequence has {length} rows, the longest has"):
+            data.windows(length, step)
+        return
+    windows = data.windows(length, step)
+    assert [window.features[:, 0].tolist() for window in windows] == expected
+    assert len(set(windows.ids.tolist())) == len(expected)
+    np.testing.assert_array_equal(windows.features[:, 0], np.concatenate(expected))
+
+
+def test_windows_of_one_series() -> None:
+    frame = pl.DataFrame({"t": range(24), "x1": np.arange(24.0)})
+    series = Dataset.from_frame(frame, features="x1")
+    assert len(series.windows(6, step=6)) == 4
+    model = rnn.RNN(1, 3, 1)
+    overlapping = series.windows(6, step=1)
+    assert model.predict(overlapping).shape == (19 * 6, 1)
+    for wrong in (0, 1.5):
+        with pytest.raises(ParameterError, match="length must be"):
+            series.windows(wrong)  # type: ignore[arg-type]
+
+
+def test_concat() -> None:
+    one = make(2, 3, feature_names=["a"], label_names=["b"])
+    other = make(1, ids=["z"], feature_names=["a"], label_names=["b"])
+    both = Dataset.concat([one, other])
+    assert [s.id for s in both] == ["s0", "s1", "z"]
+    assert both.features[:, 0].tolist() == [0, 1, 2, 3, 4, 0]
+    assert both.offsets.tolist() == [0, 2, 5, 6]
+    assert Dataset.concat(part for part in both.split(0.5, seed=1)).features.shape == (6, 1)
+    swapped = Dataset.from_arrays([[1.0, 2.0]], None, [0, 1], ids=["p"], feature_names=["v", "u"])
+    plain = Dataset.from_arrays([[3.0, 4.0]], None, [0, 1], ids=["q"], feature_names=["u", "v"])
+    assert Dataset.concat([plain, swapped]).features.tolist() == [[3, 4], [2, 1]]
+    for parts, error, message in (
+        ([one, one], DataError, "id 's0' is in several"),
+        ([], ParameterError, "there is no data set"),
+        ([one, None], ParameterError, "concat needs a Dataset"),
+        ([one, plain], ShapeError, "columns"),
+        ([one, make(1, ids=[3])], DataError, "ids are"),
+        ([one, make(1, ids=["y"], weights=[1.0])], ShapeError, "weights in one alone"),
+    ):
+        with pytest.raises(error, match=message):
+            Dataset.concat(parts)
+
+
+def test_equality() -> None:
+    assert make(2, 3) == make(2, 3)
+    assert make(2, 3) == make(2, 3)[:]
+    assert make(2, 3) != make(3, 2)
+    assert make(2, 3) != make(2, 3, ids=["s0", "s2"])
+    assert make(2, 3) != make(2, 3, times=[0, 1, 0, 1, 3])
+    assert make(2) != make(2, weights=[1.0, 1.0])
+    assert make(2) != make(2, feature_names=["other"])
+    missing = Dataset.from_arrays([0.0], [np.nan], [0, 1])
+    assert missing == Dataset.from_arrays([0.0], [np.nan], [0, 1])
+    assert make(2) != "a data set"
+
+
+def test_head_and_html() -> None:
+    data = make(2, 9, ids=["<b>", "c"])
+    assert data.head().height == 5
+    assert data.head(2).equals(data.to_frame()[:2])
+    shown = data._repr_html_()
+    assert shown.startswith("<pre>rows       11\n")
+    assert "<table" in shown
+    assert "<b>" not in shown.replace("</b>", "").replace("&lt;b&gt;", "")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    count=st.integers(2, 30), k=st.integers(2, 6), seed=st.integers(0, 5), stratify=st.booleans()
+)
+def test_folds_test_every_sequence_once(count: int, k: int, seed: int, stratify: bool) -> None:
+    labels = (np.arange(count) % 3 == 0).astype(float)
+    data = Dataset.from_arrays(np.arange(count, dtype=float), labels, range(count + 1))
+    if count < k:
+        with pytest.raises(DataError, match=f"{k} folds need at least {k} sequences"):
+            list(data.folds(k, seed=seed))
+        return
+    folds = list(data.folds(k, seed=seed, stratify=stratify))
+    assert len(folds) == k
+    tested = sorted(key for _, test in folds for key in test.ids.tolist())
+    assert tested == list(range(count))
+    sizes = [len(test) for _, test in folds]
+    assert max(sizes) - min(sizes) <= 1
+    for train, test in folds:
+        assert sorted([*train.ids, *test.ids]) == list(range(count))
+    if stratify:
+        positives = [int(test.labels.sum()) for _, test in folds]
+        assert max(positives) - min(positives) <= 1
+    again = list(data.folds(k, seed=seed, stratify=stratify))
+    assert all(a[1] == b[1] for a, b in zip(folds, again, strict=True))
+
+
+def test_folds_by_time_learn_from_what_has_ended() -> None:
+    random = np.random.default_rng(0)
+    begins, lengths = random.integers(0, 100, 40), random.integers(1, 9, 40)
+    times = np.concatenate([b + np.arange(n) for b, n in zip(begins, lengths, strict=True)])
+    offsets = np.cumsum([0, *lengths])
+    data = Dataset.from_arrays(np.zeros(offsets[-1]), None, offsets, times=times)
+    for gap in (None, 5):
+        folds = list(data.folds(4, by="time", gap=gap))
+        assert len(folds) == 4
+        for train, test in folds:
+            assert train.times.max() < test.times[test.offsets[:-1]].min() - (gap or 0)
+        assert sum(len(test) for _, test in folds) == 32
+    days = data.times * np.timedelta64(1, "D") + np.datetime64("2024-01-01")
+    dated = Dataset.from_arrays(np.zeros(offsets[-1]), None, offsets, times=days)
+    for gap_of_days in (datetime.timedelta(days=5), np.timedelta64(5, "D")):
+        again = list(dated.folds(4, by="time", gap=gap_of_days))
+        assert [len(train) for train, _ in again] == [len(train) for train, _ in folds]
+    for arguments, message in (
+        ({"k": 1}, "k must be at least 2"),
+        ({"by": "row"}, "by='row' is not known"),
+        ({"gap": 1}, "gap= is for by='time'"),
+        ({"by": "time", "stratify": True}, "cannot stratify"),
+        ({"by": "time", "gap": datetime.timedelta(1)}, "cannot be taken from times"),
+        ({"seed": -1}, "seed=-1 must be"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            list(data.folds(**{"k": 4, **arguments}))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="windows"):
+        list(make(30).folds(2, by="time"))
+    with pytest.raises(DataError, match="no sequence ends before"):
+        list(make(9, 9, 9, 9).folds(2, by="time"))

@@ -1,0 +1,212 @@
+"""Forecasts: labels that lie ahead, what is known of them, and values with their times."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import DATA, check_error, run, run_well
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rnn_rust as rnn
+from rnn_rust.data.steps import next_times
+from rnn_rust.errors import DataError, ParameterError
+
+AIRLINE = DATA / "airline-passengers.csv"
+
+
+def series(*lengths: int) -> rnn.Dataset:
+    """Return sequences of distinct numbers, with a second feature."""
+    offsets = np.cumsum([0, *lengths])
+    x = np.random.default_rng(0).permutation(offsets[-1]).astype(float)
+    return rnn.Dataset.from_arrays(
+        np.stack([x, -x], 1), None, offsets, feature_names=["load", "heat"]
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), horizon=st.integers(1, 5),
+    season=st.none() | st.integers(1, 6), lags=st.integers(0, 3),
+)  # fmt: skip
+def test_labels_features_and_what_is_known(
+    lengths: list[int], horizon: int, season: int | None, lags: int
+) -> None:
+    """Each value, computed by loops from the sequences themselves."""
+    data = series(*lengths)
+    if max(lengths) <= lags:
+        with pytest.raises(DataError, match="the largest lag"):
+            data.forecast("load", horizon, season=season, lags=lags)
+        return
+    made = data.forecast("load", horizon, season=season, lags=lags)
+    assert made.label_names == tuple(f"load+{h}" for h in range(1, horizon + 1))
+    back = 1 if season is None else season
+    lagged = tuple(f"load lag {lag}" for lag in range(1, lags + 1))
+    assert made.feature_names == ("heat", f"load change {back}", *lagged)
+    kept = [sequence for sequence in data if len(sequence) > lags]
+    for own, whole in zip(made, kept, strict=True):
+        x = whole.features[:, 0]
+        for row in range(len(own)):
+            t = row + lags
+            for h in range(1, horizon + 1):
+                label = x[t + h] if t + h < len(x) else np.nan
+                np.testing.assert_equal(own.labels[row, h - 1], label)
+                known = x[t]
+                if season is not None:
+                    before = t + h - season * -(-h // season)
+                    known = x[before] if before >= 0 else x[t]
+                assert own.known is not None
+                assert own.known[row, h - 1] == known
+            assert own.features[row, 0] == -x[t]
+            assert own.features[row, 1] == (x[t] - x[t - back] if t >= back else 0)
+            for lag in range(1, lags + 1):
+                assert own.features[row, 1 + lag] == x[t - lag]
+
+
+def test_no_label_of_a_part_lies_in_a_later_one() -> None:
+    made = series(30, 30).forecast("load", 4)
+    train, middle, test = made.split(at=[10, 20])
+    context = made.split(at=[10, 20], across="context")
+    for sequence in train:
+        assert np.isnan(sequence.labels[-4:]).sum() == 4 + 3 + 2 + 1
+    for cut, whole in zip((train, middle, test), context, strict=True):
+        for short, long in zip(cut, whole, strict=True):
+            np.testing.assert_array_equal(long.labels[-len(short) :], short.labels)
+            assert np.isnan(long.labels[: -len(short)]).all()
+            assert len(long) == int(short.times[-1]) + 1
+    assert int(np.isfinite(train.labels).sum()) == 2 * (9 + 8 + 7 + 6)
+
+
+def test_a_model_learns_changes_and_answers_with_values() -> None:
+    """Loss, gradient and prediction are those of a model of the differences, plus what is known."""
+    data = series(20, 15)
+    made = data.forecast("load", 2, season=3)
+    known = made.known
+    assert known is not None
+    plain = rnn.Dataset.from_arrays(
+        made.features, made.labels - known, made.offsets, feature_names=made.feature_names,
+        label_names=made.label_names,
+    )  # fmt: skip
+    models = [rnn.GRU(2, 4, 2, scaler="standard", dtype="float64", seed=3) for _ in range(2)]
+    histories = [
+        model.fit(d, epochs=4, progress=False)
+        for model, d in zip(models, (made, plain), strict=True)
+    ]
+    assert histories[0].loss == histories[1].loss
+    assert models[0].loss(made) == models[1].loss(plain)
+    np.testing.assert_array_equal(models[0].predict(made), models[1].predict(plain) + known)
+    np.testing.assert_array_equal(models[0].predict(data), models[0].predict(made))
+    np.testing.assert_array_equal(models[0].predict(made[1]), models[0].predict(made)[20:])
+    values = rnn.GRU(2, 4, 2, scaler="standard").fit
+    values(data.forecast("load", 2, relative_to=None), epochs=1, progress=False)
+
+
+def test_airline_passengers_from_file_to_forecast(tmp_path: Path) -> None:
+    data = rnn.Dataset.from_file(AIRLINE, time="month", features="passengers")
+    made = data.forecast("passengers", horizon=12, season=12)
+    past, future = made.split(at="1958-08", across="context")
+    model = rnn.GRU(1, 16, 12, scaler="standard", optimizer=rnn.Adam(0.01))
+    model.fit(past, epochs=300, progress=False)
+    result = model.evaluate(future)
+    x = data.features[:, 0]
+    pairs = [(t, h) for t in range(115, 144) for h in range(1, 13) if t + h < 144]
+    last = np.mean([abs(x[t + h] - x[t]) for t, h in pairs])
+    season = np.mean([abs(x[t + h] - x[t + h - 12]) for t, h in pairs])
+    assert result.steps == len(pairs)
+    assert result.baseline.mae == pytest.approx(last)
+    assert result.season.mae == pytest.approx(season)
+    assert result.mae < 0.6 * season < last
+    assert "last season" in str(result)
+    ahead = model.forecast(AIRLINE)
+    assert ahead["month"].to_list() == [datetime.date(1961, month, 1) for month in range(1, 13)]
+    np.testing.assert_allclose(ahead["passengers"], model.predict(made)[-1])
+    model.save(tmp_path / "model.safetensors")
+    again = rnn.load(tmp_path / "model.safetensors")
+    assert again.ahead == model.ahead
+    assert again.forecast(pl.read_csv(AIRLINE)).equals(ahead)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_forecasts() -> None:
+    options = ("--time", "month", "--forecast", "passengers", "--horizon", 12, "--season", 12)
+    shown = run_well("train", AIRLINE, *options)
+    test = shown.stdout.split("Test part")[1]
+    mae = [float(word) for word in test.split("MAE")[1].split()[:3]]
+    assert mae[0] < 0.7 * mae[2] < mae[1]
+    written = run_well("predict", "model.safetensors", AIRLINE).stdout.splitlines()
+    assert written[0] == "month,passengers"
+    assert [line.split(",")[0] for line in written[1:]] == [f"1961-{n:02}" for n in range(1, 13)]
+    assert "last season" in run_well("evaluate", "model.safetensors", AIRLINE).stdout
+    for words, message in (
+        (("--labels", "passengers"), "--forecast makes the labels"),
+        (("--horizon", "1,2"), "one --horizon"),
+        (("--forecast", "people"), "no column 'people'"),
+    ):
+        check_error(run("train", AIRLINE, *options, *words), message)
+    check_error(run("train", AIRLINE, "--season", 12), "go with --forecast")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([1, 3, 5], [7, 9]),
+        ([0.5, 1.0, 1.5], [2.0, 2.5]),
+        ([7], [8, 9]),
+        (["2024-01-31", "2024-02-01"], ["2024-02-02", "2024-02-03"]),
+        (["2024-11-01", "2024-12-01"], ["2025-01-01", "2025-02-01"]),
+        (["2024-07-15", "2024-10-15"], ["2025-01-15", "2025-04-15"]),
+        (["2020-01-01", "2021-01-01"], ["2022-01-01", "2023-01-01"]),
+        (["2024-01-01T00:00", "2024-01-01T06:00"], ["2024-01-01T12:00", "2024-01-01T18:00"]),
+        (["2024-01-31", "2024-03-31", "2024-05-31"], ["2024-07-31", "2024-09-30"]),
+    ],
+)
+def test_times_go_on(times: list[Any], expected: list[Any]) -> None:
+    kind = "M8[m]" if "T" in str(times[0]) else "M8[D]" if isinstance(times[0], str) else None
+    following = next_times(np.array(times, kind), 2)
+    if times == ["2024-01-31", "2024-03-31", "2024-05-31"]:
+        # Days that not every month has go on by their median distance.
+        assert (np.diff(following) > np.timedelta64(59, "D")).all()
+        return
+    assert following.tolist() == np.array(expected, kind).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"column": "lod"}, DataError, "no column 'lod' was read"),
+        ({"column": 1}, ParameterError, "column must be the name"),
+        ({"horizon": 0}, ParameterError, "horizon must be at least 1"),
+        ({"season": 0}, ParameterError, "season must be at least 1"),
+        ({"lags": [0]}, ParameterError, "lags must be at least 1"),
+        ({"relative_to": "season"}, ParameterError, "relative_to='season' is not known"),
+        ({"features": ["cold"]}, DataError, "'cold' is no feature"),
+        ({"features": []}, ParameterError, "there is no feature"),
+    ],
+)
+def test_forecasts_that_are_refused(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        series(9).forecast(**{"column": "load", **arguments})
+
+
+def test_data_a_forecast_does_not_suit() -> None:
+    made = series(20).forecast("load", 2)
+    with pytest.raises(ParameterError, match="as it was read"):
+        made.forecast("load", 2)
+    missing = rnn.Dataset.from_arrays([[1.0], [2.0]], [np.nan, 1], [0, 2], label_names=["load"])
+    with pytest.raises(DataError, match="'load' is missing in row 0"):
+        missing.forecast("load")
+    model = rnn.GRU(2, 3, 2)
+    with pytest.raises(ParameterError, match="not trained to forecast"):
+        model.forecast(series(5))
+    model.fit(made, epochs=1, progress=False)
+    with pytest.raises(ParameterError, match="give a table with that column"):
+        model.predict(np.zeros((4, 2)))
+    with pytest.raises(DataError, match="no column 'heat'"):
+        model.predict({"t": [1, 2], "load": [1.0, 2.0]})
