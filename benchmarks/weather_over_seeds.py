@@ -21,13 +21,14 @@ from sklearn.linear_model import LinearRegression
 import rnn_rust as rnn
 from rnn_rust.cli.demo import DEMOS, Demo
 from rnn_rust.demos.rivals import MEASUREMENTS
+from rnn_rust.models import Model
 
 WEATHER = Path(__file__).resolve().parent.parent / "data/weather.csv"
 PLAN = DEMOS["weather"]
 SEEDS = range(5)
 
 
-def trained(plan: Demo, dataset: rnn.Dataset, seed: int) -> tuple[rnn.network.Network, int]:
+def trained(plan: Demo, dataset: rnn.Dataset, seed: int) -> tuple[Model, int]:
     """Return a model, and the epoch at which its weights were best on the validation part."""
     parts, _ = plan.split_data(dataset)
     model = plan.build(dataset, seed=seed)
@@ -39,7 +40,7 @@ def trained(plan: Demo, dataset: rnn.Dataset, seed: int) -> tuple[rnn.network.Ne
     return model, stopping.best_epoch
 
 
-def rmse(model: rnn.network.Network, part: rnn.Dataset) -> float:
+def rmse(model: Model, part: rnn.Dataset) -> float:
     """Return a model's error in °C."""
     return rnn.RegressionEvaluator().evaluate(model, part).rmse
 
