@@ -63,6 +63,8 @@ wheel: .venv/.ready  ## build a wheel from the source distribution, install and 
 	dist/venv/bin/pip install --quiet dist/*.whl
 	cd dist && venv/bin/python -c "import rnn_rust as rnn; print(rnn.__version__, rnn.RNN(1, 1, 1))"
 	dist/venv/bin/rnn-rust --version
+	dist/venv/bin/pip install --quiet pandas  # and not pyarrow
+	cd dist && venv/bin/python -c "import pandas as pd, rnn_rust as rnn; f = pd.read_csv('../data/sample.csv'); print(rnn.Dataset.from_frame(f.astype({'name': 'category'})))"
 
 .venv/.tools: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
