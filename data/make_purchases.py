@@ -2,8 +2,8 @@
 
 python data/make_purchases.py
 
-A thief tries a stolen card with a small purchase abroad, and follows with a large one; either alone is
-common. The table is as a shop would export it: in the order of time, all cards mixed.
+A thief tries a stolen card with a small purchase abroad, and follows with a large one; either alone
+is common. The table is as a shop would export it: in the order of time, all cards mixed.
 """
 
 from __future__ import annotations
