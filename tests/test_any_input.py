@@ -113,6 +113,21 @@ def test_arrays_are_answered_in_their_shape() -> None:
     np.testing.assert_array_equal(WHOLE.predict(batch), WHOLE.predict(data))
 
 
+class Tensor:
+    """What other libraries have for arrays."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values, self.ndim = values, values.ndim
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._values
+
+
+def test_array_likes_are_taken_as_arrays() -> None:
+    batch = np.random.default_rng(0).normal(size=(2, 3, 2))
+    np.testing.assert_array_equal(MODEL.predict(Tensor(batch)), MODEL.predict(batch))
+
+
 def test_hidden_states_and_evaluations_of_tables() -> None:
     frame = table()
     data = rnn.Dataset.from_frame(
@@ -203,6 +218,7 @@ def test_models_of_arrays_take_tables_by_default_names() -> None:
         (np.zeros((0, 3, 2)), ShapeError, "there is no sequence"),
         (np.zeros((2, 0, 2)), ShapeError, r"shape \(0, 2\)"),
         (np.full((3, 2), np.nan), DataError, "nan"),
+        (np.ma.masked_less(np.ones((3, 2)), 2), DataError, "mask"),
         (None, ParameterError, "a model takes a Dataset"),
         ([1.0, 2.0], ParameterError, "a model takes a Dataset"),
         ([], ParameterError, "a model takes a Dataset"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from operator import index
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -178,7 +178,13 @@ class Sequences:
         """Return the number of sequences S."""
         return len(self.offsets) - 1
 
-    def __getitem__(self, which: int | str | slice) -> Any:
+    @overload
+    def __getitem__(self, which: int | str) -> Sequence: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> Self: ...
+
+    def __getitem__(self, which: int | str | slice) -> Sequence | Self:
         """Return a sequence by its position (negative ones count from the end) or by its id.
 
         A slice returns a data set, a view of those sequences. Ids that are integers are looked up

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, refuse_mask
 from rnn_rust.data.columns import TIME_NAMES, Default, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.errors import ParameterError, ShapeError
@@ -63,6 +63,8 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
     if is_table(value) or isinstance(value, str | os.PathLike):
         data = read(model, value, labelled=labelled)
         return Inputs(data, _in_table_order(model, data))
+    if hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3):
+        return _of_arrays(model, np.asarray(value))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
         f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
@@ -147,6 +149,8 @@ def _in_table_order(model: BaseNetwork, data: Dataset) -> Callable[[FloatArray],
 def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) -> Inputs:
     arrays: list[NDArray[Any]] = list(value) if not isinstance(value, np.ndarray) else [value]
     single = isinstance(value, np.ndarray)
+    for array in arrays:
+        refuse_mask("the array", array)
     if single and arrays[0].ndim == 3:
         arrays = list(arrays[0])
     size = model.settings["input_size"]
