@@ -281,6 +281,6 @@ def test_saving_is_silent_where_everything_is_kept(
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", 0.1, None, SGD, PythonSGD, Optimizer()])
+@pytest.mark.parametrize("optimizer", ["newton", 0.1, None, SGD, PythonSGD, Optimizer()])
 def test_what_is_no_optimizer_is_refused(optimizer: Any) -> None:
     refused(lambda: make_model(optimizer=optimizer), ParameterError, "optimizer", "update(")

@@ -323,7 +323,7 @@ def test_refused_weights_leave_everything() -> None:
         {"head.weight": "text"},
     ):  # fmt: skip
         unchanged(model, lambda c=change: model.load_state_dict(good | c), ValueError)  # type: ignore[misc]
-    unchanged(model, lambda: setattr(model, "optimizer", "Adam"), ParameterError)
+    unchanged(model, lambda: setattr(model, "optimizer", "Newton"), ParameterError)
     unchanged(model, lambda: setattr(model, "n_threads", 0), ParameterError)
 
 
