@@ -261,8 +261,8 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
         named = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
         if optimizer.lower() not in named:
             raise ParameterError(
-                f"optimizer {optimizer!r} is not known; use {', '.join(OPTIMIZERS)}"
-                f"{suggestion(optimizer, OPTIMIZERS)}"
+                f"optimizer {optimizer!r} is not known; use {', '.join(OPTIMIZERS)}, or an object "
+                f"with update(parameters, gradients){suggestion(optimizer, OPTIMIZERS)}"
             )
         return named[optimizer.lower()]()
     is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(optimizer, type)
