@@ -15,6 +15,19 @@ pub struct Shape {
     pub output: usize,
 }
 
+/// Features that are not numbers but say which input is 1, of inputs that are 0 otherwise.
+///
+/// A category takes as many inputs as it has levels: columns of `W_ih`, which is looked up instead of
+/// multiplied. Inputs are the numbers and then those of all categories; a category's value at a timestep
+/// is the number of its input, counted from the first of all inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Categories {
+    /// Features of a timestep that are categories: the last ones.
+    pub columns: usize,
+    /// Inputs of all of them, at least one for each.
+    pub levels: usize,
+}
+
 /// What the outputs are computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readout {
@@ -55,6 +68,8 @@ const MOST_LAYERS: usize = 1000;
 pub struct Config {
     /// Sizes.
     pub shape: Shape,
+    /// Of a timestep's features, the last so many are categories; and the inputs they take together.
+    pub categories: Categories,
     /// The cell of every layer.
     pub cell: Cell,
     /// Number of layers.
@@ -77,6 +92,7 @@ impl Config {
     pub fn new(shape: Shape, cell: Cell) -> Self {
         Self {
             shape,
+            categories: Categories::default(),
             cell,
             layers: 1,
             bidirectional: false,
@@ -85,6 +101,16 @@ impl Config {
             dropout: 0.0,
             recurrent_dropout: 0.0,
         }
+    }
+
+    /// Inputs that are numbers.
+    pub fn numbers(&self) -> usize {
+        self.shape.input - self.categories.levels
+    }
+
+    /// Features of a timestep: numbers, and categories.
+    pub fn features(&self) -> usize {
+        self.numbers() + self.categories.columns
     }
 
     /// Directions of a layer, D: 1 or 2.
@@ -124,6 +150,12 @@ impl Config {
             if size == 0 {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
+        }
+        let Categories { columns, levels } = self.categories;
+        if levels > input || columns > levels || (columns == 0) != (levels == 0) {
+            let (what, expected) = ("categories", "inputs of their own, at least one each");
+            let got = format!("{columns} with {levels} of {input} inputs");
+            return Err(Error::Parameter { what, expected, got });
         }
         if self.layers > MOST_LAYERS {
             let (what, expected) = ("num_layers", "at most 1000");

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{Result, check_shape};
+use crate::config::Config;
+use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 
 /// `S` sequences, back to back. Nothing is padded.
@@ -128,6 +129,24 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// Feature columns, `F`.
     pub fn input_size(&self) -> usize {
         self.input_size
+    }
+
+    /// [`Error::Parameter`](crate::Error::Parameter) if a category of a row is none of the network's.
+    pub(crate) fn check_categories(&self, config: &Config) -> Result<()> {
+        let columns = config.categories.columns;
+        if columns == 0 {
+            return Ok(());
+        }
+        let (first, end) = (config.numbers() as f64, config.shape.input as f64);
+        for row in self.features.chunks_exact(self.input_size) {
+            for code in row[row.len() - columns..].iter().map(|code| code.to_f64()) {
+                if !(code >= first && code < end && code.fract() == 0.0) {
+                    let (what, expected) = ("a category", "the number of one of its inputs");
+                    return Err(Error::Parameter { what, expected, got: code.to_string() });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Label columns, `C`.

@@ -4,13 +4,14 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::forward::{LayerDirection, carry, step_product};
+use super::forward::{LayerDirection, carry, lookups, step_product};
 use super::starts::SequenceStarts;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{
-    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_sums, multiply,
+    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_at_lookups, add_outer, add_sums,
+    multiply,
 };
 use crate::weights::NetworkView;
 
@@ -170,7 +171,11 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let stride = layout.stride(Columns::new(E::GATES, hidden));
         let from = |tensor: usize| layout.range(tensor).start;
         let numbers = &mut gradient[from(tensors.start)..];
-        add_outer::<P, V>(simd, x, gates, Products { numbers, stride });
+        add_outer::<P, V>(simd, x, gates, Products { numbers: &mut *numbers, stride });
+        if layer == 0 {
+            let own = lookups(self.network.config, self.x, &steps);
+            add_at_lookups::<P, V>(simd, own, gates, Products { numbers, stride });
+        }
         add_sums::<P, V>(simd, gates, &mut gradient[from(tensors.start + 2)..]);
         if let Some(bias) = E::RECURRENT_BIAS {
             let numbers = &mut gradient[from(tensors.start + 3)..];

@@ -6,9 +6,12 @@ use std::ops::Range;
 use super::starts::{SequenceStarts, Time};
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
+use crate::config::Config;
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
-use crate::packing::{Columns, Packing, Rows, RowsMut, Start, Weight, add_product, multiply};
+use crate::packing::{
+    Columns, Lookups, Packing, Rows, RowsMut, Start, Weight, add_lookups, add_product, multiply,
+};
 use crate::weights::NetworkView;
 
 /// One direction of one layer: where its states lie.
@@ -74,6 +77,15 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
                 first: 0,
             },
         );
+        if layer == 0 {
+            let slots = &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row];
+            add_lookups::<P, V>(
+                simd,
+                lookups(self.network.config, self.x, &steps),
+                self.network.weight(tensors.start, (0, E::GATES)),
+                RowsMut { groups: slots, stride: row, first: 0 },
+            );
+        }
         let weights = Recurrent::of::<E>(self.network, tensors);
         for position in self.chunk.clone() {
             self.step(simd, &weights, position, base);
@@ -108,7 +120,11 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
     /// Prefetches a step of what is ahead; all steps at once would queue up.
     #[inline(always)]
     fn prefetch(&self, simd: V::Simd, position: usize) {
-        let inputs = self.x.columns.len();
+        let inputs = if self.place.layer == 0 {
+            self.network.config.features()
+        } else {
+            self.x.columns.len()
+        };
         for &lane in self.ahead {
             if let Some(step) = lane.get(position * inputs..(position + 1) * inputs) {
                 for line in step.chunks(V::LEN) {
@@ -211,6 +227,21 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
             &mut self.states[t * stride + place.first()..][..state_len],
             hidden.width,
         );
+    }
+}
+
+/// The categories of some steps of the features.
+#[inline(always)]
+pub(super) fn lookups<'a, V>(
+    config: &Config,
+    x: Rows<'a, V>,
+    steps: &Range<usize>,
+) -> Lookups<'a, V> {
+    let groups = &x.groups[steps.start * x.stride..steps.end * x.stride];
+    Lookups {
+        rows: Rows { groups, ..x },
+        numbers: config.numbers(),
+        count: config.categories.columns,
     }
 }
 

@@ -318,7 +318,16 @@ fn layer_input<'a, P: Packing, V: Lanes>(
     dropped: Option<&'a [V]>,
 ) -> Rows<'a, V> {
     let (groups, columns) = match below {
-        None => (x, Columns::new(1, config.shape.input)),
+        None => {
+            // Categories stand behind the numbers that are multiplied.
+            let stride = Columns::new(1, config.features()).groups::<P>(V::LEN);
+            return Rows {
+                groups: x,
+                stride,
+                first: 0,
+                columns: Columns::new(1, config.numbers()),
+            };
+        }
         Some(below) => (
             dropped.unwrap_or(&below.states),
             Columns::new(config.directions(), config.shape.hidden),

@@ -188,7 +188,7 @@ impl<V: Lanes> Trace<V> {
             steps: 0,
             starts,
             layers: layers.collect(),
-            x: buffer(packed(P::groups(config.shape.input, lanes))),
+            x: buffer(packed(P::groups(config.features(), lanes))),
             labels: buffer(when(backward, packed(single(label_columns)))),
             label_weights: buffer(when(weighted, packed(single(label_columns)))),
             logits: buffer(packed(single(config.shape.output))),

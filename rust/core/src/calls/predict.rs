@@ -57,7 +57,8 @@ impl<T: Compiled> Network<T> {
 
     /// [`Error::Shape`](crate::Error::Shape) if the features of `data` do not fit the network.
     pub(super) fn check_features(&self, data: &Sequences<'_, T>) -> Result<()> {
-        let (expected, got) = (self.config().shape.input, data.input_size());
-        check_shape(got == expected, "features", expected, got)
+        let (expected, got) = (self.config().features(), data.input_size());
+        check_shape(got == expected, "features", expected, got)?;
+        data.check_categories(self.config())
     }
 }

@@ -2,7 +2,8 @@
 
 use super::compiled::Compiled;
 use super::steps::{MakeStepper, Steps};
-use crate::config::Readout;
+use crate::config::{Config, Readout};
+use crate::data::Sequences;
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
@@ -16,6 +17,7 @@ pub struct Stepper<T: Real> {
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
     input_size: usize,
+    config: Config,
     /// Layers, and the numbers of a layer's state.
     state: (usize, usize),
 }
@@ -39,7 +41,8 @@ impl<T: Compiled> Stepper<T> {
         Ok(Self {
             inner: T::stepper(level, MakeStepper { network, loss }),
             outputs: vec![T::ZERO; config.shape.output],
-            input_size: config.shape.input,
+            input_size: config.features(),
+            config: *config,
             state: (config.layers, parts * config.shape.hidden),
         })
     }
@@ -49,6 +52,10 @@ impl<T: Real> Stepper<T> {
     /// The outputs `(L,)` after one more step with features `x (I,)`. Allocates nothing.
     pub fn step(&mut self, x: &[T]) -> Result<&[T]> {
         check_shape(x.len() == self.input_size, "features", self.input_size, x.len())?;
+        if self.config.categories.columns > 0 {
+            Sequences::new(x, &[], &[0, 1], (self.input_size, 1))?
+                .check_categories(&self.config)?;
+        }
         self.inner.step(x, &mut self.outputs);
         Ok(&self.outputs)
     }

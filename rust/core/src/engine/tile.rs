@@ -151,7 +151,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             }
         }
         let features = |s| data.features_of(s);
-        gather(self.simd, lanes, config.shape.input, features, T::ZERO, &mut trace.x);
+        gather(self.simd, lanes, config.features(), features, T::ZERO, &mut trace.x);
         if let Some((states, first)) = inputs.carried {
             trace.set_carried(!first);
             states.load::<BySequence, _>(trace, config.shape.hidden, lanes.segments());

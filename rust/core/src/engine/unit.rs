@@ -185,9 +185,9 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         let rows = inputs.data.segment_rows(segment);
         let trace = &mut self.pass.trace;
         trace.steps = segment.steps as usize;
-        let stride = ByUnit::groups(config.shape.input, T::LANES) * T::LANES;
+        let stride = ByUnit::groups(config.features(), T::LANES) * T::LANES;
         let x = numbers_mut(&mut trace.x).chunks_exact_mut(stride);
-        for (to, x) in x.zip(rows.features.chunks_exact(config.shape.input)) {
+        for (to, x) in x.zip(rows.features.chunks_exact(config.features())) {
             to[..x.len()].copy_from_slice(x);
         }
         for (to, &label) in trace.labels.iter_mut().zip(rows.labels) {

@@ -1,13 +1,14 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
+use super::lookup::{Lookups, block_of, part_blocks, row_of};
 use super::outer;
 use super::reduce::add_lane_sums;
 use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
-use crate::lanes::simd::{Lanes, Simd, Strided, fold};
+use crate::lanes::simd::{Lanes, Simd, Strided, fold, numbers};
 
 /// Sequences side by side.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +101,58 @@ impl Packing for BySequence {
         products: Products<'_, V::Elem>,
     ) {
         outer::add_outer(simd, a, b, products);
+    }
+
+    /// The rows of as many sequences as there are lanes become columns, block by block.
+    #[inline(always)]
+    fn add_lookups<V: Lanes>(
+        simd: V::Simd,
+        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    ) {
+        let out_rows = out.groups.chunks_mut(out.stride);
+        for (row, out_row) in rows.each().zip(out_rows) {
+            for code in &row[rows.first + before..][..count] {
+                let codes = numbers(std::slice::from_ref(code));
+                for (from, to, width) in part_blocks(weight.columns, V::LEN) {
+                    let mut block = V::splat(simd, V::Elem::ZERO).block();
+                    for lane in 0..V::LEN {
+                        let start = row_of(codes[lane]) * weight.stride + from;
+                        block.as_mut()[lane] = V::load(simd, &weight.rows[start..][..V::LEN]);
+                    }
+                    V::transpose(&mut block);
+                    for (own, &add) in
+                        out_row[out.first + to..][..width].iter_mut().zip(block.as_ref())
+                    {
+                        *own = *own + add;
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_at_lookups<V: Lanes>(
+        simd: V::Simd,
+        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V::Elem>,
+    ) {
+        let Products { numbers: sums, stride } = products;
+        for (row, b_row) in rows.each().zip(b.each()) {
+            for (to, from, width) in part_blocks(b.columns, V::LEN) {
+                let mut block = block_of(simd, &b_row[b.first + from..], width);
+                V::transpose(&mut block);
+                for code in &row[rows.first + before..][..count] {
+                    let codes = numbers(std::slice::from_ref(code));
+                    for lane in 0..V::LEN {
+                        let own = &mut sums[row_of(codes[lane]) * stride + to..][..V::LEN];
+                        (V::load(simd, own) + block.as_ref()[lane]).store(own);
+                    }
+                }
+            }
+        }
     }
 
     /// Products are added as [`Lanes::reduce_add`] adds lanes: units a group apart in a chain, then

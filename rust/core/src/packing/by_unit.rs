@@ -4,6 +4,7 @@
 //! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
 //! before. An output is repeated in all lanes of its group.
 
+use super::lookup::{Lookups, row_of};
 use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
@@ -101,6 +102,45 @@ impl Packing for ByUnit {
                         add_outer_block::<V, R>(simd, (a, from), (b, group), row, &mut products);
                     }
                 });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_lookups<V: Lanes>(
+        simd: V::Simd,
+        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    ) {
+        let groups = weight.columns.groups::<Self>(V::LEN);
+        for (row, out_row) in rows.each().zip(out.groups.chunks_mut(out.stride)) {
+            for &code in &numbers(&row[rows.first..])[before..][..count] {
+                let weights = &weight.rows[row_of(code) * weight.stride..][..groups * V::LEN];
+                let own = &mut out_row[out.first..][..groups];
+                for (own, weights) in own.iter_mut().zip(weights.chunks_exact(V::LEN)) {
+                    *own = *own + V::load(simd, weights);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_at_lookups<V: Lanes>(
+        simd: V::Simd,
+        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V::Elem>,
+    ) {
+        let Products { numbers: sums, stride } = products;
+        let groups = b.columns.groups::<Self>(V::LEN);
+        for (row, b_row) in rows.each().zip(b.each()) {
+            for &code in &numbers(&row[rows.first..])[before..][..count] {
+                let sums = &mut sums[row_of(code) * stride..][..groups * V::LEN];
+                let b = &b_row[b.first..][..groups];
+                for (sums, &b) in sums.chunks_exact_mut(V::LEN).zip(b) {
+                    (V::load(simd, sums) + b).store(sums);
+                }
             }
         }
     }

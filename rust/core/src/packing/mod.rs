@@ -10,6 +10,7 @@
 
 mod by_sequence;
 mod by_unit;
+mod lookup;
 mod outer;
 mod reduce;
 mod stream;
@@ -17,6 +18,7 @@ mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
+pub(crate) use lookup::{Lookups, add_at_lookups, add_lookups};
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tiling::{Tile, Tiling, fewest_tiled};
 
@@ -152,6 +154,22 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
     fn add_outer<V: Lanes>(
         simd: V::Simd,
         a: Rows<'_, V>,
+        b: Rows<'_, V>,
+        products: Products<'_, V::Elem>,
+    );
+
+    /// `out[t] += Σ_c W[code_c of t]`
+    fn add_lookups<V: Lanes>(
+        simd: V::Simd,
+        lookups: Lookups<'_, V>,
+        weight: Weight<'_, V::Elem>,
+        out: RowsMut<'_, V>,
+    );
+
+    /// `products[code_c of t] += b[t]`
+    fn add_at_lookups<V: Lanes>(
+        simd: V::Simd,
+        lookups: Lookups<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
     );

@@ -118,7 +118,7 @@ impl<T: Real> Reference<T> {
 
     fn forward(&self, x: &[T], sequence: u32, masks: Option<DropoutMasks>) -> Trace<T> {
         let config = &self.config;
-        let mut input: Rows<T> = x.chunks(config.shape.input).map(<[T]>::to_vec).collect();
+        let mut input: Rows<T> = x.chunks(config.features()).map(|row| self.inputs(row)).collect();
         let (mut layers, mut all_masks) = (Vec::new(), Vec::new());
         for layer in 0..config.layers {
             let mut factors = vec![vec![T::ONE; input[0].len()]; input.len()];
@@ -150,6 +150,17 @@ impl<T: Real> Reference<T> {
             })
             .collect();
         Trace { layers, masks: all_masks, read, logits }
+    }
+
+    /// The inputs of a step: its numbers, and for categories all of their inputs, one of them 1.
+    fn inputs(&self, features: &[T]) -> Vec<T> {
+        let (numbers, categories) = features.split_at(self.config.numbers());
+        let mut inputs = numbers.to_vec();
+        inputs.resize(self.config.shape.input, T::ZERO);
+        for code in categories {
+            inputs[code.to_f64() as usize] = T::ONE;
+        }
+        inputs
     }
 
     /// One direction of one layer.

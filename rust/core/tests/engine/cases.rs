@@ -2,8 +2,8 @@
 
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::{
-    Activation, Cell, Compiled, Config, GradientDescent, Init, Loss, Method, Network, Readout,
-    Sequences, Shape,
+    Activation, Categories, Cell, Compiled, Config, GradientDescent, Init, Loss, Method, Network,
+    Readout, Sequences, Shape,
 };
 
 /// Plain stochastic gradient descent.
@@ -40,7 +40,8 @@ impl Cases {
     pub(crate) fn config(&mut self, largest: usize) -> Config {
         let (shape, activation) = (self.shape(largest), self.activation());
         let output_activation = self.activation();
-        Config { output_activation, ..Config::new(shape, Cell::Elman(activation)) }
+        let categories = self.categories(shape.input);
+        Config { output_activation, categories, ..Config::new(shape, Cell::Elman(activation)) }
     }
 
     /// Anything.
@@ -56,6 +57,7 @@ impl Cases {
         let often = |chosen: usize| if chosen == 0 { 0.3 } else { 0.0 };
         Config {
             layers,
+            categories: self.categories(shape.input),
             bidirectional: self.size(0, 1) == 1,
             readout: [Readout::EachStep, Readout::Last, Readout::Mean][self.size(0, 2)],
             output_activation: self.activation(),
@@ -101,8 +103,8 @@ impl Cases {
         }));
         let rows = lengths.iter().sum::<usize>();
         let columns = loss.label_columns(config.shape.output);
-        let features: Vec<T> =
-            (0..rows * config.shape.input).map(|_| T::from_f64(self.0.normal())).collect();
+        let features = (0..rows).flat_map(|_| self.features_of_row(config)).map(T::from_f64);
+        let features: Vec<T> = features.collect();
         let mut labels: Vec<T> = (0..rows * columns)
             .map(|_| {
                 let label = match loss {
@@ -121,7 +123,25 @@ impl Cases {
             }
         }
         let weights = (0..labels.len()).map(|_| T::from_f64(self.size(0, 3) as f64)).collect();
-        Data { features, labels, weights, offsets, input: config.shape.input, columns }
+        Data { features, labels, weights, offsets, input: config.features(), columns }
+    }
+
+    /// Numbers, and then the inputs that categories stand for: all of a category lie side by side.
+    fn features_of_row(&mut self, config: &Config) -> Vec<f64> {
+        let Categories { columns, levels } = config.categories;
+        let mut row: Vec<f64> = (0..config.numbers()).map(|_| self.0.normal()).collect();
+        for column in 0..columns {
+            let (first, end) = (column * levels / columns, (column + 1) * levels / columns);
+            row.push((config.numbers() + self.size(first, end - 1)) as f64);
+        }
+        row
+    }
+
+    /// None mostly; else some of the inputs, and at times all of them.
+    fn categories(&mut self, input: usize) -> Categories {
+        let levels = if self.size(0, 2) > 0 { 0 } else { self.size(1, input) };
+        let columns = if levels == 0 { 0 } else { self.size(1, levels.min(4)) };
+        Categories { columns, levels }
     }
 }
 

@@ -26,7 +26,9 @@ use crate::lanes::simd::{Kernel, Lanes, Simd, numbers, numbers_mut};
 use crate::loss::Loss;
 use crate::packing::{ByUnit, Packing, padding};
 use crate::weights::{Layout, NetworkView};
-use products::{Table, add_outer, add_product, multiply, read_out, transpose};
+use products::{
+    Table, add_at_lookups, add_lookups, add_outer, add_product, multiply, read_out, transpose,
+};
 pub(crate) use step::FusedStep;
 
 /// Groups of a state, at most: more leave registers short.
@@ -138,7 +140,8 @@ impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
         // Exactly as many rows as there are steps: no access needs a check.
         let states = &mut buffers.states.as_chunks_mut::<G>().0[..steps];
         let slots = &mut buffers.slots.as_chunks_mut::<G>().0[..steps];
-        let x = Table { numbers: rows.features, stride: shape.input, columns: shape.input };
+        let x =
+            Table { numbers: rows.features, stride: config.features(), columns: config.numbers() };
         let logits = &mut buffers.logits[..rows.labels.len().div_ceil(V::LEN)];
         simd.vectorize(ForwardPass { weights: &weights, hidden, x, slots, states, logits });
         let labels = &mut buffers.labels[..logits.len()];
@@ -191,6 +194,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for ForwardPass<'_, 
     fn run(self, simd: S) {
         let Self { weights, hidden, x, slots, states, logits } = self;
         multiply(simd, x, (weights.w_ih, weights.bias), slots);
+        add_lookups(simd, x, weights.w_ih, slots);
         forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
         read_out(simd, states, (weights.w_hy, weights.b_y), logits);
     }
@@ -344,7 +348,8 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
         let (g_hy, g_by) = others.split_at_mut(groups(3));
         let h =
             Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
-        add_outer(simd, x, dz, (g_ih, set));
+        add_outer(simd, x, dz, (&mut *g_ih, set));
+        add_at_lookups(simd, x, dz, (g_ih, set));
         add_outer(simd, h, &dz[1..], (g_hh, set));
         add_outer(simd, dy, states, (g_hy, set));
         let mut sums = [V::splat(simd, V::Elem::ZERO); G];

@@ -8,12 +8,66 @@ use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
 /// Steps whose inputs are multiplied at once, at most: as many chains of sums.
 const MOST_STEPS: usize = 6;
 
-/// Rows of numbers, one per step.
+/// Rows of numbers, one per step; behind them in a row may stand categories.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a, T> {
     pub(super) numbers: &'a [T],
     pub(super) stride: usize,
     pub(super) columns: usize,
+}
+
+impl<'a, T> Table<'a, T> {
+    /// What stands behind the numbers of each step.
+    #[inline(always)]
+    fn categories(self) -> impl Iterator<Item = &'a [T]> {
+        self.numbers.chunks_exact(self.stride).map(move |row| &row[self.columns..])
+    }
+}
+
+/// `out[t] += Σ_c W[code_c of t]`
+#[inline(always)]
+pub(super) fn add_lookups<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    x: Table<'_, V::Elem>,
+    rows: &[V::Elem],
+    out: &mut [[V; G]],
+) {
+    if x.stride == x.columns {
+        return;
+    }
+    for (codes, out) in x.categories().zip(out) {
+        for &code in codes {
+            let row: Vector<G, V> = load_each(simd, &rows[code.to_f64() as usize * G * V::LEN..]);
+            for g in 0..G {
+                out[g] = out[g] + row.0[g];
+            }
+        }
+    }
+}
+
+/// `products[code_c of t] += b[t]`; with `set`, the products of all categories are set.
+#[inline(always)]
+pub(super) fn add_at_lookups<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    x: Table<'_, V::Elem>,
+    b: &[[V; G]],
+    (products, set): (&mut [V], bool),
+) {
+    if x.stride == x.columns {
+        return;
+    }
+    let products = products.as_chunks_mut::<G>().0;
+    if set {
+        products[x.columns..].fill([V::splat(simd, V::Elem::ZERO); G]);
+    }
+    for (codes, b) in x.categories().zip(b) {
+        for &code in codes {
+            let own = &mut products[code.to_f64() as usize];
+            for g in 0..G {
+                own[g] = own[g] + b[g];
+            }
+        }
+    }
 }
 
 /// `out[t] = bias + W a[t]`

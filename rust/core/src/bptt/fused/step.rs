@@ -1,6 +1,6 @@
 //! One step of a stream, for the same networks.
 
-use super::products::{Table, multiply};
+use super::products::{Table, add_lookups, multiply};
 use super::{MOST_GROUPS, Weights, forward, in_groups, in_registers};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
@@ -39,8 +39,9 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, Fuse
         let (weights, zero) = (Weights::of(&network), V::splat(simd, V::Elem::ZERO));
         let h = h.first_chunk_mut::<G>().expect("a state has as many groups");
         let (mut slots, mut states) = ([[zero; G]], [[zero; G]]);
-        let x = Table { numbers: x, stride: x.len(), columns: x.len() };
+        let x = Table { numbers: x, stride: x.len(), columns: network.config.numbers() };
         multiply(simd, x, (weights.w_ih, weights.bias), &mut slots);
+        add_lookups(simd, x, weights.w_ih, &mut slots);
         let recurrent = (weights.w_hh, network.config.shape.hidden, weights.activation);
         forward(simd, recurrent, carried.then_some(&*h), &mut slots, &mut states);
         [*h] = states;

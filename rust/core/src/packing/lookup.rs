@@ -1,0 +1,118 @@
+//! Categories: a number that says which row of the weights is added, in place of a product by a row of
+//! zeros and a one.
+
+use super::{Columns, Packing, Products, Rows, RowsMut, Weight};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Simd};
+
+/// Where the numbers of rows stand: behind the first `numbers` columns of `rows`, in each of its steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookups<'a, V> {
+    pub(crate) rows: Rows<'a, V>,
+    /// Columns before.
+    pub(crate) numbers: usize,
+    /// Columns that are numbers of rows.
+    pub(crate) count: usize,
+}
+
+/// `out[t] += Σ_c W[code_c of t]`, in the order of columns.
+#[inline(always)]
+pub(crate) fn add_lookups<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    lookups: Lookups<'_, V>,
+    weight: Weight<'_, V::Elem>,
+    out: RowsMut<'_, V>,
+) {
+    if lookups.count > 0 {
+        simd.vectorize(AddLookups::<P, V> {
+            lookups,
+            weight,
+            out,
+            packing: std::marker::PhantomData,
+        });
+    }
+}
+
+struct AddLookups<'a, P, V: Lanes> {
+    lookups: Lookups<'a, V>,
+    weight: Weight<'a, V::Elem>,
+    out: RowsMut<'a, V>,
+    packing: std::marker::PhantomData<P>,
+}
+
+impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddLookups<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        P::add_lookups(simd, self.lookups, self.weight, self.out);
+    }
+}
+
+/// `products[code_c of t] += b[t]` for every step and column.
+#[inline(always)]
+pub(crate) fn add_at_lookups<P: Packing, V: Lanes>(
+    simd: V::Simd,
+    lookups: Lookups<'_, V>,
+    b: Rows<'_, V>,
+    products: Products<'_, V::Elem>,
+) {
+    if lookups.count > 0 {
+        simd.vectorize(AddAtLookups::<P, V> {
+            lookups,
+            b,
+            products,
+            packing: std::marker::PhantomData,
+        });
+    }
+}
+
+struct AddAtLookups<'a, P, V: Lanes> {
+    lookups: Lookups<'a, V>,
+    b: Rows<'a, V>,
+    products: Products<'a, V::Elem>,
+    packing: std::marker::PhantomData<P>,
+}
+
+impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddAtLookups<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        P::add_at_lookups(simd, self.lookups, self.b, self.products);
+    }
+}
+
+/// The row of weights that a number stands for; numbers are checked before they reach the engine.
+#[inline(always)]
+pub(super) fn row_of<T: Real>(code: T) -> usize {
+    code.to_f64() as usize
+}
+
+/// A block of groups, of which those that lie within a part are of `row` from `first` on, and others 0.
+#[inline(always)]
+pub(super) fn block_of<V: Lanes>(simd: V::Simd, row: &[V], width: usize) -> V::Block {
+    let mut block = V::splat(simd, V::Elem::ZERO).block();
+    for i in 0..V::LEN {
+        if i < width {
+            block.as_mut()[i] = row[i];
+        }
+    }
+    block
+}
+
+/// The parts of a row in blocks of as many numbers as there are lanes: (where it begins in a padded
+/// row, where among groups, how many numbers it has).
+#[inline(always)]
+pub(super) fn part_blocks(
+    columns: Columns,
+    lanes: usize,
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Columns { parts, width } = columns;
+    let padded = width.next_multiple_of(lanes);
+    (0..parts).flat_map(move |part| {
+        (0..width).step_by(lanes).map(move |first| {
+            (part * padded + first, part * width + first, (width - first).min(lanes))
+        })
+    })
+}
