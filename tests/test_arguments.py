@@ -22,8 +22,8 @@ CE: dict[str, Any] = {"loss": "cross_entropy", "output_size": 3}
 # Outside of what one argument may be, whatever the others are.
 OUTSIDE: list[tuple[str, Any]] = [
     *((name, value) for name in ("input_size", "hidden_size", "output_size", "num_layers")
-      for value in (0, -1, 1.5, "2", None, True)),
-    ("num_layers", 10**12),
+      for value in (0, -1, 1.5, "2", True)),
+    ("num_layers", 10**12), ("num_layers", None), ("hidden_size", None),
     *((name, value) for name in ("dropout", "recurrent_dropout")
       for value in (1.0, -0.1, np.nan, np.inf, "0.1", None, True)),
     *((name, value) for name in ("clip_norm", "clip_value")

@@ -243,7 +243,7 @@ REFUSED = [
     (edited("architecture.hidden_size", 5), "(5, 2)"),
     (edited("optimizer.name", "Adam"), "Adam"),
     (edited("optimizer", {}), "damaged"),
-    (edited("scaler.kind", "robust"), "robust"),
+    (edited("scaler.kind", "quantile"), "quantile"),
     (edited("scaler.feature_scale", [1.0]), "scaler"),
     (edited("scaler", MinMaxScaler().fit(make_data([5], 3, 1)).to_dict()), "scaler"),
     (edited("threshold", "high"), "threshold"),

@@ -20,7 +20,7 @@ DATA = make_data([4, 1, 3], 2, 1)
 
 
 @pytest.mark.parametrize("name", ["input_size", "hidden_size", "output_size"])
-@pytest.mark.parametrize("value", [0, -3, True, 2.0, "2", None, 2**70])
+@pytest.mark.parametrize("value", [0, -3, True, 2.0, "2", 2**70])
 def test_a_size_is_a_whole_number_from_1(name: str, value: Any) -> None:
     sizes: dict[str, Any] = {"input_size": 2, "hidden_size": 3, "output_size": 1, name: value}
     refused(lambda: RNN(**sizes), ParameterError, name, str(value))
@@ -38,7 +38,7 @@ def test_a_size_is_a_whole_number_from_1(name: str, value: Any) -> None:
         ("dtype", "float16"),
         ("dtype", 5),
         ("dtype", None),
-        ("scaler", "robust"),
+        ("scaler", "quantile"),
         ("scaler", 5),
         ("scaler", []),
         ("seed", -1),

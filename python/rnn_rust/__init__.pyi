@@ -10,6 +10,7 @@ from rnn_rust import optim as optim
 from rnn_rust import schedules as schedules
 from rnn_rust.data.dataset import Dataset as Dataset
 from rnn_rust.data.scale import MinMaxScaler as MinMaxScaler
+from rnn_rust.data.scale import RobustScaler as RobustScaler
 from rnn_rust.data.scale import StandardScaler as StandardScaler
 from rnn_rust.data.sequences import Sequence as Sequence
 from rnn_rust.evaluate.binary import BinaryClassificationEvaluator as BinaryClassificationEvaluator

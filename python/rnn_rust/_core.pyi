@@ -79,6 +79,8 @@ def column_moments(
 class Settings(TypedDict):
     cell: str
     input_size: int
+    category_columns: int
+    category_levels: int
     hidden_size: int
     output_size: int
     num_layers: int

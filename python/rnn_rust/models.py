@@ -174,11 +174,20 @@ class Model(Network):
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """
-        return _fit(
-            self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
-            validation=validation, evaluator=evaluator, eval_every=eval_every,
-            callbacks=callbacks, progress=progress, resume=resume,
-        )  # fmt: skip
+        before = self.architecture
+        try:
+            history = _fit(
+                self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+                validation=validation, evaluator=evaluator, eval_every=eval_every,
+                callbacks=callbacks, progress=progress, resume=resume,
+            )  # fmt: skip
+        except BaseException:
+            # A training that was refused has found no sizes.
+            if self.epochs_trained == 0 and self.architecture != before:
+                self.architecture = before
+            raise
+        self.settle_other_levels()
+        return history
 
     def train(
         self,
@@ -289,9 +298,9 @@ class RNN(Model):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
+        input_size: int | None = None,
+        hidden_size: int = 32,
+        output_size: int | None = None,
         **options: Unpack[RNNOptions],
     ) -> None:
         super().__init__(input_size, hidden_size, output_size, **options)
@@ -319,9 +328,9 @@ class GRU(Model):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
+        input_size: int | None = None,
+        hidden_size: int = 32,
+        output_size: int | None = None,
         **options: Unpack[GRUOptions],
     ) -> None:
         super().__init__(input_size, hidden_size, output_size, **options)
@@ -350,9 +359,9 @@ class LSTM(Model):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
+        input_size: int | None = None,
+        hidden_size: int = 32,
+        output_size: int | None = None,
         **options: Unpack[LSTMOptions],
     ) -> None:
         super().__init__(input_size, hidden_size, output_size, **options)

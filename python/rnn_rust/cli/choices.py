@@ -11,6 +11,7 @@ import click
 from rnn_rust.base.checks import non_negative, positive_integer
 from rnn_rust.cli.defaults import PRESETS, apply_preset
 from rnn_rust.cli.options import Command, option
+from rnn_rust.learning.labels import outputs_for
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.model.arguments import Sizes
 from rnn_rust.model.declaration import Argument, argument_types, described
@@ -133,7 +134,7 @@ def build_model(
     if not clipping:
         arguments["clip_norm"] = None
     return MODELS[cell](
-        input_size=len(dataset.feature_names), output_size=output_size(dataset, loss), loss=loss,
+        output_size=outputs_for(dataset, loss), loss=loss,
         optimizer=OPTIMIZERS[optimizer](learning_rate),
         scaler=None if scaler == "none" else scaler, **_of_cell(cell, arguments),
     )  # fmt: skip
@@ -148,24 +149,3 @@ def _of_cell(cell: str, arguments: dict[str, Any]) -> dict[str, Any]:
                 flag = "--" + name.replace("_", "-")
                 raise click.UsageError(f"{flag} is for --cell {owner}; a {cell} has no such choice")
     return {name: value for name, value in arguments.items() if name in own}
-
-
-def output_size(dataset: Dataset, loss: str) -> int:
-    """Return the outputs that a loss needs: one for each label column, or for each class.
-
-    Raises
-    ------
-    DataError
-        A label is not the number of a class where it has to be.
-    """
-    if loss != "cross_entropy":
-        return len(dataset.label_names)
-    import numpy as np
-
-    from rnn_rust.learning.labels import check_classes
-
-    labels = dataset.require_labels("loss 'cross_entropy'")
-    # More classes than labels there cannot be: a mistaken label must not make a huge model.
-    classes = max(2, min(int(np.nanmax(labels)) + 1, len(labels)))
-    check_classes(labels, loss, classes, dataset.label_names)
-    return classes

@@ -299,6 +299,10 @@ _VALUE_OPTIONS = (
         "or f and a number]",
     ),
     option(
+        "Data", "--categories", metavar="NAMES", multiple=True, callback=names,
+        help="Features that are categories although they are numbers; text is one anyway.",
+    ),
+    option(
         "Data", "--labels", metavar="NAMES", multiple=True, callback=names,
         help="Label columns, likewise.  [default: all named y or l and a number, label, target]",
     ),

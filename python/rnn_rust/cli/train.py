@@ -75,7 +75,8 @@ _log = logging.getLogger("rnn_rust")
 @options.verbosity
 def train(
     *, data: Path, features: tuple[str, ...] | None, labels: tuple[str, ...] | None,
-    weights: str | None, train_ratio: float, split_at: str | None, seed: int,
+    categories: tuple[str, ...] | None, weights: str | None, train_ratio: float,
+    split_at: str | None, seed: int,
     threshold: float | None, horizon: tuple[int, ...] | None, forecast: str | None,
     season: int | None, lags: int, epochs: int, batch_size: int | None, eval_every: int,
     early_stopping: bool, patience: int, output: Path, checkpoint: Path | None, resume: bool,
@@ -99,7 +100,9 @@ def train(
     if forecast is None:
         if season is not None or lags:
             raise click.UsageError("--season and --lags go with --forecast")
-        dataset = options.read(data, chosen, features=features, labels=labels, weights=weights)
+        dataset = options.read(
+            data, chosen, features=features, labels=labels, weights=weights, categories=categories
+        )
     else:
         dataset = _forecast(
             data, chosen, forecast, features, labels, horizon=horizon, season=season, lags=lags
@@ -113,7 +116,7 @@ def train(
     loss, reason = chosen.pop("loss"), None
     if loss == "auto":
         loss, reason = infer_loss(dataset)
-    model = build_model(dataset, loss=loss, seed=seed, **chosen)
+    model = build_model(dataset, loss=loss, seed=seed, **chosen).build(parts.train)
     evaluator = default_evaluator(dataset, threshold, loss=model.loss_name, horizon=horizon)
     if reason is not None:
         _log.info("Loss: %s, as %s (--loss chooses another)", loss, reason)

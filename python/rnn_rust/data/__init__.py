@@ -1,6 +1,6 @@
 """Ragged data: reading, grouping into sequences, splitting and scaling."""
 
 from rnn_rust.data.dataset import Dataset, Sequence
-from rnn_rust.data.scale import MinMaxScaler, StandardScaler
+from rnn_rust.data.scale import MinMaxScaler, RobustScaler, StandardScaler
 
-__all__ = ["Dataset", "MinMaxScaler", "Sequence", "StandardScaler"]
+__all__ = ["Dataset", "MinMaxScaler", "RobustScaler", "Sequence", "StandardScaler"]

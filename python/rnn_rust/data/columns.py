@@ -45,6 +45,8 @@ class Roles:
         Column names; None for those that have default names.
     weights
         A column name, or None.
+    categories
+        Features that are categories although they are numbers, or text of numbers.
     time_format
         A format of ``strptime`` for times that are text, or None for the forms that are known.
     ties
@@ -58,6 +60,7 @@ class Roles:
     features: Names = None
     labels: Names = None
     weights: str | None = None
+    categories: Names = None
     time_format: str | None = None
     ties: str = "refuse"
     labels_optional: bool = False
@@ -104,6 +107,10 @@ class Columns:
         Empty if rows stand in the order of time.
     left_out
         Columns of the table that have no role.
+    categories
+        Features that are named as categories.
+    features_named
+        Whether features were named, so that text among them is meant.
     """
 
     id: str | None
@@ -112,6 +119,8 @@ class Columns:
     labels: tuple[str, ...]
     weights: str | None = None
     left_out: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    features_named: bool = False
 
     def read_by(self, roles: Roles) -> Keys:
         """Return how the keys of a table are read."""
@@ -184,10 +193,21 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
             "any"
         )
         _fail(where, seen, f"no label column ({_DEFAULTS['labels']})", advice)
+    wanted = roles.categories
+    categories = () if wanted is None else _as_tuple("categories", wanted)
+    if strangers := [name for name in categories if name not in features]:
+        _fail(
+            where,
+            seen,
+            f"'{strangers[0]}' is named as a category, and is no feature",
+            f"name it in {argument('features')} too",
+        )
     used = {*id_, *time, *features, *labels, *named.get("weights", ())}
     return Columns(
         id=id_[0] if id_ else None, time=time, features=features, labels=labels,
-        weights=roles.weights, left_out=tuple(name for name in seen if name not in used),
+        weights=roles.weights, categories=categories,
+        left_out=tuple(name for name in seen if name not in used),
+        features_named="features" in named,
     )  # fmt: skip
 
 
@@ -229,7 +249,7 @@ def _example(free: list[str]) -> str:
 def _as_tuple(part: str, names: object) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
-    several = part in ("time", "features", "labels")
+    several = part in ("time", "features", "labels", "categories")
     if several and isinstance(names, Iterable):
         listed_names = tuple(names)
         if all(isinstance(name, str) for name in listed_names):

@@ -79,6 +79,9 @@ class Dataset(Sequences):
         Columns of the table that have no role.
     keys
         How ids and times were read, or None.
+    levels
+        By the name of each feature that is a category its levels; ``features`` hold their numbers,
+        from 0.
     ahead, present, seasonal
         Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
         the series; and the same time of the last season ``(N, L)``. None otherwise.
@@ -101,6 +104,7 @@ class Dataset(Sequences):
         labels: Names = None,
         *,
         weights: str | None = None,
+        categories: Names = None,
         time_format: str | None = None,
         ties: str = "refuse",
         separator: str | None = None,
@@ -133,13 +137,16 @@ class Dataset(Sequences):
             None takes the rows in their order.
         features
             Column names; by default all named ``x`` or ``f`` and a number. Every cell is a number,
-            or ``true`` or ``false``.
+            or ``true`` or ``false``; or no cell is, and the column is a category, as one of a
+            categorical type is.
         labels
             Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
             ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label.
             ``labels=[]`` reads a table without labels.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
+        categories
+            Features that are categories although their cells are numbers: merchant codes, say.
         time_format
             How times that are text are written, as for ``strptime``: ``"%d.%m.%y"``.
         ties
@@ -171,7 +178,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            time_format=time_format, ties=ties,
+            categories=categories, time_format=time_format, ties=ties,
         )  # fmt: skip
         table = open_files(files, separator=separator, comment=comment)
         return cls(**read_table(table, roles, None if dtype is None else float_name(dtype)))
@@ -186,6 +193,7 @@ class Dataset(Sequences):
         labels: Names = None,
         *,
         weights: str | None = None,
+        categories: Names = None,
         time_format: str | None = None,
         ties: str = "refuse",
         separator: str | None = None,
@@ -198,8 +206,8 @@ class Dataset(Sequences):
         as a whole, with those inside doubled; any others are refused with their line.
 
         Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels`` and
-        ``weights``, the ``time_format``, ``ties``, ``separator``, ``comment`` and ``dtype`` are as
-        in :meth:`from_file`, as are the errors.
+        ``weights``, what are ``categories``, the ``time_format``, ``ties``, ``separator``,
+        ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the errors.
         """
         from rnn_rust.data.csv_file import CsvFile
         from rnn_rust.data.csv_table import CsvTable
@@ -207,7 +215,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            time_format=time_format, ties=ties,
+            categories=categories, time_format=time_format, ties=ties,
         )  # fmt: skip
         file = CsvFile(path, separator=separator, comment=comment)
         return cls(**read_table(CsvTable(file), roles, float_name(dtype)))
@@ -222,14 +230,16 @@ class Dataset(Sequences):
         labels: Names = None,
         *,
         weights: str | None = None,
+        categories: Names = None,
         time_format: str | None = None,
         ties: str = "refuse",
         dtype: str | None = None,
     ) -> Dataset:
         """Take a table in memory with a row for each time step.
 
-        Beside these parameters ``features``, ``labels``, ``weights``, ``time_format`` and ``ties``
-        are as in :meth:`from_file`. Error messages count rows from 0, as ``frame[row]`` does.
+        Beside these parameters ``features``, ``labels``, ``weights``, ``categories``,
+        ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count rows from 0,
+        as ``frame[row]`` does.
 
         Parameters
         ----------
@@ -256,7 +266,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            time_format=time_format, ties=ties,
+            categories=categories, time_format=time_format, ties=ties,
         )  # fmt: skip
         name = None if dtype is None else float_name(dtype)
         return cls(**read_table(table_of(frame), roles, name))

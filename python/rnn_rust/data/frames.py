@@ -20,11 +20,22 @@ def write_frame(dataset: Sequences) -> pl.DataFrame:
     return pl.DataFrame(
         [
             *key_columns(dataset),
-            *map(pl.Series, dataset.feature_names, dataset.features.T),
+            *(
+                _feature(dataset, name, dataset.features[:, at])
+                for at, name in enumerate(dataset.feature_names)
+            ),
             *(pl.Series(name, column, nan_to_null=True) for name, column in labels),
             *weights,
         ]
     )
+
+
+def _feature(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
+    """Return a feature, categories as such."""
+    if name not in dataset.levels:
+        return pl.Series(name, values)
+    levels = dataset.levels[name]
+    return pl.Series(name, [levels[int(code)] for code in values], dtype=pl.Enum(levels))
 
 
 def key_columns(dataset: Sequences) -> list[pl.Series]:

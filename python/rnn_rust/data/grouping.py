@@ -64,7 +64,11 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         order, starts = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)
     else:
         order, starts = _table_order(ids)
-    fields = {"ids": ids, "times": times} | vars(cells.numbers)
+    numbers = cells.numbers
+    fields: dict[str, Any] = {
+        "ids": ids, "times": times, "features": numbers.features, "labels": numbers.labels,
+        "weights": numbers.weights,
+    }  # fmt: skip
     if order is not None:
         fields = {name: None if rows is None else rows[order] for name, rows in fields.items()}
     offsets = np.append(starts, count).astype(np.int64)
@@ -88,6 +92,7 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         "time_form": form,
         "left_out": columns.left_out,
         "keys": columns.read_by(roles),
+        "levels": numbers.levels,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,11 +33,14 @@ class Numbers:
     ----------
     features, labels, weights
         ``(N, F)``, ``(N, L)`` and ``(N,)`` or None, of one dtype where the table says none.
+    levels
+        By the name of each feature that is a category its levels, whose numbers stand in features.
     """
 
     features: FloatArray
     labels: FloatArray
     weights: FloatArray | None
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_numbers(
@@ -49,16 +53,22 @@ def read_numbers(
 ) -> Numbers:
     """Return the columns of numbers; DataError if a cell cannot be used.
 
+    Features that are named and whose every cell is text, and none a number, are categories, as are
+    those of a categorical type and those that are named as categories.
     With ``decimal_comma`` text may have a comma before the decimal places; where some of it has,
     it is the decimal sign of all.
     """
-    converted = [
-        as_numbers(frame[name], source) if not decimal_comma else frame[name]
-        for name in columns.numbers
-    ]
+    levels: dict[str, tuple[str, ...]] = {}
+    coded: dict[str, pl.Series] = {}
+    for name in columns.features:
+        if name in columns.categories or _is_category(frame[name], columns.features_named):
+            coded[name], levels[name] = _codes(frame[name])
+    plain = [name for name in columns.numbers if name not in coded]
     if decimal_comma:
-        converted = _with_decimal_commas(converted, source)
-    numbers = pl.DataFrame(converted)
+        converted = _with_decimal_commas([frame[name] for name in plain], source)
+    else:
+        converted = [as_numbers(frame[name], source) for name in plain]
+    numbers = pl.DataFrame([*converted, *coded.values()])
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
     _check_values(features, frame.select(columns.features), source, missing_allowed=False)
@@ -67,7 +77,57 @@ def read_numbers(
     if columns.weights is not None:
         weights = _matrix(numbers, (columns.weights,), dtype, frame.height)[:, 0]
         _check_weights(weights, frame[columns.weights], source)
-    return Numbers(features, labels, weights)
+    return Numbers(features, labels, weights, levels)
+
+
+# A number, or what may be meant for one: "$ 5", "1 000", "24h".
+_LIKE_A_NUMBER = r"^[^\p{L}]*\p{N}"
+
+
+def _is_category(column: pl.Series, named: bool) -> bool:
+    """Whether a column is of such a type, or text of which no cell is like a number.
+
+    Text only where the column was named as a feature: by default features are numbers.
+    """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        return True
+    if column.dtype != pl.String or not named:
+        return False
+    word = column.str.strip_chars().str.to_lowercase()
+    word = word.filter(word.is_not_null() & ~word.is_in(MISSING))
+    numeric = word.str.contains(_LIKE_A_NUMBER) | word.is_in(("true", "false", "inf", "-inf"))
+    return len(word) > 0 and not numeric.any()
+
+
+def _codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
+    """Return the number of each cell's level, and the levels by name; an empty cell is one too."""
+    text = column.cast(pl.String).fill_null("").str.strip_chars()
+    levels = text.unique().sort()
+    codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Float64)
+    return codes.rename(column.name), tuple(levels.to_list())
+
+
+def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
+    """Return the numbers of several tables under one another, with the levels of all."""
+    names = {name for part in parts for name in part.levels}
+    levels, matrices = {}, [part.features for part in parts]
+    for name in sorted(names):
+        if not all(name in part.levels for part in parts):
+            raise DataError(
+                f"column '{name}' is text in some files and numbers in others; name it in "
+                "categories= if it is a category"
+            )
+        levels[name] = tuple(sorted({level for part in parts for level in part.levels[name]}))
+        at = columns.features.index(name)
+        for number, part in enumerate(parts):
+            to = np.array([levels[name].index(level) for level in part.levels[name]])
+            matrices[number] = matrices[number].copy()
+            matrices[number][:, at] = to[part.features[:, at].astype(np.int64)]
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Numbers(
+        np.concatenate(matrices), np.concatenate([part.labels for part in parts]),
+        np.concatenate(weights) if weights else None, levels,
+    )  # fmt: skip
 
 
 def as_numbers(column: pl.Series, source: Source) -> pl.Series:
@@ -76,8 +136,6 @@ def as_numbers(column: pl.Series, source: Source) -> pl.Series:
         text = column.str.strip_chars()
         numbers = text.cast(pl.Float64, strict=False)
         return _with_words(numbers, text, column, source)
-    if column.dtype in (pl.Categorical, pl.Enum):
-        return as_numbers(column.cast(pl.String), source)
     if not column.dtype.is_numeric() and column.dtype not in (pl.Boolean, pl.Null):
         raise DataError(
             f"{source.name}, column '{column.name}': type {column.dtype} is not numeric; convert "
@@ -101,7 +159,7 @@ def _with_words(
         row = int(wrong.arg_max() or 0)
         raise DataError(
             f"{source.at(row, column.name)}: '{column[row]}' is not a number; correct the cell, or "
-            "leave the column out"
+            "leave the column out (categories= names it as one)"
         )
     return numbers
 

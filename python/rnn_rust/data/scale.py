@@ -193,6 +193,10 @@ class Scaler:
                 f"column '{names[column]}' runs from {low[column]:g} to {high[column]:g}, too wide "
                 "to scale; divide it by a constant first"
             )
+        if part == "feature":  # the numbers of levels, and of inputs, stay what they are
+            is_category = np.array([name in dataset.levels for name in names])
+            varies &= ~is_category
+            shift[is_category] = 0.0
         width[~varies] = 1.0
         # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
         unit_shift, unit_scale = self._learn(rows, shift, width)
@@ -275,13 +279,43 @@ class StandardScaler(Scaler):
         return _core.column_moments(*rows, low, width)
 
 
+class RobustScaler(Scaler):
+    """Map each column by its median and quartiles, which outliers do not move.
+
+    Shift is the median, scale the distance between the first and the third quartile.
+
+    A column of which half of the values are the same has scale 1. Quartiles are interpolated, as in
+    scikit-learn.
+
+    Parameters
+    ----------
+    labels
+        Whether labels are scaled too; otherwise they stay as they are.
+    """
+
+    kind = "robust"
+
+    @staticmethod
+    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+        matrix, starts, offsets = rows
+        chosen = np.repeat(starts - offsets[:-1], np.diff(offsets)) + np.arange(offsets[-1])
+        shift, scale = np.zeros_like(low), np.zeros_like(low)
+        for column in range(matrix.shape[1]):
+            values = matrix[chosen, column].astype(np.float64)
+            values = (values[~np.isnan(values)] - low[column]) / width[column]
+            if values.size:
+                first, shift[column], third = np.quantile(values, [0.25, 0.5, 0.75])
+                scale[column] = third - first
+        return shift, scale
+
+
 _SCALERS: dict[str, type[Scaler]] = {
-    scaler.kind: scaler for scaler in (MinMaxScaler, StandardScaler)
+    scaler.kind: scaler for scaler in (MinMaxScaler, StandardScaler, RobustScaler)
 }
 
 
 def make_scaler(name: str, *, labels: bool = True) -> Scaler:
-    """Return a new scaler by its name, ``"minmax"`` or ``"standard"``; ``labels`` as in `Scaler`.
+    """Return a new scaler by its name; ``labels`` as in `Scaler`.
 
     Raises
     ------
@@ -299,8 +333,8 @@ def make_model_scaler(
 ) -> Scaler | None:
     """Return the scaler of a model from its arguments, which that model alone will fit.
 
-    A name means scaled labels too, but for ``classes``, and for ``"standard"`` with an output
-    activation, whose range standardised labels would leave.
+    A name means scaled labels too, but for ``classes``, and for ``"standard"`` and
+    ``"robust"`` with an output activation, whose range such labels would leave.
 
     Raises
     ------
@@ -318,7 +352,7 @@ def make_model_scaler(
     if not isinstance(scaler, str):
         raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
     bounded = output_activation != "identity"
-    return make_scaler(scaler, labels=not (classes or (bounded and scaler == "standard")))
+    return make_scaler(scaler, labels=not (classes or (bounded and scaler != "minmax")))
 
 
 def scaler_from_dict(values: dict[str, Any]) -> Scaler:

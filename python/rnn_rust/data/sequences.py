@@ -15,6 +15,7 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
+from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.errors import DataError, ParameterError
 
@@ -62,7 +63,8 @@ class Sequence:
 
     ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
     columns; None if the data set has none. ``known (T, L)`` are the values whose changes a model
-    learns in place of the labels, or None.
+    learns in place of the labels, or None; ``levels`` those of
+    features that are categories.
     """
 
     id: str | int
@@ -73,6 +75,8 @@ class Sequence:
     feature_names: tuple[str, ...] | None = None
     label_names: tuple[str, ...] | None = None
     known: FloatArray | None = None
+    levels: dict[str, tuple[str, ...]] | None = None
+    encoder: CategoryEncoder | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -100,6 +104,8 @@ class Sequences:
     time_form: TimeForm | None = None
     left_out: tuple[str, ...] = ()
     keys: Keys | None = None
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    encoder: CategoryEncoder | None = None
     ahead: Forecast | None = None
     present: FloatArray | None = field(default_factory=lambda: None)
     seasonal: FloatArray | None = field(default_factory=lambda: None)
@@ -234,6 +240,8 @@ class Sequences:
             feature_names=self.feature_names if self.has_feature_names else None,
             label_names=self.label_names if self.has_label_names else None,
             known=self._known(rows),
+            levels=self.levels,
+            encoder=self.encoder,
         )
 
     def _known(self, rows: slice) -> FloatArray | None:

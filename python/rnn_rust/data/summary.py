@@ -21,6 +21,8 @@ def summarise(dataset: Sequences) -> str:
         f"max {lengths.max():,}",
         f"features   {len(names)}: {shown}",
     ]
+    for name, levels in dataset.levels.items():
+        lines.append(f"category   {name}: {len(levels):,} levels, {listed(levels, most=3)}")
     for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
         lines.append(f"label      {name}: {_describe(column)}")
     if not dataset.has_labels:

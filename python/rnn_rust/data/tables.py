@@ -14,7 +14,7 @@ from rnn_rust.base.arrays import row_at
 from rnn_rust.base.forks import require_polars
 from rnn_rust.data.columns import Columns, Roles, choose_columns, reject_repeats
 from rnn_rust.data.grouping import Cells, group_rows
-from rnn_rust.data.numbers import Numbers, read_numbers
+from rnn_rust.data.numbers import merged, read_numbers
 from rnn_rust.data.source import JoinedSource, Source
 from rnn_rust.errors import DataError, ParameterError
 
@@ -123,16 +123,12 @@ class JoinedTable(Table):
                 f"{self.name}: ids or times have other types in some files than in others; write "
                 "them alike"
             ) from error
-        numbers = Numbers(*map(_stacked, *(vars(part.numbers).values() for part in cells)))
+        numbers = merged([part.numbers for part in cells], columns)
         return Cells(keys, numbers, source, is_text=all(part.is_text for part in cells))
 
     def keys(self, names: Sequence[str]) -> pl.DataFrame:
         """See the base class."""
         return pl.concat([part.keys(names) for part in self._parts], how="vertical_relaxed")
-
-
-def _stacked(*matrices: Any) -> Any:
-    return None if matrices[0] is None else np.concatenate(matrices)
 
 
 def table_of(value: object) -> Table:

@@ -78,6 +78,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
             if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
                 raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
+    parts, levels = _with_common_levels(parts)
     ids = np.concatenate([part.ids for part in parts])
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
@@ -93,12 +94,33 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         rows["weights"] = np.concatenate([part.weights for part in parts])
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
     numbers = np.arange(offsets[-1], dtype=np.int64)
-    return replace(first, **rows, ids=ids, offsets=offsets, row_numbers=numbers)
+    return replace(first, **rows, ids=ids, offsets=offsets, row_numbers=numbers, levels=levels)
+
+
+def _with_common_levels(parts: list[Cut]) -> tuple[list[Cut], dict[str, tuple[str, ...]]]:
+    """Return data sets whose categories have the levels of all of them, and these levels."""
+    common: dict[str, tuple[str, ...]] = {}
+    for name in parts[0].levels:
+        if not all(name in part.levels for part in parts):
+            raise DataError(f"concat: column '{name}' is text in some data sets; convert one")
+        common[name] = tuple(sorted({level for part in parts for level in part.levels[name]}))
+    return [part if part.levels == common else _recoded(part, common) for part in parts], common
+
+
+def _recoded(part: Cut, common: dict[str, tuple[str, ...]]) -> Cut:
+    features = part.features.copy()
+    for name, levels in common.items():
+        to = np.array([levels.index(level) for level in part.levels[name]])
+        column = part.feature_names.index(name)
+        features[:, column] = to[features[:, column].astype(np.int64)]
+    return replace(part, features=features, levels=common)
 
 
 def equal(one: Sequences, other: Sequences) -> bool:
     """Whether two data sets have the same sequences: ids, times, columns and their names."""
-    names = ("feature_names", "label_names", "id_name", "time_name", "weights_name")
+    names = (
+        "feature_names", "label_names", "id_name", "time_name", "weights_name", "levels",
+    )  # fmt: skip
     if any(getattr(one, name) != getattr(other, name) for name in names):
         return False
     arrays = ("offsets", "ids", "times", "features", "labels", "weights")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import row_at
 from rnn_rust.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.dataset import Dataset
 
 FloatArray = NDArray[np.floating[Any]]
 Offsets = NDArray[np.int64]
@@ -131,3 +134,20 @@ def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArra
     last = np.append(known, -1)[np.searchsorted(known, offsets[1:]) - 1]
     labelled = last >= offsets[:-1]
     return last[labelled], labelled
+
+
+def outputs_for(dataset: Dataset, loss: str) -> int:
+    """Return the outputs that a loss needs: one for each label column, or for each class.
+
+    Raises
+    ------
+    DataError
+        There is no label; or one is not the number of a class where it has to be.
+    """
+    labels = dataset.require_labels("finding the outputs of a model")
+    if loss != "cross_entropy":
+        return int(labels.shape[1])
+    # More classes than labels there cannot be: a mistaken label must not make a huge model.
+    classes = max(2, min(int(np.nanmax(labels)) + 1, len(labels)))
+    check_classes(labels, loss, classes, dataset.label_names)
+    return classes

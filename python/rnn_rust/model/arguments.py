@@ -49,22 +49,35 @@ def _as_given(_: str, value: Any) -> Any:
 
 
 class Sizes(TypedDict):
-    """The sizes, which have no default and may be given by position."""
+    """The sizes, which may be given by position."""
 
     input_size: Annotated[
-        int, Argument(None, positive_integer, "Features I of a time step; at least 1.")
+        int | None,
+        Argument(
+            None,
+            _optional(positive_integer),
+            """
+            Features of a time step, at least 1; None lets the first ``fit``, or ``build``, find it.
+            """,
+        ),
     ]
     hidden_size: Annotated[
         int,
         Argument(
-            None, positive_integer, "Hidden units H of a layer and direction; at least 1.",
-            Option("Hidden units of a layer.", flag="--hidden", default=32),
+            32,
+            positive_integer,
+            "Hidden units H of a layer and direction; at least 1.",
+            Option("Hidden units of a layer.", flag="--hidden"),
         ),
-    ]  # fmt: skip
+    ]
     output_size: Annotated[
-        int,
+        int | None,
         Argument(
-            None, positive_integer, "Outputs L: one for each label column, or for each class."
+            None,
+            _optional(positive_integer),
+            """
+            Outputs L: one for each label column, or for each class; None as of ``input_size``.
+            """,
         ),
     ]
 
@@ -295,18 +308,30 @@ class Options(TypedDict, total=False):
             None,
             _as_given,
             """
-            ``"minmax"`` or ``"standard"``: fitted on the training part in the first ``fit``, kept
-            in the model and its file. Features are scaled before the network, predictions are
-            returned in original units. Labels are scaled too, except classes, and except with
-            ``"standard"`` and an output activation, whose range standardised labels would leave. A
+            ``"minmax"``, ``"standard"`` or ``"robust"`` (median and quartiles): fitted on the
+            training part in the first ``fit``, kept in the model and its file. Features are scaled
+            before the network, predictions are returned in original units. Labels are scaled too,
+            except classes, and except with an output activation whose range they would leave. A
             fitted scaler is used as it is.
             """,
             Option(
                 "How features and labels are scaled, fitted on the training part only.",
-                choices=("minmax", "standard", "none"),
+                choices=("minmax", "standard", "robust", "none"),
                 default="standard",
             ),
             is_setting=False,
+        ),
+    ]
+    max_categories: Annotated[
+        int,
+        Argument(
+            100,
+            positive_integer,
+            """
+            Levels of a category that have an input of their own, at most; the most frequent of the
+            training part. All others count as one more.
+            """,
+            Option("Levels of a category with an input of their own; others share one."),
         ),
     ]
     n_threads: Annotated[

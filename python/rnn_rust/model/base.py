@@ -13,9 +13,13 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.base.suggest import unknown_argument
 from rnn_rust.data.ahead import Forecast
+from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.columns import Keys
+from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.scale import make_model_scaler
-from rnn_rust.learning.labels import class_count
+from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.learning.labels import class_count, outputs_for
+from rnn_rust.learning.losses import engine_loss
 from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
 from rnn_rust.model.arguments import Options, Sizes
 from rnn_rust.model.declaration import described
@@ -31,13 +35,34 @@ _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
 _ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
 
 
+class Unbuilt:
+    """Stands for the engine's network while a size of it is not known."""
+
+    n_threads: int | None = None
+
+    def set_optimizer(self, settings: dict[str, Any]) -> None:
+        """Do nothing: there are no moments yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is missing."""
+        raise ParameterError(
+            "the model has no sizes yet, and so no weights; fit it, or call build(data)"
+        )
+
+
 class BaseNetwork:
     """The arguments and the weights of a network; :class:`Network` computes with them."""
 
     cell: ClassVar[str]
     options: ClassVar[type] = Options
 
-    def __init__(self, input_size: int, hidden_size: int, output_size: int, **options: Any) -> None:
+    def __init__(
+        self,
+        input_size: int | None = None,
+        hidden_size: int = 32,
+        output_size: int | None = None,
+        **options: Any,
+    ) -> None:
         arguments = described(Sizes) | described(self.options)
         if unknown := [name for name in options if name not in arguments]:
             raise unknown_argument(type(self).__name__, unknown[0], arguments)
@@ -46,9 +71,9 @@ class BaseNetwork:
         }  # fmt: skip
         given = {name: given.get(name, argument.default) for name, argument in arguments.items()}
         self._settings = checked_settings(arguments, given)
-        engine = engine_settings(self.cell, self._settings)
-        self._core = _core.Network(engine)
-        self.loss_name: str = engine["loss"]
+        self.encoder: CategoryEncoder | None = None
+        self.loss_name, _ = engine_loss(self._settings["loss"], self._settings["pos_weight"])
+        self._core = self._new_core()
         self.n_threads = given["n_threads"]
         self.optimizer = given["optimizer"]
         self.scaler = make_model_scaler(
@@ -63,6 +88,84 @@ class BaseNetwork:
         self._take_names_of_scaler()
         self._threshold: float | None = None
         self.epochs_trained = 0
+
+    def _new_core(self) -> _core.Network:
+        """Return a network of the engine; what stands for it while a size is not known."""
+        if not self.is_built:
+            # The names among the settings are checked now, with sizes that always do.
+            sizes = {"input_size": 1, "output_size": 2}
+            _core.Network(engine_settings(self.cell, self._settings | sizes, None))
+            return Unbuilt()  # type: ignore[return-value]
+        return _core.Network(engine_settings(self.cell, self._settings, self.encoder))
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its sizes are known, so that there are weights."""
+        return None not in (self._settings["input_size"], self._settings["output_size"])
+
+    def build(self, data: Dataset) -> Self:
+        """Find the sizes that are not known, and the levels of categories, in training data.
+
+        The first ``fit`` does. A model that is built and has no categories to learn stays as it is.
+
+        Raises
+        ------
+        ShapeError
+            The data has another number of feature columns than ``input_size``.
+        DataError
+            There is no label to find the outputs by.
+        """
+        learns_levels = bool(data.levels) and self.encoder is None and self.epochs_trained == 0
+        if self.is_built and not learns_levels:
+            return self
+        settings = dict(self._settings)
+        columns = len(data.feature_names)
+        if settings["input_size"] not in (None, columns):
+            raise ShapeError(
+                f"the data has {columns} feature columns, the model expects "
+                f"{settings['input_size']} (input_size={settings['input_size']})"
+            )
+        settings["input_size"] = columns
+        if settings["output_size"] is None:
+            settings["output_size"] = outputs_for(data, self.loss_name)
+        arguments = described(Sizes) | described(self.options)
+        self._settings = checked_settings(arguments, settings)
+        if learns_levels:
+            most = self._settings["max_categories"]
+            self.take_encoder(CategoryEncoder.fitted(data, most))
+        else:
+            self.take_encoder(self.encoder)
+        return self
+
+    @property
+    def architecture(self) -> tuple[dict[str, Any], CategoryEncoder | None]:
+        """What :meth:`build` may change."""
+        return self._settings, self.encoder
+
+    @architecture.setter
+    def architecture(self, before: tuple[dict[str, Any], CategoryEncoder | None]) -> None:
+        self._settings, encoder = before
+        self.feature_names = None
+        self.take_encoder(encoder)
+
+    def take_encoder(self, encoder: CategoryEncoder | None) -> None:
+        """Begin anew as a network with these categories among its features."""
+        self.encoder = encoder
+        before = self._core
+        self._core = self._new_core()
+        self._core.n_threads = before.n_threads
+        self.optimizer = self.optimizer_state.optimizer
+        if encoder is not None:
+            self.feature_names = encoder.feature_names
+            names = None if self.scaler is None else self.scaler.feature_names_
+            if self.scaler is not None and names is not None:
+                order = [names.index(name) for name in encoder.feature_names]
+                self.scaler = self.scaler.with_columns(order, None)
+
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """The name of each column of ``weight_ih_l0``: a feature, or a level of a category."""
+        return self.feature_names if self.encoder is None else self.encoder.input_names
 
     def _take_names_of_scaler(self) -> None:
         """Take over the names of the columns that a fitted scaler expects, where it knows them."""
@@ -118,7 +221,7 @@ class BaseNetwork:
             dtype=settings["dtype"], loss=self.loss_name, readout=settings["readout"],
             class_weight=settings["class_weight"], scaler=self.scaler,
             class_table=self.class_table, n_threads=self.n_threads,
-            feature_names=self.feature_names, label_names=self.label_names,
+            feature_names=self.feature_names, label_names=self.label_names, encoder=self.encoder,
         )  # fmt: skip
 
     @property
@@ -201,21 +304,23 @@ class BaseNetwork:
         }
         return {
             "attributes": attributes,
-            "weights": self.state_dict(),
+            "weights": self.state_dict() if self.is_built else None,
             "n_threads": self.n_threads,
             "optimizer": self.optimizer,
-            "progress": self.optimizer_state.progress(),
+            "progress": self.optimizer_state.progress() if self.is_built else None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become what another was."""
         vars(self).update(state["attributes"])
         if not hasattr(self, "_core"):
-            self._core = _core.Network(engine_settings(self.cell, self._settings))
-        self._core.load_state_dict(state["weights"])
+            self._core = self._new_core()
+        if state["weights"] is not None:
+            self._core.load_state_dict(state["weights"])
         self.n_threads = state["n_threads"]
         self.optimizer = state["optimizer"]
-        self.optimizer_state.load_progress(state["progress"])
+        if state["weights"] is not None:
+            self.optimizer_state.load_progress(state["progress"])
 
     def __copy__(self) -> Self:
         """Return a copy that shares nothing with the model, not even an optimiser in Python."""

@@ -76,9 +76,12 @@ def argument_types(options: type) -> dict[str, Any]:
 def signature(positional: type, options: type) -> inspect.Signature:
     """Return the signature of a class with these arguments, those of ``options`` by keyword."""
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hint)
+        inspect.Parameter(
+            name, inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=described(positional)[name].default, annotation=hint,
+        )
         for name, hint in argument_types(positional).items()
-    ]
+    ]  # fmt: skip
     arguments, hints = described(options), argument_types(options)
     parameters += [
         inspect.Parameter(

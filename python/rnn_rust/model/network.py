@@ -6,7 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_rust import _core
+import numpy as np
+
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
@@ -14,6 +15,7 @@ from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
+from rnn_rust.model.encoded_stepper import EncodedStepper
 from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.state_dict import CheckedOptimizer
@@ -21,6 +23,8 @@ from rnn_rust.model.state_dict import CheckedOptimizer
 # Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
 # beside them.
 _RATES_AHEAD = 1000
+# The share of rows with other levels from which training has seen enough of them.
+_FEW_OTHERS = 0.01
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,10 @@ class Network(BaseNetwork):
         given = inputs_of(self, data)
         return given.restore(self._core.hidden_states(*self.preparation.inputs(given.data)))
 
-    def stepper(self) -> _core.Stepper:
+    def stepper(self) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
+
+        Of a model with categories its ``step`` takes the features of a row as a dict by name.
 
         Raises
         ------
@@ -132,10 +138,13 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
-        if self.scaler is None:
-            return self._core.stepper(([], []), ([], []), as_floats)
-        features, labels = self.scaler.shifts_and_scales()
-        return self._core.stepper(features, labels if self.scaler.labels else ([], []), as_floats)
+        features: Any = ([], [])
+        labels: Any = ([], [])
+        if self.scaler is not None:
+            features, labels = self.scaler.shifts_and_scales()
+            labels = labels if self.scaler.labels else ([], [])
+        stepper = self._core.stepper(features, labels, as_floats)
+        return stepper if self.encoder is None else EncodedStepper(stepper, self.encoder)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.
@@ -218,6 +227,8 @@ class Network(BaseNetwork):
 
         The scaler is fitted, balanced class weights are computed, and names of columns taken over.
         """
+        self.build(data)
+        data = self.preparation.encoded(data)
         if self.scaler is not None and not self.scaler.is_fitted:
             self.scaler = copy.copy(self.scaler).fit(changes_only(data))
         if self._settings["class_weight"] == "balanced" and self.class_table is None:
@@ -227,6 +238,25 @@ class Network(BaseNetwork):
         self.label_names = self.label_names or labels
         self.table = self.table or data.keys
         self.ahead = self.ahead or data.ahead
+
+    def settle_other_levels(self) -> None:
+        """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
+
+        Weighted by how frequent these are: an unknown level counts as an average one.
+        """
+        encoder = self.encoder
+        if encoder is None:
+            return
+        state = self.state_dict()
+        for name, first in encoder.first_inputs().items():
+            shares = np.array(encoder.shares[name])
+            if shares.sum() < 1 - _FEW_OTHERS:
+                continue
+            for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):
+                if tensor in state:
+                    own = state[tensor][:, first : first + len(shares)]
+                    state[tensor][:, first + len(shares)] = own @ (shares / shares.sum())
+        self.load_state_dict(state)
 
     def train_epochs(
         self, arrays: LabelledInputs, run: EpochRun

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
+from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.order import Data, reorder
 from rnn_rust.data.scale import Scaler
@@ -39,6 +40,8 @@ class Preparation:
         Threads that may prepare the data; None for those the environment allows.
     feature_names, label_names
         The columns in the network's order, or None where they have no names.
+    encoder
+        What is known of the categories among the features, or None.
     """
 
     input_size: int
@@ -52,6 +55,7 @@ class Preparation:
     n_threads: int | None
     feature_names: tuple[str, ...] | None
     label_names: tuple[str, ...] | None
+    encoder: CategoryEncoder | None = None
 
     @property
     def label_columns(self) -> int:
@@ -76,7 +80,7 @@ class Preparation:
                 "the model's scaler is not fitted yet; call fit() first, or give the model a "
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
-        data = reorder(data, features=self.feature_names)
+        data = reorder(self.encoded(data), features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
         if isinstance(data, Sequence):
             starts, offsets = np.zeros(1, dtype=np.int64), np.array([0, len(data)])
@@ -121,6 +125,20 @@ class Preparation:
         if factors is not None:
             factors = self._prepared(factors, "weights")
         return features, labels, offsets, factors
+
+    def encoded(self, data: Data) -> Data:
+        """Return data whose categories are numbers of inputs; errors as `CategoryEncoder.encode`.
+
+        DataError if the network knows no categories, and there are some.
+        """
+        if self.encoder is not None:
+            return self.encoder.encode(data)
+        if data.levels:
+            raise DataError(
+                f"column '{next(iter(data.levels))}' is text, and the model was built for numbers; "
+                "let it learn categories in its first fit, or by build(data)"
+            )
+        return data
 
     def reordered(self, data: Data) -> Data:
         """Return the data with features and labels in the network's order; errors as `inputs`."""

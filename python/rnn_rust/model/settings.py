@@ -14,6 +14,7 @@ from rnn_rust.model.declaration import Argument, described
 
 if TYPE_CHECKING:
     from rnn_rust import _core
+    from rnn_rust.data.categories import CategoryEncoder
 
 # The engine is told of every cell's arguments, whichever the cell.
 _OF_ALL_CELLS = {
@@ -64,7 +65,9 @@ def _check_together(settings: dict[str, Any]) -> None:
 
 def _check_classes(settings: dict[str, Any], loss: str) -> None:
     """Check what depends on whether the loss is one of classes."""
-    classes = class_count(loss, settings["output_size"])
+    known = settings["output_size"] is not None
+    # Of how many classes the labels are may be found later.
+    classes = class_count(loss, settings["output_size"] if known else 2)
     if classes is None:
         if settings["class_weight"] is not None:
             raise ParameterError(
@@ -76,7 +79,8 @@ def _check_classes(settings: dict[str, Any], loss: str) -> None:
         raise ParameterError(
             f"output_activation has no effect: loss {loss!r} implies the activation of the outputs"
         )
-    settings["class_weight"] = check_class_weight(settings["class_weight"], classes)
+    if known or settings["class_weight"] is None:
+        settings["class_weight"] = check_class_weight(settings["class_weight"], classes)
     if loss == "cross_entropy" and settings["output_size"] == 1:
         raise ParameterError(
             "loss 'cross_entropy' needs an output for each class, output_size=1 is one; use "
@@ -99,10 +103,21 @@ def _check_windows(settings: dict[str, Any], loss: str) -> None:
         )
 
 
-def engine_settings(cell: str, settings: dict[str, Any]) -> _core.Settings:
-    """Return what the engine builds a network from."""
+def engine_settings(
+    cell: str, settings: dict[str, Any], encoder: CategoryEncoder | None
+) -> _core.Settings:
+    """Return what the engine builds a network from: its inputs are numbers, and all levels."""
+    levels = 0 if encoder is None else encoder.category_inputs
+    columns = 0 if encoder is None else len(encoder.levels)
+    inputs = {
+        "input_size": settings["input_size"] - columns + levels, "category_columns": columns,
+        "category_levels": levels,
+    }  # fmt: skip
     name, parameters = engine_loss(settings["loss"], settings["pos_weight"])
     given: Any = (
-        _OF_ALL_CELLS | settings | {"cell": cell, "loss": name, "loss_parameters": parameters}
+        _OF_ALL_CELLS
+        | settings
+        | inputs
+        | {"cell": cell, "loss": name, "loss_parameters": parameters}
     )
     return given  # type: ignore[no-any-return]

@@ -17,6 +17,8 @@ import numpy as np
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.optimizers import to_dict
+from rnn_rust.model.arguments import Options
+from rnn_rust.model.declaration import described
 from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.storage.model_file import pack, read, unpack
@@ -155,6 +157,8 @@ def _digest(arrays: LabelledInputs) -> str:
 def _check_setup(
     path: str | os.PathLike[str], kept: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
+    # What an earlier version did not know of was as it is by default.
+    kept = {name: one.default for name, one in described(Options).items() if name in wanted} | kept
     names = [name for name in {**kept, **wanted} if kept.get(name) != wanted.get(name)]
     if not names:
         return

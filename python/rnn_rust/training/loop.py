@@ -57,6 +57,7 @@ def run(
     try:
         with ExitStack() as ends:
             training.model.adapt(training.data)
+            training.encode()
             arrays = training.model.preparation.labelled_inputs(training.data, "training")
             training.metrics += evaluate()
             _begin(training, arrays, resume, ends)

@@ -59,6 +59,7 @@ class Training:
         self.batch_size = positive_integer("batch_size", self.batch_size)
         boolean("shuffle", self.shuffle)
         check_dataset("training", self.data)
+        self.model.build(self.data)
         preparation = self.model.preparation
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")
@@ -74,6 +75,13 @@ class Training:
             preparation.check_labelled(self.validation, "validation")
             self.metrics.append("validation_loss")
         self.history = History(self.model.epochs_trained)
+
+    def encode(self) -> None:
+        """Encode categories once for all epochs."""
+        encoded = self.model.preparation.encoded
+        self.data = encoded(self.data)
+        if self.validation is not None:
+            self.validation = encoded(self.validation)
 
     @property
     def stopped(self) -> bool:

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::{
-    Activation, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout, Reduction,
+    Activation, Categories, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout, Reduction,
     Result, Shape,
 };
 
@@ -16,6 +16,8 @@ use rnn_rust::{
 pub(crate) struct Settings {
     cell: String,
     input_size: usize,
+    category_columns: usize,
+    category_levels: usize,
     hidden_size: usize,
     output_size: usize,
     num_layers: usize,
@@ -54,7 +56,10 @@ impl Settings {
                 return Err(Error::Parameter { what, expected, got: format!("{other:?}") });
             }
         };
+        let categories =
+            Categories { columns: self.category_columns, levels: self.category_levels };
         Ok(Config {
+            categories,
             layers: self.num_layers,
             bidirectional: self.bidirectional,
             readout: Readout::from_name(&self.readout)?,
