@@ -6,8 +6,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::{
-    Activation, Categories, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout, Reduction,
-    Result, Shape,
+    Activation, Categories, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout,
+    Reduction, Result, Shape,
 };
 
 /// What a new network is made of.

@@ -140,7 +140,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         let (first, end) = (config.numbers() as f64, config.shape.input as f64);
         for row in self.features.chunks_exact(self.input_size) {
             for code in row[row.len() - columns..].iter().map(|code| code.to_f64()) {
-                if !(code >= first && code < end && code.fract() == 0.0) {
+                if !(code >= first && code < end && f64::from(code as u32) == code) {
                     let (what, expected) = ("a category", "the number of one of its inputs");
                     return Err(Error::Parameter { what, expected, got: code.to_string() });
                 }

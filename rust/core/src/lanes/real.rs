@@ -50,6 +50,8 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
     /// The same value in double precision.
     fn to_f64(self) -> f64;
+    /// The same value as an index; 0 for what is below or none, for a number of at most 32 bits.
+    fn to_index(self) -> usize;
     /// eˣ, of the standard library.
     fn exp(self) -> Self;
     /// eˣ − 1, of the standard library.
@@ -86,6 +88,10 @@ macro_rules! real {
             #[inline]
             fn to_f64(self) -> f64 {
                 f64::from(self)
+            }
+            #[inline(always)]
+            fn to_index(self) -> usize {
+                self as u32 as usize
             }
             #[inline]
             fn exp(self) -> Self {

@@ -1,14 +1,14 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
-use super::lookup::{Lookups, block_of, part_blocks, row_of};
+use super::lookup::{LOOKED_UP, Lookups, block_of, part_blocks, starts_by_lane};
 use super::outer;
 use super::reduce::add_lane_sums;
 use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
-use crate::lanes::simd::{Lanes, Simd, Strided, fold, numbers};
+use crate::lanes::simd::{Lanes, Simd, Strided, fold};
 
 /// Sequences side by side.
 #[derive(Clone, Copy, Debug)]
@@ -107,25 +107,30 @@ impl Packing for BySequence {
     #[inline(always)]
     fn add_lookups<V: Lanes>(
         simd: V::Simd,
-        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        lookups: Lookups<'_, V>,
         weight: Weight<'_, V::Elem>,
         out: RowsMut<'_, V>,
     ) {
-        let out_rows = out.groups.chunks_mut(out.stride);
-        for (row, out_row) in rows.each().zip(out_rows) {
-            for code in &row[rows.first + before..][..count] {
-                let codes = numbers(std::slice::from_ref(code));
+        for (row, out_row) in lookups.rows.each().zip(out.groups.chunks_mut(out.stride)) {
+            for codes in lookups.of(row).chunks(LOOKED_UP) {
+                let starts = starts_by_lane(codes, weight.stride);
                 for (from, to, width) in part_blocks(weight.columns, V::LEN) {
                     let mut block = V::splat(simd, V::Elem::ZERO).block();
                     for lane in 0..V::LEN {
-                        let start = row_of(codes[lane]) * weight.stride + from;
-                        block.as_mut()[lane] = V::load(simd, &weight.rows[start..][..V::LEN]);
+                        let row = |c: usize| {
+                            let start = starts[c][lane] + from;
+                            &weight.rows[start..start + V::LEN]
+                        };
+                        let mut sum = V::load(simd, row(0));
+                        for c in 1..codes.len() {
+                            sum = sum + V::load(simd, row(c));
+                        }
+                        block.as_mut()[lane] = sum;
                     }
                     V::transpose(&mut block);
-                    for (own, &add) in
-                        out_row[out.first + to..][..width].iter_mut().zip(block.as_ref())
-                    {
-                        *own = *own + add;
+                    let own = &mut out_row[out.first + to..][..width];
+                    for (own, &sum) in own.iter_mut().zip(block.as_ref()) {
+                        *own = *own + sum;
                     }
                 }
             }
@@ -135,20 +140,23 @@ impl Packing for BySequence {
     #[inline(always)]
     fn add_at_lookups<V: Lanes>(
         simd: V::Simd,
-        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        lookups: Lookups<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
     ) {
         let Products { numbers: sums, stride } = products;
-        for (row, b_row) in rows.each().zip(b.each()) {
-            for (to, from, width) in part_blocks(b.columns, V::LEN) {
-                let mut block = block_of(simd, &b_row[b.first + from..], width);
-                V::transpose(&mut block);
-                for code in &row[rows.first + before..][..count] {
-                    let codes = numbers(std::slice::from_ref(code));
-                    for lane in 0..V::LEN {
-                        let own = &mut sums[row_of(codes[lane]) * stride + to..][..V::LEN];
-                        (V::load(simd, own) + block.as_ref()[lane]).store(own);
+        for (row, b_row) in lookups.rows.each().zip(b.each()) {
+            for codes in lookups.of(row).chunks(LOOKED_UP) {
+                let starts = starts_by_lane(codes, stride);
+                for (to, from, width) in part_blocks(b.columns, V::LEN) {
+                    let mut block = block_of(simd, &b_row[b.first + from..], width);
+                    V::transpose(&mut block);
+                    for starts in &starts[..codes.len()] {
+                        for lane in 0..V::LEN {
+                            let start = starts[lane] + to;
+                            let own = &mut sums[start..start + V::LEN];
+                            (V::load(simd, own) + block.as_ref()[lane]).store(own);
+                        }
                     }
                 }
             }

@@ -4,7 +4,7 @@
 //! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
 //! before. An output is repeated in all lanes of its group.
 
-use super::lookup::{Lookups, row_of};
+use super::lookup::{LOOKED_UP, Lookups, row_of};
 use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
@@ -109,17 +109,24 @@ impl Packing for ByUnit {
     #[inline(always)]
     fn add_lookups<V: Lanes>(
         simd: V::Simd,
-        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        lookups: Lookups<'_, V>,
         weight: Weight<'_, V::Elem>,
         out: RowsMut<'_, V>,
     ) {
         let groups = weight.columns.groups::<Self>(V::LEN);
-        for (row, out_row) in rows.each().zip(out.groups.chunks_mut(out.stride)) {
-            for &code in &numbers(&row[rows.first..])[before..][..count] {
-                let weights = &weight.rows[row_of(code) * weight.stride..][..groups * V::LEN];
-                let own = &mut out_row[out.first..][..groups];
-                for (own, weights) in own.iter_mut().zip(weights.chunks_exact(V::LEN)) {
-                    *own = *own + V::load(simd, weights);
+        for (row, out_row) in lookups.rows.each().zip(out.groups.chunks_mut(out.stride)) {
+            let codes = &numbers(&row[lookups.rows.first..])[lookups.numbers..][..lookups.count];
+            for codes in codes.chunks(LOOKED_UP) {
+                for (group, own) in out_row[out.first..][..groups].iter_mut().enumerate() {
+                    let part = |code: V::Elem| {
+                        let start = row_of(code) * weight.stride + group * V::LEN;
+                        V::load(simd, &weight.rows[start..][..V::LEN])
+                    };
+                    let mut sum = part(codes[0]);
+                    for &code in &codes[1..] {
+                        sum = sum + part(code);
+                    }
+                    *own = *own + sum;
                 }
             }
         }
@@ -128,14 +135,15 @@ impl Packing for ByUnit {
     #[inline(always)]
     fn add_at_lookups<V: Lanes>(
         simd: V::Simd,
-        Lookups { rows, numbers: before, count }: Lookups<'_, V>,
+        lookups: Lookups<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
     ) {
         let Products { numbers: sums, stride } = products;
         let groups = b.columns.groups::<Self>(V::LEN);
-        for (row, b_row) in rows.each().zip(b.each()) {
-            for &code in &numbers(&row[rows.first..])[before..][..count] {
+        for (row, b_row) in lookups.rows.each().zip(b.each()) {
+            let codes = &numbers(&row[lookups.rows.first..])[lookups.numbers..][..lookups.count];
+            for &code in codes {
                 let sums = &mut sums[row_of(code) * stride..][..groups * V::LEN];
                 let b = &b_row[b.first..][..groups];
                 for (sums, &b) in sums.chunks_exact_mut(V::LEN).zip(b) {

@@ -1,9 +1,9 @@
 //! Categories: a number that says which row of the weights is added, in place of a product by a row of
 //! zeros and a one.
 
-use super::{Columns, Packing, Products, Rows, RowsMut, Weight};
+use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
 use crate::lanes::Real;
-use crate::lanes::simd::{Kernel, Lanes, Simd};
+use crate::lanes::simd::{Kernel, Lanes, Simd, numbers};
 
 /// Where the numbers of rows stand: behind the first `numbers` columns of `rows`, in each of its steps.
 #[derive(Clone, Copy)]
@@ -15,7 +15,33 @@ pub(crate) struct Lookups<'a, V> {
     pub(crate) count: usize,
 }
 
-/// `out[t] += Σ_c W[code_c of t]`, in the order of columns.
+impl<'a, V> Lookups<'a, V> {
+    /// The groups of a row that are categories, where a group is of one column.
+    #[inline(always)]
+    pub(super) fn of(&self, row: &'a [V]) -> &'a [V] {
+        &row[self.rows.first + self.numbers..][..self.count]
+    }
+}
+
+/// Columns that are summed up before the sum is added: so many numbers of rows are kept at a time.
+pub(crate) const LOOKED_UP: usize = 8;
+
+/// Where the row of each category begins, by column and lane.
+#[inline(always)]
+pub(super) fn starts_by_lane<V: Lanes>(
+    codes: &[V],
+    stride: usize,
+) -> [[usize; MOST_LANES]; LOOKED_UP] {
+    let mut starts = [[0; MOST_LANES]; LOOKED_UP];
+    for (starts, code) in starts.iter_mut().zip(codes) {
+        for (start, &code) in starts.iter_mut().zip(numbers(std::slice::from_ref(code))) {
+            *start = row_of(code) * stride;
+        }
+    }
+    starts
+}
+
+/// `out[t] += Σ_c W[code_c of t]`: rows are summed up in the order of columns, and then added.
 #[inline(always)]
 pub(crate) fn add_lookups<P: Packing, V: Lanes>(
     simd: V::Simd,
@@ -86,7 +112,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddAtLookups<'_, P, 
 /// The row of weights that a number stands for; numbers are checked before they reach the engine.
 #[inline(always)]
 pub(super) fn row_of<T: Real>(code: T) -> usize {
-    code.to_f64() as usize
+    code.to_index()
 }
 
 /// A block of groups, of which those that lie within a part are of `row` from `first` on, and others 0.

@@ -18,7 +18,7 @@ mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
-pub(crate) use lookup::{Lookups, add_at_lookups, add_lookups};
+pub(crate) use lookup::{LOOKED_UP, Lookups, add_at_lookups, add_lookups};
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tiling::{Tile, Tiling, fewest_tiled};
 

@@ -54,7 +54,9 @@ fn lookups_are_products_by_a_row_of_zeros_and_a_one() {
                 let mut context = Context::new(&mut go_on).unwrap().with_level(level);
                 let own = looked_up.predict(&data.view(), Loss::Mse, &mut context).unwrap();
                 let other = multiplied.predict(&all, Loss::Mse, &mut context).unwrap();
-                assert_eq!(own, other, "{level}, {cell:?}: products by 0 add nothing");
+                for (a, b) in own.iter().zip(&other) {
+                    assert!((a - b).abs() <= 1e-13, "{level}, {cell:?}: {a} and {b}");
+                }
                 let (_, own) =
                     looked_up.gradient(&data.view(), objective, None, &mut context).unwrap();
                 let (_, other) = multiplied.gradient(&all, objective, None, &mut context).unwrap();

@@ -4,6 +4,7 @@ use crate::lanes::Real;
 use crate::lanes::blocks::{by_width, load_each};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
+use crate::packing::LOOKED_UP;
 
 /// Steps whose inputs are multiplied at once, at most: as many chains of sums.
 const MOST_STEPS: usize = 6;
@@ -36,10 +37,19 @@ pub(super) fn add_lookups<const G: usize, V: Lanes>(
         return;
     }
     for (codes, out) in x.categories().zip(out) {
-        for &code in codes {
-            let row: Vector<G, V> = load_each(simd, &rows[code.to_f64() as usize * G * V::LEN..]);
+        for codes in codes.chunks(LOOKED_UP) {
+            let row = |code: V::Elem| -> Vector<G, V> {
+                load_each(simd, &rows[code.to_index() * G * V::LEN..])
+            };
+            let mut sums = row(codes[0]);
+            for &code in &codes[1..] {
+                let row = row(code);
+                for g in 0..G {
+                    sums.0[g] = sums.0[g] + row.0[g];
+                }
+            }
             for g in 0..G {
-                out[g] = out[g] + row.0[g];
+                out[g] = out[g] + sums.0[g];
             }
         }
     }
@@ -62,7 +72,7 @@ pub(super) fn add_at_lookups<const G: usize, V: Lanes>(
     }
     for (codes, b) in x.categories().zip(b) {
         for &code in codes {
-            let own = &mut products[code.to_f64() as usize];
+            let own = &mut products[code.to_index()];
             for g in 0..G {
                 own[g] = own[g] + b[g];
             }
