@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnn_rust as rnn
-from rnn_rust.data.categories import CategoryEncoder
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
 
 FEATURES = ["merchant", "amount", "code"]
@@ -43,7 +43,7 @@ def dataset(table: Any = None, **options: Any) -> rnn.Dataset:
     return rnn.Dataset.from_frame(frame() if table is None else table, **given_options)
 
 
-def one_hot(encoded: rnn.Dataset, encoder: CategoryEncoder) -> rnn.Dataset:
+def one_hot(encoded: rnn.Dataset, encoder: FeatureEncoder) -> rnn.Dataset:
     """Return the data set of all inputs, by loops."""
     rows = []
     for row in encoded.features:
@@ -251,9 +251,16 @@ def test_what_is_refused() -> None:
         stepper.step([1.0, "fuel"])
     with pytest.raises(DataError, match="'t' is named as a category, and is no feature"):
         dataset(categories="t")
-    with pytest.raises(ModelFileError, match="categories"):
-        CategoryEncoder.from_dict(
-            {"numbers": [], "columns": [{"name": "a", "levels": ["x", "x"], "shares": [0.5, 0.5]}]}
+    with pytest.raises(ModelFileError, match="the features are not those"):
+        FeatureEncoder.from_dict(
+            {
+                "numbers": [],
+                "means": [],
+                "fill": "error",
+                "indicators": [],
+                "times": [],
+                "columns": [{"name": "a", "levels": ["x", "x"], "shares": [0.5, 0.5]}],
+            }
         )
 
 

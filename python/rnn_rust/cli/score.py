@@ -109,7 +109,12 @@ def summary(model: Path) -> None:
 
 def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = False) -> Dataset:
     """Read the columns that the model knows, ids and times as at its training if not said."""
-    from rnn_rust.model.inputs import columns_to_read, inputs_of, known_categories
+    from rnn_rust.model.inputs import (
+        columns_to_read,
+        inputs_of,
+        known_categories,
+        reads_missing,
+    )
 
     known: dict[str, Any] = {}
     if (table := network.table) is not None:
@@ -120,7 +125,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
     labels = network.label_names if labelled and network.ahead is None else ()
     dataset = options.read(
         path, keys, features=columns_to_read(network), labels=labels,
-        categories=known_categories(network), **known,
+        categories=known_categories(network), missing=reads_missing(network), **known,
     )  # fmt: skip
     made: Dataset = inputs_of(network, dataset).data  # type: ignore[assignment]
     return made

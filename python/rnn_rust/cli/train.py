@@ -101,8 +101,9 @@ def train(
         if season is not None or lags:
             raise click.UsageError("--season and --lags go with --forecast")
         dataset = options.read(
-            data, chosen, features=features, labels=labels, weights=weights, categories=categories
-        )
+            data, chosen, features=features, labels=labels, weights=weights,
+            categories=categories, missing="error" if chosen["missing"] == "error" else "keep",
+        )  # fmt: skip
     else:
         dataset = _forecast(
             data, chosen, forecast, features, labels, horizon=horizon, season=season, lags=lags

@@ -47,6 +47,8 @@ class Roles:
         A column name, or None.
     categories
         Features that are categories although they are numbers, or text of numbers.
+    missing
+        ``"error"`` or ``"keep"``: what becomes of missing numbers among the features.
     time_format
         A format of ``strptime`` for times that are text, or None for the forms that are known.
     ties
@@ -61,6 +63,7 @@ class Roles:
     labels: Names = None
     weights: str | None = None
     categories: Names = None
+    missing: str = "error"
     time_format: str | None = None
     ties: str = "refuse"
     labels_optional: bool = False
@@ -69,6 +72,8 @@ class Roles:
         """Check the choices that are not columns."""
         if self.ties not in ("refuse", "keep"):
             raise ParameterError(f"ties={self.ties!r} is not known; use 'refuse' or 'keep'")
+        if self.missing not in ("error", "keep"):
+            raise ParameterError(f"missing={self.missing!r} is not known; use 'error' or 'keep'")
         if self.time_format is not None and not isinstance(self.time_format, str):
             raise ParameterError(
                 f"time_format must be a text like '%d/%m/%Y', got {self.time_format!r}"
@@ -111,6 +116,8 @@ class Columns:
         Features that are named as categories.
     features_named
         Whether features were named, so that text among them is meant.
+    keeps_missing
+        Whether features may be missing.
     """
 
     id: str | None
@@ -121,6 +128,7 @@ class Columns:
     left_out: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     features_named: bool = False
+    keeps_missing: bool = False
 
     def read_by(self, roles: Roles) -> Keys:
         """Return how the keys of a table are read."""
@@ -207,7 +215,7 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         id=id_[0] if id_ else None, time=time, features=features, labels=labels,
         weights=roles.weights, categories=categories,
         left_out=tuple(name for name in seen if name not in used),
-        features_named="features" in named,
+        features_named="features" in named, keeps_missing=roles.missing == "keep",
     )  # fmt: skip
 
 

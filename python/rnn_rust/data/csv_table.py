@@ -69,7 +69,8 @@ def _read_blocks(
             values = [frame[name].to_numpy() for name in names[part]]
             place = matrix[block.first_row : block.first_row + frame.height]
             finite, bounded = _core.fill_rows(values, place)
-            if not (bounded if part == "labels" else finite):
+            may_miss = part == "labels" or (part == "features" and columns.keeps_missing)
+            if not (bounded if may_miss else finite):
                 return None
         return frame.select(columns.keys)
 

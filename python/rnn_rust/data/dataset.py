@@ -82,6 +82,8 @@ class Dataset(Sequences):
     levels
         By the name of each feature that is a category its levels; ``features`` hold their numbers,
         from 0.
+    keeps_missing
+        Whether features may be NaN, where they were missing.
     ahead, present, seasonal
         Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
         the series; and the same time of the last season ``(N, L)``. None otherwise.
@@ -105,6 +107,7 @@ class Dataset(Sequences):
         *,
         weights: str | None = None,
         categories: Names = None,
+        missing: str = "error",
         time_format: str | None = None,
         ties: str = "refuse",
         separator: str | None = None,
@@ -147,6 +150,9 @@ class Dataset(Sequences):
             A column of weights, finite and at least 0, one in every row; by default none.
         categories
             Features that are categories although their cells are numbers: merchant codes, say.
+        missing
+            What becomes of missing numbers among the features: ``"error"``, or ``"keep"`` for a
+            model that fills them in (``missing="mean"`` or ``"forward"``).
         time_format
             How times that are text are written, as for ``strptime``: ``"%d.%m.%y"``.
         ties
@@ -178,7 +184,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, time_format=time_format, ties=ties,
+            categories=categories, missing=missing, time_format=time_format, ties=ties,
         )  # fmt: skip
         table = open_files(files, separator=separator, comment=comment)
         return cls(**read_table(table, roles, None if dtype is None else float_name(dtype)))
@@ -194,6 +200,7 @@ class Dataset(Sequences):
         *,
         weights: str | None = None,
         categories: Names = None,
+        missing: str = "error",
         time_format: str | None = None,
         ties: str = "refuse",
         separator: str | None = None,
@@ -206,7 +213,8 @@ class Dataset(Sequences):
         as a whole, with those inside doubled; any others are refused with their line.
 
         Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels`` and
-        ``weights``, what are ``categories``, the ``time_format``, ``ties``, ``separator``,
+        ``weights``, what are ``categories`` or ``missing``, the
+        ``time_format``, ``ties``, ``separator``,
         ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the errors.
         """
         from rnn_rust.data.csv_file import CsvFile
@@ -215,7 +223,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, time_format=time_format, ties=ties,
+            categories=categories, missing=missing, time_format=time_format, ties=ties,
         )  # fmt: skip
         file = CsvFile(path, separator=separator, comment=comment)
         return cls(**read_table(CsvTable(file), roles, float_name(dtype)))
@@ -231,6 +239,7 @@ class Dataset(Sequences):
         *,
         weights: str | None = None,
         categories: Names = None,
+        missing: str = "error",
         time_format: str | None = None,
         ties: str = "refuse",
         dtype: str | None = None,
@@ -238,8 +247,8 @@ class Dataset(Sequences):
         """Take a table in memory with a row for each time step.
 
         Beside these parameters ``features``, ``labels``, ``weights``, ``categories``,
-        ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count rows from 0,
-        as ``frame[row]`` does.
+        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count
+        rows from 0, as ``frame[row]`` does.
 
         Parameters
         ----------
@@ -266,7 +275,7 @@ class Dataset(Sequences):
 
         roles = Roles(
             id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, time_format=time_format, ties=ties,
+            categories=categories, missing=missing, time_format=time_format, ties=ties,
         )  # fmt: skip
         name = None if dtype is None else float_name(dtype)
         return cls(**read_table(table_of(frame), roles, name))

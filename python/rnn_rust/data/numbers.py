@@ -71,7 +71,8 @@ def read_numbers(
     numbers = pl.DataFrame([*converted, *coded.values()])
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
-    _check_values(features, frame.select(columns.features), source, missing_allowed=False)
+    of_features = frame.select(columns.features)
+    _check_values(features, of_features, source, missing_allowed=columns.keeps_missing)
     _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
     weights = None
     if columns.weights is not None:
@@ -213,7 +214,7 @@ def _check_values(
         return
     row, position = divmod(int(np.argmin(good)), matrix.shape[1])
     problem = _problem(frame[row, position], matrix[row, position])
-    wanted = "a finite label, or none" if missing_allowed else "a finite number"
+    wanted = "a finite number, or none" if missing_allowed else "a finite number"
     raise DataError(
         f"{source.at(row, frame.columns[position])}: {problem}; give {wanted}, or leave the row out"
     )

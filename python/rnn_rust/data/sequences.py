@@ -15,8 +15,8 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
-from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.columns import Keys, argument
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Sequence:
     label_names: tuple[str, ...] | None = None
     known: FloatArray | None = None
     levels: dict[str, tuple[str, ...]] | None = None
-    encoder: CategoryEncoder | None = None
+    encoder: FeatureEncoder | None = None
+    keeps_missing: bool = False
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -105,7 +106,8 @@ class Sequences:
     left_out: tuple[str, ...] = ()
     keys: Keys | None = None
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    encoder: CategoryEncoder | None = None
+    encoder: FeatureEncoder | None = None
+    keeps_missing: bool = False
     ahead: Forecast | None = None
     present: FloatArray | None = field(default_factory=lambda: None)
     seasonal: FloatArray | None = field(default_factory=lambda: None)
@@ -242,6 +244,7 @@ class Sequences:
             known=self._known(rows),
             levels=self.levels,
             encoder=self.encoder,
+            keeps_missing=self.keeps_missing,
         )
 
     def _known(self, rows: slice) -> FloatArray | None:

@@ -21,6 +21,8 @@ from rnn_rust.base.checks import (
     positive_integer,
     whole_number,
 )
+from rnn_rust.data import time_features
+from rnn_rust.data.encoder import FILLS
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.class_weights import ClassWeight
@@ -38,6 +40,12 @@ def _in_float32(name: str, value: float) -> float:
     if abs(number) > float(np.finfo(np.float32).max):
         raise ParameterError(f"{name} must be finite in float32, got {value}")
     return number
+
+
+def _fill(name: str, value: object) -> str:
+    if value not in FILLS:
+        raise ParameterError(f"{name}={value!r} is not known; use {', '.join(map(repr, FILLS))}")
+    return str(value)
 
 
 def _text(_: str, value: object) -> str:
@@ -320,6 +328,44 @@ class Options(TypedDict, total=False):
                 default="standard",
             ),
             is_setting=False,
+        ),
+    ]
+    missing: Annotated[
+        str,
+        Argument(
+            "error",
+            _fill,
+            """
+            What a missing number among the features becomes: ``"error"``, ``"mean"`` (that of the
+            training part) or ``"forward"`` (the last number in the same sequence, before it the
+            mean). Data is read with ``missing="keep"`` then.
+            """,
+            Option("What missing numbers become.", choices=("error", "mean", "forward")),
+        ),
+    ]
+    missing_indicator: Annotated[
+        bool,
+        Argument(
+            False,
+            boolean,
+            """
+            Whether each feature that has missing numbers in the training part gets one more, which
+            says whether it was missing.
+            """,
+            Option("Add features that say whether a number was missing."),
+        ),
+    ]
+    time_features: Annotated[
+        tuple[str, ...],
+        Argument(
+            (),
+            time_features.checked,
+            """
+            Features that follow from times: ``"elapsed"`` since the row before in the sequence
+            (seconds, or the unit of the time column), ``"log_elapsed"``, the logarithm of 1 plus
+            that; of dates ``"hour"`` of the day, ``"weekday"`` and ``"yearday"``, each as sine and
+            cosine.
+            """,
         ),
     ]
     max_categories: Annotated[

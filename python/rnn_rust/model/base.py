@@ -13,9 +13,9 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.base.suggest import unknown_argument
 from rnn_rust.data.ahead import Forecast
-from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
@@ -71,7 +71,7 @@ class BaseNetwork:
         }  # fmt: skip
         given = {name: given.get(name, argument.default) for name, argument in arguments.items()}
         self._settings = checked_settings(arguments, given)
-        self.encoder: CategoryEncoder | None = None
+        self.encoder: FeatureEncoder | None = None
         self.loss_name, _ = engine_loss(self._settings["loss"], self._settings["pos_weight"])
         self._core = self._new_core()
         self.n_threads = given["n_threads"]
@@ -115,8 +115,10 @@ class BaseNetwork:
         DataError
             There is no label to find the outputs by.
         """
-        learns_levels = bool(data.levels) and self.encoder is None and self.epochs_trained == 0
-        if self.is_built and not learns_levels:
+        wanted = self._settings
+        derives = wanted["missing"] != "error" or bool(wanted["time_features"])
+        learns = (bool(data.levels) or derives) and self.encoder is None and not self.epochs_trained
+        if self.is_built and not learns:
             return self
         settings = dict(self._settings)
         columns = len(data.feature_names)
@@ -130,25 +132,27 @@ class BaseNetwork:
             settings["output_size"] = outputs_for(data, self.loss_name)
         arguments = described(Sizes) | described(self.options)
         self._settings = checked_settings(arguments, settings)
-        if learns_levels:
-            most = self._settings["max_categories"]
-            self.take_encoder(CategoryEncoder.fitted(data, most))
-        else:
-            self.take_encoder(self.encoder)
+        encoder = self.encoder
+        if learns:
+            encoder = FeatureEncoder.fitted(
+                data, most=settings["max_categories"], fill=settings["missing"],
+                indicator=settings["missing_indicator"], times=settings["time_features"],
+            )  # fmt: skip
+        self.take_encoder(encoder)
         return self
 
     @property
-    def architecture(self) -> tuple[dict[str, Any], CategoryEncoder | None]:
+    def architecture(self) -> tuple[dict[str, Any], FeatureEncoder | None]:
         """What :meth:`build` may change."""
         return self._settings, self.encoder
 
     @architecture.setter
-    def architecture(self, before: tuple[dict[str, Any], CategoryEncoder | None]) -> None:
+    def architecture(self, before: tuple[dict[str, Any], FeatureEncoder | None]) -> None:
         self._settings, encoder = before
         self.feature_names = None
         self.take_encoder(encoder)
 
-    def take_encoder(self, encoder: CategoryEncoder | None) -> None:
+    def take_encoder(self, encoder: FeatureEncoder | None) -> None:
         """Begin anew as a network with these categories among its features."""
         self.encoder = encoder
         before = self._core
@@ -156,11 +160,20 @@ class BaseNetwork:
         self._core.n_threads = before.n_threads
         self.optimizer = self.optimizer_state.optimizer
         if encoder is not None:
-            self.feature_names = encoder.feature_names
-            names = None if self.scaler is None else self.scaler.feature_names_
-            if self.scaler is not None and names is not None:
-                order = [names.index(name) for name in encoder.feature_names]
-                self.scaler = self.scaler.with_columns(order, None)
+            self.feature_names = encoder.source_names
+            self._reorder_fitted_scaler(encoder)
+
+    def _reorder_fitted_scaler(self, encoder: FeatureEncoder) -> None:
+        names = None if self.scaler is None else self.scaler.feature_names_
+        if self.scaler is None or names is None or names == encoder.feature_names:
+            return
+        if set(names) != set(encoder.feature_names):
+            raise ParameterError(
+                "the scaler was fitted on other features than the model has; give its name, and it "
+                "is fitted on what the model makes of the columns"
+            )
+        order = [names.index(name) for name in encoder.feature_names]
+        self.scaler = self.scaler.with_columns(order, None)
 
     @property
     def input_names(self) -> tuple[str, ...] | None:

@@ -11,8 +11,8 @@ import numpy as np
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data.ahead import Forecast
-from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.columns import Keys
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.scale import scaler_from_dict
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
@@ -40,7 +40,7 @@ def describe(network: Network) -> dict[str, Any]:
         "table": None if network.table is None else asdict(network.table),
         "forecast": None if network.ahead is None else asdict(network.ahead),
         "class_table": None if class_table is None else class_table.tolist(),
-        "categories": None if network.encoder is None else network.encoder.to_dict(),
+        "features": None if network.encoder is None else network.encoder.to_dict(),
         "threshold": network.threshold,
         "epochs_trained": network.epochs_trained,
     }
@@ -100,12 +100,14 @@ def _build(
         optimizer=optimizers.from_dict(description["optimizer"]),
         scaler=None if scaler is None else scaler_from_dict(scaler),
     )
-    if (categories := description.get("categories")) is not None:
-        network.take_encoder(CategoryEncoder.from_dict(categories))
+    if (features := description.get("features")) is not None:
+        network.take_encoder(FeatureEncoder.from_dict(features))
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)
-    if network.scaler is not None and network.scaler.is_fitted and network.scaler.columns != sizes:
-        raise ModelFileError(f"the scaler has {network.scaler.columns} columns, the model {sizes}")
+    encoder = network.encoder
+    scaled = (sizes[0] if encoder is None else len(encoder.feature_names), sizes[1])
+    if network.scaler is not None and network.scaler.is_fitted and network.scaler.columns != scaled:
+        raise ModelFileError(f"the scaler has {network.scaler.columns} columns, the model {scaled}")
     network.class_table = _class_table(description["class_table"], network)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
         setattr(network, name, _names(name, description[name], size))

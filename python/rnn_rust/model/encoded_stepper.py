@@ -1,4 +1,4 @@
-"""Steppers of networks with categories, whose features are not all numbers."""
+"""Steppers of networks whose features are not all plain numbers."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from rnn_rust.data.categories import CategoryEncoder
+from rnn_rust.data import time_features
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ShapeError
 
 
 class EncodedStepper:
     """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
 
-    All else is as of the stepper of a network whose features are numbers.
+    A model with features of time takes the time of the row too, by the name of its column. All else
+    is as of the stepper of a network whose features are numbers.
 
     Attributes
     ----------
     feature_names
-        Numbers and then categories, in the network's order.
+        Numbers, categories, and the time where it is needed.
     """
 
-    def __init__(self, stepper: Any, encoder: CategoryEncoder) -> None:
-        self._stepper, self._encoder = stepper, encoder
-        self.feature_names = encoder.feature_names
+    def __init__(self, stepper: Any, encoder: FeatureEncoder, time_name: str) -> None:
+        self._stepper, self._encoder, self._time_name = stepper, encoder, time_name
+        timed = (time_name,) if encoder.times else ()
+        self.feature_names = (*encoder.source_names, *timed)
+        self._last: dict[str, float] = {}
+        self._before: np.ndarray[Any, Any] | None = None
 
     def step(self, features: Any, out: Any = None) -> Any:
         """Return the outputs after one more row, as ``stepper.step`` does.
@@ -44,20 +49,55 @@ class EncodedStepper:
                 )
             features = dict(zip(self.feature_names, values, strict=True))
         try:
-            row = np.array(self._encoder.row(features))
+            row = np.array(self._row(features))
         except KeyError as error:
             raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
         except (TypeError, ValueError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
         return self._stepper.step(row) if out is None else self._stepper.step(row, out)
 
+    def _row(self, values: Mapping[str, Any]) -> list[float]:
+        """Return the features of one row as the engine takes them."""
+        encoder = self._encoder
+        given = {name: values[name] for name in encoder.numbers}
+        missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
+        row = []
+        for (name, value), mean in zip(given.items(), encoder.means, strict=True):
+            if not missing[name]:
+                self._last[name] = float(value)
+            elif encoder.fill == "error":
+                raise ValueError(f"'{name}' is missing")
+            kept = self._last.get(name, mean) if encoder.fill == "forward" else mean
+            row.append(kept if missing[name] else float(value))
+        row += [float(missing[name]) for name in encoder.indicators]
+        if encoder.times:
+            time = np.array([values[self._time_name]])
+            if time.dtype == object:
+                time = time.astype("datetime64[us]")
+            before = time if self._before is None else self._before
+            columns = time_features.columns(encoder.times, time, before)
+            row += [float(column[0]) for column in columns]
+            self._before = time
+        for name in encoder.levels:
+            level = "" if values[name] is None else str(values[name]).strip()
+            row.append(float(encoder.inputs_of(name, (level,))[0]))
+        return row
+
+    def reset(self) -> None:
+        """Begin another sequence."""
+        self._last.clear()
+        self._before = None
+        self._stepper.reset()
+
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
-        return EncodedStepper(self._stepper.__copy__(), self._encoder)
+        copied = EncodedStepper(self._stepper.__copy__(), self._encoder, self._time_name)
+        copied._last, copied._before = dict(self._last), self._before
+        return copied
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the stepper itself has: ``state``, ``reset``, ..."""
-        if name.startswith("__"):
+        """Return what the stepper itself has: ``state``, ..."""
+        if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._stepper, name)
 

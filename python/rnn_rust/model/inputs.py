@@ -89,13 +89,13 @@ def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     if keys is not None:
         return Roles(
             id=keys.id, time=keys.time or None, features=features, labels=labels,
-            categories=known_categories(model), time_format=keys.time_format, ties=keys.ties,
-            labels_optional=True,
+            categories=known_categories(model), missing=reads_missing(model),
+            time_format=keys.time_format, ties=keys.ties, labels_optional=True,
         )  # fmt: skip
     has_time = any(name in names for name in TIME_NAMES)
     return Roles(
         time=Default.NAMES if has_time else None, features=features, labels=labels,
-        categories=known_categories(model),
+        categories=known_categories(model), missing=reads_missing(model),
         labels_optional=True,
     )  # fmt: skip
 
@@ -103,6 +103,11 @@ def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
 def known_categories(model: BaseNetwork) -> tuple[str, ...] | None:
     """Return the names of the features that are categories."""
     return None if model.encoder is None else tuple(model.encoder.levels)
+
+
+def reads_missing(model: BaseNetwork) -> str:
+    """Return what becomes of missing numbers when data is read for a model."""
+    return "error" if model.settings["missing"] == "error" else "keep"
 
 
 def columns_to_read(model: BaseNetwork) -> tuple[str, ...] | None:

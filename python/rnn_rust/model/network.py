@@ -144,7 +144,11 @@ class Network(BaseNetwork):
             features, labels = self.scaler.shifts_and_scales()
             labels = labels if self.scaler.labels else ([], [])
         stepper = self._core.stepper(features, labels, as_floats)
-        return stepper if self.encoder is None else EncodedStepper(stepper, self.encoder)
+        if self.encoder is None:
+            return stepper
+        keys = self.table
+        time_name = keys.time[0] if keys is not None and len(keys.time) == 1 else "t"
+        return EncodedStepper(stepper, self.encoder, time_name)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
-from rnn_rust.data.categories import CategoryEncoder
 from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.order import Data, reorder
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -55,7 +55,7 @@ class Preparation:
     n_threads: int | None
     feature_names: tuple[str, ...] | None
     label_names: tuple[str, ...] | None
-    encoder: CategoryEncoder | None = None
+    encoder: FeatureEncoder | None = None
 
     @property
     def label_columns(self) -> int:
@@ -80,7 +80,9 @@ class Preparation:
                 "the model's scaler is not fitted yet; call fit() first, or give the model a "
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
-        data = reorder(self.encoded(data), features=self.feature_names)
+        data = self.encoded(data)
+        if data.encoder is None:
+            data = reorder(data, features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
         if isinstance(data, Sequence):
             starts, offsets = np.zeros(1, dtype=np.int64), np.array([0, len(data)])
@@ -127,7 +129,7 @@ class Preparation:
         return features, labels, offsets, factors
 
     def encoded(self, data: Data) -> Data:
-        """Return data whose categories are numbers of inputs; errors as `CategoryEncoder.encode`.
+        """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.
 
         DataError if the network knows no categories, and there are some.
         """
@@ -138,11 +140,19 @@ class Preparation:
                 f"column '{next(iter(data.levels))}' is text, and the model was built for numbers; "
                 "let it learn categories in its first fit, or by build(data)"
             )
+        if data.keeps_missing and (missing := np.isnan(data.features)).any():
+            row, column = divmod(int(np.argmax(missing)), missing.shape[1])
+            name = (data.feature_names or range(missing.shape[1]))[column]
+            raise DataError(
+                f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the "
+                "model missing='mean' or 'forward'"
+            )
         return data
 
     def reordered(self, data: Data) -> Data:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
-        return reorder(data, features=self.feature_names, labels=self.label_names)
+        features = self.feature_names if data.encoder is None else None
+        return reorder(data, features=features, labels=self.label_names)
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""
@@ -186,6 +196,8 @@ class Preparation:
         return self.class_table
 
     def _check_features(self, data: Dataset | Sequence) -> None:
+        if data.encoder is not None:
+            return
         size = self.input_size
         _check_count("feature", _feature_count(data), size, f"input_size={size}")
 

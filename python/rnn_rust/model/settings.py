@@ -14,7 +14,7 @@ from rnn_rust.model.declaration import Argument, described
 
 if TYPE_CHECKING:
     from rnn_rust import _core
-    from rnn_rust.data.categories import CategoryEncoder
+    from rnn_rust.data.encoder import FeatureEncoder
 
 # The engine is told of every cell's arguments, whichever the cell.
 _OF_ALL_CELLS = {
@@ -59,6 +59,10 @@ def _check_together(settings: dict[str, Any]) -> None:
             "recurrent_dropout acts within one"
         )
     _check_windows(settings, loss)
+    if settings["missing_indicator"] and settings["missing"] == "error":
+        raise ParameterError(
+            "missing_indicator has no effect with missing='error'; use 'mean' or 'forward'"
+        )
     if loss == CUSTOM and settings["reduction"] != "mean":
         raise ParameterError("reduction has no effect on a loss in Python, which reduces by itself")
 
@@ -104,15 +108,17 @@ def _check_windows(settings: dict[str, Any], loss: str) -> None:
 
 
 def engine_settings(
-    cell: str, settings: dict[str, Any], encoder: CategoryEncoder | None
+    cell: str, settings: dict[str, Any], encoder: FeatureEncoder | None
 ) -> _core.Settings:
     """Return what the engine builds a network from: its inputs are numbers, and all levels."""
-    levels = 0 if encoder is None else encoder.category_inputs
-    columns = 0 if encoder is None else len(encoder.levels)
     inputs = {
-        "input_size": settings["input_size"] - columns + levels, "category_columns": columns,
-        "category_levels": levels,
+        "input_size": settings["input_size"], "category_columns": 0, "category_levels": 0,
     }  # fmt: skip
+    if encoder is not None:
+        inputs = {
+            "input_size": len(encoder.input_names), "category_columns": len(encoder.levels),
+            "category_levels": encoder.category_inputs,
+        }  # fmt: skip
     name, parameters = engine_loss(settings["loss"], settings["pos_weight"])
     given: Any = (
         _OF_ALL_CELLS

@@ -1,0 +1,252 @@
+"""How a network takes features: numbers with missing ones filled in, times, and categories.
+
+A network's inputs are the numbers, what is derived from them and from the times of rows, and for
+each category as many inputs as it has levels. A data set holds a level as its number among the
+``levels`` of the column; a model has levels of its own, those of its training part, and "other" for
+all that it has not seen there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.data import time_features
+from rnn_rust.errors import DataError, ModelFileError, ShapeError
+
+Data = TypeVar("Data", bound=Any)
+"""A data set, or one of its sequences."""
+
+_log = logging.getLogger("rnn_rust")
+
+OTHER = "other"
+"""The name of the level that stands for all that training has not seen."""
+FILLS = ("error", "mean", "forward")
+"""What becomes of a missing number."""
+
+
+@dataclass(frozen=True)
+class FeatureEncoder:
+    """What a network has learnt of its features from the training part.
+
+    Attributes
+    ----------
+    numbers
+        Names of the features that are numbers, in the network's order.
+    means
+        The mean of each.
+    fill
+        ``"error"``, ``"mean"`` or ``"forward"``: what a missing number becomes.
+    indicators
+        The numbers of which a further feature says whether they were missing.
+    times
+        Names of the features that follow from times; see `rnn_rust.data.time_features`.
+    levels
+        By the name of each category the levels that have an input of their own, the most frequent
+        first; one more input is for all others.
+    shares
+        By the same names how frequent each of these levels is in the training part.
+    """
+
+    numbers: tuple[str, ...]
+    means: tuple[float, ...]
+    fill: str
+    indicators: tuple[str, ...]
+    times: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    shares: dict[str, tuple[float, ...]]
+
+    @classmethod
+    def fitted(
+        cls, dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...]
+    ) -> FeatureEncoder:
+        """Learn from a data set; at most ``most`` levels of each category.
+
+        Raises
+        ------
+        DataError
+            A column has no number at all.
+        """
+        levels, shares = {}, {}
+        for name, known in dataset.levels.items():
+            codes = dataset.features[:, dataset.feature_names.index(name)].astype(np.int64)
+            counts = np.bincount(codes, minlength=len(known))
+            # Of equally frequent ones the first by name, so that the order of rows does not matter.
+            order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], known[c]))
+            kept = order[:most]
+            levels[name] = tuple(known[code] for code in kept)
+            shares[name] = tuple((counts[kept] / counts.sum()).tolist())
+        numbers = tuple(name for name in dataset.feature_names if name not in levels)
+        means, gaps = [], []
+        for name in numbers:
+            column = dataset.features[:, dataset.feature_names.index(name)]
+            missing = np.isnan(column)
+            if missing.all():
+                raise DataError(f"column '{name}' has no number in the training part; leave it out")
+            means.append(float(np.mean(column[~missing], dtype=np.float64)))
+            if missing.any():
+                gaps.append(name)
+        indicators = tuple(gaps) if indicator else ()
+        return cls(numbers, tuple(means), fill, indicators, times, levels, shares)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The features of a data set, in the network's order."""
+        return (*self.numbers, *self.levels)
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """The inputs that are numbers: features, and what is derived."""
+        missing = (f"{name} missing" for name in self.indicators)
+        return (*self.numbers, *missing, *time_features.column_names(self.times))
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features that the engine takes: numbers, and then categories."""
+        return (*self.number_names, *self.levels)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The name of each input of the network: ``amount``, ..., ``merchant=other``."""
+        of_categories = (
+            f"{name}={level}" for name, own in self.levels.items() for level in (*own, OTHER)
+        )
+        return (*self.number_names, *of_categories)
+
+    @property
+    def category_inputs(self) -> int:
+        """How many inputs categories take."""
+        return sum(len(own) + 1 for own in self.levels.values())
+
+    def first_inputs(self) -> dict[str, int]:
+        """Return the number of the first input of each category."""
+        first, found = len(self.number_names), {}
+        for name, own in self.levels.items():
+            found[name] = first
+            first += len(own) + 1
+        return found
+
+    def inputs_of(self, name: str, known: tuple[str, ...]) -> NDArray[np.int64]:
+        """Return the input that each level of a data set's column has."""
+        own = {level: number for number, level in enumerate(self.levels[name])}
+        first, other = self.first_inputs()[name], len(own)
+        return np.array([first + own.get(level, other) for level in known], dtype=np.int64)
+
+    def encode(self, data: Data) -> Data:
+        """Return data with the features that the engine takes, in this order.
+
+        Raises
+        ------
+        ShapeError
+            It has other columns.
+        DataError
+            A category is a number in the data, or a number a category; or a number is missing that
+            may not be.
+        """
+        if data.encoder == self:
+            return data
+        names = data.feature_names or ()
+        if sorted(names) != sorted(self.source_names):
+            raise ShapeError(
+                f"the feature columns are {', '.join(names) or 'without names'}, the model was "
+                f"trained on {', '.join(self.source_names)}; give a table with these"
+            )
+        self._check_kinds(names, data.levels or {})
+        offsets = getattr(data, "offsets", np.array([0, len(data.features)]))
+        columns, missing = [], {}
+        for name, mean in zip(self.numbers, self.means, strict=True):
+            column = data.features[:, names.index(name)]
+            missing[name] = np.isnan(column)
+            columns.append(self._filled(name, column, missing[name], mean, offsets))
+        columns += [missing[name] for name in self.indicators]
+        if self.times:
+            before = np.concatenate([data.times[:1], data.times[:-1]])
+            before[offsets[:-1]] = data.times[offsets[:-1]]
+            columns += time_features.columns(self.times, data.times, before)
+        for name in self.levels:
+            codes = data.features[:, names.index(name)].astype(np.int64)
+            columns.append(self.inputs_of(name, data.levels[name])[codes])
+            self._report(name, columns[-1])
+        features = np.stack(columns, axis=1).astype(data.features.dtype)
+        changes: dict[str, Any] = {
+            "features": features, "feature_names": self.feature_names, "levels": dict(self.levels),
+            "encoder": self,
+        }  # fmt: skip
+        return replace(data, **changes)
+
+    def _check_kinds(self, names: tuple[str, ...], levels: Mapping[str, Any]) -> None:
+        for name in names:
+            if (name in levels) != (name in self.levels):
+                is_now = "text" if name in levels else "numbers"
+                raise DataError(
+                    f"column '{name}' is {is_now}, and was not when the model was trained; give "
+                    "the same kind of column"
+                )
+
+    def _filled(
+        self,
+        name: str,
+        column: NDArray[Any],
+        missing: NDArray[np.bool_],
+        mean: float,
+        offsets: NDArray[np.int64],
+    ) -> NDArray[Any]:
+        if not missing.any():
+            return column
+        if self.fill == "error":
+            raise DataError(
+                f"column '{name}' is missing in row {int(np.argmax(missing))} (counted from 0); "
+                "fill it, or give the model missing='mean' or 'forward'"
+            )
+        if self.fill == "mean":
+            return np.where(missing, mean, column)
+        # The last row with a number, if that is one of the same sequence.
+        rows = np.arange(len(column))
+        last = np.maximum.accumulate(np.where(missing, -1, rows))
+        begins = np.repeat(offsets[:-1], np.diff(offsets))
+        return np.where(last >= begins, column[np.maximum(last, 0)], mean)
+
+    def _report(self, name: str, inputs: NDArray[Any]) -> None:
+        other = self.first_inputs()[name] + len(self.levels[name])
+        count = int(np.count_nonzero(inputs == other))
+        if count:
+            _log.info(
+                "Column '%s': %d of %d rows have a level that the model does not know, and count "
+                "as 'other'", name, count, len(inputs),
+            )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contents as plain values."""
+        columns = [
+            {"name": name, "levels": own, "shares": self.shares[name]}
+            for name, own in self.levels.items()
+        ]
+        fields = ("numbers", "means", "fill", "indicators", "times")
+        return {name: getattr(self, name) for name in fields} | {"columns": columns}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureEncoder:
+        """Return what :meth:`to_dict` described; ModelFileError if that cannot be."""
+        columns = values["columns"]
+        numbers, means, indicators = (
+            tuple(values[name]) for name in ("numbers", "means", "indicators")
+        )
+        levels = {column["name"]: tuple(column["levels"]) for column in columns}
+        shares = {column["name"]: tuple(column["shares"]) for column in columns}
+        names = (*numbers, *levels)
+        sound = all(isinstance(name, str) for name in names) and len(levels) == len(columns)
+        sound = sound and len(means) == len(numbers) and all(isinstance(m, float) for m in means)
+        sound = sound and values["fill"] in FILLS and set(indicators) <= set(numbers)
+        for name, own in levels.items():
+            sound = sound and len(own) == len(shares[name]) == len(set(own))
+            sound = sound and all(isinstance(level, str) for level in own)
+            sound = sound and all(isinstance(share, float) for share in shares[name])
+        if not sound or len(set(names)) < len(names):
+            raise ModelFileError("the features are not those of a model")
+        times = time_features.checked("times", values["times"])
+        return cls(numbers, means, values["fill"], indicators, times, levels, shares)

@@ -1,0 +1,95 @@
+"""Features that follow from the times of rows.
+
+What has passed since the row before; and of dates the hour of the day, the day of the week and the
+day of the year, as points of a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.suggest import suggestion
+from rnn_rust.errors import DataError, ParameterError
+
+ELAPSED, LOG_ELAPSED = "elapsed", "log_elapsed"
+CYCLES = {"hour": 86_400.0, "weekday": 7 * 86_400.0, "yearday": 365.2425 * 86_400.0}
+"""Periods in seconds of the features that go round."""
+KNOWN = (ELAPSED, LOG_ELAPSED, *CYCLES)
+
+# 1 January 1970 was a Thursday: weeks begin with Monday, the 5th.
+_FIRST_MONDAY = 4 * 86_400.0
+
+
+def checked(name: str, wanted: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names of features of time; ParameterError if one is not known or given twice."""
+    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    for one in names:
+        if one not in KNOWN:
+            raise ParameterError(
+                f"{name}: {one!r} is not known; use {', '.join(KNOWN)}{suggestion(str(one), KNOWN)}"
+            )
+    if len(set(names)) < len(names):
+        raise ParameterError(f"{name}: {', '.join(names)} has one twice")
+    return names
+
+
+def column_names(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the columns that these features take."""
+    found: list[str] = []
+    for name in wanted:
+        found += [f"{name} sine", f"{name} cosine"] if name in CYCLES else [name]
+    return tuple(found)
+
+
+def columns(
+    wanted: tuple[str, ...], times: NDArray[Any], before: NDArray[Any]
+) -> list[NDArray[np.float64]]:
+    """Return the columns ``(N,)`` of these features.
+
+    Parameters
+    ----------
+    wanted
+        Their names.
+    times
+        ``(N,)``.
+    before
+        ``(N,)``, the time of the row before in the same sequence; its own in the first row.
+
+    Raises
+    ------
+    DataError
+        Times are numbers, where a date is needed.
+    """
+    found: list[NDArray[np.float64]] = []
+    for name in wanted:
+        if name in CYCLES:
+            angle = 2 * np.pi * _phase(name, times)
+            found += [np.sin(angle), np.cos(angle)]
+            continue
+        passed = _seconds(times - before)
+        found.append(np.log1p(passed) if name == LOG_ELAPSED else passed)
+    return found
+
+
+def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
+    """Return durations in seconds, and numbers as they are."""
+    if passed.dtype.kind == "m":
+        return passed / np.timedelta64(1, "s")
+    return passed.astype(np.float64)
+
+
+def _phase(name: str, times: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how much of a period has passed, from 0 to 1."""
+    if times.dtype.kind != "M":
+        raise DataError(f"time feature '{name}' needs dates, and the times are numbers")
+    if name == "yearday":
+        begins = times.astype("M8[Y]")
+        length = _seconds((begins + 1).astype("M8[s]") - begins.astype("M8[s]"))
+        return _seconds(times - begins.astype(times.dtype)) / length
+    seconds = _seconds(times - np.datetime64(0, "s").astype(times.dtype))
+    since = seconds - (_FIRST_MONDAY if name == "weekday" else 0.0)
+    return np.mod(since, CYCLES[name]) / CYCLES[name]

@@ -1,0 +1,183 @@
+"""Missing numbers that are filled in, and features that follow from the times of rows."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import rnn_rust as rnn
+from rnn_rust.errors import DataError, ParameterError
+
+START = datetime.datetime(2026, 3, 1, 6)
+
+
+def table(rows: int = 60, seed: int = 0) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    hours = np.cumsum(random.integers(1, 30, rows))
+    x = [None if random.random() < 0.3 else float(v) for v in random.normal(3, 2, rows)]
+    return pl.DataFrame(
+        {
+            "id": np.arange(rows) // 6,
+            "when": [START + datetime.timedelta(hours=int(h)) for h in hours],
+            "x": x,
+            "z": random.normal(size=rows),
+            "y": random.normal(size=rows),
+        }
+    )
+
+
+def read(frame: pl.DataFrame, **options: Any) -> rnn.Dataset:
+    return rnn.Dataset.from_frame(
+        frame, time="when", features=["x", "z"], labels="y", missing="keep", **options
+    )
+
+
+def filled(frame: pl.DataFrame, how: str, mean: float) -> list[float]:
+    """Fill in by a loop."""
+    result, last, before = [], None, None
+    for key, value in zip(frame["id"], frame["x"], strict=True):
+        if key != before:
+            last = None
+        before = key
+        if value is not None:
+            last = value
+        usual = mean if how == "mean" or last is None else last
+        result.append(value if value is not None else usual)
+    return result
+
+
+@pytest.mark.parametrize("how", ["mean", "forward"])
+@pytest.mark.parametrize("indicator", [False, True])
+def test_missing_numbers_are_those_of_the_training_part(how: str, indicator: bool) -> None:
+    frame, new = table(), table(30, seed=1)
+    model = rnn.GRU(hidden_size=4, missing=how, missing_indicator=indicator, scaler="standard")
+    model.fit(read(frame), epochs=2, progress=False)
+    mean = float(np.mean([x for x in frame["x"] if x is not None]))
+    names = ("x", "z", "x missing") if indicator else ("x", "z")
+    assert model.input_names == names
+    plain = rnn.GRU(len(names), 4, 1, scaler="standard")
+    columns = {"id": new["id"], "t": new["when"], "x": filled(new, how, mean), "z": new["z"]}
+    if indicator:
+        columns["x missing"] = new["x"].is_null().cast(pl.Float64)
+    dense = {**columns, "id": frame["id"], "t": frame["when"], "z": frame["z"], "y": frame["y"]}
+    dense["x"] = filled(frame, how, mean)
+    if indicator:
+        dense["x missing"] = frame["x"].is_null().cast(pl.Float64)
+    plain.fit(
+        rnn.Dataset.from_frame(dense, features=list(names), labels="y"), epochs=2, progress=False
+    )
+    np.testing.assert_array_equal(
+        model.predict(new), plain.predict(rnn.Dataset.from_frame(columns, features=list(names)))
+    )
+
+
+def test_a_missing_number_is_refused_unless_it_may_be() -> None:
+    with pytest.raises(DataError, match=r"row \d+ .*, column 'x': the cell is empty"):
+        rnn.Dataset.from_frame(table(), time="when", features=["x", "z"], labels="y")
+    model = rnn.GRU(hidden_size=4)
+    with pytest.raises(DataError, match=r"column 'x' is missing in row .* missing='mean' or"):
+        model.fit(read(table()), epochs=1, progress=False)
+    assert not model.is_built
+    empty = table().with_columns(x=pl.lit(None, pl.Float64))
+    with pytest.raises(DataError, match="column 'x' has no number in the training part"):
+        rnn.GRU(hidden_size=4, missing="mean").fit(read(empty), epochs=1, progress=False)
+    for arguments, message in (
+        ({"missing": "zero"}, "missing='zero' is not known"),
+        ({"missing_indicator": True}, "missing_indicator has no effect"),
+        ({"time_features": ["minute"]}, "'minute' is not known"),
+        ({"time_features": ["hour", "hour"]}, "has one twice"),
+        ({"time_features": "weekdays"}, "did you mean 'weekday'"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            rnn.GRU(hidden_size=4, **arguments)
+    with pytest.raises(ParameterError, match="missing='drop' is not known"):
+        rnn.Dataset.from_frame(table(), time="when", features="z", missing="drop")
+
+
+ALL = ("elapsed", "log_elapsed", "hour", "weekday", "yearday")
+
+
+def expected_times(moment: datetime.datetime, passed: float) -> list[float]:
+    """The features of one row, by Python's own calendar."""
+    day = (moment - moment.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    week = (moment.weekday() * 86_400 + day) / (7 * 86_400)
+    begin = datetime.datetime(moment.year, 1, 1)
+    year = (moment - begin) / (datetime.datetime(moment.year + 1, 1, 1) - begin)
+    row = [passed, math.log1p(passed)]
+    for phase in (day / 86_400, week, year):
+        row += [math.sin(2 * math.pi * phase), math.cos(2 * math.pi * phase)]
+    return row
+
+
+def test_features_of_time() -> None:
+    frame = table().with_columns(x=pl.col("z"))
+    model = rnn.GRU(hidden_size=4, time_features=ALL, dtype="float64")
+    model.fit(read(frame), epochs=1, progress=False)
+    assert model.input_names is not None
+    assert model.input_names[2:6] == ("elapsed", "log_elapsed", "hour sine", "hour cosine")
+    data = read(frame)
+    encoded = model.preparation.encoded(data)
+    for sequence, whole in zip(data, encoded, strict=True):
+        moments = sequence.times.astype("M8[us]").tolist()
+        for number, moment in enumerate(moments):
+            passed = (moment - moments[max(number - 1, 0)]).total_seconds()
+            np.testing.assert_allclose(
+                whole.features[number, 2:], expected_times(moment, passed), atol=1e-9
+            )
+    numbers = frame.with_columns(when=pl.int_range(pl.len()) * 3)
+    steps = rnn.GRU(hidden_size=4, time_features="elapsed")
+    steps.fit(read(numbers), epochs=1, progress=False)
+    assert set(steps.preparation.encoded(read(numbers)).features[:, 2]) == {0, 3}
+    with pytest.raises(DataError, match="time feature 'hour' needs dates"):
+        rnn.GRU(hidden_size=4, time_features="hour").fit(read(numbers), epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("how", ["mean", "forward"])
+def test_streams_files_and_tables_agree_to_the_bit(tmp_path: Path, how: str) -> None:
+    model = rnn.LSTM(
+        hidden_size=4, missing=how, missing_indicator=True, time_features=ALL, scaler="standard"
+    )
+    model.fit(read(table()), epochs=2, progress=False)
+    new = table(30, seed=2)
+    outputs = model.predict(new)
+    stepper, before = model.stepper(), None
+    for number, row in enumerate(new.iter_rows(named=True)):
+        if row["id"] != before:
+            stepper.reset()
+        before = row["id"]
+        np.testing.assert_array_equal(stepper.step(row), outputs[number])
+    model.save(tmp_path / "model.safetensors")
+    again = rnn.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(new.to_pandas()), outputs)
+    new.write_csv(tmp_path / "new.csv")
+    np.testing.assert_array_equal(again.predict(tmp_path / "new.csv"), outputs)
+    shuffled = new.sample(fraction=1, shuffle=True, seed=0)
+    place = {moment: number for number, moment in enumerate(new["when"])}
+    np.testing.assert_array_equal(
+        model.predict(shuffled), outputs[[place[moment] for moment in shuffled["when"]]]
+    )
+
+
+def test_nothing_is_learnt_from_test_rows() -> None:
+    frame = table()
+    train, test = read(frame).split(0.7, seed=0)
+    held = np.isin(frame["id"].to_numpy(), test.ids)
+    changed = frame.with_columns(
+        x=pl.when(pl.Series(held)).then(pl.lit(1e6)).otherwise(pl.col("x")),
+        z=pl.when(pl.Series(held)).then(pl.lit(-1e6)).otherwise(pl.col("z")),
+    )
+    other = read(changed).subset(np.flatnonzero(np.isin(read(changed).ids, train.ids)))
+    states = []
+    for data in (train, other):
+        model = rnn.GRU(hidden_size=4, missing="mean", missing_indicator=True, scaler="robust")
+        model.fit(data, epochs=2, progress=False)
+        states.append((model.state_dict(), model.encoder, model.scaler.to_dict()))
+    assert states[0][1:] == states[1][1:]
+    for name, tensor in states[0][0].items():
+        np.testing.assert_array_equal(tensor, states[1][0][name])
