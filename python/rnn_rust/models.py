@@ -19,7 +19,7 @@ from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions, Sizes
 from rnn_rust.model.declaration import parameters_section, signature
 from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
-from rnn_rust.model.scoring import forecast, score_frame
+from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
 from rnn_rust.training.fit import TrainResult, evaluate
@@ -45,12 +45,25 @@ class Model(Network):
         """Return the layers with their shapes, parameters and bytes; it prints as a table."""
         return Summary.of(self)
 
+    def predict_classes(self, data: Any) -> Any:
+        """Return the class of every row, by name where labels are text, else its number.
+
+        The most probable one; of 0/1 labels 1 where the output is above the model's ``threshold``,
+        or 0.5. ``data``, order and errors are as in :meth:`predict`.
+
+        Raises
+        ------
+        ParameterError
+            The loss is not one of classes.
+        """
+        return predict_classes(self, data)
+
     def score_frame(self, table: Any) -> Any:
         """Return a table with the predictions of its rows as further columns.
 
         These are named ``prediction``, or ``prediction_LABEL`` for each of several labels, or
-        ``prediction_CLASS``. A model that reads out whole sequences has one prediction for all rows
-        of a sequence.
+        ``prediction_CLASS``, with the class itself as ``predicted`` where classes have names. A
+        model that reads out whole sequences has one prediction for all rows of a sequence.
 
         Parameters
         ----------

@@ -42,6 +42,8 @@ def infer_loss(dataset: Dataset) -> tuple[str, str]:
     labels = dataset.require_labels("training")
     known = labels[~np.isnan(labels)]
     distinct = np.unique(known)
+    if dataset.label_levels:
+        return "cross_entropy", "labels are classes by name"
     if dataset.ahead is not None:
         return "mse", "labels are the next values of a series"
     if np.isin(distinct, (0, 1)).all():

@@ -177,4 +177,8 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
     if taken := set(names) & set(keys.columns):
         raise click.UsageError(f"rename column '{taken.pop()}' in the data, a name of the output")
     columns = zip(names, in_file_order.T, strict=True)
-    return keys.with_columns(pl.Series(name, column) for name, column in columns)
+    table = keys.with_columns(pl.Series(name, column) for name, column in columns)
+    if model.classes is None:
+        return table
+    answers = [model.classes[number] for number in in_file_order.argmax(axis=1)]
+    return table.with_columns(predicted=pl.Series(answers))

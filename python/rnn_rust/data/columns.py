@@ -118,6 +118,8 @@ class Columns:
         Whether features were named, so that text among them is meant.
     keeps_missing
         Whether features may be missing.
+    labels_named
+        Whether labels were named, so that text among them are classes.
     """
 
     id: str | None
@@ -129,6 +131,7 @@ class Columns:
     categories: tuple[str, ...] = ()
     features_named: bool = False
     keeps_missing: bool = False
+    labels_named: bool = False
 
     def read_by(self, roles: Roles) -> Keys:
         """Return how the keys of a table are read."""
@@ -216,6 +219,7 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         weights=roles.weights, categories=categories,
         left_out=tuple(name for name in seen if name not in used),
         features_named="features" in named, keeps_missing=roles.missing == "keep",
+        labels_named="labels" in named,
     )  # fmt: skip
 
 

@@ -82,6 +82,8 @@ class Dataset(Sequences):
     levels
         By the name of each feature that is a category its levels; ``features`` hold their numbers,
         from 0.
+    label_levels
+        By the name of each label that is text its classes; ``labels`` hold their numbers, from 0.
     keeps_missing
         Whether features may be NaN, where they were missing.
     ahead, present, seasonal
@@ -144,7 +146,8 @@ class Dataset(Sequences):
             categorical type is.
         labels
             Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
-            ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label.
+            ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label. Text
+            that is named is one of several classes.
             ``labels=[]`` reads a table without labels.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.

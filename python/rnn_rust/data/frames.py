@@ -24,10 +24,19 @@ def write_frame(dataset: Sequences) -> pl.DataFrame:
                 _feature(dataset, name, dataset.features[:, at])
                 for at, name in enumerate(dataset.feature_names)
             ),
-            *(pl.Series(name, column, nan_to_null=True) for name, column in labels),
+            *(_label(dataset, name, column) for name, column in labels),
             *weights,
         ]
     )
+
+
+def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
+    """Return a label, classes by name where they have one; null where it is missing."""
+    classes = dataset.label_levels.get(name)
+    if classes is None:
+        return pl.Series(name, values, nan_to_null=True)
+    named = [None if np.isnan(code) else classes[int(code)] for code in values]
+    return pl.Series(name, named, dtype=pl.Enum(classes))
 
 
 def _feature(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:

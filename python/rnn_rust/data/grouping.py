@@ -93,6 +93,7 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         "left_out": columns.left_out,
         "keys": columns.read_by(roles),
         "levels": numbers.levels,
+        "label_levels": numbers.label_levels,
         "keeps_missing": columns.keeps_missing,
     }
 

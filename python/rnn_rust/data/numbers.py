@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
+from rnn_rust.data.levels import recode
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
@@ -35,12 +36,15 @@ class Numbers:
         ``(N, F)``, ``(N, L)`` and ``(N,)`` or None, of one dtype where the table says none.
     levels
         By the name of each feature that is a category its levels, whose numbers stand in features.
+    label_levels
+        The same of labels that are classes by name.
     """
 
     features: FloatArray
     labels: FloatArray
     weights: FloatArray | None
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_numbers(
@@ -63,6 +67,10 @@ def read_numbers(
     for name in columns.features:
         if name in columns.categories or _is_category(frame[name], columns.features_named):
             coded[name], levels[name] = _codes(frame[name])
+    label_levels: dict[str, tuple[str, ...]] = {}
+    for name in columns.labels:
+        if _is_category(frame[name], columns.labels_named):
+            coded[name], label_levels[name] = _class_codes(frame[name])
     plain = [name for name in columns.numbers if name not in coded]
     if decimal_comma:
         converted = _with_decimal_commas([frame[name] for name in plain], source)
@@ -78,7 +86,7 @@ def read_numbers(
     if columns.weights is not None:
         weights = _matrix(numbers, (columns.weights,), dtype, frame.height)[:, 0]
         _check_weights(weights, frame[columns.weights], source)
-    return Numbers(features, labels, weights, levels)
+    return Numbers(features, labels, weights, levels, label_levels)
 
 
 # A number, or what may be meant for one: "$ 5", "1 000", "24h".
@@ -108,27 +116,46 @@ def _codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
     return codes.rename(column.name), tuple(levels.to_list())
 
 
+def _class_codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
+    """Return the number of each cell's class, null where it is missing, and the classes by name."""
+    text = column.cast(pl.String).str.strip_chars()
+    missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
+    known = pl.select(pl.when(~missing).then(text)).to_series()
+    classes = known.drop_nulls().unique().sort()
+    codes = known.cast(pl.Enum(classes)).to_physical().cast(pl.Float64)
+    return codes.rename(column.name), tuple(classes.to_list())
+
+
 def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
     """Return the numbers of several tables under one another, with the levels of all."""
-    names = {name for part in parts for name in part.levels}
-    levels, matrices = {}, [part.features for part in parts]
-    for name in sorted(names):
-        if not all(name in part.levels for part in parts):
+    features, levels = _merged_levels(
+        [part.features for part in parts], [part.levels for part in parts], columns.features
+    )
+    labels, label_levels = _merged_levels(
+        [part.labels for part in parts], [part.label_levels for part in parts], columns.labels
+    )
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Numbers(
+        features, labels, np.concatenate(weights) if weights else None, levels, label_levels
+    )
+
+
+def _merged_levels(
+    matrices: list[FloatArray], levels: list[dict[str, tuple[str, ...]]], names: tuple[str, ...]
+) -> tuple[FloatArray, dict[str, tuple[str, ...]]]:
+    """Return matrices under one another, and the levels of all of them."""
+    common: dict[str, tuple[str, ...]] = {}
+    for name in sorted({name for own in levels for name in own}):
+        if not all(name in own for own in levels):
             raise DataError(
                 f"column '{name}' is text in some files and numbers in others; name it in "
                 "categories= if it is a category"
             )
-        levels[name] = tuple(sorted({level for part in parts for level in part.levels[name]}))
-        at = columns.features.index(name)
-        for number, part in enumerate(parts):
-            to = np.array([levels[name].index(level) for level in part.levels[name]])
-            matrices[number] = matrices[number].copy()
-            matrices[number][:, at] = to[part.features[:, at].astype(np.int64)]
-    weights = [part.weights for part in parts if part.weights is not None]
-    return Numbers(
-        np.concatenate(matrices), np.concatenate([part.labels for part in parts]),
-        np.concatenate(weights) if weights else None, levels,
-    )  # fmt: skip
+        common[name] = tuple(sorted({level for own in levels for level in own[name]}))
+    recoded = [
+        recode(matrix, own, common, names) for matrix, own in zip(matrices, levels, strict=True)
+    ]
+    return np.concatenate(recoded), common
 
 
 def as_numbers(column: pl.Series, source: Source) -> pl.Series:

@@ -17,6 +17,7 @@ from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import recode
 from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Sequence:
     levels: dict[str, tuple[str, ...]] | None = None
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
+    label_levels: dict[str, tuple[str, ...]] | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -106,6 +108,7 @@ class Sequences:
     left_out: tuple[str, ...] = ()
     keys: Keys | None = None
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
     ahead: Forecast | None = None
@@ -245,6 +248,7 @@ class Sequences:
             levels=self.levels,
             encoder=self.encoder,
             keeps_missing=self.keeps_missing,
+            label_levels=self.label_levels,
         )
 
     def _known(self, rows: slice) -> FloatArray | None:
@@ -297,6 +301,19 @@ class Sequences:
         if self.ahead is None:
             return None
         return known_values(self.present, self.seasonal, self.ahead)
+
+    def with_label_levels(self, wanted: dict[str, tuple[str, ...]]) -> Self:
+        """Return the data set whose classes have the numbers of other levels of the same columns.
+
+        Raises
+        ------
+        DataError
+            A label is none of them.
+        """
+        if not self.label_levels or self.label_levels == wanted:
+            return self
+        labels = recode(self.labels, self.label_levels, wanted, self.label_names)
+        return replace(self, labels=labels, label_levels=wanted)
 
     @property
     def has_labels(self) -> bool:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_rust.base.checks import positive_integer
+from rnn_rust.data.levels import recode
 from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -78,7 +80,8 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
             if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
                 raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
-    parts, levels = _with_common_levels(parts)
+    features, levels = _with_common_levels(parts, "levels", "features")
+    labels, label_levels = _with_common_levels(parts, "label_levels", "labels")
     ids = np.concatenate([part.ids for part in parts])
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
@@ -87,39 +90,44 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         )
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     rows: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("features", "labels", "times")
-    }
+        "features": np.concatenate(features), "labels": np.concatenate(labels),
+        "times": np.concatenate([part.times for part in parts]),
+    }  # fmt: skip
     if first.weights is not None:
         rows["weights"] = np.concatenate([part.weights for part in parts])
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
     numbers = np.arange(offsets[-1], dtype=np.int64)
-    return replace(first, **rows, ids=ids, offsets=offsets, row_numbers=numbers, levels=levels)
+    return replace(
+        first,
+        **rows,
+        ids=ids,
+        offsets=offsets,
+        row_numbers=numbers,
+        levels=levels,
+        label_levels=label_levels,
+    )
 
 
-def _with_common_levels(parts: list[Cut]) -> tuple[list[Cut], dict[str, tuple[str, ...]]]:
-    """Return data sets whose categories have the levels of all of them, and these levels."""
+def _with_common_levels(
+    parts: list[Cut], of: str, matrix: str
+) -> tuple[list[NDArray[Any]], dict[str, tuple[str, ...]]]:
+    """Return matrices whose levels are those of all data sets, and these levels."""
     common: dict[str, tuple[str, ...]] = {}
-    for name in parts[0].levels:
-        if not all(name in part.levels for part in parts):
+    own = [getattr(part, of) for part in parts]
+    names = getattr(parts[0], matrix.removesuffix("s") + "_names")
+    for name in sorted({name for levels in own for name in levels}):
+        if not all(name in levels for levels in own):
             raise DataError(f"concat: column '{name}' is text in some data sets; convert one")
-        common[name] = tuple(sorted({level for part in parts for level in part.levels[name]}))
-    return [part if part.levels == common else _recoded(part, common) for part in parts], common
-
-
-def _recoded(part: Cut, common: dict[str, tuple[str, ...]]) -> Cut:
-    features = part.features.copy()
-    for name, levels in common.items():
-        to = np.array([levels.index(level) for level in part.levels[name]])
-        column = part.feature_names.index(name)
-        features[:, column] = to[features[:, column].astype(np.int64)]
-    return replace(part, features=features, levels=common)
+        common[name] = tuple(sorted({level for levels in own for level in levels[name]}))
+    pairs = zip(parts, own, strict=True)
+    return [recode(getattr(part, matrix), levels, common, names) for part, levels in pairs], common
 
 
 def equal(one: Sequences, other: Sequences) -> bool:
     """Whether two data sets have the same sequences: ids, times, columns and their names."""
     names = (
         "feature_names", "label_names", "id_name", "time_name", "weights_name", "levels",
+        "label_levels",
     )  # fmt: skip
     if any(getattr(one, name) != getattr(other, name) for name in names):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +55,8 @@ class MulticlassResult:
         The same metrics for always answering the most frequent of the evaluated labels; its log
         loss is that of the classes' shares as probabilities, the entropy of the labels.
         A baseline has none itself.
+    class_names : tuple of str
+        The names of the classes, where they have some.
     """
 
     steps: int
@@ -67,6 +69,7 @@ class MulticlassResult:
     confusion: tuple[tuple[int, ...], ...]
     undefined: tuple[str, ...] = ()
     baseline: MulticlassResult | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def primary_name(self) -> str:
@@ -85,15 +88,15 @@ class MulticlassResult:
     def __str__(self) -> str:
         """Return the metrics beside the baseline's, and the confusion matrix if it is small."""
         results = [self] if self.baseline is None else [self, self.baseline]
-        classes = range(len(self.confusion))
-        matrix = [["", *(f"predicted {j}" if j == 0 else str(j) for j in classes)]]
+        classes = self.class_names or tuple(map(str, range(len(self.confusion))))
+        matrix = [["", *(f"predicted {one}" if at == 0 else one for at, one in enumerate(classes))]]
         matrix += [
-            [f"actual {i}", *(f"{count:,}" for count in row)]
-            for i, row in enumerate(self.confusion)
+            [f"actual {one}", *(f"{count:,}" for count in row)]
+            for one, row in zip(classes, self.confusion, strict=True)
         ]
         notes = m.undefined_notes(name for result in results for name in result.undefined)
         if self.baseline is not None:
-            answer = int(np.argmax(np.sum(self.baseline.confusion, axis=0)))
+            answer = classes[int(np.argmax(np.sum(self.baseline.confusion, axis=0)))]
             notes.insert(0, f"baseline: always {answer}, the most frequent label")
         head = (
             f"Classification of {self.steps:,} labels ({self.missing:,} missing) "
@@ -125,7 +128,8 @@ class ClassificationEvaluator:
         Raises as `score` does, ShapeError if the columns are not those of the model by name, and
         ParameterError if `dataset` is no `Dataset`.
         """
-        return self.score(*classes_and_probabilities(model, dataset))
+        result = self.score(*classes_and_probabilities(model, dataset))
+        return replace(result, class_names=getattr(model, "classes", None) or ())
 
     def score(
         self, labels: ArrayLike, probabilities: ArrayLike, offsets: ArrayLike | None = None
@@ -195,7 +199,7 @@ def _measure(
         confusion=tuple(map(tuple, matrix.tolist())),
         undefined=tuple(name for name, metric in found.items() if not metric.defined),
         baseline=baseline,
-        **{name: metric.value for name, metric in found.items()},
+        **{name: metric.value for name, metric in found.items()},  # type: ignore[arg-type]
     )
 
 

@@ -27,11 +27,13 @@ def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
     ParameterError
         If `dataset` is no `Dataset`.
     """
-    return reorder(
+    dataset = reorder(
         require_dataset(dataset, "an evaluation"),
-        features=getattr(model, "feature_names", None),
+        features=getattr(model, "feature_names", None) if dataset.encoder is None else None,
         labels=getattr(model, "label_names", None),
     )
+    levels = getattr(model, "label_levels", {})
+    return dataset.with_label_levels(levels) if levels else dataset
 
 
 def labels_and_predictions(

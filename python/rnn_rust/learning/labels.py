@@ -147,6 +147,8 @@ def outputs_for(dataset: Dataset, loss: str) -> int:
     labels = dataset.require_labels("finding the outputs of a model")
     if loss != "cross_entropy":
         return int(labels.shape[1])
+    if (named := dataset.label_levels.get(dataset.label_names[0])) is not None:
+        return max(2, len(named))
     # More classes than labels there cannot be: a mistaken label must not make a huge model.
     classes = max(2, min(int(np.nanmax(labels)) + 1, len(labels)))
     check_classes(labels, loss, classes, dataset.label_names)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
@@ -72,6 +73,7 @@ class BaseNetwork:
         given = {name: given.get(name, argument.default) for name, argument in arguments.items()}
         self._settings = checked_settings(arguments, given)
         self.encoder: FeatureEncoder | None = None
+        self.label_levels: dict[str, tuple[str, ...]] = {}
         self.loss_name, _ = engine_loss(self._settings["loss"], self._settings["pos_weight"])
         self._core = self._new_core()
         self.n_threads = given["n_threads"]
@@ -115,6 +117,9 @@ class BaseNetwork:
         DataError
             There is no label to find the outputs by.
         """
+        if not self.epochs_trained and not self.label_levels:
+            self.label_levels = self._classes_of(data)
+            data = data.with_label_levels(self.label_levels)
         wanted = self._settings
         derives = wanted["missing"] != "error" or bool(wanted["time_features"])
         learns = (bool(data.levels) or derives) and self.encoder is None and not self.epochs_trained
@@ -141,14 +146,34 @@ class BaseNetwork:
         self.take_encoder(encoder)
         return self
 
+    def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
+        """Return the classes that occur among labels that are text."""
+        if data.label_levels and class_count(self.loss_name, 2) is None:
+            name = next(iter(data.label_levels))
+            raise ParameterError(
+                f"the labels of column '{name}' are classes by name, and loss "
+                f"{self.loss_name!r} is of numbers; use loss='cross_entropy'"
+            )
+        found = {}
+        for name, known in data.label_levels.items():
+            column = data.labels[:, data.label_names.index(name)]
+            codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
+            found[name] = tuple(known[code] for code in codes)
+        return found
+
     @property
-    def architecture(self) -> tuple[dict[str, Any], FeatureEncoder | None]:
+    def classes(self) -> tuple[str, ...] | None:
+        """The name of each class, in the order of outputs; None if they are numbers."""
+        return next(iter(self.label_levels.values()), None)
+
+    @property
+    def architecture(self) -> tuple[Any, ...]:
         """What :meth:`build` may change."""
-        return self._settings, self.encoder
+        return self._settings, self.encoder, self.label_levels
 
     @architecture.setter
-    def architecture(self, before: tuple[dict[str, Any], FeatureEncoder | None]) -> None:
-        self._settings, encoder = before
+    def architecture(self, before: tuple[Any, ...]) -> None:
+        self._settings, encoder, self.label_levels = before
         self.feature_names = None
         self.take_encoder(encoder)
 
@@ -235,6 +260,7 @@ class BaseNetwork:
             class_weight=settings["class_weight"], scaler=self.scaler,
             class_table=self.class_table, n_threads=self.n_threads,
             feature_names=self.feature_names, label_names=self.label_names, encoder=self.encoder,
+            label_levels=self.label_levels,
         )  # fmt: skip
 
     @property

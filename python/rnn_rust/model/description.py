@@ -41,6 +41,7 @@ def describe(network: Network) -> dict[str, Any]:
         "forecast": None if network.ahead is None else asdict(network.ahead),
         "class_table": None if class_table is None else class_table.tolist(),
         "features": None if network.encoder is None else network.encoder.to_dict(),
+        "classes": [[name, own] for name, own in network.label_levels.items()],
         "threshold": network.threshold,
         "epochs_trained": network.epochs_trained,
     }
@@ -102,6 +103,7 @@ def _build(
     )
     if (features := description.get("features")) is not None:
         network.take_encoder(FeatureEncoder.from_dict(features))
+    network.label_levels = {name: tuple(own) for name, own in description.get("classes", [])}
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)
     encoder = network.encoder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,27 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ShapeError
+
+
+def _instant(value: Any) -> Any:
+    """Return a time as an array of one: a number, or a date, also of Python or as text."""
+    if isinstance(value, str):
+        iso = re.fullmatch(r"\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?", value.strip())
+        value = np.datetime64(iso[0].replace("/", "-")) if iso else _parsed(value)
+    time = np.array([value])
+    return time.astype("datetime64[us]") if time.dtype == object else time
+
+
+def _parsed(text: str) -> Any:
+    """Return a date in any form that a time column may have."""
+    import polars as pl
+
+    from rnn_rust.base.arrays import row_at
+    from rnn_rust.data.source import Source
+    from rnn_rust.data.times import read_times
+
+    times, _ = read_times(pl.Series("time", [text]), Source("features", row_at))
+    return times.to_numpy()[0]
 
 
 class EncodedStepper:
@@ -71,9 +93,7 @@ class EncodedStepper:
             row.append(kept if missing[name] else float(value))
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
-            time = np.array([values[self._time_name]])
-            if time.dtype == object:
-                time = time.astype("datetime64[us]")
+            time = _instant(values[self._time_name])
             before = time if self._before is None else self._before
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Preparation:
         The columns in the network's order, or None where they have no names.
     encoder
         What is known of the categories among the features, or None.
+    label_levels
+        By the name of each label that is text its classes.
     """
 
     input_size: int
@@ -56,6 +58,7 @@ class Preparation:
     feature_names: tuple[str, ...] | None
     label_names: tuple[str, ...] | None
     encoder: FeatureEncoder | None = None
+    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label_columns(self) -> int:
@@ -152,7 +155,10 @@ class Preparation:
     def reordered(self, data: Data) -> Data:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
         features = self.feature_names if data.encoder is None else None
-        return reorder(data, features=features, labels=self.label_names)
+        data = reorder(data, features=features, labels=self.label_names)
+        if isinstance(data, Dataset) and self.label_levels:
+            data = data.with_label_levels(self.label_levels)
+        return data
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""

@@ -9,6 +9,7 @@ import numpy as np
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.steps import next_times
 from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.learning.labels import class_count
 from rnn_rust.model.inputs import inputs_of, read
 from rnn_rust.model.network import Network
 
@@ -20,11 +21,33 @@ def output_names(model: Network) -> list[str]:
     """Return the name of the column of each output: ``prediction``, or ``prediction_LABEL``."""
     count = model.settings["output_size"]
     if model.loss_name == "cross_entropy":
-        return [f"prediction_{number}" for number in range(count)]
+        return [f"prediction_{one}" for one in model.classes or range(count)]
     if count == 1 and model.ahead is None:
         return ["prediction"]
     labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))
     return [f"prediction_{label}" for label in labels]
+
+
+def predict_classes(model: Network, data: Any) -> Any:
+    """Carry out :meth:`rnn_rust.RNN.predict_classes`."""
+    if class_count(model.loss_name, 2) is None:
+        raise ParameterError(f"loss {model.loss_name!r} is of numbers, not of classes")
+    outputs = model.predict(data)
+    if isinstance(outputs, list):
+        return [_classes(model, one) for one in outputs]
+    return _classes(model, outputs)
+
+
+def _classes(model: Network, outputs: Any) -> Any:
+    """Return the class of each row: the most probable one, or whether an output is high."""
+    if model.loss_name == "cross_entropy":
+        numbers = outputs.argmax(axis=-1)
+    else:
+        threshold = 0.5 if model.threshold is None else model.threshold
+        numbers = (outputs > threshold).astype(np.int64)
+        numbers = numbers[..., 0] if outputs.shape[-1] == 1 else numbers
+    names = model.classes
+    return numbers if names is None else np.array(names, dtype=object)[numbers]
 
 
 def score_frame(model: Network, table: Any) -> Any:
@@ -45,7 +68,9 @@ def score_frame(model: Network, table: Any) -> Any:
     outputs: Any = given.restore(model._outputs(given.data))
     if model.readout != "each_step" and isinstance(given.data, Dataset):
         outputs = _by_row(given.data, outputs)
-    columns = dict(zip(names, outputs.T, strict=True))
+    columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
+    if model.classes is not None:
+        columns["predicted"] = _classes(model, outputs).tolist()
     if is_pandas:
         return table.assign(**columns)
     scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())

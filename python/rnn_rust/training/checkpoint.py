@@ -158,7 +158,9 @@ def _check_setup(
     path: str | os.PathLike[str], kept: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
     # What an earlier version did not know of was as it is by default.
-    kept = {name: one.default for name, one in described(Options).items() if name in wanted} | kept
+    defaults = {name: one.default for name, one in described(Options).items() if name in wanted}
+    # Tuples are lists in a file.
+    kept = {n: list(d) if isinstance(d, tuple) else d for n, d in defaults.items()} | kept
     names = [name for name in {**kept, **wanted} if kept.get(name) != wanted.get(name)]
     if not names:
         return

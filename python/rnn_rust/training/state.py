@@ -60,6 +60,10 @@ class Training:
         boolean("shuffle", self.shuffle)
         check_dataset("training", self.data)
         self.model.build(self.data)
+        levels = self.model.label_levels
+        self.data = self.data.with_label_levels(levels)
+        if isinstance(self.validation, Dataset):
+            self.validation = self.validation.with_label_levels(levels)
         preparation = self.model.preparation
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")

@@ -1,0 +1,43 @@
+"""Levels of columns that are text: their numbers in one data set, and in another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.errors import DataError
+
+Levels = Mapping[str, tuple[str, ...]]
+
+
+def recode(
+    matrix: NDArray[Any], own: Levels, wanted: Levels, names: tuple[str, ...]
+) -> NDArray[Any]:
+    """Return a matrix ``(N, columns)`` whose levels have the numbers of other ones; NaN stays.
+
+    Raises
+    ------
+    DataError
+        A level that occurs is none of the wanted ones.
+    """
+    result = matrix
+    for name, levels in wanted.items():
+        if own[name] == levels:
+            continue
+        at = names.index(name)
+        position = {level: number for number, level in enumerate(levels)}
+        to = np.array([position.get(level, -1) for level in own[name]], dtype=np.float64)
+        known = ~np.isnan(matrix[:, at])
+        codes = matrix[known, at].astype(np.int64)
+        if (strange := to[codes] < 0).any():
+            level = own[name][int(codes[np.argmax(strange)])]
+            raise DataError(
+                f"column '{name}' has {level!r}, which is none of the classes known: "
+                f"{', '.join(levels)}"
+            )
+        result = result.copy() if result is matrix else result
+        result[known, at] = to[codes]
+    return result

@@ -1,0 +1,110 @@
+"""Labels that are text: classes by name, in training, predictions, evaluations and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import run_well
+
+import rnn_rust as rnn
+from rnn_rust.errors import DataError, ParameterError
+
+KINDS = ("walk", "run", "stand")
+
+
+def table(rows: int = 240, seed: int = 0) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    kind = random.integers(0, 3, rows)
+    return pl.DataFrame(
+        {
+            "id": np.arange(rows) // 6,
+            "t": np.arange(rows) % 6,
+            "speed": kind + random.normal(scale=0.2, size=rows),
+            "kind": [None if random.random() < 0.1 else KINDS[one] for one in kind],
+        }
+    )
+
+
+def dataset(frame: pl.DataFrame | None = None) -> rnn.Dataset:
+    return rnn.Dataset.from_frame(
+        table() if frame is None else frame, features="speed", labels="kind"
+    )
+
+
+def trained() -> rnn.GRU:
+    model = rnn.GRU(hidden_size=8, loss="cross_entropy", optimizer=rnn.Adam(0.02))
+    model.fit(dataset(), epochs=30, progress=False)
+    return model
+
+
+def test_classes_are_learnt_and_given_back(tmp_path: Path) -> None:
+    model, new = trained(), table(60, seed=1)
+    assert model.classes == ("run", "stand", "walk")
+    answers = model.predict_classes(new)
+    np.testing.assert_array_equal(
+        answers, np.array(model.classes)[model.predict(new).argmax(axis=1)]
+    )
+    known = new["kind"].is_not_null().to_numpy()
+    accuracy = np.mean(answers[known] == new["kind"].to_numpy()[known])
+    result = model.evaluate(new)
+    assert result.accuracy == pytest.approx(accuracy)
+    assert accuracy > 0.9
+    assert "predicted run" in str(result)
+    assert "actual walk" in str(result)
+    scored = model.score_frame(new)
+    assert scored.columns[-4:] == [*(f"prediction_{c}" for c in model.classes), "predicted"]
+    assert scored["predicted"].to_list() == answers.tolist()
+    model.save(tmp_path / "model.safetensors")
+    again = rnn.load(tmp_path / "model.safetensors")
+    assert again.classes == model.classes
+    assert again.predict_classes(new).tolist() == answers.tolist()
+    assert str(again.evaluate(new)) == str(result)
+
+
+def test_classes_have_their_numbers_whatever_the_data_has() -> None:
+    model = trained()
+    few = table(60, seed=2).filter(pl.col("kind").is_null() | (pl.col("kind") != "run"))
+    data = dataset(few)
+    assert data.label_levels == {"kind": ("stand", "walk")}
+    codes = {name: number for number, name in enumerate(model.classes or ())}
+    expected = [np.nan if k is None else codes[k] for k in few["kind"]]
+    plain = rnn.Dataset.from_frame(
+        few.with_columns(kind=pl.Series(expected, dtype=pl.Float64)),
+        features="speed",
+        labels="kind",
+    )
+    assert model.loss(data) == model.loss(plain)
+    strange = table(12, seed=3).with_columns(kind=pl.lit("swim"))
+    with pytest.raises(DataError, match="column 'kind' has 'swim', which is none of the classes"):
+        model.evaluate(strange)
+    assert data.to_frame()["kind"].to_list() == few["kind"].to_list()
+
+
+def test_two_classes_by_name_and_losses_of_numbers() -> None:
+    frame = table().with_columns(
+        kind=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    model = rnn.GRU(hidden_size=4, loss="binary_cross_entropy", optimizer=rnn.Adam(0.02))
+    model.fit(dataset(frame), epochs=20, progress=False)
+    assert model.classes == ("no", "yes")
+    assert np.mean(model.predict_classes(frame) == frame["kind"].to_numpy()) > 0.9
+    with pytest.raises(ParameterError, match="classes by name, and loss 'mse' is of numbers"):
+        rnn.GRU(hidden_size=4).fit(dataset(frame), epochs=1, progress=False)
+    numbers = rnn.Dataset.from_arrays([0.0, 1.0], [0.5, 1.5], [0, 2])
+    plain = rnn.GRU(1, 3, 1)
+    with pytest.raises(ParameterError, match="not of classes"):
+        plain.predict_classes(numbers)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_names_classes() -> None:
+    table().write_csv("moves.csv")
+    result = run_well("train", "moves.csv", "--features", "speed", "--labels", "kind")
+    assert "Loss: cross_entropy, as labels are classes by name" in result.stderr
+    assert "actual stand" in result.stdout
+    lines = run_well("predict", "model.safetensors", "moves.csv").stdout.splitlines()
+    assert lines[0] == "id,t,prediction_run,prediction_stand,prediction_walk,predicted"
+    assert {line.rsplit(",", 1)[1] for line in lines[1:]} <= set(KINDS)
