@@ -10,8 +10,8 @@ use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{
-    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_at_lookups, add_outer, add_sums,
-    multiply,
+    Columns, Packing, Products, Rows, RowsMut, Start, Weight, add_outer, add_sums,
+    look_up_gradient, multiply,
 };
 use crate::weights::NetworkView;
 
@@ -174,7 +174,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         add_outer::<P, V>(simd, x, gates, Products { numbers: &mut *numbers, stride });
         if layer == 0 {
             let own = lookups(self.network.config, self.x, &steps);
-            add_at_lookups::<P, V>(simd, own, gates, Products { numbers, stride });
+            look_up_gradient::<P, V>(simd, own, gates, Products { numbers, stride });
         }
         add_sums::<P, V>(simd, gates, &mut gradient[from(tensors.start + 2)..]);
         if let Some(bias) = E::RECURRENT_BIAS {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{
-    Columns, Lookups, Packing, Rows, RowsMut, Start, Weight, add_lookups, add_product, multiply,
+    Columns, Lookups, Packing, Rows, RowsMut, Start, Weight, add_product, look_up, multiply,
 };
 use crate::weights::NetworkView;
 
@@ -79,7 +79,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
         );
         if layer == 0 {
             let slots = &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row];
-            add_lookups::<P, V>(
+            look_up::<P, V>(
                 simd,
                 lookups(self.network.config, self.x, &steps),
                 self.network.weight(tensors.start, (0, E::GATES)),

@@ -1,10 +1,10 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
-use super::lookup::{LOOKED_UP, Lookups, block_of, part_blocks, starts_by_lane};
+use super::lookup::{LOOKED_UP, block_of, part_blocks, starts_by_lane};
 use super::outer;
 use super::reduce::add_lane_sums;
-use super::{Columns, Packing, Products, Rows, RowsMut, Start, Weight};
+use super::{Columns, Lookups, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};

@@ -4,8 +4,8 @@
 //! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
 //! before. An output is repeated in all lanes of its group.
 
-use super::lookup::{LOOKED_UP, Lookups, row_of};
-use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
+use super::lookup::{LOOKED_UP, row_of};
+use super::{Columns, Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
 use crate::lanes::matrix::Vector;

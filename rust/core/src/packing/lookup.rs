@@ -1,27 +1,9 @@
 //! Categories: a number that says which row of the weights is added, in place of a product by a row of
 //! zeros and a one.
 
-use super::{Columns, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
+use super::{Columns, Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd, numbers};
-
-/// Where the numbers of rows stand: behind the first `numbers` columns of `rows`, in each of its steps.
-#[derive(Clone, Copy)]
-pub(crate) struct Lookups<'a, V> {
-    pub(crate) rows: Rows<'a, V>,
-    /// Columns before.
-    pub(crate) numbers: usize,
-    /// Columns that are numbers of rows.
-    pub(crate) count: usize,
-}
-
-impl<'a, V> Lookups<'a, V> {
-    /// The groups of a row that are categories, where a group is of one column.
-    #[inline(always)]
-    pub(super) fn of(&self, row: &'a [V]) -> &'a [V] {
-        &row[self.rows.first + self.numbers..][..self.count]
-    }
-}
 
 /// Columns that are summed up before the sum is added: so many numbers of rows are kept at a time.
 pub(crate) const LOOKED_UP: usize = 8;
@@ -43,7 +25,7 @@ pub(super) fn starts_by_lane<V: Lanes>(
 
 /// `out[t] += Σ_c W[code_c of t]`: rows are summed up in the order of columns, and then added.
 #[inline(always)]
-pub(crate) fn add_lookups<P: Packing, V: Lanes>(
+pub(crate) fn look_up<P: Packing, V: Lanes>(
     simd: V::Simd,
     lookups: Lookups<'_, V>,
     weight: Weight<'_, V::Elem>,
@@ -77,7 +59,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddLookups<'_, P, V>
 
 /// `products[code_c of t] += b[t]` for every step and column.
 #[inline(always)]
-pub(crate) fn add_at_lookups<P: Packing, V: Lanes>(
+pub(crate) fn look_up_gradient<P: Packing, V: Lanes>(
     simd: V::Simd,
     lookups: Lookups<'_, V>,
     b: Rows<'_, V>,

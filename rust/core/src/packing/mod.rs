@@ -18,7 +18,7 @@ mod tiling;
 
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
-pub(crate) use lookup::{LOOKED_UP, Lookups, add_at_lookups, add_lookups};
+pub(crate) use lookup::{LOOKED_UP, look_up, look_up_gradient};
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tiling::{Tile, Tiling, fewest_tiled};
 
@@ -115,6 +115,24 @@ pub(crate) struct Products<'a, T> {
     pub(crate) numbers: &'a mut [T],
     /// Numbers of a row.
     pub(crate) stride: usize,
+}
+
+/// Where the numbers of rows stand: behind the first `numbers` columns of `rows`, in each of its steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookups<'a, V> {
+    pub(crate) rows: Rows<'a, V>,
+    /// Columns before.
+    pub(crate) numbers: usize,
+    /// Columns that are numbers of rows.
+    pub(crate) count: usize,
+}
+
+impl<'a, V> Lookups<'a, V> {
+    /// The groups of a row that are categories, where a group is of one column.
+    #[inline(always)]
+    fn of(&self, row: &'a [V]) -> &'a [V] {
+        &row[self.rows.first + self.numbers..][..self.count]
+    }
 }
 
 /// Where the lanes of a group come from, and the products that depend on it.
