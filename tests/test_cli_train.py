@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import DATA, LOG_LINE, check_error, run, run_well
@@ -211,3 +212,34 @@ def test_columns_whose_names_have_commas_quotes_and_blanks(folder):
     assert keys == [f"{key},{t}" for key in "abcde" for t in range(1, 4)]
     result = run("train", "data.csv", "--features", '"x1, upper')
     check_error(result, "--features", "is not a list of names")
+
+
+def test_gaps_and_times_become_features(folder: Path) -> None:
+    """What the options say is what the same arguments do in Python, and what predict repeats."""
+    generator = np.random.default_rng(0)
+    table = pl.DataFrame(
+        {
+            "id": np.repeat(np.arange(20), 5),
+            "t": np.datetime64("2026-01-01", "ms")
+            + 1000 * np.cumsum(generator.integers(1, 99_999, 100)),
+            "x1": [None if number % 9 == 4 else number / 7 for number in range(100)],
+            "y1": generator.normal(size=100),
+        }
+    )
+    table.write_csv("shop.csv")
+    run_well(
+        "train", "shop.csv", "--epochs", 3, "--missing", "forward", "--missing-indicator",
+        "--time-features", "log_elapsed,hour", "--time-features", "weekday",
+    )  # fmt: skip
+    model = rnn.load("model.safetensors")
+    assert model.input_names == (
+        "x1", "x1 missing", "log_elapsed", "hour sine", "hour cosine",
+        "weekday sine", "weekday cosine",
+    )  # fmt: skip
+    run_well("predict", "model.safetensors", "shop.csv", "--output", "predictions.csv")
+    written = pl.read_csv("predictions.csv")
+    expected = model.predict(rnn.Dataset.from_csv("shop.csv", missing="keep"))
+    np.testing.assert_allclose(written["prediction"], expected[:, 0], rtol=1e-5)
+    for wrong, message in (("hours", "did you mean 'hour'"), ("hour,hour", "has one twice")):
+        result = run("train", "shop.csv", "--time-features", wrong)
+        check_error(result, message)

@@ -10,7 +10,7 @@ import click
 
 from rnn_rust.base.checks import non_negative, positive_integer
 from rnn_rust.cli.defaults import PRESETS, apply_preset
-from rnn_rust.cli.options import Command, option
+from rnn_rust.cli.options import Command, checked_names, option
 from rnn_rust.learning.labels import outputs_for
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.model.arguments import Sizes
@@ -36,8 +36,13 @@ def _option_of(name: str, argument: Argument, hint: Any) -> Callable[[Command], 
     assert offered is not None
     settings: dict[str, Any] = {"help": offered.help}
     types = {hint, *get_args(hint)}
+    flag = offered.flag or "--" + name.replace("_", "-")
     if hint is bool:
         settings["is_flag"] = True
+    elif hint == tuple[str, ...]:
+        callback = checked_names(argument.check)
+        settings |= {"multiple": True, "callback": callback, "metavar": offered.metavar}
+        return option(offered.group, flag, name, **settings)
     elif offered.choices:
         settings["type"] = click.Choice(offered.choices)
     elif number := next((kind for kind in (int, float) if kind in types), None):
@@ -45,7 +50,6 @@ def _option_of(name: str, argument: Argument, hint: Any) -> Callable[[Command], 
     default = argument.default if offered.default is None else offered.default
     if hint is not bool:
         settings |= {"default": default, "metavar": offered.metavar}
-    flag = offered.flag or "--" + name.replace("_", "-")
     return option(offered.group, flag, name, **settings)
 
 

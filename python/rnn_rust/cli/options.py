@@ -259,6 +259,15 @@ def names(
     return tuple(found)
 
 
+def checked_names(check: Callable[..., Any]) -> Callback:
+    """Return a callback that takes names as `names` does, () if none, and checks them."""
+
+    def callback(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Any:
+        return checked(check)(ctx, param, names(ctx, param, values) or ())
+
+    return callback
+
+
 _KEY_NAMES = ("id", "time", "no_time", "time_format", "ties", "separator", "comment")
 
 _KEY_OPTIONS = (

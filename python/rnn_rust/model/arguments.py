@@ -366,6 +366,10 @@ class Options(TypedDict, total=False):
             that; of dates ``"hour"`` of the day, ``"weekday"`` and ``"yearday"``, each as sine and
             cosine.
             """,
+            Option(
+                "Features that follow from times; with commas between, or repeated.",
+                metavar="[" + "|".join(time_features.KNOWN) + "]",
+            ),
         ),
     ]
     max_categories: Annotated[
