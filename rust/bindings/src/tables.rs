@@ -10,10 +10,22 @@ use rnn_rust::preparation::{Scaling, TableRows};
 use crate::boundary::{Scalar, exception, run, shape_error};
 
 /// A matrix of either type.
-#[derive(FromPyObject)]
 pub(crate) enum Matrix<'py> {
     Single(PyReadonlyArray2<'py, f32>),
     Double(PyReadonlyArray2<'py, f64>),
+}
+
+/// Not derived: that would spell out, in Python, why a matrix of doubles is none of singles, and a
+/// Ctrl-C that comes in between would be lost.
+impl<'py> FromPyObject<'_, 'py> for Matrix<'py> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(matrix) = value.cast::<PyArray2<f32>>() {
+            return Ok(Self::Single(matrix.readonly()));
+        }
+        Ok(Self::Double(value.cast::<PyArray2<f64>>()?.readonly()))
+    }
 }
 
 type Ints<'py> = PyReadonlyArray1<'py, i64>;
