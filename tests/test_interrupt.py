@@ -18,6 +18,7 @@ def test_matrices_are_taken_without_running_python_code(kind: str) -> None:
         if event == "call":
             calls.append(str(frame))
 
+    _core.prepare_rows(values, starts, offsets, None, None, "float64", None)  # may import NumPy
     sys.setprofile(note)
     try:
         _core.prepare_rows(values, starts, offsets, None, None, "float64", None)
