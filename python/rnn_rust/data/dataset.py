@@ -216,9 +216,8 @@ class Dataset(Sequences):
         as a whole, with those inside doubled; any others are refused with their line.
 
         Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels`` and
-        ``weights``, what are ``categories`` or ``missing``, the
-        ``time_format``, ``ties``, ``separator``,
-        ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the errors.
+        ``weights``, what are ``categories`` or ``missing``, the ``time_format``, ``ties``,
+        ``separator``, ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the errors.
         """
         from rnn_rust.data.csv_file import CsvFile
         from rnn_rust.data.csv_table import CsvTable

@@ -30,6 +30,14 @@ FILLS = ("error", "mean", "forward")
 """What becomes of a missing number."""
 
 
+def missing_number(name: object, row: int) -> DataError:
+    """Return the error of a number that is missing and may not be."""
+    return DataError(
+        f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the model "
+        "missing='mean' or 'forward'"
+    )
+
+
 @dataclass(frozen=True)
 class FeatureEncoder:
     """What a network has learnt of its features from the training part.
@@ -199,10 +207,7 @@ class FeatureEncoder:
         if not missing.any():
             return column
         if self.fill == "error":
-            raise DataError(
-                f"column '{name}' is missing in row {int(np.argmax(missing))} (counted from 0); "
-                "fill it, or give the model missing='mean' or 'forward'"
-            )
+            raise missing_number(name, int(np.argmax(missing)))
         if self.fill == "mean":
             return np.where(missing, mean, column)
         # The last row with a number, if that is one of the same sequence.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, refuse_mask
-from rnn_rust.data.columns import TIME_NAMES, Default, Roles
+from rnn_rust.data.columns import TIME_NAMES, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.model.base import BaseNetwork
@@ -83,20 +83,18 @@ def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
 
 
 def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
-    plan, keys = model.ahead, model.table
-    features = columns_to_read(model)
-    labels = model.label_names if labelled and plan is None else ()
+    keys, own = model.table, model.label_names if labelled and model.ahead is None else ()
+    read: dict[str, Any] = {}
     if keys is not None:
-        return Roles(
-            id=keys.id, time=keys.time or None, features=features, labels=labels,
-            categories=known_categories(model), missing=reads_missing(model),
-            time_format=keys.time_format, ties=keys.ties, labels_optional=True,
-        )  # fmt: skip
-    has_time = any(name in names for name in TIME_NAMES)
+        read = {
+            "id": keys.id, "time": keys.time or None, "time_format": keys.time_format,
+            "ties": keys.ties,
+        }  # fmt: skip
+    elif not any(name in names for name in TIME_NAMES):
+        read = {"time": None}
     return Roles(
-        time=Default.NAMES if has_time else None, features=features, labels=labels,
-        categories=known_categories(model), missing=reads_missing(model),
-        labels_optional=True,
+        **read, features=columns_to_read(model), labels=own, categories=known_categories(model),
+        missing=reads_missing(model), labels_optional=True,
     )  # fmt: skip
 
 

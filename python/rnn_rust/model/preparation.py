@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.data.dataset import Dataset, Sequence
-from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.encoder import FeatureEncoder, missing_number
 from rnn_rust.data.order import Data, reorder
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -146,10 +146,7 @@ class Preparation:
         if data.keeps_missing and (missing := np.isnan(data.features)).any():
             row, column = divmod(int(np.argmax(missing)), missing.shape[1])
             name = (data.feature_names or range(missing.shape[1]))[column]
-            raise DataError(
-                f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the "
-                "model missing='mean' or 'forward'"
-            )
+            raise missing_number(name, row)
         return data
 
     def reordered(self, data: Data) -> Data:

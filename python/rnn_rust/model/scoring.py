@@ -56,8 +56,7 @@ def score_frame(model: Network, table: Any) -> Any:
 
     from rnn_rust.data.tables import table_of
 
-    is_pandas = type(table).__module__.partition(".")[0] == "pandas"
-    is_arrow = type(table).__module__.partition(".")[0] == "pyarrow"
+    package = type(table).__module__.partition(".")[0]
     # A stream can be read once.
     source = table_of(table)
     whole = source.keys(source.names)
@@ -71,10 +70,10 @@ def score_frame(model: Network, table: Any) -> Any:
     columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
     if model.classes is not None:
         columns["predicted"] = _classes(model, outputs).tolist()
-    if is_pandas:
+    if package == "pandas":
         return table.assign(**columns)
     scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
-    if not is_arrow:
+    if package != "pyarrow":
         return scored
     import pyarrow  # type: ignore[import-untyped, unused-ignore]
 
