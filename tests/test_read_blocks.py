@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import Write, read_error
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rnn_rust import Dataset
+from rnn_rust import Dataset, _core
 from rnn_rust.data import csv_file
 from rnn_rust.errors import DataError, ParameterError
 
@@ -84,3 +86,58 @@ def test_a_bad_cell_of_a_late_block_is_named(write: Write, monkeypatch: pytest.M
         message = read_error(write(HEADER + "\n" + "".join(rows)))
         assert message.startswith("line 36, column 'x2'")
         assert problem in message
+
+
+PLAIN_CELLS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**25), 10**25).map(str),
+    st.decimals(-1000, 1000, places=5).map(str),
+    st.sampled_from(["-0", "007", ".5", "5.", "1E5", "4.9e-324", "0.1e-400", "1e-5"]),
+)
+ODD_CELLS = st.sampled_from(["+1", " 2", "3 ", '"4"', "nan", "true", "1e999", "-inf", "1_0", "0x1"])
+
+
+@given(st.lists(st.tuples(PLAIN_CELLS, PLAIN_CELLS), min_size=1), st.sampled_from(["\n", "\r\n"]))
+def test_plain_numbers_are_those_of_polars(rows: list[tuple[str, str]], end: str) -> None:
+    text = "".join(f"a,{x},,{y}{end}" for x, y in rows).encode()
+    features, labels = np.empty((len(rows), 2)), np.empty((len(rows), 1))
+    found = _core.fill_from_csv(text, ord(","), [True, (0, 1), (1, 0), (0, 0)], [features, labels])
+    assert found == (b"a\n" * len(rows), [False, True])
+    schema = {"id": pl.String, "x2": pl.Float64, "y1": pl.Float64, "x1": pl.Float64}
+    cells = pl.read_csv(text, has_header=False, schema=schema)
+    bits = features.view(np.int64)
+    np.testing.assert_array_equal(bits[:, 1], cells["x2"].to_numpy().view(np.int64))
+    np.testing.assert_array_equal(bits[:, 0], cells["x1"].to_numpy().view(np.int64))
+    assert np.isnan(labels).all()
+
+
+@given(PLAIN_CELLS, ODD_CELLS)
+def test_text_that_is_not_plain_is_left_to_polars(plain: str, odd: str) -> None:
+    numbers = np.empty((1, 2))
+    for row in (f"{plain},{odd}", f"{odd},{plain}", f"{plain}\n{plain},1", f"{plain},1,2"):
+        assert _core.fill_from_csv(row.encode(), ord(","), [(0, 0), (0, 1)], [numbers]) is None
+    # Rows that are too many or too few.
+    for text in (b"1,2\n3,4", b"", b",\n"):
+        assert _core.fill_from_csv(text, ord(","), [(0, 0), (0, 1)], [numbers]) is None
+
+
+@pytest.mark.parametrize("where", ["cell", "comment", "error", "unclosed"])
+def test_rows_of_a_large_file_are_found_by_several_threads(write: Write, where: str) -> None:
+    """Near the middle of the file, where a second thread begins, stands a cell with line feeds."""
+    half = [f"{row // 100},{row},0.123456789012345,1\n" for row in range(80_000)]
+    cell = "\n5,5" * 200_000
+    middle = {
+        "cell": f'"{cell}",0,1,1\n',
+        "comment": '# "note\n' * 200_000,
+        "error": "1,1,1,1,1\n",
+        "unclosed": f'"{cell}\n',
+    }[where]
+    path = write("id,t,x1,y1\n" + "".join(half) + middle + "".join(half).replace(",", "z,", 1))
+    comment = "#" if where == "comment" else None
+    if where in {"error", "unclosed"}:
+        assert read_error(path).startswith("line 80002")
+        return
+    data = Dataset.from_csv(path, comment=comment, ties="keep")
+    assert len(data.features) == 160_000 + (where == "cell")
+    assert "0z" in data.ids
+    assert (cell in data.ids) == (where == "cell")

@@ -38,6 +38,18 @@ def csv_rows(
     DataError if a row is malformed.
     """
 
+def fill_from_csv(
+    text: bytes,
+    separator: int,
+    columns: list[tuple[int, int] | bool],
+    matrices: list[NDArray[np.float32]] | list[NDArray[np.float64]],
+) -> tuple[bytes, list[bool]] | None:
+    """Fill rows of matrices with the numbers of plain CSV text.
+
+    Each column of the file goes to (matrix, column), or is wanted as text, or not. Returns the
+    cells of text as CSV, and whether each matrix lacks a number; None if the text is not plain.
+    """
+
 def decompress_zstd(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Write to ``target`` what ``source`` is once decompressed; DataError if it is damaged."""
 

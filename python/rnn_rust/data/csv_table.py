@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from rnn_rust import _core
+from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.forks import require_polars
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
@@ -51,45 +52,90 @@ def _read_blocks(
 ) -> tuple[pl.DataFrame, Numbers] | None:
     """Return id and time as text, and the numbers; None if a cell cannot be used.
 
-    The numbers of some rows at a time go where they belong: a frame of the whole file would be as
-    large again. No message comes from here but those about rows: the file is read as text for them.
+    No message comes from here but those about rows: the file is read as text for them.
     """
-    weights = () if columns.weights is None else (columns.weights,)
-    names = {"features": columns.features, "labels": columns.labels, "weights": weights}
-    count = int(np.count_nonzero(~file.rows[1]))
-    matrices = {part: np.empty((count, len(names[part])), dtype) for part in names}
+    reader = _BlockReader(file, columns, dtype)
+    keys = _in_parallel(reader.read, file.blocks())
+    if keys is None or not is_weight(reader.weights).all():
+        return None
+    weight = reader.weights[:, 0] if columns.weights is not None else None
+    return pl.concat(keys), Numbers(reader.features, reader.labels, weight)
 
-    def read_block(block: Block) -> pl.DataFrame | None:
-        frame = _block_cells(file, block, columns)
+
+class _BlockReader:
+    """Puts the numbers of some rows at a time where they belong in matrices of the whole file.
+
+    A frame of the whole file would be as large again.
+    """
+
+    def __init__(self, file: CsvFile, columns: Columns, dtype: str) -> None:
+        self._file, self._columns = file, columns
+        weights = () if columns.weights is None else (columns.weights,)
+        self._names = (columns.features, columns.labels, weights)
+        self._may_miss = (columns.keeps_missing, True, False)
+        count = int(np.count_nonzero(~file.rows[1]))
+        self._matrices = [np.empty((count, len(names)), dtype) for names in self._names]
+        self.features, self.labels, self.weights = self._matrices
+        self._targets = [self._target(name) for name in file.header]
+
+    def read(self, block: Block) -> pl.DataFrame | None:
+        """Return the keys of the rows; None if a cell cannot be used."""
+        text = self._file.text(block)
+        count = int(np.count_nonzero(~block.blank))
+        rows = slice(block.first_row, block.first_row + count)
+        places = [matrix[rows] for matrix in self._matrices]
+        plain = self._read_plain(text, places, count)
+        return self._read_any(text, places, block) if plain is None else plain
+
+    def _target(self, name: str) -> tuple[int, int] | bool | None:
+        """Return where the numbers of a column go; whether it is a key; None if it is several."""
+        targets: list[tuple[int, int] | bool] = [
+            (matrix, names.index(name)) for matrix, names in enumerate(self._names) if name in names
+        ]
+        if name in self._columns.keys:
+            targets.append(True)
+        return (targets or [False])[0] if len(targets) <= 1 else None
+
+    def _read_plain(self, text: bytes, places: list[FloatArray], count: int) -> pl.DataFrame | None:
+        """Read numbers without quotes around them; None if the text has anything else."""
+        file, targets = self._file, [target for target in self._targets if target is not None]
+        if len(targets) < len(self._targets) or file.comment is not None or not count:
+            return None
+        found = _core.fill_from_csv(text, ord(file.separator), targets, places)
+        if found is None:
+            return None
+        key_text, misses = found
+        if any(miss and not may for miss, may in zip(misses, self._may_miss, strict=True)):
+            return None
+        keys = [name for name in file.header if name in self._columns.keys]
+        if not keys:
+            return pl.DataFrame()
+        frame = _scan(key_text, file, keys, self._columns.keys, ())
+        return frame if frame.height == count else None
+
+    def _read_any(self, text: bytes, places: list[FloatArray], block: Block) -> pl.DataFrame | None:
+        frame = _block_cells(self._file, text, self._columns)
         if frame is None or frame.height != len(block.blank):
             return None
         if block.blank.any():
             frame = frame.filter(~block.blank)
-        for part, matrix in matrices.items():
-            values = [frame[name].to_numpy() for name in names[part]]
-            place = matrix[block.first_row : block.first_row + frame.height]
+        for names, place, may_miss in zip(self._names, places, self._may_miss, strict=True):
+            values = [frame[name].to_numpy() for name in names]
             finite, bounded = _core.fill_rows(values, place)
-            may_miss = part == "labels" or (part == "features" and columns.keeps_missing)
             if not (bounded if may_miss else finite):
                 return None
-        return frame.select(columns.keys)
-
-    keys = _in_parallel(read_block, file.blocks())
-    if keys is None or not is_weight(matrices["weights"]).all():
-        return None
-    weight = matrices["weights"][:, 0] if weights else None
-    return pl.concat(keys), Numbers(matrices["features"], matrices["labels"], weight)
+        return frame.select(self._columns.keys)
 
 
-def _block_cells(file: CsvFile, block: Block, columns: Columns) -> pl.DataFrame | None:
+def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame | None:
     """Return the cells of some rows, numbers as float64; None if one is to be reported."""
-    wanted, text = (*columns.keys, *columns.numbers), file.text(block)
+    wanted = (*columns.keys, *columns.numbers)
     try:
-        return _scan(text, file, wanted, columns.numbers)
+        return _scan(text, file, file.header, wanted, columns.numbers)
     except pl.exceptions.PolarsError:
         if file.separator != ",":  # Commas may be decimal signs, of which all cells decide.
             return None
-    frame = _scan(text, file, wanted, ())
+    frame = _scan(text, file, file.header, wanted, ())
     source = Source(file.name, str)
     try:
         return frame.with_columns(as_numbers(frame[name], source) for name in columns.numbers)
@@ -102,7 +148,7 @@ def _in_parallel(
 ) -> list[pl.DataFrame] | None:
     """Return what comes of each block, or None as soon as one cannot be read."""
     done: list[pl.DataFrame] = []
-    # One block is parsed while the numbers of another are put in place.
+    # One block is parsed while another is read from the file.
     with ThreadPoolExecutor(min(4, pl.thread_pool_size())) as executor:
         try:
             for frame in executor.map(read_block, blocks):
@@ -131,7 +177,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     file.require_utf8()  # Polars does not say where.
     try:
         return _drop_blank_rows(
-            _scan(file.source, file, names, (), skip=file.lines_before_rows), file
+            _scan(file.source, file, file.header, names, (), skip=file.lines_before_rows), file
         )
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
@@ -151,7 +197,9 @@ def _scan_checked(
     with ThreadPoolExecutor(1) as executor:
         count = executor.submit(lambda: file.rows)
         try:
-            return _scan(file.source, file, names, numbers, skip=file.lines_before_rows)
+            return _scan(
+                file.source, file, file.header, names, numbers, skip=file.lines_before_rows
+            )
         except pl.exceptions.PolarsError:
             return None
         finally:
@@ -161,13 +209,18 @@ def _scan_checked(
 def _scan(
     source: Path | bytes,
     file: CsvFile,
+    header: Sequence[str],
     names: Sequence[str],
     numbers: Sequence[str],
+    *,
     skip: int = 0,
 ) -> pl.DataFrame:
-    """Return the columns ``names`` of rows without a header, those of ``numbers`` as float64."""
+    """Return the columns ``names`` of rows without a header, those of ``numbers`` as float64.
+
+    ``header`` names all columns.
+    """
     # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
-    schema: dict[str, pl.DataType] = {name: pl.String() for name in file.header}
+    schema: dict[str, pl.DataType] = {name: pl.String() for name in header}
     schema |= dict.fromkeys(numbers, pl.Float64())
     # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
     rows = pl.scan_csv(

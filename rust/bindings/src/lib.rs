@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(csv::fill_from_csv, module)?)?;
     module.add_function(wrap_pyfunction!(zstd::decompress_zstd, module)?)?;
     module.add_function(wrap_pyfunction!(tables::prepare_rows, module)?)?;
     module.add_function(wrap_pyfunction!(tables::fill_rows, module)?)?;

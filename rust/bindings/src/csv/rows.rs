@@ -5,63 +5,19 @@
 //! work: those of the `csv` crates accept any bytes, as a parser should that is asked for cells.
 //! Line feeds alone are counted as lines, as editors do.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
-use numpy::PyArray1;
-use pyo3::prelude::*;
 
-use crate::boundary::data_error;
-
-/// Bytes read at a time: a part of the file that stays in a near cache.
-const CHUNK: usize = 1 << 17;
-
-/// The line of each row; whether the row is blank: all of its cells are empty; and blocks of rows, of
-/// `block` bytes or a row more: (where the first row begins, in bytes; its number).
-///
-/// Rows begin after `offset` bytes, on line `line`; each has `width` cells, a blank one may have
-/// fewer. Cells are separated by `separator`; lines that begin with `comment` are no rows. A
-/// `DataError` says what else is wrong; the caller knows the name of the file.
-#[pyfunction]
-#[allow(clippy::type_complexity, clippy::too_many_arguments)]
-pub(crate) fn csv_rows<'py>(
-    py: Python<'py>,
-    path: PathBuf,
-    offset: u64,
-    line: i64,
-    width: usize,
-    block: u64,
-    separator: u8,
-    comment: Option<u8>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>, Vec<(u64, usize)>)> {
-    let mut rows = Rows::new(line, width, (offset, block), (separator, comment));
-    let mut outcome = Ok(());
-    let mut look = |chunk: &[u8]| {
-        outcome = rows.feed(chunk);
-        outcome.is_ok()
-    };
-    py.detach(|| read(&path, offset, &mut look))?;
-    outcome.and_then(|()| rows.finish()).map_err(data_error)?;
-    let (lines, blank) = (PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank));
-    Ok((lines, blank, rows.blocks))
-}
-
-/// Gives the file to `look` in chunks, until it returns false.
-fn read(path: &Path, offset: u64, look: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) if look(&buffer[..count]) => {}
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// What rows look like.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    /// Cells of a row; a blank row may have fewer.
+    pub(super) width: usize,
+    /// What stands between cells.
+    pub(super) separator: u8,
+    /// With which lines begin that are no rows.
+    pub(super) comment: Option<u8>,
+    /// Bytes of a block of rows, at least.
+    pub(super) block: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -80,16 +36,15 @@ enum State {
 }
 
 /// What has been read so far.
-struct Rows {
-    width: usize,
-    separator: u8,
-    comment: Option<u8>,
-    lines: Vec<i64>,
-    blank: Vec<bool>,
-    /// Where blocks begin, and bytes of a block.
-    blocks: Vec<(u64, usize)>,
-    block: u64,
-    /// Where the chunk begins.
+pub(super) struct Rows {
+    form: Form,
+    /// The line of each row.
+    pub(super) lines: Vec<i64>,
+    /// Whether all cells of a row are empty.
+    pub(super) blank: Vec<bool>,
+    /// Blocks of rows: where the first row begins, in bytes, and its number.
+    pub(super) blocks: Vec<(u64, usize)>,
+    /// Where the bytes begin that come next.
     offset: u64,
     state: State,
     line: i64,
@@ -103,20 +58,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(
-        line: i64,
-        width: usize,
-        (offset, block): (u64, u64),
-        (separator, comment): (u8, Option<u8>),
-    ) -> Self {
+    /// For rows that begin after `offset` bytes, on line `line`.
+    pub(super) fn new(form: Form, offset: u64, line: i64) -> Self {
         Self {
-            width,
-            separator,
-            comment,
+            form,
             lines: Vec::new(),
             blank: Vec::new(),
             blocks: vec![(offset, 0)],
-            block,
             offset,
             state: State::Bare,
             line,
@@ -128,7 +76,36 @@ impl Rows {
         }
     }
 
-    fn feed(&mut self, chunk: &[u8]) -> Result<(), String> {
+    /// Whether a row ends, and none has begun.
+    fn is_between_rows(&self) -> bool {
+        self.state == State::Bare && self.cell_begins && self.separators == 0 && !self.text
+    }
+
+    /// Takes what was read of the bytes that come next as if rows, and line 0, began there. Returns
+    /// false, and takes nothing, if they do not.
+    pub(super) fn append(&mut self, next: Self) -> bool {
+        if !self.is_between_rows() {
+            return false;
+        }
+        let (rows, line) = (self.lines.len(), self.line);
+        self.lines.extend(next.lines.iter().map(|own| own + line));
+        self.blank.extend(next.blank);
+        self.blocks.extend(next.blocks.iter().map(|&(byte, row)| (byte, row + rows)));
+        *self = Self {
+            form: self.form,
+            lines: std::mem::take(&mut self.lines),
+            blank: std::mem::take(&mut self.blank),
+            blocks: std::mem::take(&mut self.blocks),
+            line: next.line + line,
+            row_line: next.row_line + line,
+            quote_line: next.quote_line + line,
+            ..next
+        };
+        true
+    }
+
+    /// Takes the bytes that come next; an error says what is wrong with them.
+    pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<(), String> {
         let mut rest = chunk;
         while let Some((&first, tail)) = rest.split_first() {
             let rows = self.lines.len();
@@ -200,11 +177,11 @@ impl Rows {
 
     /// Whether this is the first byte of a row, and that of a comment.
     fn row_is_comment(&self, first: u8) -> bool {
-        self.comment == Some(first) && self.cell_begins && self.separators == 0 && !self.text
+        self.form.comment == Some(first) && self.cell_begins && self.separators == 0 && !self.text
     }
 
     fn row_begins(&mut self, byte: u64) {
-        if byte - self.blocks[self.blocks.len() - 1].0 >= self.block {
+        if byte - self.blocks[self.blocks.len() - 1].0 >= self.form.block {
             self.blocks.push((byte, self.lines.len()));
         }
     }
@@ -212,7 +189,7 @@ impl Rows {
     /// Takes bytes outside quotes, none of them special but separators.
     fn pass_bare(&mut self, passed: &[u8]) {
         let Some(last) = passed.last() else { return };
-        let separator = self.separator;
+        let separator = self.form.separator;
         self.separators += memchr_iter(separator, passed).count();
         self.text = self.text || passed.iter().any(|&byte| byte != separator);
         self.cell_begins = *last == separator;
@@ -238,13 +215,13 @@ impl Rows {
     }
 
     fn after_quote(&mut self, byte: u8) -> Result<(), String> {
-        self.cell_begins = byte == self.separator;
+        self.cell_begins = byte == self.form.separator;
         match byte {
             b'"' => {
                 self.text = true;
                 self.state = State::Quoted;
             }
-            _ if byte == self.separator => {
+            _ if byte == self.form.separator => {
                 self.separators += 1;
                 self.state = State::Bare;
             }
@@ -268,13 +245,13 @@ impl Rows {
 
     fn end_row(&mut self) -> Result<(), String> {
         let cells = self.separators + 1;
-        if cells > self.width || (cells < self.width && self.text) {
+        if cells > self.form.width || (cells < self.form.width && self.text) {
             return Err(format!(
                 "line {}: the row is too {}: {cells} cells where the header has {}; correct the \
                  separators or quotes of this line",
                 self.row_line,
-                if cells < self.width { "short" } else { "long" },
-                self.width
+                if cells < self.form.width { "short" } else { "long" },
+                self.form.width
             ));
         }
         self.lines.push(self.row_line);
@@ -286,18 +263,26 @@ impl Rows {
     }
 
     /// Ends the last row, which may lack a line feed.
-    fn finish(&mut self) -> Result<(), String> {
+    pub(super) fn finish(mut self) -> Result<Self, String> {
         match self.state {
-            State::Quoted => Err(format!(
-                "line {}: the quote that opens a cell here is never closed; close it, or double \
-                 each quote that is part of a text",
-                self.quote_line
-            )),
-            State::Return => Err(self.lone_return()),
-            State::Comment => Ok(()),
-            State::Bare if self.separators == 0 && !self.text => Ok(()),
-            State::Bare | State::Closing => self.end_row(),
+            State::Quoted => {
+                return Err(format!(
+                    "line {}: the quote that opens a cell here is never closed; close it, or \
+                     double each quote that is part of a text",
+                    self.quote_line
+                ));
+            }
+            State::Return => return Err(self.lone_return()),
+            State::Comment => {}
+            State::Bare if self.separators == 0 && !self.text => {}
+            State::Bare | State::Closing => self.end_row()?,
         }
+        // The last row may end where a block would begin.
+        self.blocks.dedup_by_key(|(_, row)| *row);
+        if self.blocks.len() > 1 && self.blocks[self.blocks.len() - 1].1 == self.lines.len() {
+            self.blocks.pop();
+        }
+        Ok(self)
     }
 
     fn lone_return(&self) -> String {

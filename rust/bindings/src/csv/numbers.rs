@@ -1,0 +1,169 @@
+//! The numbers of plain CSV text, read straight into the rows where they belong.
+//!
+//! Polars reads CSV files. Most of their text is plain, though: cells that are empty or a decimal
+//! number, and nothing in quotes. Read here, with the parser of numbers that Polars uses too, such
+//! text needs no columns in between. All else is left to Polars.
+
+use memchr::{memchr, memchr3};
+use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::boundary::{Scalar, run, shape_error};
+
+/// What becomes of a column of the file.
+#[derive(Clone, Copy, FromPyObject)]
+pub(crate) enum Column {
+    /// A number: which matrix, and which column there.
+    Number((usize, usize)),
+    /// The cells are wanted as they are, or nobody wants them.
+    Text(bool),
+}
+
+/// A matrix whose rows are filled, one after the other.
+struct Filling<'a, T> {
+    numbers: &'a mut [T],
+    width: usize,
+    /// Where the row begins that is next.
+    row: usize,
+    missing: bool,
+}
+
+impl<T: Scalar> Filling<'_, T> {
+    /// None if the row is one too many, or the number is too large for the type.
+    fn set(&mut self, column: usize, number: f64) -> Option<()> {
+        let value = T::from_f64(number);
+        self.missing |= number.is_nan();
+        *self.numbers.get_mut(self.row + column)? = value;
+        (value.is_finite() || number.is_nan()).then_some(())
+    }
+}
+
+/// Fills rows of `matrices` with the numbers in `text`, the rows of a CSV file. `columns` says what
+/// becomes of each column.
+///
+/// Returns the cells that are wanted as text, as CSV of their own, and for each matrix whether a
+/// number is missing: NaN stands there. Blank rows are passed over. None if the text is not plain,
+/// or has another number of rows than the matrices.
+#[pyfunction]
+pub(crate) fn fill_from_csv<'py>(
+    py: Python<'py>,
+    text: &Bound<'py, PyBytes>,
+    separator: u8,
+    columns: Vec<Column>,
+    matrices: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Option<(Bound<'py, PyBytes>, Vec<bool>)>> {
+    let text = text.as_bytes();
+    let single = matrices.first().is_some_and(|matrix| matrix.cast::<PyArray2<f32>>().is_ok());
+    let read = if single {
+        fill::<f32>(py, text, separator, &columns, &matrices)?
+    } else {
+        fill::<f64>(py, text, separator, &columns, &matrices)?
+    };
+    Ok(read.map(|(cells, missing)| (PyBytes::new(py, &cells), missing)))
+}
+
+fn fill<T: Scalar>(
+    py: Python<'_>,
+    text: &[u8],
+    separator: u8,
+    columns: &[Column],
+    matrices: &[Bound<'_, PyAny>],
+) -> PyResult<Option<(Vec<u8>, Vec<bool>)>> {
+    let arrays = matrices.iter().map(|matrix| Ok(matrix.cast::<PyArray2<T>>()?));
+    let arrays = arrays.collect::<PyResult<Vec<_>>>()?;
+    let widths: Vec<usize> = arrays.iter().map(|array| array.shape()[1]).collect();
+    for column in columns {
+        if let Column::Number((matrix, place)) = *column
+            && widths.get(matrix).is_none_or(|&width| place >= width)
+        {
+            return Err(shape_error(format!("no column {place} in matrix {matrix}")));
+        }
+    }
+    // Rows of no numbers are all at one place, where they would seem to be borrowed twice.
+    let mut guards: Vec<Option<PyReadwriteArray2<'_, T>>> =
+        arrays.iter().map(|array| (array.shape()[1] > 0).then(|| array.readwrite())).collect();
+    let mut fillings = Vec::new();
+    for (guard, &width) in guards.iter_mut().zip(&widths) {
+        let rows = guard.as_mut().map(|guard| guard.as_slice_mut()).transpose()?;
+        let numbers = rows.unwrap_or_default();
+        fillings.push(Filling { numbers, width, row: 0, missing: false });
+    }
+    run(py, Some(1), move |_| {
+        let cells = read_rows(text, separator, columns, &mut fillings);
+        Ok(cells.map(|cells| (cells, fillings.iter().map(|filling| filling.missing).collect())))
+    })
+}
+
+/// Returns the cells that are wanted as text; None if the text is not plain.
+fn read_rows<T: Scalar>(
+    text: &[u8],
+    separator: u8,
+    columns: &[Column],
+    fillings: &mut [Filling<'_, T>],
+) -> Option<Vec<u8>> {
+    if memchr(b'"', text).is_some() {
+        return None;
+    }
+    let last_text = columns.iter().rposition(|column| matches!(column, Column::Text(true)));
+    let (mut cells, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        if let Some(after) = after_blank_row(rest, separator) {
+            rest = after;
+            continue;
+        }
+        for (c, column) in columns.iter().enumerate() {
+            if c > 0 {
+                rest = rest.strip_prefix(&[separator])?;
+            }
+            rest = match *column {
+                Column::Number((matrix, place)) => {
+                    let (number, after) = number(rest, separator)?;
+                    fillings[matrix].set(place, number)?;
+                    after
+                }
+                Column::Text(wanted) => {
+                    let end = memchr3(separator, b'\n', b'\r', rest).unwrap_or(rest.len());
+                    let (cell, after) = rest.split_at(end);
+                    if wanted {
+                        cells.extend_from_slice(cell);
+                        cells.push(if Some(c) == last_text { b'\n' } else { separator });
+                    }
+                    after
+                }
+            };
+        }
+        rest = after_line_end(rest)?;
+        for filling in &mut *fillings {
+            filling.row += filling.width;
+        }
+    }
+    fillings.iter().all(|filling| filling.row == filling.numbers.len()).then_some(cells)
+}
+
+/// The number of the first cell, NaN if it is empty, and what follows; None if it is something else.
+fn number(text: &[u8], separator: u8) -> Option<(f64, &[u8])> {
+    match text.first() {
+        Some(b'0'..=b'9' | b'-' | b'.') => {
+            let (number, length) = fast_float2::parse_partial::<f64, _>(text).ok()?;
+            number.is_finite().then(|| (number, &text[length..]))
+        }
+        Some(&byte) if byte != separator && byte != b'\n' && byte != b'\r' => None,
+        _ => Some((f64::NAN, text)),
+    }
+}
+
+/// What follows the row if all of its cells are empty.
+fn after_blank_row(text: &[u8], separator: u8) -> Option<&[u8]> {
+    let filled = text.iter().position(|&byte| byte != separator).unwrap_or(text.len());
+    after_line_end(&text[filled..])
+}
+
+/// What follows the end of a line, or of the text.
+fn after_line_end(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [] => Some(text),
+        [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] => Some(after),
+        _ => None,
+    }
+}

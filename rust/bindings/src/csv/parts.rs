@@ -1,0 +1,115 @@
+//! The rows of a file, found by several threads.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use numpy::PyArray1;
+use pyo3::prelude::*;
+
+use super::rows::{Form, Rows};
+use crate::boundary::{data_error, run};
+
+/// Bytes read at a time: a part of the file that stays in a near cache.
+const CHUNK: usize = 1 << 17;
+
+/// Bytes of a part that has a thread of its own, at least.
+const PART: u64 = 1 << 20;
+
+/// The line of each row; whether the row is blank: all of its cells are empty; and blocks of rows, of
+/// about `block` bytes: (where the first row begins, in bytes; its number).
+///
+/// Rows begin after `offset` bytes, on line `line`; each has `width` cells, a blank one may have
+/// fewer. Cells are separated by `separator`; lines that begin with `comment` are no rows. A
+/// `DataError` says what else is wrong; the caller knows the name of the file.
+#[pyfunction]
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
+pub(crate) fn csv_rows<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    offset: u64,
+    line: i64,
+    width: usize,
+    block: u64,
+    separator: u8,
+    comment: Option<u8>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>, Vec<(u64, usize)>)> {
+    let form = Form { width, separator, comment, block };
+    let rows = run(py, None, |context| {
+        Ok(find_rows(&path, Rows::new(form, offset, line), form, offset, context.threads()))
+    })?;
+    let rows = rows?.map_err(data_error)?;
+    let (lines, blank) = (PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank));
+    Ok((lines, blank, rows.blocks))
+}
+
+/// What is wrong with the rows, or the rows.
+type Found = io::Result<Result<Rows, String>>;
+
+/// Adds the rows of the file to `rows`, each thread's part as if a row began there.
+///
+/// Where a part turns out to begin within quotes it is read again, as is one with an error: only
+/// then is it known on which line.
+fn find_rows(path: &Path, rows: Rows, form: Form, offset: u64, threads: usize) -> Found {
+    let parts = parts(path, offset, threads)?;
+    let (first, others) = parts.split_first().expect("a file has at least one part");
+    thread::scope(|scope| {
+        let others: Vec<_> = others
+            .iter()
+            .map(|part| {
+                let rows = Rows::new(form, part.start, 0);
+                (part, scope.spawn(|| read(path, part, rows)))
+            })
+            .collect();
+        let mut found = read(path, first, rows)?;
+        for (part, thread) in others {
+            let part_rows = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let Ok(mut rows) = found else { return Ok(found) };
+            let joined = part_rows?.is_ok_and(|part_rows| rows.append(part_rows));
+            found = if joined { Ok(rows) } else { read(path, part, rows)? };
+        }
+        Ok(found.and_then(Rows::finish))
+    })
+}
+
+/// Ranges of bytes of nearly equal length, from `offset` to the end; all but the first begin after a
+/// line feed.
+fn parts(path: &Path, offset: u64, threads: usize) -> io::Result<Vec<Range<u64>>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let length = file.get_ref().metadata()?.len().max(offset);
+    let count = (threads as u64).min((length - offset) / PART).max(1);
+    let mut begins = vec![offset];
+    for part in 1..count {
+        let near = offset + (length - offset) / count * part;
+        file.seek(SeekFrom::Start(near))?;
+        let begin = near + file.skip_until(b'\n')? as u64;
+        if begin > begins[begins.len() - 1] && begin < length {
+            begins.push(begin);
+        }
+    }
+    // The last one has no end: a file may grow.
+    let ends = begins[1..].iter().copied().chain([u64::MAX]);
+    Ok(begins.iter().copied().zip(ends).map(|(begin, end)| begin..end).collect())
+}
+
+/// Adds the rows of a part of the file.
+fn read(path: &Path, part: &Range<u64>, mut rows: Rows) -> Found {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(part.start))?;
+    let mut file = file.take(part.end - part.start);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(Ok(rows)),
+            Ok(count) => {
+                if let Err(message) = rows.feed(&buffer[..count]) {
+                    return Ok(Err(message));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
