@@ -47,7 +47,7 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Backwa
         let LayerDirection { layer, direction, .. } = self.place;
         let recurrent = self.network.layout.direction(layer, direction).start + 1;
         let gates = if E::RESET_PRODUCT.is_some() { E::RECURRENT.count } else { 0 };
-        let weights = [0, gates].map(|first| self.network.transposed(recurrent, first));
+        let weights = [0, gates].map(|first| self.network.recurrent_transposed(recurrent, first));
         for position in self.chunk.clone().rev() {
             self.step(simd, &weights, position);
         }
@@ -154,6 +154,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             steps.clone(),
         );
         let (gradient, slots) = (&mut *self.gradient, &self.own.slots);
+        let copies = &mut self.scratch.copies[..];
         let dz = |steps: Range<usize>, Slots { first, count }: Slots| Rows {
             groups: &slots[steps.start * row..steps.end * row],
             stride: row,
@@ -171,7 +172,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let stride = layout.stride(Columns::new(E::GATES, hidden));
         let from = |tensor: usize| layout.range(tensor).start;
         let numbers = &mut gradient[from(tensors.start)..];
-        add_outer::<P, V>(simd, x, gates, Products { numbers: &mut *numbers, stride });
+        add_outer::<P, V>(simd, x, gates, Products { numbers: &mut *numbers, stride }, copies);
         if layer == 0 {
             let own = lookups(self.network.config, self.x, &steps);
             look_up_gradient::<P, V>(simd, own, gates, Products { numbers, stride });
@@ -182,11 +183,12 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
             add_sums::<P, V>(simd, dz(steps.clone(), slot(bias)), numbers);
         }
         let numbers = &mut gradient[from(tensors.start + 1)..];
-        add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), Products { numbers, stride });
+        let products = Products { numbers: &mut *numbers, stride };
+        add_outer::<P, V>(simd, before, dz(later, E::RECURRENT), products, copies);
         if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
             let numbers = &mut numbers[E::RECURRENT.count * padded..];
             let (reset, candidate) = (dz(steps.clone(), slot(from)), dz(steps, slot(to)));
-            add_outer::<P, V>(simd, reset, candidate, Products { numbers, stride });
+            add_outer::<P, V>(simd, reset, candidate, Products { numbers, stride }, copies);
         }
     }
 

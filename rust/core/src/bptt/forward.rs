@@ -109,8 +109,8 @@ impl<'a, T: Real> Recurrent<'a, T> {
         let gates = E::RECURRENT.count;
         let candidate = if E::RESET_PRODUCT.is_some() { (gates, 1) } else { (0, gates) };
         Self {
-            weight: network.weight(tensors.start + 1, (0, gates)),
-            reset: network.weight(tensors.start + 1, candidate),
+            weight: network.recurrent(tensors.start + 1, (0, gates)),
+            reset: network.recurrent(tensors.start + 1, candidate),
             bias: if E::RECURRENT_BIAS.is_some() { network.tensor(tensors.start + 3) } else { &[] },
         }
     }

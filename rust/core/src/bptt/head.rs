@@ -277,7 +277,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for HeadBackward<'_, P, 
             RowsMut { groups: d_state, stride, first: 0 },
         );
         let numbers = &mut gradient[network.layout.range(head).start..];
-        add_outer::<P, V>(simd, dy, state, Products { numbers, stride: weight.stride });
+        add_outer::<P, V>(simd, dy, state, Products { numbers, stride: weight.stride }, &mut []);
         let numbers = &mut gradient[network.layout.range(head + 1).start..];
         P::add_output_sums(simd, d_logits, outputs, numbers);
     }

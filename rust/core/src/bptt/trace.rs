@@ -4,7 +4,7 @@ use super::starts::SequenceStarts;
 use crate::config::Readout;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, numbers, numbers_mut};
-use crate::packing::{Columns, Packing};
+use crate::packing::{Columns, Packing, copies};
 use crate::weights::Layout;
 
 /// Steps of a chunk, at most: cancellation is checked between chunks.
@@ -94,6 +94,8 @@ pub(crate) struct Scratch<V> {
     pub(crate) d: Vec<V>,
     /// Running values of the readout, `D·H` and one.
     pub(crate) pool: Vec<V>,
+    /// For the gradients of a chunk's weights.
+    pub(crate) copies: Vec<V>,
 }
 
 /// What buffers are to hold.
@@ -204,6 +206,7 @@ impl<V: Lanes> Trace<V> {
                 c: buffer(row),
                 d: buffer(row),
                 pool: buffer(when(config.pools(), state + 1)),
+                copies: buffer(when(P::SEVERAL && backward, copies(chunk_steps(layout.len())))),
             },
         }
     }

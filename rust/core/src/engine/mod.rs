@@ -29,7 +29,7 @@ use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
 use crate::packing::{ByUnit, fewest_tiled};
-use crate::weights::{Network, Transposed};
+use crate::weights::{Network, Panels, Transposed};
 use carry::CarriedStates;
 pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
 pub(crate) use inputs::BatchInputs;
@@ -70,7 +70,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     } else {
         0
     };
-    let shared = carried + Transposed::<T>::size(layout);
+    let shared = carried + Transposed::<T>::size(layout) + Panels::<T>::size(layout);
     if !tiled {
         let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
         check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + layout.len() + shared)?;

@@ -22,7 +22,7 @@ use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Level, Simd};
 use crate::optim::{Clip, Optimizer};
 use crate::packing::{Tiling, fewest_tiled};
-use crate::weights::{Layout, Network, Transposed};
+use crate::weights::{Layout, Network, NetworkView, Panels, Transposed};
 
 /// Multiply-adds of a shard, at least, so that it is worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
@@ -35,6 +35,7 @@ const MOST_SHARDS: usize = 16;
 struct Shared<'a, T: Real> {
     network: &'a mut Network<T>,
     transposed: Transposed<T>,
+    panels: Panels<T>,
     tiling: Tiling,
     shards: usize,
     loss_request: LossRequest<T>,
@@ -94,6 +95,8 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let most_shards = most_shards::<T>(&layout, data, spec.batch_size);
     let mut transposed = Transposed::new(&layout);
     transposed.set(&layout, network.parameters());
+    let mut panels = Panels::new(&layout, S::CHAIN_PAIRS);
+    panels.set(&layout, network.parameters(), &transposed);
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let queue = ShardQueue {
         data,
@@ -101,6 +104,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
         shared: RwLock::new(Shared {
             network,
             transposed,
+            panels,
             tiling: Tiling::with_capacity(T::LANES, spec.batch_size).leaving_out(),
             shards: 0,
             loss_request: LossRequest {
@@ -157,7 +161,10 @@ impl<'a, T: Real> ShardQueue<'a, T> {
     ) {
         let shared = self.read();
         let inputs = BatchInputs {
-            network: shared.network.view(Some(&shared.transposed)),
+            network: NetworkView {
+                panels: Some(&shared.panels),
+                ..shared.network.view(Some(&shared.transposed))
+            },
             data: self.data,
             upcoming,
             carried: self.carried.as_ref().map(|states| (states, shared.first_window)),
@@ -264,10 +271,11 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
-        let Shared { network, transposed, .. } = &mut *self.queue.write();
+        let Shared { network, transposed, panels, .. } = &mut *self.queue.write();
         clip.limit(self.level, &mut self.gradient);
         let kept = network.update(optimizer, (self.level, rate), &self.gradient);
         transposed.set(network.layout(), network.parameters());
+        panels.set(network.layout(), network.parameters(), transposed);
         kept
     }
 

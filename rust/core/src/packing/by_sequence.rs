@@ -4,7 +4,7 @@
 use super::lookup::{LOOKED_UP, block_of, part_blocks, starts_by_lane};
 use super::outer;
 use super::reduce::add_lane_sums;
-use super::{Columns, Lookups, Packing, Products, Rows, RowsMut, Start, Weight};
+use super::{Columns, Lookups, Packing, Panel, Products, Rows, RowsMut, Start, Weight};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
@@ -81,14 +81,22 @@ impl Packing for BySequence {
         weight: Weight<'_, V::Elem>,
         out: &mut [V],
     ) {
-        let Columns { parts, width: units } = weight.columns.joined(V::LEN);
+        // Panels are cut part by part.
+        let joined = weight.columns.joined(V::LEN);
+        let columns = if weight.panel.is_some() { weight.columns } else { joined };
+        let Columns { parts, width: units } = columns;
         let cut = blocks(units, <V::Simd as Simd>::CHAIN_PAIRS);
         let padded = units.next_multiple_of(V::LEN);
         for gate in 0..parts {
             for (first, width) in cut {
                 let out = &mut out[gate * units + first..][..width];
-                let rows = &weight.rows[gate * padded + first..];
-                by_width!(width <= <V::Simd as Simd>::CHAIN_PAIRS, J => add_block::<V, J>(simd, a, rows, weight.stride, out));
+                let (rows, stride) = match weight.panel {
+                    Some(Panel { numbers, rows, first: row }) => {
+                        (&numbers[(gate * units + first) * rows + row * width..], width)
+                    }
+                    None => (&weight.rows[gate * padded + first..], weight.stride),
+                };
+                by_width!(width <= <V::Simd as Simd>::CHAIN_PAIRS, J => add_block::<V, J>(simd, a, rows, stride, out));
             }
         }
     }
@@ -99,8 +107,9 @@ impl Packing for BySequence {
         a: Rows<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
+        scratch: &mut [V],
     ) {
-        outer::add_outer(simd, a, b, products);
+        outer::add_outer(simd, a, b, products, scratch);
     }
 
     /// The rows of as many sequences as there are lanes become columns, block by block.

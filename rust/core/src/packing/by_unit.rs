@@ -89,6 +89,7 @@ impl Packing for ByUnit {
         a: Rows<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
+        _: &mut [V],
     ) {
         let own = Self::groups(a.columns.width, V::LEN);
         let groups = b.columns.groups::<Self>(V::LEN);

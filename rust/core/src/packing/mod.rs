@@ -19,6 +19,7 @@ mod tiling;
 pub(crate) use by_sequence::BySequence;
 pub(crate) use by_unit::{ByUnit, padding};
 pub(crate) use lookup::{LOOKED_UP, look_up, look_up_gradient};
+pub(crate) use outer::copies;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
 pub(crate) use tiling::{Tile, Tiling, fewest_tiled};
 
@@ -96,6 +97,18 @@ pub(crate) struct Weight<'a, T> {
     pub(crate) stride: usize,
     /// The columns that are wanted.
     pub(crate) columns: Columns,
+    /// The same numbers once more, in the order of [`Packing::add_product`]'s blocks.
+    pub(crate) panel: Option<Panel<'a, T>>,
+}
+
+/// Weights in panels: of each block of columns of a part all rows, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a, T> {
+    /// From the first column that is wanted.
+    pub(crate) numbers: &'a [T],
+    /// Rows of a panel, and the first that is wanted.
+    pub(crate) rows: usize,
+    pub(crate) first: usize,
 }
 
 /// What a product is added to.
@@ -168,12 +181,13 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         out: &mut [V],
     );
 
-    /// `products[r] += Σ_t a[t][r] b[t]`
+    /// `products[r] += Σ_t a[t][r] b[t]`; `scratch` may have [`copies`].
     fn add_outer<V: Lanes>(
         simd: V::Simd,
         a: Rows<'_, V>,
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
+        scratch: &mut [V],
     );
 
     /// `out[t] += Σ_c W[code_c of t]`
@@ -327,14 +341,16 @@ pub(crate) fn add_outer<P: Packing, V: Lanes>(
     a: Rows<'_, V>,
     b: Rows<'_, V>,
     products: Products<'_, V::Elem>,
+    scratch: &mut [V],
 ) {
-    simd.vectorize(AddOuter::<P, V> { a, b, products, packing: PhantomData });
+    simd.vectorize(AddOuter::<P, V> { a, b, products, scratch, packing: PhantomData });
 }
 
 struct AddOuter<'a, P, V: Lanes> {
     a: Rows<'a, V>,
     b: Rows<'a, V>,
     products: Products<'a, V::Elem>,
+    scratch: &'a mut [V],
     packing: PhantomData<P>,
 }
 
@@ -343,6 +359,6 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddOuter<'_, P, V> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        P::add_outer(simd, self.a, self.b, self.products);
+        P::add_outer(simd, self.a, self.b, self.products, self.scratch);
     }
 }

@@ -3,41 +3,64 @@
 //! A block of the product stays in registers over all steps, and is then summed up over its lanes.
 
 use super::reduce::add_lane_sums;
-use super::{Columns, Products, Rows};
+use super::{Columns, MOST_LANES, Products, Rows};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, Strided};
 
-/// Bytes of one factor of a product over steps, at most, that all columns of the other meet before the
-/// next: so many stay in a near cache (the second level has 256 KB or more).
-const PANEL: usize = 128 * 1024;
+/// Groups of one factor, at most, that all columns of the other meet before the next: so many stay in a
+/// near cache (the second level has 256 KB or more).
+const PANEL: usize = 128 * 1024 / size_of::<[f32; MOST_LANES]>();
+
+/// Rows and columns of products whose factors are copied: of fewer, the copies would cost more than
+/// they gain.
+const COPIED: usize = 32;
+
+/// Groups that [`add_outer`] wants for copies, with so many steps at most.
+pub(crate) fn copies(steps: usize) -> usize {
+    /// Columns of a block, at most.
+    const MOST_COLUMNS: usize = 12;
+    PANEL.max(4 * steps) + MOST_COLUMNS * steps
+}
 
 /// Adds the products of the columns of `a` by those of `b`, summed up over steps and lanes.
+///
+/// A block of the product reads a few columns of every step, which are far from one another. Where
+/// `scratch` has room for [`copies`], what a block reads is laid side by side first.
 #[inline(always)]
 pub(super) fn add_outer<V: Lanes>(
     simd: V::Simd,
     a: Rows<'_, V>,
     b: Rows<'_, V>,
     mut products: Products<'_, V::Elem>,
+    scratch: &mut [V],
 ) {
     let (rows, steps) = (a.columns.len(), a.groups.len() / a.stride);
     let narrow = b.columns.width <= V::Simd::NARROW_OUTER.1;
-    let most_columns = if narrow { V::Simd::NARROW_OUTER.1 } else { V::Simd::OUTER.1 };
+    let (most_rows, most_columns) = if narrow { V::Simd::NARROW_OUTER } else { V::Simd::OUTER };
+    let copied = rows.min(b.columns.len()) >= COPIED && scratch.len() >= copies(steps);
+    let (a_copy, b_copy) = scratch.split_at_mut(if copied { PANEL.max(4 * steps) } else { 0 });
     let Columns { parts, width: part_width } = b.columns.joined(V::LEN);
     let padded = part_width.next_multiple_of(V::LEN);
-    let panel = (PANEL / (size_of::<V>() * steps.max(1))).max(4) / 4 * 4;
+    let panel = (PANEL / steps.max(1)).max(4) / 4 * 4;
     for first in (0..rows).step_by(panel) {
+        let end = rows.min(first + panel);
+        let a = if copied {
+            Factor::copied(a, (first, end), row_blocks(most_rows), a_copy)
+        } else {
+            Factor::of(a)
+        };
         for part in 0..parts {
             for (left, width) in blocks(part_width, most_columns) {
-                let outer = Outer {
-                    a,
-                    b,
-                    steps,
-                    rows: (first, rows.min(first + panel)),
-                    left: part * part_width + left,
-                    to: part * padded + left,
+                let from = part * part_width + left;
+                let b = if copied {
+                    Factor::copied(b, (from, from + width), width, b_copy)
+                } else {
+                    Factor::of(b)
                 };
+                let to = part * padded + left;
+                let outer = Outer { a, b, steps, rows: (first, end), left: from, to };
                 if narrow {
                     by_width!(width <= <V::Simd as Simd>::NARROW_OUTER.1, C => outer.add_rows::<C>(simd, V::Simd::NARROW_OUTER.0, &mut products));
                 } else {
@@ -48,11 +71,74 @@ pub(super) fn add_outer<V: Lanes>(
     }
 }
 
+/// Rows that are taken at once where so many sums stay in registers.
+#[inline(always)]
+const fn row_blocks(most: usize) -> usize {
+    if most >= 4 {
+        4
+    } else if most >= 2 {
+        2
+    } else {
+        1
+    }
+}
+
+/// A factor: the groups of a column, step after step.
+#[derive(Clone, Copy)]
+struct Factor<'a, V> {
+    groups: &'a [V],
+    /// The first column of a copy; where the first column begins, otherwise.
+    first: usize,
+    /// From one step to the next; None in a copy, where the columns of a block lie side by side, one
+    /// step after the other.
+    stride: Option<usize>,
+}
+
+impl<'a, V: Lanes> Factor<'a, V> {
+    /// All columns, where they are.
+    #[inline(always)]
+    fn of(rows: Rows<'a, V>) -> Self {
+        Self { groups: rows.groups, first: rows.first, stride: Some(rows.stride) }
+    }
+
+    /// The columns from `first` to `end`, copied in blocks of `most`, and what is left one by one.
+    #[inline(always)]
+    fn copied(
+        rows: Rows<'_, V>,
+        (first, end): (usize, usize),
+        most: usize,
+        to: &'a mut [V],
+    ) -> Self {
+        let (mut column, mut filled) = (first, 0);
+        while column < end {
+            let width = if column + most <= end { most } else { 1 };
+            for row in rows.each() {
+                let own = &row[rows.first + column..][..width];
+                for (to, &group) in to[filled..filled + width].iter_mut().zip(own) {
+                    *to = group;
+                }
+                filled += width;
+            }
+            column += width;
+        }
+        Self { groups: to, first, stride: None }
+    }
+
+    /// The `N` columns from `column` on, which are a block of a copy.
+    #[inline(always)]
+    fn block<const N: usize>(&self, column: usize, steps: usize) -> Strided<'a, V, N> {
+        match self.stride {
+            Some(stride) => Strided::new(self.groups, self.first + column, stride, steps),
+            None => Strided::new(self.groups, (column - self.first) * steps, N, steps),
+        }
+    }
+}
+
 /// Some columns of a product over steps, in some of its rows.
 #[derive(Clone, Copy)]
 struct Outer<'a, V> {
-    a: Rows<'a, V>,
-    b: Rows<'a, V>,
+    a: Factor<'a, V>,
+    b: Factor<'a, V>,
     steps: usize,
     /// First and end.
     rows: (usize, usize),
@@ -71,16 +157,20 @@ impl<V: Lanes> Outer<'_, V> {
         products: &mut Products<'_, V::Elem>,
     ) {
         let (mut top, end) = self.rows;
-        if most >= 4 {
-            while top + 4 <= end {
-                self.add::<4, C>(simd, top, products);
-                top += 4;
+        match row_blocks(most) {
+            4 => {
+                while top + 4 <= end {
+                    self.add::<4, C>(simd, top, products);
+                    top += 4;
+                }
             }
-        } else if most >= 2 {
-            while top + 2 <= end {
-                self.add::<2, C>(simd, top, products);
-                top += 2;
+            2 => {
+                while top + 2 <= end {
+                    self.add::<2, C>(simd, top, products);
+                    top += 2;
+                }
             }
+            _ => {}
         }
         while top < end {
             self.add::<1, C>(simd, top, products);
@@ -97,9 +187,7 @@ impl<V: Lanes> Outer<'_, V> {
     ) {
         let Self { a, b, steps, left, to, .. } = *self;
         let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, V::Elem::ZERO); C]; R]);
-        let a_rows = Strided::<V, R>::new(a.groups, a.first + top, a.stride, steps);
-        let b_rows = Strided::<V, C>::new(b.groups, b.first + left, b.stride, steps);
-        for (a_row, b_row) in a_rows.zip(b_rows) {
+        for (a_row, b_row) in a.block::<R>(top, steps).zip(b.block::<C>(left, steps)) {
             sums.add_outer(&Vector(*a_row), &Vector(*b_row));
         }
         // Summed up from zero and then added: long sums keep their digits.

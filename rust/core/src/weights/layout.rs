@@ -199,6 +199,7 @@ impl Layout {
             rows: &flat[self.range(tensor)][first * padded..],
             stride: self.stride(columns),
             columns: Columns { parts, ..columns },
+            panel: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `layout.rs` | [`Layout`]: where each tensor lies in one flat buffer |
 //! | `init.rs` | [`Init`]: initial values |
+//! | `panels.rs` | recurrent weights in the order of the steps' products |
 //! | `transposed.rs` | transposed weights, for the backward pass |
 //! | `view.rs` | the weights as products take them |
 //! | `network.rs` | [`Network`]: an architecture and its weights |
@@ -11,11 +12,13 @@
 mod init;
 mod layout;
 mod network;
+mod panels;
 mod transposed;
 mod view;
 
 pub use init::Init;
 pub use layout::{Layout, Role, Tensor};
 pub use network::Network;
+pub(crate) use panels::Panels;
 pub(crate) use transposed::Transposed;
 pub(crate) use view::NetworkView;

@@ -130,6 +130,7 @@ impl<T: Real> Network<T> {
             layout: &self.layout,
             flat: &self.parameters,
             transposed,
+            panels: None,
         }
     }
 }

@@ -78,7 +78,7 @@ impl<T: Real> Transposed<T> {
         let columns = Self::columns(layout, tensor);
         let stride = layout.stride(columns);
         let skipped = first * layout.tensors()[tensor].columns().width * stride;
-        Weight { rows: &self.buffer[start + skipped..], stride, columns }
+        Weight { rows: &self.buffer[start + skipped..], stride, columns, panel: None }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::lanes::Real;
 use crate::packing::Weight;
 use crate::weights::layout::Layout;
+use crate::weights::panels::Panels;
 use crate::weights::transposed::Transposed;
 
 /// A network's weights in their buffer.
@@ -14,6 +15,8 @@ pub(crate) struct NetworkView<'a, T> {
     pub(crate) flat: &'a [T],
     /// None where no backward pass follows.
     pub(crate) transposed: Option<&'a Transposed<T>>,
+    /// None where they would gain nothing.
+    pub(crate) panels: Option<&'a Panels<T>>,
 }
 
 impl<'a, T: Real> NetworkView<'a, T> {
@@ -27,6 +30,20 @@ impl<'a, T: Real> NetworkView<'a, T> {
     #[inline(always)]
     pub(crate) fn weight(&self, tensor: usize, parts: (usize, usize)) -> Weight<'a, T> {
         self.layout.weight(self.flat, tensor, parts)
+    }
+
+    /// The same of `W_hh`, with panels if there are any.
+    #[inline(always)]
+    pub(crate) fn recurrent(&self, tensor: usize, parts: (usize, usize)) -> Weight<'a, T> {
+        let panel = self.panels.and_then(|panels| panels.forward(self.layout, tensor, parts.0));
+        Weight { panel, ..self.weight(tensor, parts) }
+    }
+
+    /// [`Self::transposed`] of `W_hh`, with panels if there are any.
+    #[inline(always)]
+    pub(crate) fn recurrent_transposed(&self, tensor: usize, first: usize) -> Weight<'a, T> {
+        let panel = self.panels.and_then(|panels| panels.backward(self.layout, tensor, first));
+        Weight { panel, ..self.transposed(tensor, first) }
     }
 
     /// See [`Transposed::weight`].
