@@ -70,7 +70,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     } else {
         0
     };
-    let shared = carried + Transposed::<T>::size(layout) + Panels::<T>::size(layout);
+    let shared = carried + Transposed::<T>::size(layout);
     if !tiled {
         let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
         check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + layout.len() + shared)?;
@@ -79,6 +79,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     }
     let worker = ShardWorker::<T, S>::size(layout, buffers);
     let shards = tiled::most_shards(layout, data, batch_size);
+    let shared = shared + Panels::<T>::size(layout, tiled::batch_steps(data, batch_size));
     check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len() + shared)?;
     Ok(tiled::with_tiled(simd, network, data, (spec, buffers), context, work))
 }

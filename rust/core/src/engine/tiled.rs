@@ -83,6 +83,11 @@ fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
     (work / SHARD_WORK).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
 }
 
+/// The steps of tiles that a batch has, about.
+pub(super) fn batch_steps<T: Real>(data: &Sequences<'_, T>, batch_size: usize) -> usize {
+    data.rows() / data.len().max(1) * batch_size / T::LANES
+}
+
 pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     simd: S,
     network: &mut Network<T>,
@@ -95,8 +100,9 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let most_shards = most_shards::<T>(&layout, data, spec.batch_size);
     let mut transposed = Transposed::new(&layout);
     transposed.set(&layout, network.parameters());
-    let mut panels = Panels::new(&layout, S::CHAIN_PAIRS);
-    panels.set(&layout, network.parameters(), &transposed);
+    let steps = batch_steps(data, spec.batch_size);
+    let mut panels = Panels::new(&layout, S::CHAIN_PAIRS, steps);
+    panels.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let queue = ShardQueue {
         data,
@@ -275,7 +281,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         clip.limit(self.level, &mut self.gradient);
         let kept = network.update(optimizer, (self.level, rate), &self.gradient);
         transposed.set(network.layout(), network.parameters());
-        panels.set(network.layout(), network.parameters(), transposed);
+        panels.set(network.layout(), network.parameters());
         kept
     }
 

@@ -13,10 +13,6 @@ use crate::lanes::simd::{Lanes, Simd, Strided};
 /// near cache (the second level has 256 KB or more).
 const PANEL: usize = 128 * 1024 / size_of::<[f32; MOST_LANES]>();
 
-/// Rows and columns of products whose factors are copied: of fewer, the copies would cost more than
-/// they gain.
-const COPIED: usize = 32;
-
 /// Groups that [`add_outer`] wants for copies, with so many steps at most.
 pub(crate) fn copies(steps: usize) -> usize {
     /// Columns of a block, at most.
@@ -39,7 +35,8 @@ pub(super) fn add_outer<V: Lanes>(
     let (rows, steps) = (a.columns.len(), a.groups.len() / a.stride);
     let narrow = b.columns.width <= V::Simd::NARROW_OUTER.1;
     let (most_rows, most_columns) = if narrow { V::Simd::NARROW_OUTER } else { V::Simd::OUTER };
-    let copied = rows.min(b.columns.len()) >= COPIED && scratch.len() >= copies(steps);
+    let large = rows * b.columns.len() >= V::Simd::OUTER_COPIED;
+    let copied = large && scratch.len() >= copies(steps);
     let (a_copy, b_copy) = scratch.split_at_mut(if copied { PANEL.max(4 * steps) } else { 0 });
     let Columns { parts, width: part_width } = b.columns.joined(V::LEN);
     let padded = part_width.next_multiple_of(V::LEN);

@@ -7,16 +7,23 @@
 
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
-use crate::lanes::blocks::blocks;
-use crate::packing::{Panel, Weight};
-use crate::weights::{Layout, Role, Transposed};
+use crate::lanes::blocks::{blocks, by_width, part as part_at};
+use crate::packing::{Columns, Panel, Weight};
+use crate::weights::{Layout, Role};
 
 /// Bytes of a matrix, at least, that is worth a copy: a smaller one stays in the nearest cache.
-const WORTH_COPYING: usize = 16 * 1024;
+const LARGE: usize = 16 * 1024;
+
+/// Bytes of a matrix times the steps that multiply by it until the next update, at least, so that they
+/// gain more than the copy costs.
+const WORTH_COPYING: usize = 32 * 1024 * 1024;
 
 /// Rows that are copied at once: one line of each stays in the nearest cache while all of its numbers
 /// are taken.
 const ROWS_AT_ONCE: usize = 8;
+
+/// The most columns of a panel.
+const MOST: usize = 12;
 
 /// `W_hh` of each layer and direction, for the forward pass and transposed for the backward pass, as
 /// far as it is large.
@@ -29,23 +36,24 @@ pub(crate) struct Panels<T> {
 }
 
 impl<T: Real> Panels<T> {
-    /// Room for those of panels of `most` columns.
-    pub(crate) fn new(layout: &Layout, most: usize) -> Self {
-        let (starts, len) = Self::starts(layout);
+    /// Room for panels of `most` columns. A batch has about so many steps of tiles.
+    pub(crate) fn new(layout: &Layout, most: usize, steps: usize) -> Self {
+        let (starts, len) = Self::starts(layout, steps);
         Self { buffer: Aligned::zeros(len), most, starts }
     }
 
     /// The numbers that it has for a layout.
-    pub(crate) fn size(layout: &Layout) -> usize {
-        Self::starts(layout).1
+    pub(crate) fn size(layout: &Layout, steps: usize) -> usize {
+        Self::starts(layout, steps).1
     }
 
-    fn starts(layout: &Layout) -> (Vec<(usize, usize, usize)>, usize) {
+    fn starts(layout: &Layout, steps: usize) -> (Vec<(usize, usize, usize)>, usize) {
         let (mut starts, mut len) = (Vec::new(), 0);
         for (number, tensor) in layout.tensors().iter().enumerate() {
             let numbers = tensor.rows() * tensor.columns().len();
-            let large = numbers * size_of::<T>() >= WORTH_COPYING;
-            if large && matches!(tensor.role(), Role::RecurrentWeight) {
+            let bytes = numbers * size_of::<T>();
+            let worth = bytes >= LARGE && bytes.saturating_mul(steps) >= WORTH_COPYING;
+            if worth && matches!(tensor.role(), Role::RecurrentWeight) {
                 starts.push((number, len, len + numbers));
                 len += 2 * numbers;
             }
@@ -54,15 +62,15 @@ impl<T: Real> Panels<T> {
     }
 
     /// Takes the weights over.
-    pub(crate) fn set(&mut self, layout: &Layout, flat: &[T], transposed: &Transposed<T>) {
+    pub(crate) fn set(&mut self, layout: &Layout, flat: &[T]) {
+        let rows = layout.config().shape.hidden;
         for &(tensor, forward, backward) in &self.starts {
-            let (rows, parts) =
-                (layout.config().shape.hidden, layout.tensors()[tensor].columns().parts);
-            let weight = layout.weight(flat, tensor, (0, parts));
-            copy(weight, rows, self.most, layout, &mut self.buffer[forward..backward]);
-            let weight = transposed.weight(layout, tensor, 0);
-            let numbers = backward - forward;
-            copy(weight, rows * parts, self.most, layout, &mut self.buffer[backward..][..numbers]);
+            let columns = layout.tensors()[tensor].columns();
+            let weight = layout.weight(flat, tensor, (0, columns.parts));
+            let (forward, backward) =
+                self.buffer[forward..][..2 * rows * columns.len()].split_at_mut(backward - forward);
+            copy(layout, weight, rows, self.most, forward);
+            copy_transposed(layout, weight, rows, self.most, backward);
         }
     }
 
@@ -94,18 +102,57 @@ impl<T: Real> Panels<T> {
 }
 
 /// Copies weights of so many rows: of each block of columns all rows, one after the other.
-fn copy<T: Real>(weight: Weight<'_, T>, rows: usize, most: usize, layout: &Layout, to: &mut [T]) {
-    let (width, padded) = (weight.columns.width, layout.padded(weight.columns.width));
-    for first_row in (0..rows).step_by(ROWS_AT_ONCE) {
-        let end_row = rows.min(first_row + ROWS_AT_ONCE);
-        for part in 0..weight.columns.parts {
+fn copy<T: Real>(
+    layout: &Layout,
+    weight: Weight<'_, T>,
+    rows: usize,
+    most: usize,
+    panels: &mut [T],
+) {
+    let Columns { parts, width } = weight.columns;
+    let padded = layout.padded(width);
+    for first in (0..rows).step_by(ROWS_AT_ONCE) {
+        let count = ROWS_AT_ONCE.min(rows - first);
+        for part in 0..parts {
             for (left, block) in blocks(width, most) {
-                let start = (part * width + left) * rows;
-                for row in first_row..end_row {
-                    let from = &weight.rows[row * weight.stride + part * padded + left..][..block];
-                    to[start + row * block..][..block].copy_from_slice(from);
-                }
+                let from = &weight.rows[first * weight.stride + part * padded + left..];
+                let to = &mut panels[(part * width + left) * rows + first * block..];
+                by_width!(block <= MOST, J => {
+                    let to = to.as_chunks_mut::<J>().0;
+                    for (row, to) in to.iter_mut().take(count).enumerate() {
+                        *to = *part_at(from, row * weight.stride);
+                    }
+                });
             }
+        }
+    }
+}
+
+/// Copies transposed weights: of each block of rows all columns, one after the other.
+fn copy_transposed<T: Real>(
+    layout: &Layout,
+    weight: Weight<'_, T>,
+    rows: usize,
+    most: usize,
+    panels: &mut [T],
+) {
+    let Columns { parts, width } = weight.columns;
+    let padded = layout.padded(width);
+    for (first, block) in blocks(rows, most) {
+        for part in 0..parts {
+            let to = &mut panels[first * parts * width + part * width * block..];
+            by_width!(block <= MOST, J => {
+                let mut from: [&[T]; J] = [&[]; J];
+                for j in 0..J {
+                    from[j] = &weight.rows[(first + j) * weight.stride + part * padded..][..width];
+                }
+                let to = to.as_chunks_mut::<J>().0;
+                for (column, to) in to.iter_mut().take(width).enumerate() {
+                    for j in 0..J {
+                        to[j] = from[j][column];
+                    }
+                }
+            });
         }
     }
 }

@@ -115,6 +115,9 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     const OUTER: (usize, usize);
     /// The same for few columns.
     const NARROW_OUTER: (usize, usize);
+    /// Rows times columns of an outer product from which it is worth laying each block's part of its
+    /// operands side by side first: where a block has many loads for its multiply-adds.
+    const OUTER_COPIED: usize;
 
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

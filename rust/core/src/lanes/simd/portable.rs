@@ -30,6 +30,7 @@ impl Simd for Portable {
     const NARROW_MULTIPLY: (usize, usize) = (1, 2);
     const OUTER: (usize, usize) = (1, 2);
     const NARROW_OUTER: (usize, usize) = (1, 2);
+    const OUTER_COPIED: usize = usize::MAX;
 
     // Kept apart as on the other levels, or code grows without end.
     #[inline(never)]
