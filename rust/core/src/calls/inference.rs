@@ -14,7 +14,7 @@ use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, numbers};
 use crate::loss::Loss;
 use crate::packing::{BySequence, ByUnit, Tiling, fewest_tiled};
-use crate::weights::Network;
+use crate::weights::{Network, NetworkView, Panels};
 
 /// Tiles' worth of sequences that a thread takes at a time.
 const TILES_AT_ONCE: usize = 16;
@@ -30,12 +30,14 @@ pub(super) struct Inference<'a, T: Real> {
     pub(super) loss: Loss,
     /// Dropout, if any.
     pub(super) masks: Option<DropoutMasks>,
+    /// Of the weights, for tiles.
+    pub(super) panels: Option<&'a Panels<T>>,
 }
 
 impl<'a, T: Real> Inference<'a, T> {
     fn inputs(&self) -> BatchInputs<'a, T> {
         BatchInputs {
-            network: self.network.view(None),
+            network: NetworkView { panels: self.panels, ..self.network.view(None) },
             data: self.data,
             upcoming: &[],
             carried: None,
@@ -103,7 +105,7 @@ fn one_by_one<T: Real, S: Simd>(
     queue: Queue<'_, '_, T>,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let Inference { network, data, loss, masks } = queue.inference;
+    let Inference { network, data, loss, masks, .. } = queue.inference;
     let (inputs, columns) = (queue.inference.inputs(), network.config().shape.output);
     let longest = queue.sequences.clone().map(|s| data.range(s).len()).max().unwrap_or(0);
     let buffers = queue.inference.buffers(longest);
@@ -133,6 +135,11 @@ fn by_tiles<T: Real, S: Simd>(
 ) -> Result<()> {
     let (inference, chunk) = (queue.inference, queue.chunk);
     let Inference { network, data, .. } = inference;
+    let steps = data.rows() / T::LANES;
+    check_memory::<T>(Panels::<T>::size(network.layout(), steps, false))?;
+    let mut panels = Panels::new(network.layout(), S::CHAIN_PAIRS, steps, false);
+    panels.set(network.layout(), network.parameters());
+    let inference = Inference { panels: Some(&panels), ..inference };
     let buffers = inference.buffers(data.tile_steps(T::LANES));
     let buffers = buffers.in_windows::<BySequence, T::Lanes<S>>(network.layout());
     check_memory::<T>(TileWorker::<T, S>::size(network.layout(), buffers))?;
@@ -157,7 +164,7 @@ fn chunk_of_tiles<T: Real, S: Simd>(
     outputs: &mut [T],
     cancel: &mut CancelCheck<'_>,
 ) -> Result<()> {
-    let Inference { network, data, loss, masks } = inference;
+    let Inference { network, data, loss, masks, .. } = inference;
     let (inputs, columns) = (inference.inputs(), network.config().shape.output);
     let (per_sequence, first) = (network.config().per_sequence(), order[0]);
     let first_row = data.range(first as usize).start;

@@ -29,7 +29,7 @@ impl<T: Compiled> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
         self.check_features(data)?;
-        let inference = Inference { network: self, data, loss, masks };
+        let inference = Inference { network: self, data, loss, masks, panels: None };
         let len = inference.rows(0..data.len()) * self.config().shape.output;
         check_memory::<T>(len)?;
         let mut outputs = vec![T::ZERO; len];
@@ -50,7 +50,7 @@ impl<T: Compiled> Network<T> {
         check_memory::<T>(len)?;
         let mut states = vec![T::ZERO; len];
         let (level, loss, masks) = (context.level, Loss::Mse, None);
-        let inference = Inference { network: self, data, loss, masks };
+        let inference = Inference { network: self, data, loss, masks, panels: None };
         T::hidden_states(level, HiddenStates { inference, states: &mut states, context })?;
         Ok(states)
     }

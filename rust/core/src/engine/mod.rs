@@ -79,7 +79,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     }
     let worker = ShardWorker::<T, S>::size(layout, buffers);
     let shards = tiled::most_shards(layout, data, batch_size);
-    let shared = shared + Panels::<T>::size(layout, tiled::batch_steps(data, batch_size));
+    let shared = shared + Panels::<T>::size(layout, tiled::batch_steps(data, batch_size), true);
     check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len() + shared)?;
     Ok(tiled::with_tiled(simd, network, data, (spec, buffers), context, work))
 }

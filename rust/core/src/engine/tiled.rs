@@ -101,7 +101,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let mut transposed = Transposed::new(&layout);
     transposed.set(&layout, network.parameters());
     let steps = batch_steps(data, spec.batch_size);
-    let mut panels = Panels::new(&layout, S::CHAIN_PAIRS, steps);
+    let mut panels = Panels::new(&layout, S::CHAIN_PAIRS, steps, true);
     panels.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let queue = ShardQueue {

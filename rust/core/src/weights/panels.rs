@@ -25,52 +25,57 @@ const ROWS_AT_ONCE: usize = 8;
 /// The most columns of a panel.
 const MOST: usize = 12;
 
-/// `W_hh` of each layer and direction, for the forward pass and transposed for the backward pass, as
-/// far as it is large.
+/// `W_hh` of each layer and direction, as far as it is large: for the forward pass, and transposed for
+/// the backward pass if one follows.
 pub(crate) struct Panels<T> {
     buffer: Aligned<T>,
     /// Columns of a panel, at most.
     most: usize,
-    /// (tensor, start of the forward pass's, start of the backward pass's) of each.
-    starts: Vec<(usize, usize, usize)>,
+    backward: bool,
+    /// (tensor, start, numbers for either pass) of each.
+    places: Vec<(usize, usize, usize)>,
 }
 
 impl<T: Real> Panels<T> {
-    /// Room for panels of `most` columns. A batch has about so many steps of tiles.
-    pub(crate) fn new(layout: &Layout, most: usize, steps: usize) -> Self {
-        let (starts, len) = Self::starts(layout, steps);
-        Self { buffer: Aligned::zeros(len), most, starts }
+    /// Room for panels of `most` columns. About so many steps of tiles come until the next update.
+    pub(crate) fn new(layout: &Layout, most: usize, steps: usize, backward: bool) -> Self {
+        let (places, len) = Self::places(layout, steps, backward);
+        Self { buffer: Aligned::zeros(len), most, backward, places }
     }
 
     /// The numbers that it has for a layout.
-    pub(crate) fn size(layout: &Layout, steps: usize) -> usize {
-        Self::starts(layout, steps).1
+    pub(crate) fn size(layout: &Layout, steps: usize, backward: bool) -> usize {
+        Self::places(layout, steps, backward).1
     }
 
-    fn starts(layout: &Layout, steps: usize) -> (Vec<(usize, usize, usize)>, usize) {
-        let (mut starts, mut len) = (Vec::new(), 0);
+    fn places(
+        layout: &Layout,
+        steps: usize,
+        backward: bool,
+    ) -> (Vec<(usize, usize, usize)>, usize) {
+        let (mut places, mut len) = (Vec::new(), 0);
         for (number, tensor) in layout.tensors().iter().enumerate() {
             let numbers = tensor.rows() * tensor.columns().len();
             let bytes = numbers * size_of::<T>();
             let worth = bytes >= LARGE && bytes.saturating_mul(steps) >= WORTH_COPYING;
             if worth && matches!(tensor.role(), Role::RecurrentWeight) {
-                starts.push((number, len, len + numbers));
-                len += 2 * numbers;
+                places.push((number, len, numbers));
+                len += numbers * if backward { 2 } else { 1 };
             }
         }
-        (starts, len)
+        (places, len)
     }
 
     /// Takes the weights over.
     pub(crate) fn set(&mut self, layout: &Layout, flat: &[T]) {
         let rows = layout.config().shape.hidden;
-        for &(tensor, forward, backward) in &self.starts {
-            let columns = layout.tensors()[tensor].columns();
-            let weight = layout.weight(flat, tensor, (0, columns.parts));
-            let (forward, backward) =
-                self.buffer[forward..][..2 * rows * columns.len()].split_at_mut(backward - forward);
-            copy(layout, weight, rows, self.most, forward);
-            copy_transposed(layout, weight, rows, self.most, backward);
+        for &(tensor, start, numbers) in &self.places {
+            let weight = layout.weight(flat, tensor, (0, layout.tensors()[tensor].columns().parts));
+            copy(layout, weight, rows, self.most, &mut self.buffer[start..][..numbers]);
+            if self.backward {
+                let panels = &mut self.buffer[start + numbers..][..numbers];
+                copy_transposed(layout, weight, rows, self.most, panels);
+            }
         }
     }
 
@@ -81,10 +86,10 @@ impl<T: Real> Panels<T> {
         tensor: usize,
         first: usize,
     ) -> Option<Panel<'_, T>> {
-        let &(_, start, end) = self.starts.iter().find(|(t, ..)| *t == tensor)?;
+        let &(_, start, numbers) = self.places.iter().find(|(t, ..)| *t == tensor)?;
         let rows = layout.config().shape.hidden;
         let skipped = first * layout.tensors()[tensor].columns().width * rows;
-        Some(Panel { numbers: &self.buffer[start + skipped..end], rows, first: 0 })
+        Some(Panel { numbers: &self.buffer[start..][skipped..numbers], rows, first: 0 })
     }
 
     /// Those of the transposed tensor for its rows from part `first` on.
@@ -94,9 +99,9 @@ impl<T: Real> Panels<T> {
         tensor: usize,
         first: usize,
     ) -> Option<Panel<'_, T>> {
-        let &(_, forward, start) = self.starts.iter().find(|(t, ..)| *t == tensor)?;
+        let &(_, start, numbers) = self.places.iter().find(|(t, ..)| *t == tensor)?;
         let columns = layout.tensors()[tensor].columns();
-        let numbers = &self.buffer[start..][..start - forward];
+        let numbers = &self.buffer[start + numbers..][..numbers];
         Some(Panel { numbers, rows: columns.len(), first: first * columns.width })
     }
 }
@@ -154,5 +159,49 @@ fn copy_transposed<T: Real>(
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Transposed;
+    use crate::{Cell, Config, Shape};
+
+    #[test]
+    fn panels_are_the_weights_and_their_transpose() {
+        let shape = Shape { input: 2, hidden: 37, output: 1 };
+        let layout = Layout::new::<f64>(&Config::new(shape, Cell::Lstm)).unwrap();
+        let flat: Vec<f64> = (0..layout.len()).map(|i| i as f64).collect();
+        let mut transposed = Transposed::new(&layout);
+        transposed.set(&layout, &flat);
+        for most in [1, 3, 12] {
+            let mut panels = Panels::new(&layout, most, usize::MAX, true);
+            assert_eq!(Panels::<f64>::size(&layout, usize::MAX, true), 2 * 37 * 4 * 37);
+            panels.set(&layout, &flat);
+            for first in [0, 2] {
+                let weight = layout.weight(&flat, 1, (first, 4 - first));
+                let panel = panels.forward(&layout, 1, first).unwrap();
+                for part in 0..4 - first {
+                    for (left, width) in blocks(37, most) {
+                        for (row, column) in [(0, 0), (20, width - 1), (36, 0)] {
+                            let place = (part * 37 + left) * panel.rows + row * width + column;
+                            let from = row * weight.stride + part * 40 + left + column;
+                            assert_eq!(panel.numbers[place], weight.rows[from]);
+                        }
+                    }
+                }
+                let weight = transposed.weight(&layout, 1, first);
+                let panel = panels.backward(&layout, 1, first).unwrap();
+                for (left, width) in blocks(37, most) {
+                    for (row, column) in [(0, 0), (60, width - 1), (73, 0)] {
+                        let place = left * panel.rows + (panel.first + row) * width + column;
+                        let from = row * weight.stride + left + column;
+                        assert_eq!(panel.numbers[place], weight.rows[from]);
+                    }
+                }
+            }
+        }
+        assert_eq!(Panels::<f64>::size(&layout, 10, true), 0);
     }
 }

@@ -143,6 +143,24 @@ fn long_sequences_agree() {
     long_sequences::<f32>(&ragged, 1e-3);
 }
 
+/// Recurrent weights and batches so large that the weights are laid out anew for the steps.
+#[test]
+fn large_recurrent_weights_agree() {
+    let gru = |reset_after| Cell::Gru { reset_after };
+    let cells = [Cell::Elman(Activation::Tanh), Cell::Lstm, gru(false), gru(true)];
+    for (seed, cell) in cells.into_iter().enumerate() {
+        let mut cases = Cases::new(seed as u64);
+        let shape = Shape { input: 2, hidden: 97, output: 1 };
+        let config = Config { bidirectional: seed == 0, ..Config::new(shape, cell) };
+        let lengths: Vec<usize> = (0..80).map(|_| cases.size(40, 70)).collect();
+        let data = cases.data_for::<f64>(&config, Loss::Mse, &lengths);
+        let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+        compare_case(&mut cases, (config, objective), &data, &lengths, &|what, level, d| {
+            assert!(d <= 1e-12, "{level}, {cell:?}: {what} differs by {d:e}");
+        });
+    }
+}
+
 #[test]
 fn every_cell_stack_readout_and_loss_agrees_in_single_precision() {
     for seed in 0..80 {

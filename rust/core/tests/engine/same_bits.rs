@@ -111,6 +111,32 @@ fn predictions() {
     }
 }
 
+/// Recurrent weights so large that they are laid out anew for the steps of tiles.
+#[test]
+fn large_recurrent_weights() {
+    for (seed, cell) in [Cell::Lstm, Cell::Gru { reset_after: false }].into_iter().enumerate() {
+        let mut cases = Cases::new(seed as u64);
+        let shape = Shape { input: 3, hidden: 97, output: 1 };
+        let config = Config::new(shape, cell);
+        let data = cases.data_for::<f32>(&config, Loss::Mse, &[21; 310]);
+        let network = cases.network::<f32>(config);
+        let alone: Vec<_> = fused().map(|level| trained(&network, &data, level, 1)).collect();
+        assert!(alone.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
+        for level in fused() {
+            assert_eq!(trained(&network, &data, level, 2), alone[0], "{level}, 2 threads");
+        }
+        for level in fused() {
+            let predict = |data: &Data<f32>| {
+                in_context(level, 1, |context| {
+                    network.predict(&data.view(), Loss::Mse, context).unwrap()
+                })
+            };
+            let together = predict(&data);
+            assert_eq!(together[7 * 21..8 * 21], predict(&data.one(7)), "{level}");
+        }
+    }
+}
+
 /// Sequences that are computed in windows, in tiles and one by one.
 #[test]
 fn long_sequences() {
