@@ -2,8 +2,9 @@
 
 python benchmarks/sources.py [--rows 300000] [--repeats 7]
 
-The same 29 features, id, time and label; float64. Imports are not counted. Memory is what reading adds to the
-process, the table included; a frame in memory was there before. Needs pandas and pyarrow.
+The same 29 features, id, time and label; float64. Imports are not counted. Memory is what
+reading adds to the process, the table included; a frame in memory was there before. Needs pandas
+and pyarrow.
 """
 
 from __future__ import annotations

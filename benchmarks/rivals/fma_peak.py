@@ -25,10 +25,10 @@ def variants(job: Job) -> Iterator[Variant]:
         yield Variant("multiply-adds in registers", STEPS, seconds)
 
 
-def build() -> Path:
-    """Return the program; a LookupError says why there is none."""
+def build(*flags: str) -> Path:
+    """Return the program, built with more flags; a LookupError says why there is none."""
     program = Path(_folder.name) / "fma_peak"
-    command = ["rustc", "-O", "-C", "target-cpu=native", "-o", str(program), str(SOURCE)]
+    command = ["rustc", "-O", "-C", "target-cpu=native", *flags, "-o", str(program), str(SOURCE)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -195,6 +195,12 @@ class Network(BaseNetwork):
             gradients=gradients, dropout_seed=dropout_seed, custom=self._custom_loss,
         )  # fmt: skip
 
+    def loss_of_arrays(self, arrays: LabelledInputs) -> float:
+        """Return the loss of what :meth:`Preparation.labelled_inputs` returned."""
+        return self._core.loss(
+            *arrays, gradients=False, dropout_seed=None, custom=self._custom_loss
+        )[0]
+
     @property
     def _custom_loss(self) -> CheckedLoss | None:
         """The loss if it is computed in Python."""

@@ -15,7 +15,7 @@ from rnn_rust.evaluate import Evaluator, Result, default_evaluator
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.network import Network
-from rnn_rust.model.preparation import check_dataset
+from rnn_rust.model.preparation import LabelledInputs, check_dataset
 from rnn_rust.training.callbacks import checked_callbacks
 from rnn_rust.training.loop import run
 from rnn_rust.training.state import Training
@@ -65,10 +65,17 @@ def fit(
     def evaluate() -> dict[str, float]:
         return {} if evaluator is None else _evaluate(model, evaluator, parts)[1]
 
+    held_out: LabelledInputs | None = None
+
     def complete_record() -> None:
+        nonlocal held_out
         history = training.history
         if training.validation is not None:
-            history.add_to_last({"validation_loss": model.loss(training.validation)})
+            # Prepared once for all epochs, the first of which has fitted the scaler.
+            held_out = held_out or model.preparation.labelled_inputs(
+                training.validation, "the loss"
+            )
+            history.add_to_last({"validation_loss": model.loss_of_arrays(held_out)})
         if _is_due(len(history), eval_every, training.epochs):
             shown = ["loss"]
             if evaluator is not None:

@@ -36,8 +36,13 @@ impl<'a, T, const N: usize> Iterator for Strided<'a, T, N> {
             return None;
         }
         self.left -= 1;
-        // SAFETY: `new` has checked that the block of every row that is left lies in the matrix.
-        let block = unsafe { &*self.next.cast::<[T; N]>() };
+        // SAFETY: `new` has checked that the block of every row that is left lies in the matrix, so
+        // that its place is none of null either. Unless told so, the compiler compares it with null,
+        // which is how an `Option` of a reference says None.
+        let block = unsafe {
+            std::hint::assert_unchecked(!self.next.is_null());
+            &*self.next.cast::<[T; N]>()
+        };
         self.next = self.next.wrapping_add(self.stride);
         Some(block)
     }
