@@ -9,7 +9,8 @@ is that of two epochs, and has nothing of the start of the program in it. The sa
 then tells the time. Cycles come from it by the peak of the core: two multiply-adds of 8 float32 per
 cycle. Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does per cycle at
 most are 2 multiply-adds, 6 instructions, 2 loads of 32 bytes, 1 store of 32 bytes (AMD, Software
-Optimization Guide for the Zen 4 Microarchitecture, publication 57647).
+Optimization Guide for the Zen 4 Microarchitecture, publication 57647). callgrind counts a masked
+load once per lane, so that the loads of batches of one sequence are overstated.
 """
 
 import os

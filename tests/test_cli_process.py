@@ -61,7 +61,7 @@ def test_ctrl_c_stops_a_long_training_at_once():
     stopped = time.monotonic() - sent
     process.stdout.close()
     process.stderr.close()
-    assert process.wait() == 130
+    assert process.wait(timeout=120) == 130
     assert all(LOG_LINE.match(line) for line in lines)
     assert "the weights of the last finished update are kept" in lines[-2]
     assert rnn.load("model.safetensors").epochs_trained >= 1
@@ -81,7 +81,7 @@ def test_a_terminal_gets_colours_and_a_progress_bar():
     process.send_signal(signal.SIGINT)
     output += _read_until(parent, None)
     os.close(parent)
-    assert process.wait() == 130
+    assert process.wait(timeout=120) == 130
     assert b"\x1b[1;36mData" in output
     assert b"\x1b[34mINFO" in output
     assert re.search(rb"\x1b\[3\dmWARNING", output)
@@ -103,7 +103,7 @@ def _read_until(terminal, text):
 
 def test_a_pipe_gets_plain_text():
     process = start("demo", "sample")
-    stdout, stderr = process.communicate()
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "\x1b" not in stdout + stderr
     assert "Training " not in stderr.replace("Training on", "")
@@ -114,4 +114,4 @@ def test_a_reader_that_leaves_early_is_no_error(data, model):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait() == 1
+    assert process.wait(timeout=120) == 1

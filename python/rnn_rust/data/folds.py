@@ -19,7 +19,15 @@ Folded = TypeVar("Folded", bound=Sequences)
 def folds(
     dataset: Folded, k: int, *, by: str, stratify: bool, gap: Any, seed: int
 ) -> Iterator[tuple[Folded, Folded]]:
-    """Yield ``(train, test)``; see :meth:`rnn_rust.Dataset.folds`.
+    """Yield ``(train, test)``; see :meth:`rnn_rust.Dataset.folds`; errors as of `fold_indices`."""
+    for train, test in fold_indices(dataset, k, by=by, stratify=stratify, gap=gap, seed=seed):
+        yield dataset.chosen(train), dataset.chosen(test)
+
+
+def fold_indices(
+    dataset: Sequences, k: int, *, by: str, stratify: bool, gap: Any, seed: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return pairs of sequences to train on and to test; see :meth:`rnn_rust.Dataset.folds`.
 
     Raises
     ------
@@ -34,13 +42,10 @@ def folds(
     if by == "sequence":
         if gap is not None:
             raise ParameterError("folds: gap= is for by='time'; drop it")
-        parts = _random_parts(dataset, k, stratify=stratify, seed=seed)
-    else:
-        if stratify:
-            raise ParameterError("folds: by='time' cannot stratify; drop one of the two")
-        parts = _time_parts(dataset, k, gap)
-    for train, test in parts:
-        yield dataset.chosen(train), dataset.chosen(test)
+        return _random_parts(dataset, k, stratify=stratify, seed=seed)
+    if stratify:
+        raise ParameterError("folds: by='time' cannot stratify; drop one of the two")
+    return _time_parts(dataset, k, gap)
 
 
 def _require(dataset: Sequences, least: int, k: int) -> None:

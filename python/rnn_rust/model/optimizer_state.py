@@ -99,12 +99,14 @@ class OptimizerState:
     def progress(self) -> dict[str, Any]:
         """Return what a copy with the same optimiser lacks; one in Python holds its moments."""
         moments = self.moments() if self.in_python is None else None
+        if moments is not None and not moments["steps"]:
+            moments = None  # All are 0, as those of any other before its first step.
         return {"plateau": self._plateau_state(), "moments": moments, "updates": self.updates}
 
     def load_progress(self, progress: dict[str, Any]) -> None:
         """Go on from the progress of another with the same optimiser."""
         self._load_plateau_state(progress["plateau"])
-        if self.in_python is None:
+        if progress["moments"] is not None:
             self.load_moments(progress["moments"])
         self.updates = progress["updates"]
 

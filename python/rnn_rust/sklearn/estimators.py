@@ -1,0 +1,279 @@
+"""The estimators: classes, numbers, and hidden states of sequences."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+
+from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.sklearn.base import SequenceEstimator
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    id, time
+        The columns of a frame that say which sequence a row belongs to, and order its rows. A
+        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name.
+    cell
+        ``"rnn"``, ``"gru"`` or ``"lstm"``.
+    hidden_size, num_layers, bidirectional, dropout, readout, clip_norm, scaler, dtype, n_threads
+        As in :class:`rnn_rust.GRU`.
+    loss
+        As in :class:`rnn_rust.GRU`; None for the one that suits the labels.
+    optimizer, learning_rate
+        A name (``"sgd"``, ``"rmsprop"``, ``"adagrad"``, ``"adam"``, ``"adamw"``) and its learning
+        rate, or an optimiser of :mod:`rnn_rust.optim`, which has its own.
+    epochs, batch_size
+        Passes over the data, and sequences per update; None for all.
+    categories, ties
+        As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
+    max_categories, missing, missing_indicator, time_features
+        As in :class:`rnn_rust.GRU`.
+    class_weight
+        None, ``"balanced"``, or a dict with a weight for each class; for classifiers.
+    early_stopping
+        Whether training ends when the loss of held-out sequences has not become better for
+        ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there
+        are more than 10,000 sequences.
+    validation, validation_fraction
+        Which share of the sequences is held out: ``"random"`` ones, or the latest (``"time"``).
+    warm_start
+        Whether ``fit`` goes on with the model of the call before.
+    random_state
+        Of initial weights, held-out sequences, order and dropout.
+
+    Attributes
+    ----------
+    model_
+        The network, for all else: files, steppers, hidden states.
+    n_features_in_, feature_names_in_
+        The features: all columns but ``id`` and ``time``. Names if X was a frame.
+    n_iter_, loss_curve_
+        The epochs, and the training loss of each.
+    validation_scores_
+        The negative loss of the held-out data after each epoch, or None.
+"""
+
+
+def _documented(estimator: type) -> type:
+    """Add what all estimators have to the docstring of one; "python -OO" leaves none."""
+    if estimator.__doc__:
+        intro, _, own = inspect.cleandoc(estimator.__doc__).partition("\n\nAttributes\n----------")
+        estimator.__doc__ = f"{intro}\n\n{inspect.cleandoc(_PARAMETERS)}{own}\n"
+    return estimator
+
+
+@_documented
+class SequenceClassifier(ClassifierMixin, SequenceEstimator):
+    """A recurrent network that tells classes of rows, or of whole sequences.
+
+    Attributes
+    ----------
+    classes_
+        The classes, sorted.
+    """
+
+    def _targets(self, X: Any, y: Any) -> Any:
+        y = super()._targets(X, y)
+        # Of the rows of a sequence some may have no label.
+        return _check_y(y, estimator=self) if self.id is None and self.time is None else y
+
+    def _learn_labels(self, y: Any) -> None:
+        check_classification_targets(_without_missing(y))
+        self.classes_ = np.unique(_without_missing(y))
+
+    def _encode_labels(self, y: Any) -> NDArray[Any]:
+        y = column_or_1d(y, warn=True)
+        present = ~_missing(y)
+        places = np.searchsorted(self.classes_, y[present])
+        known = self.classes_[np.minimum(places, len(self.classes_) - 1)] == y[present]
+        if not known.all():
+            stranger = y[present][~known].tolist()[0]
+            raise DataError(
+                f"y has the class {stranger!r}, which is none of those learnt: "
+                f"{', '.join(map(repr, self.classes_.tolist()))}"
+            )
+        labels = np.full(len(y), np.nan)
+        labels[present] = places
+        return labels
+
+    def _loss_and_outputs(self) -> tuple[Any, int]:
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes in the data, but the "
+                "data contains only one class"
+            )
+        if len(self.classes_) == 2 and self.loss != "cross_entropy":
+            return ("binary_cross_entropy" if self.loss is None else self.loss), 1
+        return ("cross_entropy" if self.loss is None else self.loss), len(self.classes_)
+
+    def _class_weight(self) -> Any:
+        if not isinstance(self.class_weight, dict):
+            return self.class_weight
+        unknown = set(self.class_weight) - set(self.classes_.tolist())
+        if unknown:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise ParameterError(f"class_weight has {names}, of which y has none")
+        weights = [self.class_weight.get(label, 1.0) for label in self.classes_.tolist()]
+        return dict(enumerate(weights))
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Return the probability of each class, ``(rows, classes)``.
+
+        Of a list of arrays ``(sequences, classes)`` where whole sequences are read out, else the
+        rows of all, back to back.
+        """
+        table, outputs = self._outputs(X)
+        outputs = table.per_row(outputs).astype(np.float64)
+        if outputs.shape[1] == 1:
+            outputs = np.hstack([1 - outputs, outputs])
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class; rows are as in :meth:`predict_proba`."""
+        places = self.predict_proba(X).argmax(axis=1)
+        classes: NDArray[Any] = self.classes_[places]
+        return classes
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; sequences that are read out whole count once each."""
+        weights = self._score_weights(X, sample_weight)
+        return float(super().score(X, self._checked_labels(X, y), weights))
+
+
+@_documented
+class SequenceRegressor(RegressorMixin, SequenceEstimator):
+    """A recurrent network that tells numbers of rows, or of whole sequences."""
+
+    def _learn_labels(self, y: Any) -> None:
+        self.n_outputs_ = 1 if np.ndim(y) == 1 else np.shape(y)[1]
+
+    def _encode_labels(self, y: Any) -> NDArray[Any]:
+        if self.id is None and self.time is None:
+            return np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
+        return np.asarray(y, dtype=np.float64)
+
+    def _loss_and_outputs(self) -> tuple[Any, int]:
+        return ("mse" if self.loss is None else self.loss), self.n_outputs_
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the numbers of every row of X.
+
+        Of a list of arrays those of every sequence where whole sequences are read out, else of the
+        rows of all, back to back.
+        """
+        table, outputs = self._outputs(X)
+        numbers = table.per_row(outputs)
+        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R²; sequences that are read out whole count once each."""
+        weights = self._score_weights(X, sample_weight)
+        return float(super().score(X, self._checked_labels(X, y), weights))
+
+    def __sklearn_tags__(self) -> Any:
+        """Say what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+@_documented
+class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
+    """Hidden states of a recurrent network as features of each row, or of whole sequences.
+
+    The network learns y: classes, or numbers. Without y it learns to tell the next row of the
+    sequence from those so far, or the row itself where no sequence has a second.
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight: Any = None,
+    ) -> SequenceTransformer:
+        """Learn from sequences; as :meth:`SequenceClassifier.fit`, with or without y."""
+        super().fit(X, y, X_val=X_val, y_val=y_val, sample_weight=sample_weight)
+        self._n_features_out = self.hidden_size * (2 if self.bidirectional else 1)
+        return self
+
+    def _targets(self, X: Any, y: Any) -> Any:
+        if y is not None:
+            y = super()._targets(X, y)
+            is_plain = self.id is None and self.time is None
+            return _check_y(y, multi_output=True, estimator=self) if is_plain else y
+        table = self._table(X, None, reset=True)
+        names = table.data.feature_names
+        numbers = [at for at, name in enumerate(names) if name not in table.data.levels]
+        if not numbers:
+            raise ParameterError("there are no numbers among the features to learn; give a y")
+        rows, offsets = table.data.features[:, numbers].astype(np.float64), table.data.offsets
+        if self.readout != "each_step":
+            return rows[offsets[1:] - 1] if table.is_list else table.per_row(rows)
+        if len(rows) > len(table.data):
+            rows = np.vstack([rows[1:], rows[:1]])
+            rows[offsets[1:] - 1] = np.nan  # Nothing follows the last row of a sequence.
+        return table.per_row(rows)
+
+    def _learn_labels(self, y: Any) -> None:
+        self._classes, self._outputs_wanted = None, 1
+        is_named = np.asarray(y).dtype.kind in "OUSbiu"
+        if is_named and type_of_target(y) in ("binary", "multiclass"):
+            self._classes = np.unique(y)
+        elif np.ndim(y) > 1:
+            self._outputs_wanted = np.shape(y)[1]
+
+    def _encode_labels(self, y: Any) -> Any:
+        if self._classes is None:
+            return np.asarray(y, dtype=np.float64)
+        return np.searchsorted(self._classes, column_or_1d(y)).astype(np.float64)
+
+    def _loss_and_outputs(self) -> tuple[Any, int]:
+        if self._classes is None or len(self._classes) < 2:
+            return ("mse" if self.loss is None else self.loss), self._outputs_wanted
+        if len(self._classes) == 2:
+            return ("binary_cross_entropy" if self.loss is None else self.loss), 1
+        return ("cross_entropy" if self.loss is None else self.loss), len(self._classes)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # States have the dtype of the network.
+        return tags
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``."""
+        table, states = self._states(X)
+        return table.per_row(states)
+
+    def _states(self, X: Any) -> tuple[Any, NDArray[Any]]:
+        check_is_fitted(self)
+        table = self._table(X, None)
+        return table, np.asarray(self.model_.hidden_states(table.data))
+
+
+def _missing(y: NDArray[Any]) -> NDArray[np.bool_]:
+    if y.dtype.kind == "f":
+        return np.isnan(y)
+    if y.dtype == object:
+        return np.array([label is None or label != label for label in y])  # noqa: PLR0124
+    return np.zeros(len(y), dtype=bool)
+
+
+def _without_missing(y: Any) -> Any:
+    values = np.asarray(y)
+    return values[~_missing(values)] if values.ndim == 1 and values.dtype.kind in "fO" else y

@@ -1,0 +1,99 @@
+"""A splitter that never cuts a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from rnn_rust.base.checks import whole_number
+from rnn_rust.data.folds import fold_indices
+from rnn_rust.errors import ParameterError
+from rnn_rust.sklearn.tables import Reading, Rows, Table, from_frame
+
+
+class SequenceKFold(BaseEstimator):
+    """Folds of whole sequences, for ``cv=`` of ``cross_val_score``, ``GridSearchCV`` and the like.
+
+    Parameters
+    ----------
+    n_splits
+        How many folds, from 2.
+    id, time
+        The columns of X that say which sequence a row belongs to, and order its rows.
+    by
+        ``"sequence"``: each is tested once, by a model of all others. ``"time"``: sequences ordered
+        by their first row; each block but the first is tested by a model of the sequences that
+        ended before it began.
+    stratify
+        Whether to keep the share of sequences with a positive label (of two classes the second, in
+        the order of sorting) in each fold.
+    gap
+        By time, how much earlier than a test block training sequences have to end.
+    random_state
+        Seed of the random folds, an integer.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> X = pl.DataFrame({"card": [1, 2, 1, 3], "t": [0, 0, 1, 0], "x1": [0.0, 1.0, 2.0, 3.0]})
+    >>> [test.tolist() for _, test in SequenceKFold(3, id="card", time="t").split(X)]
+    [[3], [0, 2], [1]]
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        id: str,
+        time: str | None = None,
+        by: str = "sequence",
+        stratify: bool = False,
+        gap: Any = None,
+        random_state: int = 0,
+    ) -> None:
+        self.n_splits = n_splits
+        self.id = id
+        self.time = time
+        self.by = by
+        self.stratify = stratify
+        self.gap = gap
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds."""
+        return self.n_splits
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+        """Yield the rows of X to train on, and those to test.
+
+        Raises
+        ------
+        ParameterError
+            An argument is outside its allowed values, or y is missing to stratify by.
+        DataError
+            A column is missing, or there are too few sequences.
+        """
+        whole_number("n_splits", self.n_splits, least=2)
+        labels = None
+        if self.stratify:
+            if y is None:
+                raise ParameterError("stratify=True needs y")
+            labels = np.unique(np.asarray(y), return_inverse=True)[1].reshape(-1)
+        reading = Reading(self.id, self.time, None, "error", "keep")
+        table = from_frame(X, labels, None, reading, names=[])
+        parts = fold_indices(
+            table.data, self.n_splits, by=self.by, stratify=self.stratify, gap=self.gap,
+            seed=self.random_state,
+        )  # fmt: skip
+        for train, test in parts:
+            yield _rows(table, train), _rows(table, test)
+
+
+def _rows(table: Table, sequences: Rows) -> Rows:
+    """Return the rows of X of some sequences, in their order."""
+    offsets = table.data.offsets
+    parts = [table.rows[offsets[s] : offsets[s + 1]] for s in sequences]
+    return np.sort(np.concatenate(parts))

@@ -1,0 +1,253 @@
+"""The estimators keep scikit-learn's rules; frames with ids and times go through its tools."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.sklearn import (
+    SequenceClassifier,
+    SequenceKFold,
+    SequenceRegressor,
+    SequenceTransformer,
+)
+
+ESTIMATORS = [SequenceClassifier, SequenceRegressor, SequenceTransformer]
+CARDS, STEPS = 60, 6
+KEYS: dict[str, Any] = {"id": "card", "time": "t", "random_state": 0}
+
+
+def purchases() -> tuple[pd.DataFrame, Any, Any]:
+    """Return shuffled rows; a class that needs all rows so far of the card; and their number."""
+    random = np.random.default_rng(0)
+    rows = CARDS * STEPS
+    card, t = np.repeat(np.arange(CARDS), STEPS), np.tile(np.arange(STEPS), CARDS)
+    kind = random.choice(["fuel", "food", "other"], rows)
+    count = np.cumsum(np.reshape(kind == "fuel", (CARDS, STEPS)), axis=1).ravel()
+    x = random.normal(size=rows)
+    frame = pd.DataFrame({"card": card, "t": t, "x": x, "kind": kind})
+    order = random.permutation(rows)
+    return frame.iloc[order], np.where(count > 1, "yes", "no")[order], count[order].astype(float)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_scikit_learns_own_checks_pass(estimator: Any) -> None:
+    # Mini-batches make other updates of repeated rows than of weighted ones.
+    excused = {"check_sample_weight_equivalence_on_dense_data": "mini-batches"}
+    results = check_estimator(estimator(), expected_failed_checks=excused, on_skip=None)
+    assert len(results) > 45
+    full_batch = estimator(
+        batch_size=None, dtype="float64", scaler=None, epochs=100, learning_rate=0.05
+    )
+    check_estimator(full_batch, on_skip=None)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_rows_in_any_order(library: str) -> None:
+    frame, classes, count = purchases()
+    X = frame if library == "pandas" else pl.from_pandas(frame)
+    model = SequenceClassifier(**KEYS).fit(X, classes)
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert model.feature_names_in_.tolist() == ["x", "kind"]
+    assert model.n_features_in_ == 2
+    assert model.score(X, classes) > 0.97
+    proba = model.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    # The network inside answers the same rows in the same order.
+    inside = np.asarray(model.model_.predict(X))[:, 0]
+    np.testing.assert_allclose(proba[:, 1], inside, rtol=1e-6)
+    regressor = SequenceRegressor(**KEYS).fit(X, count)
+    assert regressor.score(X, count) > 0.97
+    states = SequenceTransformer(**KEYS, hidden_size=5).fit(X, classes).transform(X)
+    assert states.shape == (CARDS * STEPS, 5)
+
+
+def test_an_index_of_id_and_time() -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS).fit(frame, classes)
+    indexed = SequenceClassifier(**KEYS).fit(frame.set_index(["card", "t"]), classes)
+    np.testing.assert_array_equal(model.predict(frame), indexed.predict(frame))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("prefixed", [False, True])
+def test_pipelines_searches_and_folds(library: Any, prefixed: bool) -> None:
+    frame, classes, _ = purchases()
+    X = frame if library == "pandas" else pl.from_pandas(frame)
+    columns = ColumnTransformer(
+        [("scale", StandardScaler(), ["x"])],
+        remainder="passthrough", verbose_feature_names_out=prefixed,
+    ).set_output(transform=library)  # fmt: skip
+    model = make_pipeline(columns, SequenceClassifier(**KEYS, scaler=None, epochs=20))
+    grid = {"sequenceclassifier__hidden_size": [2, 12]}
+    search = GridSearchCV(model, grid, cv=SequenceKFold(3, id="card", time="t"), n_jobs=2)
+    search.fit(X, classes)
+    assert search.best_params_ == {"sequenceclassifier__hidden_size": 12}
+    folds = SequenceKFold(3, id="card", stratify=True)
+    truth = classes == "yes"
+    assert cross_val_score(model, X, truth, cv=folds, scoring="average_precision").mean() > 0.7
+
+
+def test_folds_cut_no_sequence_and_test_every_row_once() -> None:
+    frame, classes, _ = purchases()
+    tested = []
+    for train, test in SequenceKFold(4, id="card", time="t", stratify=True).split(frame, classes):
+        cards = frame["card"].to_numpy()
+        assert not set(cards[train]) & set(cards[test])
+        assert len(train) + len(test) == len(frame)
+        tested += test.tolist()
+    assert sorted(tested) == list(range(len(frame)))
+    later = frame.assign(t=frame["t"] + 10 * frame["card"])
+    for train, test in SequenceKFold(3, id="card", time="t", by="time", gap=5).split(later):
+        times = later["t"].to_numpy()
+        assert times[train].max() + 5 < times[test].min()
+
+
+def test_whole_sequences_have_one_label_and_count_once() -> None:
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, 9, 80)
+    card = np.repeat(np.arange(80), lengths)
+    t = np.concatenate([np.arange(length) for length in lengths])
+    x = random.normal(size=len(card))
+    label = np.array([x[card == c].sum() > 0 for c in range(80)])
+    frame = pl.DataFrame({"card": card, "t": t, "x": x})
+    # Of a sequence the last labelled row counts.
+    y = np.where(t == (lengths - 1)[card], label[card], ~label[card])
+    model = SequenceClassifier(**KEYS, readout="last", epochs=100).fit(frame, y)
+    predicted = model.predict(frame)
+    per_card = np.array([predicted[card == c][0] for c in range(80)])
+    np.testing.assert_array_equal(predicted, per_card[card])
+    assert model.score(frame, label[card]) == pytest.approx((per_card == label).mean())
+    # The same sequences as arrays.
+    arrays = [x[card == c][:, None] for c in range(80)]
+    same = SequenceClassifier(readout="last", epochs=100, random_state=0).fit(arrays, label)
+    np.testing.assert_array_equal(same.predict(arrays), per_card)
+    assert same.predict_proba(arrays).shape == (80, 2)
+
+
+def test_arrays_of_sequences_with_a_label_per_step() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(40, 7, 2))
+    y = X[:, :, 0].cumsum(axis=1)
+    model = SequenceRegressor(random_state=0, epochs=150).fit(X, y)
+    assert model.predict(X).shape == (280,)
+    assert model.score(X, y) > 0.9
+    with pytest.raises(ShapeError, match="X has 3 features, but SequenceRegressor is expecting 2"):
+        model.predict([np.zeros((4, 3))])
+    with pytest.raises(ShapeError, match="arrays of 2 and of 3 columns"):
+        model.fit([np.zeros((4, 3)), np.zeros((4, 2))], [np.zeros(4), np.zeros(4)])
+
+
+def test_one_s_own_validation_part_and_early_stopping() -> None:
+    frame, classes, _ = purchases()
+    classes = np.where(np.random.default_rng(1).random(len(classes)) < 0.2, "no", classes)
+    late = frame["card"] >= 50
+    model = SequenceClassifier(**KEYS, epochs=300, n_iter_no_change=3, learning_rate=0.05)
+    model.fit(frame[~late], classes[~late], X_val=frame[late], y_val=classes[late])
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) < 300
+    best = int(np.argmax(model.validation_scores_))
+    assert best == model.n_iter_ - 4  # Three epochs were no better.
+    held_out = SequenceClassifier(**KEYS, early_stopping=True, validation="time", epochs=9)
+    by_time = frame.assign(t=frame["t"] + 10 * frame["card"])
+    assert len(held_out.fit(by_time, classes).validation_scores_) == 9
+    assert SequenceClassifier(**KEYS, epochs=2).fit(frame, classes).validation_scores_ is None
+
+
+def test_weights_classes_and_training_that_goes_on() -> None:
+    frame, classes, _ = purchases()
+    none = SequenceClassifier(**KEYS, epochs=5)
+    heavy = clone(none).set_params(class_weight={"yes": 50.0})
+    share = [(m.fit(frame, classes).predict(frame) == "yes").mean() for m in (none, heavy)]
+    assert share[1] > share[0]
+    weighted = clone(none).fit(frame, classes, sample_weight=np.where(classes == "yes", 50.0, 1.0))
+    assert (weighted.predict(frame) == "yes").mean() > share[0]
+    going_on = clone(none).set_params(warm_start=True).fit(frame, classes)
+    assert going_on.fit(frame, classes).n_iter_ == 10
+    step = SequenceClassifier(**KEYS).partial_fit(frame[:100], classes[:100], classes=["yes", "no"])
+    assert step.partial_fit(frame, classes).n_iter_ == 2
+
+
+def test_a_transformer_without_labels_learns_what_comes_next() -> None:
+    frame, _, _ = purchases()
+    states = SequenceTransformer(**KEYS, hidden_size=3).set_output(transform="pandas")
+    found = states.fit_transform(frame)
+    assert list(found.columns) == [f"sequencetransformer{at}" for at in range(3)]
+    assert found.index.equals(frame.index)
+    assert states.loss_curve_[-1] < states.loss_curve_[0]
+    with pytest.raises(ParameterError, match="give a y"):
+        SequenceTransformer(**KEYS).fit(frame[["card", "t", "kind"]])
+
+
+def test_a_pickle_is_small_and_predicts_the_same(tmp_path: Path) -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, hidden_size=64, epochs=2).fit(frame, classes)
+    model.model_.save(tmp_path / "model.safetensors")
+    pickled = pickle.dumps(model)
+    assert len(pickled) <= 2 * os.path.getsize(tmp_path / "model.safetensors")
+    same = pickle.loads(pickled)
+    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+def scaled(names: list[str], **options: Any) -> Any:
+    columns = ColumnTransformer([("scale", StandardScaler(), names)], **options)
+    return columns.set_output(transform="pandas")
+
+
+def test_what_a_transformer_has_done_to_the_id_is_said() -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS)
+    eaten = make_pipeline(scaled(["x", "card"], remainder="passthrough"), model)
+    with pytest.raises(DataError, match=r"scale__card.* is no id; a transformer has scaled"):
+        eaten.fit(frame, classes)
+    dropped = make_pipeline(scaled(["x"], remainder="drop"), model)
+    with pytest.raises(DataError, match=r"no column 'card'.*verbose_feature_names_out=False"):
+        dropped.fit(frame, classes)
+    nameless = make_pipeline(ColumnTransformer([("x", StandardScaler(), ["x"])]), model)
+    with pytest.raises(ParameterError, match="set_output"):
+        nameless.fit(frame, classes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cell": "elman"}, "cell='elman' is not known; use 'rnn', 'gru' or 'lstm'"),
+        ({"optimizer": "adm"}, "optimizer='adm' is not known; use 'sgd'"),
+        ({"early_stopping": "yes"}, "early_stopping must be True, False or 'auto'"),
+        ({"early_stopping": True, "validation_fraction": 2}, "validation_fraction must be between"),
+        ({"batch_size": 2.5}, "batch_size must be an integer or None"),
+        ({"class_weight": {"maybe": 2}}, "class_weight has .*maybe"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict[str, Any], message: str) -> None:
+    frame, classes, _ = purchases()
+    with pytest.raises(ParameterError, match=message):
+        SequenceClassifier(**KEYS | wrong).fit(frame, classes)
+
+
+def test_wrong_data_is_named() -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=1).fit(frame, classes)
+    with pytest.raises(DataError, match=r"y has the class 'maybe', which is none of those learnt"):
+        model.partial_fit(frame, np.where(classes == "yes", "maybe", "no"))
+    with pytest.raises(DataError, match="no column 'kind', which the estimator was fitted on"):
+        model.predict(frame.drop(columns="kind"))
+    with pytest.raises(ShapeError, match="y has 10 labels for 360 rows"):
+        model.fit(frame, classes[:10])
+    with pytest.raises(ParameterError, match="y_val= goes with X_val="):
+        model.fit(frame, classes, y_val=classes)
+    with pytest.raises(ParameterError, match="stratify=True needs y"):
+        next(SequenceKFold(3, id="card", stratify=True).split(frame))
