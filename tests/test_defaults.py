@@ -71,6 +71,22 @@ def test_purchases_with_dates_need_no_option_but_names() -> None:
 
 
 @pytest.mark.usefixtures("folder", "logger_as_before")
+def test_text_dates_and_gaps_need_no_option_but_names() -> None:
+    names = ("--id", "card", "--time", "when", "--labels", "fraud")
+    features = ("--features", "amount,abroad,merchant")
+    result = run_well("train", DATA / "purchases-rich.csv", *names, *features)
+    assert "Missing numbers of amount: the mean (--missing chooses another)" in result.stderr
+    test = result.stdout.split("Test part")[1]
+    model, baseline = (float(share) for share in re.findall(r"PR-AUC +(\S+) +(\S+)", test)[0])
+    assert model > 10 * baseline
+    predicted = run_well("predict", "model.safetensors", DATA / "purchases-rich.csv").stdout
+    assert len(predicted.splitlines()) == 3_601
+    refused = run("train", DATA / "purchases-rich.csv", *names, *features, "--missing", "error")
+    assert refused.exit_code == 2
+    assert "column 'amount'" in refused.stderr
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
 def test_the_preset_has_the_settings_of_the_rust_project(data: Path) -> None:
     run_well("train", data, "--preset", "rnn-rust", "--epochs", 3)
     part, _ = rnn.Dataset.from_csv(data).split(0.8, seed=0)
@@ -115,3 +131,14 @@ def test_optimizers_go_by_name() -> None:
     assert rnn.GRU(1, 2, 1, optimizer="adam").optimizer == rnn.Adam()
     assert rnn.GRU(1, 2, 1, optimizer="RMSprop").optimizer == rnn.RMSprop()
     assert rnn.GRU(1, 2, 1).optimizer == rnn.Adam(0.005)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+@pytest.mark.parametrize(("rows", "options"), [(1, ()), (2, ()), (1, ("--no-early-stopping",))])
+def test_a_series_of_a_few_rows_is_refused(tmp_path: Path, rows: int, options: tuple) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("t,x1,y1\n" + "".join(f"{row},{row},{row}\n" for row in range(rows)))
+    result = run("train", path, *options)
+    assert result.exit_code == 2
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith(f"Error: {rows} rows are too few for a training")

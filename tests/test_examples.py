@@ -1,5 +1,6 @@
 """The example scripts and the notebook run as they stand."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_a_training_that_is_killed_goes_on(checkout):
     shown = run(checkout, "resume.py")
     assert shown == whole
     assert float(shown.split()[-2]) < 3.1
+
+
+def test_two_processes_share_a_study(checkout):
+    command = [sys.executable, ROOT / "examples/tune_weather.py", "--trials", "4"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, cwd=checkout, **pipes) for _ in range(2)]
+    shown = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    # The later one sees the trials of both.
+    found = [re.search(r"(\d+) trials, (\d+) pruned", text) for text in shown]
+    assert max(sum(map(int, match.groups())) for match in found) >= 7
+    assert min(float(text.split()[-2]) for text in shown) < 3.2
 
 
 # The kernel runs on an event loop that opens sockets of its own.

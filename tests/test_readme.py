@@ -44,7 +44,7 @@ def test_commands(workplace):
 
 def test_the_error_shown_is_the_error_given(workplace):
     (shown,) = (text for language, text in BLOCKS if language == "text")
-    (workplace / "readings.csv").write_text("id,t,x1,y1\na,1,0.5,1\na,2,,0\n")
+    (workplace / "readings.csv").write_text("id,t,x1,y1\na,1,0.5,1\na,2,o.7,0\n")
     done = subprocess.run(
         [sys.executable, "-m", "rnn_rust", "train", "readings.csv"],
         capture_output=True, text=True, check=False,

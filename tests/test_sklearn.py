@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,6 +27,7 @@ from rnn_rust.sklearn import (
     SequenceTransformer,
 )
 
+ROOT = Path(__file__).parent.parent
 ESTIMATORS = [SequenceClassifier, SequenceRegressor, SequenceTransformer]
 CARDS, STEPS = 60, 6
 KEYS: dict[str, Any] = {"id": "card", "time": "t", "random_state": 0}
@@ -74,6 +76,21 @@ def test_rows_in_any_order(library: str) -> None:
     assert regressor.score(X, count) > 0.97
     states = SequenceTransformer(**KEYS, hidden_size=5).fit(X, classes).transform(X)
     assert states.shape == (CARDS * STEPS, 5)
+
+
+def test_purchases_with_text_dates_and_gaps() -> None:
+    """The columns' names are all that a mixed table needs."""
+    table = pd.read_csv(ROOT / "data/purchases-rich.csv")
+    assert table["amount"].isna().any()
+    held_out = table["card"] > "card-0110"
+    X, y = table.drop(columns="fraud"), table["fraud"]
+    model = SequenceClassifier(id="card", time="when", random_state=0)
+    proba = model.fit(X[~held_out], y[~held_out]).predict_proba(X[held_out])[:, 1]
+    assert y[held_out].mean() < 0.05
+    assert average_precision_score(y[held_out], proba) > 0.3
+    clocked = clone(model).set_params(time_features=("hour",))
+    proba = clocked.fit(X[~held_out], y[~held_out]).predict_proba(X[held_out])[:, 1]
+    assert average_precision_score(y[held_out], proba) > 0.7
 
 
 def test_an_index_of_id_and_time() -> None:

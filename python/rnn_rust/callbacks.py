@@ -6,5 +6,13 @@ it returns False. An object may have more, all of it optional: :class:`Callback`
 
 from rnn_rust.training.callbacks import Callback, Checkpoint, EarlyStopping
 from rnn_rust.training.loggers import CSVLogger, JSONLinesLogger
+from rnn_rust.training.pruning import PruningCallback
 
-__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "JSONLinesLogger"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "JSONLinesLogger",
+    "PruningCallback",
+]

@@ -59,6 +59,18 @@ def _are_classes(distinct: Any) -> bool:
     return 2 < count <= _MOST_CLASSES and (distinct == range(count)).all()
 
 
+def infer_missing(dataset: Dataset) -> str:
+    """Return what missing numbers become: the mean where there are any; the log says so."""
+    import numpy as np
+
+    gaps = np.isnan(dataset.features).any(axis=0)
+    if not gaps.any():
+        return "error"
+    names = [name for name, has_gaps in zip(dataset.feature_names, gaps, strict=True) if has_gaps]
+    _log.info("Missing numbers of %s: the mean (--missing chooses another)", ", ".join(names))
+    return "mean"
+
+
 def infer_batch_size(train: Dataset) -> int:
     """Return a power of two that leaves an epoch enough updates."""
     size = 1

@@ -6,12 +6,14 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from rnn_rust.cli.errors import INTERRUPTED
+from rnn_rust.errors import DataError
 from rnn_rust.training.callbacks import Checkpoint, EarlyStopping
 from rnn_rust.training.loggers import CSVLogger, JSONLinesLogger
 
@@ -81,6 +83,13 @@ class DataSplit(NamedTuple):
         """
         shares = [share] if patience is None else [0.8 * share, share]
         at: Any = [_instant_after(dataset, one) for one in shares]
+        first = dataset.times.min()
+        if not all(earlier < later for earlier, later in pairwise([first, *at])):
+            parts = "a training" if patience is None else "a training, a validation"
+            raise DataError(
+                f"{len(dataset.times)} rows are too few for {parts} and a test part in the order "
+                "of time; give more"
+            )
         train, *between, test = dataset.split(at=at, across="context")
         return cls(train, between[0] if between else None, test)._checked()
 

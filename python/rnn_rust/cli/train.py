@@ -11,7 +11,7 @@ import click
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.cli import options
 from rnn_rust.cli.choices import build_model, choices
-from rnn_rust.cli.defaults import infer_batch_size, infer_loss
+from rnn_rust.cli.defaults import infer_batch_size, infer_loss, infer_missing
 from rnn_rust.cli.fitting import LOGGERS, DataSplit, FitOptions, show_evaluations, show_saved
 
 if TYPE_CHECKING:
@@ -104,7 +104,11 @@ def train(
             data, chosen, features=features, labels=labels, weights=weights,
             categories=categories, missing="error" if chosen["missing"] == "error" else "keep",
         )  # fmt: skip
+        if chosen["missing"] == "auto":
+            chosen["missing"] = infer_missing(dataset)
     else:
+        if chosen["missing"] == "auto":
+            chosen["missing"] = "error"
         dataset = _forecast(
             data, chosen, forecast, features, labels, horizon=horizon, season=season, lags=lags
         )

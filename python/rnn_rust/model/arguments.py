@@ -340,7 +340,11 @@ class Options(TypedDict, total=False):
             training part) or ``"forward"`` (the last number in the same sequence, before it the
             mean). Data is read with ``missing="keep"`` then.
             """,
-            Option("What missing numbers become.", choices=("error", "mean", "forward")),
+            Option(
+                "What missing numbers become; auto: their column's mean, if there are any.",
+                choices=("auto", "error", "mean", "forward"),
+                default="auto",
+            ),
         ),
     ]
     missing_indicator: Annotated[

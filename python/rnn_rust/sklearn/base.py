@@ -63,7 +63,7 @@ class SequenceEstimator(BaseEstimator):
         scaler: Any = "standard",
         categories: Any = None,
         max_categories: int = 100,
-        missing: str = "error",
+        missing: str = "mean",
         missing_indicator: bool = False,
         time_features: Any = (),
         ties: str = "refuse",

@@ -39,7 +39,7 @@ _PARAMETERS = """
     categories, ties
         As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
     max_categories, missing, missing_indicator, time_features
-        As in :class:`rnn_rust.GRU`.
+        As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
     class_weight
         None, ``"balanced"``, or a dict with a weight for each class; for classifiers.
     early_stopping
