@@ -137,16 +137,21 @@ impl<'a, T: Real> Sequences<'a, T> {
         if columns == 0 {
             return Ok(());
         }
-        let (first, end) = (config.numbers() as f64, config.shape.input as f64);
-        for row in self.features.chunks_exact(self.input_size) {
-            for code in row[row.len() - columns..].iter().map(|code| code.to_f64()) {
-                if !(code >= first && code < end && f64::from(code as u32) == code) {
-                    let (what, expected) = ("a category", "the number of one of its inputs");
-                    return Err(Error::Parameter { what, expected, got: code.to_string() });
-                }
+        let first = T::from_f64(config.numbers() as f64);
+        let end = T::from_f64(config.shape.input as f64);
+        let is_known = |code: T| code.is_index() & (code >= first) & (code < end);
+        let codes = |row: &'a [T]| &row[row.len() - columns..];
+        let mut rows = self.features.chunks_exact(self.input_size).map(codes);
+        // Without a branch for each number: several are compared at once.
+        let all_known = |row: &[T]| row.iter().fold(true, |known, &code| known & is_known(code));
+        match rows.find(|row| !all_known(row)) {
+            None => Ok(()),
+            Some(row) => {
+                let code = row.iter().find(|&&code| !is_known(code)).unwrap_or(&row[0]);
+                let (what, expected) = ("a category", "the number of one of its inputs");
+                Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
             }
         }
-        Ok(())
     }
 
     /// Label columns, `C`.

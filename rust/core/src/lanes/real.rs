@@ -50,7 +50,10 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
     /// The same value in double precision.
     fn to_f64(self) -> f64;
-    /// The same value as an index; 0 for what is below or none, for a number of at most 32 bits.
+    /// Whether it is a whole number from 0 on that a fraction field can hold: for all of them and
+    /// nothing else [`Self::to_index`] is the same value.
+    fn is_index(self) -> bool;
+    /// The same value as an index, if it is one.
     fn to_index(self) -> usize;
     /// eˣ, of the standard library.
     fn exp(self) -> Self;
@@ -69,7 +72,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ident, $lanes:literal, $Group:ident, $Scalar:ident, $biased:expr) => {
+    ($float:ident, $lanes:literal, $Group:ident, $Scalar:ident, $biased:expr, $integers:expr) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const HALF: Self = 0.5;
@@ -90,8 +93,15 @@ macro_rules! real {
                 f64::from(self)
             }
             #[inline(always)]
+            fn is_index(self) -> bool {
+                (self >= 0.0) & (self < $integers) & ((self + $integers) - $integers == self)
+            }
+            #[inline(always)]
             fn to_index(self) -> usize {
-                self as u32 as usize
+                // The sum has the index in its fraction field. A cast would take care of all other
+                // numbers, one at a time.
+                const FRACTION: u64 = $integers as u64 - 1;
+                ((self + $integers).to_bits() as u64 & FRACTION) as usize
             }
             #[inline]
             fn exp(self) -> Self {
@@ -125,5 +135,6 @@ macro_rules! real {
     };
 }
 
-real!(f32, 16, F32, F32x1, 12_582_912.0 + 127.0);
-real!(f64, 8, F64, F64x1, 6_755_399_441_055_744.0 + 1023.0);
+// The last number is the first from which on all are whole: 2²³ and 2⁵².
+real!(f32, 16, F32, F32x1, 12_582_912.0 + 127.0, 8_388_608.0);
+real!(f64, 8, F64, F64x1, 6_755_399_441_055_744.0 + 1023.0, 4_503_599_627_370_496.0);

@@ -1,7 +1,7 @@
 //! Categories: a number that says which row of the weights is added, in place of a product by a row of
 //! zeros and a one.
 
-use super::{Columns, Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
+use super::{Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd, numbers};
 
@@ -107,20 +107,4 @@ pub(super) fn block_of<V: Lanes>(simd: V::Simd, row: &[V], width: usize) -> V::B
         }
     }
     block
-}
-
-/// The parts of a row in blocks of as many numbers as there are lanes: (where it begins in a padded
-/// row, where among groups, how many numbers it has).
-#[inline(always)]
-pub(super) fn part_blocks(
-    columns: Columns,
-    lanes: usize,
-) -> impl Iterator<Item = (usize, usize, usize)> {
-    let Columns { parts, width } = columns;
-    let padded = width.next_multiple_of(lanes);
-    (0..parts).flat_map(move |part| {
-        (0..width).step_by(lanes).map(move |first| {
-            (part * padded + first, part * width + first, (width - first).min(lanes))
-        })
-    })
 }

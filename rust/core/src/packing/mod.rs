@@ -52,6 +52,21 @@ impl Columns {
         self.parts * P::groups(self.width, lanes)
     }
 
+    /// The groups of a padded row of weights.
+    #[inline(always)]
+    pub(crate) fn padded_groups(self, lanes: usize) -> usize {
+        self.parts * self.width.div_ceil(lanes)
+    }
+
+    /// Where the numbers of such a group are in a row without padding, and how many it has.
+    #[inline(always)]
+    pub(crate) fn block(self, group: usize, lanes: usize) -> (usize, usize) {
+        let (part, block) =
+            (group / self.width.div_ceil(lanes), group % self.width.div_ceil(lanes));
+        let first = block * lanes;
+        (part * self.width + first, (self.width - first).min(lanes))
+    }
+
     /// Parts without padding lie side by side in rows of weights too: together they can be cut into
     /// fewer blocks.
     #[inline(always)]
