@@ -94,7 +94,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn is_index(self) -> bool {
-                (self >= 0.0) & (self < $integers) & ((self + $integers) - $integers == self)
+                (0.0..$integers).contains(&self) & ((self + $integers) - $integers == self)
             }
             #[inline(always)]
             fn to_index(self) -> usize {
