@@ -63,7 +63,7 @@ def infer_missing(dataset: Dataset) -> str:
     """Return what missing numbers become: the mean where there are any; the log says so."""
     import numpy as np
 
-    gaps = np.isnan(dataset.features).any(axis=0)
+    gaps: Any = np.isnan(dataset.features).any(axis=0)
     if not gaps.any():
         return "error"
     names = [name for name, has_gaps in zip(dataset.feature_names, gaps, strict=True) if has_gaps]

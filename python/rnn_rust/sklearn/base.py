@@ -22,8 +22,7 @@ from sklearn.utils.validation import (
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
-from rnn_rust.learning.optimizers import OPTIMIZERS
-from rnn_rust.models import MODELS, Model
+from rnn_rust.sklearn.networks import hold_out, new_model, stops_early
 from rnn_rust.sklearn.tables import (
     Reading,
     Table,
@@ -33,14 +32,12 @@ from rnn_rust.sklearn.tables import (
     is_frame,
     is_sequence_list,
 )
-
-# Sequences from which on early stopping is worth its validation part, if it is "auto".
-_MANY = 10_000
+from rnn_rust.sklearn.tasks import CallbackSupportMixin, FitTask, with_callbacks
 
 Targets = NDArray[Any] | None
 
 
-class SequenceEstimator(BaseEstimator):
+class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     """A model with the interface of scikit-learn, and the arguments of all estimators here."""
 
     def __init__(
@@ -135,6 +132,7 @@ class SequenceEstimator(BaseEstimator):
 
     # Fitting ---------------------------------------------------------------------------------
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -177,10 +175,11 @@ class SequenceEstimator(BaseEstimator):
             raise ParameterError("y_val= goes with X_val=, which is missing")
         random = check_random_state(self.random_state)
         if not continued:
-            self.model_ = self._new_model(int(random.randint(2**31 - 1)))
-            self.loss_curve_: list[float] = []
-            self.validation_scores_: list[float] | None = None
-        self._train(table.data, held_out, self.epochs, seed=int(random.randint(2**31 - 1)))
+            self._begin(random)
+        task = FitTask(self, self.epochs, {"X": X, "y": y})
+        seed = int(random.randint(2**31 - 1))
+        self._train(table.data, held_out, self.epochs, seed=seed, task=task)
+        task.end()
         return self
 
     def partial_fit(
@@ -195,11 +194,17 @@ class SequenceEstimator(BaseEstimator):
             self._learn_labels(np.asarray(classes))
         table = self._training_table(X, y, sample_weight, reset=begins and classes is None)
         if begins:
-            random = check_random_state(self.random_state)
-            self.model_ = self._new_model(int(random.randint(2**31 - 1)))
-            self.loss_curve_, self.validation_scores_ = [], None
+            self._begin(check_random_state(self.random_state))
         self._train(table.data, None, 1, seed=None)
         return self
+
+    def _begin(self, random: np.random.RandomState) -> None:
+        """Make the network, and forget what training was before."""
+        seed = int(random.randint(2**31 - 1))
+        loss, outputs = self._loss_and_outputs()
+        self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = None
 
     def _training_table(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Table:
         y = self._targets(X, y)
@@ -257,40 +262,23 @@ class SequenceEstimator(BaseEstimator):
                 f"{self.n_features_in_} features as input"
             )
 
-    def _new_model(self, seed: int) -> Model:
-        if self.cell not in ("rnn", "gru", "lstm"):
-            raise ParameterError(f"cell={self.cell!r} is not known; use 'rnn', 'gru' or 'lstm'")
-        loss, outputs = self._loss_and_outputs()
-        return MODELS[self.cell.upper()](
-            None, self.hidden_size, outputs, num_layers=self.num_layers,
-            bidirectional=self.bidirectional, dropout=self.dropout, readout=self.readout,
-            loss=loss, optimizer=self._new_optimizer(), clip_norm=self.clip_norm,
-            scaler=self.scaler, max_categories=self.max_categories, missing=self.missing,
-            missing_indicator=self.missing_indicator, time_features=self.time_features,
-            class_weight=self._class_weight(), dtype=self.dtype, seed=seed,
-            n_threads=self.n_threads,
-        )  # fmt: skip
-
     def _class_weight(self) -> Any:
         return self.class_weight
 
-    def _new_optimizer(self) -> Any:
-        if not isinstance(self.optimizer, str):
-            return self.optimizer
-        known = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
-        if self.optimizer.lower() not in known:
-            names = ", ".join(map(repr, known))
-            raise ParameterError(f"optimizer={self.optimizer!r} is not known; use {names}")
-        return known[self.optimizer.lower()](self.learning_rate)
-
     def _train(
-        self, data: Dataset, held_out: Dataset | None, epochs: int, *, seed: int | None
+        self,
+        data: Dataset,
+        held_out: Dataset | None,
+        epochs: int,
+        *,
+        seed: int | None,
+        task: FitTask | None = None,
     ) -> None:
-        callbacks = []
-        if seed is not None and self._stops_early(data, held_out):
+        callbacks: list[Any] = [] if task is None else [task]
+        if seed is not None and stops_early(self, data, held_out):
             if held_out is None:
-                data, held_out = self._hold_out(data, seed)
-            callbacks = [EarlyStopping(patience=self.n_iter_no_change, restore_best=True)]
+                data, held_out = hold_out(self, data, seed)
+            callbacks += [EarlyStopping(patience=self.n_iter_no_change, restore_best=True)]
         size = self.batch_size
         if size is None:
             size = len(data)
@@ -307,22 +295,6 @@ class SequenceEstimator(BaseEstimator):
         self.n_iter_ = len(self.loss_curve_)
         if history.interrupted:
             warnings.warn("training was interrupted", ConvergenceWarning, stacklevel=3)
-
-    def _stops_early(self, data: Dataset, held_out: Dataset | None) -> bool:
-        if self.early_stopping not in (True, False, "auto"):
-            raise ParameterError(
-                f"early_stopping must be True, False or 'auto', got {self.early_stopping!r}"
-            )
-        if self.early_stopping == "auto":
-            return held_out is not None or len(data) > _MANY
-        return bool(self.early_stopping)
-
-    def _hold_out(self, data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-        share = self.validation_fraction
-        if not 0 < share < 1:
-            raise ParameterError(f"validation_fraction must be between 0 and 1, got {share!r}")
-        train, held_out = data.split(1 - share, seed=seed, by=self.validation)
-        return train, held_out
 
     def _outputs(self, X: Any) -> tuple[Table, NDArray[Any]]:
         """Return the outputs of the network for X, of rows or sequences of the table."""
