@@ -1,16 +1,16 @@
-"""Instructions, loads and stores per timestep of a training step, and what they bound.
+"""Instructions, loads and stores per timestep of training and prediction, and what they bound.
 
 valgrind knows AVX2 and not AVX-512, so the AVX2 level is counted, which repeats on noisy machines:
 
     python benchmarks/instructions.py
 
-The example ``shapes`` of the engine runs one epoch and then three; the difference of both counts
-is that of two epochs, and has nothing of the start of the program in it. The same program, alone,
-then tells the time. Cycles come from it by the peak of the core: two multiply-adds of 8 float32 per
-cycle. Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does per cycle at
-most are 2 multiply-adds, 6 instructions, 2 loads of 32 bytes, 1 store of 32 bytes (AMD, Software
-Optimization Guide for the Zen 4 Microarchitecture, publication 57647). callgrind counts a masked
-load once per lane, so that the loads of batches of one sequence are overstated.
+The example ``shapes`` of the engine runs one epoch (or prediction) and then three; the difference
+of both counts is that of two, and has nothing of the start of the program in it. The same program,
+alone, then tells the time. Cycles come from it by the peak of the core: two multiply-adds of 8
+float32 per cycle. Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does
+per cycle at most are 2 multiply-adds, 6 instructions, 2 loads of 32 bytes, 1 store of 32 (AMD,
+Software Optimization Guide for the Zen 4 Microarchitecture, publication 57647). callgrind counts a
+masked load once per lane, so that the loads of batches of one sequence are overstated.
 """
 
 import os
@@ -38,20 +38,26 @@ class Shape:
     inputs: int
     hidden: int
     gates: int = 1
+    predicts: bool = False
 
     @property
     def vectors(self) -> float:
         """Multiply-adds of whole registers per timestep; one output, no gradient by the inputs."""
+        by_inputs, by_states = (1, 1) if self.predicts else (2, 3)
         recurrent = self.gates * self.hidden
-        numbers = recurrent * (2 * self.inputs + 3 * self.hidden) + 3 * self.hidden
+        numbers = recurrent * (by_inputs * self.inputs + by_states * self.hidden)
+        numbers += by_states * self.hidden
         return numbers / (4 if " f64 " in self.line else 8)
 
 
 SHAPES = (
     Shape("few frauds   29-10-1   T=10  f32   1 ", 5_120, 29, 10),
+    Shape("few frauds   29-10-1   T=10  f64   1 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f32   32 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f32   256 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f64   256 ", 5_120, 29, 10),
+    Shape("few frauds   29-10-1   T=10  f32   256 ", 5_120, 29, 10, predicts=True),
+    Shape("few frauds   29-10-1   T=10  f64   256 ", 5_120, 29, 10, predicts=True),
     Shape("temperature  6-32-1    T=24  f32   1 ", 8_400, 6, 32),
     Shape("temperature  1-5-1     T=24  f32   32 ", 8_400, 1, 5),
     Shape("sample       3-5-1     T=8   f64   1 ", 76, 3, 5),
@@ -60,25 +66,26 @@ SHAPES = (
 )
 
 
-def count(line: str, epochs: int) -> list[int]:
-    """Return the instructions, loads and stores of a run of ``shapes``."""
+def count(shape: Shape, times: int) -> list[int]:
+    """Return the instructions, loads and stores of so many epochs, or predictions."""
+    epochs, predictions = (1, times) if shape.predicts else (times, 1)
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--cache-sim=yes"]
     done = subprocess.run(
-        [*command, PROGRAM, line, str(epochs)],
+        [*command, PROGRAM, shape.line, str(epochs), str(predictions)],
         capture_output=True, text=True, check=True, env=ENVIRONMENT,
     )  # fmt: skip
     (totals,) = re.findall(r"Collected : (\d+) (\d+) (\d+)", done.stderr)
     return [int(total) for total in totals]
 
 
-def nanoseconds(line: str) -> float:
+def nanoseconds(shape: Shape) -> float:
     """Return the time of a timestep: the fastest of some runs."""
     times = []
     for _ in range(5):
-        done = subprocess.run(
-            [PROGRAM, line, "60"], capture_output=True, text=True, check=True, env=ENVIRONMENT
-        )
-        times.append(float(done.stdout.splitlines()[1].removeprefix(line).split()[0]))
+        command = [PROGRAM, shape.line, "60", "60"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+        train, _, predict = done.stdout.splitlines()[1].removeprefix(shape.line).split()
+        times.append(float(predict if shape.predicts else train))
     return min(times)
 
 
@@ -96,20 +103,21 @@ def main() -> None:
     build_shapes = ["cargo", "build", "--release", "--quiet", "--example", "shapes"]
     subprocess.run(build_shapes, check=True, cwd=ROOT)
     clock = gigahertz()
-    print(f"AVX2, full training step, per timestep; the clock is {clock:.2f} GHz")
-    print(f"{'':<49}counted{'':<24}cycles: at least for each of these, and spent")
+    print(f"AVX2, a full training step or a prediction, per timestep; the clock is {clock:.2f} GHz")
+    print(f"{'':<57}counted{'':<24}cycles: at least for each of these, and spent")
     names = ("adds", "instructions", "loads", "stores")
-    print(f"{'':<40}{''.join(f'{name:>13}' for name in (*names, *names, 'spent'))}")
+    print(f"{'':<48}{''.join(f'{name:>13}' for name in (*names, *names, 'spent'))}")
     for shape in SHAPES:
-        counts = zip(count(shape.line, 3), count(shape.line, 1), strict=True)
+        counts = zip(count(shape, 3), count(shape, 1), strict=True)
         instructions, loads, stores = ((three - one) / 2 / shape.steps for three, one in counts)
         bounds = (
             shape.vectors / MULTIPLY_ADDS, instructions / INSTRUCTIONS, loads / LOADS,
             stores / STORES,
         )  # fmt: skip
         figures = (shape.vectors, instructions, loads, stores, *bounds)
-        spent = nanoseconds(shape.line) * clock
-        print(f"{shape.line:<40}{''.join(f'{x:13.1f}' for x in (*figures, spent))}", flush=True)
+        spent = nanoseconds(shape) * clock
+        name = f"{shape.line}{'predict' if shape.predicts else ''}"
+        print(f"{name:<48}{''.join(f'{x:13.1f}' for x in (*figures, spent))}", flush=True)
 
 
 if __name__ == "__main__":
