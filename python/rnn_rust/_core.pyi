@@ -18,6 +18,7 @@ __all__ = [
     "column_moments",
     "csv_rows",
     "decompress_zstd",
+    "fill_from_csv",
     "fill_rows",
     "prepare_rows",
 ]
