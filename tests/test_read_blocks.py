@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,13 @@ def test_text_that_is_not_plain_is_left_to_polars(plain: str, odd: str) -> None:
     # Rows that are too many or too few.
     for text in (b"1,2\n3,4", b"", b",\n"):
         assert _core.fill_from_csv(text, ord(","), [(0, 0), (0, 1)], [numbers]) is None
+
+
+def test_text_that_is_not_utf8_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    for cell in (b"\xff", b'"\xff"'):
+        path.write_bytes(b"id,t,x1,y1,junk\n1,0,1,1," + cell + b"\n1,1,2,1,a\n")
+        assert "line 2: not UTF-8 text" in read_error(path)
 
 
 @pytest.mark.parametrize("where", ["cell", "comment", "error", "unclosed"])

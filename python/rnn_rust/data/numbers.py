@@ -66,7 +66,7 @@ def read_numbers(
     coded: dict[str, pl.Series] = {}
     for name in columns.features:
         if name in columns.categories or _is_category(frame[name], columns.features_named):
-            coded[name], levels[name] = _codes(frame[name])
+            coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
     for name in columns.labels:
         if _is_category(frame[name], columns.labels_named):
@@ -108,8 +108,22 @@ def _is_category(column: pl.Series, named: bool) -> bool:
     return len(word) > 0 and not numeric.any()
 
 
-def _codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
-    """Return the number of each cell's level, and the levels by name; an empty cell is one too."""
+def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...]]:
+    """Return the number of each cell's level, and the levels by name; an empty cell is one too.
+
+    Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
+    """
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = column.cast(pl.Int64, strict=False)
+        fractions = column.is_not_null() & (column != whole.cast(column.dtype)).fill_null(True)
+        if fractions.any():
+            row = int(fractions.arg_max() or 0)
+            raise DataError(
+                f"{source.at(row, column.name)}: {column[row]} is no category, which are texts or "
+                "whole numbers; leave the column out of categories="
+            )
+        column = whole
     text = column.cast(pl.String).fill_null("").str.strip_chars()
     levels = text.unique().sort()
     codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Float64)

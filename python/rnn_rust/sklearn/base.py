@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, Self
 
@@ -22,15 +24,17 @@ from sklearn.utils.validation import (
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.sklearn.labels import as_labels, is_missing, present
 from rnn_rust.sklearn.networks import hold_out, new_model, stops_early
 from rnn_rust.sklearn.tables import (
     Reading,
     Table,
+    check_lengths,
     from_frame,
     from_list,
     from_rows,
-    is_frame,
     is_sequence_list,
+    joined_labels,
 )
 from rnn_rust.sklearn.tasks import CallbackSupportMixin, FitTask, with_callbacks
 
@@ -166,20 +170,16 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             An argument, a column or a cell cannot be used.
         """
         continued = self.warm_start and hasattr(self, "model_")
-        table = self._training_table(X, y, sample_weight, reset=not continued)
-        held_out = None
-        if X_val is not None:
-            labels = self._encode_labels(self._targets(X_val, y_val))
-            held_out = self._table(X_val, labels).data
-        elif y_val is not None:
-            raise ParameterError("y_val= goes with X_val=, which is missing")
-        random = check_random_state(self.random_state)
-        if not continued:
-            self._begin(random)
-        task = FitTask(self, self.epochs, {"X": X, "y": y})
-        seed = int(random.randint(2**31 - 1))
-        self._train(table.data, held_out, self.epochs, seed=seed, task=task)
-        task.end()
+        with self._as_it_was_on_error():
+            table = self._training_table(X, y, sample_weight, reset=not continued)
+            held_out = self._held_out(X_val, y_val, labelled=y is not None)
+            random = check_random_state(self.random_state)
+            if not continued:
+                self._begin(random)
+            task = FitTask(self, self.epochs, {"X": X, "y": y})
+            seed = int(random.randint(2**31 - 1))
+            self._train(table.data, held_out, self.epochs, seed=seed, task=task)
+            task.end()
         return self
 
     def partial_fit(
@@ -190,13 +190,39 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         X, y and ``sample_weight`` are as in :meth:`fit`.
         """
         begins = not hasattr(self, "model_")
-        if begins and classes is not None:
-            self._learn_labels(np.asarray(classes))
-        table = self._training_table(X, y, sample_weight, reset=begins and classes is None)
-        if begins:
-            self._begin(check_random_state(self.random_state))
-        self._train(table.data, None, 1, seed=None)
+        with self._as_it_was_on_error():
+            if begins and classes is not None:
+                self._learn_labels(as_labels(classes))
+            table = self._training_table(
+                X, y, sample_weight, reset=begins, labels_known=classes is not None
+            )
+            if begins:
+                self._begin(check_random_state(self.random_state))
+            self._train(table.data, None, 1, seed=None)
         return self
+
+    @contextlib.contextmanager
+    def _as_it_was_on_error(self) -> Iterator[None]:
+        """Leave what was learnt before as it was if training is refused."""
+        before = {name: value for name, value in vars(self).items() if _is_learnt(name)}
+        try:
+            yield
+        except BaseException:
+            for name in [*filter(_is_learnt, vars(self))]:
+                delattr(self, name)
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+
+    def _held_out(self, X: Any, y: Any, *, labelled: bool) -> Dataset | None:
+        if X is None:
+            if y is not None:
+                raise ParameterError("y_val= goes with X_val=, which is missing")
+            return None
+        if labelled != (y is not None):
+            raise ParameterError("X_val= needs y_val= where there is a y, and none without")
+        labels = self._encode_labels(self._targets(X, y, reset=False))
+        return self._table(X, labels).data
 
     def _begin(self, random: np.random.RandomState) -> None:
         """Make the network, and forget what training was before."""
@@ -206,18 +232,23 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
 
-    def _training_table(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Table:
-        y = self._targets(X, y)
-        if reset:
+    def _training_table(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, labels_known: bool = False
+    ) -> Table:
+        y = self._targets(X, y, reset=reset)
+        if reset and not labels_known:
             self._learn_labels(y)
-        weights = None
-        if sample_weight is not None:
-            rows = np.empty(_num_samples(X))
-            weights = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
-        first = reset or not hasattr(self, "n_features_in_")
-        return self._table(X, self._encode_labels(y), weights, reset=first)
+        weights = self._weights(X, sample_weight)
+        return self._table(X, self._encode_labels(y), weights, reset=reset)
 
-    def _targets(self, X: Any, y: Any) -> Any:
+    def _weights(self, X: Any, sample_weight: Any) -> Any:
+        """Return weights, one for each row, or each sequence given as an array."""
+        if sample_weight is None:
+            return None
+        rows = np.empty(_num_samples(X))
+        return _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+
+    def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         """Return what is to be learnt of X: labels as they were given."""
         return self._checked_labels(X, y)
 
@@ -228,8 +259,13 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
                 "is None."
             )
         if is_sequence_list(X) and self.readout == "each_step":
-            return np.concatenate([np.asarray(part) for part in y])
-        return y if hasattr(y, "iloc") else np.asarray(y)
+            return joined_labels(X, y)
+        return as_labels(y)
+
+    @property
+    def _takes_arrays(self) -> bool:
+        """Whether every row is a sequence of one step, unless sequences come as arrays."""
+        return self.id is None and self.time is None
 
     def _table(self, X: Any, y: Targets, weights: Targets = None, *, reset: bool = False) -> Table:
         """Return X as sequences. The first time, columns are learnt, later compared."""
@@ -237,19 +273,23 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             table = from_list(X, y, weights, each_step=self.readout == "each_step")
             self._check_width(table.data, reset=reset)
             return table
-        if self.id is None and self.time is None:
+        if self._takes_arrays:
             X = validate_data(self, X, reset=reset, dtype=np.float64)
-            if y is not None and len(y) != len(X):
-                raise ShapeError(f"y has {len(y)} labels for {len(X)} rows of X")
+            check_lengths(X, y)
             return from_rows(X, y, weights)
-        if y is not None and is_frame(X) and len(y) != len(X):
-            raise ShapeError(f"y has {len(y)} labels for {len(X)} rows of X")
-        reading = Reading(self.id, self.time, self.categories, self.missing, self.ties)
-        names = None if reset else self.feature_names_in_.tolist()
+        check_lengths(X, y)
+        names, categories = None, self.categories
+        if not reset:
+            if not hasattr(self, "feature_names_in_"):
+                raise ShapeError("X is a frame, and the estimator was fitted on arrays")
+            names, categories = self.feature_names_in_.tolist(), self._categories
+        reading = Reading(self.id, self.time, categories, self.missing, self.ties)
         table = from_frame(X, y, weights, reading, names)
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
+            # Text is known again by these, also where it has no level or only strange ones.
+            self._categories: tuple[str, ...] = tuple(table.data.levels)
         return table
 
     def _check_width(self, data: Dataset, *, reset: bool) -> None:
@@ -302,10 +342,26 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         table = self._table(X, None)
         return table, np.asarray(self.model_.predict(table.data))
 
-    def _score_weights(self, X: Any, sample_weight: Any) -> Any:
-        """Return weights of rows by which every sequence counts once, if it is read out whole."""
-        if self.readout == "each_step" or is_sequence_list(X) or self.id is None:
-            return sample_weight
-        table = self._table(X, None)
-        shares = table.per_row(1 / np.repeat(table.lengths, table.lengths))
-        return shares if sample_weight is None else shares * np.asarray(sample_weight)
+    def _scored(self, X: Any, y: Any, sample_weight: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
+        """Return labels, predictions and weights of the rows that count in a score.
+
+        These are the labelled ones; of sequences that are read out whole the last of each.
+        """
+        check_is_fitted(self)
+        labels, predicted = self._checked_labels(X, y), self.predict(X)
+        weights = self._weights(X, sample_weight)
+        if weights is not None and is_sequence_list(X) and self.readout == "each_step":
+            weights = np.repeat(weights, [len(part) for part in X])
+        missing = is_missing(labels)
+        labelled: Any = ~missing.reshape(len(missing), -1).any(axis=1)
+        rows = np.flatnonzero(labelled)
+        if self.readout != "each_step" and not self._takes_arrays and not is_sequence_list(X):
+            rows = self._table(X, None).last_rows(labelled)
+        weights = None if weights is None else weights[rows]
+        return present(labels[rows]), predicted[rows], weights
+
+
+def _is_learnt(name: str) -> bool:
+    """Whether an attribute is one that a fit leaves."""
+    own = ("_categories", "_classes", "_outputs_wanted")
+    return name in own or (name.endswith("_") and not name.startswith("_"))

@@ -13,11 +13,13 @@ from sklearn.base import (
     RegressorMixin,
     TransformerMixin,
 )
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.base import SequenceEstimator
+from rnn_rust.sklearn.labels import class_codes, loss_of_classes, present
 
 _PARAMETERS = """
     Parameters
@@ -84,29 +86,18 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         The classes, sorted.
     """
 
-    def _targets(self, X: Any, y: Any) -> Any:
-        y = super()._targets(X, y)
+    def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
+        y = super()._targets(X, y, reset=reset)
         # Of the rows of a sequence some may have no label.
-        return _check_y(y, estimator=self) if self.id is None and self.time is None else y
+        return _check_y(y, estimator=self) if self._takes_arrays else column_or_1d(y, warn=True)
 
     def _learn_labels(self, y: Any) -> None:
-        check_classification_targets(_without_missing(y))
-        self.classes_ = np.unique(_without_missing(y))
+        labels = present(y)
+        check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
 
     def _encode_labels(self, y: Any) -> NDArray[Any]:
-        y = column_or_1d(y, warn=True)
-        present = ~_missing(y)
-        places = np.searchsorted(self.classes_, y[present])
-        known = self.classes_[np.minimum(places, len(self.classes_) - 1)] == y[present]
-        if not known.all():
-            stranger = y[present][~known].tolist()[0]
-            raise DataError(
-                f"y has the class {stranger!r}, which is none of those learnt: "
-                f"{', '.join(map(repr, self.classes_.tolist()))}"
-            )
-        labels = np.full(len(y), np.nan)
-        labels[present] = places
-        return labels
+        return class_codes(y, self.classes_)
 
     def _loss_and_outputs(self) -> tuple[Any, int]:
         if len(self.classes_) < 2:
@@ -114,9 +105,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
                 f"{type(self).__name__} needs samples of at least 2 classes in the data, but the "
                 "data contains only one class"
             )
-        if len(self.classes_) == 2 and self.loss != "cross_entropy":
-            return ("binary_cross_entropy" if self.loss is None else self.loss), 1
-        return ("cross_entropy" if self.loss is None else self.loss), len(self.classes_)
+        return loss_of_classes(self.loss, len(self.classes_))
 
     def _class_weight(self) -> Any:
         if not isinstance(self.class_weight, dict):
@@ -148,8 +137,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; sequences that are read out whole count once each."""
-        weights = self._score_weights(X, sample_weight)
-        return float(super().score(X, self._checked_labels(X, y), weights))
+        labels, predicted, weights = self._scored(X, y, sample_weight)
+        return float(accuracy_score(labels, predicted, sample_weight=weights))
 
 
 @_documented
@@ -160,7 +149,9 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         self.n_outputs_ = 1 if np.ndim(y) == 1 else np.shape(y)[1]
 
     def _encode_labels(self, y: Any) -> NDArray[Any]:
-        if self.id is None and self.time is None:
+        if np.ndim(y) > 2:
+            raise ShapeError(f"y has the shape {np.shape(y)}; give a row of labels for each row")
+        if self._takes_arrays:
             return np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         return np.asarray(y, dtype=np.float64)
 
@@ -179,8 +170,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R²; sequences that are read out whole count once each."""
-        weights = self._score_weights(X, sample_weight)
-        return float(super().score(X, self._checked_labels(X, y), weights))
+        labels, predicted, weights = self._scored(X, y, sample_weight)
+        return float(r2_score(labels, predicted, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Any:
         """Say what the estimator can do."""
@@ -208,15 +199,19 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
     ) -> SequenceTransformer:
         """Learn from sequences; as :meth:`SequenceClassifier.fit`, with or without y."""
         super().fit(X, y, X_val=X_val, y_val=y_val, sample_weight=sample_weight)
-        self._n_features_out = self.hidden_size * (2 if self.bidirectional else 1)
         return self
 
-    def _targets(self, X: Any, y: Any) -> Any:
+    @property
+    def _n_features_out(self) -> int:
+        check_is_fitted(self)
+        states: int = self.model_.state_dict()["head.weight"].shape[1]
+        return states
+
+    def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         if y is not None:
-            y = super()._targets(X, y)
-            is_plain = self.id is None and self.time is None
-            return _check_y(y, multi_output=True, estimator=self) if is_plain else y
-        table = self._table(X, None, reset=True)
+            y = super()._targets(X, y, reset=reset)
+            return _check_y(y, multi_output=True, estimator=self) if self._takes_arrays else y
+        table = self._table(X, None, reset=reset)
         names = table.data.feature_names
         numbers = [at for at, name in enumerate(names) if name not in table.data.levels]
         if not numbers:
@@ -231,23 +226,22 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
 
     def _learn_labels(self, y: Any) -> None:
         self._classes, self._outputs_wanted = None, 1
-        is_named = np.asarray(y).dtype.kind in "OUSbiu"
-        if is_named and type_of_target(y) in ("binary", "multiclass"):
-            self._classes = np.unique(y)
+        labels = present(y)
+        is_named = labels.dtype.kind in "OUSbiu"
+        if is_named and type_of_target(labels) in ("binary", "multiclass"):
+            self._classes = np.unique(labels)
         elif np.ndim(y) > 1:
             self._outputs_wanted = np.shape(y)[1]
 
     def _encode_labels(self, y: Any) -> Any:
         if self._classes is None:
             return np.asarray(y, dtype=np.float64)
-        return np.searchsorted(self._classes, column_or_1d(y)).astype(np.float64)
+        return class_codes(column_or_1d(y), self._classes)
 
     def _loss_and_outputs(self) -> tuple[Any, int]:
         if self._classes is None or len(self._classes) < 2:
             return ("mse" if self.loss is None else self.loss), self._outputs_wanted
-        if len(self._classes) == 2:
-            return ("binary_cross_entropy" if self.loss is None else self.loss), 1
-        return ("cross_entropy" if self.loss is None else self.loss), len(self._classes)
+        return loss_of_classes(self.loss, len(self._classes))
 
     def __sklearn_tags__(self) -> Any:
         """Say what the estimator can do."""
@@ -256,24 +250,17 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
         return tags
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``."""
-        table, states = self._states(X)
-        return table.per_row(states)
+        """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``.
 
-    def _states(self, X: Any) -> tuple[Any, NDArray[Any]]:
+        Where whole sequences are read out, that is the last state of a sequence, or their mean:
+        once for each sequence given as an array, else in all of its rows.
+        """
         check_is_fitted(self)
         table = self._table(X, None)
-        return table, np.asarray(self.model_.hidden_states(table.data))
-
-
-def _missing(y: NDArray[Any]) -> NDArray[np.bool_]:
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    if y.dtype == object:
-        return np.array([label is None or label != label for label in y])  # noqa: PLR0124
-    return np.zeros(len(y), dtype=bool)
-
-
-def _without_missing(y: Any) -> Any:
-    values = np.asarray(y)
-    return values[~_missing(values)] if values.ndim == 1 and values.dtype.kind in "fO" else y
+        states = np.asarray(self.model_.hidden_states(table.data))
+        offsets = table.data.offsets
+        if self.readout == "last":
+            states = states[offsets[1:] - 1]
+        elif self.readout == "mean":
+            states = np.add.reduceat(states, offsets[:-1]) / np.diff(offsets)[:, None]
+        return table.per_row(states)

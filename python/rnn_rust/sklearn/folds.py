@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import column_or_1d
 
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data.folds import fold_indices
 from rnn_rust.errors import ParameterError
-from rnn_rust.sklearn.tables import Reading, Rows, Table, from_frame
+from rnn_rust.sklearn.labels import as_labels, class_codes, present
+from rnn_rust.sklearn.tables import Reading, Rows, Table, check_lengths, from_frame
 
 
 class SequenceKFold(BaseEstimator):
@@ -77,11 +79,15 @@ class SequenceKFold(BaseEstimator):
             A column is missing, or there are too few sequences.
         """
         whole_number("n_splits", self.n_splits, least=2)
+        if self.id is None:
+            raise ParameterError("SequenceKFold needs id=, the column that tells sequences apart")
         labels = None
         if self.stratify:
             if y is None:
                 raise ParameterError("stratify=True needs y")
-            labels = np.unique(np.asarray(y), return_inverse=True)[1].reshape(-1)
+            labels = column_or_1d(as_labels(y))
+            check_lengths(X, labels)
+            labels = class_codes(labels, np.unique(present(labels)))
         reading = Reading(self.id, self.time, None, "error", "keep")
         table = from_frame(X, labels, None, reading, names=[])
         parts = fold_indices(

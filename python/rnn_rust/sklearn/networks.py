@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.optimizers import OPTIMIZERS
@@ -48,17 +50,19 @@ def _optimizer(optimizer: Any, learning_rate: float) -> Any:
 def stops_early(estimator: Any, data: Dataset, held_out: Dataset | None) -> bool:
     """Whether the loss of held-out data may end the training."""
     wanted = estimator.early_stopping
-    if wanted not in (True, False, "auto"):
+    if not isinstance(wanted, bool | np.bool_) and not (
+        isinstance(wanted, str) and wanted == "auto"
+    ):
         raise ParameterError(f"early_stopping must be True, False or 'auto', got {wanted!r}")
-    if wanted == "auto":
+    if isinstance(wanted, str):
         return held_out is not None or len(data) > _MANY
     return bool(wanted)
 
 
 def hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """Return the sequences to train on, and those held out."""
-    share = estimator.validation_fraction
-    if not 0 < share < 1:
+    share: Any = estimator.validation_fraction
+    if not isinstance(share, int | float) or not 0 < share < 1:
         raise ParameterError(f"validation_fraction must be between 0 and 1, got {share!r}")
     train, held_out = data.split(1 - share, seed=seed, by=estimator.validation)
     return train, held_out

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import refuse_mask
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.pandas_frames import from_pandas
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -21,10 +22,28 @@ class Reading:
     """How a frame is read: the arguments of an estimator that say so."""
 
     id: str | None
-    time: str | None
+    time: str | list[str] | tuple[str, ...] | None
     categories: Any
     missing: str
     ties: str
+
+    def __post_init__(self) -> None:
+        """Check that columns go by name."""
+        for name in self.keys:
+            if not isinstance(name, str) or not name:
+                raise ParameterError(f"id= and time= are names of columns, got {name!r}")
+
+    @property
+    def times(self) -> tuple[Any, ...]:
+        """The columns that say the time."""
+        if isinstance(self.time, list | tuple):
+            return tuple(self.time)
+        return () if self.time is None else (self.time,)
+
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """The columns of ids and times."""
+        return (*(() if self.id is None else (self.id,)), *self.times)
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,12 @@ class Table:
     def lengths(self) -> Rows:
         """The number of rows of each sequence ``(S,)``."""
         return np.diff(self.data.offsets)
+
+    def last_rows(self, labelled: NDArray[np.bool_]) -> Rows:
+        """Return the last labelled row of each sequence, as rows of the input."""
+        steps = np.where(labelled[self.rows], np.arange(len(self.rows)), -1)
+        last = np.maximum.reduceat(steps, self.data.offsets[:-1])
+        return self.rows[last[last >= self.data.offsets[:-1]]]
 
     def per_row(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs of the data set's rows, or of its sequences, in the order of the input.
@@ -92,34 +117,58 @@ def from_list(
 
     y has a label for each sequence, or, with ``each_step``, one array for each.
     """
+    refuse_mask("X", list(X))
     parts = [np.asarray(part, dtype=np.float64) for part in X]
     widths = sorted({part.shape[1] for part in parts})
+    _require_steps(parts)
     if len(widths) > 1:
-        raise ShapeError(
-            f"X has arrays of {widths[0]} and of {widths[-1]} columns; give all one width"
-        )
+        few, many = widths[0], widths[-1]
+        raise ShapeError(f"X has arrays of {few} and of {many} columns; give all one width")
     offsets = np.cumsum([0, *(len(part) for part in parts)])
-    rows, labels, row_weights = int(offsets[-1]), None, None
+    labels, row_weights = None, None
     if y is not None:
-        labels = spread(y, offsets, each_step=each_step)
+        labels = _spread(y, offsets, each_step=each_step)
     if weights is not None:
         row_weights = np.repeat(weights, np.diff(offsets))
     data = Dataset.from_arrays(np.concatenate(parts), labels, offsets, weights=row_weights)
-    return Table(data, np.arange(rows), is_list=True, names=None)
+    return Table(data, np.arange(int(offsets[-1])), is_list=True, names=None)
 
 
-def spread(y: NDArray[Any], offsets: Rows, *, each_step: bool) -> NDArray[np.float64]:
+def _spread(y: NDArray[Any], offsets: Rows, *, each_step: bool) -> NDArray[np.float64]:
     """Return a label for every row: of a sequence the last one has it, where y has one for each."""
-    rows = int(offsets[-1])
     flat = np.asarray(y, dtype=np.float64)
     flat = flat.reshape(len(flat), -1)
     if each_step:
-        if len(flat) != rows:
-            raise ShapeError(f"y has {len(flat)} labels for {rows} steps; give one for each")
         return flat
-    labels = np.full((rows, flat.shape[1]), np.nan)
+    if len(flat) != len(offsets) - 1:
+        raise ShapeError(f"y has {len(flat)} labels for {len(offsets) - 1} sequences of X")
+    labels = np.full((int(offsets[-1]), flat.shape[1]), np.nan)
     labels[offsets[1:] - 1] = flat
     return labels
+
+
+def joined_labels(X: Any, y: Any) -> NDArray[Any]:
+    """Return the labels of the steps of all sequences, which y has for each of them."""
+    _require_steps(X)
+    parts = [np.asarray(part) for part in y] if hasattr(y, "__len__") else []
+    lengths, wanted = [part.shape[:1] for part in parts], [(len(part),) for part in X]
+    if lengths != wanted:
+        raise ShapeError(
+            f"y must have an array for each of the {len(X)} sequences of X, with a label for each "
+            "of its steps; for one label per sequence use readout='last'"
+        )
+    return np.concatenate(parts)
+
+
+def _require_steps(X: Any) -> None:
+    if len(X) == 0 or not all(len(part) for part in X):
+        raise ShapeError("X has a sequence without steps, or none; give at least one step each")
+
+
+def check_lengths(X: Any, y: Any) -> None:
+    """Raise ShapeError if y has not as many labels as X has rows."""
+    if y is not None and len(y) != len(X):
+        raise ShapeError(f"y has {len(y)} labels for {len(X)} rows of X")
 
 
 def from_frame(
@@ -138,46 +187,60 @@ def from_frame(
     DataError
         A column is missing, or cannot be used; an id has been scaled.
     """
-    frame = as_polars(X, reading)
-    keys = {name: find_column(frame.columns, name) for name in (reading.id, reading.time) if name}
+    frame = _as_polars(X, reading, names)
+    columns = frame.columns
+    keys = [find_column(columns, name) for name in reading.keys]
+    if len(set(keys)) < len(keys):
+        raise DataError(f"X has one column, '{keys[0]}', for id and time; name two")
     if names is None:
-        names = [name for name in frame.columns if name not in keys.values()]
-    elif absent := [name for name in names if name not in frame.columns]:
-        raise DataError(f"X has no column '{absent[0]}', which the estimator was fitted on")
+        names = [name for name in columns if name not in keys]
     # A data set has at least one feature; whoever wants none has no use for this one.
     own = [frame[name] for name in names]
-    own = own or _columns("constant", np.zeros(frame.height), frame.columns)
-    labels = _columns("label", y, frame.columns)
-    weight = _columns("weight", weights, frame.columns)
-    key_columns = [frame[column] for column in keys.values()]
-    if reading.id:
+    own = own or _columns("constant", np.zeros(frame.height), columns)
+    labels = _columns("label", y, columns)
+    weight = _columns("weight", weights, columns)
+    key_columns = [frame[column] for column in keys]
+    if reading.id is not None:
         key_columns[0] = _ids(key_columns[0])
+    categories = reading.categories
+    if categories is not None:
+        given = [categories] if isinstance(categories, str) else list(categories)
+        categories = [find_column(columns, name) for name in given]
     data = Dataset.from_frame(
         pl.DataFrame([*key_columns, *own, *labels, *weight]),
-        id=keys.get(reading.id) if reading.id else None,
-        time=keys.get(reading.time) if reading.time else None,
+        id=None if reading.id is None else keys[0],
+        time=keys[len(keys) - len(reading.times) :] or None,
         features=[column.name for column in own],
         labels=[column.name for column in labels],
         weights=weight[0].name if weight else None,
-        categories=reading.categories,
+        categories=categories,
         missing="error" if reading.missing == "error" else "keep",
         ties=reading.ties,
     )
     return Table(data, data.row_numbers, is_list=False, names=names)
 
 
-def as_polars(X: Any, reading: Reading) -> pl.DataFrame:
-    """Return a frame of Polars; of one of pandas the index, unless it has the id or the time."""
-    if isinstance(X, pl.DataFrame):
-        return X
+def _as_polars(X: Any, reading: Reading, names: list[str] | None) -> pl.DataFrame:
+    """Return a frame of Polars; of an index of pandas only ids and times.
+
+    With ``names`` of features no other columns are converted: they may be of any kind.
+    """
     if not is_frame(X):
         kind = type(X).__name__
         raise ParameterError(
             f"id= and time= name columns of a frame, and X is of type {kind}; give a frame of "
             "pandas or Polars, in a pipeline by set_output(transform='pandas') or 'polars'"
         )
-    in_index = {reading.id, reading.time} & set(X.index.names) - {None}
-    return from_pandas(X.reset_index() if in_index else X.reset_index(drop=True))
+    if not isinstance(X, pl.DataFrame):
+        levels = [name for name in reading.keys if name in X.index.names and name not in X.columns]
+        X = (X.reset_index(level=levels) if levels else X).reset_index(drop=True)
+    if names is not None:
+        columns = [str(name) for name in X.columns]
+        if absent := [name for name in names if name not in columns]:
+            raise DataError(f"X has no column '{absent[0]}', which the estimator was fitted on")
+        wanted = {*names, *(find_column(columns, name) for name in reading.keys)}
+        X = X[[name for name in X.columns if str(name) in wanted]]
+    return X if isinstance(X, pl.DataFrame) else from_pandas(X)
 
 
 def find_column(columns: list[str], name: str) -> str:
@@ -200,6 +263,8 @@ def _ids(column: pl.Series) -> pl.Series:
         return column
     whole = column.cast(pl.Int64, strict=False)
     fractions = column.is_not_null() & (column != whole.cast(column.dtype)).fill_null(True)
+    if column.is_null().any() or column.is_nan().any():
+        raise DataError(f"X, column '{column.name}': an id is missing; every row needs one")
     if fractions.any():
         raise DataError(
             f"X, column '{column.name}': {column.filter(fractions)[0]} is no id; a transformer has "

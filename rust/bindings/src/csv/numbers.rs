@@ -102,7 +102,7 @@ fn read_rows<T: Scalar>(
     columns: &[Column],
     fillings: &mut [Filling<'_, T>],
 ) -> Option<Vec<u8>> {
-    if memchr(b'"', text).is_some() {
+    if memchr(b'"', text).is_some() || std::str::from_utf8(text).is_err() {
         return None;
     }
     let last_text = columns.iter().rposition(|column| matches!(column, Column::Text(true)));
