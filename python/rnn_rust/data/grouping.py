@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,15 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
     source, count = cells.source, len(cells.numbers.features)
     if count == 0:
         raise DataError(f"{source.name}: there are no rows; give one row per time step")
-    if columns.id is None:
-        ids = pl.Series("id", [0]).new_from_index(0, count)
-    else:
-        ids = _ids(cells.keys[columns.id], source, is_text=cells.is_text)
     column = joined_time(cells.keys, columns.time, source, count)
-    times, form = _times(column, source, roles.time_format)
+    # Polars converts a column on one thread.
+    with ThreadPoolExecutor(1) as executor:
+        converted = executor.submit(_times, column, source, roles.time_format)
+        if columns.id is None:
+            ids = pl.Series("id", [0]).new_from_index(0, count)
+        else:
+            ids = _ids(cells.keys[columns.id], source, is_text=cells.is_text)
+        times, form = converted.result()
     if columns.time:
 
         def refusal(earlier: int, later: int) -> DataError:

@@ -198,33 +198,34 @@ impl<'a, T: Real> TableRows<'a, T> {
 
     /// Two passes over a block that stays in a near cache: means, then deviations from them.
     fn block_moments(&self, rows: Range<usize>, scaling: Scaling<'_>) -> Vec<Moments> {
-        let mut moments = vec![Moments::default(); self.columns];
-        let scaled = |line: &[T], c: usize| {
-            let x = (line[c].to_f64() - scaling.shift[c]) / scaling.scale[c];
-            if x.is_nan() { (0.0, 0.0) } else { (1.0, x) }
-        };
+        // An array for each, and no branch: several columns are computed at once.
+        let [mut counts, mut means, mut squares] = [0; 3].map(|_| vec![0.0; self.columns]);
+        let Scaling { shift, scale } = scaling;
         self.each_piece(rows.clone(), |piece| {
             for line in piece.chunks_exact(self.columns) {
-                for (c, moments) in moments.iter_mut().enumerate() {
-                    let (counts, x) = scaled(line, c);
-                    moments.count += counts;
-                    moments.mean += x;
+                let scaled = line.iter().zip(shift).zip(scale);
+                for ((((x, &shift), &scale), count), sum) in scaled.zip(&mut counts).zip(&mut means)
+                {
+                    let x = (x.to_f64() - shift) / scale;
+                    *count += if x.is_nan() { 0.0 } else { 1.0 };
+                    *sum += if x.is_nan() { 0.0 } else { x };
                 }
             }
         });
-        for moments in &mut moments {
-            moments.mean /= moments.count.max(1.0);
+        for (mean, count) in means.iter_mut().zip(&counts) {
+            *mean /= count.max(1.0);
         }
         self.each_piece(rows, |piece| {
             for line in piece.chunks_exact(self.columns) {
-                for (c, moments) in moments.iter_mut().enumerate() {
-                    let (counts, x) = scaled(line, c);
-                    let apart = x - moments.mean;
-                    moments.squares += counts * apart * apart;
+                let scaled = line.iter().zip(shift).zip(scale);
+                for ((((x, &shift), &scale), &mean), sum) in scaled.zip(&means).zip(&mut squares) {
+                    let apart = (x.to_f64() - shift) / scale - mean;
+                    *sum += if apart.is_nan() { 0.0 } else { apart * apart };
                 }
             }
         });
-        moments
+        let columns = counts.into_iter().zip(means).zip(squares);
+        columns.map(|((count, mean), squares)| Moments { count, mean, squares }).collect()
     }
 
     /// Gives the numbers of these rows to `take`, in order, in pieces of whole rows.
