@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -413,10 +414,26 @@ def test_more_that_is_named() -> None:
         SequenceRegressor(**KEYS).fit(frame, 1.0)
     with pytest.raises(ParameterError, match="X_val= needs y_val="):
         SequenceTransformer(**KEYS).fit(frame, classes, X_val=frame)
-    transformer = SequenceTransformer(**KEYS, epochs=1).fit(frame, classes)
+    weights = {"class_weight": {"yes": 3.0}}
+    transformer = SequenceTransformer(**KEYS, **weights, epochs=1).fit(frame, classes)
     with pytest.raises(DataError, match="y has the class 'maybe'"):
         transformer.partial_fit(frame, np.where(classes == "yes", "maybe", "no"))
     with pytest.raises(DataError, match="an id is missing"):
         transformer.transform(frame.assign(card=frame["card"].where(frame["t"] > 0)))
     with pytest.raises(ParameterError, match="needs id="):
         next(SequenceKFold(3, id=None).split(frame))  # type: ignore[arg-type]
+
+
+@pytest.mark.timing
+def test_a_fit_takes_one_core() -> None:
+    """Searches have a process for each core: more threads in each would be in each other's way."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(256, 60, 8))
+    model = SequenceRegressor(readout="last", hidden_size=64, epochs=20)
+    model.fit(X[:32], X[:32, 0, 0])
+    wall, cpu = time.perf_counter(), time.process_time()
+    model.fit(X, X[:, 0, 0])
+    model.predict(X)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert wall > 0.2
+    assert cpu < 1.3 * wall

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.base import SequenceEstimator
-from rnn_rust.sklearn.labels import class_codes, loss_of_classes, present
+from rnn_rust.sklearn.labels import class_codes, coded_weights, loss_of_classes, present
 
 _PARAMETERS = """
     Parameters
@@ -108,14 +108,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         return loss_of_classes(self.loss, len(self.classes_))
 
     def _class_weight(self) -> Any:
-        if not isinstance(self.class_weight, dict):
-            return self.class_weight
-        unknown = set(self.class_weight) - set(self.classes_.tolist())
-        if unknown:
-            names = ", ".join(sorted(map(str, unknown)))
-            raise ParameterError(f"class_weight has {names}, of which y has none")
-        weights = [self.class_weight.get(label, 1.0) for label in self.classes_.tolist()]
-        return dict(enumerate(weights))
+        return coded_weights(self.class_weight, self.classes_)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, ``(rows, classes)``.
@@ -242,6 +235,11 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
         if self._classes is None or len(self._classes) < 2:
             return ("mse" if self.loss is None else self.loss), self._outputs_wanted
         return loss_of_classes(self.loss, len(self._classes))
+
+    def _class_weight(self) -> Any:
+        if self._classes is None:
+            return self.class_weight
+        return coded_weights(self.class_weight, self._classes)
 
     def __sklearn_tags__(self) -> Any:
         """Say what the estimator can do."""

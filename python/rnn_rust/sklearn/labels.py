@@ -91,6 +91,22 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
     return codes
 
 
+def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
+    """Return the weights of classes by their places, if they are given by name.
+
+    Raises
+    ------
+    ParameterError
+        There is a weight of another class.
+    """
+    if not isinstance(class_weight, dict):
+        return class_weight
+    names = classes.tolist()
+    if unknown := [str(label) for label in class_weight if label not in names]:
+        raise ParameterError(f"class_weight has {', '.join(unknown)}, of which y has none")
+    return {place: class_weight.get(label, 1.0) for place, label in enumerate(names)}
+
+
 def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
     """Return the loss for so many classes, and the number of outputs.
 
