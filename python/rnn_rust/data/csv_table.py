@@ -87,21 +87,19 @@ class _BlockReader:
         plain = self._read_plain(text, places, count)
         return self._read_any(text, places, block) if plain is None else plain
 
-    def _target(self, name: str) -> tuple[int, int] | bool | None:
-        """Return where the numbers of a column go; whether it is a key; None if it is several."""
-        targets: list[tuple[int, int] | bool] = [
-            (matrix, names.index(name)) for matrix, names in enumerate(self._names) if name in names
-        ]
-        if name in self._columns.keys:
-            targets.append(True)
-        return (targets or [False])[0] if len(targets) <= 1 else None
+    def _target(self, name: str) -> tuple[int, int] | bool:
+        """Return where the numbers of a column go, or whether it is a key."""
+        for matrix, names in enumerate(self._names):
+            if name in names:
+                return matrix, names.index(name)
+        return name in self._columns.keys
 
     def _read_plain(self, text: bytes, places: list[FloatArray], count: int) -> pl.DataFrame | None:
         """Read numbers without quotes around them; None if the text has anything else."""
-        file, targets = self._file, [target for target in self._targets if target is not None]
-        if len(targets) < len(self._targets) or file.comment is not None or not count:
+        file = self._file
+        if file.comment is not None or not count:
             return None
-        found = _core.fill_from_csv(text, ord(file.separator), targets, places)
+        found = _core.fill_from_csv(text, ord(file.separator), self._targets, places)
         if found is None:
             return None
         key_text, misses = found

@@ -108,22 +108,26 @@ def _is_category(column: pl.Series, named: bool) -> bool:
     return len(word) > 0 and not numeric.any()
 
 
+def as_integers(column: pl.Series) -> tuple[pl.Series, int | None]:
+    """Return floats as integers, null where they are missing, and the first row of a fraction."""
+    known = column.fill_nan(None)
+    whole = known.cast(pl.Int64, strict=False)
+    fractions = known.is_not_null() & (known != whole.cast(column.dtype)).fill_null(True)
+    return whole, fractions.arg_max() if fractions.any() else None
+
+
 def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...]]:
     """Return the number of each cell's level, and the levels by name; an empty cell is one too.
 
     Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
     """
     if column.dtype.is_float():
-        column = column.fill_nan(None)
-        whole = column.cast(pl.Int64, strict=False)
-        fractions = column.is_not_null() & (column != whole.cast(column.dtype)).fill_null(True)
-        if fractions.any():
-            row = int(fractions.arg_max() or 0)
+        column, fraction = as_integers(floats := column)
+        if fraction is not None:
             raise DataError(
-                f"{source.at(row, column.name)}: {column[row]} is no category, which are texts or "
-                "whole numbers; leave the column out of categories="
+                f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
+                "texts or whole numbers; leave the column out of categories="
             )
-        column = whole
     text = column.cast(pl.String).fill_null("").str.strip_chars()
     levels = text.unique().sort()
     codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Float64)

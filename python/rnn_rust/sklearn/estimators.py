@@ -181,19 +181,6 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
     sequence from those so far, or the row itself where no sequence has a second.
     """
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight: Any = None,
-    ) -> SequenceTransformer:
-        """Learn from sequences; as :meth:`SequenceClassifier.fit`, with or without y."""
-        super().fit(X, y, X_val=X_val, y_val=y_val, sample_weight=sample_weight)
-        return self
-
     @property
     def _n_features_out(self) -> int:
         check_is_fitted(self)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import refuse_mask
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.numbers import as_integers
 from rnn_rust.data.pandas_frames import from_pandas
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -261,14 +262,13 @@ def _ids(column: pl.Series) -> pl.Series:
     """Return ids; whole numbers that have become floats are integers again."""
     if not column.dtype.is_float():
         return column
-    whole = column.cast(pl.Int64, strict=False)
-    fractions = column.is_not_null() & (column != whole.cast(column.dtype)).fill_null(True)
-    if column.is_null().any() or column.is_nan().any():
+    whole, fraction = as_integers(column)
+    if column.fill_nan(None).null_count():
         raise DataError(f"X, column '{column.name}': an id is missing; every row needs one")
-    if fractions.any():
+    if fraction is not None:
         raise DataError(
-            f"X, column '{column.name}': {column.filter(fractions)[0]} is no id; a transformer has "
-            "scaled this column: let it pass through unchanged (remainder='passthrough')"
+            f"X, column '{column.name}': {column[fraction]} is no id; a transformer has scaled "
+            "this column: let it pass through unchanged (remainder='passthrough')"
         )
     return whole
 

@@ -3,7 +3,7 @@
 use super::starts::SequenceStarts;
 use crate::config::Readout;
 use crate::lanes::Real;
-use crate::lanes::simd::{Lanes, numbers, numbers_mut};
+use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
 use crate::packing::{Columns, Packing, copies};
 use crate::weights::Layout;
 
@@ -160,6 +160,8 @@ impl<V: Lanes> Trace<V> {
         let state = config.directions() * row;
         let single = |count: usize| Columns::new(count, 1).groups::<P>(lanes);
         let when = |condition: bool, groups: usize| if condition { groups } else { 0 };
+        // No product has more numbers than all weights together.
+        let copied = P::SEVERAL && backward && layout.len() >= V::Simd::OUTER_COPIED;
         // Sequences are packed in square blocks.
         let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
         let slot_steps = if backward { steps } else { steps.min(chunk_steps(layout.len())) };
@@ -206,7 +208,7 @@ impl<V: Lanes> Trace<V> {
                 c: buffer(row),
                 d: buffer(row),
                 pool: buffer(when(config.pools(), state + 1)),
-                copies: buffer(when(P::SEVERAL && backward, copies(chunk_steps(layout.len())))),
+                copies: buffer(when(copied, copies(chunk_steps(layout.len())))),
             },
         }
     }

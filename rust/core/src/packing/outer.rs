@@ -17,7 +17,12 @@ const PANEL: usize = 128 * 1024 / size_of::<[f32; MOST_LANES]>();
 pub(crate) fn copies(steps: usize) -> usize {
     /// Columns of a block, at most.
     const MOST_COLUMNS: usize = 12;
-    PANEL.max(4 * steps) + MOST_COLUMNS * steps
+    panel_copy(steps) + MOST_COLUMNS * steps
+}
+
+/// Those of them for the rows of a panel, of which there are 4 at least.
+fn panel_copy(steps: usize) -> usize {
+    PANEL.max(4 * steps)
 }
 
 /// Adds the products of the columns of `a` by those of `b`, summed up over steps and lanes.
@@ -37,7 +42,7 @@ pub(super) fn add_outer<V: Lanes>(
     let (most_rows, most_columns) = if narrow { V::Simd::NARROW_OUTER } else { V::Simd::OUTER };
     let large = rows * b.columns.len() >= V::Simd::OUTER_COPIED;
     let copied = large && scratch.len() >= copies(steps);
-    let (a_copy, b_copy) = scratch.split_at_mut(if copied { PANEL.max(4 * steps) } else { 0 });
+    let (a_copy, b_copy) = scratch.split_at_mut(if copied { panel_copy(steps) } else { 0 });
     let Columns { parts, width: part_width } = b.columns.joined(V::LEN);
     let padded = part_width.next_multiple_of(V::LEN);
     let panel = (PANEL / steps.max(1)).max(4) / 4 * 4;
