@@ -145,7 +145,7 @@ impl<V: Lanes> StaticRows<V> {
         let (x, lookups) = self.features::<P>(config, &spans);
         let products = &mut rows[..spans.len() * out.stride];
         let own = RowsMut { groups: &mut *products, stride: out.stride, first: 0 };
-        multiply::<P, V>(simd, x, weight.from_row(config.first_static()), Start::Zero, own);
+        multiply::<P, V>(simd, x, weight.skip_rows(config.first_static()), Start::Zero, own);
         let own = RowsMut { groups: &mut *products, stride: out.stride, first: 0 };
         look_up::<P, V>(simd, lookups, weight, own);
         let columns = weight.columns.groups::<P>(V::LEN);
