@@ -199,8 +199,8 @@ def test_weights_that_do_not_fit(
         (({},), {}, r"no weight_ih_l0 among the weights \(none\)"),
         ((state(), 3), {}, "head must be a module of PyTorch or a state dict, got int"),
         ((state(), {"a": np.ones(2)}), {}, "head must be one linear layer, with weight and bias"),
-        ((state(),), {"hidden_size": 4}, "hidden_size follows from the network that is read"),
-        ((state(),), {"reset_after": False}, "reset_after follows from the network"),
+        ((state(),), {"hidden_size": 5}, "hidden_size=5: the network that is read has 4"),
+        ((state(),), {"reset_after": False}, "reset_after=False: the network that is"),
         ((state("RNN"),), {"activation": "mish"}, "activation must be one of"),
     ],
 )
@@ -272,7 +272,9 @@ def test_torch_loads_our_weights(torch: Any, kind: str, architecture: dict[str, 
 def test_what_modules_of_torch_say(torch: Any) -> None:
     relu = torch.nn.ModuleDict({"core": torch.nn.RNN(3, 4, nonlinearity="relu")})
     assert from_torch(relu).settings["activation"] == "relu"
-    with pytest.raises(ParameterError, match="activation follows from the network"):
+    with pytest.raises(
+        ParameterError, match="activation='tanh': the network that is read has 'relu'"
+    ):
         from_torch(relu, activation="tanh")
     stacked = torch.nn.GRU(3, 4, 2, dropout=0.25)
     assert from_torch(stacked).settings["dropout"] == 0.25

@@ -16,8 +16,6 @@ Weights = Mapping[str, NDArray[Any]]
 
 # By the rows of weight_ih for each hidden unit.
 CELLS = {1: "RNN", 3: "GRU", 4: "LSTM"}
-# What weights say by themselves.
-_SIZES = ("input_size", "hidden_size", "output_size", "num_layers", "bidirectional")
 
 
 def assembled(weights: Weights, found: Mapping[str, Any], options: Mapping[str, Any]) -> Model:
@@ -36,15 +34,11 @@ def assembled(weights: Weights, found: Mapping[str, Any], options: Mapping[str, 
     Raises
     ------
     ParameterError
-        ``options`` has one that is known already, or one that does not fit.
+        ``options`` contradict what was found, or one is outside its allowed values.
     ShapeError, DataError
         The weights are not those of such a network.
     """
-    for name in (*_SIZES, *found):
-        if name in options:
-            raise ParameterError(f"{name} follows from the network that is read; leave it out")
     cell, sizes = _described(weights)
-    arguments = {"dtype": _dtype(weights)} | dict(found) | dict(options)
     width = sizes["hidden_size"] * (1 + sizes["bidirectional"])
     head = weights.get("head.weight", np.eye(width))
     if head.ndim != 2 or head.shape[1] != width:
@@ -52,7 +46,13 @@ def assembled(weights: Weights, found: Mapping[str, Any], options: Mapping[str, 
             f"the head's weight has shape {head.shape}; the last layer has {width} states, so it "
             f"must be (L, {width})"
         )
-    model = MODELS[cell](output_size=len(head), **sizes, **arguments)
+    known: dict[str, Any] = sizes | {"output_size": len(head)} | dict(found)
+    for name, value in known.items():
+        if options.get(name, value) != value:
+            raise ParameterError(
+                f"{name}={options[name]!r}: the network that is read has {value!r}"
+            )
+    model = MODELS[cell](**({"dtype": _dtype(weights)} | dict(options) | known))
     zeros = {
         name: np.zeros_like(array)
         for name, array in model.state_dict().items()
