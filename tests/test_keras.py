@@ -425,7 +425,7 @@ def test_models_of_keras_that_do_not_fit() -> None:
     layers = keras.layers
     for part, message in [
         (layers.GRU(4, recurrent_activation="hard_sigmoid"), "recurrent_activation='hard_sigmoid'"),
-        (layers.LSTM(4, activation=lambda x: x), "activation='.*' is not supported"),
+        (layers.LSTM(4, activation=lambda x: x), "activation='lambda' is not supp"),
         (layers.LSTM(4, go_backwards=True), "go_backwards=True is not supported"),
         (layers.Bidirectional(layers.GRU(4), merge_mode="ave"), "merge_mode='ave' is not supp"),
         (layers.RNN(layers.GRUCell(4)), "models here have no such layer"),

@@ -69,7 +69,8 @@ def _shown(setting: Any) -> Any:
     if not isinstance(setting, Mapping):
         return setting
     is_function = setting.get("class_name") == "function"
-    return setting.get("config" if is_function else "class_name")
+    # A lambda has no name, only its code.
+    return setting.get("config" if is_function else "class_name", "lambda")
 
 
 def layers_of(
