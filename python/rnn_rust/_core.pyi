@@ -94,6 +94,9 @@ class Settings(TypedDict):
     input_size: int
     category_columns: int
     category_levels: int
+    static_numbers: int
+    static_category_columns: int
+    static_category_levels: int
     hidden_size: int
     output_size: int
     num_layers: int
@@ -157,9 +160,11 @@ class Network:
         """Return what the optimiser keeps: its steps, and its moments tensor by tensor."""
     def load_optimizer_state(self, state: dict[str, Any]) -> None:
         """Go on from what another one kept."""
-    def predict(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
+    def predict(self, features: _Array, offsets: _Offsets, statics: _Array | None) -> NDArray[Any]:
         """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences."""
-    def hidden_states(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
+    def hidden_states(
+        self, features: _Array, offsets: _Offsets, statics: _Array | None
+    ) -> NDArray[Any]:
         """Return states of the last layer ``(N, D·H)``."""
     def loss(
         self,
@@ -167,6 +172,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
+        statics: _Array | None,
         *,
         gradients: bool,
         dropout_seed: int | None,
@@ -182,6 +188,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
+        statics: _Array | None,
         plan: Plan,
         *,
         custom: object | None,
@@ -218,6 +225,8 @@ class Stepper:
         TypeError
             ``out`` is not such an array.
         """
+    def set_statics(self, statics: list[float]) -> None:
+        """Set the static features of the sequence, as the engine takes them."""
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""
     @property

@@ -114,6 +114,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
         inputs_of,
         known_categories,
         reads_missing,
+        static_to_read,
     )
 
     known: dict[str, Any] = {}
@@ -125,7 +126,8 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
     labels = network.label_names if labelled and network.ahead is None else ()
     dataset = options.read(
         path, keys, features=columns_to_read(network), labels=labels,
-        categories=known_categories(network), missing=reads_missing(network), **known,
+        categories=known_categories(network), missing=reads_missing(network),
+        static=static_to_read(network), **known,
     )  # fmt: skip
     made: Dataset = inputs_of(network, dataset).data  # type: ignore[assignment]
     return made

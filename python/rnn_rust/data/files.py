@@ -187,3 +187,9 @@ def _decompressed(path: Path, packed: str, name: str) -> _TemporaryFile:
     except (OSError, EOFError, zlib.error, DataError) as error:
         raise DataError(f"{name}: not readable as {packed} ({error}); compress it anew") from error
     return temporary
+
+
+def opened(static: Any) -> Any:
+    """Return names, or a table, of static features: the table of a file if it is a ``Path``."""
+    is_path = isinstance(static, os.PathLike)
+    return open_files(static, separator=None, comment=None) if is_path else static

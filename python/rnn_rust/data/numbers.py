@@ -65,7 +65,8 @@ def read_numbers(
     levels: dict[str, tuple[str, ...]] = {}
     coded: dict[str, pl.Series] = {}
     for name in columns.features:
-        if name in columns.categories or _is_category(frame[name], columns.features_named):
+        named = columns.features_named or name in columns.static
+        if name in columns.categories or _is_category(frame[name], named):
             coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
     for name in columns.labels:

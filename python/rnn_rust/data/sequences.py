@@ -18,6 +18,7 @@ from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import recode
+from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Sequence:
     ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
     columns; None if the data set has none. ``known (T, L)`` are the values whose changes a model
     learns in place of the labels, or None; ``levels`` those of
-    features that are categories.
+    features that are categories. ``static`` has one row, or is None.
     """
 
     id: str | int
@@ -80,6 +81,7 @@ class Sequence:
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
     label_levels: dict[str, tuple[str, ...]] | None = None
+    static: StaticFeatures | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -112,6 +114,7 @@ class Sequences:
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
     ahead: Forecast | None = None
+    static: StaticFeatures | None = None
     present: FloatArray | None = field(default_factory=lambda: None)
     seasonal: FloatArray | None = field(default_factory=lambda: None)
 
@@ -164,7 +167,11 @@ class Sequences:
         vars(self).pop("_shared", None)
 
     def part(
-        self, starts: NDArray[np.int64], lengths: NDArray[np.int64], ids: NDArray[Any]
+        self,
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        ids: NDArray[Any] | None = None,
     ) -> Self:
         """Return sequences of rows that follow one another in the shared arrays, as a view.
 
@@ -172,16 +179,21 @@ class Sequences:
         ----------
         starts, lengths
             ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
+        positions
+            ``(S,)`` int64: the sequences here that these are of.
         ids
-            ``(S,)``.
+            ``(S,)``; by default those of these sequences.
         """
         view = object.__new__(type(self))
-        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids")
+        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids", "static")
         vars(view).update({name: value for name, value in vars(self).items() if name not in own})
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         shared = SharedRows(self.shared_rows.arrays, starts)
-        vars(view).update(offsets=offsets, ids=ids, _shared=shared)
+        vars(view).update(
+            offsets=offsets, ids=self.ids[positions] if ids is None else ids, _shared=shared,
+            static=None if self.static is None else self.static.take(positions),
+        )  # fmt: skip
         view.__post_init__()
         return view
 
@@ -249,6 +261,7 @@ class Sequences:
             encoder=self.encoder,
             keeps_missing=self.keeps_missing,
             label_levels=self.label_levels,
+            static=None if self.static is None else self.static.take(slice(at, at + 1)),
         )
 
     def _known(self, rows: slice) -> FloatArray | None:
@@ -282,7 +295,7 @@ class Sequences:
     def chosen(self, positions: NDArray[np.int64]) -> Self:
         """Return the sequences at positions that are known to be distinct and within bounds."""
         lengths = np.diff(self.offsets)[positions]
-        return self.part(self.shared_rows.starts[positions], lengths, self.ids[positions])
+        return self.part(self.shared_rows.starts[positions], lengths, positions)
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
         """Return the same sequences with other ``features`` and ``labels`` of the same shapes.

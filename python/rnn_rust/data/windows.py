@@ -13,6 +13,7 @@ from rnn_rust.base.checks import positive_integer
 from rnn_rust.data.levels import recode
 from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
+from rnn_rust.data.static import concatenated
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Cut = TypeVar("Cut", bound=Sequences)
@@ -45,7 +46,7 @@ def windows(dataset: Cut, length: int, step: int | None) -> Cut:
     else:
         pairs = zip(dataset.ids[sequence].tolist(), number.tolist(), strict=True)
         ids = np.array([f"{key}/{at}" for key, at in pairs], dtype=object)
-    return dataset.part(starts, np.full(len(sequence), length), ids)
+    return dataset.part(starts, np.full(len(sequence), length), sequence, ids)
 
 
 def concatenate(datasets: Several[Cut]) -> Cut:
@@ -101,6 +102,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         first,
         **rows,
         ids=ids,
+        static=concatenated([part.static for part in parts]),
         offsets=offsets,
         row_numbers=numbers,
         levels=levels,
@@ -130,6 +132,10 @@ def equal(one: Sequences, other: Sequences) -> bool:
         "label_levels",
     )  # fmt: skip
     if any(getattr(one, name) != getattr(other, name) for name in names):
+        return False
+    if (one.static is not None or other.static is not None) and not (
+        one.static is not None and one.static.equals(other.static)
+    ):
         return False
     arrays = ("offsets", "ids", "times", "features", "labels", "weights")
     for name in arrays:

@@ -17,7 +17,7 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.scale import make_model_scaler
+from rnn_rust.data.scale import make_model_scaler, make_scaler
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
 from rnn_rust.learning.losses import engine_loss
@@ -122,7 +122,8 @@ class BaseNetwork:
             data = data.with_label_levels(self.label_levels)
         wanted = self._settings
         derives = wanted["missing"] != "error" or bool(wanted["time_features"])
-        learns = (bool(data.levels) or derives) and self.encoder is None and not self.epochs_trained
+        learns = bool(data.levels) or derives or data.static is not None
+        learns = learns and self.encoder is None and not self.epochs_trained
         if self.is_built and not learns:
             return self
         settings = dict(self._settings)
@@ -137,14 +138,20 @@ class BaseNetwork:
             settings["output_size"] = outputs_for(data, self.loss_name)
         arguments = described(Sizes) | described(self.options)
         self._settings = checked_settings(arguments, settings)
-        encoder = self.encoder
-        if learns:
-            encoder = FeatureEncoder.fitted(
-                data, most=settings["max_categories"], fill=settings["missing"],
-                indicator=settings["missing_indicator"], times=settings["time_features"],
-            )  # fmt: skip
-        self.take_encoder(encoder)
+        self.take_encoder(self._learnt_encoder(data) if learns else self.encoder)
         return self
+
+    def _learnt_encoder(self, data: Dataset) -> FeatureEncoder:
+        settings = self._settings
+        how = {
+            "most": settings["max_categories"], "fill": settings["missing"],
+            "indicator": settings["missing_indicator"],
+        }  # fmt: skip
+        encoder = FeatureEncoder.fitted(data, times=settings["time_features"], **how)
+        if data.static is None:
+            return encoder
+        scaler = None if self.scaler is None else make_scaler(self.scaler.kind, labels=False)
+        return encoder.with_static(data.of_static_features(), scaler, **how)
 
     def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
         """Return the classes that occur among labels that are text."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.errors import DataError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
 def _instant(value: Any) -> Any:
@@ -46,8 +46,15 @@ class EncodedStepper:
         Numbers, categories, and the time where it is needed.
     """
 
-    def __init__(self, stepper: Any, encoder: FeatureEncoder, time_name: str) -> None:
+    def __init__(
+        self,
+        stepper: Any,
+        encoder: FeatureEncoder,
+        time_name: str,
+        static: Mapping[str, Any] | None = None,
+    ) -> None:
         self._stepper, self._encoder, self._time_name = stepper, encoder, time_name
+        self._set_static(static)
         timed = (time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
         self._last: dict[str, float] = {}
@@ -103,16 +110,31 @@ class EncodedStepper:
             row.append(float(encoder.inputs_of(name, (level,))[0]))
         return row
 
-    def reset(self) -> None:
-        """Begin another sequence."""
+    def _set_static(self, static: Mapping[str, Any] | None) -> None:
+        own = self._encoder.static
+        if own is None:
+            if static is not None:
+                raise ParameterError("the model was trained without static features; give none")
+            return
+        if static is None or sorted(static) != sorted(own.source_names):
+            got = "none" if static is None else ", ".join(static)
+            raise ParameterError(
+                f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
+                "give static={name: value}"
+            )
+        self._stepper.set_statics(own.encode_one(static))
+
+    def reset(self, static: Mapping[str, Any] | None = None) -> None:
+        """Begin another sequence, with its own static features if the model knows such."""
+        self._set_static(static)
         self._last.clear()
         self._before = None
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
-        copied = EncodedStepper(self._stepper.__copy__(), self._encoder, self._time_name)
-        copied._last, copied._before = dict(self._last), self._before
+        copied = object.__new__(EncodedStepper)
+        vars(copied).update(vars(self), _stepper=self._stepper.__copy__(), _last=dict(self._last))
         return copied
 
     def __getattr__(self, name: str) -> Any:

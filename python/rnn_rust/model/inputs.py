@@ -93,14 +93,24 @@ def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     elif not any(name in names for name in TIME_NAMES):
         read = {"time": None}
     return Roles(
-        **read, features=columns_to_read(model), labels=own, categories=known_categories(model),
+        **read, features=columns_to_read(model), labels=own, static=static_to_read(model),
+        categories=known_categories(model),
         missing=reads_missing(model), labels_optional=True,
     )  # fmt: skip
 
 
 def known_categories(model: BaseNetwork) -> tuple[str, ...] | None:
     """Return the names of the features that are categories."""
-    return None if model.encoder is None else tuple(model.encoder.levels)
+    encoder = model.encoder
+    if encoder is None:
+        return None
+    return (*encoder.levels, *(() if encoder.static is None else encoder.static.levels))
+
+
+def static_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
+    """Return the names of the static features."""
+    encoder = model.encoder
+    return None if encoder is None or encoder.static is None else encoder.static.source_names
 
 
 def reads_missing(model: BaseNetwork) -> str:

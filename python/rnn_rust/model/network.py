@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from rnn_rust.base.checks import whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
+from rnn_rust.errors import ParameterError
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper
@@ -117,16 +119,23 @@ class Network(BaseNetwork):
         given = inputs_of(self, data)
         return given.restore(self._core.hidden_states(*self.preparation.inputs(given.data)))
 
-    def stepper(self) -> Any:
+    def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
         Of a model with categories its ``step`` takes the features of a row as a dict by name.
+
+        Parameters
+        ----------
+        static
+            The static features of the sequence by name, of a model that was trained with some; its
+            ``reset(static)`` takes those of the next sequence.
 
         Raises
         ------
         ParameterError
             The model's scaler is not fitted yet, or the model cannot answer before a sequence has
-            ended: ``bidirectional``, or readout ``"mean"``.
+            ended: ``bidirectional``, or readout ``"mean"``. Or ``static`` is not what the model
+            was trained with.
 
         Examples
         --------
@@ -145,10 +154,12 @@ class Network(BaseNetwork):
             labels = labels if self.scaler.labels else ([], [])
         stepper = self._core.stepper(features, labels, as_floats)
         if self.encoder is None:
+            if static is not None:
+                raise ParameterError("the model was trained without static features; give none")
             return stepper
         keys = self.table
         time_name = keys.time[0] if keys is not None and len(keys.time) == 1 else "t"
-        return EncodedStepper(stepper, self.encoder, time_name)
+        return EncodedStepper(stepper, self.encoder, time_name, static)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.
@@ -258,8 +269,14 @@ class Network(BaseNetwork):
         if encoder is None:
             return
         state = self.state_dict()
-        for name, first in encoder.first_inputs().items():
-            shares = np.array(encoder.shares[name])
+        parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
+        categories = [
+            (first, part.shares[name])
+            for part in parts
+            for name, first in part.first_inputs().items()
+        ]
+        for first, known in categories:
+            shares = np.array(known)
             if shares.sum() < 1 - _FEW_OTHERS:
                 continue
             for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):

@@ -21,7 +21,7 @@ from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
 
 Vector = NDArray[np.float64]
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None]
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, FloatArray | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,10 @@ class Preparation:
         """The number of label columns C: one for class numbers, else one for each output."""
         return 1 if self.loss == "cross_entropy" else self.output_size
 
-    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, FloatArray | None]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
+
+        Static features ``(S, K)`` are the third, None without any.
 
         Raises
         ------
@@ -88,16 +90,24 @@ class Preparation:
             data = reorder(data, features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
         if isinstance(data, Sequence):
-            starts, offsets = np.zeros(1, dtype=np.int64), np.array([0, len(data)])
-            return self._prepared(data.features, "features", scaling, (starts, offsets)), offsets
-        if not data.shares_rows:
-            return self._prepared(data.features, "features", scaling), data.offsets
-        shared = data.shared_rows
-        matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
-        return self._prepared(matrix, "features", scaling, rows), data.offsets
+            matrix, rows = data.features, (np.zeros(1, dtype=np.int64), np.array([0, len(data)]))
+        else:
+            shared = data.shared_rows
+            matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
+            if not data.shares_rows:
+                return (
+                    self._prepared(data.features, "features", scaling), data.offsets,
+                    self._static(data),
+                )  # fmt: skip
+        return self._prepared(matrix, "features", scaling, rows), rows[1], self._static(data)
+
+    def _static(self, data: Dataset | Sequence) -> FloatArray | None:
+        if data.static is None:
+            return None
+        return self._prepared(data.static.values, "static features")
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return features, scaled labels ``(N, C)``, offsets, and weights of the labels.
+        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, static features.
 
         The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
         in the last row of each.
@@ -112,7 +122,7 @@ class Preparation:
         _check_kind(data, purpose)
         data = self.reordered(data)
         self.check_labelled(data, purpose)
-        features, offsets = self.inputs(data)
+        features, offsets, static = self.inputs(data)
         labels, weights = self._labels(data, offsets)
         if data.known is not None:
             labels = labels - data.known
@@ -129,7 +139,7 @@ class Preparation:
         labels = self._prepared(labels, "labels", scaling)
         if factors is not None:
             factors = self._prepared(factors, "weights")
-        return features, labels, offsets, factors
+        return features, labels, offsets, factors, static
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.
@@ -142,6 +152,11 @@ class Preparation:
             raise DataError(
                 f"column '{next(iter(data.levels))}' is text, and the model was built for numbers; "
                 "let it learn categories in its first fit, or by build(data)"
+            )
+        if data.static is not None:
+            raise DataError(
+                "the data has static features, and the model was built without; let it learn them "
+                "in its first fit, or by build(data)"
             )
         if data.keeps_missing and (missing := np.isnan(data.features)).any():
             row, column = divmod(int(np.argmax(missing)), missing.shape[1])

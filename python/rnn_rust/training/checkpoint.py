@@ -129,7 +129,8 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
         )
     validation = training.validation
     held_out = validation and (
-        validation.features, validation.labels, validation.offsets, validation.weights
+        validation.features, validation.labels, validation.offsets, validation.weights,
+        None if validation.static is None else validation.static.values,
     )  # fmt: skip
     described = describe_architecture(model) | {
         "optimizer": to_dict(model.optimizer, None),

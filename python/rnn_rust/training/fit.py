@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rnn_rust.base.checks import fraction, positive_integer
@@ -104,11 +105,12 @@ def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
 
 def _alone(sequence: Sequence) -> Dataset:
     """Return the data set of one sequence."""
-    return Dataset.from_arrays(
+    made = Dataset.from_arrays(
         sequence.features, sequence.labels, [0, len(sequence)], ids=[sequence.id],
         weights=sequence.weights, feature_names=sequence.feature_names,
         label_names=sequence.label_names,
     )  # fmt: skip
+    return replace(made, static=sequence.static)
 
 
 def train(

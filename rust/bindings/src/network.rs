@@ -132,11 +132,12 @@ impl Network {
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
+        statics: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let loss = self.objective.loss;
         with!(self, shared => {
             let columns = shared.config.shape.output;
-            shared.rows(py, (features, &offsets), columns, self.threads(), |network, data, context| {
+            shared.rows(py, (features, &offsets, statics), columns, self.threads(), |network, data, context| {
                 network.predict(data, loss, context)
             })
         })
@@ -148,16 +149,17 @@ impl Network {
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
+        statics: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         with!(self, shared => {
             let columns = shared.config.directions() * shared.config.shape.hidden;
-            shared.rows(py, (features, &offsets), columns, self.threads(), core::Network::hidden_states)
+            shared.rows(py, (features, &offsets, statics), columns, self.threads(), core::Network::hidden_states)
         })
     }
 
     /// The loss of the data as one batch, and the gradient of every tensor by name if it is asked
     /// for. `custom` computes a loss in Python.
-    #[pyo3(signature = (features, labels, offsets, weights, *, gradients, dropout_seed, custom))]
+    #[pyo3(signature = (features, labels, offsets, weights, statics, *, gradients, dropout_seed, custom))]
     #[allow(clippy::too_many_arguments)]
     fn loss<'py>(
         &self,
@@ -166,12 +168,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
+        statics: Option<&Bound<'py, PyAny>>,
         gradients: bool,
         dropout_seed: Option<u64>,
         custom: Option<Py<PyAny>>,
     ) -> PyResult<(f64, Option<Bound<'py, PyDict>>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, statics, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (network, objective) = (py.detach(|| shared.read()), self.objective);
@@ -196,7 +199,7 @@ impl Network {
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
     /// the call early or None. `custom` computes a loss in Python, `optimizer` updates there.
-    #[pyo3(signature = (features, labels, offsets, weights, plan, *, custom, optimizer))]
+    #[pyo3(signature = (features, labels, offsets, weights, statics, plan, *, custom, optimizer))]
     #[allow(clippy::too_many_arguments)]
     fn train<'py>(
         &self,
@@ -205,12 +208,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
+        statics: Option<&Bound<'py, PyAny>>,
         plan: EpochRun,
         custom: Option<Py<PyAny>>,
         optimizer: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<f64>, Vec<f64>, Option<PyErr>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, statics, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (mut records, mut raised) = (Vec::new(), None);

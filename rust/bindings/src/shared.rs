@@ -30,6 +30,7 @@ pub(crate) struct Arrays<'a, 'py, T: Scalar> {
     features: PyReadonlyArray2<'py, T>,
     labels: Option<PyReadonlyArray2<'py, T>>,
     weights: Option<PyReadonlyArray2<'py, T>>,
+    statics: Option<PyReadonlyArray2<'py, T>>,
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
 
@@ -38,11 +39,13 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
         features: &Bound<'py, PyAny>,
         labels: Option<&Bound<'py, PyAny>>,
         weights: Option<&Bound<'py, PyAny>>,
+        statics: Option<&Bound<'py, PyAny>>,
         offsets: &'a PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Self> {
         let labels = labels.map(|labels| labels.extract()).transpose()?;
         let weights = weights.map(|weights| weights.extract()).transpose()?;
-        Ok(Self { features: features.extract()?, labels, weights, offsets })
+        let statics = statics.map(|statics| statics.extract()).transpose()?;
+        Ok(Self { features: features.extract()?, labels, weights, statics, offsets })
     }
 }
 
@@ -147,14 +150,25 @@ impl<T: Scalar> SharedNetwork<T> {
                 data.and_then(|data| data.with_label_weights(weights))
             }
         };
-        weighted.map_err(|error| exception(&error))
+        let complete = match &arrays.statics {
+            None => weighted,
+            Some(statics) => {
+                let (numbers, size) = (statics.as_slice()?, statics.shape()[1]);
+                weighted.and_then(|data| data.with_statics(numbers, size))
+            }
+        };
+        complete.map_err(|error| exception(&error))
     }
 
     /// Rows of results.
     pub(crate) fn rows<'py>(
         &self,
         py: Python<'py>,
-        (features, offsets): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>),
+        (features, offsets, statics): (
+            &Bound<'py, PyAny>,
+            &PyReadonlyArray1<'py, i64>,
+            Option<&Bound<'py, PyAny>>,
+        ),
         columns: usize,
         threads: Option<usize>,
         compute: impl Fn(
@@ -165,7 +179,7 @@ impl<T: Scalar> SharedNetwork<T> {
         + Send
         + Sync,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let arrays = Arrays::new(features, None, None, offsets)?;
+        let arrays = Arrays::new(features, None, None, statics, offsets)?;
         let data = self.sequences(&arrays)?;
         let flat = run(py, threads, |context| compute(&self.read(), &data, context))?;
         let rows = flat.len() / columns;

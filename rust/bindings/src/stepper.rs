@@ -208,6 +208,14 @@ impl Stepper {
         })
     }
 
+    /// Sets the static features of the sequence, as the engine takes them.
+    fn set_statics(&mut self, statics: Vec<f64>) -> PyResult<()> {
+        with!(self, scaled => {
+            let statics: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
+            scaled.stepper.set_statics(&statics).map_err(|error| exception(&error))
+        })
+    }
+
     /// Begins another sequence: the state becomes 0.
     fn reset(&mut self) {
         with!(self, scaled => scaled.stepper.reset());

@@ -65,7 +65,7 @@ pub mod weights;
 pub use activation::Activation;
 pub use calls::{BatchLoss, Compiled, EpochRecord, EpochRun, Stepper};
 pub use cell::Cell;
-pub use config::{Categories, Config, Readout, Shape};
+pub use config::{Categories, Config, Readout, Shape, StaticFeatures};
 pub use context::{Context, NUM_THREADS};
 pub use data::Sequences;
 pub use error::{Error, Result};

@@ -1,6 +1,7 @@
 //! The buffers of a pass: rows of groups, row-major `(steps, columns)`.
 
 use super::starts::SequenceStarts;
+use super::statics::StaticRows;
 use crate::config::Readout;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
@@ -31,6 +32,7 @@ pub(crate) struct Trace<V: Lanes> {
     pub(crate) starts: SequenceStarts<V::Elem>,
     /// Inputs x, `(steps, I)`.
     pub(crate) x: Vec<V>,
+    pub(crate) statics: StaticRows<V>,
     /// Labels, NaN where there is none; and their weights, if they have any.
     pub(crate) labels: Vec<V>,
     pub(crate) label_weights: Vec<V>,
@@ -132,7 +134,9 @@ impl<V: Lanes> Trace<V> {
     /// Buffers of zeros.
     pub(crate) fn new<P: Packing>(simd: V::Simd, layout: &Layout, spec: BufferSpec) -> Self {
         let zeros = |groups: usize| vec![V::splat(simd, V::Elem::ZERO); groups];
-        Self::build::<P>(layout, spec, SequenceStarts::new(spec.steps), zeros)
+        let mut trace = Self::build::<P>(layout, spec, SequenceStarts::new(spec.steps), zeros);
+        trace.statics.reserve(layout.config(), spec.steps);
+        trace
     }
 
     /// The numbers in such buffers.
@@ -193,6 +197,11 @@ impl<V: Lanes> Trace<V> {
             starts,
             layers: layers.collect(),
             x: buffer(packed(P::groups(config.features(), lanes))),
+            statics: StaticRows::build::<P>(
+                layout,
+                (steps, chunk_steps(layout.len())),
+                &mut buffer,
+            ),
             labels: buffer(when(backward, packed(single(label_columns)))),
             label_weights: buffer(when(weighted, packed(single(label_columns)))),
             logits: buffer(packed(single(config.shape.output))),

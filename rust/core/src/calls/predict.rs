@@ -59,6 +59,8 @@ impl<T: Compiled> Network<T> {
     pub(super) fn check_features(&self, data: &Sequences<'_, T>) -> Result<()> {
         let (expected, got) = (self.config().features(), data.input_size());
         check_shape(got == expected, "features", expected, got)?;
+        let (expected, got) = (self.config().statics.len(), data.static_size());
+        check_shape(got == expected, "static features", expected, got)?;
         data.check_categories(self.config())
     }
 }

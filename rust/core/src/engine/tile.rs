@@ -152,6 +152,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
         let features = |s| data.features_of(s);
         gather(self.simd, lanes, config.features(), features, T::ZERO, &mut trace.x);
+        trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
         if let Some((states, first)) = inputs.carried {
             trace.set_carried(!first);
             states.load::<BySequence, _>(trace, config.shape.hidden, lanes.segments());

@@ -190,6 +190,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         for (to, x) in x.zip(rows.features.chunks_exact(config.features())) {
             to[..x.len()].copy_from_slice(x);
         }
+        trace.statics.set_one(inputs.data.statics(segment.sequence as usize));
         for (to, &label) in trace.labels.iter_mut().zip(rows.labels) {
             *to = self.simd.splat(label);
         }
