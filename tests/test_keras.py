@@ -27,7 +27,7 @@ with np.load(FILES / "expected.npz") as _file:
 # Rows of each sequence that are no padding.
 LENGTHS = {"lstm-masking": (7, 4, 1)}
 # Of a configuration.
-Change = Callable[[dict[str, Any]], None]
+Change = Callable[[dict[str, Any]], object]
 
 
 def file(name: str) -> Path:
@@ -114,6 +114,12 @@ def test_logits_take_the_loss_that_is_asked_for() -> None:
     probabilities = model.predict(EXPECTED["lstm-no-bias-mean.X"])
     powers = np.exp(EXPECTED["lstm-no-bias-mean.outputs"])
     assert_close(probabilities, powers / powers.sum(axis=1, keepdims=True), 1e-5)
+
+
+def test_a_bidirectional_layer_without_settings_of_the_other_direction() -> None:
+    name = "lstm-bidirectional-last"
+    model = stand_in(name, lambda c: layer(c, "Bidirectional").pop("backward_layer"))
+    assert_as_keras(from_keras(model), name, 1e-5)
 
 
 @pytest.mark.parametrize("keras", [None, "linear", "tanh", "silu", "swish", "elu", "softsign"])

@@ -84,7 +84,8 @@ if len(steps):
 model.save(path)
 assert np.array_equal(rnn.load(path).predict(X), outputs)
 loaded = {name.partition(".")[0] for name in sys.modules}
-print(sorted(loaded & {"numpy", "safetensors", "polars", "click", "rich"}), model.summary().parameters)
+loaded &= {"numpy", "safetensors", "polars", "click", "rich"}
+print(sorted(loaded), model.summary().parameters)
 """
 
 

@@ -151,6 +151,65 @@ def test_options_are_those_of_the_model() -> None:
     assert history.loss[-1] < history.loss[0]
 
 
+class Tensor:
+    """As little of a tensor as it takes: one that knows its gradient, on another device."""
+
+    def __init__(self, array: Array) -> None:
+        self.array, self.dtype = array, array.dtype
+        self.is_detached = self.is_here = False
+
+    def detach(self) -> Tensor:
+        self.is_detached = True
+        return self
+
+    def cpu(self) -> Tensor:
+        self.is_here = True
+        return self
+
+    def numpy(self) -> Array:
+        assert self.is_detached
+        assert self.is_here
+        return self.array
+
+
+class Module:
+    """As little of a module as it takes."""
+
+    def __init__(self, weights: dict[str, Array], **attributes: Any) -> None:
+        self._weights, self._parts = weights, attributes.pop("parts", {})
+        vars(self).update(attributes)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {key: Tensor(array) for key, array in self._weights.items()}
+
+    def named_modules(self) -> list[tuple[str, Any]]:
+        return [("", self), *self._parts.items()]
+
+
+def test_modules_tell_activation_and_dropout() -> None:
+    weights = state("RNN")
+    recurrent = {key: array for key, array in weights.items() if not key.startswith("head.")}
+    own = {"mode": "RNN_RELU", "dropout": 0.5}
+    linear = Module({"weight": weights["head.weight"], "bias": weights["head.bias"]})
+    alone = from_torch(Module(recurrent, **own), linear)
+    within = from_torch(Module(renamed(weights, "a", "b"), parts={"a": Module({}, **own)}))
+    expected = from_torch(weights, activation="relu").predict(X)
+    for model in (alone, within):
+        assert np.array_equal(model.predict(X), expected)
+        assert model.settings["activation"] == "relu"
+        # It would have no effect, as in PyTorch.
+        assert model.settings["dropout"] == 0
+    second = state("RNN", inputs=4)
+    stacked = recurrent | {key.replace("_l0", "_l1"): second[key] for key in recurrent}
+    assert from_torch(Module(stacked, **own)).settings["dropout"] == 0.5
+    assert from_torch(Module(stacked, **own), dropout=0.1).settings["dropout"] == 0.1
+    with pytest.raises(ParameterError, match="activation='tanh': the network that is read has 'r"):
+        from_torch(Module(recurrent, **own), activation="tanh")
+    for kind in ({}, {"mode": "RNN_GELU"}):
+        with pytest.raises(ParameterError, match=r"module 'a' is a Module; torch\.nn\.RNN, GRU"):
+            from_torch(Module(renamed(weights, "a", "b"), parts={"a": Module({}, **kind)}))
+
+
 # What is refused ------------------------------------------------------------------------------
 
 

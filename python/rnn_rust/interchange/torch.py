@@ -178,9 +178,12 @@ def _settings_of(recurrent: Any, prefix: str) -> dict[str, Any]:
     """Return what a module says beside its weights; nothing of a state dict."""
     if not hasattr(recurrent, "named_modules"):
         return {}
-    module = dict(recurrent.named_modules()).get(prefix.rstrip("."))
+    module = dict(recurrent.named_modules())[prefix.rstrip(".")]
     mode = getattr(module, "mode", None)
     if mode not in _MODES:
-        return {}
+        raise ParameterError(
+            f"module '{prefix.rstrip('.')}' is a {type(module).__name__}; torch.nn.RNN, GRU and "
+            "LSTM are read, and the state dict of what computes the same"
+        )
     settings = {"dropout": float(getattr(module, "dropout", 0.0))}
     return settings if _MODES[mode] is None else settings | {"activation": _MODES[mode]}
