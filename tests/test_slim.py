@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,27 @@ assert np.array_equal(rnn.from_torch(weights).predict(X), model.predict(X))
 
 def test_training_on_arrays_needs_no_more(slim_python: Path) -> None:
     run(slim_python, TRAIN)
+
+
+def test_polars_comes_from_one_place() -> None:
+    """Otherwise the error where it is missing would not say what to do."""
+    package = Path(rnn_rust.__file__).parent
+    importing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in statements(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import) and node.names[0].name == "polars"
+    }
+    assert importing == {"base/polars.py"}
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what can run: all but the imports for type checkers."""
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from statements(child)
 
 
 @pytest.mark.parametrize(

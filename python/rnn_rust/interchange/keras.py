@@ -47,6 +47,12 @@ def from_keras(model: Any, **options: Any) -> Model:
         There is no such file.
     ShapeError, DataError
         Weights do not belong together, or are not finite numbers.
+
+    Examples
+    --------
+    >>> import rnn_rust as rnn
+    >>> rnn.from_keras("tests/golden/keras/gru.keras")
+    GRU(3, 4, 1, output_activation='identity', loss='binary_cross_entropy', dtype='float32')
     """
     if not isinstance(model, str | os.PathLike):
         if not (hasattr(model, "get_config") and hasattr(model, "layers")):
