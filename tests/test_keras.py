@@ -20,7 +20,7 @@ from rnn_rust import GRU, Focal, from_keras
 from rnn_rust.errors import DataError, MissingFileError, ModelFileError, ParameterError, ShapeError
 from rnn_rust.interchange.keras_file import read_keras
 
-FILES = Path(__file__).parent / "golden" / "keras"
+FILES = Path(__file__).parent / "golden" / "keras_models"
 NAMES = sorted(path.stem for path in FILES.glob("*.keras"))
 with np.load(FILES / "expected.npz") as _file:
     EXPECTED = dict(_file)

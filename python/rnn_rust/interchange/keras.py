@@ -51,7 +51,7 @@ def from_keras(model: Any, **options: Any) -> Model:
     Examples
     --------
     >>> import rnn_rust as rnn
-    >>> rnn.from_keras("tests/golden/keras/gru.keras")
+    >>> rnn.from_keras("tests/golden/keras_models/gru.keras")
     GRU(3, 4, 1, output_activation='identity', loss='binary_cross_entropy', dtype='float32')
     """
     if not isinstance(model, str | os.PathLike):
