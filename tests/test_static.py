@@ -303,3 +303,38 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path):
         stepper.reset({"age": 3})
     with pytest.raises(rnn.errors.DataError, match="'old' is not a number"):
         stepper.reset({"age": "old", "country": "at"})
+
+
+def test_estimators_take_them():
+    sklearn = pytest.importorskip("rnn_rust.sklearn")
+    frame = table(3, [4] * 60)
+    options = {"id": "id", "time": "t", "epochs": 30, "random_state": 0}
+    X, y = frame.drop("y"), frame["y"]
+    estimator = sklearn.SequenceRegressor(static=["age", "country"], **options).fit(X, y)
+    assert estimator.model_.encoder.static.source_names == ("age", "country")
+    assert estimator.score(X, y) > 0.8
+    as_pandas = X.to_pandas().sample(frac=1.0, random_state=1)
+    np.testing.assert_array_equal(
+        estimator.predict(as_pandas), estimator.predict(X)[as_pandas.index.to_numpy()]
+    )
+
+
+def test_the_command_line_names_them(tmp_path):
+    from click.testing import CliRunner
+
+    from rnn_rust.cli import main
+
+    frame = table(3, [4] * 60)
+    path, model = tmp_path / "purchases.csv", tmp_path / "model.safetensors"
+    frame.write_csv(path)
+    run = CliRunner().invoke(
+        main,
+        ["train", str(path), "--features", "amount", "--labels", "y", "--static", "age,country",
+         "--epochs", "3", "--output", str(model)],
+    )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    assert "static     2: age, country" in run.output
+    assert rnn.load(model).encoder.static.source_names == ("age", "country")
+    run = CliRunner().invoke(main, ["predict", str(model), str(path)])
+    assert run.exit_code == 0, run.output
+    assert len(run.output.strip().splitlines()) == frame.height + 1

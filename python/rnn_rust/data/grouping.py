@@ -172,6 +172,8 @@ def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
         return column.cast(pl.Int64) if plain else column
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
+        if column.str.contains(_PLAIN_INTEGER).all():
+            column = column.cast(pl.Int64)
     if column.dtype != pl.String and not column.dtype.is_integer():
         raise DataError(
             f"{source.name}, column '{column.name}': ids are {column.dtype}; "

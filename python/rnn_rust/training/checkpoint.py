@@ -146,7 +146,8 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
 
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
+    *of_rows, static = arrays
+    for array in (*of_rows, *(() if static is None else (static,))):
         if array is None:
             digest.update(b"none")
             continue

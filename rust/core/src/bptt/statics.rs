@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use super::trace::slots_stride;
 use crate::config::Config;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, numbers_mut};
@@ -12,7 +11,6 @@ use crate::packing::{
     BySequence, ByUnit, Columns, Lookups, Packing, Products, Rows, RowsMut, Start, Tile, Weight,
     add_outer, look_up, look_up_gradient, multiply,
 };
-use crate::weights::Layout;
 
 /// The static features of the sequences in the lanes, a row for each span of steps in which these are
 /// the same ones.
@@ -29,15 +27,13 @@ pub(crate) struct StaticRows<V> {
 }
 
 impl<V: Lanes> StaticRows<V> {
-    /// For passes of so many steps in chunks of so many, by [`Trace::build`](super::Trace).
+    /// For passes of so many steps in chunks of so many; `row` is the groups of one step's slots.
     pub(super) fn build<P: Packing>(
-        layout: &Layout,
-        (steps, chunk): (usize, usize),
+        config: &Config,
+        (steps, chunk, row): (usize, usize, usize),
         buffer: &mut impl FnMut(usize) -> Vec<V>,
     ) -> Self {
-        let config = layout.config();
         let size = config.statics.len();
-        let row = slots_stride(config.cell.slots(), P::groups(config.shape.hidden, V::LEN));
         let rows = if size == 0 { 0 } else { steps.min(chunk) * row };
         Self {
             spans: Vec::new(),
@@ -145,7 +141,7 @@ impl<V: Lanes> StaticRows<V> {
         let (x, lookups) = self.features::<P>(config, &spans);
         let products = &mut rows[..spans.len() * out.stride];
         let own = RowsMut { groups: &mut *products, stride: out.stride, first: 0 };
-        multiply::<P, V>(simd, x, weight.from_row(config.first_static()), Start::Zero, own);
+        multiply::<P, V>(simd, x, weight.skip_rows(config.first_static()), Start::Zero, own);
         let own = RowsMut { groups: &mut *products, stride: out.stride, first: 0 };
         look_up::<P, V>(simd, lookups, weight, own);
         let columns = weight.columns.groups::<P>(V::LEN);

@@ -119,8 +119,8 @@ pub(crate) struct Weight<'a, T> {
 impl<T> Weight<'_, T> {
     /// Without the first rows.
     #[inline(always)]
-    pub(crate) fn from_row(self, row: usize) -> Self {
-        Self { rows: &self.rows[row * self.stride..], panel: None, ..self }
+    pub(crate) fn skip_rows(self, rows: usize) -> Self {
+        Self { rows: &self.rows[rows * self.stride..], panel: None, ..self }
     }
 }
 
