@@ -1,0 +1,264 @@
+"""What is exported of a network: its sizes, its constants, what its inputs and outputs mean."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.time_features import column_names
+from rnn_rust.device.words import Constants, checked_prefix
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.labels import class_count
+from rnn_rust.model.network import Network
+
+_log = logging.getLogger("rnn_rust")
+
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+# What rounding of a feature to float may change of a scaled one.
+_ROUNDING = 1e-5
+_SIZES = (
+    "FEATURES", "CATEGORIES", "INPUTS", "LAYERS", "HIDDEN", "GATES", "OUTPUTS", "THRESHOLD",
+    "STEPS", "H",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Array:
+    """A constant of the source: its name, values ``(n,)``, size as C says it, and a comment."""
+
+    name: str
+    values: Any
+    size: str
+    about: str
+
+
+class Design:
+    """A network as C will have it.
+
+    Parameters
+    ----------
+    model
+        The network.
+    prefix
+        What all names begin with.
+
+    Raises
+    ------
+    ParameterError
+        The network cannot be computed step by step, or not in C; or the prefix is none.
+    """
+
+    def __init__(self, model: Network, prefix: str) -> None:
+        self.prefix = checked_prefix(prefix)
+        self.model = model
+        model.stepper()  # It says what is wrong with a model that cannot be read step by step.
+        if model.ahead is not None and model.ahead.relative_to is not None:
+            raise ParameterError(
+                f"the model forecasts changes of '{model.ahead.column}', to which predict adds the "
+                "value itself: C has no table to find it in; train on "
+                "dataset.forecast(..., relative_to=None)"
+            )
+        settings, encoder = model.settings, model.encoder
+        self.is_float = settings["dtype"] == "float32"
+        self.hidden, self.layers = settings["hidden_size"], settings["num_layers"]
+        self.outputs = settings["output_size"]
+        self.gates = GATES[model.cell] * self.hidden
+        self.features = settings["input_size"] if encoder is None else len(encoder.numbers)
+        self.feature_names = model.feature_names if encoder is None else encoder.numbers
+        self.times = () if encoder is None else encoder.times
+        self.levels = {} if encoder is None else encoder.levels
+        self.fill = "error" if encoder is None else encoder.fill
+        self.indicators = () if encoder is None else encoder.indicators
+        # What products are taken of: features, what is derived from them, and time.
+        self.inputs = self.features if encoder is None else len(encoder.number_names)
+        self.scales_labels = model.scaler is not None and model.scaler.labels
+        self._check_scaler()
+
+    # Types and names -------------------------------------------------------------------------
+
+    @property
+    def real(self) -> str:
+        """The type of weights and arithmetic."""
+        return "float" if self.is_float else "double"
+
+    @property
+    def output_type(self) -> str:
+        """The type of outputs: in original units a number may need all digits of double."""
+        return "double" if self.scales_labels else self.real
+
+    def rounded(self, values: Any) -> FloatArray:
+        """Return numbers in the type of the arithmetic."""
+        return np.asarray(values, np.float32 if self.is_float else np.float64)
+
+    @property
+    def tolerance(self) -> float:
+        """How far outputs may lie from those of ``predict``, beside the larger of 1 and them."""
+        return 1e-5 if self.is_float else 1e-12
+
+    @property
+    def activation(self) -> str:
+        """The activation of an RNN's units."""
+        return str(self.model.settings["activation"])
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the outputs, which some losses imply."""
+        loss = self.model.loss_name
+        if class_count(loss, 2) is None:
+            return str(self.model.settings["output_activation"])
+        return "softmax" if loss == "cross_entropy" else "sigmoid"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether each output is the probability of a 1."""
+        return self.model.loss_name in ("binary_cross_entropy", "focal")
+
+    @cached_property
+    def constants(self) -> Constants:
+        """What names of constants are taken."""
+        return Constants(self.prefix, _SIZES)
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The name of each output: of its class or its label; None where there are none."""
+        if self.model.loss_name == "cross_entropy":
+            return self.model.classes
+        return self.model.label_names
+
+    # Constants -------------------------------------------------------------------------------
+
+    def arrays(self) -> list[Array]:
+        """Return all constant arrays in the order of their use."""
+        return [*self._of_features(), *self._of_network(), *self._of_labels()]
+
+    def _of_features(self) -> list[Array]:
+        found, up = [], self.prefix.upper()
+        encoder, scaler = self.model.encoder, self.model.scaler
+        if encoder is not None and self.fill != "error" and self.features:
+            about = "What a missing number becomes" + (
+                " where none came before: its mean." if self.fill == "forward" else ": its mean."
+            )
+            means = self.rounded(encoder.means)
+            found.append(Array("feature_mean", means, f"{up}_FEATURES", about))
+        if scaler is not None and self.inputs:
+            shift, scale = scaler.feature_shift_[: self.inputs], scaler.feature_scale_[: self.inputs]
+            size, about = f"{up}_INPUTS", f"The {scaler.kind} scaler: (x - shift) / scale."
+            found.append(Array("feature_shift", self.rounded(shift), size, about))
+            if self.is_float:
+                rest = self.rounded(shift - self.rounded(shift))
+                about = "What float leaves of the shifts, so that large ones lose nothing."
+                found.append(Array("feature_shift_rest", rest, size, about))
+            found.append(Array("feature_scale", self.rounded(scale), size, "Its scales."))
+        if self.levels:
+            counts = np.array([len(own) for own in self.levels.values()])
+            first = self.inputs + np.concatenate([[0], np.cumsum(counts + 1)[:-1]])
+            size = f"{up}_CATEGORIES"
+            about = "The known levels of each category; one more row is for all others."
+            found.append(Array("category_levels", counts, size, about))
+            about = "The row of weight_ih_l0 of the first level of each category."
+            found.append(Array("category_row", first, size, about))
+        return found
+
+    def _of_network(self) -> list[Array]:
+        state, up, found = self.model.state_dict(), self.prefix.upper(), []
+        rows, gates, hidden = f"{up}_INPUTS", f"{up}_GATES", f"{up}_HIDDEN"
+        if self.levels:
+            rows = f"({up}_INPUTS + {sum(len(own) + 1 for own in self.levels.values())})"
+        order = {"RNN": "", "GRU": " in the order r z n", "LSTM": " in the order i f g o"}
+        for layer in range(self.layers):
+            weight_ih, weight_hh = state[f"weight_ih_l{layer}"], state[f"weight_hh_l{layer}"]
+            from_ = "input" if layer == 0 else f"unit of layer {layer - 1}"
+            gate = f"gate{order[self.model.cell]}" if order[self.model.cell] else "unit"
+            about = f"Layer {layer}: a row for each {from_}, in it a column for each {gate}."
+            found.append(_transposed(f"weight_ih_l{layer}", weight_ih, f"{rows} * {gates}", about))
+            rows = hidden
+            if self.model.cell == "GRU" and not self.model.settings["reset_after"]:
+                split = 2 * self.hidden
+                about = "A row for each unit of the layer; gates r and z."
+                found.append(_transposed(
+                    f"weight_hh_rz_l{layer}", weight_hh[:split], f"{hidden} * 2 * {hidden}", about
+                ))  # fmt: skip
+                found.append(_transposed(
+                    f"weight_hh_n_l{layer}", weight_hh[split:], f"{hidden} * {hidden}", "Of n."
+                ))  # fmt: skip
+            else:
+                about = "A row for each unit of the layer."
+                size = f"{hidden} * {gates}"
+                found.append(_transposed(f"weight_hh_l{layer}", weight_hh, size, about))
+            found.append(Array(f"bias_l{layer}", state[f"bias_l{layer}"], gates, "Biases."))
+            if (bias := state.get(f"bias_hn_l{layer}")) is not None:
+                about = "The recurrent bias of n, which r multiplies."
+                found.append(Array(f"bias_hn_l{layer}", bias, hidden, about))
+        size, about = f"{hidden} * {up}_OUTPUTS", "The outputs: a row for each unit of the last layer."
+        found.append(_transposed("head_weight", state["head.weight"], size, about))
+        found.append(Array("head_bias", state["head.bias"], f"{up}_OUTPUTS", "Biases."))
+        return found
+
+    def _of_labels(self) -> list[Array]:
+        if not self.scales_labels:
+            return []
+        assert self.model.scaler is not None, "it scales labels"
+        _, (shift, scale) = self.model.scaler.shifts_and_scales()
+        size, about = f"{self.prefix.upper()}_OUTPUTS", "Labels in original units: y scale + shift."
+        return [
+            Array("label_shift", np.array(shift), size, about),
+            Array("label_scale", np.array(scale), size, "Their scales."),
+        ]
+
+    # Figures ---------------------------------------------------------------------------------
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the state, as compilers with 4-byte integers lay it out."""
+        width = 4 if self.is_float else 8
+        numbers = self.layers * self.hidden * (2 if self.model.cell == "LSTM" else 1)
+        numbers += self.features if self.fill == "forward" else 0
+        if not self.times:
+            return numbers * width
+        return -(-(numbers * width) // 8) * 8 + 16
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of products by weights in one step."""
+        first = self.inputs * self.gates
+        between = (self.layers - 1) * self.hidden * self.gates
+        return first + between + self.layers * self.hidden * self.gates + self.hidden * self.outputs
+
+    def _check_scaler(self) -> None:
+        """Refuse scales that float cannot hold; warn of features that float rounds too much."""
+        scaler = self.model.scaler
+        if scaler is None or not self.is_float:
+            return
+        names = self.feature_names or tuple(str(i) for i in range(self.features))
+        if self.model.encoder is not None:
+            names = self.model.encoder.number_names
+        pairs = zip(names, scaler.feature_shift_, scaler.feature_scale_, strict=False)
+        tiny, largest = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+        for name, shift, scale in pairs:
+            if not (abs(shift) <= largest and tiny <= scale <= largest):
+                raise ParameterError(
+                    f"the scaler of feature '{name}' (shift {shift:g}, scale {scale:g}) is out of "
+                    "the range of float; use dtype='float64'"
+                )
+            size = max(abs(shift), abs(shift + scale))
+            if size * float(np.finfo(np.float32).eps) > _ROUNDING * scale:
+                _log.warning(
+                    "Feature '%s' is about %g, and varies by about %g: float rounds it too much to "
+                    "give what predict does; give the model differences of it, or dtype='float64'",
+                    name, size, scale,
+                )  # fmt: skip
+
+
+def _transposed(name: str, weights: FloatArray, size: str, about: str) -> Array:
+    """Return weights ``(outputs, inputs)`` with a row for each input."""
+    return Array(name, weights.T.ravel(), size, about)
+
+
+def time_inputs(times: tuple[str, ...]) -> int:
+    """Return how many inputs follow from times."""
+    return len(column_names(times))
