@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.data.time_features import column_names
-from rnn_rust.device.words import Constants, checked_prefix
+from rnn_rust.device.words import Constants, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
@@ -34,6 +34,14 @@ class Array:
     name: str
     values: Any
     size: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """Named places: of each constant what it stands for, in order, and a comment on all."""
+
+    constants: dict[str, str]
     about: str
 
 
@@ -65,10 +73,10 @@ class Design:
             )
         settings, encoder = model.settings, model.encoder
         self.is_float = settings["dtype"] == "float32"
-        self.hidden, self.layers = settings["hidden_size"], settings["num_layers"]
-        self.outputs = settings["output_size"]
+        self.hidden, self.layers = int(settings["hidden_size"]), int(settings["num_layers"])
+        self.outputs = int(settings["output_size"])
         self.gates = GATES[model.cell] * self.hidden
-        self.features = settings["input_size"] if encoder is None else len(encoder.numbers)
+        self.features = int(settings["input_size"]) if encoder is None else len(encoder.numbers)
         self.feature_names = model.feature_names if encoder is None else encoder.numbers
         self.times = () if encoder is None else encoder.times
         self.levels = {} if encoder is None else encoder.levels
@@ -119,9 +127,31 @@ class Design:
         return self.model.loss_name in ("binary_cross_entropy", "focal")
 
     @cached_property
-    def constants(self) -> Constants:
-        """What names of constants are taken."""
-        return Constants(self.prefix, _SIZES)
+    def enumerations(self) -> list[Enumeration]:
+        """The places of features, categories, levels and outputs that have names."""
+        new, found = Constants(self.prefix, _SIZES).new, []
+
+        def add(about: str, kind: str, names: Iterable[str], **more: str) -> None:
+            constants = {new(kind, name or "empty"): name for name in names}
+            constants |= {new(kind, name): text for name, text in more.items()}
+            found.append(Enumeration(constants, about))
+
+        if self.feature_names and self.features:
+            add("The places of features", "feature", self.feature_names)
+        if self.levels:
+            add("The places of categories", "category", self.levels)
+        for name, own in self.levels.items():
+            about = f"The levels of {comment(name)}; any other number counts as the last"
+            add(about, name, own, other="all that training has not seen")
+        if self.output_names and self.outputs > 1:
+            kind = "class" if self.model.loss_name == "cross_entropy" else "output"
+            add("The places of outputs", kind, self.output_names)
+        return found
+
+    @property
+    def feature_constants(self) -> list[str]:
+        """The constants that are the places of features."""
+        return list(self.enumerations[0].constants)
 
     @property
     def output_names(self) -> tuple[str, ...] | None:
@@ -146,7 +176,10 @@ class Design:
             means = self.rounded(encoder.means)
             found.append(Array("feature_mean", means, f"{up}_FEATURES", about))
         if scaler is not None and self.inputs:
-            shift, scale = scaler.feature_shift_[: self.inputs], scaler.feature_scale_[: self.inputs]
+            shift, scale = (
+                scaler.feature_shift_[: self.inputs],
+                scaler.feature_scale_[: self.inputs],
+            )
             size, about = f"{up}_INPUTS", f"The {scaler.kind} scaler: (x - shift) / scale."
             found.append(Array("feature_shift", self.rounded(shift), size, about))
             if self.is_float:
@@ -194,7 +227,10 @@ class Design:
             if (bias := state.get(f"bias_hn_l{layer}")) is not None:
                 about = "The recurrent bias of n, which r multiplies."
                 found.append(Array(f"bias_hn_l{layer}", bias, hidden, about))
-        size, about = f"{hidden} * {up}_OUTPUTS", "The outputs: a row for each unit of the last layer."
+        size, about = (
+            f"{hidden} * {up}_OUTPUTS",
+            "The outputs: a row for each unit of the last layer.",
+        )
         found.append(_transposed("head_weight", state["head.weight"], size, about))
         found.append(Array("head_bias", state["head.bias"], f"{up}_OUTPUTS", "Biases."))
         return found
@@ -213,14 +249,26 @@ class Design:
     # Figures ---------------------------------------------------------------------------------
 
     @property
+    def width(self) -> int:
+        """Bytes of a number."""
+        return 4 if self.is_float else 8
+
+    @property
     def state_bytes(self) -> int:
-        """Bytes of the state, as compilers with 4-byte integers lay it out."""
-        width = 4 if self.is_float else 8
+        """Bytes of the state where an int has 4 and a double begins at a multiple of 8."""
         numbers = self.layers * self.hidden * (2 if self.model.cell == "LSTM" else 1)
         numbers += self.features if self.fill == "forward" else 0
         if not self.times:
-            return numbers * width
-        return -(-(numbers * width) // 8) * 8 + 16
+            return numbers * self.width
+        return -(-numbers * self.width // 8) * 8 + 16
+
+    @property
+    def stack_bytes(self) -> int:
+        """Bytes of the arrays of a step."""
+        numbers = self.inputs + self.gates + (self.outputs if self.scales_labels else 0)
+        if self.model.cell == "GRU":
+            numbers += self.gates if self.model.settings["reset_after"] else self.hidden
+        return numbers * self.width
 
     @property
     def multiply_adds(self) -> int:
@@ -257,8 +305,3 @@ class Design:
 def _transposed(name: str, weights: FloatArray, size: str, about: str) -> Array:
     """Return weights ``(outputs, inputs)`` with a row for each input."""
     return Array(name, weights.T.ravel(), size, about)
-
-
-def time_inputs(times: tuple[str, ...]) -> int:
-    """Return how many inputs follow from times."""
-    return len(column_names(times))

@@ -7,7 +7,7 @@ from string import Template
 from rnn_rust import _core
 from rnn_rust.data.time_features import CYCLES, LOG_ELAPSED
 from rnn_rust.device import cells
-from rnn_rust.device.design import Array, Design
+from rnn_rust.device.design import Array, Design, Enumeration
 from rnn_rust.device.words import array, comment
 
 MARK = "written by rnn-rust"
@@ -90,8 +90,9 @@ def fill(design: Design, text: str, **values: object) -> str:
 
 def title(design: Design) -> str:
     """Return what it is: ``a GRU 29-10-1``."""
-    sizes = [design.features, *[design.hidden] * design.layers, design.outputs]
-    cell = design.model.cell
+    model = design.model
+    inputs = design.features if model.encoder is None else len(model.encoder.input_names)
+    sizes, cell = [inputs, *[design.hidden] * design.layers, design.outputs], model.cell
     article = "a" if cell == "GRU" else "an"
     return f"{article} {cell} {'-'.join(map(str, sizes))}"
 
@@ -148,7 +149,7 @@ def _usage(design: Design) -> str:
 
 def _figures(design: Design) -> str:
     arrays = design.arrays()
-    size = 4 if design.is_float else 8
+    size = design.width
     names = ("weight", "bias", "head")
     weights = sum(len(each.values) for each in arrays if each.name.startswith(names)) * size
     others = sum(_bytes(each) for each in arrays if not each.name.startswith(names))
@@ -157,6 +158,7 @@ def _figures(design: Design) -> str:
         "sizes": f"{layers} of {design.hidden} units; {design.model.readout} readout",
         "weights": f"{weights:,} bytes" + (f", and {others:,} bytes of scales" if others else ""),
         "state": f"{design.state_bytes:,} bytes",
+        "stack": f"about {design.stack_bytes:,} bytes in a step",
         "a step": f"{design.multiply_adds:,} multiply-adds of type {design.real}",
     }
     return "\n".join(f" * {name:<9}{what}" for name, what in lines.items())
@@ -176,35 +178,20 @@ def _sizes(design: Design) -> str:
     if design.is_binary:
         threshold = design.model.threshold
         value = repr(0.5 if threshold is None else threshold) + ("f" if design.is_float else "")
-        lines.append(f"#define {up}_THRESHOLD {value} /* an output above it is a 1 */\n")
+        lines.append(f"#define {up}_THRESHOLD {value} /* an output above it means 1 */\n")
     return "".join(lines)
 
 
 def _enumerations(design: Design) -> str:
-    new, found = design.constants.new, []
-    if design.feature_names and design.features:
-        names = [(new("feature", name), name) for name in design.feature_names]
-        found.append(_enumeration("The places of features.", names))
-    if design.levels:
-        names = [(new("category", name), name) for name in design.levels]
-        found.append(_enumeration("The places of categories.", names))
-    for name, own in design.levels.items():
-        levels = [(new(name, level or "empty"), level) for level in own]
-        levels.append((new(name, "other"), "any level that training has not seen"))
-        about = f"The levels of {comment(name)}; numbers beyond count as the last."
-        found.append(_enumeration(about, levels))
-    if design.output_names and (design.outputs > 1 or not design.is_binary):
-        kind = "class" if design.model.loss_name == "cross_entropy" else "output"
-        names = [(new(kind, name), name) for name in design.output_names]
-        found.append(_enumeration("The places of outputs.", names))
-    return "".join(f"{each}\n" for each in found)
+    return "".join(f"{_enumeration(each)}\n" for each in design.enumerations)
 
 
-def _enumeration(about: str, names: list[tuple[str, str]]) -> str:
+def _enumeration(enumeration: Enumeration) -> str:
+    names = enumeration.constants.items()
     lines = "\n".join(f"    {constant}, /* {comment(name)} */" for constant, name in names)
     # C99 allows a comma after the last, C++98 does not.
     last = lines.rfind(", /*")
-    return f"/* {about} */\nenum {{\n{lines[:last]}{lines[last + 1 :]}\n}};\n"
+    return f"/* {enumeration.about} */\nenum {{\n{lines[:last]}{lines[last + 1 :]}\n}};\n"
 
 
 def _state(design: Design) -> str:
@@ -252,7 +239,9 @@ def _refused(design: Design) -> list[tuple[str, bool]]:
 
 def _about_outputs(design: Design) -> str:
     if design.is_binary:
-        return "the probability of a 1" + (" of each label" if design.outputs > 1 else "")
+        classes = design.model.classes
+        what = "1" if classes is None else comment(classes[-1])
+        return f"the probability of {what}" + (" of each label" if design.outputs > 1 else "")
     if design.output_activation == "softmax":
         return "the probability of each class"
     if design.scales_labels:
@@ -352,12 +341,10 @@ def _inputs(design: Design) -> list[list[str]]:
     if encoder is not None and design.indicators:
         lines = []
         for name in design.indicators:
-            number = encoder.numbers.index(name)
-            lines.append(
-                f"x[{place}] = isnan(features[{number}]) ? 1.0$f : 0.0$f;{_note(name)}"
-            )
+            feature = design.feature_constants[encoder.numbers.index(name)]
+            lines.append(f"x[{place}] = isnan(features[{feature}]) ? 1.0$f : 0.0$f;")
             place += 1
-        blocks.append(["/* Whether it is missing. */", *lines])
+        blocks.append(["/* Whether a number is missing */", *lines])
     if design.times:
         blocks.append(_time_inputs(design, place))
     if design.inputs:
@@ -371,11 +358,6 @@ def _inputs(design: Design) -> list[list[str]]:
     if design.times:
         keep += ["state->time = time;", "state->has_begun = 1;"]
     return [*blocks, keep] if keep else blocks
-
-
-def _note(name: str) -> str:
-    """Return a comment with a name, which a template is to leave as it is."""
-    return f" /* {comment(name)} */".replace("$", "$$")
 
 
 def _time_inputs(design: Design, place: int) -> list[str]:
@@ -418,7 +400,9 @@ def _layers(design: Design) -> list[list[str]]:
         lines = _loop("j", "${N}_GATES", f"gates[j] = bias_l{k}[j];")
         if k:
             below = f"state->h[{k - 1}]"
-            lines.append(f"add_product(weight_ih_l{k}, {below}, ${{N}}_HIDDEN, ${{N}}_GATES, gates);")
+            lines.append(
+                f"add_product(weight_ih_l{k}, {below}, ${{N}}_HIDDEN, ${{N}}_GATES, gates);"
+            )
         elif design.inputs:
             lines.append("add_product(weight_ih_l0, x, ${N}_INPUTS, ${N}_GATES, gates);")
         if k == 0 and design.levels:

@@ -1,4 +1,4 @@
-"""Test vectors: made-up sequences with the outputs of the model, and the program that checks them."""
+"""Test vectors: made-up sequences with the outputs of the model; the program that checks them."""
 
 from __future__ import annotations
 
@@ -190,8 +190,11 @@ def _matrix(values: Any) -> str:
     lines = []
     for row in values:
         shown = [number(each) if values.dtype.kind == "f" else str(each) for each in row]
-        lines.append(f"    {{\n{rows_of(shown)}\n    }}," if len(shown) > 8 else
-                     f"    {{{', '.join(shown)}}},")
+        lines.append(
+            f"    {{\n{rows_of(shown)}\n    }},"
+            if len(shown) > 8
+            else f"    {{{', '.join(shown)}}},"
+        )
     return "\n".join(lines)
 
 
