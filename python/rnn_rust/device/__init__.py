@@ -3,8 +3,10 @@
 | file | what lives there |
 |---|---|
 | `design.py` | what is exported of a network: sizes, constants, meanings; what cannot be |
+| `interface.py` | the call of a step; templates |
+| `header.py` | how it is used, what it takes and gives, what it needs |
+| `source.py`, `step.py` | constants and functions; the body of a step |
 | `cells.py` | the C of activations and cells |
-| `source.py` | the header and the source |
 | `vectors.py` | test vectors, and the program that checks them |
 | `words.py` | names, comments and numbers as C has them |
 """
@@ -15,8 +17,9 @@ import os
 from pathlib import Path
 
 from rnn_rust.base.folders import replacing_folder
-from rnn_rust.device import source, vectors
+from rnn_rust.device import header, source, vectors
 from rnn_rust.device.design import Design
+from rnn_rust.device.interface import MARK
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 
@@ -28,7 +31,7 @@ def to_c(model: Network, folder: str | os.PathLike[str], name: str) -> None:
     design = Design(model, name)
     made = vectors.Vectors.of(design)
     files = {
-        f"{name}.h": source.header(design),
+        f"{name}.h": header.header(design),
         f"{name}.c": source.source(design),
         f"{name}_vectors.h": vectors.header(design, made),
         f"{name}_test.c": vectors.program(design),
@@ -46,4 +49,4 @@ def to_c(model: Network, folder: str | os.PathLike[str], name: str) -> None:
 def _is_ours(file: Path) -> bool:
     """Whether an export wrote a file."""
     with open(file, encoding="utf-8", errors="replace") as opened:
-        return source.MARK in opened.readline()
+        return MARK in opened.readline()

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_rust.data.time_features import CYCLES
 from rnn_rust.device.design import Design
-from rnn_rust.device.source import call, fill
+from rnn_rust.device.interface import call, fill
 from rnn_rust.device.words import number, rows_of
 
 _LENGTHS = (1, 2, 7, 22)
