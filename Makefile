@@ -5,12 +5,11 @@ BIN := .venv/bin
 # maturin and cargo look at these: build for the environment here, whichever is active outside.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
-
-.DEFAULT_GOAL := help
-# What tests of exported C need, by the programs that they call.
+# What tests of exported C call, and the Debian packages that have it.
 C_TOOLS := cc c++ nm arm-linux-gnueabihf-gcc qemu-arm valgrind
 C_PACKAGES := gcc g++ binutils libc6-dev gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user valgrind
 
+.DEFAULT_GOAL := help
 .PHONY: help demo packages test test-rust test-python test-python-timing lint format develop watch bench wheel clean
 
 help:  ## list the targets
