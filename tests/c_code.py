@@ -66,7 +66,7 @@ int main(void)
 
 
 def tool(name: str) -> str:
-    """Return the path of a program; without it the test is skipped, or fails where none may be missing."""
+    """Return the path of a program; where it is missing the test is skipped, or fails in CI."""
     path = shutil.which(name)
     if path is None:
         missing = f"there is no {name}; 'make packages' installs it"
@@ -91,6 +91,18 @@ def call(command: list[str], text: str = "") -> str:
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def state_size(folder: Path) -> str:
+    """Return what the compiler has as the size of a state."""
+    source = folder.parent / "size.c"
+    source.write_text(
+        '#include <stdio.h>\n#include "model.h"\n'
+        'int main(void) { printf("%zu", sizeof(model_state)); return 0; }\n'
+    )
+    program = folder.parent / "size"
+    call([tool("cc"), "-std=c99", f"-I{folder}", str(source), "-o", str(program)])
+    return call([str(program)])
 
 
 class Driver:

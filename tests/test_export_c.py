@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_code import Driver, begins, call, compiled, tool
+from c_code import Driver, begins, call, compiled, state_size, tool
 from networks import ACTIVATIONS, CELLS
 from oracle import make_data, refused
 
@@ -89,6 +89,16 @@ def test_every_cell(cell: str, options: dict[str, Any], tmp_path: Path) -> None:
     check(model, data, tmp_path)
 
 
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 17, 3), (40, 2, 1), (5, 64, 6)])
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+def test_any_size(kind: Any, sizes: tuple[int, int, int], tmp_path: Path) -> None:
+    inputs, _, outputs = sizes
+    data = make_data(LENGTHS, inputs, outputs)
+    features = np.float64(np.float32(data.features))
+    data = Dataset.from_arrays(features, data.labels, data.offsets)
+    check(kind(*sizes, num_layers=3, scaler=rnn.RobustScaler().fit(data)), data, tmp_path)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_output_activation(activation: str, dtype: str, tmp_path: Path) -> None:
@@ -143,18 +153,6 @@ def test_the_header_says_what_a_step_needs(cell: str, tmp_path: Path) -> None:
     assert f"a step   {products:,} multiply-adds of type float" in text
     assert f"weights  {4 * sum(sizes.values()):,} bytes\n" in text
     assert f"state    {state_size(folder)} bytes" in text
-
-
-def state_size(folder: Path) -> str:
-    """Return what the compiler has as the size of a state."""
-    source = folder.parent / "size.c"
-    source.write_text(
-        '#include <stdio.h>\n#include "model.h"\n'
-        'int main(void) { printf("%zu", sizeof(model_state)); return 0; }\n'
-    )
-    program = folder.parent / "size"
-    call([tool("cc"), "-std=c99", f"-I{folder}", str(source), "-o", str(program)])
-    return call([str(program)])
 
 
 def test_the_header_is_also_for_cpp(tmp_path: Path) -> None:

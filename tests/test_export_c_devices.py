@@ -12,7 +12,7 @@ import pytest
 from c_code import call, compiled, tool
 from networks import CELLS
 from oracle import make_data
-from test_export_c_features import frame, trained
+from purchases import TIMES, frame, trained
 
 import rnn_rust as rnn
 
@@ -36,7 +36,7 @@ def exported_with_all(folder: Path) -> Path:
     table = frame(dates=True).with_columns(y1=np.arange(160) % 3)
     trained(
         table, scaler="standard", missing="forward", missing_indicator=True, loss="cross_entropy",
-        time_features=("elapsed", "log_elapsed", "hour", "weekday", "yearday"),
+        time_features=TIMES,
     ).to_c(folder / "exported")  # fmt: skip
     return folder / "exported"
 

@@ -23,37 +23,47 @@ def _loop(counter: str, count: str, *body: str) -> list[str]:
 
 def _inputs(design: Design) -> list[list[str]]:
     """Return the statements that make inputs of features and time, and check them."""
-    blocks: list[list[str]] = [["$real gates[${N}_GATES];"]]
-    if design.inputs:
-        blocks[0].insert(0, "$real x[${N}_INPUTS];")
-    gap = {"mean": "feature_mean[i]", "forward": "state->last[i]"}.get(design.fill)
-    if design.features:
-        value = f"isnan(features[i]) ? {gap} : features[i]" if gap else "features[i]"
+    declared = ["$real x[${N}_INPUTS];"] if design.inputs else []
+    blocks, raw = [[*declared, "$real gates[${N}_GATES];"]], "features[i]"
+    if design.features and (design.fill != "error" or design.times):
+        fillers = {"mean": "feature_mean[i]", "forward": "state->last[i]"}
+        filler = fillers.get(design.fill)
+        value = f"isnan({raw}) ? {filler} : {raw}" if filler else raw
         blocks.append(_loop("i", "${N}_FEATURES", f"x[i] = {value};"))
-    encoder, place = design.model.encoder, design.features
-    if encoder is not None and design.indicators:
-        lines = []
-        for name in design.indicators:
-            feature = design.feature_constants[encoder.numbers.index(name)]
-            lines.append(f"x[{place}] = isnan(features[{feature}]) ? 1.0$f : 0.0$f;")
-            place += 1
-        blocks.append(["/* Whether a number is missing */", *lines])
+    if design.indicators:
+        blocks.append(_indicators(design))
     if design.times:
-        blocks.append(_time_inputs(design, place))
+        blocks.append(_time_inputs(design))
     if design.inputs:
-        blocks.append(_scaled(design))
-    keep = []
+        blocks.append(_scaled(design, raw if len(blocks) == 1 else "x[i]"))
+    if kept := _kept(design):
+        blocks.append(kept)
+    return blocks
+
+
+def _indicators(design: Design) -> list[str]:
+    assert design.model.encoder is not None, "it has the indicators"
+    constants = dict(zip(design.model.encoder.numbers, design.feature_constants, strict=True))
+    lines = [
+        f"x[{design.features + number}] = isnan(features[{constants[name]}]) ? 1.0$f : 0.0$f;"
+        for number, name in enumerate(design.indicators)
+    ]
+    return ["/* Whether a number is missing */", *lines]
+
+
+def _kept(design: Design) -> list[str]:
+    """Return the statements that keep of an event what the next one needs."""
+    lines = []
     if design.fill == "forward" and design.features:
-        keep += _loop(
-            "i", "${N}_FEATURES", "if (!isnan(features[i])) {", "    state->last[i] = features[i];",
-            "}",
-        )  # fmt: skip
+        keep = ["if (!isnan(features[i])) {", "    state->last[i] = features[i];", "}"]
+        lines += _loop("i", "${N}_FEATURES", *keep)
     if design.times:
-        keep += ["state->time = time;", "state->has_begun = 1;"]
-    return [*blocks, keep] if keep else blocks
+        lines += ["state->time = time;", "state->has_begun = 1;"]
+    return lines
 
 
-def _time_inputs(design: Design, place: int) -> list[str]:
+def _time_inputs(design: Design) -> list[str]:
+    place = design.features + len(design.indicators)
     lines = ["if (!isfinite(time)) {", "    return -1;", "}"]
     if set(design.times) - set(CYCLES):
         lines.append("const double elapsed = state->has_begun ? time - state->time : 0.0;")
@@ -76,14 +86,16 @@ def _time_inputs(design: Design, place: int) -> list[str]:
     return lines
 
 
-def _scaled(design: Design) -> list[str]:
-    body = ["if (!isfinite(x[i])) {", "    return -1;", "}"]
-    if design.model.scaler is None:
-        return _loop("i", "${N}_INPUTS", *body)
-    shifted = "(x[i] - feature_shift[i])"
-    if design.is_float:
-        shifted = "(x[i] - feature_shift[i] - feature_shift_rest[i])"
-    return _loop("i", "${N}_INPUTS", f"x[i] = {shifted} / feature_scale[i];", *body)
+def _scaled(design: Design, raw: str) -> list[str]:
+    """Return the statements that scale inputs, which are ``raw`` before, and check them."""
+    value = raw
+    if design.model.scaler is not None:
+        rest = " - feature_shift_rest[i]" if design.is_float else ""
+        value = f"({raw} - feature_shift[i]{rest}) / feature_scale[i]"
+    lines = [] if value == "x[i]" else [f"x[i] = {value};"]
+    return _loop(
+        "i", "${N}_INPUTS", *lines, "if (!isfinite(x[i])) {", "    return -1;", "}"
+    )  # fmt: skip
 
 
 def _layers(design: Design) -> list[list[str]]:
