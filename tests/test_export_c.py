@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from c_code import Driver, begins, call, compiled, state_size, tool
+from conftest import RunPython
 from networks import ACTIVATIONS, CELLS
 from oracle import make_data, refused
 
@@ -189,6 +190,17 @@ def test_the_same_model_is_the_same_text(tmp_path: Path) -> None:
     model.to_c(tmp_path / "two")
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_an_export_needs_numpy_alone(tmp_path: Path, run_python: RunPython) -> None:
+    code = (
+        "import sys, rnn_rust\n"
+        f"rnn_rust.GRU(3, 4, 1).to_c({str(tmp_path / 'exported')!r})\n"
+        "print(*sys.modules)"
+    )
+    loaded = {name.split(".")[0] for name in run_python(code).stdout.split()}
+    assert "numpy" in loaded
+    assert not loaded & {"polars", "click", "rich", "safetensors"}
 
 
 # What cannot be exported ---------------------------------------------------------------------

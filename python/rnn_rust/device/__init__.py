@@ -2,7 +2,8 @@
 
 | file | what lives there |
 |---|---|
-| `design.py` | what is exported of a network: sizes, constants, meanings; what cannot be |
+| `design.py` | what is exported of a network: sizes, meanings, needs; and what cannot be |
+| `constants.py` | the arrays of scales, categories and weights |
 | `interface.py` | the call of a step; templates |
 | `header.py` | how it is used, what it takes and gives, what it needs |
 | `source.py`, `step.py` | constants and functions; the body of a step |

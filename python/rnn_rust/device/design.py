@@ -1,4 +1,4 @@
-"""What is exported of a network: its sizes, its constants, what its inputs and outputs mean."""
+"""What is exported of a network: its sizes, what its inputs and outputs mean, what it needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.device.words import Constants, checked_prefix, comment
+from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
@@ -25,16 +25,6 @@ _SIZES = (
     "FEATURES", "CATEGORIES", "INPUTS", "LAYERS", "HIDDEN", "GATES", "OUTPUTS", "THRESHOLD",
     "STEPS", "H",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Array:
-    """A constant of the source: its name, values ``(n,)``, size as C says it, and a comment."""
-
-    name: str
-    values: Any
-    size: str
-    about: str
 
 
 @dataclass(frozen=True)
@@ -129,7 +119,7 @@ class Design:
     @cached_property
     def enumerations(self) -> list[Enumeration]:
         """The places of features, categories, levels and outputs that have names."""
-        new, found = Constants(self.prefix, _SIZES).new, []
+        new, found = Names(self.prefix, _SIZES).new, []
 
         def add(about: str, kind: str, names: Iterable[str], **more: str) -> None:
             constants = {new(kind, name or "empty"): name for name in names}
@@ -159,92 +149,6 @@ class Design:
         if self.model.loss_name == "cross_entropy":
             return self.model.classes
         return self.model.label_names
-
-    # Constants -------------------------------------------------------------------------------
-
-    def arrays(self) -> list[Array]:
-        """Return all constant arrays in the order of their use."""
-        return [*self._of_features(), *self._of_network(), *self._of_labels()]
-
-    def _of_features(self) -> list[Array]:
-        found, up = [], self.prefix.upper()
-        encoder, scaler = self.model.encoder, self.model.scaler
-        if encoder is not None and self.fill != "error" and self.features:
-            about = "What a missing number becomes" + (
-                " where none came before: its mean." if self.fill == "forward" else ": its mean."
-            )
-            means = self.rounded(encoder.means)
-            found.append(Array("feature_mean", means, f"{up}_FEATURES", about))
-        if scaler is not None and self.inputs:
-            shift, scale = (
-                scaler.feature_shift_[: self.inputs],
-                scaler.feature_scale_[: self.inputs],
-            )
-            size, about = f"{up}_INPUTS", f"The {scaler.kind} scaler: (x - shift) / scale."
-            found.append(Array("feature_shift", self.rounded(shift), size, about))
-            if self.is_float:
-                rest = self.rounded(shift - self.rounded(shift))
-                about = "What float leaves of the shifts, so that large ones lose nothing."
-                found.append(Array("feature_shift_rest", rest, size, about))
-            found.append(Array("feature_scale", self.rounded(scale), size, "Its scales."))
-        if self.levels:
-            counts = np.array([len(own) for own in self.levels.values()])
-            first = self.inputs + np.concatenate([[0], np.cumsum(counts + 1)[:-1]])
-            size = f"{up}_CATEGORIES"
-            about = "The known levels of each category; one more row is for all others."
-            found.append(Array("category_levels", counts, size, about))
-            about = "The row of weight_ih_l0 of the first level of each category."
-            found.append(Array("category_row", first, size, about))
-        return found
-
-    def _of_network(self) -> list[Array]:
-        state, up, found = self.model.state_dict(), self.prefix.upper(), []
-        rows, gates, hidden = f"{up}_INPUTS", f"{up}_GATES", f"{up}_HIDDEN"
-        if self.levels:
-            rows = f"({up}_INPUTS + {sum(len(own) + 1 for own in self.levels.values())})"
-        order = {"RNN": "", "GRU": " in the order r z n", "LSTM": " in the order i f g o"}
-        for layer in range(self.layers):
-            weight_ih, weight_hh = state[f"weight_ih_l{layer}"], state[f"weight_hh_l{layer}"]
-            from_ = "input" if layer == 0 else f"unit of layer {layer - 1}"
-            gate = f"gate{order[self.model.cell]}" if order[self.model.cell] else "unit"
-            about = f"Layer {layer}: a row for each {from_}, in it a column for each {gate}."
-            found.append(_transposed(f"weight_ih_l{layer}", weight_ih, f"{rows} * {gates}", about))
-            rows = hidden
-            if self.model.cell == "GRU" and not self.model.settings["reset_after"]:
-                split = 2 * self.hidden
-                about = "A row for each unit of the layer; gates r and z."
-                found.append(_transposed(
-                    f"weight_hh_rz_l{layer}", weight_hh[:split], f"{hidden} * 2 * {hidden}", about
-                ))  # fmt: skip
-                found.append(_transposed(
-                    f"weight_hh_n_l{layer}", weight_hh[split:], f"{hidden} * {hidden}", "Of n."
-                ))  # fmt: skip
-            else:
-                about = "A row for each unit of the layer."
-                size = f"{hidden} * {gates}"
-                found.append(_transposed(f"weight_hh_l{layer}", weight_hh, size, about))
-            found.append(Array(f"bias_l{layer}", state[f"bias_l{layer}"], gates, "Biases."))
-            if (bias := state.get(f"bias_hn_l{layer}")) is not None:
-                about = "The recurrent bias of n, which r multiplies."
-                found.append(Array(f"bias_hn_l{layer}", bias, hidden, about))
-        size, about = (
-            f"{hidden} * {up}_OUTPUTS",
-            "The outputs: a row for each unit of the last layer.",
-        )
-        found.append(_transposed("head_weight", state["head.weight"], size, about))
-        found.append(Array("head_bias", state["head.bias"], f"{up}_OUTPUTS", "Biases."))
-        return found
-
-    def _of_labels(self) -> list[Array]:
-        if not self.scales_labels:
-            return []
-        assert self.model.scaler is not None, "it scales labels"
-        _, (shift, scale) = self.model.scaler.shifts_and_scales()
-        size, about = f"{self.prefix.upper()}_OUTPUTS", "Labels in original units: y scale + shift."
-        return [
-            Array("label_shift", np.array(shift), size, about),
-            Array("label_scale", np.array(scale), size, "Their scales."),
-        ]
 
     # Figures ---------------------------------------------------------------------------------
 
@@ -300,8 +204,3 @@ class Design:
                     "give what predict does; give the model differences of it, or dtype='float64'",
                     name, size, scale,
                 )  # fmt: skip
-
-
-def _transposed(name: str, weights: FloatArray, size: str, about: str) -> Array:
-    """Return weights ``(outputs, inputs)`` with a row for each input."""
-    return Array(name, weights.T.ravel(), size, about)

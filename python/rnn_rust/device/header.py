@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rnn_rust.data.time_features import CYCLES
-from rnn_rust.device.design import Array, Design, Enumeration
+from rnn_rust.device.constants import arrays
+from rnn_rust.device.design import Design, Enumeration
 from rnn_rust.device.interface import call, fill
 from rnn_rust.device.words import comment
 
@@ -63,11 +64,9 @@ def _usage(design: Design) -> str:
 
 
 def _figures(design: Design) -> str:
-    arrays = design.arrays()
-    size = design.width
-    names = ("weight", "bias", "head")
-    weights = sum(len(each.values) for each in arrays if each.name.startswith(names)) * size
-    others = sum(_bytes(each) for each in arrays if not each.name.startswith(names))
+    constants = arrays(design)
+    weights = sum(one.bytes for one in constants if one.is_weight)
+    others = sum(one.bytes for one in constants if not one.is_weight)
     layers = "1 layer" if design.layers == 1 else f"{design.layers} layers"
     lines = {
         "sizes": f"{layers} of {design.hidden} units; {design.model.readout} readout",
@@ -77,10 +76,6 @@ def _figures(design: Design) -> str:
         "a step": f"{design.multiply_adds:,} multiply-adds of type {design.real}",
     }
     return "\n".join(f" * {name:<9}{what}" for name, what in lines.items())
-
-
-def _bytes(one: Array) -> int:
-    return int(one.values.nbytes if one.values.dtype.kind == "f" else 4 * len(one.values))
 
 
 def _sizes(design: Design) -> str:

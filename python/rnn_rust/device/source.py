@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rnn_rust.device import cells
-from rnn_rust.device.design import Array, Design
+from rnn_rust.device.constants import arrays
+from rnn_rust.device.design import Design
 from rnn_rust.device.interface import fill
 from rnn_rust.device.step import step
 from rnn_rust.device.words import array
@@ -39,20 +40,12 @@ $step
 
 def source(design: Design) -> str:
     """Return the source file."""
-    arrays = [
-        array(each.name, each.values, _type(each), each.size, each.about)
-        for each in design.arrays()
-    ]
+    shown = [array(one.name, one.values, one.c_type, one.size, one.about) for one in arrays(design)]
     return fill(
-        design, _SOURCE, inputs=design.inputs, gates=design.gates, arrays="\n".join(arrays),
+        design, _SOURCE, inputs=design.inputs, gates=design.gates, arrays="\n".join(shown),
         functions=fill(design, _functions(design), activation=_unit_activation(design)),
         reset=_reset(design), step=fill(design, step(design)),
     )  # fmt: skip
-
-
-def _type(one: Array) -> str:
-    kinds = {"float32": "float", "float64": "double"}
-    return kinds.get(one.values.dtype.name, "int")
 
 
 def _unit_activation(design: Design) -> str:

@@ -28,8 +28,8 @@ def checked_prefix(name: object) -> str:
     return name
 
 
-class Constants:
-    """The names of constants, no two of which are the same."""
+class Names:
+    """Names of constants, no two of which are the same."""
 
     def __init__(self, prefix: str, taken: Iterable[str]) -> None:
         self._prefix = prefix.upper()
