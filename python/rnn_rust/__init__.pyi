@@ -9,6 +9,7 @@ from rnn_rust import losses as losses
 from rnn_rust import optim as optim
 from rnn_rust import schedules as schedules
 from rnn_rust.data.dataset import Dataset as Dataset
+from rnn_rust.data.preprocessor import Preprocessor as Preprocessor
 from rnn_rust.data.scale import MinMaxScaler as MinMaxScaler
 from rnn_rust.data.scale import RobustScaler as RobustScaler
 from rnn_rust.data.scale import StandardScaler as StandardScaler

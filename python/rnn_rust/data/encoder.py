@@ -114,6 +114,11 @@ class FeatureEncoder:
         indicators = tuple(gaps) if indicator else ()
         return cls(numbers, tuple(means), fill, indicators, times, levels, shares)
 
+    @classmethod
+    def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
+        """Return the one of numbers none of which may be missing."""
+        return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
+
     def with_static(
         self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool
     ) -> FeatureEncoder:

@@ -17,6 +17,7 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler, make_scaler
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
@@ -207,6 +208,19 @@ class BaseNetwork:
             )
         order = [names.index(name) for name in encoder.feature_names]
         self.scaler = self.scaler.with_columns(order, None)
+
+    @property
+    def preprocessor(self) -> Preprocessor | None:
+        """What the model has learnt about its features, with their scales; None if nothing."""
+        scaler = self.scaler
+        if self.encoder is None and (scaler is None or not scaler.is_fitted):
+            return None
+        encoder = self.encoder
+        if encoder is None:
+            size = self._settings["input_size"]
+            names = self.feature_names or tuple(f"x{at + 1}" for at in range(size))
+            encoder = FeatureEncoder.of_numbers(names)
+        return Preprocessor.of(encoder, scaler)
 
     @property
     def input_names(self) -> tuple[str, ...] | None:
