@@ -28,6 +28,7 @@ from rnn_rust.learning.optimizers import RMSprop as RMSprop
 from rnn_rust.models import GRU as GRU
 from rnn_rust.models import LSTM as LSTM
 from rnn_rust.models import RNN as RNN
+from rnn_rust.models import from_onnx as from_onnx
 from rnn_rust.models import load as load
 from rnn_rust.training.callbacks import Checkpoint as Checkpoint
 from rnn_rust.training.callbacks import EarlyStopping as EarlyStopping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ModelFileError
+from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
@@ -445,3 +445,39 @@ def load(path: str | os.PathLike[str]) -> Model:
         return build(MODELS, *unpack(data, path))
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def from_onnx(path: str | os.PathLike[str]) -> Model:
+    """Return the model of an ONNX file, of this package or of another library.
+
+    It can be a stack of RNN, GRU or LSTM nodes that are alike, in one direction or both, whose
+    states of all steps, last ones or mean go through one linear layer and an activation: as PyTorch
+    and converters for Keras write them, with constants that are still to be computed, and with
+    features and outputs that are scaled. Where there are several outputs the first one counts.
+
+    A softmax makes it a model of loss ``"cross_entropy"``, a sigmoid one of
+    ``"binary_cross_entropy"``. It can be trained on.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    ModelFileError
+        It is not an ONNX file or is damaged; or a node cannot be represented (peepholes, ``clip``,
+        initial states that are not zero, other operators): the message names it.
+    """
+    from rnn_rust.onnx.networks import describe as describe_graph
+    from rnn_rust.onnx.read import read_graph
+
+    read_file = read_graph(path)
+    try:
+        found = describe_graph(read_file)
+        model = MODELS[found.cell](**found.settings, scaler=found.scaler)
+        model.load_state_dict(found.weights)
+    except (RnnRustError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    model.feature_names, model.label_names = found.feature_names, found.label_names
+    if found.classes is not None:
+        model.label_levels = {(found.label_names or ("y1",))[0]: found.classes}
+    model.threshold = found.threshold
+    return model
