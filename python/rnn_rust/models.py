@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.errors import ModelFileError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
@@ -466,18 +466,6 @@ def from_onnx(path: str | os.PathLike[str]) -> Model:
         It is not an ONNX file or is damaged; or a node cannot be represented (peepholes, ``clip``,
         initial states that are not zero, other operators): the message names it.
     """
-    from rnn_rust.onnx.networks import describe as describe_graph
-    from rnn_rust.onnx.read import read_graph
+    from rnn_rust.onnx.networks import build
 
-    read_file = read_graph(path)
-    try:
-        found = describe_graph(read_file)
-        model = MODELS[found.cell](**found.settings, scaler=found.scaler)
-        model.load_state_dict(found.weights)
-    except (RnnRustError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path}: {error}") from error
-    model.feature_names, model.label_names = found.feature_names, found.label_names
-    if found.classes is not None:
-        model.label_levels = {(found.label_names or ("y1",))[0]: found.classes}
-    model.threshold = found.threshold
-    return model
+    return build(MODELS, path)

@@ -14,9 +14,9 @@ from rnn_rust.onnx.values import Constant, Filled
 Fold = Callable[[Node, list[Any]], Any]
 
 
-def as_constant(array: Any) -> Constant:
+def as_constant(numbers: Any) -> Constant:
     """Return numbers as they are, and numbers too short for NumPy (bfloat16, ...) as float32."""
-    array = np.asarray(array)
+    array: Constant = np.asarray(numbers)
     return array if array.dtype.kind in "biufO" else array.astype(np.float32)
 
 

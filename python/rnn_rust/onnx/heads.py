@@ -1,4 +1,4 @@
-"""Nodes that compute with what the network makes: scaling, readouts, the head, ends of sequences."""
+"""Nodes that compute with what the network makes: scaling, readout, head, ends of sequences."""
 
 from __future__ import annotations
 
@@ -106,9 +106,10 @@ def _of_two(node: Node, first: Axed, second: Axed) -> Any:
         alike = linear.weight is gate.weight and linear.bias is gate.bias
         if alike and not gate.is_scaled and linear.linear and gate.activation == "sigmoid":
             return replace(linear, activation="silu", linear=False)
-    if node.op == "Div" and isinstance(first, States) and isinstance(second, Lengths):
-        if first.readout == "sum" and _aligned(second, first):
-            return replace(first, readout="mean")
+    if isinstance(first, States) and isinstance(second, Lengths) and node.op == "Div":
+        if first.readout != "sum" or not _aligned(second, first):
+            raise node.refuse("it divides something else than the sums of sequences by lengths")
+        return replace(first, readout="mean")
     raise node.refuse("it computes with two values of the network")
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.scale import Scaler, scaler_from_dict
-from rnn_rust.errors import ModelFileError
+from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.model.network import Network
 from rnn_rust.onnx.layers import DIRECTIONS
-from rnn_rust.onnx.read import Read
+from rnn_rust.onnx.read import Read, read_graph
 from rnn_rust.onnx.values import OUTPUT, PIECE, Features, Layer, Outputs, Piece, States
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 _log = logging.getLogger("rnn_rust")
 
@@ -46,6 +51,28 @@ class Description:
     label_names: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
     threshold: float | None = None
+
+
+def build(models: Mapping[str, type[AnyNetwork]], path: str | os.PathLike[str]) -> AnyNetwork:
+    """Return the model of a file; ``models`` has the class of each cell.
+
+    Raises
+    ------
+    MissingFileError, ModelFileError
+        As :func:`rnn_rust.from_onnx`.
+    """
+    read = read_graph(path)
+    try:
+        found = describe(read)
+        model = models[found.cell](**found.settings, scaler=found.scaler)
+        model.load_state_dict(found.weights)
+    except (RnnRustError, ValueError, TypeError, MemoryError) as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    model.feature_names, model.label_names = found.feature_names, found.label_names
+    if found.classes is not None:
+        model.label_levels = {(found.label_names or ("y1",))[0]: found.classes}
+    model.threshold = found.threshold
+    return model
 
 
 def describe(read: Read) -> Description:

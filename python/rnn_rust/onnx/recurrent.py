@@ -48,7 +48,8 @@ def recurrent(node: Node, inputs: list[Any]) -> tuple[Any, ...]:
     _check_source(node, below, axes, width)
     layer = Layer(
         node=node.name, cell=node.op, options=_options(node, attributes, len(directions)),
-        hidden_size=hidden, below=below, initial=_initial(node, given), lengths=given["sequence_lens"] is not None,
+        hidden_size=hidden, below=below, lengths=given["sequence_lens"] is not None,
+        initial=_initial(node, given),
         weights={
             direction: _weights(node.op, given, number, hidden)
             for number, direction in enumerate(directions)

@@ -1,9 +1,9 @@
 """What is known of a value of a graph that is read: constants, and what the network has made.
 
-A constant is an array; sizes that are only known when the graph runs stand in arrays of objects, as
+A constant is an array; in one of objects stand sizes that are only known when the graph runs, as
 :class:`Size`. All else is an :class:`Axed` value: what it is, and what its axes are. An axis is a
-tuple of names, one for each axis that was merged into it; axes of size 1 have no name, as it makes no
-difference where they stand.
+tuple of names, one for each axis that was merged into it. Axes of size 1 have no name: where they
+stand makes no difference.
 """
 
 from __future__ import annotations
