@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import ARCHITECTURES, READOUTS, make_labelled
-from onnx_runs import assert_close
+from onnx_runs import assert_close, session
 from test_onnx import EXPORTED, HEADS, SCALERS, far_from_zero, make_model
 
 import rnn_rust
@@ -49,3 +49,44 @@ def test_our_own_files_come_back(
     for name, tensor in model.state_dict().items():
         assert np.array_equal(loaded.state_dict()[name], tensor)
     loaded.fit(data, epochs=1, progress=False)
+
+
+# Files of other exporters ----------------------------------------------------------------------
+
+GOLDEN = Path(__file__).parent / "golden" / "onnx"
+# What each of them is, beside its cell and an output size of 2.
+FOREIGN: dict[str, dict[str, Any]] = {
+    "torch_gru_stack": {"num_layers": 2, "readout": "last"},
+    "torch_lstm_both_directions": {"num_layers": 2, "bidirectional": True},
+    "torch_lengths": {"bidirectional": True, "readout": "last", "loss": "cross_entropy"},
+    "torch_computed_shapes": {"activation": "relu", "readout": "mean"},
+    "keras_lstm_by_step": {"output_size": 1, "loss": "binary_cross_entropy"},
+    "keras_gru_reset_before": {"reset_after": False, "readout": "last", "loss": "cross_entropy"},
+    "keras_both_directions": {"num_layers": 2, "bidirectional": True, "reset_after": True},
+    "keras_simple_rnn": {
+        "output_size": 1, "bidirectional": True, "readout": "last", "output_activation": "tanh",
+    },
+}  # fmt: skip
+
+
+def test_every_file_is_looked_at() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.onnx")} == FOREIGN.keys()
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_of_other_exporters_are_what_onnxruntime_says(name: str) -> None:
+    model = rnn_rust.from_onnx(GOLDEN / f"{name}.onnx")
+    for key, value in ({"output_size": 2} | FOREIGN[name]).items():
+        assert model.settings[key] == value
+    runs = session(GOLDEN / f"{name}.onnx")
+    fixed = runs.get_inputs()[0].shape[0]
+    sequences = np.random.default_rng(0).normal(size=(fixed if fixed == 1 else 3, 5, 3))
+    sequences = sequences.astype(np.float32)
+    inputs = {runs.get_inputs()[0].name: sequences}
+    expected_of: Any = list(sequences)
+    if name == "torch_lengths":
+        inputs = {"input": sequences.transpose(1, 0, 2), "lengths": np.array([5, 2, 4])}
+        expected_of = [sequences[0], sequences[1, :2], sequences[2, :4]]
+    (outputs,) = runs.run(None, inputs)
+    predicted = np.asarray(model.predict(expected_of))
+    assert_close(predicted.astype(np.float32), outputs, 1e-6)
