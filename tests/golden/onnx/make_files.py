@@ -1,7 +1,8 @@
-"""Writes small ONNX files in the shapes that exporters leave: `python tests/golden/onnx/make_files.py`.
+"""Writes ONNX files in the shapes that exporters leave: `python tests/golden/onnx/make_files.py`.
 
-Each is built node by node as an exporter writes it: weights in the order of the library that they come
-from, cut and joined anew by nodes; shapes computed when the graph runs; states of zeros made to measure.
+Each is built node by node as an exporter writes it: weights in the order of the library that they
+come from, cut and joined anew by nodes; shapes computed when the graph runs; initial states of
+zeros made to measure.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def torch_gru_stack() -> None:
 
 
 def torch_lstm_both_directions() -> None:
-    """Two layers of LSTM in both directions, a linear layer on each step; batches of fixed size 1."""
+    """Two layers of LSTM in both directions, a linear layer on each step; batches of size 1."""
     f = File(13, 2)
     x = f.input("input", (1, "time", INPUTS))
     zeros = zero_states(f, x, 4, 0)
