@@ -1,8 +1,9 @@
 """Reads damaged ONNX files: ``python tests/onnx_fuzz.py --count 5000``.
 
-Each must give a model or a ModelFileError, and take no memory beyond twice the file: that of NumPy and
-Python by tracemalloc, file by file, and that of the process as a whole. Prints a line of JSON; a file
-that fails is kept beside it by its number.
+Each must give a model or a ModelFileError that names the file. What is refused takes no memory
+beyond twice the file: that of NumPy and Python by tracemalloc, file by file, and that of the
+process as a whole. Prints a line of JSON; one that fails is named by its number, with which ``--first``
+makes it again.
 """
 
 from __future__ import annotations
@@ -147,17 +148,18 @@ def outcome(path: Path, size: int) -> str:
     """Return what became of a file; what should not have is an AssertionError."""
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()
+    message = None
     try:
         rnn_rust.from_onnx(path)
-        found = "model"
     except ModelFileError as error:
-        assert str(path) in str(error), f"the message does not name the file: {error}"
-        found = "refused"
+        message = str(error)
     _, peak = tracemalloc.get_traced_memory()
-    limit = 2 * size + OBJECTS
-    if found == "refused":
-        assert peak - before <= limit, f"it took {peak - before} bytes for a file of {size}"
-    return found
+    if message is None:
+        return "model"
+    assert str(path) in message, f"the message does not name the file: {message}"
+    taken = peak - before
+    assert taken <= 2 * size + OBJECTS, f"it took {taken} bytes for a file of {size}"
+    return "refused"
 
 
 def megabytes_of_process() -> float:
@@ -173,9 +175,9 @@ def main() -> None:
     logging.disable()
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "damaged.onnx"
         files = whole_files(Path(name))
-        for data in files:
+        for place, data in enumerate(files):
+            path = Path(name) / f"whole-{place}.onnx"
             path.write_bytes(data)
             rnn_rust.from_onnx(path)
         before = megabytes_of_process()
@@ -186,11 +188,13 @@ def main() -> None:
             # The large file takes its time: it is one of a hundred.
             file = files[-1] if number % 100 == 0 else files[random.integers(len(files) - 1)]
             damaged = damage(file, random)
+            path = Path(name) / f"{number}.onnx"
             path.write_bytes(damaged)
             try:
                 counts[outcome(path, len(damaged))] += 1
             except BaseException as error:
                 raise SystemExit(f"file {number} ({damage.__name__}): {error!r}") from error
+            path.unlink()
     print(json.dumps({**counts, "megabytes": round(megabytes_of_process() - before, 1)}))
 
 

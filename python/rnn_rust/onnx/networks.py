@@ -91,7 +91,7 @@ def describe(read: Read) -> Description:
     settings = {
         "input_size": inputs, "hidden_size": bottom.hidden_size, "output_size": count,
         "num_layers": len(layers), "bidirectional": len(bottom.weights) == 2,
-        "readout": outputs.states.readout, "output_activation": activation, "loss": loss,
+        "readout": _readout(outputs.states, bottom, read.metadata), "output_activation": activation, "loss": loss,
         "dtype": _dtype(bottom), **bottom.options,
     }  # fmt: skip
     columns = 1 if loss == _CLASSES else count
@@ -175,6 +175,12 @@ def _check_alike(layers: list[Layer], features: Features) -> None:
                 "%s: its initial states are inputs of the graph; the model begins with zeros "
                 "where none are given", layer.node,
             )  # fmt: skip
+
+
+def _readout(states: States, layer: Layer, metadata: dict[str, Any]) -> str:
+    """Return what outputs are of; of a graph of one step the metadata may say it."""
+    known = metadata.get("readout")
+    return "last" if known == "last" and not layer.time else states.readout
 
 
 def _dtype(layer: Layer) -> str:

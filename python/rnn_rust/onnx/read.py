@@ -17,6 +17,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, numpy_helper
 from rnn_rust.errors import MissingFileError, ModelFileError
 from rnn_rust.onnx.folding import as_constant, elements_of, fold
 from rnn_rust.onnx.heads import COMPUTES, whole_head
+from rnn_rust.onnx.layers import GATES
 from rnn_rust.onnx.moves import MOVES
 from rnn_rust.onnx.nodes import Node
 from rnn_rust.onnx.values import (
@@ -66,10 +67,10 @@ def read_graph(path: str | os.PathLike[str]) -> Read:
     ModelFileError
         It is not an ONNX file, it is damaged, or a node cannot be represented.
     """
+    if not Path(path).exists():
+        raise MissingFileError(f"there is no file {path}")
     try:
         model = onnx.load(path)
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no file {path}") from None
     except (DecodeError, onnx.checker.ValidationError, *_DAMAGE) as error:
         raise ModelFileError(
             f"{path}: this is not an ONNX file, or it is damaged ({error})"
@@ -148,12 +149,12 @@ class _Reader:
         if node.op in ("ConstantOfShape", "Expand") and not isinstance(inputs[0], Axed):
             return fold(node, inputs)
         rule: Callable[[Node, list[Any]], Any] | None
-        if any(isinstance(one, Axed) for one in inputs):
+        if node.op in (*GATES, "Range"):
+            rule = COMPUTES[node.op]
+        elif any(isinstance(one, Axed) for one in inputs):
             rule = MOVES.get(node.op) or COMPUTES.get(node.op)
         elif any(isinstance(one, Part) for one in inputs):
             rule = _of_part if node.op in MOVES else None
-        elif node.op == "Range":
-            rule = COMPUTES[node.op]
         else:
             self._left -= 8 * elements_of(node, inputs)
             if self._left < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def _results(
     sizes = {**below.sizes, PIECE: len(directions), UNIT: layer.hidden_size}
     pieces = tuple((layer, direction) for direction in directions)
     every = States(pieces=pieces, readout="each_step", axes=(), sizes=sizes)
-    final = States(pieces=pieces, readout="last", axes=(), sizes=sizes)
+    # In a graph of one step the final states are those of all steps.
+    final = replace(every, readout="last" if layer.time else "each_step")
     piece, unit = every.axis(PIECE), every.axis(UNIT)
     if by_batch:
         every = every.with_axes((layer.batch, layer.time, piece, unit))
