@@ -2,7 +2,7 @@
 
 Each must give a model or a ModelFileError that names the file. What is refused takes no memory
 beyond twice the file: that of NumPy and Python by tracemalloc, file by file, and that of the
-process as a whole. Prints a line of JSON; one that fails is named by its number, with which ``--first``
+process as a whole. Prints a line of JSON; one that fails is named by its number, and ``--first``
 makes it again.
 """
 

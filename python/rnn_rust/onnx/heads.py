@@ -147,6 +147,8 @@ def _head(node: Node, states: Any, weight: Any, bias: Any = None) -> Outputs:
         raise node.refuse("a linear layer reads something else than the states of a layer")
     if not isinstance(weight, np.ndarray) or weight.ndim != 2 or weight.dtype.kind != "f":
         raise node.refuse("its weights are no matrix of the file")
+    if not np.isfinite(weight).all():
+        raise node.refuse("its weights have values that are NaN or infinite")
     if states.axes[-1:] != (states.axis(PIECE, UNIT),) or 0 in weight.shape:
         raise node.refuse("it does not read all units of a layer side by side")
     if weight.shape[1] != int(states.sizes[PIECE] * states.sizes[UNIT]):  # type: ignore[arg-type]

@@ -91,8 +91,8 @@ def describe(read: Read) -> Description:
     settings = {
         "input_size": inputs, "hidden_size": bottom.hidden_size, "output_size": count,
         "num_layers": len(layers), "bidirectional": len(bottom.weights) == 2,
-        "readout": _readout(outputs.states, bottom, read.metadata), "output_activation": activation, "loss": loss,
-        "dtype": _dtype(bottom), **bottom.options,
+        "readout": _readout(outputs.states, bottom, read.metadata),
+        "output_activation": activation, "loss": loss, "dtype": _dtype(bottom), **bottom.options,
     }  # fmt: skip
     columns = 1 if loss == _CLASSES else count
     return Description(

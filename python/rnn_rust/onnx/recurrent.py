@@ -138,6 +138,8 @@ def _check_weights(node: Node, given: dict[str, Any], directions: int) -> tuple[
                 f"{name} has shape {found}; with {directions} directions of {gates} gates it is "
                 f"{expected[name]}"
             )
+        if not np.isfinite(given[name]).all():
+            raise node.refuse(f"its weights {name} have values that are NaN or infinite")
     if node.attributes.get("hidden_size", hidden) != hidden:
         raise node.refuse(
             f"hidden_size={node.attributes['hidden_size']} is not that of the weights, {hidden}"
