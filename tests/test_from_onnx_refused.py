@@ -188,6 +188,18 @@ ACCEPTED = {
     "activation by its own numbers": 'Y, Yh = RNN <hidden_size = 4, activations = ["LeakyRelu"], '
                                      f"activation_alpha = [0.01]> (x, W, R) {EACH} {HEAD}",
     "nodes that lead nowhere": f"{LAYER} {EACH} f = Cos (Yh) {HEAD}",
+    "directions cut apart and joined": (
+        'Y, Yh = RNN <hidden_size = 4, direction = "bidirectional"> (x, W2, R2)'
+        " zero = Constant <value_ints = [0]> () one = Constant <value_ints = [1]> ()"
+        " two = Constant <value_ints = [2]> () a = Slice (Y, zero, one, one)"
+        " b = Slice (Y, one, two, one) f = Squeeze (a, one) r = Squeeze (b, one)"
+        " s0 = Concat <axis = 2> (f, r) y = MatMul (s0, V2)"),
+    "the final step of each direction": (
+        'Y, Yh = RNN <hidden_size = 4, direction = "bidirectional"> (x, W2, R2)'
+        " a, b = Split <axis = 1, num_outputs = 2> (Y) one = Constant <value_ints = [1]> ()"
+        " f = Squeeze (a, one) r = Squeeze (b, one) e = Constant <value_int = -1> ()"
+        " k = Constant <value_int = 0> () l = Gather <axis = 0> (f, e) m = Gather <axis = 0> (r, k)"
+        " s0 = Concat <axis = 1> (l, m) y = MatMul (s0, V2)"),
     "a single unit of time": f"{LAYER} e = Constant <value_ints = [-1]> ()"
                              " g = Gather <axis = 0> (Y, e) a = Constant <value_ints = [0, 1]> ()"
                              f" s0 = Squeeze (g, a) {HEAD}",

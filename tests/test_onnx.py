@@ -15,7 +15,7 @@ from conftest import RunPython
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import ACTIVATIONS, ARCHITECTURES, CELLS, LOSSES, READOUTS, make_labelled
-from onnx_runs import assert_close, padded, run, run_reference, session
+from onnx_runs import assert_close, padded, rows_of, run, run_reference, session
 
 from rnn_rust import GRU, LSTM, RNN, Dataset
 from rnn_rust.errors import ModelFileError, ParameterError
@@ -212,28 +212,84 @@ def test_gaps_and_categories_are_part_of_the_graph(
     assert metadata(path)["categories"] == levels
 
     model.to_onnx(path, step=True)
-    outputs = steps(path, rows, lengths, model)
+    outputs = steps(path, rows, lengths)
     assert_close(outputs, model.predict(asked), 1e-5)
 
 
-def steps(path: Path, rows: Any, lengths: Any, model: Any) -> Any:
+def steps(path: Path, rows: Any, lengths: Any, static: Any = None) -> Any:
     """Return the outputs of sequences, one after the other and step by step."""
     runs = session(path)
     shapes = {one.name: one.shape for one in runs.get_inputs()}
     outputs = []
-    for begin, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
+    for number, (begin, length) in enumerate(
+        zip(np.cumsum(lengths) - lengths, lengths, strict=True)
+    ):
+        own = {} if static is None else {"static": static[number : number + 1]}
         states = {
             name: np.full(
                 [1 if isinstance(size, str) else size for size in shape],
                 np.nan if name == "last_numbers" else 0.0, np.float32,
             )
-            for name, shape in shapes.items() if name != "features"
+            for name, shape in shapes.items() if name not in ("features", "static")
         }  # fmt: skip
         for row in rows[begin : begin + length]:
-            values = runs.run(None, {"features": row[None], **states})
+            values = runs.run(None, {"features": row[None], **own, **states})
             outputs.append(values[0][0])
             states = dict(zip(states, values[1:], strict=True))
     return np.stack(outputs)
+
+
+@pytest.mark.parametrize("readout", ["each_step", "last"])
+@pytest.mark.parametrize("scaler", [None, "minmax"])
+@pytest.mark.parametrize("missing", ["error", "mean", "forward"])
+def test_static_features_are_an_input_of_their_own(
+    missing: str, scaler: str | None, readout: str, path: Path
+) -> None:
+    table = purchases()
+    customers = pl.DataFrame(
+        {
+            "id": np.arange(9), "income": np.linspace(20_000, 90_000, 9),
+            "country": ["at", "de", "ch"] * 3,
+        }
+    )  # fmt: skip
+    if missing != "error":
+        gap = pl.when(pl.col("id") == 2).then(None).otherwise(pl.col("income"))
+        customers = customers.with_columns(gap.alias("income"))
+    data = Dataset.from_frame(
+        table, id="id", time="time", features=["age", "merchant"], labels="y", static=customers,
+        missing="error" if missing == "error" else "keep",
+    )  # fmt: skip
+    model = GRU(
+        hidden_size=4, missing=missing, missing_indicator=missing != "error", scaler=scaler,
+        readout=readout,
+    )  # fmt: skip
+    model.fit(data, epochs=1, progress=False)
+    model.to_onnx(path)
+    lengths = np.diff(data.offsets)
+    rows, static = columns_of(model, data), static_of(model, data)
+    inputs = padded(rows, lengths) | {"static": static}
+    (outputs,) = session(path).run(None, inputs)
+    outputs = rows_of(outputs, lengths) if readout == "each_step" else outputs
+    assert_close(outputs, model.predict(data), 1e-5)
+    assert metadata(path)["static_names"] == ["income", "country"]
+    levels = model.encoder.levels | model.encoder.static.levels
+    assert metadata(path)["categories"] == {name: list(own) for name, own in levels.items()}
+
+    model.to_onnx(path, step=True)
+    ends = steps(path, rows, lengths, static)
+    ends = ends if readout == "each_step" else ends[data.offsets[1:] - 1]
+    assert_close(ends, model.predict(data), 1e-5)
+
+
+def static_of(model: Any, data: Dataset) -> np.ndarray[Any, Any]:
+    """Return what the documentation says are the columns of ``static``, by loops."""
+    known, own = data.static, model.encoder.static
+    assert known is not None
+    columns = [known.values[:, known.names.index(name)] for name in own.numbers]
+    for name, levels in own.levels.items():
+        codes = known.values[:, known.names.index(name)].astype(int)
+        columns.append(np.array([levels.index(known.levels[name][code]) for code in codes]))
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def test_numbers_alone_with_gaps(path: Path) -> None:

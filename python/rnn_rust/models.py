@@ -282,12 +282,13 @@ class Model(Network):
         A graph of numbers knows neither text nor dates. Of a category it takes the number of the
         level among ``categories`` of the metadata, any other number counts as "other"; features of
         time are further columns, which the caller computes. ``features`` has numbers first, then
-        features of time, then categories: ``feature_names`` of the metadata.
+        features of time, then categories: ``feature_names`` of the metadata. Static features are a
+        further input, ``static (batch, K)``, of ``static_names``.
 
-        Operators are those of opset 22, IR version 10. onnxruntime runs float32; it has no RNN, GRU
-        or LSTM of float64, so files of such models are for other runtimes (``onnx.reference`` for
-        example, which ignores ``lengths``). Attributes of ONNX are float32, so is the slope of an
-        RNN with activation ``"leaky_relu"``.
+        Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
+        float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
+        runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
+        float32, so is the slope of an RNN with activation ``"leaky_relu"``.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 from rnn_rust.model.scoring import output_names
-from rnn_rust.onnx.features import Columns, add_features
+from rnn_rust.onnx.features import Columns, add_features, add_static
 from rnn_rust.onnx.graph import GraphBuilder
 from rnn_rust.onnx.layers import add_stack, add_step
 from rnn_rust.onnx.outputs import add_head, add_mask, add_mean, output_type
@@ -68,14 +68,15 @@ def _check_steps(model: Network) -> None:
 
 def _add_sequences(graph: GraphBuilder, model: Network) -> str:
     """Add a graph of whole sequences; return what it does."""
-    columns, outputs = Columns.of(model).count, model.settings["output_size"]
+    columns, outputs = Columns.of_steps(model), model.settings["output_size"]
     features = graph.input(
-        "features", ("batch", "time", columns), graph.number, "a row for each step, as in the data"
+        "features", ("batch", "time", columns.count), graph.number, "a row for each step"
     )
     lengths = graph.input(
         "lengths", ("batch",), TensorProto.INT32, "steps of each sequence, from 1 to time"
     )
     inputs, _ = add_features(graph, model, features, "")
+    inputs = _with_static(graph, model, inputs, by_step=True)
     by_step = graph.add("Transpose", inputs, perm=(1, 0, 2))
     states, final = add_stack(graph, model, by_step, lengths)
     kind = output_type(graph, model)
@@ -98,7 +99,7 @@ def _add_sequences(graph: GraphBuilder, model: Network) -> str:
 
 def _add_one_step(graph: GraphBuilder, model: Network) -> str:
     """Add a graph of one step; return what it does."""
-    columns, outputs = Columns.of(model), model.settings["output_size"]
+    columns, outputs = Columns.of_steps(model), model.settings["output_size"]
     features = graph.input(
         "features", ("batch", columns.count), graph.number, "the next row of each sequence"
     )
@@ -111,6 +112,7 @@ def _add_one_step(graph: GraphBuilder, model: Network) -> str:
         about = "the last number of each column before the row; NaN before the first"
         last = graph.input("last_numbers", ("batch", columns.numbers), graph.number, about)
     inputs, last_out = add_features(graph, model, features, last)
+    inputs = _with_static(graph, model, inputs, by_step=False)
     state, after = add_step(graph, model, inputs, names)
     add_head(graph, model, state, "outputs")
     kind = output_type(graph, model)
@@ -124,9 +126,19 @@ def _add_one_step(graph: GraphBuilder, model: Network) -> str:
     return "The outputs after one more row of each sequence, with states in and out."
 
 
+def _with_static(graph: GraphBuilder, model: Network, inputs: str, *, by_step: bool) -> str:
+    """Return the network's inputs with those of static features, if there are any."""
+    columns = Columns.of_sequences(model)
+    if columns is None:
+        return inputs
+    about = "a row for each sequence"
+    static = graph.input("static", ("batch", columns.count), graph.number, about)
+    return add_static(graph, model, inputs, static, by_step=by_step)
+
+
 def _metadata(model: Network) -> dict[str, Any]:
     """Return what is said of the columns, as values that JSON can hold."""
-    columns = Columns.of(model)
+    columns, static = Columns.of_steps(model), Columns.of_sequences(model)
     about: dict[str, Any] = {
         "cell": model.cell,
         "output_names": output_names(model),
@@ -139,8 +151,12 @@ def _metadata(model: Network) -> dict[str, Any]:
         about["label_names"] = list(model.label_names)
     if model.classes is not None:
         about["classes"] = list(model.classes)
-    if columns.levels:
-        about["categories"] = {name: list(own) for name, own in columns.levels.items()}
+    levels = dict(columns.levels)
+    if static is not None and static.names is not None:
+        about["static_names"] = list(static.names)
+        levels |= static.levels
+    if levels:
+        about["categories"] = {name: list(own) for name, own in levels.items()}
     if model.threshold is not None:
         about["threshold"] = model.threshold
     return about
