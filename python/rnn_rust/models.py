@@ -459,6 +459,11 @@ def from_onnx(path: str | os.PathLike[str]) -> Model:
     A softmax makes it a model of loss ``"cross_entropy"``, a sigmoid one of
     ``"binary_cross_entropy"``. It can be trained on.
 
+    Parameters
+    ----------
+    path
+        Of the file; weights that it keeps in files of their own lie beside it.
+
     Raises
     ------
     MissingFileError
