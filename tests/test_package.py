@@ -120,8 +120,8 @@ def described(text: str | None) -> set[str]:
     section = (text or "").partition("Parameters\n----------\n")[2]
     entries = re.split(r"\n\n[A-Z]\w+\n-+\n", section)[0]
     names: set[str] = set()
-    for line in re.findall(r"^\w.*$", entries, re.MULTILINE):
-        names |= set(line.partition(" : ")[0].split(", "))
+    for line in re.findall(r"^[\w*].*$", entries, re.MULTILINE):
+        names |= {name.lstrip("*") for name in line.partition(" : ")[0].split(", ")}
     return names
 
 

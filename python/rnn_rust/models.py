@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
+from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ModelFileError
+from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
@@ -20,6 +21,7 @@ from rnn_rust.model.declaration import parameters_section, signature
 from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
+from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
 from rnn_rust.training.fit import TrainResult, evaluate
@@ -246,6 +248,38 @@ class Model(Network):
         )  # fmt: skip
 
     # Files -----------------------------------------------------------------------------------
+
+    def to_torch_state_dict(self, *, name: str = "rnn", head: str = "fc") -> dict[str, FloatArray]:
+        """Return a copy of the weights as a module of PyTorch has them, with two biases.
+
+        As arrays: ``{key: torch.from_numpy(array) for key, array in ….items()}`` is what
+        ``load_state_dict`` of PyTorch takes. The module sees what the network sees: features as the
+        model's scaler leaves them, each level of a category as an input, and outputs before the
+        activation that a loss implies. :func:`rnn_rust.from_torch` goes the other way.
+
+        Parameters
+        ----------
+        name
+            Name of the ``torch.nn.RNN``, ``GRU`` or ``LSTM`` in the module; ``""`` for no prefix.
+        head
+            Name of the ``torch.nn.Linear``.
+
+        Raises
+        ------
+        ParameterError
+            PyTorch has no such network: of an RNN's activations it has ``"tanh"`` and ``"relu"``,
+            and its GRU resets after the product (``reset_after=True``).
+        """
+        activation = self._settings.get("activation", "tanh")
+        if activation not in ("tanh", "relu"):
+            raise ParameterError(
+                f"torch.nn.RNN has tanh and relu, not activation={activation!r} of this model"
+            )
+        if not self._settings.get("reset_after", True):
+            raise ParameterError(
+                "torch.nn.GRU resets after the product; this model has reset_after=False"
+            )
+        return torch_state(self.state_dict(), name=name, head=head)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file; an existing file is replaced in one step.

@@ -135,7 +135,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
 
 def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
     """Return what follows the last rows, with times as they are written in the file."""
-    import polars as pl
+    from rnn_rust.base.polars import pl
 
     table = network.forecast(dataset)
     if dataset.time_name is None or dataset.time_form is None:
@@ -163,8 +163,8 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
         The id or time column has the name of a prediction.
     """
     import numpy as np
-    import polars as pl
 
+    from rnn_rust.base.polars import pl
     from rnn_rust.model.scoring import output_names
 
     outputs = model.predict(dataset)

@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-import polars as pl
-
 from rnn_rust import _core
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.data.csv_file import CsvFile, require_file
 from rnn_rust.data.csv_table import CsvTable
 from rnn_rust.data.tables import FrameTable, JoinedTable, Table

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.data.levels import Levels
 from rnn_rust.data.sequences import Sequences
 

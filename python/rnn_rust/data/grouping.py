@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles
 from rnn_rust.data.numbers import Numbers
 from rnn_rust.data.sequences import Sequences

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.levels import recode

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
 

@@ -9,10 +9,10 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from rnn_rust.base.arrays import row_at
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import (
     Columns,
     Roles,

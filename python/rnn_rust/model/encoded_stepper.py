@@ -24,9 +24,8 @@ def _instant(value: Any) -> Any:
 
 def _parsed(text: str) -> Any:
     """Return a date in any form that a time column may have."""
-    import polars as pl
-
     from rnn_rust.base.arrays import row_at
+    from rnn_rust.base.polars import pl
     from rnn_rust.data.source import Source
     from rnn_rust.data.times import read_times
 

@@ -58,17 +58,23 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
         isinstance(value, list | tuple) and value and all(isinstance(a, np.ndarray) for a in value)
     ):
         return _of_arrays(model, value)
+    if _is_like_an_array(value):
+        return _of_arrays(model, np.asarray(value))
     from rnn_rust.data.tables import KINDS, is_table
 
     if is_table(value) or isinstance(value, str | os.PathLike):
         data = read(model, value, labelled=labelled)
         return Inputs(data, _in_table_order(model, data))
-    if hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3):
-        return _of_arrays(model, np.asarray(value))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
         f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
     )
+
+
+def _is_like_an_array(value: object) -> bool:
+    """Return whether it is a tensor of another library; frames of any have columns."""
+    is_array = hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3)
+    return is_array and not hasattr(value, "columns")
 
 
 def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:

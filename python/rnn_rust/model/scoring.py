@@ -52,8 +52,7 @@ def _classes(model: Network, outputs: Any) -> Any:
 
 def score_frame(model: Network, table: Any) -> Any:
     """Carry out :meth:`rnn_rust.RNN.score_frame`."""
-    import polars as pl
-
+    from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
 
     package = type(table).__module__.partition(".")[0]
@@ -92,7 +91,7 @@ def _by_row(data: Dataset, outputs: Any) -> Any:
 
 def forecast(model: Network, table: Any) -> pl.DataFrame:
     """Carry out :meth:`rnn_rust.RNN.forecast`."""
-    import polars as pl
+    from rnn_rust.base.polars import pl
 
     plan = model.ahead
     if plan is None:

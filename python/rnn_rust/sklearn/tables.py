@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import refuse_mask
+from rnn_rust.base.polars import pl
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.numbers import as_integers
 from rnn_rust.data.pandas_frames import from_pandas

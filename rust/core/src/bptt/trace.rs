@@ -168,12 +168,14 @@ impl<V: Lanes> Trace<V> {
         let copied = P::SEVERAL && backward && layout.len() >= V::Simd::OUTER_COPIED;
         // Sequences are packed in square blocks.
         let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
-        let slot_steps = if backward { steps } else { steps.min(chunk_steps(layout.len())) };
+        let chunk = chunk_steps(layout.len());
+        let slots = slots_stride(config.cell.slots(), row);
+        let slot_steps = if backward { steps } else { steps.min(chunk) };
         let layers = (0..config.layers).map(|layer| {
             let input = when(layer > 0 && backward && config.dropout > 0.0, steps * state);
             let dropped = when(backward && config.recurrent_dropout > 0.0, steps * row);
             let directions = (0..config.directions()).map(|_| DirectionTrace {
-                slots: buffer(slot_steps * slots_stride(config.cell.slots(), row)),
+                slots: buffer(slot_steps * slots),
                 cells: buffer(when(config.cell.has_cell_state(), steps * row)),
                 before: buffer(when(P::SEVERAL || carried, steps * row)),
                 dropped: buffer(dropped),
@@ -197,11 +199,7 @@ impl<V: Lanes> Trace<V> {
             starts,
             layers: layers.collect(),
             x: buffer(packed(P::groups(config.features(), lanes))),
-            statics: StaticRows::build::<P>(
-                layout,
-                (steps, chunk_steps(layout.len())),
-                &mut buffer,
-            ),
+            statics: StaticRows::build::<P>(config, (steps, chunk, slots), &mut buffer),
             labels: buffer(when(backward, packed(single(label_columns)))),
             label_weights: buffer(when(weighted, packed(single(label_columns)))),
             logits: buffer(packed(single(config.shape.output))),

@@ -1,0 +1,1 @@
+"""Weights from PyTorch and Keras; neither has to be installed."""
