@@ -14,6 +14,7 @@ from onnx_runs import assert_close, session
 from test_onnx import EXPORTED, HEADS, SCALERS, far_from_zero, make_model
 
 import rnn_rust
+from rnn_rust.errors import ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,19 @@ FOREIGN: dict[str, dict[str, Any]] = {
         "output_size": 1, "bidirectional": True, "readout": "last", "output_activation": "tanh",
     },
 }  # fmt: skip
+
+
+def test_options_are_what_the_file_does_not_tell() -> None:
+    path = GOLDEN / "keras_lstm_by_step.onnx"
+    model = rnn_rust.from_onnx(path, loss="focal", dtype="float64", optimizer="sgd", seed=7)
+    assert (model.loss_name, model.settings["dtype"], model.settings["seed"]) == (
+        "focal", "float64", 7
+    )  # fmt: skip
+    assert rnn_rust.from_onnx(path, loss="mse").settings["output_activation"] == "sigmoid"
+    with pytest.raises(ParameterError, match=r"keras_lstm.*hidden_size=9: .* has 4"):
+        rnn_rust.from_onnx(path, hidden_size=9)
+    with pytest.raises(ParameterError, match=r"keras_lstm.*scaler="):
+        rnn_rust.from_onnx(path, scaler="minmax")
 
 
 def test_every_file_is_looked_at() -> None:

@@ -17,6 +17,7 @@ from rnn_rust.evaluate.binary import BinaryClassificationEvaluator as BinaryClas
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator as ClassificationEvaluator
 from rnn_rust.evaluate.regression import RegressionEvaluator as RegressionEvaluator
 from rnn_rust.interchange.keras import from_keras as from_keras
+from rnn_rust.interchange.onnx import from_onnx as from_onnx
 from rnn_rust.interchange.torch import from_torch as from_torch
 from rnn_rust.learning.history import History as History
 from rnn_rust.learning.losses import Focal as Focal
@@ -30,7 +31,6 @@ from rnn_rust.learning.optimizers import RMSprop as RMSprop
 from rnn_rust.models import GRU as GRU
 from rnn_rust.models import LSTM as LSTM
 from rnn_rust.models import RNN as RNN
-from rnn_rust.models import from_onnx as from_onnx
 from rnn_rust.models import load as load
 from rnn_rust.training.callbacks import Checkpoint as Checkpoint
 from rnn_rust.training.callbacks import EarlyStopping as EarlyStopping

@@ -480,32 +480,3 @@ def load(path: str | os.PathLike[str]) -> Model:
         return build(MODELS, *unpack(data, path))
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
-
-
-def from_onnx(path: str | os.PathLike[str]) -> Model:
-    """Return the model of an ONNX file, of this package or of another library.
-
-    It can be a stack of RNN, GRU or LSTM nodes that are alike, in one direction or both, whose
-    states of all steps, last ones or mean go through one linear layer and an activation: as PyTorch
-    and converters for Keras write them, with constants that are still to be computed, and with
-    features and outputs that are scaled. Where there are several outputs the first one counts.
-
-    A softmax makes it a model of loss ``"cross_entropy"``, a sigmoid one of
-    ``"binary_cross_entropy"``. It can be trained on.
-
-    Parameters
-    ----------
-    path
-        Of the file; weights that it keeps in files of their own lie beside it.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    ModelFileError
-        It is not an ONNX file or is damaged; or a node cannot be represented (peepholes, ``clip``,
-        initial states that are not zero, other operators): the message names it.
-    """
-    from rnn_rust.onnx.networks import build
-
-    return build(MODELS, path)

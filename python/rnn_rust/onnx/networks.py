@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.scale import Scaler, scaler_from_dict
-from rnn_rust.errors import ModelFileError, RnnRustError
-from rnn_rust.model.network import Network
+from rnn_rust.errors import ModelFileError
+from rnn_rust.learning.losses import Focal
 from rnn_rust.onnx.layers import DIRECTIONS
-from rnn_rust.onnx.read import Read, read_graph
+from rnn_rust.onnx.read import Read
 from rnn_rust.onnx.values import OUTPUT, PIECE, Features, Layer, Outputs, Piece, States
-
-AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 _log = logging.getLogger("rnn_rust")
 
-_BINARY, _CLASSES = "binary_cross_entropy", "cross_entropy"
+# Losses that imply a sigmoid.
+_BINARY = ("binary_cross_entropy", "focal")
 
 
 @dataclass(frozen=True)
@@ -31,48 +29,40 @@ class Description:
 
     Attributes
     ----------
-    cell
-        ``"RNN"``, ``"GRU"`` or ``"LSTM"``.
-    settings
-        Its arguments but for the scaler.
     weights
         Its state dict.
-    scaler
-        Of features, and of labels where the graph scales outputs; or None.
+    found
+        The arguments that the graph decides, but for sizes, loss and output activation.
+    dtype
+        That of the weights.
+    activation
+        The activation of the outputs; ``"classes"`` for a sigmoid that a loss may imply.
     feature_names, label_names, classes, threshold
         As the attributes of a model, where the file has them.
     """
 
-    cell: str
-    settings: dict[str, Any]
     weights: dict[str, FloatArray]
-    scaler: Scaler | None
+    found: dict[str, Any]
+    dtype: str
+    activation: str
     feature_names: tuple[str, ...] | None = None
     label_names: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
     threshold: float | None = None
 
-
-def build(models: Mapping[str, type[AnyNetwork]], path: str | os.PathLike[str]) -> AnyNetwork:
-    """Return the model of a file; ``models`` has the class of each cell.
-
-    Raises
-    ------
-    MissingFileError, ModelFileError
-        As :func:`rnn_rust.from_onnx`.
-    """
-    read = read_graph(path)
-    try:
-        found = describe(read)
-        model = models[found.cell](**found.settings, scaler=found.scaler)
-        model.load_state_dict(found.weights)
-    except (RnnRustError, ValueError, TypeError, MemoryError) as error:
-        raise ModelFileError(f"{path}: {error}") from error
-    model.feature_names, model.label_names = found.feature_names, found.label_names
-    if found.classes is not None:
-        model.label_levels = {(found.label_names or ("y1",))[0]: found.classes}
-    model.threshold = found.threshold
-    return model
+    def arguments(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the arguments of the model that the graph decides, and all others."""
+        found, others = dict(self.found), {"dtype": self.dtype} | dict(options)
+        loss = options.get("loss", "binary_cross_entropy")
+        if self.activation == "softmax":
+            found["loss"] = "cross_entropy"
+        elif self.activation != "classes":
+            found["output_activation"] = self.activation
+        elif loss in _BINARY or isinstance(loss, Focal):
+            others["loss"] = loss
+        else:
+            found["output_activation"] = "sigmoid"
+        return found, others
 
 
 def describe(read: Read) -> Description:
@@ -83,21 +73,21 @@ def describe(read: Read) -> Description:
     _check_alike(layers, features)
     weights = _state_dict(layers, outputs)
     inputs, count = weights["weight_ih_l0"].shape[1], len(outputs.weight)
-    activation, loss = _activation(outputs, read.metadata.get("loss"))
-    scaler, affine = _scaler(features, outputs, (inputs, count), loss)
+    activation = outputs.activation
+    if activation == "softmax" and (outputs.is_scaled or count == 1):
+        raise ModelFileError("after a softmax no model scales its outputs, of which it has two")
+    scaler, affine = _scaler(features, outputs, (inputs, count))
     if affine is not None:
         _fold_features(weights, affine)
-    bottom = layers[0]
-    settings = {
-        "input_size": inputs, "hidden_size": bottom.hidden_size, "output_size": count,
-        "num_layers": len(layers), "bidirectional": len(bottom.weights) == 2,
-        "readout": _readout(outputs.states, bottom, read.metadata),
-        "output_activation": activation, "loss": loss, "dtype": _dtype(bottom), **bottom.options,
-    }  # fmt: skip
-    columns = 1 if loss == _CLASSES else count
+    found = {"readout": _readout(outputs.states, layers[0], read.metadata), **layers[0].options}
+    if scaler is not None:
+        found["scaler"] = scaler
+    known_loss = read.metadata.get("loss")
+    if activation == "sigmoid" and not outputs.is_scaled and known_loss in (None, *_BINARY):
+        activation = "classes"
     return Description(
-        cell=bottom.cell, settings=settings, weights=weights, scaler=scaler,
-        **_names(read.metadata, inputs, columns, count, loss),
+        weights=weights, found=found, dtype=_dtype(layers[0]), activation=activation,
+        **_names(read.metadata, inputs, count, activation),
     )  # fmt: skip
 
 
@@ -200,21 +190,8 @@ def _state_dict(layers: list[Layer], outputs: Outputs) -> dict[str, FloatArray]:
 # The head and the scaler -----------------------------------------------------------------------
 
 
-def _activation(outputs: Outputs, known_loss: object) -> tuple[str, str]:
-    """Return output activation and loss: of classes if the activation says so."""
-    activation = outputs.activation
-    scaled = outputs.is_scaled
-    if activation == "softmax":
-        if scaled or len(outputs.weight) == 1:
-            raise ModelFileError("after a softmax no model scales its outputs, of which it has two")
-        return "identity", _CLASSES
-    if activation == "sigmoid" and not scaled and known_loss in (None, _BINARY, "focal"):
-        return "identity", _BINARY
-    return activation, "mse"
-
-
 def _scaler(
-    features: Features, outputs: Outputs, columns: tuple[int, int], loss: str
+    features: Features, outputs: Outputs, columns: tuple[int, int]
 ) -> tuple[Scaler | None, tuple[FloatArray, FloatArray] | None]:
     """Return the scaler; shift and scale of features if these can be no scaler's."""
     shift, scale = (_wide(one, columns[0]) for one in (features.shift, features.scale))
@@ -227,7 +204,7 @@ def _scaler(
         raise ModelFileError("outputs are multiplied by a number that is not above 0")
     if not (of_features or outputs.is_scaled):
         return None, affine
-    count = 1 if loss == _CLASSES else columns[1]
+    count = 1 if outputs.activation == "softmax" else columns[1]
     values = {
         "kind": "standard", "labels": outputs.is_scaled,
         "feature_shift": shift.tolist(), "feature_scale": scale.tolist(),
@@ -258,12 +235,11 @@ def _fold_features(weights: dict[str, FloatArray], affine: tuple[FloatArray, Flo
 # Names -----------------------------------------------------------------------------------------
 
 
-def _names(
-    metadata: dict[str, Any], inputs: int, columns: int, outputs: int, loss: str
-) -> dict[str, Any]:
+def _names(metadata: dict[str, Any], inputs: int, outputs: int, activation: str) -> dict[str, Any]:
     """Return names of columns and classes, and the threshold, where they fit."""
     found: dict[str, Any] = {}
-    of_classes = {_CLASSES: outputs, _BINARY: 2}.get(loss, 0)
+    columns = 1 if activation == "softmax" else outputs
+    of_classes = {"softmax": outputs, "classes": 2}.get(activation, 0)
     for name, count in (
         ("feature_names", inputs), ("label_names", columns), ("classes", of_classes),
     ):  # fmt: skip
