@@ -19,7 +19,8 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "W": (1, 4, 3), "R": (1, 4, 4), "B": (1, 8), "W2": (2, 4, 3), "R2": (2, 4, 4),
     "Wl": (1, 16, 3), "Rl": (1, 16, 4), "P": (1, 12), "Wg": (1, 12, 3), "Rg": (1, 12, 4),
     "Up": (1, 4, 4), "Upg": (1, 12, 4), "V": (4, 2), "V2": (8, 2), "V3": (2, 2), "c": (2,),
-    "h0": (1, 1, 4), "s": (3,), "t": (3,), "K": (1, 3, 2),
+    "h0": (1, 1, 4), "s": (3,), "t": (3,), "K": (1, 3, 2), "by_step": (5, 1, 2),
+    "wide": (1, 1, 1, 1),
 }  # fmt: skip
 # What a graph does unless a test says otherwise.
 LAYER = "Y, Yh = RNN <hidden_size = 4> (x, W, R, B)"
@@ -128,6 +129,20 @@ REFUSED = {
         "a = Constant <value_ints = [0]> () b = Constant <value_ints = [2]> ()"
         f" f = Slice (x, a, b, b) {LAYER.replace('(x', '(f')} {EACH} {HEAD}",
         r"'RNN-3' \(RNN\): it reads neither .* it reads what node 'Slice-2' \(Slice\) makes"),
+    "rounded outputs": (f"{LAYER} {EACH} {HEAD.replace('y =', 'q =')} r = Cast <to = 7> (q)"
+                        " y = Cast <to = 1> (r)", r"'Cast-5' \(Cast\): it rounds"),
+    "a bias by step": (f"{LAYER} {EACH} p = MatMul (s0, V) y = Add (p, by_step)",
+                       r"'Add-4' \(Add\): an array \(5, 1, 2\) is not one number for each output"),
+    "a further axis": (f"{LAYER} {EACH} {HEAD.replace('y =', 'q =')} y = Mul (q, wide)",
+                       r"'Mul-5' \(Mul\): an array \(1, 1, 1, 1\) adds an axis"),
+    "units after directions": (
+        'Y, Yh = RNN <hidden_size = 4, direction = "bidirectional"> (x, W2, R2)'
+        " m = Transpose <perm = [0, 2, 3, 1]> (Y) k = Constant <value_ints = [0, 0, 8]> ()"
+        " y = Reshape (m, k)", "the units of a layer in another order"),
+    "dropout in use": (
+        f"{LAYER} t = Constant <value_int = 1> () d = Dropout (Y, s, t)"
+        f" axis = Constant <value_ints = [1]> () s0 = Squeeze (d, axis) {HEAD}",
+        r"'Dropout-2' \(Dropout\): it drops numbers at random"),
     # No network at all.
     "no layer": ("y = Add (x, s)", "output 'y' is not that of a recurrent network"),
     "convolution": (f"f = Conv (x, K) {LAYER.replace('(x', '(f')} {EACH} {HEAD}",
@@ -168,6 +183,28 @@ def test_with_lengths_the_end_of_the_batch_is_not_that_of_a_sequence(
     )
     path = write(tmp_path / "model.onnx", body, "float[T,N,3] x, int32[N] n")
     with pytest.raises(ModelFileError, match=message):
+        rnn_rust.from_onnx(path)
+
+
+def test_before_opset_13_softmax_is_over_the_second_axis(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "model.onnx", f"{LAYER} {FINAL} {HEAD.replace('y =', 'q =')} y = Softmax (q)"
+    )
+    model = onnx.load(path)
+    model.opset_import[0].version = 11
+    squeeze = model.graph.node[2]
+    del squeeze.input[1]
+    squeeze.attribute.append(onnx.helper.make_attribute("axes", [0]))
+    onnx.save(model, path)
+    assert rnn_rust.from_onnx(path).loss_name == "cross_entropy"
+    del model.graph.node[3:]
+    squeeze.input[0], squeeze.attribute[0].ints[0] = "Y", 1
+    rest = onnx.parser.parse_graph(
+        "g (float s0) => (float y) { p = MatMul (s0, V) q = Add (p, c) y = Softmax (q) }"
+    )
+    model.graph.node.extend(rest.node)
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match="softmax is not taken over the outputs"):
         rnn_rust.from_onnx(path)
 
 

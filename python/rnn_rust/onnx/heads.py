@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.errors import ModelFileError
 from rnn_rust.onnx.folding import axes_of, place_of
 from rnn_rust.onnx.nodes import Node
 from rnn_rust.onnx.recurrent import recurrent
@@ -40,8 +41,12 @@ _SLOPE = 0.01
 
 def cast(node: Node, inputs: list[Any]) -> Any:
     """Return the value in another type; what follows on outputs in float64 is their scale."""
-    value = inputs[0]
-    if isinstance(value, Outputs) and node.attributes["to"] == TensorProto.DOUBLE:
+    value, kind = inputs[0], node.attributes["to"]
+    floats = (TensorProto.FLOAT, TensorProto.DOUBLE)
+    whole = (TensorProto.INT32, TensorProto.INT64)
+    if kind not in floats and not (isinstance(value, Lengths) and kind in whole):
+        raise node.refuse(f"it rounds, by type {kind}")
+    if isinstance(value, Outputs) and kind == TensorProto.DOUBLE:
         return replace(value, linear=False)
     return value
 
@@ -88,10 +93,11 @@ def _by_column(node: Node, value: Axed, number: Any) -> FloatArray:
         return np.full(1, number.number)
     if not isinstance(number, np.ndarray) or number.dtype.kind not in "iuf":
         raise node.refuse("it computes with what is not a number of the file")
+    if number.ndim > len(value.axes):
+        raise node.refuse(f"an array {number.shape} adds an axis")
     vector: FloatArray = number.reshape(-1).astype(np.float64)
     name = FEATURE if isinstance(value, Features) else OUTPUT
     by_column = number.ndim > 0 and number.shape[-1] == len(vector)
-    by_column = by_column and number.ndim <= len(value.axes)
     size = value.sizes[name]
     by_column = by_column and value.axes[-1] == value.axis(name)
     if len(vector) != 1 and not (by_column and (isinstance(size, Size) or size == len(vector))):
@@ -107,7 +113,8 @@ def _of_two(node: Node, first: Axed, second: Axed) -> Any:
         if alike and not gate.is_scaled and linear.linear and gate.activation == "sigmoid":
             return replace(linear, activation="silu", linear=False)
     if isinstance(first, States) and isinstance(second, Lengths) and node.op == "Div":
-        if first.readout != "sum" or not _aligned(second, first):
+        own = second.name == first.pieces[0][0].lengths and _aligned(second, first)
+        if first.readout != "sum" or not own:
             raise node.refuse("it divides something else than the sums of sequences by lengths")
         return replace(first, readout="mean")
     raise node.refuse("it computes with two values of the network")
@@ -194,9 +201,9 @@ def whole_head(states: States) -> Outputs:
     merged = states.axis(PIECE, UNIT)
     names = [name for axis in states.axes for name in axis if name not in (PIECE, UNIT)]
     own = tuple(name for axis in states.axes for name in axis if name in (PIECE, UNIT))
-    # Side by side or not, in the order of the axes.
-    last = outputs.axis(OUTPUT) if own == merged else own
-    return outputs.with_axes((*((name,) for name in names), last))
+    if own != merged:
+        raise ModelFileError("the output of the graph has the units of a layer in another order")
+    return outputs.with_axes((*((name,) for name in names), outputs.axis(OUTPUT)))
 
 
 def activation(node: Node, inputs: list[Any]) -> Outputs:
@@ -206,7 +213,8 @@ def activation(node: Node, inputs: list[Any]) -> Outputs:
     if not isinstance(outputs, Outputs) or not outputs.linear:
         raise node.refuse("an activation stands elsewhere than after the linear head")
     if name == "softmax":
-        place = place_of(node, node.attributes.get("axis", -1), len(outputs.axes))
+        usual_axis = -1 if node.opset >= 13 else 1
+        place = place_of(node, node.attributes.get("axis", usual_axis), len(outputs.axes))
         if place != len(outputs.axes) - 1 or outputs.axes[-1] != (OUTPUT,):
             raise node.refuse("softmax is not taken over the outputs")
     usual = _ALPHA.get(name)
@@ -256,7 +264,7 @@ def less(node: Node, inputs: list[Any]) -> Mask:
     if any(first and second for first, second in zip(*padded, strict=True)):
         raise node.refuse("it compares something else than steps with lengths")
     axes = tuple(first or second for first, second in zip(*padded, strict=True))
-    return Mask(axes=axes, sizes={**lengths.sizes, **steps.sizes})
+    return Mask(axes=axes, sizes={**lengths.sizes, **steps.sizes}, name=lengths.name)
 
 
 def where(node: Node, inputs: list[Any]) -> Any:
@@ -271,7 +279,7 @@ def where(node: Node, inputs: list[Any]) -> Any:
         not axis or axis == other or (axis == (SEQUENCE,) and other == layer.batch)
         for axis, other in zip(mask.axes, value.axes, strict=True)
     )
-    if not own or not layer.lengths or states.readout != "each_step":
+    if not own or layer.lengths != mask.name or states.readout != "each_step":
         raise node.refuse("it chooses by lengths that are not those of the layers")
     return value
 

@@ -26,8 +26,10 @@ from rnn_rust.onnx.values import (
 _FAR = 2**31 - 1
 
 
-def same(_: Node, inputs: list[Any]) -> Any:
+def same(node: Node, inputs: list[Any]) -> Any:
     """Return the value as it is: Identity, and Dropout, which drops nothing in use."""
+    if len(inputs) > 2 and inputs[2] is not None and np.any(inputs[2]):
+        raise node.refuse("it drops numbers at random")
     return inputs[0]
 
 

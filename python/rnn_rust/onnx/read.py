@@ -192,7 +192,7 @@ def _input(info: ValueInfoProto) -> Any:
     if tensor.elem_type in _FLOATS and names:
         return Features(name=info.name, axes=tuple(names), sizes=sizes)
     if tensor.elem_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64) and len(names) == 1:
-        return Lengths(axes=tuple(names), sizes=sizes)
+        return Lengths(name=info.name, axes=tuple(names), sizes=sizes)
     return Part(f"the input '{info.name}'", frozenset({info.name}))
 
 

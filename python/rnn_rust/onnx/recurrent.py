@@ -47,9 +47,10 @@ def recurrent(node: Node, inputs: list[Any]) -> tuple[Any, ...]:
     if attributes.get("layout", 0):
         axes = (axes[1], axes[0], *axes[2:])
     _check_source(node, below, axes, width)
+    lengths: Lengths | None = given["sequence_lens"]
     layer = Layer(
         node=node.name, cell=node.op, options=_options(node, attributes, len(directions)),
-        hidden_size=hidden, below=below, lengths=given["sequence_lens"] is not None,
+        hidden_size=hidden, below=below, lengths="" if lengths is None else lengths.name,
         initial=_initial(node, given),
         weights={
             direction: _weights(node.op, given, number, hidden)

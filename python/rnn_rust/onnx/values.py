@@ -131,6 +131,8 @@ class Filled:
 class Lengths(Axed):
     """The lengths of the sequences, an input of the graph."""
 
+    name: str
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Steps(Axed):
@@ -139,7 +141,9 @@ class Steps(Axed):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mask(Axed):
-    """Whether a step belongs to its sequence."""
+    """Whether a step belongs to its sequence, by the lengths of this name."""
+
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +164,7 @@ class Layer:
         By direction (``""``, ``"_reverse"``) the tensors of a state dict, by the names before
         ``_l0``.
     lengths
-        Whether sequences end by their lengths.
+        The input that says how long sequences are; empty if they are as long as the features.
     initial
         The inputs of the graph that give states before the first step.
     time, batch
@@ -173,7 +177,7 @@ class Layer:
     hidden_size: int
     below: Features | States
     weights: dict[str, dict[str, FloatArray]]
-    lengths: bool
+    lengths: str
     initial: frozenset[str]
     time: Axis
     batch: Axis
