@@ -16,11 +16,9 @@ from onnx.reference.ops.op_rnn import RNN_14
 Array = NDArray[Any]
 
 
-def session(path: Path, *, quiet: bool = False) -> onnxruntime.InferenceSession:
-    """Return a session; a quiet one keeps its warnings to itself."""
+def session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 4 if quiet else 2
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 

@@ -239,6 +239,21 @@ def steps(path: Path, rows: Any, lengths: Any, static: Any = None) -> Any:
     return np.stack(outputs)
 
 
+@pytest.mark.parametrize("missing", ["mean", "forward"])
+def test_gaps_and_categories_in_float64(missing: str, path: Path) -> None:
+    data = read(purchases(56))
+    model = LSTM(
+        hidden_size=4, missing=missing, missing_indicator=True, scaler="robust", dtype="float64"
+    )  # fmt: skip
+    model.fit(data, epochs=1, progress=False)
+    model.to_onnx(path)
+    rows = columns_of(model, data).astype(np.float64)
+    for name in model.encoder.numbers:
+        column = data.features[:, data.feature_names.index(name)]
+        rows[:, model.encoder.numbers.index(name)] = column
+    assert_close(run_reference(path, rows, np.diff(data.offsets)), model.predict(data), 1e-12)
+
+
 @pytest.mark.parametrize("readout", ["each_step", "last"])
 @pytest.mark.parametrize("scaler", [None, "minmax"])
 @pytest.mark.parametrize("missing", ["error", "mean", "forward"])

@@ -193,11 +193,12 @@ def _carried_forward(graph: GraphBuilder, numbers: str, means: str) -> str:
         helper.make_node("Identity", ["after"], ["step"], "step"),
     ]
     body = helper.make_graph(nodes, "carry_forward", info[:2], info[2:])
+    by_step = graph.add("Transpose", numbers, perm=(1, 0, 2))
     _, filled = graph.add_many(
-        "Scan", before, numbers, names=("last_numbers_at_end", "filled"), body=body,
-        num_scan_inputs=1, scan_input_axes=[1], scan_output_axes=[1],
+        "Scan", before, by_step, names=("last_numbers_at_end", "filled"), body=body,
+        num_scan_inputs=1,
     )  # fmt: skip
-    return filled
+    return graph.add("Transpose", filled, perm=(1, 0, 2))
 
 
 def _one_of(graph: GraphBuilder, name: str, codes: str, levels: int) -> str:
