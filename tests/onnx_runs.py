@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ def run(path: Path, rows: Array, lengths: Iterable[int]) -> Array:
     lengths = list(lengths)
     (outputs,) = session(path).run(None, padded(rows, lengths))
     return rows_of(outputs, lengths) if outputs.ndim == 3 else outputs
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    return {one.key: json.loads(one.value) for one in onnx.load(path).metadata_props}
 
 
 class RNN(RNN_14):  # type: ignore[misc]
