@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
+_Once = tuple[_Array | None, _Array | None]
 
 __all__ = [
     "Network",
@@ -160,19 +161,23 @@ class Network:
         """Return what the optimiser keeps: its steps, and its moments tensor by tensor."""
     def load_optimizer_state(self, state: dict[str, Any]) -> None:
         """Go on from what another one kept."""
-    def predict(self, features: _Array, offsets: _Offsets, statics: _Array | None) -> NDArray[Any]:
-        """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences."""
-    def hidden_states(
-        self, features: _Array, offsets: _Offsets, statics: _Array | None
-    ) -> NDArray[Any]:
-        """Return states of the last layer ``(N, D·H)``."""
+    def predict(
+        self, features: _Array, offsets: _Offsets, once: _Once, *, states: bool = False
+    ) -> list[NDArray[Any]]:
+        """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences.
+
+        ``once`` has static features and initial states of sequences, a row each. With ``states``
+        the final ones are returned too.
+        """
+    def hidden_states(self, features: _Array, offsets: _Offsets, once: _Once) -> list[NDArray[Any]]:
+        """Return states of the last layer ``(N, D·H)``, alone in a list."""
     def loss(
         self,
         features: _Array,
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
-        statics: _Array | None,
+        once: _Once,
         *,
         gradients: bool,
         dropout_seed: int | None,
@@ -188,7 +193,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
-        statics: _Array | None,
+        once: _Once,
         plan: Plan,
         *,
         custom: object | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
@@ -136,6 +137,7 @@ class Model(Network):
         callbacks: Iterable[Callable[[Record], object]] = (),
         progress: bool = True,
         resume: str | os.PathLike[str] | None = None,
+        initial_state: Any = None,
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
@@ -172,6 +174,9 @@ class Model(Network):
             simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
             the same. Callbacks may change: those that are added begin there, and
             :class:`rnn_rust.EarlyStopping` goes by its present patience.
+        initial_state
+            The states that the sequences of ``train`` start from, as in :meth:`predict`;
+            :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
 
         Returns
         -------
@@ -190,6 +195,8 @@ class Model(Network):
             The loss stopped being finite; the weights are the last finite ones.
         """
         before = self.architecture
+        if initial_state is not None:
+            train = require_dataset(train, "training").with_initial_state(initial_state)
         try:
             history = _fit(
                 self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,

@@ -89,6 +89,9 @@ class Dataset(Sequences):
         Whether features may be NaN, where they were missing.
     static
         Features that a sequence has once, ``values (S, K)`` with ``names`` and ``levels``; or None.
+    initial_state
+        The states that a network starts from, a row for each sequence; None for 0. See
+        :meth:`with_initial_state`.
     ahead, present, seasonal
         Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
         the series; and the same time of the last season ``(N, L)``. None otherwise.

@@ -103,6 +103,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         **rows,
         ids=ids,
         static=concatenated([part.static for part in parts]),
+        initial_state=_initial_states(parts),
         offsets=offsets,
         row_numbers=numbers,
         levels=levels,
@@ -125,6 +126,17 @@ def _with_common_levels(
     return [recode(getattr(part, matrix), levels, common, names) for part, levels in pairs], common
 
 
+def _initial_states(parts: list[Cut]) -> NDArray[Any] | None:
+    states = [part.initial_state for part in parts if part.initial_state is not None]
+    if not states:
+        return None
+    if len(states) < len(parts):
+        raise ShapeError("concat: some data sets alone have initial states; give all or none")
+    if len({state.shape[1:] for state in states}) > 1:
+        raise ShapeError("concat: initial states are of networks of several sizes")
+    return np.concatenate(states)
+
+
 def equal(one: Sequences, other: Sequences) -> bool:
     """Whether two data sets have the same sequences: ids, times, columns and their names."""
     names = (
@@ -137,7 +149,7 @@ def equal(one: Sequences, other: Sequences) -> bool:
         one.static is not None and one.static.equals(other.static)
     ):
         return False
-    arrays = ("offsets", "ids", "times", "features", "labels", "weights")
+    arrays = ("offsets", "ids", "times", "features", "labels", "weights", "initial_state")
     for name in arrays:
         mine, theirs = getattr(one, name), getattr(other, name)
         if (mine is None) != (theirs is None):

@@ -28,6 +28,7 @@ from rnn_rust.model.optimizer_state import OptimizerState
 from rnn_rust.model.preparation import Preparation
 from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
+from rnn_rust.model.states import state_shape
 
 # Attributes that hold on to the engine, which settings and arrays describe instead.
 _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
@@ -267,7 +268,8 @@ class BaseNetwork:
             class_weight=settings["class_weight"], scaler=self.scaler,
             class_table=self.class_table, n_threads=self.n_threads,
             feature_names=self.feature_names, label_names=self.label_names, encoder=self.encoder,
-            label_levels=self.label_levels,
+            label_levels=self.label_levels, state_shape=state_shape(self.cell, settings),
+            reverse=settings["reverse"],
         )  # fmt: skip
 
     @property

@@ -29,6 +29,8 @@ class Inputs:
     ----------
     data
         The sequences.
+    is_one
+        Whether a single sequence was given, as such or as an array ``(T, F)``.
     restore
         Puts outputs, a row for each step (or each sequence, of a model that reads out those), in
         the order and shape of what was given.
@@ -36,6 +38,7 @@ class Inputs:
 
     data: Dataset | Sequence
     restore: Callable[[FloatArray], Answer]
+    is_one: bool = False
 
 
 def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inputs:
@@ -51,7 +54,7 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
         Arrays have another number of columns than the model has features.
     """
     if isinstance(value, Sequence):
-        return Inputs(value, _as_they_are)
+        return Inputs(value, _as_they_are, is_one=True)
     if isinstance(value, Dataset):
         return Inputs(_forecast_of(model, value), _as_they_are)
     if isinstance(value, np.ndarray) or (
@@ -205,4 +208,4 @@ def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) 
             return outputs.reshape(*value.shape[:-1], outputs.shape[-1])
         return np.split(outputs, offsets[1:-1])
 
-    return Inputs(data, restore)
+    return Inputs(data, restore, is_one=single and np.ndim(value) == 2)

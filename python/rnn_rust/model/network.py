@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ class Network(BaseNetwork):
 
     # Data ------------------------------------------------------------------------------------
 
-    def predict(self, data: Any) -> Any:
+    def predict(self, data: Any, *, initial_state: Any = None, return_state: bool = False) -> Any:
         """Return the outputs of every row: ``(N, L)`` of a data set, ``(T, L)`` of a sequence.
 
         With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
@@ -92,32 +92,58 @@ class Network(BaseNetwork):
             the training (others are passed over, labels are not needed): outputs are in the order
             of its rows. Or arrays: ``(T, F)``, one sequence; ``(B, T, F)``, answered by
             ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list.
+        initial_state
+            The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
+            ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
+            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S.
+        return_state
+            Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
+            call with their next rows goes on from there, and so does a stepper whose ``state`` is
+            set.
 
         Raises
         ------
         ShapeError
-            The data has another number of feature columns, or columns of other names.
+            The data has another number of feature columns, or columns of other names; or the
+            states are those of another network.
         DataError
             A table lacks a column, or a cell of it cannot be used.
         ParameterError
             ``data`` is something else.
         """
         given = inputs_of(self, data)
-        return given.restore(self._outputs(given.data))
+        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        outputs, state = self.outputs_and_state(own, states=return_state)
+        if state is None:
+            return given.restore(outputs)
+        return given.restore(outputs), state[0] if given.is_one else state
 
-    def _outputs(self, data: Dataset | Sequence) -> FloatArray:
-        outputs = self._core.predict(*self.preparation.inputs(data))
+    def outputs_and_state(
+        self, data: Dataset | Sequence, *, states: bool = False
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Return outputs in the order of rows, and the final states ``(S, ...)`` if wanted."""
+        features, offsets, once = self.preparation.inputs(data)
+        outputs, *found = self._core.predict(features, offsets, once, states=states)
+        if self.readout == "each_step":
+            outputs = self.preparation.in_order(outputs, offsets)
+        outputs = self._in_original_units(outputs, data)
+        return outputs, found[0].reshape(-1, *self.preparation.state_shape) if found else None
+
+    def _in_original_units(self, outputs: FloatArray, data: Dataset | Sequence) -> FloatArray:
         if self.scaler is not None and self.scaler.labels:
             outputs = self.scaler.inverse_transform_labels(outputs)
         return outputs if data.known is None else outputs + data.known
 
-    def hidden_states(self, data: Any) -> Any:
+    def hidden_states(self, data: Any, *, initial_state: Any = None) -> Any:
         """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
 
-        ``data`` and errors are as in :meth:`predict`.
+        ``data``, ``initial_state`` and errors are as in :meth:`predict`.
         """
         given = inputs_of(self, data)
-        return given.restore(self._core.hidden_states(*self.preparation.inputs(given.data)))
+        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        features, offsets, once = self.preparation.inputs(own)
+        (states,) = self._core.hidden_states(features, offsets, once)
+        return given.restore(self.preparation.in_order(states, offsets))
 
     def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
@@ -134,8 +160,8 @@ class Network(BaseNetwork):
         ------
         ParameterError
             The model's scaler is not fitted yet, or the model cannot answer before a sequence has
-            ended: ``bidirectional``, or readout ``"mean"``. Or ``static`` is not what the model
-            was trained with.
+            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``. Or ``static`` is not
+            what the model was trained with.
 
         Examples
         --------
@@ -147,6 +173,11 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
+        if self._settings["reverse"]:
+            raise ParameterError(
+                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
+                "use predict on whole sequences"
+            )
         features: Any = ([], [])
         labels: Any = ([], [])
         if self.scaler is not None:
@@ -217,11 +248,12 @@ class Network(BaseNetwork):
         """The loss if it is computed in Python."""
         return CheckedLoss(self._settings["loss"]) if self.loss_name == CUSTOM else None
 
-    def update(self, data: Dataset | Sequence) -> float:
+    def update(self, data: Dataset | Sequence, *, initial_state: Any = None) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
 
         With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
-        drops other numbers, which follows from the model's seed.
+        drops other numbers, which follows from the model's seed. ``initial_state`` as in
+        :meth:`predict`.
 
         Raises
         ------
@@ -230,6 +262,7 @@ class Network(BaseNetwork):
         DivergedError
             The loss or the new weights are not finite; the weights stay as they were.
         """
+        data = _starting_from(data, initial_state, alone=isinstance(data, Sequence))
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63
         run = EpochRun(
@@ -325,3 +358,13 @@ class Network(BaseNetwork):
             custom=self._custom_loss,
             optimizer=None if optimizer is None else CheckedOptimizer(optimizer),
         )
+
+
+def _starting_from(data: Dataset | Sequence, state: Any, *, alone: bool) -> Dataset | Sequence:
+    """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
+    if state is None:
+        return data
+    array = as_floats("initial_state", state)
+    if isinstance(data, Sequence):
+        return replace(data, initial_state=array)
+    return data.with_initial_state(array[np.newaxis] if alone else array)

@@ -19,9 +19,12 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
+from rnn_rust.model.states import rows_of
 
 Vector = NDArray[np.float64]
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, FloatArray | None]
+Once = tuple[FloatArray | None, FloatArray | None]
+"""What there is once for each sequence: static features, and initial states."""
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, Once]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,10 @@ class Preparation:
         What is known of the categories among the features, or None.
     label_levels
         By the name of each label that is text its classes.
+    state_shape
+        Of the network's state.
+    reverse
+        Whether the network reads sequences from their ends.
     """
 
     input_size: int
@@ -59,16 +66,18 @@ class Preparation:
     label_names: tuple[str, ...] | None
     encoder: FeatureEncoder | None = None
     label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    state_shape: tuple[int, ...] = ()
+    reverse: bool = False
 
     @property
     def label_columns(self) -> int:
         """The number of label columns C: one for class numbers, else one for each output."""
         return 1 if self.loss == "cross_entropy" else self.output_size
 
-    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, FloatArray | None]:
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, Once]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
 
-        Static features ``(S, K)`` are the third, None without any.
+        The third has static features ``(S, K)`` and initial states, None where there are none.
 
         Raises
         ------
@@ -94,20 +103,33 @@ class Preparation:
         else:
             shared = data.shared_rows
             matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
-            if not data.shares_rows:
-                return (
-                    self._prepared(data.features, "features", scaling), data.offsets,
-                    self._static(data),
-                )  # fmt: skip
-        return self._prepared(matrix, "features", scaling, rows), rows[1], self._static(data)
+        if isinstance(data, Dataset) and not data.shares_rows:
+            features = self._prepared(data.features, "features", scaling)
+        else:
+            features = self._prepared(matrix, "features", scaling, rows)
+        return self.in_order(features, rows[1]), rows[1], self._once(data, len(rows[1]) - 1)
 
-    def _static(self, data: Dataset | Sequence) -> FloatArray | None:
-        if data.static is None:
-            return None
-        return self._prepared(data.static.values, "static features")
+    def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
+        """Return rows of sequences in the order in which the network reads them, and back."""
+        if not self.reverse:
+            return rows
+        return rows[
+            np.repeat(offsets[:-1] + offsets[1:], np.diff(offsets)) - 1 - np.arange(len(rows))
+        ]
+
+    def _once(self, data: Dataset | Sequence, sequences: int) -> Once:
+        static, initial = data.static, data.initial_state
+        if isinstance(data, Sequence) and initial is not None:
+            initial = initial[np.newaxis]
+        if initial is not None:
+            initial = rows_of(initial, self.state_shape, sequences)
+        return (
+            None if static is None else self._prepared(static.values, "static features"),
+            None if initial is None else self._prepared(initial, "initial_state"),
+        )
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, static features.
+        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, and `Once`.
 
         The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
         in the last row of each.
@@ -122,7 +144,7 @@ class Preparation:
         _check_kind(data, purpose)
         data = self.reordered(data)
         self.check_labelled(data, purpose)
-        features, offsets, static = self.inputs(data)
+        features, offsets, once = self.inputs(data)
         labels, weights = self._labels(data, offsets)
         if data.known is not None:
             labels = labels - data.known
@@ -139,7 +161,10 @@ class Preparation:
         labels = self._prepared(labels, "labels", scaling)
         if factors is not None:
             factors = self._prepared(factors, "weights")
-        return features, labels, offsets, factors, static
+        if self.readout == "each_step":
+            labels = self.in_order(labels, offsets)
+            factors = None if factors is None else self.in_order(factors, offsets)
+        return features, labels, offsets, factors, once
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.

@@ -63,7 +63,7 @@ def score_frame(model: Network, table: Any) -> Any:
     if taken := [name for name in names if name in source.names]:
         raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
     given = inputs_of(model, whole)
-    outputs: Any = given.restore(model._outputs(given.data))
+    outputs: Any = given.restore(model.outputs_and_state(given.data)[0])
     if model.readout != "each_step" and isinstance(given.data, Dataset):
         outputs = _by_row(given.data, outputs)
     columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
@@ -103,7 +103,7 @@ def forecast(model: Network, table: Any) -> pl.DataFrame:
     assert isinstance(given.data, Dataset), "a data set stays one"
     data = given.data
     ends = data.offsets[1:] - 1
-    outputs = model._outputs(data)[ends]
+    outputs = model.outputs_and_state(data)[0][ends]
     columns: list[pl.Series] = []
     if data.id_name is not None:
         columns.append(pl.Series(data.id_name, np.repeat(data.ids, plan.horizon).tolist()))

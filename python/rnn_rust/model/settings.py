@@ -59,6 +59,8 @@ def _check_together(settings: dict[str, Any]) -> None:
             "recurrent_dropout acts within one"
         )
     _check_windows(settings, loss)
+    if settings["reverse"] and settings["bidirectional"]:
+        raise ParameterError("reverse has no effect with bidirectional=True, which reads both ways")
     if settings["missing_indicator"] and settings["missing"] == "error":
         raise ParameterError(
             "missing_indicator has no effect with missing='error'; use 'mean' or 'forward'"

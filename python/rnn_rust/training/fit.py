@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.summary import used_columns
@@ -110,7 +112,9 @@ def _alone(sequence: Sequence) -> Dataset:
         weights=sequence.weights, feature_names=sequence.feature_names,
         label_names=sequence.label_names,
     )  # fmt: skip
-    return replace(made, static=sequence.static)
+    state = sequence.initial_state
+    initial = None if state is None else state[np.newaxis]
+    return replace(made, static=sequence.static, initial_state=initial)
 
 
 def train(

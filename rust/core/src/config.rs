@@ -155,6 +155,21 @@ impl Config {
         1 + usize::from(self.bidirectional)
     }
 
+    /// The numbers of a network's state: of each layer and direction h, followed by c in an LSTM.
+    pub fn state_len(&self) -> usize {
+        self.state_rows() * self.state_width()
+    }
+
+    /// Layers times directions.
+    pub fn state_rows(&self) -> usize {
+        self.layers * self.directions()
+    }
+
+    /// The numbers of the state of one layer and direction.
+    pub fn state_width(&self) -> usize {
+        (1 + usize::from(self.cell.has_cell_state())) * self.shape.hidden
+    }
+
     /// Whether there is one output per sequence, not per step.
     pub fn per_sequence(&self) -> bool {
         self.readout != Readout::EachStep

@@ -13,9 +13,11 @@ pub struct Sequences<'a, T> {
     labels: &'a [T],
     label_weights: &'a [T],
     statics: &'a [T],
+    initial: &'a [T],
     offsets: &'a [i64],
     input_size: usize,
     static_size: usize,
+    state_len: usize,
     label_columns: usize,
     /// Whether no label is missing.
     complete: bool,
@@ -74,9 +76,11 @@ impl<'a, T: Real> Sequences<'a, T> {
             labels,
             label_weights: &[],
             statics: &[],
+            initial: &[],
             offsets,
             input_size,
             static_size: 0,
+            state_len: 0,
             label_columns,
             complete,
         })
@@ -104,6 +108,18 @@ impl<'a, T: Real> Sequences<'a, T> {
         Ok(Self { statics, static_size, ..self })
     }
 
+    /// The same with the states that sequences start from, `(S, state_len)`, in place of 0: see
+    /// [`Config::state_len`].
+    pub fn with_initial_states(self, initial: &'a [T], state_len: usize) -> Result<Self> {
+        check_shape(
+            initial.len() == self.len() * state_len,
+            "initial states",
+            format_args!("{} rows of {state_len}", self.len()),
+            format_args!("{} numbers", initial.len()),
+        )?;
+        Ok(Self { initial, state_len, ..self })
+    }
+
     /// The same sequences with other labels, `(N, C)`, which have no weights.
     pub(crate) fn with_labels<'b>(
         &self,
@@ -114,7 +130,8 @@ impl<'a, T: Real> Sequences<'a, T> {
         'a: 'b,
     {
         Sequences::new(self.features, labels, self.offsets, (self.input_size, label_columns))?
-            .with_statics(self.statics, self.static_size)
+            .with_statics(self.statics, self.static_size)?
+            .with_initial_states(self.initial, self.state_len)
     }
 
     /// The number of sequences.
@@ -145,6 +162,22 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// Feature columns, `F`.
     pub fn input_size(&self) -> usize {
         self.input_size
+    }
+
+    /// Whether sequences start from states of their own.
+    pub fn has_initial_states(&self) -> bool {
+        self.state_len > 0
+    }
+
+    /// The numbers of such a state; 0 where all start from 0.
+    pub(crate) fn state_len(&self) -> usize {
+        self.state_len
+    }
+
+    /// The state that sequence `s` starts from; empty where that is 0.
+    #[inline]
+    pub fn initial_state(&self, s: usize) -> &'a [T] {
+        &self.initial[s * self.state_len..(s + 1) * self.state_len]
     }
 
     /// Static features of a sequence.

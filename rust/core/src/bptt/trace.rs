@@ -225,7 +225,9 @@ impl<V: Lanes> Trace<V> {
     /// Whether the first step starts from the states that [`DirectionTrace::set_initial`] set.
     pub(crate) fn set_carried(&mut self, carried: bool) {
         for layer in &mut self.layers {
-            layer.directions[0].carried = carried;
+            for direction in &mut layer.directions {
+                direction.carried = carried;
+            }
         }
     }
 }
@@ -249,21 +251,23 @@ impl<V: Lanes> DirectionTrace<V> {
 }
 
 impl<V: Lanes> LayerTrace<V> {
-    /// Copies the forward direction's state (h, c) at a step out, of the sequence in `lane`; c is
-    /// left alone in cells that have none.
+    /// Copies a direction's state (h, c) at a step out, of the sequence in `lane`; c is left alone in
+    /// cells that have none.
     pub(crate) fn state_at<P: Packing>(
         &self,
+        direction: usize,
         step: usize,
         lane: usize,
         (h, c): (&mut [V::Elem], &mut [V::Elem]),
     ) {
         let columns = Columns::new(1, h.len());
         let row = P::groups(h.len(), V::LEN);
-        let states = numbers(&self.states[step * row * self.directions.len()..]);
+        let first = (step * self.directions.len() + direction) * row;
+        let states = numbers(&self.states[first..first + row]);
         for (i, h) in h.iter_mut().enumerate() {
             *h = states[P::position(columns, i, lane, V::LEN)];
         }
-        let cells = &self.directions[0].cells;
+        let cells = &self.directions[direction].cells;
         if !cells.is_empty() {
             let cells = numbers(&cells[step * row..(step + 1) * row]);
             for (i, c) in c.iter_mut().enumerate() {

@@ -140,7 +140,12 @@ impl<T: Real> Reference<T> {
                 x.iter_mut().zip(factors).for_each(|(x, &factor)| *x = *x * factor);
             }
             let directions: Vec<_> = (0..config.directions())
-                .map(|d| self.direction(layer, d, &input, (sequence, masks)))
+                .map(|d| {
+                    let number = layer * config.directions() + d;
+                    let initial = data.initial_state(sequence as usize);
+                    let initial = initial.chunks(config.state_width()).nth(number);
+                    self.direction((layer, d), &input, initial, (sequence, masks))
+                })
                 .collect();
             let above = beside(&directions);
             layers.push((input, directions));
@@ -177,9 +182,9 @@ impl<T: Real> Reference<T> {
     /// One direction of one layer.
     fn direction(
         &self,
-        layer: usize,
-        direction: usize,
+        (layer, direction): (usize, usize),
         x: &Rows<T>,
+        initial: Option<&[T]>,
         (sequence, masks): (u32, Option<DropoutMasks>),
     ) -> Direction<T> {
         let (config, hidden, steps) = (&self.config, self.config.shape.hidden, x.len());
@@ -200,6 +205,10 @@ impl<T: Real> Reference<T> {
             masks.draw(place, (config.recurrent_dropout, hidden), |i, f| own.mask[i] = f);
         }
         let (mut h, mut c) = (vec![T::ZERO; hidden], vec![T::ZERO; hidden]);
+        if let Some(initial) = initial {
+            h.copy_from_slice(&initial[..hidden]);
+            c[..initial.len() - hidden].copy_from_slice(&initial[hidden..]);
+        }
         for i in 0..steps {
             let t = if direction == 0 { i } else { steps - 1 - i };
             own.before[t] = h.clone();

@@ -134,7 +134,19 @@ impl Cases {
         let statics = lengths.iter().flat_map(|_| self.statics_of_sequence(config));
         let statics = statics.map(T::from_f64).collect();
         let (input, own) = (config.features(), config.statics.len());
-        Data { features, labels, weights, offsets, statics, input, own, columns }
+        let (initial, state_len) = (Vec::new(), 0);
+        Data {
+            features,
+            labels,
+            weights,
+            offsets,
+            statics,
+            initial,
+            input,
+            own,
+            state_len,
+            columns,
+        }
     }
 
     /// Numbers, and then the inputs that categories stand for: all of a category lie side by side.
@@ -150,6 +162,12 @@ impl Cases {
         let mut row: Vec<f64> = (0..numbers).map(|_| self.0.normal()).collect();
         row.extend(self.codes(categories, config.first_static() + numbers));
         row
+    }
+
+    /// A state of each of so many sequences.
+    pub(crate) fn states<T: Compiled>(&mut self, config: &Config, sequences: usize) -> Vec<T> {
+        let count = sequences * config.state_len();
+        (0..count).map(|_| T::from_f64(self.0.normal().clamp(-1.0, 1.0))).collect()
     }
 
     /// An input of each category; those of all begin with input `first`.
@@ -183,12 +201,20 @@ pub(crate) struct Data<T> {
     pub(crate) weights: Vec<T>,
     pub(crate) offsets: Vec<i64>,
     pub(crate) statics: Vec<T>,
+    pub(crate) initial: Vec<T>,
     input: usize,
+    state_len: usize,
     own: usize,
     columns: usize,
 }
 
 impl<T: Compiled> Data<T> {
+    /// The same data whose sequences start from these states.
+    pub(crate) fn with_initial(mut self, initial: Vec<T>, config: &Config) -> Self {
+        (self.initial, self.state_len) = (initial, config.state_len());
+        self
+    }
+
     /// The data set of one sequence alone.
     pub(crate) fn one(&self, s: usize) -> Self {
         let view = self.weighted();
@@ -198,6 +224,7 @@ impl<T: Compiled> Data<T> {
             weights: view.label_weights(s).to_vec(),
             offsets: vec![0, view.range(s).len() as i64],
             statics: view.statics(s).to_vec(),
+            initial: view.initial_state(s).to_vec(),
             ..*self
         }
     }
@@ -205,7 +232,8 @@ impl<T: Compiled> Data<T> {
     pub(crate) fn view(&self) -> Sequences<'_, T> {
         let sizes = (self.input, self.columns);
         let data = Sequences::new(&self.features, &self.labels, &self.offsets, sizes).unwrap();
-        data.with_statics(&self.statics, self.own).unwrap()
+        let data = data.with_statics(&self.statics, self.own).unwrap();
+        data.with_initial_states(&self.initial, self.state_len).unwrap()
     }
 
     /// The same with a weight for each label.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod categories;
+mod initial;
 mod oracle;
 mod same_bits;
 mod statics;
