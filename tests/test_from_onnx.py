@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import ARCHITECTURES, READOUTS, make_labelled
 from onnx_runs import assert_close, session
-from test_onnx import EXPORTED, HEADS, SCALERS, far_from_zero, make_model
+from test_onnx import EXPORTED, HEADS, REVERSE, SCALERS, far_from_zero, make_model
 
 import rnn_rust
 from rnn_rust.errors import ParameterError
@@ -24,7 +24,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from(ARCHITECTURES),
+    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from([*ARCHITECTURES, *REVERSE]),
     readout=st.sampled_from(READOUTS), head=st.sampled_from(HEADS),
     scaler=st.sampled_from(SCALERS), dtype=st.sampled_from(["float32", "float64"]),
     sizes=st.tuples(st.integers(1, 3), st.integers(2, 3)), hidden=st.integers(1, 5),
@@ -44,7 +44,7 @@ def test_our_own_files_come_back(
     model.to_onnx(path)
     loaded = rnn_rust.from_onnx(path)
     assert type(loaded) is type(model)
-    for name in ("hidden_size", "num_layers", "bidirectional", "readout", "dtype"):
+    for name in ("hidden_size", "num_layers", "bidirectional", "reverse", "readout", "dtype"):
         assert loaded.settings[name] == model.settings[name]
     assert_close(loaded.predict(data), model.predict(data), 1e-5 if dtype == "float32" else 1e-12)
     for name, tensor in model.state_dict().items():

@@ -72,8 +72,6 @@ REFUSED = {
                r"'RNN-0' \(RNN\): W has shape \(1, 12, 3\)"),
     "weights of the data": (f"Y, Yh = RNN <hidden_size = 4> (x, x, R) {EACH} {HEAD}",
                             r"'RNN-0' \(RNN\): its weights W are no constant"),
-    "direction": (f'Y, Yh = RNN <hidden_size = 4, direction = "reverse"> (x, W, R) {EACH} {HEAD}',
-                  r"'RNN-0' \(RNN\): .* uses the reverse direction alone"),
     "layers of two kinds": (
         f"{LAYER} {EACH} Z, Zh = GRU <hidden_size = 4> (s0, Upg, Rg) z = Squeeze (Z, axis)"
         " p = MatMul (z, V) y = Add (p, c)",

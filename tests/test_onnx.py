@@ -25,6 +25,8 @@ HEADS: list[dict[str, Any]] = [
     *({"loss": loss} for loss in LOSSES),
     *({"output_activation": name} for name in ACTIVATIONS),
 ]
+# Further ones, of no other test.
+REVERSE: list[dict[str, Any]] = [{"reverse": True}, {"reverse": True, "num_layers": 2}]
 SCALERS = [None, "minmax", "standard", "robust"]
 
 
@@ -56,7 +58,7 @@ def far_from_zero(data: Dataset, seed: int) -> Dataset:
 
 @settings(max_examples=250, deadline=None)
 @given(
-    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from(ARCHITECTURES),
+    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from([*ARCHITECTURES, *REVERSE]),
     readout=st.sampled_from(READOUTS), head=st.sampled_from(HEADS),
     scaler=st.sampled_from(SCALERS), lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     inputs=st.integers(1, 4), hidden=st.integers(1, 9), outputs=st.integers(2, 3),
@@ -83,7 +85,7 @@ def test_onnxruntime_agrees(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from(ARCHITECTURES),
+    cell=st.sampled_from(EXPORTED), architecture=st.sampled_from([*ARCHITECTURES, *REVERSE]),
     readout=st.sampled_from(READOUTS), head=st.sampled_from(HEADS),
     scaler=st.sampled_from(SCALERS), seed=st.integers(0, 2**20),
 )  # fmt: skip
@@ -182,6 +184,8 @@ def test_what_cannot_be_exported_is_named(tmp_path: Path) -> None:
         RNN(2, 3, 1, scaler="minmax").to_onnx(path)
     with pytest.raises(ParameterError, match="bidirectional=True"):
         RNN(2, 3, 1, bidirectional=True).to_onnx(path, step=True)
+    with pytest.raises(ParameterError, match="reverse=True"):
+        RNN(2, 3, 1, reverse=True).to_onnx(path, step=True)
     with pytest.raises(ParameterError, match="readout='mean'"):
         RNN(2, 3, 1, readout="mean").to_onnx(path, step=True)
     assert not path.exists()

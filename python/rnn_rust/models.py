@@ -346,7 +346,7 @@ class Model(Network):
         ParameterError
             The model has no sizes or its scaler is not fitted yet; activation ``"silu"`` of an RNN,
             which ONNX's operator does not have; a forecast relative to a value that is no input; or
-            ``step`` with ``bidirectional`` or readout ``"mean"``.
+            ``step`` with ``bidirectional``, ``reverse`` or readout ``"mean"``.
         ModelFileError
             The file cannot be written there.
         """

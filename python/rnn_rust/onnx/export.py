@@ -60,6 +60,8 @@ def _check_steps(model: Network) -> None:
     reason = ""
     if model.settings["bidirectional"]:
         reason = "bidirectional=True"
+    elif model.settings["reverse"]:
+        reason = "reverse=True"
     elif model.readout == "mean":
         reason = "readout='mean'"
     if reason:

@@ -122,9 +122,15 @@ def add_layer(
     return graph.add_many(
         model.cell, inputs, *names, lengths, *initial, names=outputs,
         hidden_size=model.settings["hidden_size"],
-        direction="bidirectional" if model.settings["bidirectional"] else "forward",
+        direction=_direction(model),
         **activation_attributes(model),
     )  # fmt: skip
+
+
+def _direction(model: Network) -> str:
+    if model.settings["bidirectional"]:
+        return "bidirectional"
+    return "reverse" if model.settings["reverse"] else "forward"
 
 
 def add_stack(graph: GraphBuilder, model: Network, inputs: str, lengths: str) -> tuple[str, str]:

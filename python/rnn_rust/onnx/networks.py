@@ -79,7 +79,10 @@ def describe(read: Read) -> Description:
     scaler, affine = _scaler(features, outputs, (inputs, count))
     if affine is not None:
         _fold_features(weights, affine)
-    found = {"readout": _readout(outputs.states, layers[0], read.metadata), **layers[0].options}
+    found = {
+        "readout": _readout(outputs.states, layers[0], read.metadata),
+        "reverse": set(layers[0].weights) == set(DIRECTIONS[1:]), **layers[0].options,
+    }  # fmt: skip
     if scaler is not None:
         found["scaler"] = scaler
     known_loss = read.metadata.get("loss")
@@ -108,11 +111,10 @@ def _layer_of(pieces: tuple[Piece, ...]) -> Layer:
     """Return the layer of which these are all directions, maybe of two nodes."""
     first, last = pieces[0][0], pieces[-1][0]
     directions = tuple(direction for _, direction in pieces)
-    if directions not in (DIRECTIONS, DIRECTIONS[:1]):
-        what = "the reverse direction alone" if directions == DIRECTIONS[1:] else "them otherwise"
+    if directions not in (DIRECTIONS, DIRECTIONS[:1], DIRECTIONS[1:]):
         raise ModelFileError(
-            f"{last.node}: a layer has a forward direction, or that and a reverse one; the network "
-            f"uses {what}"
+            f"{last.node}: a layer has one direction, or both, the forward one first; the network "
+            "uses them otherwise"
         )
     if len(pieces) == 1 or first is last:
         if len(first.weights) != len(pieces):
@@ -151,8 +153,8 @@ def _check_axes(outputs: Outputs, layer: Layer) -> None:
 def _check_alike(layers: list[Layer], features: Features) -> None:
     first = layers[0]
     for layer in layers:
-        kind = (layer.cell, layer.hidden_size, len(layer.weights), layer.options, layer.lengths)
-        wanted = (first.cell, first.hidden_size, len(first.weights), first.options, first.lengths)
+        kind = (layer.cell, layer.hidden_size, set(layer.weights), layer.options, layer.lengths)
+        wanted = (first.cell, first.hidden_size, set(first.weights), first.options, first.lengths)
         if kind != wanted:
             raise ModelFileError(
                 f"{layer.node}: all layers of a model are alike, and this one is not as that of "
@@ -174,7 +176,7 @@ def _readout(states: States, layer: Layer, metadata: dict[str, Any]) -> str:
 
 
 def _dtype(layer: Layer) -> str:
-    weights = layer.weights[DIRECTIONS[0]]["weight_ih"]
+    weights = next(iter(layer.weights.values()))["weight_ih"]
     return "float64" if weights.dtype == np.float64 else "float32"
 
 
@@ -182,8 +184,10 @@ def _state_dict(layers: list[Layer], outputs: Outputs) -> dict[str, FloatArray]:
     weights = {"head.weight": outputs.weight, "head.bias": outputs.bias}
     for number, layer in enumerate(layers):
         for direction, tensors in layer.weights.items():
+            # Of a network that reads backwards alone the tensors have plain names.
+            own = direction if len(layer.weights) == 2 else ""
             for name, tensor in tensors.items():
-                weights[f"{name}_l{number}{direction}"] = tensor
+                weights[f"{name}_l{number}{own}"] = tensor
     return weights
 
 
