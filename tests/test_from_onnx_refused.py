@@ -54,7 +54,7 @@ REFUSED = {
     "peepholes": (f'Y, Yh = LSTM <hidden_size = 4> (x, Wl, Rl, "", "", "", "", P) {EACH} {HEAD}',
                   r"'LSTM-0' \(LSTM\): peepholes \(input P\)"),
     "initial state": (f'Y, Yh = RNN <hidden_size = 4> (x, W, R, B, "", h0) {EACH} {HEAD}',
-                      r"'RNN-0' \(RNN\): initial_h is not zero"),
+                      r"'RNN-0' \(RNN\): initial_h is neither zero nor an input"),
     "initial state of the data": (
         "a = Constant <value_ints = [0]> () b = Constant <value_ints = [1]> () f = Slice (x, a, b)"
         f' Y, Yh = RNN <hidden_size = 4> (x, W, R, B, "", f) {EACH} {HEAD}',
@@ -264,6 +264,30 @@ def test_states_that_are_inputs_are_told_of(
     assert "its initial states are inputs of the graph" in caplog.text
     x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     assert loaded.predict(x).tobytes() == model.predict(x).tobytes()
+
+
+INITIAL = {
+    "RNN": 'Y, Yh = RNN <hidden_size = 4> (x, W, R, B, "", h)',
+    "GRU": 'Y, Yh = GRU <hidden_size = 4, linear_before_reset = 1> (x, Wg, Rg, "", "", h)',
+    "LSTM": 'Y, Yh = LSTM <hidden_size = 4> (x, Wl, Rl, "", "", h, c0)',
+    "reverse": 'Y, Yh = GRU <hidden_size = 4, direction = "reverse"> (x, Wg, Rg, "", "", h)',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", INITIAL)
+def test_initial_states_are_given_to_predict(cell: str, tmp_path: Path) -> None:
+    inputs = "float[T,N,3] x, float[1,N,4] h" + ", float[1,N,4] c0" * (cell == "LSTM")
+    path = write(tmp_path / "model.onnx", f"{INITIAL[cell]} {EACH} {HEAD}", inputs)
+    random = np.random.default_rng(2)
+    shapes = {"x": (5, 2, 3), "h": (1, 2, 4), "c0": (1, 2, 4)}
+    values = {name: random.normal(size=one).astype(np.float32) for name, one in shapes.items()}
+    if cell != "LSTM":
+        del values["c0"]
+    (outputs,) = session(path).run(None, values)
+    state = np.concatenate([values[name][0] for name in values if name != "x"], axis=1)
+    model: Any = rnn_rust.from_onnx(path)
+    predicted = model.predict(values["x"].transpose(1, 0, 2), initial_state=state)
+    assert_close(predicted, outputs.transpose(1, 0, 2), 1e-6)
 
 
 def test_names_classes_and_the_threshold_come_back(tmp_path: Path) -> None:

@@ -88,6 +88,17 @@ def states_of(model: Any, sequences: Any, output: str) -> Any:
     return np.concatenate([forward[:, -1], *(one[:, 0] for one in reverse)], axis=-1)
 
 
+def check_ends(name: str, model: Any, ends: Any) -> None:
+    """Check the states that `predict` returns: of each direction h, and c of an LSTM."""
+    hidden = model.settings["hidden_size"]
+    ends = ends.reshape(len(ends), -1, ends.shape[-1])
+    for place, output in enumerate(["Y_h", "Y_c"]):
+        if output in expected_of(name):
+            got = ends[:, :, place * hidden : (place + 1) * hidden].reshape(len(ends), -1)
+            expected = of_sequences(name, expected_of(name)[output])
+            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", REPRESENTED)
 def test_states_are_those_of_the_operator(name: str, tmp_path: Path) -> None:
     path, sequences = tmp_path / "case.onnx", by_sequence(name, inputs_of(name)["X"])
@@ -106,6 +117,8 @@ def test_states_are_those_of_the_operator(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(
             np.reshape(outputs, expected.shape), expected, rtol=1e-3, atol=1e-7
         )
+        _, ends = model.predict(sequences, return_state=True)
+        check_ends(name, model, ends)
 
 
 @pytest.mark.parametrize("name", PEEPHOLES)

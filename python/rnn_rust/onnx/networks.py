@@ -165,7 +165,7 @@ def _check_alike(layers: list[Layer], features: Features) -> None:
         if layer.initial:
             _log.warning(
                 "%s: its initial states are inputs of the graph; the model begins with zeros "
-                "where none are given", layer.node,
+                "unless predict is given initial_state=", layer.node,
             )  # fmt: skip
 
 

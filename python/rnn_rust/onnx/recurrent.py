@@ -105,7 +105,10 @@ def _initial(node: Node, given: dict[str, Any]) -> frozenset[str]:
         if isinstance(value, Features) and not value.is_scaled:
             inputs = frozenset({value.name})
         if not inputs:
-            raise node.refuse(f"{name} is not zero; a model begins with states of zeros")
+            raise node.refuse(
+                f"{name} is neither zero nor an input of the graph; a model keeps no initial "
+                "states, predict takes them as initial_state="
+            )
         found |= inputs
     return found
 
