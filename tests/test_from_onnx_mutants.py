@@ -113,7 +113,6 @@ def both(path: Path, random: np.random.Generator) -> tuple[str, Any, Any]:
     """Return what became of a file; and what onnx.reference and we say, if both do."""
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model, full_check=True)
         runs = ReferenceEvaluator(model, new_ops=[RNN])
         first, *further = [one.name for one in model.graph.input]
         sizes = [BATCH, TIME, INPUTS]

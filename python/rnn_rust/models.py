@@ -337,7 +337,7 @@ class Model(Network):
             Of the file.
         step
             Whether the graph is of one step, for streams: ``features (batch, F)`` with states
-            ``hidden (K, batch, H)``, of an LSTM also ``cell``, which begin with zeros; outputs
+            ``hidden (layers, batch, H)``, of an LSTM also ``cell``, which begin with zeros; outputs
             ``(batch, L)`` and the states after it, ``hidden_out`` and ``cell_out``. With
             ``missing="forward"`` also ``last_numbers``, which begin with NaN.
 
