@@ -5,15 +5,25 @@ BIN := .venv/bin
 # maturin and cargo look at these: build for the environment here, whichever is active outside.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
+# What tests of exported C call, and the Debian packages that have it.
+C_TOOLS := cc c++ nm arm-linux-gnueabihf-gcc qemu-arm valgrind
+C_PACKAGES := gcc g++ binutils libc6-dev gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user valgrind
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-python-timing lint format develop watch bench wheel clean
+.PHONY: help demo packages test test-rust test-python test-python-timing lint format develop watch bench wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: develop  ## build, then train and evaluate on the committed card-fraud sequences
 	$(BIN)/rnn-rust demo fraud
+
+packages:  ## install from Debian what tests of exported C need (as root, or with sudo)
+	@for tool in $(C_TOOLS); do command -v $$tool > /dev/null || missing=yes; done; \
+	test "$$missing" || exit 0; \
+	as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	$$as_root apt-get update --quiet=2 && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $(C_PACKAGES)
 
 test: develop .venv/.ready  ## run every Rust and Python test
 	$(MAKE) --jobs=2 test-rust test-python

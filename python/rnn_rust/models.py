@@ -309,6 +309,34 @@ class Model(Network):
             _log.warning("A file cannot keep Python code: the loss in %s is 'mse'", path)
         write(path, pack(description, self.state_dict()))
 
+    def to_c(self, folder: str | os.PathLike[str], *, name: str = "model") -> None:
+        """Write the model as C99 for devices: ``folder`` gets a source file, its header and a test.
+
+        ``NAME.c`` needs math.h alone and allocates nothing. It reads a sequence event by event, as
+        :meth:`stepper` does, with scaling, categories, missing numbers and features of time; the
+        first lines of ``NAME.h`` say how, and what it takes. ``cc -std=c99 folder/*.c -lm`` makes a
+        program that exits with 0 if the outputs for made-up events are those of the model: within
+        1e-5 in float, 1e-12 in double, the type of the model's dtype.
+
+        Parameters
+        ----------
+        folder
+            It is written whole or not at all. One that is there has to be empty, or hold an export
+            of the same name, which is replaced.
+        name
+            What the names of files, functions and constants begin with.
+
+        Raises
+        ------
+        ParameterError
+            As :meth:`stepper`; or the model forecasts changes, or has a scale out of float's range;
+            or ``name`` cannot begin a name in C; or the folder cannot be written, or has other
+            files.
+        """
+        from rnn_rust.device import to_c
+
+        to_c(self, folder, name)
+
     def to_onnx(self, path: str | os.PathLike[str], *, step: bool = False) -> None:
         """Write the model as ONNX, for other runtimes; an existing file is replaced in one step.
 
