@@ -298,6 +298,8 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path):
         model.stepper()
     with pytest.raises(rnn.errors.ParameterError, match="without static"):
         plain.stepper({"age": 3})
+    with pytest.raises(rnn.errors.ParameterError, match=r"static features \(age, country\)"):
+        model.to_c(tmp_path / "c")
     stepper = model.stepper({"age": 30, "country": "at"})
     with pytest.raises(rnn.errors.ParameterError, match="got age"):
         stepper.reset({"age": 3})

@@ -54,6 +54,12 @@ class Design:
     def __init__(self, model: Network, prefix: str) -> None:
         self.prefix = checked_prefix(prefix)
         self.model = model
+        if model.encoder is not None and model.encoder.static is not None:
+            names = ", ".join(model.encoder.static.source_names)
+            raise ParameterError(
+                f"C takes the features of events, and the model has static features ({names}); train "
+                "on them in features="
+            )
         model.stepper()  # It says what is wrong with a model that cannot be read step by step.
         if model.ahead is not None and model.ahead.relative_to is not None:
             raise ParameterError(

@@ -121,7 +121,10 @@ class Network(BaseNetwork):
     def outputs_and_state(
         self, data: Dataset | Sequence, *, states: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Return outputs in the order of rows, and the final states ``(S, ...)`` if wanted."""
+        """Return outputs of ``data`` in the order of rows, and the final states ``(S, ...)``.
+
+        The latter are None unless ``states`` are wanted.
+        """
         features, offsets, once = self.preparation.inputs(data)
         outputs, *found = self._core.predict(features, offsets, once, states=states)
         if self.readout == "each_step":
