@@ -18,6 +18,7 @@ from rnn_rust.evaluate.binary import BinaryClassificationEvaluator as BinaryClas
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator as ClassificationEvaluator
 from rnn_rust.evaluate.regression import RegressionEvaluator as RegressionEvaluator
 from rnn_rust.interchange.keras import from_keras as from_keras
+from rnn_rust.interchange.onnx import from_onnx as from_onnx
 from rnn_rust.interchange.torch import from_torch as from_torch
 from rnn_rust.learning.history import History as History
 from rnn_rust.learning.losses import Focal as Focal

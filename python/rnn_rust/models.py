@@ -337,6 +337,51 @@ class Model(Network):
 
         to_c(self, folder, name)
 
+    def to_onnx(self, path: str | os.PathLike[str], *, step: bool = False) -> None:
+        """Write the model as ONNX, for other runtimes; an existing file is replaced in one step.
+
+        The graph has the inputs ``features (batch, time, F)`` of the model's dtype, sequences of
+        any length padded at their ends, and ``lengths (batch,)`` int32. Its output is ``outputs``,
+        what :meth:`predict` returns: ``(batch, time, L)``, 0 beyond a sequence's length; with
+        readout ``"last"`` or ``"mean"`` ``(batch, L)``. Scaling, filling of missing numbers (NaN)
+        and the activation of outputs are part of it. Metadata, each entry JSON, has the names of
+        columns, outputs, categories and classes. It needs the library onnx: ``pip install
+        "rnn-rust[onnx]"``.
+
+        A graph of numbers knows neither text nor dates. Of a category it takes the number of the
+        level among ``categories`` of the metadata, any other number counts as "other"; features of
+        time are further columns, which the caller computes. ``features`` has numbers first, then
+        features of time, then categories: ``feature_names`` of the metadata. Static features are a
+        further input, ``static (batch, K)``, of ``static_names``.
+
+        Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
+        float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
+        runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
+        float32, so is the slope of an RNN with activation ``"leaky_relu"``.
+
+        Parameters
+        ----------
+        path
+            Of the file.
+        step
+            Whether the graph is of one step, for streams: ``features (batch, F)`` with states
+            ``hidden (layers, batch, H)``, of an LSTM also ``cell``, which begin with zeros; outputs
+            ``(batch, L)`` and the states after it, ``hidden_out`` and ``cell_out``. With
+            ``missing="forward"`` also ``last_numbers``, which begin with NaN.
+
+        Raises
+        ------
+        ParameterError
+            The model has no sizes or its scaler is not fitted yet; activation ``"silu"`` of an RNN,
+            which ONNX's operator does not have; a forecast relative to a value that is no input; or
+            ``step`` with ``bidirectional``, ``reverse`` or readout ``"mean"``.
+        ModelFileError
+            The file cannot be written there.
+        """
+        from rnn_rust.onnx.export import to_onnx
+
+        to_onnx(self, path, step=step)
+
 
 def _show_arguments(model: type[Network]) -> None:
     """Write the arguments into the signature and the docstring of a class."""

@@ -1,1 +1,1 @@
-"""Weights from PyTorch and Keras; neither has to be installed."""
+"""Networks of PyTorch, Keras and ONNX; neither PyTorch nor Keras has to be installed."""
