@@ -205,3 +205,12 @@ def test_wrong_states_are_refused_by_name():
         rnn.Dataset.concat([own.subset([0]), data.subset([1])])
     assert own != data
     assert rnn.Dataset.concat([own.subset([0]), own.subset([1])]) == own.subset([0, 1])
+
+
+def test_sequences_of_one_row_that_are_read_out_whole_have_an_output_each():
+    rows = np.random.default_rng(0).normal(size=(4, 1, 2))
+    last, each = network("GRU", readout="last"), network("GRU")
+    assert last.predict(rows).shape == (4, 1)
+    assert each.predict(rows).shape == (4, 1, 1)
+    assert last.hidden_states(rows).shape == (4, 1, 5)
+    assert last.predict([*rows]).shape == (4, 1)

@@ -32,12 +32,12 @@ class Inputs:
     is_one
         Whether a single sequence was given, as such or as an array ``(T, F)``.
     restore
-        Puts outputs, a row for each step (or each sequence, of a model that reads out those), in
-        the order and shape of what was given.
+        Puts outputs in the order and shape of what was given; the second argument says whether
+        there is a row for each step, or one for each sequence.
     """
 
     data: Dataset | Sequence
-    restore: Callable[[FloatArray], Answer]
+    restore: Callable[[FloatArray, bool], Answer]
     is_one: bool = False
 
 
@@ -67,7 +67,7 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
 
     if is_table(value) or isinstance(value, str | os.PathLike):
         data = read(model, value, labelled=labelled)
-        return Inputs(data, _in_table_order(model, data))
+        return Inputs(data, _in_table_order(data))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
         f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
@@ -157,13 +157,13 @@ def _forecast_of(model: BaseNetwork, data: Dataset) -> Dataset:
     )  # fmt: skip
 
 
-def _as_they_are(outputs: FloatArray) -> Answer:
+def _as_they_are(outputs: FloatArray, by_step: bool) -> Answer:
     return outputs
 
 
-def _in_table_order(model: BaseNetwork, data: Dataset) -> Callable[[FloatArray], Answer]:
-    def restore(outputs: FloatArray) -> Answer:
-        if model.readout != "each_step" and len(outputs) == len(data):
+def _in_table_order(data: Dataset) -> Callable[[FloatArray, bool], Answer]:
+    def restore(outputs: FloatArray, by_step: bool) -> Answer:
+        if not by_step:
             return outputs
         # Rows that a forecast leaves out, for want of rows before them, have no output.
         rows = max(int(data.row_numbers.max()) + 1, len(outputs))
@@ -200,9 +200,8 @@ def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) 
     offsets = np.append(0, np.cumsum(lengths))
     data = Dataset.from_arrays(np.concatenate(arrays), None, offsets)
 
-    def restore(outputs: FloatArray) -> Answer:
-        by_step = len(outputs) == offsets[-1] and model.readout == "each_step"
-        if not by_step and len(outputs) != offsets[-1]:
+    def restore(outputs: FloatArray, by_step: bool) -> Answer:
+        if not by_step:
             return outputs
         if isinstance(value, np.ndarray):
             return outputs.reshape(*value.shape[:-1], outputs.shape[-1])

@@ -114,9 +114,10 @@ class Network(BaseNetwork):
         given = inputs_of(self, data)
         own = _starting_from(given.data, initial_state, alone=given.is_one)
         outputs, state = self.outputs_and_state(own, states=return_state)
+        answer = given.restore(outputs, self.readout == "each_step")
         if state is None:
-            return given.restore(outputs)
-        return given.restore(outputs), state[0] if given.is_one else state
+            return answer
+        return answer, state[0] if given.is_one else state
 
     def outputs_and_state(
         self, data: Dataset | Sequence, *, states: bool = False
@@ -146,7 +147,7 @@ class Network(BaseNetwork):
         own = _starting_from(given.data, initial_state, alone=given.is_one)
         features, offsets, once = self.preparation.inputs(own)
         (states,) = self._core.hidden_states(features, offsets, once)
-        return given.restore(self.preparation.in_order(states, offsets))
+        return given.restore(self.preparation.in_order(states, offsets), True)
 
     def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.

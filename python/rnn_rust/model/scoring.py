@@ -63,7 +63,9 @@ def score_frame(model: Network, table: Any) -> Any:
     if taken := [name for name in names if name in source.names]:
         raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
     given = inputs_of(model, whole)
-    outputs: Any = given.restore(model.outputs_and_state(given.data)[0])
+    outputs: Any = given.restore(
+        model.outputs_and_state(given.data)[0], model.readout == "each_step"
+    )
     if model.readout != "each_step" and isinstance(given.data, Dataset):
         outputs = _by_row(given.data, outputs)
     columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
