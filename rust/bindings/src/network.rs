@@ -78,7 +78,7 @@ impl Network {
         let scalings = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
         with!(self, shared => {
             let stepper = run(py, None, |context| {
-                core::Stepper::new(&shared.read(), self.objective.loss, context.level())
+                core::Stepper::new(shared.read(), self.objective.loss, context.level())
             })?;
             Ok(IntoStepper::wrap(stepper, scalings, as_floats))
         })

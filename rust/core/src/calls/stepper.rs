@@ -1,5 +1,7 @@
 //! `Stepper`: one step at a time, for events as they arrive.
 
+use std::sync::Arc;
+
 use super::compiled::Compiled;
 use super::steps::{MakeStepper, Steps};
 use crate::config::{Config, Readout};
@@ -12,7 +14,7 @@ use crate::weights::Network;
 
 /// A network with the state of one sequence.
 ///
-/// It has a copy of the weights; its outputs are the bits of a prediction of the whole sequence.
+/// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole sequence.
 pub struct Stepper<T: Real> {
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
@@ -22,27 +24,33 @@ pub struct Stepper<T: Real> {
     state: (usize, usize),
 }
 
+/// [`Error::Parameter`] if a network cannot answer before a sequence has ended.
+pub(super) fn check_streams(config: &Config) -> Result<()> {
+    let refused =
+        |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
+    if config.bidirectional {
+        let expected = "False for a stream, which knows no later steps";
+        return refused("bidirectional", expected, "True");
+    }
+    if config.readout == Readout::Mean {
+        let expected = "each_step or last for a stream, which keeps no sum of states";
+        return refused("readout", expected, "mean");
+    }
+    Ok(())
+}
+
 impl<T: Compiled> Stepper<T> {
     /// At the beginning of a sequence. [`Error::Parameter`] if the network cannot answer before the
     /// sequence has ended: if it is bidirectional or reads out a mean.
-    pub fn new(network: &Network<T>, loss: Loss, level: Level) -> Result<Self> {
-        let config = network.config();
-        let refused =
-            |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
-        if config.bidirectional {
-            let expected = "False for a stepper, which knows no later steps";
-            return refused("bidirectional", expected, "True");
-        }
-        if config.readout == Readout::Mean {
-            let expected = "each_step or last for a stepper, which keeps no sum of states";
-            return refused("readout", expected, "mean");
-        }
+    pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level) -> Result<Self> {
+        let config = *network.config();
+        check_streams(&config)?;
         let parts = 1 + usize::from(config.cell.has_cell_state());
         Ok(Self {
             inner: T::stepper(level, MakeStepper { network, loss }),
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
-            config: *config,
+            config,
             state: (config.layers, parts * config.shape.hidden),
         })
     }

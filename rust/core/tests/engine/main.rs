@@ -4,5 +4,6 @@ mod cases;
 mod categories;
 mod oracle;
 mod same_bits;
+mod scorer;
 mod textbook;
 mod training;
