@@ -91,6 +91,20 @@ impl Entities {
         })
     }
 
+    /// The same without entities; keys are hashed as before.
+    pub(super) fn without_entities(&self) -> Self {
+        Self {
+            hasher: self.hasher.clone(),
+            table: HashTable::new(),
+            rows: Slabs::new(1),
+            used: 0,
+            free: Vec::new(),
+            oldest: NONE,
+            newest: NONE,
+            ..*self
+        }
+    }
+
     pub(super) fn hasher(&self) -> &KeyHasher {
         &self.hasher
     }

@@ -61,7 +61,7 @@ impl<T: Compiled> Scorer<T> {
             return Err(Error::Parameter { what, expected, got });
         }
         if !keep_states {
-            self.clear()?;
+            self.clear();
         }
         self.inner = T::scores(self.level, MakeScores { network: Arc::clone(&network), loss });
         (self.network, self.loss) = (network, loss);
@@ -189,13 +189,10 @@ impl<T: Real> Scorer<T> {
         self.entities.forget(key)
     }
 
-    /// Forgets all entities; the numbers of those given up stay.
-    pub fn clear(&mut self) -> Result<()> {
-        let given_up = self.given_up();
-        self.entities = Entities::new(self.entities.limits())?;
-        self.entities.set_given_up(given_up);
+    /// Forgets all entities.
+    pub fn clear(&mut self) {
+        self.entities = self.entities.without_entities();
         self.states = Slabs::new(state_len(&self.network));
-        Ok(())
     }
 
     /// The row of a known entity.
