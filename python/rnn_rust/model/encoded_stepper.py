@@ -1,14 +1,17 @@
-"""Steppers of networks whose features are not all plain numbers."""
+"""Steppers of networks whose features are not all plain numbers, and how their rows are encoded."""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnn_rust.data import time_features
+from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ShapeError
 
@@ -34,11 +37,21 @@ def _parsed(text: str) -> Any:
     return times.to_numpy()[0]
 
 
-class EncodedStepper:
-    """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
+def time_name_of(keys: Keys | None) -> str:
+    """Return the name by which the time of a row is given."""
+    return keys.time[0] if keys is not None and len(keys.time) == 1 else "t"
 
-    A model with features of time takes the time of the row too, by the name of its column. All else
-    is as of the stepper of a network whose features are numbers.
+
+@dataclass(frozen=True)
+class Carried:
+    """What a row needs to know of those before it: the last numbers by name, and the last time."""
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    time: np.ndarray[Any, Any] | None = None
+
+
+class RowEncoder:
+    """Encodes the features of single rows, as :meth:`FeatureEncoder.encode` does those of data.
 
     Attributes
     ----------
@@ -46,15 +59,13 @@ class EncodedStepper:
         Numbers, categories, and the time where it is needed.
     """
 
-    def __init__(self, stepper: Any, encoder: FeatureEncoder, time_name: str) -> None:
-        self._stepper, self._encoder, self._time_name = stepper, encoder, time_name
+    def __init__(self, encoder: FeatureEncoder, time_name: str) -> None:
+        self._encoder, self._time_name = encoder, time_name
         timed = (time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
-        self._last: dict[str, float] = {}
-        self._before: np.ndarray[Any, Any] | None = None
 
-    def step(self, features: Any, out: Any = None) -> Any:
-        """Return the outputs after one more row, as ``stepper.step`` does.
+    def encode(self, features: Any, carried: Carried) -> tuple[np.ndarray[Any, Any], Carried]:
+        """Return a row as the engine takes it, and what the next one needs to know.
 
         Raises
         ------
@@ -71,49 +82,82 @@ class EncodedStepper:
                 )
             features = dict(zip(self.feature_names, values, strict=True))
         try:
-            row = np.array(self._row(features))
+            row, after = self._row(features, carried)
         except KeyError as error:
             raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
         except (TypeError, ValueError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
-        return self._stepper.step(row) if out is None else self._stepper.step(row, out)
+        return np.array(row), after
 
-    def _row(self, values: Mapping[str, Any]) -> list[float]:
-        """Return the features of one row as the engine takes them."""
+    def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self._encoder
         given = {name: values[name] for name in encoder.numbers}
         missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
-        row = []
+        row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
             if not missing[name]:
-                self._last[name] = float(value)
+                last[name] = float(value)
             elif encoder.fill == "error":
                 raise ValueError(f"'{name}' is missing")
-            kept = self._last.get(name, mean) if encoder.fill == "forward" else mean
+            kept = last.get(name, mean) if encoder.fill == "forward" else mean
             row.append(kept if missing[name] else float(value))
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
             time = _instant(values[self._time_name])
-            before = time if self._before is None else self._before
+            before = time if carried.time is None else carried.time
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]
-            self._before = time
         for name in encoder.levels:
             level = "" if values[name] is None else str(values[name]).strip()
             row.append(float(encoder.inputs_of(name, (level,))[0]))
-        return row
+        return row, Carried(last, time)
+
+
+class EncodedStepper:
+    """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
+
+    A model with features of time takes the time of the row too, by the name of its column. All else
+    is as of the stepper of a network whose features are numbers.
+
+    Attributes
+    ----------
+    feature_names
+        Numbers, categories, and the time where it is needed.
+    """
+
+    def __init__(self, stepper: Any, rows: RowEncoder) -> None:
+        self._stepper, self._rows, self._carried = stepper, rows, Carried()
+        self.feature_names = rows.feature_names
+
+    def step(self, features: Any, out: Any = None) -> Any:
+        """Return the outputs after one more row, as ``stepper.step`` does.
+
+        Raises
+        ------
+        ShapeError
+            There are more or fewer features.
+        DataError
+            One is missing by name, or is not a number where it has to be.
+        """
+        row, carried = self._rows.encode(features, self._carried)
+        outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
+        self._carried = carried
+        return outputs
 
     def reset(self) -> None:
         """Begin another sequence."""
-        self._last.clear()
-        self._before = None
+        self._carried = Carried()
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
-        copied = EncodedStepper(self._stepper.__copy__(), self._encoder, self._time_name)
-        copied._last, copied._before = dict(self._last), self._before
+        copied = EncodedStepper(copy.copy(self._stepper), self._rows)
+        copied._carried = self._carried
         return copied
+
+    def __repr__(self) -> str:
+        """Return the features that a step takes, and what the stepper itself shows."""
+        return f"{self._stepper!r} of {', '.join(self.feature_names)}"
 
     def __getattr__(self, name: str) -> Any:
         """Return what the stepper itself has: ``state``, ..."""

@@ -402,5 +402,5 @@ enum Refused {
 fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {
     let array: Option<PyReadwriteArray2<'_, N>> =
         out.is_exact_instance_of::<PyUntypedArray>().then(|| out.extract().ok()).flatten();
-    array.is_some_and(|array| array.shape() == shape && array.as_slice().is_ok())
+    array.is_some_and(|array| array.shape() == shape && array.is_c_contiguous())
 }
