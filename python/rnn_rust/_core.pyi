@@ -145,12 +145,13 @@ class Network:
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
+        settings: Settings,
     ) -> Stepper:
         """Return a stepper with these weights.
 
         The scalers of features and labels are given as shift and scale by column, empty without.
         ``as_floats(what, values)`` makes an array of float32 or float64 of other values; ``names``
-        are those of the features.
+        are those of the features, ``settings`` what the network was built from.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
@@ -207,8 +208,8 @@ class Stepper:
     its own, or its state set and taken.
     """
 
-    def step(self, features: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after one more step with ``features (I,)``.
+    def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the outputs ``(L,)`` after one more step with ``features (I,)``, or a dict by name.
 
         Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
         model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
@@ -223,6 +224,12 @@ class Stepper:
         TypeError
             ``out`` is not such an array.
         """
+    def __copy__(self) -> Stepper:
+        """Return a stepper with a state of its own, and the same weights."""
+    def __deepcopy__(self, memo: Any, /) -> Stepper:
+        """Return the same."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a pickle makes one again, with the weights and the state."""
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""
     @property

@@ -18,6 +18,7 @@ from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.preparation import LabelledInputs
+from rnn_rust.model.settings import engine_settings
 from rnn_rust.model.state_dict import CheckedOptimizer
 
 # Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
@@ -141,7 +142,8 @@ class Network(BaseNetwork):
         >>> stepper.reset()
         """
         names = None if self.feature_names is None else list(self.feature_names)
-        stepper = self._core.stepper(*self.units(), as_floats, names)
+        settings = engine_settings(self.cell, self._settings, self.encoder)
+        stepper = self._core.stepper(*self.units(), as_floats, names, settings)
         if self.encoder is None:
             return stepper
         return EncodedStepper(stepper, RowEncoder(self.encoder, time_name_of(self.table)))

@@ -1,7 +1,8 @@
 //! What lies between rows of features or outputs as users have them and as the engine does: arrays,
 //! names, units.
 
-use numpy::{PyReadonlyArray1, PyReadwriteArray1, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArray1, PyArrayMethods, PyReadwriteArray1};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -62,6 +63,11 @@ impl Scaling {
         }
     }
 
+    /// Shift and scale by column.
+    pub(crate) fn columns(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.shift.clone(), self.scale.clone())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.shift.is_empty()
     }
@@ -76,53 +82,39 @@ pub(crate) struct RowReader {
     pub(crate) names: Option<Vec<String>>,
 }
 
-/// The features of one row, of either type.
-pub(crate) enum Row<'py> {
-    F32(PyReadonlyArray1<'py, f32>),
-    F64(PyReadonlyArray1<'py, f64>),
-    Named(Vec<f64>),
+/// The features of one row, of either type: copied, which for so few numbers takes less time than to
+/// borrow them.
+pub(crate) enum Row {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
 }
 
 /// Evaluates `$body` with `$values` bound to the numbers of a row.
 macro_rules! with_row {
     ($row:expr, $values:ident => $body:expr) => {
         match &$row {
-            $crate::features::Row::F32(row) => {
-                let $values = row.as_slice()?;
-                $body
-            }
-            $crate::features::Row::F64(row) => {
-                let $values = row.as_slice()?;
-                $body
-            }
-            $crate::features::Row::Named($values) => $body,
+            $crate::features::Row::F32($values) => $body,
+            $crate::features::Row::F64($values) => $body,
         }
     };
 }
 pub(crate) use with_row;
 
 impl RowReader {
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        Self { as_floats: self.as_floats.clone_ref(py), names: self.names.clone() }
+    }
+
     /// The features of a row: an array of either type, or anything that NumPy makes an array of
     /// numbers of, or a dict by name. There should be `count`.
-    pub(crate) fn row<'py>(
-        &self,
-        features: &Bound<'py, PyAny>,
-        count: usize,
-    ) -> PyResult<Row<'py>> {
+    pub(crate) fn row(&self, features: &Bound<'_, PyAny>, count: usize) -> PyResult<Row> {
         // A subclass may mean something else by its memory: a masked array hides some of it.
         if features.is_exact_instance_of::<PyUntypedArray>() {
-            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>()
-                && array.as_slice().is_ok()
-            {
-                return Ok(Row::F32(array));
-            }
-            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
-                && array.as_slice().is_ok()
-            {
-                return Ok(Row::F64(array));
+            if let Some(row) = copied(features) {
+                return Ok(row);
             }
         } else if let Ok(named) = features.cast::<PyDict>() {
-            return self.named(named).map(Row::Named);
+            return self.named(named).map(Row::F64);
         }
         let array = self.as_floats.bind(features.py()).call1(("features", features))?;
         let shape = array.cast::<PyUntypedArray>()?.shape();
@@ -138,10 +130,7 @@ impl RowReader {
                 shape.len(),
             )));
         }
-        match array.extract() {
-            Ok(row) => Ok(Row::F32(row)),
-            Err(_) => Ok(Row::F64(array.extract()?)),
-        }
+        copied(&array).ok_or_else(|| data_error("features are no floats".into()))
     }
 
     fn named(&self, features: &Bound<'_, PyDict>) -> PyResult<Vec<f64>> {
@@ -161,6 +150,14 @@ impl RowReader {
         }
         Ok(row)
     }
+}
+
+/// The numbers of an array of one dimension and either type, side by side in memory.
+fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
+    if let Ok(array) = array.cast::<PyArray1<f32>>() {
+        return array.to_vec().ok().map(Row::F32);
+    }
+    array.cast::<PyArray1<f64>>().ok()?.to_vec().ok().map(Row::F64)
 }
 
 /// The error of a feature that is not finite, or would not be.

@@ -2,10 +2,12 @@
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use rnn_rust as core;
 
 use crate::boundary::{Scalar, data_error, exception};
 use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
+use crate::python::tensors;
 
 /// A stepper with what lies between it and its user.
 struct Scaled<T: core::Real> {
@@ -28,6 +30,18 @@ enum Target<'py, T: Scalar> {
 }
 
 impl<T: Scalar> Scaled<T> {
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self {
+            stepper: self.stepper.clone(),
+            features: self.features.clone(),
+            labels: self.labels.clone(),
+            rows: self.rows.copy(py),
+            x: Vec::new(),
+            y: Vec::new(),
+            restored: Vec::new(),
+        }
+    }
+
     fn step<N: core::Real>(&mut self, features: &[N]) -> PyResult<()> {
         if let Some(at) = self.features.scale(features, &mut self.x) {
             return Err(not_finite(features, at, features.len()));
@@ -85,6 +99,8 @@ enum Inner {
 #[pyclass(module = "rnn_rust._core")]
 pub(crate) struct Stepper {
     inner: Inner,
+    /// What the network was built from.
+    pub(crate) settings: Py<PyDict>,
 }
 
 macro_rules! with {
@@ -96,9 +112,23 @@ macro_rules! with {
     };
 }
 
+macro_rules! with_ref {
+    ($self:ident, $scaled:ident => $body:expr) => {
+        match &$self.inner {
+            Inner::F32($scaled) => $body,
+            Inner::F64($scaled) => $body,
+        }
+    };
+}
+
 /// How a network of one type becomes a [`Stepper`].
 pub(crate) trait IntoStepper: Scalar {
-    fn wrap(stepper: core::Stepper<Self>, scalings: [Scaling; 2], rows: RowReader) -> Stepper;
+    fn wrap(
+        stepper: core::Stepper<Self>,
+        scalings: [Scaling; 2],
+        rows: RowReader,
+        settings: Py<PyDict>,
+    ) -> Stepper;
 }
 
 macro_rules! into_stepper {
@@ -108,10 +138,11 @@ macro_rules! into_stepper {
                 stepper: core::Stepper<Self>,
                 [features, labels]: [Scaling; 2],
                 rows: RowReader,
+                settings: Py<PyDict>,
             ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
                 let scaled = Scaled { stepper, features, labels, rows, x, y, restored };
-                Stepper { inner: Inner::$Variant(scaled) }
+                Stepper { inner: Inner::$Variant(scaled), settings }
             }
         }
     };
@@ -140,6 +171,56 @@ impl Stepper {
             scaled.write_outputs(target)?;
             Ok(out)
         })
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let cell: String = self.settings.bind(py).as_any().get_item("cell")?.extract()?;
+        let dtype: String = self.settings.bind(py).as_any().get_item("dtype")?.extract()?;
+        Ok(with_ref!(self, scaled => {
+            let config = scaled.stepper.network().config();
+            let layers = if config.layers > 1 {
+                format!("{} layers of ", config.layers)
+            } else {
+                String::new()
+            };
+            format!(
+                "Stepper({cell}, {} features, {layers}{} units, {} outputs, {dtype})",
+                config.features(),
+                config.shape.hidden,
+                config.shape.output,
+            )
+        }))
+    }
+
+    /// One with a state of its own, and the same weights.
+    fn __copy__(&self, py: Python<'_>) -> Self {
+        let settings = self.settings.clone_ref(py);
+        match &self.inner {
+            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), settings },
+            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), settings },
+        }
+    }
+
+    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> Self {
+        self.__copy__(py)
+    }
+
+    /// How Python makes one again: from a network with these weights.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let make = py.import("rnn_rust.model.pickled_stepper")?.getattr("make_stepper")?;
+        let arguments = with_ref!(self, scaled => {
+            let network = scaled.stepper.network();
+            (
+                self.settings.clone_ref(py),
+                tensors(py, network.layout(), network.parameters())?,
+                scaled.features.columns(),
+                scaled.labels.columns(),
+                scaled.rows.names.clone(),
+                PyArray1::from_vec(py, scaled.stepper.state()).into_any(),
+            )
+                .into_pyobject(py)?
+        });
+        (make, arguments).into_pyobject(py)
     }
 
     /// Begins another sequence: the state becomes 0.

@@ -18,7 +18,7 @@ use crate::boundary::{Scalar, exception, run, shape_error};
 use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
-const SLICE: usize = 64;
+const SLICE: usize = 32;
 /// Events after which signals are checked: some milliseconds.
 const UNCHECKED: usize = 1 << 14;
 
@@ -28,11 +28,10 @@ pub(super) struct Units {
     pub(super) labels: Scaling,
 }
 
-/// A scorer, and buffers of one event.
+/// A scorer, and room for the features of an event.
 struct Held<T: Scalar> {
     scorer: core::Scorer<T>,
     x: Vec<T>,
-    y: Vec<T>,
 }
 
 /// No thread may wait for a lock while it holds the interpreter, but for a few microseconds: the
@@ -71,10 +70,10 @@ impl<T: Scalar> Keyed<T> {
     pub(super) fn new(scorer: core::Scorer<T>, units: Units, rows: RowReader) -> Self {
         let config = scorer.network().config();
         let (columns, outputs) = (config.features(), config.shape.output);
-        let (x, y) = (Vec::with_capacity(columns), vec![T::ZERO; outputs]);
+        let x = Vec::with_capacity(columns);
         Self {
             hasher: scorer.hasher().clone(),
-            held: Turns::new(Held { scorer, x, y }),
+            held: Turns::new(Held { scorer, x }),
             units: RwLock::new(units),
             rows,
             sizes: (columns, outputs),
@@ -117,68 +116,52 @@ impl<T: Scalar> Keyed<T> {
         let py = features.py();
         let row = self.rows.row(features, self.sizes.0)?;
         let units = self.units(py);
-        let times = time.as_slice();
-        let times = (!times.is_empty()).then_some(times);
+        let event = (key, time.as_ref().map(std::slice::from_ref));
         if units.labels.is_empty() {
-            let (out, mut array) = self.target::<T>(py, out, "the model's dtype")?;
-            let to = array.as_slice_mut()?;
-            let new = with_row!(row, values => {
-                self.one(py, &units, (key, times), values, |y| to.copy_from_slice(y))
-            })?;
-            return Ok((out, new));
+            let target = self.target::<T>(out, "the model's dtype")?;
+            let (y, new) = with_row!(row, values => self.one(py, &units, event, values))?;
+            return Ok((place(py, &y, target)?, new));
         }
-        let (out, mut array) = self.target::<f64>(py, out, "dtype float64")?;
-        let to = array.as_slice_mut()?;
-        let new = with_row!(row, values => {
-            self.one(py, &units, (key, times), values, |y| units.labels.restore(y, to))
-        })?;
-        Ok((out, new))
+        let target = self.target::<f64>(out, "dtype float64")?;
+        let (y, new) = with_row!(row, values => self.one(py, &units, event, values))?;
+        let mut restored = vec![0.0; y.len()];
+        units.labels.restore(&y, &mut restored);
+        Ok((place(py, &restored, target)?, new))
     }
 
-    /// `out`, or a new array, for the outputs of an event.
+    /// `out` as an array for the outputs of an event, if there is one.
     fn target<'py, N: Scalar>(
         &self,
-        py: Python<'py>,
         out: Option<Bound<'py, PyAny>>,
         dtype: &str,
-    ) -> PyResult<(Bound<'py, PyAny>, PyReadwriteArray1<'py, N>)> {
-        match out {
-            Some(out) => {
-                let array = writable(&out, self.sizes.1, dtype)?;
-                Ok((out, array))
-            }
-            None => {
-                let array = PyArray1::<N>::zeros(py, self.sizes.1, false);
-                Ok((array.clone().into_any(), array.readwrite()))
-            }
-        }
+    ) -> PyResult<Option<Target<'py, N>>> {
+        out.map(|out| Ok((writable(&out, self.sizes.1, dtype)?, out))).transpose()
     }
 
-    /// One event: its outputs are handed to `take`.
+    /// The outputs of one event, and whether its entity is new.
     fn one<N: core::Real>(
         &self,
         py: Python<'_>,
         units: &Units,
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
-        take: impl FnOnce(&[T]) + Send,
-    ) -> PyResult<bool> {
+    ) -> PyResult<(Vec<T>, bool)> {
         let mut new = [false];
-        let work = |held: &mut Held<T>| {
+        let mut work = |held: &mut Held<T>| {
             if let Some(at) = units.features.scale(values, &mut held.x) {
                 return Err(Refused::NotFinite(at));
             }
             let keys = (std::slice::from_ref(&key), times);
-            held.scorer.score(keys, &held.x, (&mut held.y, &mut new)).map_err(Refused::Engine)?;
-            take(&held.y);
-            Ok(())
+            let mut y = vec![T::ZERO; self.sizes.1];
+            let scored = held.scorer.score(keys, &held.x, (&mut y, &mut new));
+            scored.map(|()| y).map_err(Refused::Engine)
         };
         let outcome = match self.held.soon() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
         };
         match outcome {
-            Ok(()) => Ok(new[0]),
+            Ok(y) => Ok((y, new[0])),
             Err(Refused::NotFinite(at)) => Err(not_finite(values, at, values.len())),
             Err(Refused::Engine(error)) => Err(exception(&error)),
         }
@@ -258,8 +241,11 @@ impl<T: Scalar> Keyed<T> {
         features: &Bound<'_, PyAny>,
         new: &mut [bool],
     ) -> PyResult<Outputs<T>> {
+        let count = batch.keys.len();
+        let checked = self.with(features.py(), |scorer| scorer.check_times(batch.times, count));
+        checked.map_err(|error| exception(&error))?;
         let mut hashed = Vec::with_capacity(SLICE);
-        self.in_slices(batch.keys.len(), features, |scorer, events, x, y| {
+        self.in_slices(count, features, |scorer, events, x, y| {
             batch.keys.hashed(events.clone(), scorer.hasher(), &mut hashed);
             let times = batch.times.map(|times| &times[events.clone()]);
             scorer.score((&hashed, times), x, (y, &mut new[events]))
@@ -390,6 +376,22 @@ fn into_array<'py, N: Scalar>(
     };
     let mut array: PyReadwriteArray2<'py, N> = out.extract()?;
     array.as_slice_mut()?.copy_from_slice(&values);
+    Ok(out)
+}
+
+/// An array to write outputs to, and the same as Python has it.
+type Target<'py, N> = (PyReadwriteArray1<'py, N>, Bound<'py, PyAny>);
+
+/// Outputs in an array: in `target`, or a new one.
+fn place<'py, N: Scalar>(
+    py: Python<'py>,
+    values: &[N],
+    target: Option<Target<'py, N>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Some((mut array, out)) = target else {
+        return Ok(PyArray1::from_slice(py, values).into_any());
+    };
+    array.as_slice_mut()?.copy_from_slice(values);
     Ok(out)
 }
 

@@ -16,6 +16,7 @@ use crate::weights::Network;
 ///
 /// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole sequence.
 pub struct Stepper<T: Real> {
+    network: Arc<Network<T>>,
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
     input_size: usize,
@@ -47,7 +48,8 @@ impl<T: Compiled> Stepper<T> {
         check_streams(&config)?;
         let parts = 1 + usize::from(config.cell.has_cell_state());
         Ok(Self {
-            inner: T::stepper(level, MakeStepper { network, loss }),
+            inner: T::stepper(level, MakeStepper { network: Arc::clone(&network), loss }),
+            network,
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
             config,
@@ -66,6 +68,11 @@ impl<T: Real> Stepper<T> {
         }
         self.inner.step(x, &mut self.outputs);
         Ok(&self.outputs)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network<T>> {
+        &self.network
     }
 
     /// The number of features, I.
@@ -106,6 +113,11 @@ impl<T: Real> Stepper<T> {
 
 impl<T: Real> Clone for Stepper<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.copy(), outputs: self.outputs.clone(), ..*self }
+        Self {
+            network: Arc::clone(&self.network),
+            inner: self.inner.copy(),
+            outputs: self.outputs.clone(),
+            ..*self
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! [`Entities`]: which row each key has; the order of their use, and which of them are given up.
 
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 
 use super::keys::{HashedKey, Key, KeyHasher, OwnedKey};
@@ -151,6 +153,19 @@ impl Entities {
         let is_it =
             |entry: &Entry| entry.hash == key.hash && self.entity(entry.row).key.get() == key.key;
         self.table.find(spread(key.hash), is_it).map(|entry| entry.row)
+    }
+
+    /// Reads what [`Self::find`] will read of keys: one after the other, and without a decision that
+    /// waits for it, so that the processor fetches several at once.
+    pub(super) fn touch_all(&self, keys: &[HashedKey<'_>]) {
+        let mut sum = 0;
+        for key in keys {
+            let found = self.table.find(spread(key.hash), |entry| entry.hash == key.hash);
+            if let Some(entry) = found {
+                sum ^= self.entity(entry.row).time.to_bits();
+            }
+        }
+        black_box(sum);
     }
 
     /// The row of a key, for which there is room, and whether the key was not known or has been given

@@ -113,12 +113,10 @@ impl<T: Real> Scorer<T> {
         let count = keys.len();
         check_shape(new.len() == count, "new", count, new.len())?;
         check_shape(rows.len() == count, "rows", count, rows.len())?;
-        let got = times.map_or(count, <[f64]>::len);
-        check_shape(got == count, "times", count, got)?;
-        if self.entities.limits().expire_after.is_some() && times.is_none_or(|t| !all_numbers(t)) {
-            let got = if times.is_some() { "NaN" } else { "none" }.into();
-            let (what, expected) = ("time", "a number for each event, as entities expire");
-            return Err(Error::Parameter { what, expected, got });
+        self.check_times(times, count)?;
+        // Rows of several entities come from memory at once.
+        if count > 1 {
+            self.entities.touch_all(keys);
         }
         let places = self.entities.reserve(count)?;
         self.states.reserve(places)?;
@@ -143,6 +141,18 @@ impl<T: Real> Scorer<T> {
         check_shape(beyond.is_none(), "rows", format_args!("below {known}"), beyond.unwrap_or(&0))?;
         if !rows.is_empty() {
             self.inner.score(Events { x, rows, new }, &mut self.states, outputs);
+        }
+        Ok(())
+    }
+
+    /// That so many events have times, where entities expire.
+    pub fn check_times(&self, times: Option<&[f64]>, events: usize) -> Result<()> {
+        let got = times.map_or(events, <[f64]>::len);
+        check_shape(got == events, "times", events, got)?;
+        if self.entities.limits().expire_after.is_some() && times.is_none_or(|t| !all_numbers(t)) {
+            let got = if times.is_some() { "NaN" } else { "none" }.into();
+            let (what, expected) = ("time", "a number for each event, as entities expire");
+            return Err(Error::Parameter { what, expected, got });
         }
         Ok(())
     }
