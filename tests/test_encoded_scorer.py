@@ -78,7 +78,7 @@ def test_frames_in_parts_are_scored_as_a_whole(kind: str, dtype: str, tmp_path: 
     assert len(scorer) == 8
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     kind=st.sampled_from(list(MODELS)), seed=st.integers(1, 20), data=st.data(),
     limit=st.none() | st.integers(1, 8),

@@ -114,6 +114,7 @@ def streams(draw: st.DrawFn) -> tuple[Any, ...]:
     return model, events, limit, after, sorted({0, count, *cuts}), draw(st.booleans())
 
 
+@settings(deadline=None)
 @given(stream=streams(), snapshots=st.booleans())
 def test_outputs_are_the_bits_of_predictions(
     stream: tuple[Any, ...], snapshots: bool, tmp_path_factory: pytest.TempPathFactory
@@ -140,7 +141,7 @@ def test_outputs_are_the_bits_of_predictions(
     assert all(key in scorer for key in left)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_threads_change_nothing(data: st.DataObject, seed: int) -> None:
     model = data.draw(st.composite(make_model)())
@@ -261,7 +262,7 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
     with pytest.raises(TypeError, match=r"shape \(2,\)"):
         scorer.score(1, x, np.zeros(2), time=0)
     assert len(scorer) == 0
-    assert scorer.score_batch([], np.zeros((0, 3))).shape == (0, 2)
+    assert scorer.score_batch([], np.zeros((0, 3)), times=[]).shape == (0, 2)
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:

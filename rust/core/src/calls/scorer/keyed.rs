@@ -149,7 +149,8 @@ impl<T: Real> Scorer<T> {
     pub fn check_times(&self, times: Option<&[f64]>, events: usize) -> Result<()> {
         let got = times.map_or(events, <[f64]>::len);
         check_shape(got == events, "times", events, got)?;
-        if self.entities.limits().expire_after.is_some() && times.is_none_or(|t| !all_numbers(t)) {
+        let expire = self.entities.limits().expire_after.is_some() && events > 0;
+        if expire && times.is_none_or(|times| !all_numbers(times)) {
             let got = if times.is_some() { "NaN" } else { "none" }.into();
             let (what, expected) = ("time", "a number for each event, as entities expire");
             return Err(Error::Parameter { what, expected, got });
