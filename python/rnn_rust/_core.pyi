@@ -209,7 +209,7 @@ class Stepper:
     """
 
     def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after one more step with ``features (I,)``, or a dict by name.
+        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or a dict by name.
 
         Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
         model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
@@ -251,8 +251,7 @@ class Scorer:
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
-        max_entities: int | None,
-        expire_after: float | None,
+        limits: tuple[int | None, float | None],
     ) -> Self: ...
     @overload
     def score(

@@ -13,15 +13,17 @@ _Columns = tuple[list[float], list[float]]
 def make_stepper(
     settings: _core.Settings,
     tensors: dict[str, FloatArray],
-    features: _Columns,
-    labels: _Columns,
+    units: tuple[_Columns, _Columns],
     names: list[str] | None,
     state: FloatArray,
 ) -> Any:
-    """Return the stepper of a network with such settings and weights, in such a state."""
+    """Return the stepper of a network with such settings and weights, in such a state.
+
+    ``units`` are those of features and labels, as shift and scale by column.
+    """
     network = _core.Network(settings)
     network.load_state_dict(tensors)
-    stepper = network.stepper(features, labels, as_floats, names, settings)
+    stepper = network.stepper(*units, as_floats, names, settings)
     if state.any():
         stepper.state = state
     return stepper

@@ -213,8 +213,7 @@ impl Stepper {
             (
                 self.settings.clone_ref(py),
                 tensors(py, network.layout(), network.parameters())?,
-                scaled.features.columns(),
-                scaled.labels.columns(),
+                (scaled.features.columns(), scaled.labels.columns()),
                 scaled.rows.names.clone(),
                 PyArray1::from_vec(py, scaled.stepper.state()).into_any(),
             )

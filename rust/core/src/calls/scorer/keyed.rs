@@ -116,7 +116,7 @@ impl<T: Real> Scorer<T> {
         self.check_times(times, count)?;
         // Rows of several entities come from memory at once.
         if count > 1 {
-            self.entities.touch_all(keys);
+            self.entities.touch_all(keys, rows);
         }
         let places = self.entities.reserve(count)?;
         self.states.reserve(places)?;
