@@ -1,6 +1,7 @@
 """Static features: read once per sequence, learnt, predicted, stepped, kept in files."""
 
 import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,16 @@ def test_training_learns_from_them_alone_and_from_training_rows_alone():
         assert np.array_equal(value, model.state_dict()[name])
 
 
+def test_a_stepper_is_copied_and_pickled_with_them():
+    model = rnn.GRU(hidden_size=4).build(read(table()))
+    stepper = model.stepper({"age": 30, "country": "at"})
+    stepper.step({"amount": 1.0})
+    others = [copy.copy(stepper), copy.deepcopy(stepper), pickle.loads(pickle.dumps(stepper))]
+    expected = stepper.step({"amount": 2.0})
+    for other in others:
+        assert np.array_equal(other.step({"amount": 2.0}), expected)
+
+
 def test_files_checkpoints_and_pickles_keep_them(tmp_path):
     data = read(table())
     model = rnn.LSTM(hidden_size=4, scaler="minmax", missing="mean", missing_indicator=True)
@@ -300,6 +311,8 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path):
         plain.stepper({"age": 3})
     with pytest.raises(rnn.errors.ParameterError, match=r"static features \(age, country\)"):
         model.to_c(tmp_path / "c")
+    with pytest.raises(rnn.errors.ParameterError, match=r"static ones \(age, country\)"):
+        model.scorer()
     stepper = model.stepper({"age": 30, "country": "at"})
     with pytest.raises(rnn.errors.ParameterError, match="got age"):
         stepper.reset({"age": 3})
