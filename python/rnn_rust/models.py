@@ -25,7 +25,7 @@ from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
-from rnn_rust.training.fit import TrainResult, evaluate
+from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
 
@@ -194,22 +194,14 @@ class Model(Network):
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """
-        before = self.architecture
         if initial_state is not None:
             train = require_dataset(train, "training").with_initial_state(initial_state)
-        try:
-            history = _fit(
+        with unbuilt_if_refused(self):
+            return _fit(
                 self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
                 validation=validation, evaluator=evaluator, eval_every=eval_every,
                 callbacks=callbacks, progress=progress, resume=resume,
             )  # fmt: skip
-        except BaseException:
-            # A training that was refused has found no sizes.
-            if self.epochs_trained == 0 and self.architecture != before:
-                self.architecture = before
-            raise
-        self.settle_other_levels()
-        return history
 
     def train(
         self,
@@ -249,10 +241,11 @@ class Model(Network):
         ParameterError, ShapeError, DataError, DivergedError
             As :meth:`fit`.
         """
-        return _train(
-            self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
-            evaluator=evaluator,
-        )  # fmt: skip
+        with unbuilt_if_refused(self):
+            return _train(
+                self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
+                evaluator=evaluator,
+            )  # fmt: skip
 
     # Files -----------------------------------------------------------------------------------
 
