@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from conftest import run_well
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -321,22 +322,29 @@ def test_estimators_take_them():
     )
 
 
+@pytest.mark.usefixtures("logger_as_before")
 def test_the_command_line_names_them(tmp_path):
-    from click.testing import CliRunner
-
-    from rnn_rust.cli import main
-
     frame = table(3, [4] * 60)
     path, model = tmp_path / "purchases.csv", tmp_path / "model.safetensors"
     frame.write_csv(path)
-    run = CliRunner().invoke(
-        main,
-        ["train", str(path), "--features", "amount", "--labels", "y", "--static", "age,country",
-         "--epochs", "3", "--output", str(model)],
-    )  # fmt: skip
-    assert run.exit_code == 0, run.output
-    assert "static     2: age, country" in run.output
+    named = ["--features", "amount", "--labels", "y", "--static", "age,country"]
+    done = run_well("train", path, *named, "--epochs", 3, "--output", model)
+    assert "static     2: age, country" in done.output
     assert rnn.load(model).encoder.static.source_names == ("age", "country")
-    run = CliRunner().invoke(main, ["predict", str(model), str(path)])
-    assert run.exit_code == 0, run.output
-    assert len(run.output.strip().splitlines()) == frame.height + 1
+    done = run_well("predict", model, path)
+    assert len(done.output.strip().splitlines()) == frame.height + 1
+    assert "static     age, country\n" in run_well("summary", model).output
+
+
+@pytest.mark.usefixtures("logger_as_before")
+def test_the_command_line_fills_their_gaps_unasked(tmp_path):
+    frame = table(3, [4] * 60).with_columns(
+        age=pl.when(pl.col("id") == 2).then(None).otherwise(pl.col("age"))
+    )
+    path, model = tmp_path / "purchases.csv", tmp_path / "model.safetensors"
+    frame.write_csv(path)
+    named = ["--features", "amount", "--labels", "y", "--static", "age,country"]
+    done = run_well("train", path, *named, "--epochs", 1, "--output", model)
+    assert "Missing numbers of age: the mean" in done.output
+    assert rnn.load(model).settings["missing"] == "mean"
+    run_well("predict", model, path)
