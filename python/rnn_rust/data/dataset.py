@@ -356,8 +356,10 @@ class Dataset(Sequences):
             features, labels, offsets, ids=ids, times=times, weights=weights,
             names=(feature_names, label_names), weights_name=cls.weights_name,
         )  # fmt: skip
-        own = from_arrays(static, static_names, len(fields["offsets"]) - 1)
-        return cls(**fields, static=own)
+        taken = {"id", "t", *fields["feature_names"], *fields["label_names"]}
+        taken |= set() if weights is None else {cls.weights_name}
+        sequences = len(fields["offsets"]) - 1
+        return cls(**fields, static=from_arrays(static, static_names, sequences, taken))
 
     def of_static_features(self) -> Dataset:
         """Return the static features as a data set: a sequence of one row for each sequence.
