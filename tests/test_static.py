@@ -226,7 +226,9 @@ def test_a_missing_static_number_is_filled_and_an_unknown_level_is_other():
     a, b = model.predict(gaps), model.predict(filled)
     others = ~np.isin(frame["id"].to_numpy(), rows)
     assert np.array_equal(a[others], b[others])
-    with pytest.raises(rnn.errors.DataError, match="'age' is missing in row"):
+    with pytest.raises(
+        rnn.errors.DataError, match="'age' of sequence 2, counted from 0, is missing"
+    ):
         rnn.GRU(hidden_size=4).build(data).predict(data)
     strange = frame.with_columns(country=pl.lit("fr"))
     assert np.isfinite(model.predict(strange)).all()

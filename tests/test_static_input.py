@@ -100,3 +100,52 @@ def test_errors_say_which_table() -> None:
 def test_a_value_that_changes_is_shown(values: list[float | None], words: str) -> None:
     with pytest.raises(DataError, match=f"row 1.*id 0, column 'age': {words} of id 0"):
         read(EVENTS.with_columns(age=pl.Series(values, dtype=pl.Float64)), missing="keep")
+
+
+def test_what_a_model_is_given_has_to_be_what_it_was_trained_on() -> None:
+    model = rnn.GRU(hidden_size=3).build(read())
+    with pytest.raises(ShapeError, match="static features are age, and have to be age, country"):
+        model.predict(read(static="age"))
+    with pytest.raises(ShapeError, match="trained with static features, age, country"):
+        model.predict(np.ones((2, 1)))
+
+
+def test_a_stepper_takes_a_dict_of_finite_values() -> None:
+    model = rnn.GRU(hidden_size=3).build(read())
+    stepper = model.stepper({"age": 30, "country": "at"})
+    expected = model.stepper({"age": 30, "country": "at"}).step([0.5])
+    for wrong in ([30, "at"], 5, "age", {None: 1, "country": "at"}, None):
+        with pytest.raises(ParameterError, match="needs the static features age, country, got"):
+            stepper.reset(wrong)
+    for value, words in (
+        (np.inf, "inf is not finite"),
+        (None, "is missing"),
+        (np.nan, "is missing"),
+    ):
+        with pytest.raises(DataError, match=f"static feature 'age'.*{words}"):
+            stepper.reset({"age": value, "country": "at"})
+    # What is refused changes nothing.
+    assert np.array_equal(stepper.step([0.5]), expected)
+
+
+def test_estimators_name_columns_of_a_frame() -> None:
+    sklearn = pytest.importorskip("rnn_rust.sklearn")
+    X, y = EVENTS.drop("y"), EVENTS["y"].to_numpy()
+
+    def fit(static: object, rows: object = X, **named: object) -> None:
+        keys = named or {"id": "id", "time": "t"}
+        sklearn.SequenceRegressor(static=static, epochs=1, early_stopping=False, **keys).fit(
+            rows, y
+        )
+
+    for static in ("id", ["t"], ["age", "age"]):
+        with pytest.raises(DataError, match="named twice by id=, time= and static="):
+            fit(static)
+    for static in (5, X, [3]):
+        with pytest.raises(ParameterError, match="names of columns"):
+            fit(static)
+    with pytest.raises(ParameterError, match="static= names columns of a frame"):
+        fit("age", np.ones((4, 2)), id=None)
+    with pytest.raises(ParameterError, match="static= names columns of a frame"):
+        sklearn.SequenceRegressor(static="age", readout="last").fit([np.ones((3, 1))] * 4, y)
+    fit(pd.Index(["age", "country"]))

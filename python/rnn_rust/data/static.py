@@ -62,7 +62,7 @@ class StaticFeatures:
         """Return the columns in another order; ShapeError if they are not these."""
         if sorted(names) != sorted(self.names):
             raise ShapeError(
-                f"the static features are {', '.join(self.names)}, and should be "
+                f"the static features are {', '.join(self.names)}, and have to be "
                 f"{', '.join(names)}; give the same columns"
             )
         order = [self.names.index(name) for name in names]

@@ -115,8 +115,9 @@ class EncodedStepper:
             if static is not None:
                 raise ParameterError("the model was trained without static features; give none")
             return
-        if static is None or sorted(static) != sorted(own.source_names):
-            got = "none" if static is None else ", ".join(static)
+        if not isinstance(static, Mapping) or set(static) != set(own.source_names):
+            names = map(str, static) if isinstance(static, Mapping) else [repr(static)]
+            got = "none" if static is None else ", ".join(names)
             raise ParameterError(
                 f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
                 "give static={name: value}"
