@@ -313,3 +313,29 @@ def test_numbers_of_a_categorical_type_of_pandas_are_categories() -> None:
     plain = rnn.Dataset.from_frame(table, features=FEATURES, categories="code")
     typed = table.astype({"code": "category", "id": "category", "y1": "category"})
     assert rnn.Dataset.from_frame(typed, features=FEATURES) == plain
+
+
+@pytest.mark.parametrize("kind", ["features", "static"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pl.Series([3, 7, 7]), pl.Series([3.0, None, 7.0]), pl.Series([True, False, False]),
+        pl.Series(["a ", None, "b"]),
+    ],
+    ids=["integers", "floats", "truth", "text"],
+)  # fmt: skip
+def test_a_stepper_knows_the_level_of_any_cell(kind: str, cells: pl.Series) -> None:
+    frame = pl.DataFrame(
+        {"id": [0, 1, 2], "t": [0, 0, 0], "x1": 1.0, "shop": cells, "y1": [1.0, 2, 3]}
+    )
+    named = {"features": ["x1", "shop"]} if kind == "features" else {"static": "shop"}
+    roles = {"features": "x1", "labels": "y1", "categories": "shop"} | named
+    model = rnn.GRU(hidden_size=3).build(rnn.Dataset.from_frame(frame, **roles))
+    expected = model.predict(frame)
+    for row, output in zip(frame.to_dicts(), expected, strict=True):
+        cell = row["shop"]
+        others = [np.nan] if cell is None else [np.array([cell])[0], cells.to_pandas()[row["id"]]]
+        for one in (cell, *others):
+            shop = {"shop": one}
+            stepper = model.stepper(shop) if kind == "static" else model.stepper()
+            assert np.array_equal(stepper.step({"x1": 1.0, **shop}), output)

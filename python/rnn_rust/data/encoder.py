@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data import time_features
+from rnn_rust.data.levels import level_of
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
 
@@ -287,8 +288,7 @@ class FeatureEncoder:
             A number is missing that may not be, is infinite, or is none.
         """
         names = self.source_names
-        levels = {name: ("" if values[name] is None else str(values[name]).strip(),)
-                  for name in self.levels}  # fmt: skip
+        levels = {name: (level_of(values[name]),) for name in self.levels}
         row = []
         for name in names:
             value = 0.0 if name in levels else values[name]

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import level_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
@@ -105,8 +106,7 @@ class EncodedStepper:
             row += [float(column[0]) for column in columns]
             self._before = time
         for name in encoder.levels:
-            level = "" if values[name] is None else str(values[name]).strip()
-            row.append(float(encoder.inputs_of(name, (level,))[0]))
+            row.append(float(encoder.inputs_of(name, (level_of(values[name]),))[0]))
         return row
 
     def _set_static(self, static: Mapping[str, Any] | None) -> None:
