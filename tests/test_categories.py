@@ -339,3 +339,19 @@ def test_a_stepper_knows_the_level_of_any_cell(kind: str, cells: pl.Series) -> N
             shop = {"shop": one}
             stepper = model.stepper(shop) if kind == "static" else model.stepper()
             assert np.array_equal(stepper.step({"x1": 1.0, **shop}), output)
+
+
+@pytest.mark.parametrize(
+    "values", [[3, 1, 10], [0.5, 0.25, 8.0], [True, False, True], ["u", "v", "w"]], ids=str
+)
+def test_a_categorical_type_of_pandas_may_lack_cells(values: list[Any]) -> None:
+    cells = pd.Series(values, dtype="category")
+    cells[1] = None
+    table = pd.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": cells, "y1": cells})
+    data = rnn.Dataset.from_frame(table, features="x1", labels="y1", missing="keep")
+    plain = [None if at == 1 else value for at, value in enumerate(values)]
+    is_category = isinstance(values[0], str) or type(values[0]) is int
+    assert bool(data.levels) == is_category
+    named = {"categories": "x1"} if is_category else {}
+    same = pl.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": plain, "y1": plain})
+    assert data == rnn.Dataset.from_frame(same, features="x1", labels="y1", missing="keep", **named)
