@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +72,12 @@ class EncodedStepper:
             One is missing by name, or is not a number where it has to be.
         """
         if not isinstance(features, Mapping):
+            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
+            if isinstance(features, str) or not is_row:
+                raise ShapeError(
+                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
+                    f"or in the order {', '.join(self.feature_names)}"
+                )
             values = list(features)
             if len(values) != len(self.feature_names):
                 raise ShapeError(
