@@ -364,3 +364,13 @@ def test_a_step_takes_one_row(features: Any) -> None:
     stepper = rnn.GRU(hidden_size=3).build(data).stepper()
     with pytest.raises(ShapeError, match="takes those of one row, by name or in the order x1, x2"):
         stepper.step(features)
+
+
+def test_a_checkpoint_knows_other_levels_as_its_training_ends(tmp_path: Path) -> None:
+    path = tmp_path / "training.ckpt"
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    data = dataset()
+    model.fit(data, epochs=3, progress=False, callbacks=[rnn.Checkpoint(path)])
+    loaded = rnn.load(path)
+    for name, value in model.state_dict().items():
+        assert np.array_equal(loaded.state_dict()[name], value)

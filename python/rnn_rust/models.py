@@ -505,6 +505,11 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     data = read(path)
     try:
-        return build(MODELS, *unpack(data, path))
+        description, tensors = unpack(data, path)
+        model = build(MODELS, description, tensors)
+        # A training is kept as it goes on; what it would end with is settled at its end.
+        if "training" in description:
+            model.settle_other_levels()
+        return model
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
