@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import level_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
@@ -76,6 +78,12 @@ class RowEncoder:
             One is missing by name, or is not a number where it has to be.
         """
         if not isinstance(features, Mapping):
+            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
+            if isinstance(features, str) or not is_row:
+                raise ShapeError(
+                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
+                    f"or in the order {', '.join(self.feature_names)}"
+                )
             values = list(features)
             if len(values) != len(self.feature_names):
                 raise ShapeError(
@@ -109,8 +117,7 @@ class RowEncoder:
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]
         for name in encoder.levels:
-            level = "" if values[name] is None else str(values[name]).strip()
-            row.append(float(encoder.inputs_of(name, (level,))[0]))
+            row.append(float(encoder.inputs_of(name, (level_of(values[name]),))[0]))
         return row, Carried(last, time)
 
 
@@ -155,8 +162,9 @@ class EncodedStepper:
             if static is not None:
                 raise ParameterError("the model was trained without static features; give none")
             return
-        if static is None or sorted(static) != sorted(own.source_names):
-            got = "none" if static is None else ", ".join(static)
+        if not isinstance(static, Mapping) or set(static) != set(own.source_names):
+            names = map(str, static) if isinstance(static, Mapping) else [repr(static)]
+            got = "none" if static is None else ", ".join(names)
             raise ParameterError(
                 f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
                 "give static={name: value}"
