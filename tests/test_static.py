@@ -309,6 +309,10 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path):
     own = customers(frame)
     with pytest.raises(rnn.errors.DataError, match="no row with id 3"):
         read(frame, static=own.filter(pl.col("id") != 3))
+    gap = pl.when(pl.col("id") == 3).then(None).otherwise(pl.col("age"))
+    with pytest.raises(rnn.errors.DataError, match="'age' of id 3 is missing"):
+        read(frame, static=own.with_columns(age=gap))
+    assert read(frame.filter(pl.col("id") != 3), static=own.with_columns(age=gap)).static
     with pytest.raises(rnn.errors.DataError, match="id 0 has 2 rows"):
         read(frame, static=pl.concat([own, own.head(1)]))
     with pytest.raises(rnn.errors.DataError, match="no column 'size', asked for as static"):
@@ -335,6 +339,9 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path):
     stepper = model.stepper({"age": 30, "country": "at"})
     with pytest.raises(rnn.errors.ParameterError, match="got age"):
         stepper.reset({"age": 3})
+    with pytest.raises(rnn.errors.DataError, match="finite in the model's type"):
+        stepper.reset({"age": 1e300, "country": "at"})
+    assert model.static_names == ("age", "country")
     with pytest.raises(rnn.errors.DataError, match="'old' is not a number"):
         stepper.reset({"age": "old", "country": "at"})
 

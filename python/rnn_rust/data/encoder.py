@@ -8,6 +8,7 @@ all that it has not seen there.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -125,6 +126,29 @@ class FeatureEncoder:
     def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
         """Return the one of numbers none of which may be missing."""
         return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
+
+    @classmethod
+    def learnt(
+        cls, dataset: Any, scaler: Any, *, times: tuple[str, ...], **how: Any
+    ) -> FeatureEncoder:
+        """Learn from a data set and, if it has any, its static features.
+
+        Parameters
+        ----------
+        dataset
+            The training part.
+        scaler
+            The scaler of its features, or None: another of the kind is fitted on static ones.
+        times, how
+            As :meth:`fitted` has them.
+        """
+        encoder = cls.fitted(dataset, times=times, **how)
+        if dataset.static is None:
+            return encoder
+        own = None if scaler is None else copy.copy(scaler)
+        if own is not None:
+            own.labels = False
+        return encoder.with_static(dataset.of_static_features(), own, **how)
 
     def with_static(
         self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool

@@ -97,10 +97,16 @@ def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> d
             f"{second.name}: {table.name} has a column '{taken[0]}' too, which is used; rename one"
         )
     own = Roles(
-        id=key, time=None, features=features, labels=(), missing=roles.missing,
+        id=key, time=None, features=features, labels=(), missing="keep",
         categories=[name for name in named if name in features],
     )  # fmt: skip
     static = of_ids(read_table(second, own, dtype), fields["ids"].tolist(), second.name)
+    if roles.missing == "error" and (gaps := np.isnan(static.values)).any():
+        row, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
+        raise DataError(
+            f"{second.name}: '{static.names[column]}' of id {fields['ids'][row]} is missing; fill "
+            "it, or give missing='keep'"
+        )
     return fields | {"static": static}
 
 

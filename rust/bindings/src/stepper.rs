@@ -176,8 +176,15 @@ impl Stepper {
     /// Sets the static features of the sequence, as the engine takes them.
     fn set_statics(&mut self, statics: Vec<f64>) -> PyResult<()> {
         with!(self, scaled => {
-            let statics: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
-            scaled.stepper.set_statics(&statics).map_err(|error| exception(&error))
+            let own: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
+            if let Some(i) = own.iter().position(|s| !core::Real::is_finite(*s)) {
+                return Err(data_error(format!(
+                    "static feature {i} is {} as the network takes it; it must be finite in the \
+                     model's type",
+                    statics[i],
+                )));
+            }
+            scaled.stepper.set_statics(&own).map_err(|error| exception(&error))
         })
     }
 
