@@ -146,13 +146,13 @@ class Network:
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
-        settings: Settings,
+        remake: Callable[..., Stepper],
     ) -> Stepper:
         """Return a stepper with these weights.
 
         The scalers of features and labels are given as shift and scale by column, empty without.
         ``as_floats(what, values)`` makes an array of float32 or float64 of other values; ``names``
-        are those of the features, ``settings`` what the network was built from.
+        are those of the features; ``remake(tensors, units, names, state)`` makes a stepper again.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
