@@ -68,8 +68,8 @@ impl Network {
     }
 
     /// A stepper with these weights. The scalers are those of features and labels, each as shift
-    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values; `names` are those of the
-    /// features, `remake(tensors, units, names, state)` makes a stepper again.
+    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values;
+    /// `names` are those of the features; `remake(tensors, units, names, state)` makes a stepper again.
     fn stepper(
         &self,
         py: Python<'_>,
