@@ -123,8 +123,7 @@ class EncodedScorer(Scorer):
 
     def _read(self, keys: list[Any], features: Any) -> Dataset:
         """Return features of events as a data set with a sequence for each key."""
-        import polars as pl
-
+        from rnn_rust.base.polars import pl
         from rnn_rust.data.tables import is_table, read_table, table_of
 
         if not is_table(features):
