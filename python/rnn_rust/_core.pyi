@@ -10,9 +10,9 @@ from typing_extensions import disjoint_base
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
+_Once = tuple[_Array | None, _Array | None]
 _Key = int | str | bytes
 _Features = ArrayLike | Mapping[str, float]
-_Once = tuple[_Array | None, _Array | None]
 
 __all__ = [
     "Network",
@@ -237,14 +237,14 @@ class Stepper:
         TypeError
             ``out`` is not such an array.
         """
+    def set_statics(self, statics: list[float]) -> None:
+        """Set the static features of the sequence, as the engine takes them."""
     def __copy__(self) -> Stepper:
         """Return a stepper with a state of its own, and the same weights."""
     def __deepcopy__(self, memo: Any, /) -> Stepper:
         """Return the same."""
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a pickle makes one again, with the weights and the state."""
-    def set_statics(self, statics: list[float]) -> None:
-        """Set the static features of the sequence, as the engine takes them."""
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""
     @property

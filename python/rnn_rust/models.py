@@ -27,7 +27,7 @@ from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
-from rnn_rust.training.fit import TrainResult, evaluate
+from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
 
@@ -228,22 +228,14 @@ class Model(Network):
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """
-        before = self.architecture
         if initial_state is not None:
             train = require_dataset(train, "training").with_initial_state(initial_state)
-        try:
-            history = _fit(
+        with unbuilt_if_refused(self):
+            return _fit(
                 self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
                 validation=validation, evaluator=evaluator, eval_every=eval_every,
                 callbacks=callbacks, progress=progress, resume=resume,
             )  # fmt: skip
-        except BaseException:
-            # A training that was refused has found no sizes.
-            if self.epochs_trained == 0 and self.architecture != before:
-                self.architecture = before
-            raise
-        self.settle_other_levels()
-        return history
 
     def train(
         self,
@@ -283,10 +275,11 @@ class Model(Network):
         ParameterError, ShapeError, DataError, DivergedError
             As :meth:`fit`.
         """
-        return _train(
-            self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
-            evaluator=evaluator,
-        )  # fmt: skip
+        with unbuilt_if_refused(self):
+            return _train(
+                self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
+                evaluator=evaluator,
+            )  # fmt: skip
 
     # Files -----------------------------------------------------------------------------------
 
@@ -549,7 +542,11 @@ def load(path: str | os.PathLike[str]) -> Model:
         description, tensors = unpack(data, path)
         if "scorer" in description:
             raise ModelFileError("this is the file of a scorer; use load_scorer")
-        return build(MODELS, description, tensors)
+        model = build(MODELS, description, tensors)
+        # A training is kept as it goes on; what it would end with is settled at its end.
+        if "training" in description:
+            model.settle_other_levels()
+        return model
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
 

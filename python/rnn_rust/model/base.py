@@ -17,6 +17,7 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler, make_scaler
 from rnn_rust.errors import ParameterError, ShapeError
@@ -121,7 +122,7 @@ class BaseNetwork:
         """
         if not self.epochs_trained and not self.label_levels:
             self.label_levels = self._classes_of(data)
-            data = data.with_label_levels(self.label_levels)
+            data = with_label_levels(data, self.label_levels)
         wanted = self._settings
         derives = wanted["missing"] != "error" or bool(wanted["time_features"])
         learns = bool(data.levels) or derives or data.static is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import level_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
@@ -54,12 +56,14 @@ class RowEncoder:
 
     Attributes
     ----------
+    encoder
+        What the model has learnt of its features.
     feature_names
         Numbers, categories, and the time where it is needed.
     """
 
     def __init__(self, encoder: FeatureEncoder, time_name: str) -> None:
-        self._encoder, self._time_name = encoder, time_name
+        self.encoder, self._time_name = encoder, time_name
         timed = (time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
 
@@ -74,6 +78,12 @@ class RowEncoder:
             One is missing by name, or is not a number where it has to be.
         """
         if not isinstance(features, Mapping):
+            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
+            if isinstance(features, str) or not is_row:
+                raise ShapeError(
+                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
+                    f"or in the order {', '.join(self.feature_names)}"
+                )
             values = list(features)
             if len(values) != len(self.feature_names):
                 raise ShapeError(
@@ -89,7 +99,7 @@ class RowEncoder:
         return np.array(row), after
 
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
-        encoder = self._encoder
+        encoder = self.encoder
         given = {name: values[name] for name in encoder.numbers}
         missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
         row, last, time = [], dict(carried.numbers), carried.time
@@ -107,8 +117,7 @@ class RowEncoder:
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]
         for name in encoder.levels:
-            level = "" if values[name] is None else str(values[name]).strip()
-            row.append(float(encoder.inputs_of(name, (level,))[0]))
+            row.append(float(encoder.inputs_of(name, (level_of(values[name]),))[0]))
         return row, Carried(last, time)
 
 
@@ -125,16 +134,12 @@ class EncodedStepper:
     """
 
     def __init__(
-        self,
-        stepper: Any,
-        rows: RowEncoder,
-        encoder: FeatureEncoder | None,
-        static: Mapping[str, Any] | None = None,
+        self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
     ) -> None:
         self._stepper, self._rows, self._carried = stepper, rows, Carried()
-        self._static = encoder
-        self._set_static(static)
+        self._static: list[float] = []
         self.feature_names = rows.feature_names
+        self._set_static(static)
 
     def step(self, features: Any, out: Any = None) -> Any:
         """Return the outputs after one more row, as ``stepper.step`` does.
@@ -152,18 +157,20 @@ class EncodedStepper:
         return outputs
 
     def _set_static(self, static: Mapping[str, Any] | None) -> None:
-        own = self._static
+        own = self._rows.encoder.static
         if own is None:
             if static is not None:
                 raise ParameterError("the model was trained without static features; give none")
             return
-        if static is None or sorted(static) != sorted(own.source_names):
-            got = "none" if static is None else ", ".join(static)
+        if not isinstance(static, Mapping) or set(static) != set(own.source_names):
+            names = map(str, static) if isinstance(static, Mapping) else [repr(static)]
+            got = "none" if static is None else ", ".join(names)
             raise ParameterError(
                 f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
                 "give static={name: value}"
             )
-        self._stepper.set_statics(own.encode_one(static))
+        self._static = own.encode_one(static)
+        self._stepper.set_statics(self._static)
 
     def reset(self, static: Mapping[str, Any] | None = None) -> None:
         """Begin another sequence, with its own static features if the model knows such."""
@@ -174,8 +181,14 @@ class EncodedStepper:
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
         copied = object.__new__(EncodedStepper)
-        vars(copied).update(vars(self), _stepper=copy.copy(self._stepper))
+        copied.__setstate__(vars(self) | {"_stepper": copy.copy(self._stepper)})
         return copied
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """Become a copy, or what was pickled."""
+        vars(self).update(attributes)
+        if self._static:
+            self._stepper.set_statics(self._static)
 
     def __repr__(self) -> str:
         """Return the features that a step takes, and what the stepper itself shows."""

@@ -182,7 +182,11 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
-        self.check_stream()
+        if self._settings["reverse"]:
+            raise ParameterError(
+                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
+                "use predict on whole sequences"
+            )
         names = None if self.feature_names is None else list(self.feature_names)
         settings = engine_settings(self.cell, self._settings, self.encoder)
         remake = partial(make_stepper, settings)
@@ -192,15 +196,7 @@ class Network(BaseNetwork):
                 raise ParameterError("the model was trained without static features; give none")
             return stepper
         rows = RowEncoder(self.encoder, time_name_of(self.table))
-        return EncodedStepper(stepper, rows, self.encoder.static, static)
-
-    def check_stream(self) -> None:
-        """Raise ParameterError if later rows would have to be known."""
-        if self._settings["reverse"]:
-            raise ParameterError(
-                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
-                "use predict on whole sequences"
-            )
+        return EncodedStepper(stepper, rows, static)
 
     def units(self) -> tuple[Any, Any]:
         """Return shift and scale by column, of features and of labels; empty where none are scaled.

@@ -16,20 +16,16 @@ def make_stepper(
     tensors: dict[str, FloatArray],
     units: tuple[_Columns, _Columns],
     names: list[str] | None,
-    memory: tuple[FloatArray, list[float]],
+    state: FloatArray,
 ) -> Any:
-    """Return the stepper of a network with such settings and weights, and what it keeps.
+    """Return the stepper of a network with such settings and weights, in such a state.
 
-    ``units`` are those of features and labels, as shift and scale by column; it keeps its state,
-    and the static features of the sequence.
+    ``units`` are those of features and labels, as shift and scale by column.
     """
     network = _core.Network(settings)
     network.load_state_dict(tensors)
     remake = partial(make_stepper, settings)
     stepper = network.stepper(*units, as_floats, names, remake)
-    state, statics = memory
-    if statics:
-        stepper.set_statics(statics)
     if state.any():
         stepper.state = state
     return stepper

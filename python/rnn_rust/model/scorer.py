@@ -69,7 +69,17 @@ class Scorer(_core.Scorer):
             expire_after = finite("expire_after", expire_after, least=0.0)
         if not model.is_built:
             model.state_dict()  # It says what is missing.
-        model.check_stream()
+        if model.settings["reverse"]:
+            raise ParameterError(
+                "a scorer knows no later events, and reverse=True reads sequences from their ends; "
+                "use predict on whole sequences"
+            )
+        if model.encoder is not None and model.encoder.static is not None:
+            static = ", ".join(model.encoder.static.source_names)
+            raise ParameterError(
+                f"a scorer takes the features of events, and the model has static ones ({static}"
+                "); train on them in features="
+            )
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(

@@ -54,8 +54,8 @@ impl<T: Compiled> Stepper<T> {
         statics.resize(config.statics.len(), T::from_f64(first as f64));
         inner.set_statics(&statics);
         Ok(Self {
-            network,
             inner,
+            network,
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
             config,
@@ -73,11 +73,6 @@ impl<T: Real> Stepper<T> {
         Ok(&self.outputs)
     }
 
-    /// The network.
-    pub fn network(&self) -> &Arc<Network<T>> {
-        &self.network
-    }
-
     /// Sets the static features of the sequence; at first numbers are 0, and of a category the first
     /// input is 1.
     pub fn set_statics(&mut self, statics: &[T]) -> Result<()> {
@@ -91,6 +86,11 @@ impl<T: Real> Stepper<T> {
     /// The number of static features.
     pub fn static_size(&self) -> usize {
         self.config.statics.len()
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network<T>> {
+        &self.network
     }
 
     /// The number of features, I.

@@ -10,6 +10,7 @@ use super::slabs::Slabs;
 
 use crate::calls::compiled::Compiled;
 use crate::calls::stepper::check_streams;
+use crate::config::Config;
 use crate::data::Sequences;
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
@@ -32,11 +33,21 @@ pub struct Scorer<T: Real> {
     rows: Vec<u32>,
 }
 
+/// [`Error::Parameter`] if events are not all that a network reads.
+fn check_statics(config: &Config) -> Result<()> {
+    if config.statics.is_empty() {
+        return Ok(());
+    }
+    let (what, expected) = ("static features", "none in a scorer, which takes those of events");
+    Err(Error::Parameter { what, expected, got: config.statics.len().to_string() })
+}
+
 impl<T: Compiled> Scorer<T> {
     /// Without entities. [`Error::Parameter`] as of a [`Stepper`](crate::Stepper), and if a limit makes
     /// no sense.
     pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level, limits: Limits) -> Result<Self> {
         check_streams(network.config())?;
+        check_statics(network.config())?;
         let states = Slabs::new(state_len(&network));
         let inner = T::scores(level, MakeScores { network: Arc::clone(&network), loss });
         let entities = Entities::new(limits)?;
@@ -56,6 +67,7 @@ impl<T: Compiled> Scorer<T> {
             (config.shape, config.categories, config.cell, config.layers)
         };
         check_streams(network.config())?;
+        check_statics(network.config())?;
         if sizes(&network) != sizes(&self.network) {
             let (what, expected) = ("model", "one of the same cell and sizes");
             let got = format!("{:?}", network.config());
