@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from rnn_rust import _core
@@ -23,7 +24,8 @@ def make_stepper(
     """
     network = _core.Network(settings)
     network.load_state_dict(tensors)
-    stepper = network.stepper(*units, as_floats, names, settings)
+    remake = partial(make_stepper, settings)
+    stepper = network.stepper(*units, as_floats, names, remake)
     if state.any():
         stepper.state = state
     return stepper

@@ -163,7 +163,7 @@ class Scorer(_core.Scorer):
             )
         # A file has the model that its states are of.
         with self._saving:
-            self.replace_network(own._core, *own.units(), keep_states)
+            self._replace_network(own._core, *own.units(), keep_states)
             self.model = own
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -185,7 +185,7 @@ class Scorer(_core.Scorer):
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file keeps: a description, and arrays."""
-        return self._described(self.snapshot()[0], {})
+        return self._described(self._snapshot()[0], {})
 
     def _described(
         self, arrays: dict[str, NDArray[Any]], more: dict[str, Any]
@@ -197,7 +197,7 @@ class Scorer(_core.Scorer):
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take the entities that :meth:`_contents` returned."""
-        self.restore(arrays)
+        self._restore(arrays)
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled: two scorers would each see a part of the events."""

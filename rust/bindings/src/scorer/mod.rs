@@ -177,6 +177,7 @@ impl Scorer {
     /// Return the row of each event's entity, and whether it starts from the state 0.
     ///
     /// The first half of ``score_batch``.
+    #[pyo3(name = "_admit")]
     #[pyo3(signature = (keys, times = None))]
     fn admit<'py>(
         &self,
@@ -197,6 +198,7 @@ impl Scorer {
     }
 
     /// Return the outputs after events of such rows: the second half.
+    #[pyo3(name = "_step")]
     fn step<'py>(
         &self,
         py: Python<'py>,
@@ -240,6 +242,7 @@ impl Scorer {
     }
 
     /// Return the row of an entity; None if it is not known.
+    #[pyo3(name = "_row")]
     fn row(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
@@ -296,6 +299,7 @@ impl Scorer {
     }
 
     /// Go on with another network of the same sizes and type.
+    #[pyo3(name = "_replace_network")]
     fn replace_network(
         &self,
         py: Python<'_>,
@@ -322,11 +326,13 @@ impl Scorer {
     }
 
     /// Return all entities at one moment, the least recently used first, and the row of each.
+    #[pyo3(name = "_snapshot")]
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyAny>)> {
         with!(self, keyed => states::to_arrays(py, keyed.copy(py)?))
     }
 
     /// Take entities from such arrays.
+    #[pyo3(name = "_restore")]
     fn restore(&self, py: Python<'_>, arrays: &Bound<'_, PyDict>) -> PyResult<()> {
         with!(self, keyed => keyed.restore(py, &states::Arrays::of(arrays)?))
     }

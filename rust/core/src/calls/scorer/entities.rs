@@ -115,6 +115,11 @@ impl Entities {
         self.limits
     }
 
+    /// Whether [`Self::touch_all`] found a row.
+    pub(super) fn is_row(&self, row: u32) -> bool {
+        row != NONE
+    }
+
     /// Rows below this one have been used.
     pub(super) fn rows(&self) -> u32 {
         self.used
