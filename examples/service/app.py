@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 from events import read_events
-from ledger import GapError, Ledger
+from ledger import Ledger, LogError
 from metrics import Metrics
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -47,6 +47,7 @@ class Service:
     def __init__(self, ledger: Ledger, *, max_events: int, max_bytes: int) -> None:
         self._ledger, self._metrics = ledger, Metrics(ledger)
         self._max_events, self._max_bytes = max_events, max_bytes
+        self._saving = asyncio.Lock()
 
     async def score(self, request: Request) -> Response:
         """Score events, each once."""
@@ -74,7 +75,7 @@ class Service:
             raise HTTPException(413, f"body: {len(events)} events; send {self._max_events} at most")
         try:
             record, fresh = self._ledger.apply(piece.client, piece.offset, events)
-        except GapError as error:
+        except LogError as error:
             return _json({"error": str(error), "applied": error.applied}, 409)
         except (DataError, ShapeError, ParameterError, TypeError) as error:
             raise HTTPException(422, f"body: {error}") from None
@@ -82,14 +83,17 @@ class Service:
             raise HTTPException(503, str(error)) from None
         self._metrics.scored.inc(fresh)
         self._metrics.repeated.inc(len(events) - fresh)
-        return _json(record)
+        return _json({"applied": record.applied, "scores": record.scores})
 
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise HTTPException(413, f"body: more than {self._max_bytes} bytes; send less")
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise HTTPException(413, f"body: more than {self._max_bytes} bytes; send less")
+        except ClientDisconnect:
+            raise HTTPException(400, "body: the connection ended before it") from None
         return bytes(body)
 
     async def applied(self, request: Request) -> Response:
@@ -101,9 +105,24 @@ class Service:
     async def snapshot(self, request: Request) -> Response:
         """Take a snapshot now."""
         try:
-            return _json(await run_in_threadpool(self._ledger.snapshot))
+            return _json(await self.save())
         except (OSError, RnnRustError) as error:
             raise HTTPException(500, f"there is no new snapshot: {error}") from None
+
+    async def save(self) -> dict[str, Any]:
+        """Take a snapshot; those who wait for one wait outside the pool."""
+        async with self._saving:
+            return await run_in_threadpool(self._ledger.snapshot)
+
+    async def save_by_the_clock(self, every: float) -> None:
+        """Take a snapshot whenever so many seconds have passed, and there was an event."""
+        while True:
+            await asyncio.sleep(every)
+            if self._ledger.changed:
+                try:
+                    await self.save()
+                except (OSError, RnnRustError) as error:
+                    _log.error("There is no new snapshot: %s", error)
 
     async def health(self, request: Request) -> Response:
         """Tell that the service works."""
@@ -130,7 +149,7 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        clock = asyncio.create_task(_snapshots(ledger, snapshot_every))
+        clock = asyncio.create_task(service.save_by_the_clock(snapshot_every))
         yield
         clock.cancel()
         written = await run_in_threadpool(ledger.snapshot)
@@ -147,16 +166,6 @@ def make_app(
         exception_handlers={HTTPException: _refused, Exception: _failed},
         lifespan=lifespan,
     )
-
-
-async def _snapshots(ledger: Ledger, every: float) -> None:
-    while True:
-        await asyncio.sleep(every)
-        if ledger.changed:
-            try:
-                await run_in_threadpool(ledger.snapshot)
-            except (OSError, RnnRustError) as error:
-                _log.error("There is no new snapshot: %s", error)
 
 
 def _query(request: Request, kind: type[Any]) -> Any:

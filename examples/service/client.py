@@ -60,7 +60,7 @@ class Client:
         """
         events = self.log[self.next : self.next + count]
         status, answer = self.ask("POST", "/score", events, client=self.name, offset=self.next)
-        if status == 409:
+        if status == 409 and answer["applied"] < self.next:
             self.resumed.append((self.next, answer["applied"]))
             self.next = answer["applied"]
             return
@@ -87,9 +87,13 @@ class Client:
                 response = self._connection.getresponse()
                 return response.status, json.loads(response.read())
             except (OSError, http.client.HTTPException) as error:
-                if self._connection is not None:
-                    self._connection.close()
-                self._connection = None
+                self.close()
                 if time.monotonic() > deadline:
                     raise ServiceError(f"no answer from {self._address}: {error}") from error
                 time.sleep(0.05)
+
+    def close(self) -> None:
+        """End the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None

@@ -53,7 +53,7 @@ class Rows:
         # Models with categories, gaps or times check the values themselves.
         self._plain = encoded is None
         self._names = encoded or scorer.model.feature_names
-        self._count = len(self._names) if self._names else scorer.model.input_size
+        self._count = len(self._names) if self._names else scorer.model.settings["input_size"]
 
     def __call__(self, events: list[Event]) -> list[list[Any]]:
         """Return a row for each event.
@@ -63,9 +63,12 @@ class Rows:
         DataError
             A feature is missing, there are more or fewer, or one is not a number.
         """
-        return [self._row(event, f"$[{place}].features") for place, event in enumerate(events)]
+        return [self._row(event, f"$[{place}]") for place, event in enumerate(events)]
 
     def _row(self, event: Event, where: str) -> list[Any]:
+        if isinstance(event.key, int) and not -(2**63) <= event.key < 2**64:
+            raise DataError(f"{where}.key: {event.key} has more than 64 bits; give it as text")
+        where += ".features"
         if isinstance(event.features, list):
             row = event.features
             if len(row) != self._count:

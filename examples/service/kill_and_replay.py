@@ -1,8 +1,8 @@
 """Load the service from several clients, kill it midway, and check that each event counts once.
 
-Every score that a client gets has to be the bits of ``model.predict`` on the entity's whole sequence,
-and so have the states in the last snapshot. An event that is lost, scored twice or out of turn changes
-all that follow.
+Every score that a client gets has to be the bits of ``model.predict`` on the entity's whole
+sequence, and every state in the last snapshot those of a stepper after it. An event that is lost,
+scored twice or out of turn changes all that follow.
 
 Run it from the root of the repository: python examples/service/kill_and_replay.py
 """
@@ -71,7 +71,7 @@ class Process:
         """Start it, and wait until it answers."""
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        Client("127.0.0.1", self.port, "who starts it", [])
+        Client("127.0.0.1", self.port, "who starts it", []).close()
 
     def kill(self) -> None:
         """End it as if the power failed (kill -9)."""
@@ -98,6 +98,8 @@ def send_all(client: Client, seed: int, failures: list[BaseException]) -> None:
             client.send(int(random.integers(1, 40)))
     except BaseException as error:
         failures.append(error)
+    finally:
+        client.close()
 
 
 def run(options: argparse.Namespace, folder: Path) -> tuple[rnn.GRU, list[Client], Path]:

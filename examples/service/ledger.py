@@ -1,12 +1,13 @@
 """A scorer that applies each event of each client once, also over a kill and a restart.
 
-Each client keeps a log of its events. A request is a piece of the log: the number of its first event
-(the offset), and the events. Beside the states the ledger keeps, for each client, how many events of
-its log have been applied, and the answer to its last request:
+Each client keeps a log of its events. A request is a piece of the log: the number of its first
+event (the offset), and the events. Beside the states the ledger keeps, for each client, how many
+events of its log have been applied, and the answer to its last request:
 
 - events that follow on those applied are scored;
-- events applied before are not scored again: their outputs come from the last answer, or are null;
-- a piece that begins later is refused, and the error says where to go on.
+- events applied before are not scored again: their scores come from the last answer, or are null;
+- a piece that begins later is refused, and the error says where to go on;
+- so are events that are others than those applied at their place: two clients with one name.
 
 A snapshot has the states and these records as of one moment. After a kill the service goes on from
 the newest one, and clients send again what it does not have. All events of a key belong to one
@@ -15,11 +16,10 @@ client: then they are applied in the order of its log, and end in the same bits.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +31,21 @@ from rnn_rust.errors import DataError
 
 
 class Score(msgspec.Struct, frozen=True):
-    """The outputs after an event, and whether its entity started from the state 0."""
+    """The outputs after an event, None for what is no number, and whether its entity is new."""
 
-    outputs: list[float]
+    outputs: list[float | None]
     new: bool
 
 
 class Record(msgspec.Struct, frozen=True):
-    """How many events of a client's log are applied, and the answer to its last request.
+    """How many events of a client's log are applied, and what was answered to the last ones.
 
-    ``scores`` are those of the last events applied; None for what an earlier answer had.
+    ``scores`` has None for what an earlier answer had; ``digests`` tell events from others.
     """
 
     applied: int = 0
     scores: list[Score | None] = []
+    digests: list[int] = []
 
 
 class Contents(msgspec.Struct):
@@ -60,14 +61,11 @@ class Contents(msgspec.Struct):
         return f"states-{self.number}.safetensors"
 
 
-class GapError(Exception):
-    """Events between those applied and those sent are missing."""
+class LogError(Exception):
+    """Events are not those that follow in a client's log; ``applied`` is how many it has."""
 
-    def __init__(self, client: str, offset: int, applied: int) -> None:
-        super().__init__(
-            f"client {client!r}: {applied} events are applied, and these begin at {offset}; "
-            f"go on from offset {applied}"
-        )
+    def __init__(self, message: str, applied: int) -> None:
+        super().__init__(message)
         self.applied = applied
 
 
@@ -95,39 +93,54 @@ class Ledger:
         self.events = self._events_saved = 0
 
     def apply(self, client: str, offset: int, events: list[Event]) -> tuple[Record, int]:
-        """Score those events that are not applied yet; return the record of all, and how many.
+        """Score events that are not applied yet; return the record of all, and how many those are.
 
         Raises
         ------
-        GapError
-            There are events before these that are not applied; nothing has changed.
+        LogError
+            There are events before these that are not applied, or others were applied in their
+            place; nothing has changed.
         DataError, ShapeError, ParameterError, TypeError
             An event cannot be scored; nothing has changed.
         """
+        digests = [zlib.crc32(msgspec.json.encode(event)) for event in events]
+        keys, rows = [event.key for event in events], self._rows(events)
+        times = self._times(events)
         with self._lock:
             record = self._records.get(client, Record())
             if offset > record.applied:
-                raise GapError(client, offset, record.applied)
+                raise LogError(
+                    f"client {client!r}: {record.applied} events are applied, and these begin at "
+                    f"{offset}; go on from offset {record.applied}",
+                    record.applied,
+                )
             before = min(record.applied - offset, len(events))
-            fresh = events[before:]
-            known = _scores_of(record, offset, before) + self._score(fresh)
-            answer = Record(offset + len(events), known)
-            if fresh:
-                self._records[client] = answer
-                self.events += len(fresh)
-        return answer, len(fresh)
+            scores = _known(record, client, offset, digests[:before])
+            if before == len(events):
+                return Record(offset + before, scores), 0
+            outputs, new = self.scorer.score_batch(
+                keys[before:],
+                rows[before:],
+                times=times and times[before:],
+                return_new=True,
+            )
+            scores += map(Score, outputs.tolist(), new.tolist())
+            record = Record(offset + len(events), scores, digests)
+            self._records[client] = record
+            self.events += len(events) - before
+        return record, len(events) - before
 
-    def _score(self, events: list[Event]) -> list[Score | None]:
-        if not events:
-            return []
-        timed = self.scorer.expire_after is not None
-        outputs, new = self.scorer.score_batch(
-            [event.key for event in events],
-            self._rows(events),
-            times=[_time_of(event, at) for at, event in enumerate(events)] if timed else None,
-            return_new=True,
-        )
-        return [Score(*pair) for pair in zip(outputs.tolist(), new.tolist(), strict=True)]
+    def _times(self, events: list[Event]) -> list[float] | None:
+        if self.scorer.expire_after is None:
+            return None
+        times = []
+        for place, event in enumerate(events):
+            if event.time is None:
+                raise DataError(
+                    f"$[{place}].time: there is none, and this service forgets entities by it"
+                )
+            times.append(event.time)
+        return times
 
     def applied(self, client: str) -> tuple[int, int]:
         """Return how many events of a client's log are applied, and how many a snapshot has."""
@@ -184,17 +197,19 @@ def remove_others(folder: Path, contents: Contents) -> None:
             path.unlink(missing_ok=True)
 
 
-def _scores_of(record: Record, offset: int, count: int) -> list[Score | None]:
+def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score | None]:
     """Return the scores of events that are applied, as far as the record has them."""
     first = record.applied - len(record.scores)
-    places: Iterable[int] = range(offset - first, offset - first + count)
-    return [record.scores[place] if place >= 0 else None for place in places]
-
-
-def _time_of(event: Event, place: int) -> float:
-    if event.time is None:
-        raise DataError(f"$[{place}].time: there is none; this service forgets entities by it")
-    return event.time
+    scores: list[Score | None] = []
+    for place, digest in enumerate(digests, offset):
+        if place >= first and record.digests[place - first] != digest:
+            raise LogError(
+                f"client {client!r}: another event was applied at offset {place}; give each client "
+                "a name of its own, and keep its log",
+                record.applied,
+            )
+        scores.append(record.scores[place - first] if place >= first else None)
+    return scores
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -210,7 +225,8 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _sync(folder: Path) -> None:
     """Make the names in a folder outlast a loss of power."""
-    with contextlib.ExitStack() as stack:
-        number = os.open(folder, os.O_RDONLY)
-        stack.callback(os.close, number)
+    number = os.open(folder, os.O_RDONLY)
+    try:
         os.fsync(number)
+    finally:
+        os.close(number)

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 
 import numpy as np
 from ledger import Ledger
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import SummaryMetricFamily
 from prometheus_client.registry import Collector
+
+disable_created_metrics()
 
 _RECENT = 10_000
 _QUANTILES = (0.5, 0.9, 0.99, 0.999)
@@ -44,12 +52,18 @@ class Metrics:
 
     def __init__(self, ledger: Ledger) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter("requests", "Requests of /score", ["status"], registry=registry)
-        self.scored = Counter("scored_events", "Events scored", registry=registry)
-        self.repeated = Counter(
-            "repeated_events", "Events sent again after they were scored", registry=registry
+        self.requests = Counter(
+            "rnn_rust_requests", "Requests of /score", ["status"], registry=registry
         )
-        self.latencies = Latencies("score_seconds", "From a request of /score to its answer")
+        self.scored = Counter("rnn_rust_scored_events", "Events scored", registry=registry)
+        self.repeated = Counter(
+            "rnn_rust_repeated_events",
+            "Events sent again after they were scored",
+            registry=registry,
+        )
+        self.latencies = Latencies(
+            "rnn_rust_score_seconds", "From a request of /score to its answer"
+        )
         registry.register(self.latencies)
         for name, text, value in (
             ("entities", "Entities that have a state", lambda: len(ledger.scorer)),
@@ -57,7 +71,7 @@ class Metrics:
             ("expired_entities", "Given up by their time", lambda: ledger.scorer.expired),
             ("snapshot_age_seconds", "Since the last snapshot", lambda: ledger.snapshot_age),
         ):
-            Gauge(name, text, registry=registry).set_function(value)
+            Gauge(f"rnn_rust_{name}", text, registry=registry).set_function(value)
 
     def text(self) -> bytes:
         """Return all of them."""

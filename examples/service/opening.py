@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from ledger import INDEX, Contents, Ledger, remove_others
 
 import rnn_rust as rnn
 
-_held = []
-"""Files whose locks are kept until the process ends."""
-
 
 class StartError(Exception):
     """The service cannot start like this; the message says why."""
 
 
+@contextlib.contextmanager
 def open_ledger(
     model: Path,
     folder: Path,
@@ -26,8 +27,8 @@ def open_ledger(
     max_entities: int | None = None,
     expire_after: float | None = None,
     swap: bool = False,
-) -> Ledger:
-    """Return the ledger of a folder's snapshot; a new one if there is none.
+) -> Iterator[Ledger]:
+    """Open the ledger of a folder's snapshot, or a new one if there is none.
 
     Parameters
     ----------
@@ -48,12 +49,23 @@ def open_ledger(
         The model cannot be read, or is none that scores streams; or states are damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _lock(folder)
+    limits = {"max_entities": max_entities, "expire_after": expire_after}
+    # The lock ends with the process, in whatever way that ends.
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"another service uses {folder}; give it a folder of its own"
+            ) from None
+        yield _ledger(model, folder, limits, swap)
+
+
+def _ledger(model: Path, folder: Path, limits: dict[str, Any], swap: bool) -> Ledger:
     try:
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
     except OSError as error:
         raise StartError(f"cannot read the model {model}: {error.strerror}") from None
-    limits = {"max_entities": max_entities, "expire_after": expire_after}
     index = folder / INDEX
     if not index.exists():
         scorer = rnn.load(model).scorer(**limits)
@@ -79,14 +91,3 @@ def open_ledger(
         contents.model = digest
     remove_others(folder, contents)
     return Ledger(scorer, folder, contents)
-
-
-def _lock(folder: Path) -> None:
-    """Keep other processes out, until this one ends, in whatever way."""
-    file = open(folder / "lock", "w")  # noqa: SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise StartError(f"another service uses {folder}; give it a folder of its own") from None
-    _held.append(file)

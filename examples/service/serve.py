@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 from app import make_app
+from ledger import Ledger
 from opening import StartError, open_ledger
 
 from rnn_rust.errors import RnnRustError
@@ -48,24 +49,33 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     try:
-        ledger = open_ledger(
+        with open_ledger(
             given.model,
             given.folder,
             max_entities=given.max_entities,
             expire_after=given.expire_after,
             swap=given.swap,
-        )
+        ) as ledger:
+            serve(ledger, given)
     except (StartError, RnnRustError, OSError) as error:
         sys.exit(f"Error: {error}")
+
+
+def serve(ledger: Ledger, given: argparse.Namespace) -> None:
+    """Answer requests until a signal comes."""
     app = make_app(
         ledger,
         snapshot_every=given.snapshot_every,
         max_events=given.max_events,
         max_bytes=given.max_bytes,
     )
-    uvicorn.run(
-        app, host=given.host, port=given.port, access_log=False, timeout_graceful_shutdown=10
-    )
+    try:
+        uvicorn.run(
+            app, host=given.host, port=given.port, access_log=False, timeout_graceful_shutdown=10
+        )
+    finally:
+        if ledger.changed:
+            sys.exit("Error: there are events that no snapshot has; send them again")
 
 
 if __name__ == "__main__":
