@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ def test_whatever_is_sent_again_each_event_counts_once(
         assert [score.new for _, score in pairs] == [True] + [False] * (len(pairs) - 1)
 
 
+class Polite:
+    """A lock after whose release others have a turn, so that what is done too late shows."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+        time.sleep(0.0005)
+
+
 def test_a_snapshot_has_states_and_records_of_one_moment(model_path: Path, tmp_path: Path) -> None:
     logs = [events_of(make_log(number, 4000, 2)) for number in range(3)]
     model, checked = rnn.load(model_path), set()
@@ -89,6 +104,7 @@ def test_a_snapshot_has_states_and_records_of_one_moment(model_path: Path, tmp_p
             ledger.apply(f"{number}", start, logs[number][start : start + 7])
 
     with open_ledger(model_path, tmp_path) as ledger:
+        ledger._lock = Polite()
         threads = [threading.Thread(target=send, args=(number,)) for number in range(3)]
         for thread in threads:
             thread.start()
