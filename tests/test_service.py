@@ -79,6 +79,8 @@ def test_an_answer_that_got_lost_is_given_again_also_after_a_kill(
     status, answer = ask("POST", "/score", events[10:], client="a", offset=12)
     assert (status, answer["applied"]) == (409, 10)
     assert "go on from offset 10" in answer["error"]
+    ask("POST", "/score", events[10:], client="a", offset=10)
+    assert ask("GET", "/applied", client="a")[1] == {"client": "a", "applied": 20, "saved": 10}
 
 
 def test_a_graceful_stop_loses_nothing(service: Process, model_path: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Ledger:
 
     def __init__(self, scorer: rnn.Scorer, folder: Path, contents: Contents) -> None:
         self.scorer, self._folder = scorer, folder
-        self._records, self._rows = contents.records, Rows(scorer)
+        self._records, self._rows = dict(contents.records), Rows(scorer)
         self._contents, self._written = contents, time.monotonic()
         # Held while events are applied and recorded, or both are copied. The scorer takes one
         # slice of a batch at a time anyway.
