@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import threading
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,23 @@ def test_threads_change_nothing(data: st.DataObject, seed: int) -> None:
         for key in np.unique(keys[own]):
             chosen = keys[own] == key
             np.testing.assert_array_equal(got[chosen], model.predict(rows[own][chosen]))
+
+
+@pytest.mark.timing
+def test_an_event_waits_for_a_slice_of_a_batch_not_for_the_batch() -> None:
+    scorer, count = rnn.GRU(3, 16, 1).scorer(), 600_000
+    x, keys = np.zeros((count, 3), np.float32), np.arange(count) % 5000
+    worker = threading.Thread(target=scorer.score_batch, args=(keys, x))
+    worker.start()
+    while len(scorer) == 0:
+        pass
+    calls = 0
+    while worker.is_alive():
+        scorer.score(1, x[0])
+        calls += 1
+    worker.join()
+    # A batch takes some tenths of a second, a slice some microseconds.
+    assert calls > 1000, calls
 
 
 # One by one ----------------------------------------------------------------------------------
@@ -399,10 +417,13 @@ def test_frames_are_scored_as_by_score_frame() -> None:
         scorer.score_frame(frame.drop("b"))
 
 
-def test_shown_and_documented(tmp_path: Path) -> None:
+def test_a_scorer_shows_itself() -> None:
     scorer = rnn.GRU(3, 4, 1).scorer(max_entities=5)
     scorer.score(1, DATA[0])
     assert repr(scorer).startswith("Scorer(GRU(3, 4, 1")
     assert "max_entities=5" in repr(scorer)
     assert repr(scorer).endswith(": 1 entities")
     assert rnn.Scorer is type(scorer)
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"use save\(path\)"):
+            way(scorer)

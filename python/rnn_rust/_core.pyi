@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypedDict, final, overload, type_check_on
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
@@ -145,13 +146,13 @@ class Network:
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
-        settings: Settings,
+        remake: Callable[..., Stepper],
     ) -> Stepper:
         """Return a stepper with these weights.
 
         The scalers of features and labels are given as shift and scale by column, empty without.
         ``as_floats(what, values)`` makes an array of float32 or float64 of other values; ``names``
-        are those of the features, ``settings`` what the network was built from.
+        are those of the features; ``remake(tensors, units, names, state)`` makes a stepper again.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
@@ -209,7 +210,7 @@ class Stepper:
     """
 
     def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after one more step with ``features (I,)``, or a dict by name.
+        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or a dict by name.
 
         Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
         model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
@@ -241,6 +242,7 @@ class Stepper:
     @state.setter
     def state(self, value: ArrayLike) -> None: ...
 
+@disjoint_base
 class Scorer:
     """A network with the states of many entities, each known by its key."""
 
@@ -251,8 +253,7 @@ class Scorer:
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
-        max_entities: int | None,
-        expire_after: float | None,
+        limits: tuple[int | None, float | None],
     ) -> Self: ...
     @overload
     def score(
@@ -343,20 +344,20 @@ class Scorer:
         ShapeError, DataError, TypeError
             As :meth:`score`.
         """
-    def admit(
+    def _admit(
         self, keys: ArrayLike, times: ArrayLike | None = None
     ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
         """Return the row of each event's entity, and whether it starts from the state 0.
 
         The first half of ``score_batch``.
         """
-    def step(
+    def _step(
         self, rows: NDArray[np.uint32], new: NDArray[np.bool_], features: ArrayLike
     ) -> NDArray[Any]:
         """Return the outputs after events of such rows: the second half."""
     def __len__(self) -> int:
         """Return the number of entities."""
-    def __contains__(self, key: _Key) -> bool:
+    def __contains__(self, key: _Key, /) -> bool:
         """Whether an entity is known."""
     @property
     def evicted(self) -> int:
@@ -364,7 +365,7 @@ class Scorer:
     @property
     def expired(self) -> int:
         """How many entities were given up as ``expire_after`` had passed."""
-    def row(self, key: _Key) -> int | None:
+    def _row(self, key: _Key) -> int | None:
         """Return the row of an entity; None if it is not known."""
     def state(self, key: _Key) -> NDArray[Any] | None:
         """Return the state of an entity, as a stepper has it; None if it is not known."""
@@ -376,7 +377,7 @@ class Scorer:
         """Forget all entities."""
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor of the network by name."""
-    def replace_network(
+    def _replace_network(
         self,
         network: Network,
         features: tuple[list[float], list[float]],
@@ -384,7 +385,7 @@ class Scorer:
         keep_states: bool,
     ) -> None:
         """Go on with another network of the same sizes and type."""
-    def snapshot(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint32]]:
+    def _snapshot(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint32]]:
         """Return all entities at one moment, the least recently used first, and the row of each."""
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take entities from such arrays."""

@@ -74,7 +74,7 @@ class EncodedScorer(Scorer):
             place = int(rows[0])
             if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
                 row, after = self._rows.encode(features, carried)
-            outputs = self.step(rows, new, row[np.newaxis])[0]
+            outputs = self._step(rows, new, row[np.newaxis])[0]
             self._carried.put(place, after, self._encoder.numbers)
         if out is not None:
             out[...] = outputs
@@ -107,7 +107,7 @@ class EncodedScorer(Scorer):
         """
         own = keys.tolist() if hasattr(keys, "tolist") else list(keys)
         if not own:
-            outputs = self.step(*self.admit([]), np.empty((0, len(self._encoder.feature_names))))
+            outputs = self._step(*self._admit([]), np.empty((0, len(self._encoder.feature_names))))
             return (outputs, np.empty(0, bool)) if return_new else outputs
         data = self._read(own, features)
         order = order_of_events(data)
@@ -157,7 +157,7 @@ class EncodedScorer(Scorer):
         with self._lock, self._admitted(keys, times) as (rows, new):
             runs = _Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
-            outputs: FloatArray = self.step(rows, new, encoded.features[runs.events][order])
+            outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
             runs.carry(encoded, self._carried)
         return outputs, new
 
@@ -166,7 +166,7 @@ class EncodedScorer(Scorer):
         self, keys: Any, times: Any
     ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
         """Admit events; forget entities that are new if these cannot be scored."""
-        rows, new = self.admit(keys, times)
+        rows, new = self._admit(keys, times)
         try:
             yield rows, new
         except BaseException:
@@ -177,7 +177,7 @@ class EncodedScorer(Scorer):
     def reset(self, key: Any) -> bool:
         """Set an entity's state to 0, as at the beginning; return whether it is known."""
         with self._lock:
-            row = self.row(key)
+            row = self._row(key)
             if row is not None:
                 self._carried.drop(row)
             return super().reset(key)
@@ -210,7 +210,7 @@ class EncodedScorer(Scorer):
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         with self._lock:
-            arrays, rows = self.snapshot()
+            arrays, rows = self._snapshot()
             carried, unit = self._carried.arrays(rows)
             return self._described(arrays | carried, {"times": unit})
 

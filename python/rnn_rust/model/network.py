@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.inputs import inputs_of
+from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.settings import engine_settings
 from rnn_rust.model.state_dict import CheckedOptimizer
@@ -143,7 +145,8 @@ class Network(BaseNetwork):
         """
         names = None if self.feature_names is None else list(self.feature_names)
         settings = engine_settings(self.cell, self._settings, self.encoder)
-        stepper = self._core.stepper(*self.units(), as_floats, names, settings)
+        remake = partial(make_stepper, settings)
+        stepper = self._core.stepper(*self.units(), as_floats, names, remake)
         if self.encoder is None:
             return stepper
         return EncodedStepper(stepper, RowEncoder(self.encoder, time_name_of(self.table)))

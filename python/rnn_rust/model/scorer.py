@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,13 @@ class Scorer(_core.Scorer):
     Keys are ints of 64 bits, strs or bytes, also side by side: ``1``, ``"1"`` and ``b"1"`` are
     three entities.
 
+    Parameters
+    ----------
+    model
+        That reads its sequences forward.
+    max_entities, expire_after
+        See :meth:`rnn_rust.RNN.scorer`.
+
     Attributes
     ----------
     model
@@ -86,7 +93,7 @@ class Scorer(_core.Scorer):
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
-            cls, own._core, *own.units(), as_floats, names, max_entities, expire_after
+            cls, own._core, *own.units(), as_floats, names, (max_entities, expire_after)
         )
         scorer.model, scorer.max_entities, scorer.expire_after = own, max_entities, expire_after
         scorer._saving = threading.Lock()
@@ -164,8 +171,10 @@ class Scorer(_core.Scorer):
                 f"the model takes the features {own.feature_names}, the scorer's "
                 f"{self.model.feature_names}; give one of the same"
             )
-        self.replace_network(own._core, *own.units(), keep_states)
-        self.model = own
+        # A file has the model that its states are of.
+        with self._saving:
+            self._replace_network(own._core, *own.units(), keep_states)
+            self.model = own
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
@@ -192,7 +201,7 @@ class Scorer(_core.Scorer):
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file keeps: a description, and arrays."""
-        return self._described(self.snapshot()[0], {})
+        return self._described(self._snapshot()[0], {})
 
     def _described(
         self, arrays: dict[str, NDArray[Any]], more: dict[str, Any]
@@ -204,7 +213,11 @@ class Scorer(_core.Scorer):
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take the entities that :meth:`_contents` returned."""
-        self.restore(arrays)
+        self._restore(arrays)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: two scorers would each see a part of the events."""
+        raise TypeError("a scorer is not copied or pickled; use save(path) and load_scorer(path)")
 
     def __repr__(self) -> str:
         """Return the model, the number of entities, and the limits."""

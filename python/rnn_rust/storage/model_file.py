@@ -130,7 +130,7 @@ def _digest(version: int, description: dict[str, Any], tensors: Tensors) -> str:
     digest = hashlib.sha256(_canonical([version, description, layout]).encode())
     for array in arrays:
         # Without a copy of what may be large.
-        digest.update(array.reshape(-1).view(np.uint8))
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -68,8 +68,8 @@ impl Network {
     }
 
     /// A stepper with these weights. The scalers are those of features and labels, each as shift
-    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values; `names` are those of the
-    /// features, `settings` what the network was built from.
+    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values;
+    /// `names` are those of the features; `remake(tensors, units, names, state)` makes a stepper again.
     fn stepper(
         &self,
         py: Python<'_>,
@@ -77,7 +77,7 @@ impl Network {
         labels: (Vec<f64>, Vec<f64>),
         as_floats: Py<PyAny>,
         names: Option<Vec<String>>,
-        settings: Py<PyDict>,
+        remake: Py<PyAny>,
     ) -> PyResult<Stepper> {
         let scalings = [features, labels].map(Scaling::from);
         let rows = RowReader { as_floats, names };
@@ -85,7 +85,7 @@ impl Network {
             let stepper = run(py, None, |context| {
                 core::Stepper::new(shared.read(), self.objective.loss, context.level())
             })?;
-            Ok(IntoStepper::wrap(stepper, scalings, rows, settings))
+            Ok(IntoStepper::wrap(stepper, scalings, rows, remake))
         })
     }
 

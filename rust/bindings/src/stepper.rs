@@ -2,7 +2,7 @@
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 use rnn_rust as core;
 
 use crate::boundary::{Scalar, data_error, exception};
@@ -99,8 +99,8 @@ enum Inner {
 #[pyclass(module = "rnn_rust._core")]
 pub(crate) struct Stepper {
     inner: Inner,
-    /// What the network was built from.
-    pub(crate) settings: Py<PyDict>,
+    /// Python's function of weights, units, names and state that makes one again.
+    remake: Py<PyAny>,
 }
 
 macro_rules! with {
@@ -127,7 +127,7 @@ pub(crate) trait IntoStepper: Scalar {
         stepper: core::Stepper<Self>,
         scalings: [Scaling; 2],
         rows: RowReader,
-        settings: Py<PyDict>,
+        remake: Py<PyAny>,
     ) -> Stepper;
 }
 
@@ -138,11 +138,11 @@ macro_rules! into_stepper {
                 stepper: core::Stepper<Self>,
                 [features, labels]: [Scaling; 2],
                 rows: RowReader,
-                settings: Py<PyDict>,
+                remake: Py<PyAny>,
             ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
                 let scaled = Scaled { stepper, features, labels, rows, x, y, restored };
-                Stepper { inner: Inner::$Variant(scaled), settings }
+                Stepper { inner: Inner::$Variant(scaled), remake }
             }
         }
     };
@@ -173,11 +173,18 @@ impl Stepper {
         })
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let cell: String = self.settings.bind(py).as_any().get_item("cell")?.extract()?;
-        let dtype: String = self.settings.bind(py).as_any().get_item("dtype")?.extract()?;
-        Ok(with_ref!(self, scaled => {
+    fn __repr__(&self) -> String {
+        let dtype = match &self.inner {
+            Inner::F32(_) => "float32",
+            Inner::F64(_) => "float64",
+        };
+        with_ref!(self, scaled => {
             let config = scaled.stepper.network().config();
+            let cell = match config.cell {
+                core::Cell::Elman(_) => "RNN",
+                core::Cell::Gru { .. } => "GRU",
+                core::Cell::Lstm => "LSTM",
+            };
             let layers = if config.layers > 1 {
                 format!("{} layers of ", config.layers)
             } else {
@@ -189,15 +196,15 @@ impl Stepper {
                 config.shape.hidden,
                 config.shape.output,
             )
-        }))
+        })
     }
 
     /// One with a state of its own, and the same weights.
     fn __copy__(&self, py: Python<'_>) -> Self {
-        let settings = self.settings.clone_ref(py);
+        let remake = self.remake.clone_ref(py);
         match &self.inner {
-            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), settings },
-            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), settings },
+            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), remake },
+            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), remake },
         }
     }
 
@@ -207,20 +214,17 @@ impl Stepper {
 
     /// How Python makes one again: from a network with these weights.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let make = py.import("rnn_rust.model.pickled_stepper")?.getattr("make_stepper")?;
         let arguments = with_ref!(self, scaled => {
             let network = scaled.stepper.network();
             (
-                self.settings.clone_ref(py),
                 tensors(py, network.layout(), network.parameters())?,
-                scaled.features.columns(),
-                scaled.labels.columns(),
+                (scaled.features.columns(), scaled.labels.columns()),
                 scaled.rows.names.clone(),
                 PyArray1::from_vec(py, scaled.stepper.state()).into_any(),
             )
                 .into_pyobject(py)?
         });
-        (make, arguments).into_pyobject(py)
+        (self.remake.clone_ref(py), arguments).into_pyobject(py)
     }
 
     /// Begins another sequence: the state becomes 0.

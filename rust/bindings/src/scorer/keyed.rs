@@ -19,6 +19,8 @@ use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
 const SLICE: usize = 32;
+/// Outputs of one event that need no allocation.
+const FEW: usize = 8;
 /// Events after which signals are checked: some milliseconds.
 const UNCHECKED: usize = 1 << 14;
 
@@ -117,15 +119,23 @@ impl<T: Scalar> Keyed<T> {
         let row = self.rows.row(features, self.sizes.0)?;
         let units = self.units(py);
         let event = (key, time.as_ref().map(std::slice::from_ref));
+        // Without an allocation where there are few.
+        let (mut few, mut many) = ([T::ZERO; FEW], Vec::new());
+        let y = if self.sizes.1 <= FEW {
+            &mut few[..self.sizes.1]
+        } else {
+            many.resize(self.sizes.1, T::ZERO);
+            &mut many[..]
+        };
         if units.labels.is_empty() {
             let target = self.target::<T>(out, "the model's dtype")?;
-            let (y, new) = with_row!(row, values => self.one(py, &units, event, values))?;
-            return Ok((place(py, &y, target)?, new));
+            let new = with_row!(row, values => self.one(py, &units, event, values, y))?;
+            return Ok((place(py, y, target)?, new));
         }
         let target = self.target::<f64>(out, "dtype float64")?;
-        let (y, new) = with_row!(row, values => self.one(py, &units, event, values))?;
+        let new = with_row!(row, values => self.one(py, &units, event, values, y))?;
         let mut restored = vec![0.0; y.len()];
-        units.labels.restore(&y, &mut restored);
+        units.labels.restore(y, &mut restored);
         Ok((place(py, &restored, target)?, new))
     }
 
@@ -138,30 +148,29 @@ impl<T: Scalar> Keyed<T> {
         out.map(|out| Ok((writable(&out, self.sizes.1, dtype)?, out))).transpose()
     }
 
-    /// The outputs of one event, and whether its entity is new.
+    /// Sets the outputs of one event; returns whether its entity is new.
     fn one<N: core::Real>(
         &self,
         py: Python<'_>,
         units: &Units,
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
-    ) -> PyResult<(Vec<T>, bool)> {
+        y: &mut [T],
+    ) -> PyResult<bool> {
         let mut new = [false];
         let mut work = |held: &mut Held<T>| {
             if let Some(at) = units.features.scale(values, &mut held.x) {
                 return Err(Refused::NotFinite(at));
             }
             let keys = (std::slice::from_ref(&key), times);
-            let mut y = vec![T::ZERO; self.sizes.1];
-            let scored = held.scorer.score(keys, &held.x, (&mut y, &mut new));
-            scored.map(|()| y).map_err(Refused::Engine)
+            held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
         let outcome = match self.held.soon() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
         };
         match outcome {
-            Ok(y) => Ok((y, new[0])),
+            Ok(()) => Ok(new[0]),
             Err(Refused::NotFinite(at)) => Err(not_finite(values, at, values.len())),
             Err(Refused::Engine(error)) => Err(exception(&error)),
         }

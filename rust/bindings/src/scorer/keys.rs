@@ -63,10 +63,14 @@ impl<'py> Keys<'py> {
             return CopiedKeys::of(list.iter()).map(Self::Any);
         }
         let Ok(array) = values.cast::<PyUntypedArray>() else {
-            let numpy = values.py().import("numpy")?;
-            let list = values.call_method0("to_pylist");
-            let array = list.or_else(|_| numpy.call_method1("asarray", (values,)))?;
-            return Self::of(&array);
+            // Columns of frames: of pyarrow, and of others.
+            for name in ["to_pylist", "__array__"] {
+                if let Some(method) = values.getattr_opt(name)? {
+                    return Self::of(&method.call0()?);
+                }
+            }
+            let values = values.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+            return CopiedKeys::of(values.into_iter()).map(Self::Any);
         };
         if array.ndim() != 1 {
             let shape = array.shape();

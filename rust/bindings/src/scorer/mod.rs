@@ -47,9 +47,9 @@ pub(crate) struct Scorer {
 #[pymethods]
 impl Scorer {
     /// The scalers are those of features and labels, each as shift and scale by column, empty without.
-    /// `as_floats(what, values)` makes an array of other values; `names` are those of the features.
+    /// `as_floats(what, values)` makes an array of other values; `names` are those of the features;
+    /// `limits` are `max_entities` and `expire_after`.
     #[new]
-    #[pyo3(signature = (network, features, labels, as_floats, names, max_entities, expire_after))]
     fn new(
         py: Python<'_>,
         network: &Network,
@@ -57,10 +57,9 @@ impl Scorer {
         labels: Columns,
         as_floats: Py<PyAny>,
         names: Option<Vec<String>>,
-        max_entities: Option<usize>,
-        expire_after: Option<f64>,
+        limits: (Option<usize>, Option<f64>),
     ) -> PyResult<Self> {
-        let limits = core::Limits { max_entities, expire_after };
+        let limits = core::Limits { max_entities: limits.0, expire_after: limits.1 };
         let units = Units { features: Scaling::from(features), labels: Scaling::from(labels) };
         let (rows, loss) = (RowReader { as_floats, names }, network.objective.loss);
         macro_rules! made {
@@ -78,7 +77,31 @@ impl Scorer {
         Ok(Self { inner })
     }
 
-    /// Outputs ``(L,)`` after one more event of an entity.
+    /// Return the outputs ``(L,)`` after one more event of an entity.
+    ///
+    /// Parameters
+    /// ----------
+    /// key
+    ///     Of the entity: an int of 64 bits, a str or bytes.
+    /// features
+    ///     ``(I,)`` in original units, or by name as a dict.
+    /// out
+    ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
+    ///     allocated then.
+    /// time
+    ///     Of the event; needed with ``expire_after``.
+    /// return_new
+    ///     Whether to return too if the entity started from the state 0: it was not known, or had
+    ///     been given up.
+    ///
+    /// Raises
+    /// ------
+    /// ShapeError
+    ///     Another number of features than the model's, or more than one row.
+    /// DataError
+    ///     A feature is missing by name, NaN, infinite or masked, or not a real number.
+    /// TypeError
+    ///     ``out`` is not such an array, or ``key`` something else.
     #[pyo3(signature = (key, features, out = None, *, time = None, return_new = false))]
     fn score<'py>(
         &self,
@@ -99,7 +122,28 @@ impl Scorer {
         })
     }
 
-    /// Outputs ``(N, L)`` after events of any entities, in the order in which these came.
+    /// Return the outputs ``(N, L)`` after events of any entities.
+    ///
+    /// Several events of one entity are taken in order. After an error in the arguments nothing has
+    /// changed.
+    ///
+    /// Parameters
+    /// ----------
+    /// keys
+    ///     ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
+    /// features
+    ///     ``(N, I)`` in original units.
+    /// out
+    ///     An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
+    /// times
+    ///     ``(N,)``, of the events; needed with ``expire_after``.
+    /// return_new
+    ///     Whether to return too which events started from the state 0.
+    ///
+    /// Raises
+    /// ------
+    /// ShapeError, DataError, TypeError
+    ///     As :meth:`score`.
     #[pyo3(signature = (keys, features, out = None, *, times = None, return_new = false))]
     fn score_batch<'py>(
         &self,
@@ -130,8 +174,10 @@ impl Scorer {
         })
     }
 
-    /// The row of each event's entity, and whether it starts from the state 0: the first half of
-    /// ``score_batch``.
+    /// Return the row of each event's entity, and whether it starts from the state 0.
+    ///
+    /// The first half of ``score_batch``.
+    #[pyo3(name = "_admit")]
     #[pyo3(signature = (keys, times = None))]
     fn admit<'py>(
         &self,
@@ -151,7 +197,8 @@ impl Scorer {
         })
     }
 
-    /// The second half: outputs after events of such rows.
+    /// Return the outputs after events of such rows: the second half.
+    #[pyo3(name = "_step")]
     fn step<'py>(
         &self,
         py: Python<'py>,
@@ -182,19 +229,20 @@ impl Scorer {
         })
     }
 
-    /// How many entities were evicted, as there were ``max_entities``.
+    /// How many entities were given up for others, as there were ``max_entities``.
     #[getter]
     fn evicted(&self, py: Python<'_>) -> u64 {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().0))
     }
 
-    /// How many entities have expired.
+    /// How many entities were given up as ``expire_after`` had passed.
     #[getter]
     fn expired(&self, py: Python<'_>) -> u64 {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().1))
     }
 
-    /// The row of a known entity, else None.
+    /// Return the row of an entity; None if it is not known.
+    #[pyo3(name = "_row")]
     fn row(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
@@ -202,7 +250,7 @@ impl Scorer {
         })
     }
 
-    /// The state of a known entity; None if it is not known.
+    /// Return the state of an entity, as a stepper has it; None if it is not known.
     fn state<'py>(
         &self,
         py: Python<'py>,
@@ -221,7 +269,7 @@ impl Scorer {
         })
     }
 
-    /// Sets an entity's state to 0; returns whether it is known.
+    /// Set an entity's state to 0; return whether it is known.
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
@@ -229,7 +277,7 @@ impl Scorer {
         })
     }
 
-    /// Forgets an entity; returns whether it was known.
+    /// Forget an entity; return whether it was known.
     fn forget(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
@@ -237,12 +285,12 @@ impl Scorer {
         })
     }
 
-    /// Forgets all entities.
+    /// Forget all entities.
     fn clear(&self, py: Python<'_>) {
         with!(self, keyed => keyed.with(py, core::Scorer::clear));
     }
 
-    /// Every tensor of the network by name.
+    /// Return every tensor of the network by name.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, keyed => {
             let network = keyed.network(py);
@@ -250,7 +298,8 @@ impl Scorer {
         })
     }
 
-    /// Goes on with another network of the same sizes and type.
+    /// Go on with another network of the same sizes and type.
+    #[pyo3(name = "_replace_network")]
     fn replace_network(
         &self,
         py: Python<'_>,
@@ -276,13 +325,14 @@ impl Scorer {
         }
     }
 
-    /// All entities at one moment, as arrays by name, the least recently used first; and the row of
-    /// each.
+    /// Return all entities at one moment, the least recently used first, and the row of each.
+    #[pyo3(name = "_snapshot")]
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyAny>)> {
         with!(self, keyed => states::to_arrays(py, keyed.copy(py)?))
     }
 
-    /// Takes entities from such arrays.
+    /// Take entities from such arrays.
+    #[pyo3(name = "_restore")]
     fn restore(&self, py: Python<'_>, arrays: &Bound<'_, PyDict>) -> PyResult<()> {
         with!(self, keyed => keyed.restore(py, &states::Arrays::of(arrays)?))
     }

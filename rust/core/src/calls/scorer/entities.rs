@@ -115,6 +115,11 @@ impl Entities {
         self.limits
     }
 
+    /// Whether [`Self::touch_all`] found a row.
+    pub(super) fn is_row(&self, row: u32) -> bool {
+        row != NONE
+    }
+
     /// Rows below this one have been used.
     pub(super) fn rows(&self) -> u32 {
         self.used
@@ -155,14 +160,25 @@ impl Entities {
         self.table.find(spread(key.hash), is_it).map(|entry| entry.row)
     }
 
-    /// Reads what [`Self::find`] will read of keys: one after the other, and without a decision that
-    /// waits for it, so that the processor fetches several at once.
-    pub(super) fn touch_all(&self, keys: &[HashedKey<'_>]) {
+    /// Reads what [`Self::admit`] will read of keys: one after the other, and without a decision that
+    /// waits for it, so that the processor fetches several at once. `rows` is scratch, one for each.
+    pub(super) fn touch_all(&self, keys: &[HashedKey<'_>], rows: &mut [u32]) {
         let mut sum = 0;
-        for key in keys {
+        for (key, row) in keys.iter().zip(&mut *rows) {
             let found = self.table.find(spread(key.hash), |entry| entry.hash == key.hash);
-            if let Some(entry) = found {
-                sum ^= self.entity(entry.row).time.to_bits();
+            *row = found.map_or(NONE, |entry| entry.row);
+            if *row != NONE {
+                sum ^= self.entity(*row).time.to_bits();
+            }
+        }
+        let Limits { max_entities, expire_after } = self.limits;
+        if max_entities.is_some() || expire_after.is_some() {
+            // Those beside it in the order of use, from where it is going to be taken.
+            for &row in rows.iter().filter(|&&row| row != NONE) {
+                let Entity { older, newer, .. } = *self.entity(row);
+                for beside in [older, newer].into_iter().filter(|&row| row != NONE) {
+                    sum ^= self.entity(beside).time.to_bits();
+                }
             }
         }
         black_box(sum);

@@ -1,5 +1,6 @@
 //! [`Scorer`]: events by the keys of their entities.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::entities::{Entities, Limits};
@@ -114,9 +115,12 @@ impl<T: Real> Scorer<T> {
         check_shape(new.len() == count, "new", count, new.len())?;
         check_shape(rows.len() == count, "rows", count, rows.len())?;
         self.check_times(times, count)?;
-        // Rows of several entities come from memory at once.
-        if count > 1 {
-            self.entities.touch_all(keys);
+        self.entities.touch_all(keys, rows);
+        if let &mut [row] = rows
+            && let Some(&state) = self.entities.is_row(row).then(|| &self.states.row(row)[0])
+        {
+            // Fetched beside the entity, not after it.
+            black_box(state);
         }
         let places = self.entities.reserve(count)?;
         self.states.reserve(places)?;
