@@ -163,7 +163,7 @@ class Ledger:
         with self._saving:
             start = time.perf_counter()
             with self._lock:
-                states, events = self.scorer.take_snapshot(), self.events
+                states, events = self.scorer.snapshot(), self.events
                 records = dict(self._records)
             contents = Contents(self._contents.number + 1, self._contents.model, records)
             states.save(self._folder / contents.states)

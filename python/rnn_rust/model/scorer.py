@@ -28,12 +28,12 @@ STATES = "scorer/"
 
 
 class Snapshot:
-    """Model and states of a scorer at one moment; made by ``scorer.take_snapshot()``."""
+    """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
     def __init__(
-        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], saving: threading.Lock
+        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: threading.Lock
     ) -> None:
-        self._description, self._tensors, self._saving = description, tensors, saving
+        self._description, self._tensors, self._writing = description, tensors, writing
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, as :meth:`Scorer.save` does.
@@ -43,7 +43,7 @@ class Snapshot:
         ModelFileError
             As there.
         """
-        with self._saving:
+        with self._writing:
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
 
@@ -96,11 +96,12 @@ class Scorer(_core.Scorer):
             cls, own._core, *own.units(), as_floats, names, (max_entities, expire_after)
         )
         scorer.model, scorer.max_entities, scorer.expire_after = own, max_entities, expire_after
-        scorer._saving = threading.Lock()
+        scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
         scorer._prepare()
         return scorer
 
     _saving: threading.Lock
+    _writing: threading.Lock
 
     def _prepare(self) -> None:
         """Prepare for what the model has learnt of its features."""
@@ -188,16 +189,16 @@ class Scorer(_core.Scorer):
         ModelFileError
             The file cannot be written there.
         """
-        self.take_snapshot().save(path)
+        self.snapshot().save(path)
 
-    def take_snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Return model and states of one moment, between two events, to be saved afterwards.
 
         It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
         lock around scoring and counting, and around this call and a copy of the counts.
         """
         with self._saving:
-            return Snapshot(*self._contents(), self._saving)
+            return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file keeps: a description, and arrays."""
