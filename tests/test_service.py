@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
+from app import make_app
 from client import Client, ServiceError
-from kill_and_replay import NAMES, Process, make_log, make_model, send_all
+from kill_and_replay import NAMES, Process, free_port, make_log, make_model, send_all
+from opening import open_ledger
 
 import rnn_rust as rnn
 
@@ -31,6 +36,14 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@contextmanager
+def asking(port: int) -> Iterator[Any]:
+    """Something that asks the service, and returns status and content."""
+    client = Client("127.0.0.1", port, "test", [])
+    yield client.ask
+    client.close()
+
+
 @pytest.fixture
 def service(model_path: Path, tmp_path: Path) -> Iterator[Process]:
     """A service that takes no snapshot by the clock."""
@@ -41,10 +54,8 @@ def service(model_path: Path, tmp_path: Path) -> Iterator[Process]:
 
 @pytest.fixture
 def ask(service: Process) -> Iterator[Any]:
-    """Ask the service something; return status and content."""
-    client = Client("127.0.0.1", service.port, "test", [])
-    yield client.ask
-    client.close()
+    with asking(service.port) as ask:
+        yield ask
 
 
 # Killed --------------------------------------------------------------------------------------
@@ -134,7 +145,9 @@ WRONG: list[tuple[dict[str, Any], Any, int, str]] = [
 ]  # fmt: skip
 
 
-def test_what_is_wrong_with_a_request_is_said_and_changes_nothing(ask: Any) -> None:
+def test_what_is_wrong_with_a_request_is_said_and_changes_nothing(
+    service: Process, ask: Any
+) -> None:
     for query, body, status, words in WRONG:
         got, answer = ask("POST", "/score", body, **(query or {"client": "a", "offset": 0}))
         assert got == status, answer
@@ -142,8 +155,44 @@ def test_what_is_wrong_with_a_request_is_said_and_changes_nothing(ask: Any) -> N
     assert ask("GET", "/score")[0] == 405
     assert ask("GET", "/nothing") == (404, {"error": "Not Found"})
     assert ask("GET", "/applied")[0] == 400
+    with socket.create_connection(("127.0.0.1", service.port)) as half:
+        half.sendall(b"POST /score?client=a&offset=0 HTTP/1.1\r\nContent-Length: 99\r\n\r\n[{")
     health = ask("GET", "/health")[1]
     assert (health["entities"], health["scored"]) == (0, 0)
+    service.stop()
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_others_are_served_while_events_wait(model_path: Path, tmp_path: Path) -> None:
+    port, log = free_port(), make_log(0, 5, 0)
+    with open_ledger(model_path, tmp_path) as ledger:
+        app = make_app(ledger, snapshot_every=9999, max_events=9, max_bytes=9999)
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+        running = threading.Thread(target=server.run)
+        running.start()
+        answers: list[int] = []
+
+        def send(name: str) -> None:
+            with asking(port) as ask:
+                answers.append(ask("POST", "/score", log, client=name, offset=0)[1]["applied"])
+
+        with asking(port) as ask:
+            senders = [threading.Thread(target=send, args=(f"{n}",)) for n in range(5)]
+            with ledger._lock:
+                for sender in senders:
+                    sender.start()
+                assert ask("GET", "/health")[1]["scored"] == 0
+                time.sleep(0.2)
+                assert ask("GET", "/health")[1]["scored"] == 0
+                assert answers == []
+            for sender in senders:
+                sender.join()
+            assert answers == [5] * 5
+            assert ask("GET", "/health")[1]["scored"] == 25
+        server.should_exit = True
+        running.join()
+    with open_ledger(model_path, tmp_path) as ledger:
+        assert ledger.applied("4") == (5, 5)
 
 
 def test_health_and_metrics(service: Process, ask: Any) -> None:

@@ -55,13 +55,19 @@ def make_log(client: int, events: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 class Process:
     """The service as a process, which can be killed and started again."""
 
     def __init__(self, model: Path, folder: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         command = [sys.executable, Path(__file__).with_name("serve.py"), model, "--folder", folder]
         self.log = folder.with_suffix(".log")
         self._command = [*map(str, command), "--port", str(self.port), *options]
