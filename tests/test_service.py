@@ -156,7 +156,9 @@ def test_what_is_wrong_with_a_request_is_said_and_changes_nothing(
     assert ask("GET", "/nothing") == (404, {"error": "Not Found"})
     assert ask("GET", "/applied")[0] == 400
     with socket.create_connection(("127.0.0.1", service.port)) as half:
-        half.sendall(b"POST /score?client=a&offset=0 HTTP/1.1\r\nContent-Length: 99\r\n\r\n[{")
+        half.sendall(
+            b"POST /score?client=a&offset=0 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n[{"
+        )
     health = ask("GET", "/health")[1]
     assert (health["entities"], health["scored"]) == (0, 0)
     service.stop()
