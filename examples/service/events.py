@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError
 
-Value = int | float | str | bool | None
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float
+Value = Number | str | bool | None
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,7 +89,4 @@ class Rows:
         name = repr(self._names[at]) if self._names else f"number {at}"
         if not isinstance(value, int | float):
             raise DataError(f"{where}: {name} is {value!r}; give a number")
-        try:
-            return float(value)
-        except OverflowError:
-            raise DataError(f"{where}: {name} is too large; give a number below 1e308") from None
+        return float(value)
