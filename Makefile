@@ -5,15 +5,25 @@ BIN := .venv/bin
 # maturin and cargo look at these: build for the environment here, whichever is active outside.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport CONDA_PREFIX
+# What tests of exported C call, and the Debian packages that have it.
+C_TOOLS := cc c++ nm arm-linux-gnueabihf-gcc qemu-arm valgrind
+C_PACKAGES := gcc g++ binutils libc6-dev gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user valgrind
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-python-timing lint format develop watch bench wheel clean
+.PHONY: help demo packages test test-rust test-python test-python-timing lint format develop watch bench wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: develop  ## build, then train and evaluate on the committed card-fraud sequences
 	$(BIN)/rnn-rust demo fraud
+
+packages:  ## install from Debian what tests of exported C need (as root, or with sudo)
+	@for tool in $(C_TOOLS); do command -v $$tool > /dev/null || missing=yes; done; \
+	test "$$missing" || exit 0; \
+	as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	$$as_root apt-get update --quiet=2 && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $(C_PACKAGES)
 
 test: develop .venv/.ready  ## run every Rust and Python test
 	$(MAKE) --jobs=2 test-rust test-python
@@ -63,6 +73,12 @@ wheel: .venv/.ready  ## build a wheel from the source distribution, install and 
 	dist/venv/bin/pip install --quiet dist/*.whl
 	cd dist && venv/bin/python -c "import rnn_rust as rnn; print(rnn.__version__, rnn.RNN(1, 1, 1))"
 	dist/venv/bin/rnn-rust --version
+	cd dist && venv/bin/python -c "import rnn_rust as rnn; rnn.GRU(3, 5, 1).save('slim.safetensors')"
+	$(PYTHON) -m venv --clear dist/slim  # NumPy and safetensors alone: enough to score
+	dist/slim/bin/pip install --quiet numpy safetensors
+	dist/slim/bin/pip install --quiet --no-deps dist/*.whl
+	cd dist && slim/bin/python -c "import numpy as np, rnn_rust as rnn; m, X = rnn.load('slim.safetensors'), np.ones((4, 3)); s = m.stepper(); assert (m.predict(X) == [s.step(x) for x in X]).all()"
+	du -sh dist/venv/lib/python*/site-packages dist/slim/lib/python*/site-packages
 	dist/venv/bin/pip install --quiet pandas  # and not pyarrow
 	cd dist && venv/bin/python -c "import pandas as pd, rnn_rust as rnn; f = pd.read_csv('../data/sample.csv'); print(rnn.Dataset.from_frame(f.astype({'name': 'category'})))"
 

@@ -305,3 +305,11 @@ def test_a_robust_scaler_has_the_median_and_the_quartiles() -> None:
     model = rnn.GRU(1, 3, 1, scaler="robust")
     model.fit(data, epochs=1, progress=False)
     np.testing.assert_allclose(model.scaler.feature_shift_, [middle])
+
+
+def test_numbers_of_a_categorical_type_of_pandas_are_categories() -> None:
+    table = frame().to_pandas()
+    table["y1"] = (table["y1"] > 0).astype(int)
+    plain = rnn.Dataset.from_frame(table, features=FEATURES, categories="code")
+    typed = table.astype({"code": "category", "id": "category", "y1": "category"})
+    assert rnn.Dataset.from_frame(typed, features=FEATURES) == plain

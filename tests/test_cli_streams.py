@@ -134,7 +134,7 @@ def test_all_help_is_ascii():
             yield from pages(inner, inner.name, context)
 
     texts = list(pages(main, "rnn-rust"))
-    assert len(texts) == 9
+    assert len(texts) == 10
     assert all(text.isascii() for text in texts)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import rnn_rust
+
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
 
@@ -15,7 +17,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder that looks like a checkout to the examples, and is thrown away."""
-    for name in ("data", "examples"):
+    for name in ("data", "examples", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -33,6 +35,7 @@ def test_commands(workplace):
     lines = "".join(code for language, code in BLOCKS if language == "console").splitlines()
     commands = [line[2:] for line in lines if line.startswith("$ rnn-rust ")]
     assert len(commands) >= 4
+    rnn_rust.RNN(3, 5, 1).save("model.safetensors")  # as the Python examples do
     for command in commands:
         words = shlex.split(command, comments=True)
         done = subprocess.run(

@@ -138,7 +138,7 @@ WRONG: list[tuple[dict[str, Any], Any, int, str]] = [
     ({}, [{"key": 1, "features": [1, 2]}], 422, "2 values; the model takes 3"),
     ({}, [{"key": 1, "features": [1, 2, None]}], 422, "'distance' is None; give a number"),
     ({}, [{"key": 1, "features": [1, 2, "3"]}], 422, "'distance' is '3'; give a number"),
-    ({}, [{"key": 1, "features": [1, 2, 10**30]}], 400, r"`int` <= 9223372036854775807 - at `\$\[0\]"),
+    ({}, [{"key": 1, "features": [1, 2, 10**30]}], 400, r"`int` <= 922337203685477580\d - at"),
     ({}, [{"key": 1, "features": [1, [2], 3]}], 400, r"got `array` - at `\$\[0\].features\[1\]`"),
     ({}, [{"key": 1, "features": GOOD}] * 1001, 413, "1001 events; send 1000 at most"),
     ({}, "x" * 2**20, 413, "more than 1048576 bytes; send less"),

@@ -9,6 +9,7 @@ from rnn_rust import losses as losses
 from rnn_rust import optim as optim
 from rnn_rust import schedules as schedules
 from rnn_rust.data.dataset import Dataset as Dataset
+from rnn_rust.data.preprocessor import Preprocessor as Preprocessor
 from rnn_rust.data.scale import MinMaxScaler as MinMaxScaler
 from rnn_rust.data.scale import RobustScaler as RobustScaler
 from rnn_rust.data.scale import StandardScaler as StandardScaler
@@ -16,6 +17,9 @@ from rnn_rust.data.sequences import Sequence as Sequence
 from rnn_rust.evaluate.binary import BinaryClassificationEvaluator as BinaryClassificationEvaluator
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator as ClassificationEvaluator
 from rnn_rust.evaluate.regression import RegressionEvaluator as RegressionEvaluator
+from rnn_rust.interchange.keras import from_keras as from_keras
+from rnn_rust.interchange.onnx import from_onnx as from_onnx
+from rnn_rust.interchange.torch import from_torch as from_torch
 from rnn_rust.learning.history import History as History
 from rnn_rust.learning.losses import Focal as Focal
 from rnn_rust.learning.losses import Huber as Huber

@@ -12,6 +12,7 @@ _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 _Key = int | str | bytes
 _Features = ArrayLike | Mapping[str, float]
+_Once = tuple[_Array | None, _Array | None]
 
 __all__ = [
     "Network",
@@ -98,6 +99,9 @@ class Settings(TypedDict):
     input_size: int
     category_columns: int
     category_levels: int
+    static_numbers: int
+    static_category_columns: int
+    static_category_levels: int
     hidden_size: int
     output_size: int
     num_layers: int
@@ -164,16 +168,23 @@ class Network:
         """Return what the optimiser keeps: its steps, and its moments tensor by tensor."""
     def load_optimizer_state(self, state: dict[str, Any]) -> None:
         """Go on from what another one kept."""
-    def predict(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
-        """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences."""
-    def hidden_states(self, features: _Array, offsets: _Offsets) -> NDArray[Any]:
-        """Return states of the last layer ``(N, D·H)``."""
+    def predict(
+        self, features: _Array, offsets: _Offsets, once: _Once, *, states: bool = False
+    ) -> list[NDArray[Any]]:
+        """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences.
+
+        ``once`` has static features and initial states of sequences, a row each. With ``states``
+        the final ones are returned too.
+        """
+    def hidden_states(self, features: _Array, offsets: _Offsets, once: _Once) -> list[NDArray[Any]]:
+        """Return states of the last layer ``(N, D·H)``, alone in a list."""
     def loss(
         self,
         features: _Array,
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
+        once: _Once,
         *,
         gradients: bool,
         dropout_seed: int | None,
@@ -189,6 +200,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
+        once: _Once,
         plan: Plan,
         *,
         custom: object | None,
@@ -231,6 +243,8 @@ class Stepper:
         """Return the same."""
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a pickle makes one again, with the weights and the state."""
+    def set_statics(self, statics: list[float]) -> None:
+        """Set the static features of the sequence, as the engine takes them."""
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""
     @property

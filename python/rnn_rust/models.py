@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
+from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ModelFileError
+from rnn_rust.data.sequences import require_dataset
+from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
@@ -22,6 +24,7 @@ from rnn_rust.model.network import Network
 from rnn_rust.model.scorer import STATES, Scorer
 from rnn_rust.model.scorers import make_scorer, restored
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
+from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
 from rnn_rust.training.fit import TrainResult, evaluate
@@ -168,6 +171,7 @@ class Model(Network):
         callbacks: Iterable[Callable[[Record], object]] = (),
         progress: bool = True,
         resume: str | os.PathLike[str] | None = None,
+        initial_state: Any = None,
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
@@ -204,6 +208,9 @@ class Model(Network):
             simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
             the same. Callbacks may change: those that are added begin there, and
             :class:`rnn_rust.EarlyStopping` goes by its present patience.
+        initial_state
+            The states that the sequences of ``train`` start from, as in :meth:`predict`;
+            :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
 
         Returns
         -------
@@ -222,6 +229,8 @@ class Model(Network):
             The loss stopped being finite; the weights are the last finite ones.
         """
         before = self.architecture
+        if initial_state is not None:
+            train = require_dataset(train, "training").with_initial_state(initial_state)
         try:
             history = _fit(
                 self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
@@ -281,6 +290,38 @@ class Model(Network):
 
     # Files -----------------------------------------------------------------------------------
 
+    def to_torch_state_dict(self, *, name: str = "rnn", head: str = "fc") -> dict[str, FloatArray]:
+        """Return a copy of the weights as a module of PyTorch has them, with two biases.
+
+        As arrays: ``{key: torch.from_numpy(array) for key, array in ….items()}`` is what
+        ``load_state_dict`` of PyTorch takes. The module sees what the network sees: features as the
+        model's scaler leaves them, each level of a category as an input, and outputs before the
+        activation that a loss implies. :func:`rnn_rust.from_torch` goes the other way.
+
+        Parameters
+        ----------
+        name
+            Name of the ``torch.nn.RNN``, ``GRU`` or ``LSTM`` in the module; ``""`` for no prefix.
+        head
+            Name of the ``torch.nn.Linear``.
+
+        Raises
+        ------
+        ParameterError
+            PyTorch has no such network: of an RNN's activations it has ``"tanh"`` and ``"relu"``,
+            and its GRU resets after the product (``reset_after=True``).
+        """
+        activation = self._settings.get("activation", "tanh")
+        if activation not in ("tanh", "relu"):
+            raise ParameterError(
+                f"torch.nn.RNN has tanh and relu, not activation={activation!r} of this model"
+            )
+        if not self._settings.get("reset_after", True):
+            raise ParameterError(
+                "torch.nn.GRU resets after the product; this model has reset_after=False"
+            )
+        return torch_state(self.state_dict(), name=name, head=head)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file; an existing file is replaced in one step.
 
@@ -301,6 +342,79 @@ class Model(Network):
         if self.loss_name == CUSTOM:
             _log.warning("A file cannot keep Python code: the loss in %s is 'mse'", path)
         write(path, pack(description, self.state_dict()))
+
+    def to_c(self, folder: str | os.PathLike[str], *, name: str = "model") -> None:
+        """Write the model as C99 for devices: ``folder`` gets a source file, its header and a test.
+
+        ``NAME.c`` needs math.h alone and allocates nothing. It reads a sequence event by event, as
+        :meth:`stepper` does, with scaling, categories, missing numbers and features of time; the
+        first lines of ``NAME.h`` say how, and what it takes. ``cc -std=c99 folder/*.c -lm`` makes a
+        program that exits with 0 if the outputs for made-up events are those of the model: within
+        1e-5 in float, 1e-12 in double, the type of the model's dtype.
+
+        Parameters
+        ----------
+        folder
+            It is written whole or not at all. One that is there has to be empty, or hold an export
+            of the same name, which is replaced.
+        name
+            What the names of files, functions and constants begin with.
+
+        Raises
+        ------
+        ParameterError
+            As :meth:`stepper`; or the model forecasts changes, or has a scale out of float's range;
+            or ``name`` cannot begin a name in C; or the folder cannot be written, or has other
+            files.
+        """
+        from rnn_rust.device import to_c
+
+        to_c(self, folder, name)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, step: bool = False) -> None:
+        """Write the model as ONNX, for other runtimes; an existing file is replaced in one step.
+
+        The graph has the inputs ``features (batch, time, F)`` of the model's dtype, sequences of
+        any length padded at their ends, and ``lengths (batch,)`` int32. Its output is ``outputs``,
+        what :meth:`predict` returns: ``(batch, time, L)``, 0 beyond a sequence's length; with
+        readout ``"last"`` or ``"mean"`` ``(batch, L)``. Scaling, filling of missing numbers (NaN)
+        and the activation of outputs are part of it. Metadata, each entry JSON, has the names of
+        columns, outputs, categories and classes. It needs the library onnx: ``pip install
+        "rnn-rust[onnx]"``.
+
+        A graph of numbers knows neither text nor dates. Of a category it takes the number of the
+        level among ``categories`` of the metadata, any other number counts as "other"; features of
+        time are further columns, which the caller computes. ``features`` has numbers first, then
+        features of time, then categories: ``feature_names`` of the metadata. Static features are a
+        further input, ``static (batch, K)``, of ``static_names``.
+
+        Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
+        float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
+        runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
+        float32, so is the slope of an RNN with activation ``"leaky_relu"``.
+
+        Parameters
+        ----------
+        path
+            Of the file.
+        step
+            Whether the graph is of one step, for streams: ``features (batch, F)`` with states
+            ``hidden (layers, batch, H)``, of an LSTM also ``cell``, which begin with zeros; outputs
+            ``(batch, L)`` and the states after it, ``hidden_out`` and ``cell_out``. With
+            ``missing="forward"`` also ``last_numbers``, which begin with NaN.
+
+        Raises
+        ------
+        ParameterError
+            The model has no sizes or its scaler is not fitted yet; activation ``"silu"`` of an RNN,
+            which ONNX's operator does not have; a forecast relative to a value that is no input; or
+            ``step`` with ``bidirectional``, ``reverse`` or readout ``"mean"``.
+        ModelFileError
+            The file cannot be written there.
+        """
+        from rnn_rust.onnx.export import to_onnx
+
+        to_onnx(self, path, step=step)
 
 
 def _show_arguments(model: type[Network]) -> None:

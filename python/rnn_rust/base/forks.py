@@ -52,7 +52,7 @@ def _is_fork() -> bool:
 
 def _has_pool() -> bool:
     """Return whether the threads of Polars run; start them if no process has before."""
-    import polars as pl
+    from rnn_rust.base.polars import pl
 
     before = _threads()
     if any(map(_WORKER.fullmatch, before.values())):

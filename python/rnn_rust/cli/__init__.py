@@ -1,4 +1,4 @@
-"""The command line ``rnn-rust``: train, evaluate, predict, summary, demo, data.
+"""The command line ``rnn-rust``: train, evaluate, predict, summary, export, demo, data.
 
 Results go to standard output; log, progress and errors go to standard error. A wrong argument or
 wrong data end in one line and exit code 2, Ctrl-C in 130, a bug in 1.
@@ -15,6 +15,7 @@ from rnn_rust import _core
 from rnn_rust.cli.data import data
 from rnn_rust.cli.demo import demo
 from rnn_rust.cli.errors import report
+from rnn_rust.cli.export import export
 from rnn_rust.cli.score import evaluate, predict, summary
 from rnn_rust.cli.streams import escape_unencodable
 from rnn_rust.cli.train import train
@@ -51,5 +52,5 @@ def main(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluate, predict, summary, demo, data):
+for command in (train, evaluate, predict, summary, export, demo, data):
     main.add_command(command)

@@ -312,6 +312,10 @@ _VALUE_OPTIONS = (
         help="Features that are categories although they are numbers; text is one anyway.",
     ),
     option(
+        "Data", "--static", metavar="NAMES", multiple=True, callback=names,
+        help="Features that have one value for all rows of a sequence.",
+    ),
+    option(
         "Data", "--labels", metavar="NAMES", multiple=True, callback=names,
         help="Label columns, likewise.  [default: all named y or l and a number, label, target]",
     ),

@@ -114,6 +114,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
         inputs_of,
         known_categories,
         reads_missing,
+        static_to_read,
     )
 
     known: dict[str, Any] = {}
@@ -125,7 +126,8 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
     labels = network.label_names if labelled and network.ahead is None else ()
     dataset = options.read(
         path, keys, features=columns_to_read(network), labels=labels,
-        categories=known_categories(network), missing=reads_missing(network), **known,
+        categories=known_categories(network), missing=reads_missing(network),
+        static=static_to_read(network), **known,
     )  # fmt: skip
     made: Dataset = inputs_of(network, dataset).data  # type: ignore[assignment]
     return made
@@ -133,7 +135,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
 
 def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
     """Return what follows the last rows, with times as they are written in the file."""
-    import polars as pl
+    from rnn_rust.base.polars import pl
 
     table = network.forecast(dataset)
     if dataset.time_name is None or dataset.time_form is None:
@@ -161,8 +163,8 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
         The id or time column has the name of a prediction.
     """
     import numpy as np
-    import polars as pl
 
+    from rnn_rust.base.polars import pl
     from rnn_rust.model.scoring import output_names
 
     outputs = model.predict(dataset)

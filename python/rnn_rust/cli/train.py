@@ -75,7 +75,8 @@ _log = logging.getLogger("rnn_rust")
 @options.verbosity
 def train(
     *, data: Path, features: tuple[str, ...] | None, labels: tuple[str, ...] | None,
-    categories: tuple[str, ...] | None, weights: str | None, train_ratio: float,
+    categories: tuple[str, ...] | None, static: tuple[str, ...] | None, weights: str | None,
+    train_ratio: float,
     split_at: str | None, seed: int,
     threshold: float | None, horizon: tuple[int, ...] | None, forecast: str | None,
     season: int | None, lags: int, epochs: int, batch_size: int | None, eval_every: int,
@@ -102,7 +103,8 @@ def train(
             raise click.UsageError("--season and --lags go with --forecast")
         dataset = options.read(
             data, chosen, features=features, labels=labels, weights=weights,
-            categories=categories, missing="error" if chosen["missing"] == "error" else "keep",
+            categories=categories, static=static,
+            missing="error" if chosen["missing"] == "error" else "keep",
         )  # fmt: skip
         if chosen["missing"] == "auto":
             chosen["missing"] = infer_missing(dataset)
@@ -110,8 +112,9 @@ def train(
         if chosen["missing"] == "auto":
             chosen["missing"] = "error"
         dataset = _forecast(
-            data, chosen, forecast, features, labels, horizon=horizon, season=season, lags=lags
-        )
+            data, chosen, forecast, features, labels, static=static, horizon=horizon,
+            season=season, lags=lags,
+        )  # fmt: skip
         horizon = None
     stop_after = patience if early_stopping else None
     if instants:
@@ -144,6 +147,7 @@ def _forecast(
     features: tuple[str, ...] | None,
     labels: tuple[str, ...] | None,
     *,
+    static: tuple[str, ...] | None,
     horizon: tuple[int, ...] | None,
     season: int | None,
     lags: int,
@@ -154,7 +158,7 @@ def _forecast(
     if horizon is not None and len(horizon) > 1:
         raise click.UsageError("--forecast takes one --horizon, up to which it goes")
     read = tuple(dict.fromkeys((*(features or ()), column)))
-    dataset = options.read(path, chosen, features=read, labels=())
+    dataset = options.read(path, chosen, features=read, labels=(), static=static)
     return dataset.forecast(
         column, 1 if horizon is None else horizon[0], season=season, lags=lags, features=features
     )

@@ -244,9 +244,8 @@ def as_times(
 
 
 def _times_of_text(texts: NDArray[Any]) -> tuple[NDArray[Any], TimeForm | None]:
-    import polars as pl
-
     from rnn_rust.base.forks import require_polars
+    from rnn_rust.base.polars import pl
     from rnn_rust.data.source import Source
     from rnn_rust.data.times import read_times
 

@@ -43,6 +43,8 @@ class Roles:
         A column name, or several that say a time together; None if rows stand in their order.
     features, labels
         Column names; None for those that have default names.
+    static
+        Column names of features that a sequence has once; None without any.
     weights
         A column name, or None.
     categories
@@ -61,6 +63,7 @@ class Roles:
     time: str | Iterable[str] | Default | None = Default.NAMES
     features: Names = None
     labels: Names = None
+    static: Names = None
     weights: str | None = None
     categories: Names = None
     missing: str = "error"
@@ -110,6 +113,8 @@ class Columns:
         None for one series.
     time
         Empty if rows stand in the order of time.
+    static
+        The features, the last ones, that a sequence has once.
     left_out
         Columns of the table that have no role.
     categories
@@ -127,6 +132,7 @@ class Columns:
     features: tuple[str, ...]
     labels: tuple[str, ...]
     weights: str | None = None
+    static: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     features_named: bool = False
@@ -170,10 +176,11 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
     """
     reject_repeats(seen, where)
     given: dict[str, Any] = {
-        part: getattr(roles, part) for part in ("id", "time", "features", "labels", "weights")
+        part: getattr(roles, part)
+        for part in ("id", "time", "features", "labels", "weights", "static")
     }
     named = {
-        part: _as_tuple(part, names)
+        part: as_names(part, names)
         for part, names in given.items()
         if names is not None and names is not Default.NAMES
     }
@@ -204,19 +211,19 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
             "any"
         )
         _fail(where, seen, f"no label column ({_DEFAULTS['labels']})", advice)
-    wanted = roles.categories
-    categories = () if wanted is None else _as_tuple("categories", wanted)
-    if strangers := [name for name in categories if name not in features]:
+    static, wanted = named.get("static", ()), roles.categories
+    categories = () if wanted is None else as_names("categories", wanted)
+    if strangers := [name for name in categories if name not in (*features, *static)]:
         _fail(
             where,
             seen,
             f"'{strangers[0]}' is named as a category, and is no feature",
             f"name it in {argument('features')} too",
         )
-    used = {*id_, *time, *features, *labels, *named.get("weights", ())}
+    used = {*id_, *time, *features, *static, *labels, *named.get("weights", ())}
     return Columns(
-        id=id_[0] if id_ else None, time=time, features=features, labels=labels,
-        weights=roles.weights, categories=categories,
+        id=id_[0] if id_ else None, time=time, features=(*features, *static), labels=labels,
+        weights=roles.weights, static=static, categories=categories,
         left_out=tuple(name for name in seen if name not in used),
         features_named="features" in named, keeps_missing=roles.missing == "keep",
         labels_named="labels" in named,
@@ -258,10 +265,19 @@ def _example(free: list[str]) -> str:
     )
 
 
-def _as_tuple(part: str, names: object) -> tuple[str, ...]:
+def is_names(value: object) -> bool:
+    """Whether a value can be names of columns: a text, or several."""
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple | set | frozenset)
+        and all(isinstance(name, str) for name in value)
+    )
+
+
+def as_names(part: str, names: object) -> tuple[str, ...]:
+    """Return names of columns; ParameterError if it is something else."""
     if isinstance(names, str):
         return (names,)
-    several = part in ("time", "features", "labels", "categories")
+    several = part in ("time", "features", "labels", "static", "categories")
     if several and isinstance(names, Iterable):
         listed_names = tuple(names)
         if all(isinstance(name, str) for name in listed_names):

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.csv_file import Block, CsvFile

@@ -83,7 +83,7 @@ def _rows(dataset: Cut, kept: NDArray[np.bool_]) -> Cut:
     lengths = lengths[some]
     first = np.flatnonzero(kept)[np.cumsum(lengths) - lengths]
     starts = dataset.shared_rows.starts[some] + first - dataset.offsets[some]
-    return dataset.part(starts, lengths, dataset.ids[some])
+    return dataset.part(starts, lengths, some)
 
 
 def _empty(dataset: Sequences, instants: list[Instant], number: int, across: str) -> str:

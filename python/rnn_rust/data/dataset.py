@@ -28,6 +28,7 @@ from rnn_rust.data.forecast import forecast
 from rnn_rust.data.scale import MinMaxScaler
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.data.split import split_indices
+from rnn_rust.data.static import from_arrays
 from rnn_rust.data.summary import summarise
 from rnn_rust.data.windows import concatenate, equal, windows
 from rnn_rust.errors import ParameterError
@@ -86,6 +87,11 @@ class Dataset(Sequences):
         By the name of each label that is text its classes; ``labels`` hold their numbers, from 0.
     keeps_missing
         Whether features may be NaN, where they were missing.
+    static
+        Features that a sequence has once, ``values (S, K)`` with ``names`` and ``levels``; or None.
+    initial_state
+        The states that a network starts from, a row for each sequence; None for 0. See
+        :meth:`with_initial_state`.
     ahead, present, seasonal
         Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
         the series; and the same time of the last season ``(N, L)``. None otherwise.
@@ -107,6 +113,7 @@ class Dataset(Sequences):
         features: Names = None,
         labels: Names = None,
         *,
+        static: Any = None,
         weights: str | None = None,
         categories: Names = None,
         missing: str = "error",
@@ -149,6 +156,10 @@ class Dataset(Sequences):
             ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label. Text
             that is named is one of several classes.
             ``labels=[]`` reads a table without labels.
+        static
+            Features that have one value for all rows of a sequence, such as a customer's age:
+            column names; or a second table (a frame, or the ``Path`` of a file) with a row for each
+            id, whose other columns they are. Numbers or categories, as features are.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
         categories
@@ -182,12 +193,13 @@ class Dataset(Sequences):
             The process was forked from one that had used Polars; the same holds for all that
             reads or makes a frame.
         """
-        from rnn_rust.data.files import open_files
+        from rnn_rust.data.files import open_files, opened
         from rnn_rust.data.tables import read_table
 
         roles = Roles(
-            id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, missing=missing, time_format=time_format, ties=ties,
+            id=id, time=time, features=features, labels=labels, static=opened(static),
+            weights=weights, categories=categories, missing=missing, time_format=time_format,
+            ties=ties,
         )  # fmt: skip
         table = open_files(files, separator=separator, comment=comment)
         return cls(**read_table(table, roles, None if dtype is None else float_name(dtype)))
@@ -201,6 +213,7 @@ class Dataset(Sequences):
         features: Names = None,
         labels: Names = None,
         *,
+        static: Any = None,
         weights: str | None = None,
         categories: Names = None,
         missing: str = "error",
@@ -215,17 +228,20 @@ class Dataset(Sequences):
         Lines without any value are skipped. Quotes are those of RFC 4180: a cell stands in quotes
         as a whole, with those inside doubled; any others are refused with their line.
 
-        Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels`` and
-        ``weights``, what are ``categories`` or ``missing``, the ``time_format``, ``ties``,
-        ``separator``, ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the errors.
+        Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels``,
+        ``static`` and ``weights``, what are ``categories`` or ``missing``, the ``time_format``,
+        ``ties``, ``separator``, ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the
+        errors.
         """
         from rnn_rust.data.csv_file import CsvFile
         from rnn_rust.data.csv_table import CsvTable
+        from rnn_rust.data.files import opened
         from rnn_rust.data.tables import read_table
 
         roles = Roles(
-            id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, missing=missing, time_format=time_format, ties=ties,
+            id=id, time=time, features=features, labels=labels, static=opened(static),
+            weights=weights, categories=categories, missing=missing, time_format=time_format,
+            ties=ties,
         )  # fmt: skip
         file = CsvFile(path, separator=separator, comment=comment)
         return cls(**read_table(CsvTable(file), roles, float_name(dtype)))
@@ -239,6 +255,7 @@ class Dataset(Sequences):
         features: Names = None,
         labels: Names = None,
         *,
+        static: Any = None,
         weights: str | None = None,
         categories: Names = None,
         missing: str = "error",
@@ -248,7 +265,7 @@ class Dataset(Sequences):
     ) -> Dataset:
         """Take a table in memory with a row for each time step.
 
-        Beside these parameters ``features``, ``labels``, ``weights``, ``categories``,
+        Beside these parameters ``features``, ``labels``, ``static``, ``weights``, ``categories``,
         ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count
         rows from 0, as ``frame[row]`` does.
 
@@ -273,11 +290,13 @@ class Dataset(Sequences):
         ParameterError
             ``frame`` is something else, or a column name is not a string.
         """
+        from rnn_rust.data.files import opened
         from rnn_rust.data.tables import read_table, table_of
 
         roles = Roles(
-            id=id, time=time, features=features, labels=labels, weights=weights,
-            categories=categories, missing=missing, time_format=time_format, ties=ties,
+            id=id, time=time, features=features, labels=labels, static=opened(static),
+            weights=weights, categories=categories, missing=missing, time_format=time_format,
+            ties=ties,
         )  # fmt: skip
         name = None if dtype is None else float_name(dtype)
         return cls(**read_table(table_of(frame), roles, name))
@@ -291,9 +310,11 @@ class Dataset(Sequences):
         ids: ArrayLike | None = None,
         times: ArrayLike | None = None,
         *,
+        static: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         feature_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
+        static_names: Iterable[str] | None = None,
     ) -> Dataset:
         """Copy arrays of sequences back to back.
 
@@ -311,8 +332,12 @@ class Dataset(Sequences):
         times
             ``(N,)`` numbers, dates or strings, all of one kind, increasing in each sequence; by
             default 0, 1, ... in each.
+        static
+            ``(S, K)`` finite numbers, the static features of each sequence; None without any.
         weights
             ``(N,)`` finite numbers of at least 0; None without weights.
+        static_names
+            Of the static features; by default ``s1, s2, ...``.
         feature_names, label_names
             The names by which a model knows its columns again, in whatever order they are. Without
             them columns go by their position; ``x1, x2, ...`` and ``y1, y2, ...`` are placeholders
@@ -331,13 +356,33 @@ class Dataset(Sequences):
             features, labels, offsets, ids=ids, times=times, weights=weights,
             names=(feature_names, label_names), weights_name=cls.weights_name,
         )  # fmt: skip
-        return cls(**fields)
+        own = from_arrays(static, static_names, len(fields["offsets"]) - 1)
+        return cls(**fields, static=own)
+
+    def of_static_features(self) -> Dataset:
+        """Return the static features as a data set: a sequence of one row for each sequence.
+
+        Raises
+        ------
+        ParameterError
+            There are none.
+        """
+        if self.static is None:
+            raise ParameterError("the data set has no static features; name some with static=")
+        rows = np.arange(len(self), dtype=np.int64)
+        return Dataset(
+            features=self.static.values, labels=np.empty((len(self), 0)), ids=self.ids,
+            offsets=np.arange(len(self) + 1, dtype=np.int64), times=np.zeros(len(self)),
+            row_numbers=rows, feature_names=self.static.names, label_names=(),
+            levels=dict(self.static.levels), keeps_missing=self.keeps_missing,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         """Return the sizes; :meth:`summary` says more."""
         return (
             f"<Dataset: {len(self):,} sequences, {self.offsets[-1]:,} rows, "
             f"{len(self.feature_names)} feature and {len(self.label_names)} label columns"
+            f"{'' if self.static is None else f', {len(self.static.names)} static'}"
             f"{'' if self.weights is None else ', weights'}>"
         )
 
@@ -347,6 +392,8 @@ class Dataset(Sequences):
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame in the order of this data set: id, time, features, labels, weights.
+
+        Static features stand in every row, after the other features.
 
         Columns have their own names (by default ``id``, ``t``, ``weights``); a missing label is
         null. ``Dataset.from_frame`` reads it back, weights where they are named. Rows are those

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import polars as pl
+
+from rnn_rust.base.polars import pl
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FULL_MONTHS = (

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import whole_number
 from rnn_rust.data import time_features
+from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
 
 Data = TypeVar("Data", bound=Any)
@@ -59,6 +61,12 @@ class FeatureEncoder:
         first; one more input is for all others.
     shares
         By the same names how frequent each of these levels is in the training part.
+    static
+        The same of static features, or None where there are none.
+    first
+        The number of the first input.
+    shift, scale
+        What is taken from each number, and what it is divided by; empty where a scaler does it.
     """
 
     numbers: tuple[str, ...]
@@ -68,10 +76,14 @@ class FeatureEncoder:
     times: tuple[str, ...]
     levels: dict[str, tuple[str, ...]]
     shares: dict[str, tuple[float, ...]]
+    static: FeatureEncoder | None = None
+    first: int = 0
+    shift: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
 
     @classmethod
     def fitted(
-        cls, dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...]
+        cls, dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...] = ()
     ) -> FeatureEncoder:
         """Learn from a data set; at most ``most`` levels of each category.
 
@@ -102,6 +114,36 @@ class FeatureEncoder:
         indicators = tuple(gaps) if indicator else ()
         return cls(numbers, tuple(means), fill, indicators, times, levels, shares)
 
+    @classmethod
+    def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
+        """Return the one of numbers none of which may be missing."""
+        return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
+
+    def with_static(
+        self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool
+    ) -> FeatureEncoder:
+        """Return the encoder with what it learns of static features, each sequence counting once.
+
+        Parameters
+        ----------
+        dataset
+            The data set of static features: a sequence of one row for each sequence.
+        scaler
+            A scaler, which is fitted here; or None.
+        most, fill, indicator
+            As :meth:`fitted` has them.
+        """
+        own = FeatureEncoder.fitted(dataset, most=most, fill=fill, indicator=indicator)
+        own = replace(own, first=self.first + len(self.number_names) + self.category_inputs)
+        if scaler is not None:
+            scaler.fit(own.encode(dataset))
+            count = len(own.number_names)
+            own = replace(
+                own, shift=tuple(scaler.feature_shift_[:count].tolist()),
+                scale=tuple(scaler.feature_scale_[:count].tolist()),
+            )  # fmt: skip
+        return replace(self, static=own)
+
     @property
     def source_names(self) -> tuple[str, ...]:
         """The features of a data set, in the network's order."""
@@ -124,7 +166,8 @@ class FeatureEncoder:
         of_categories = (
             f"{name}={level}" for name, own in self.levels.items() for level in (*own, OTHER)
         )
-        return (*self.number_names, *of_categories)
+        static = () if self.static is None else self.static.input_names
+        return (*self.number_names, *of_categories, *static)
 
     @property
     def category_inputs(self) -> int:
@@ -133,7 +176,7 @@ class FeatureEncoder:
 
     def first_inputs(self) -> dict[str, int]:
         """Return the number of the first input of each category."""
-        first, found = len(self.number_names), {}
+        first, found = self.first + len(self.number_names), {}
         for name, own in self.levels.items():
             found[name] = first
             first += len(own) + 1
@@ -158,34 +201,87 @@ class FeatureEncoder:
         """
         if data.encoder == self:
             return data
-        names = data.feature_names or ()
+        offsets = getattr(data, "offsets", np.array([0, len(data.features)]))
+        source = (data.features, data.feature_names or (), data.levels or {})
+        changes: dict[str, Any] = {
+            "features": self._encoded(source, offsets, data.times),
+            "feature_names": self.feature_names, "levels": dict(self.levels), "encoder": self,
+            "static": self._encoded_static(data.static),
+        }  # fmt: skip
+        return replace(data, **changes)
+
+    def _encoded_static(self, given: StaticFeatures | None) -> StaticFeatures | None:
+        own = self.static
+        if own is None:
+            if given is not None:
+                raise ShapeError(
+                    f"the data has static features, {', '.join(given.names)}, and the model was "
+                    "trained without any; leave static= out"
+                )
+            return None
+        if given is None:
+            raise ShapeError(
+                f"the model was trained with static features, {', '.join(own.source_names)}, and "
+                "the data has none; name them with static="
+            )
+        rows = np.arange(len(given.values) + 1)
+        values = own._encoded((given.values, given.names, given.levels), rows, rows[:-1])
+        return StaticFeatures(values, own.feature_names, dict(own.levels))
+
+    def _encoded(
+        self,
+        source: tuple[NDArray[Any], tuple[str, ...], Mapping[str, tuple[str, ...]]],
+        offsets: NDArray[np.int64],
+        times: NDArray[Any],
+    ) -> NDArray[Any]:
+        """Return the rows of a matrix, with its names and levels, as the engine takes them."""
+        matrix, names, levels = source
         if sorted(names) != sorted(self.source_names):
             raise ShapeError(
                 f"the feature columns are {', '.join(names) or 'without names'}, the model was "
                 f"trained on {', '.join(self.source_names)}; give a table with these"
             )
-        self._check_kinds(names, data.levels or {})
-        offsets = getattr(data, "offsets", np.array([0, len(data.features)]))
+        self._check_kinds(names, levels)
         columns, missing = [], {}
         for name, mean in zip(self.numbers, self.means, strict=True):
-            column = data.features[:, names.index(name)]
+            column = matrix[:, names.index(name)]
             missing[name] = np.isnan(column)
             columns.append(self._filled(name, column, missing[name], mean, offsets))
         columns += [missing[name] for name in self.indicators]
         if self.times:
-            before = np.concatenate([data.times[:1], data.times[:-1]])
-            before[offsets[:-1]] = data.times[offsets[:-1]]
-            columns += time_features.columns(self.times, data.times, before)
+            before = np.concatenate([times[:1], times[:-1]])
+            before[offsets[:-1]] = times[offsets[:-1]]
+            columns += time_features.columns(self.times, times, before)
+        scaling = zip(self.shift, self.scale, strict=True)
+        for at, (shift, scale) in enumerate(scaling):
+            columns[at] = (columns[at].astype(np.float64) - shift) / scale
         for name in self.levels:
-            codes = data.features[:, names.index(name)].astype(np.int64)
-            columns.append(self.inputs_of(name, data.levels[name])[codes])
+            codes = matrix[:, names.index(name)].astype(np.int64)
+            columns.append(self.inputs_of(name, levels[name])[codes])
             self._report(name, columns[-1])
-        features = np.stack(columns, axis=1).astype(data.features.dtype)
-        changes: dict[str, Any] = {
-            "features": features, "feature_names": self.feature_names, "levels": dict(self.levels),
-            "encoder": self,
-        }  # fmt: skip
-        return replace(data, **changes)
+        return np.stack(columns, axis=1).astype(matrix.dtype)
+
+    def encode_one(self, values: Mapping[str, Any]) -> list[float]:
+        """Return the static features of one sequence, by name, as the engine takes them.
+
+        Raises
+        ------
+        DataError
+            A number is missing that may not be, or is none.
+        """
+        names = self.source_names
+        levels = {name: ("" if values[name] is None else str(values[name]).strip(),)
+                  for name in self.levels}  # fmt: skip
+        row = []
+        for name in names:
+            value = 0.0 if name in levels else values[name]
+            try:
+                row.append(np.nan if value is None else float(value))
+            except (TypeError, ValueError) as error:
+                raise DataError(f"static feature '{name}': {value!r} is not a number") from error
+        ends = np.array([0, 1])
+        encoded = self._encoded((np.array([row]), names, levels), ends, ends[:1])
+        return [float(value) for value in encoded[0]]
 
     def _check_kinds(self, names: tuple[str, ...], levels: Mapping[str, Any]) -> None:
         for name in names:
@@ -231,8 +327,11 @@ class FeatureEncoder:
             {"name": name, "levels": own, "shares": self.shares[name]}
             for name, own in self.levels.items()
         ]
-        fields = ("numbers", "means", "fill", "indicators", "times")
-        return {name: getattr(self, name) for name in fields} | {"columns": columns}
+        fields = ("numbers", "means", "fill", "indicators", "times", "first", "shift", "scale")
+        static = None if self.static is None else self.static.to_dict()
+        return {name: getattr(self, name) for name in fields} | {
+            "columns": columns, "static": static
+        }  # fmt: skip
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureEncoder:
@@ -251,7 +350,19 @@ class FeatureEncoder:
             sound = sound and len(own) == len(shares[name]) == len(set(own))
             sound = sound and all(isinstance(level, str) for level in own)
             sound = sound and all(isinstance(share, float) for share in shares[name])
+        shift, scale = (tuple(values.get(name, ())) for name in ("shift", "scale"))
+        sound = sound and all(isinstance(number, float) for number in (*shift, *scale))
         if not sound or len(set(names)) < len(names):
             raise ModelFileError("the features are not those of a model")
         times = time_features.checked("times", values["times"])
-        return cls(numbers, means, values["fill"], indicators, times, levels, shares)
+        static = None if values.get("static") is None else cls.from_dict(values["static"])
+        made = cls(
+            numbers, means, values["fill"], indicators, times, levels, shares, static,
+            whole_number("first", values.get("first", 0), least=0), shift, scale,
+        )  # fmt: skip
+        count = len(made.number_names)
+        if len(shift) != len(scale) or len(shift) not in (0, count):
+            raise ModelFileError("the scaling of static features is not that of a model")
+        if static is not None and static.first != made.first + count + made.category_inputs:
+            raise ModelFileError("the static features are not those of a model")
+        return made

@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-import polars as pl
-
 from rnn_rust import _core
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.data.csv_file import CsvFile, require_file
 from rnn_rust.data.csv_table import CsvTable
 from rnn_rust.data.tables import FrameTable, JoinedTable, Table
@@ -187,3 +186,9 @@ def _decompressed(path: Path, packed: str, name: str) -> _TemporaryFile:
     except (OSError, EOFError, zlib.error, DataError) as error:
         raise DataError(f"{name}: not readable as {packed} ({error}); compress it anew") from error
     return temporary
+
+
+def opened(static: Any) -> Any:
+    """Return names, or a table, of static features: the table of a file if it is a ``Path``."""
+    is_path = isinstance(static, os.PathLike)
+    return open_files(static, separator=None, comment=None) if is_path else static

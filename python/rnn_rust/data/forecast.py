@@ -149,4 +149,4 @@ def _without_first_rows(dataset: Data, rows: int) -> Data:
     some = np.flatnonzero(lengths > 0)
     if some.size == 0:
         raise DataError(f"forecast: no sequence has more than {rows} rows, the largest lag")
-    return dataset.part(dataset.offsets[some] + rows, lengths[some], dataset.ids[some])
+    return dataset.part(dataset.offsets[some] + rows, lengths[some], some)

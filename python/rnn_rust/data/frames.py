@@ -5,25 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
+from rnn_rust.data.levels import Levels
 from rnn_rust.data.sequences import Sequences
 
 
 def write_frame(dataset: Sequences) -> pl.DataFrame:
     """Return the frame of :meth:`rnn_rust.Dataset.to_frame`."""
     require_polars()
+    static = []
+    if (own := dataset.static) is not None:
+        rows = np.repeat(own.values, np.diff(dataset.offsets), axis=0)
+        static = [_feature(own.levels, name, rows[:, at]) for at, name in enumerate(own.names)]
     labels = zip(dataset.label_names, dataset.labels.T, strict=True)
     weights = [] if dataset.weights is None else [pl.Series(dataset.weights_name, dataset.weights)]
     return pl.DataFrame(
         [
             *key_columns(dataset),
             *(
-                _feature(dataset, name, dataset.features[:, at])
+                _feature(dataset.levels, name, dataset.features[:, at])
                 for at, name in enumerate(dataset.feature_names)
             ),
+            *static,
             *(_label(dataset, name, column) for name, column in labels),
             *weights,
         ]
@@ -39,12 +45,12 @@ def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
     return pl.Series(name, named, dtype=pl.Enum(classes))
 
 
-def _feature(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
+def _feature(levels: Levels, name: str, values: NDArray[Any]) -> pl.Series:
     """Return a feature, categories as such."""
-    if name not in dataset.levels:
+    if name not in levels:
         return pl.Series(name, values)
-    levels = dataset.levels[name]
-    return pl.Series(name, [levels[int(code)] for code in values], dtype=pl.Enum(levels))
+    own = levels[name]
+    return pl.Series(name, [own[int(code)] for code in values], dtype=pl.Enum(own))
 
 
 def key_columns(dataset: Sequences) -> list[pl.Series]:

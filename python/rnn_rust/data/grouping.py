@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles
 from rnn_rust.data.numbers import Numbers
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.source import Source
+from rnn_rust.data.static import split_off
 from rnn_rust.data.time_columns import joined_time
 from rnn_rust.data.times import Times, describe_tie, read_times
 from rnn_rust.errors import DataError
@@ -80,15 +81,22 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         fields["times"] = pl.Series(
             np.arange(count, dtype=np.int64) - np.repeat(starts, np.diff(offsets))
         )
+    ids = fields["ids"][starts].to_numpy()
+    features, static = fields["features"], None
+    if columns.static:
+        where = (source, order, None if columns.id is None else ids)
+        features, static = split_off(features, columns.static, numbers.levels, offsets, where)
+    of_rows = columns.features[: len(columns.features) - len(columns.static)]
     return {
-        "features": fields["features"],
+        "features": features,
+        "static": static,
         "labels": fields["labels"],
         "weights": fields["weights"],
         "offsets": offsets,
-        "ids": fields["ids"][starts].to_numpy(),
+        "ids": ids,
         "times": fields["times"].to_numpy(),
         "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
-        "feature_names": columns.features,
+        "feature_names": of_rows,
         "label_names": columns.labels,
         "id_name": columns.id,
         "time_name": ", ".join(columns.time) or None,
@@ -96,7 +104,7 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         "time_form": form,
         "left_out": columns.left_out,
         "keys": columns.read_by(roles),
-        "levels": numbers.levels,
+        "levels": {name: own for name, own in numbers.levels.items() if name in of_rows},
         "label_levels": numbers.label_levels,
         "keeps_missing": columns.keeps_missing,
     }
@@ -164,6 +172,8 @@ def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
         return column.cast(pl.Int64) if plain else column
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
+        if column.str.contains(_PLAIN_INTEGER).all():
+            column = column.cast(pl.Int64)
     if column.dtype != pl.String and not column.dtype.is_integer():
         raise DataError(
             f"{source.name}, column '{column.name}': ids are {column.dtype}; "

@@ -59,8 +59,7 @@ def _date(dataset: Sequences, instant: Instant) -> np.datetime64:
 
 
 def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
-    import polars as pl
-
+    from rnn_rust.base.polars import pl
     from rnn_rust.data import dates as written
 
     form = dataset.time_form

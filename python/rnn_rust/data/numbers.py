@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.levels import recode
@@ -65,10 +65,12 @@ def read_numbers(
     levels: dict[str, tuple[str, ...]] = {}
     coded: dict[str, pl.Series] = {}
     for name in columns.features:
-        if name in columns.categories or _is_category(frame[name], columns.features_named):
+        named = columns.features_named or name in columns.static
+        if name in columns.categories or _is_category(frame[name], named):
             coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
     for name in columns.labels:
+        frame = frame.with_columns(_without_type_of_numbers(frame[name]))
         if _is_category(frame[name], columns.labels_named):
             coded[name], label_levels[name] = _class_codes(frame[name])
     plain = [name for name in columns.numbers if name not in coded]
@@ -106,6 +108,15 @@ def _is_category(column: pl.Series, named: bool) -> bool:
     word = word.filter(word.is_not_null() & ~word.is_in(MISSING))
     numeric = word.str.contains(_LIKE_A_NUMBER) | word.is_in(("true", "false", "inf", "-inf"))
     return len(word) > 0 and not numeric.any()
+
+
+def _without_type_of_numbers(column: pl.Series) -> pl.Series:
+    """Return labels of a categorical type as numbers where all of its categories are."""
+    if column.dtype not in (pl.Categorical, pl.Enum):
+        return column
+    text = column.cast(pl.String)
+    numbers = text.cast(pl.Float64, strict=False)
+    return column if (numbers.is_null() & text.is_not_null()).any() else numbers
 
 
 def as_integers(column: pl.Series) -> tuple[pl.Series, int | None]:

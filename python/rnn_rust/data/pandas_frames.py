@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
 
@@ -47,7 +47,9 @@ def _series(name: str, column: Any) -> pl.Series:
         if kind.endswith("[pyarrow]") or hasattr(column.dtype, "pyarrow_dtype"):
             return pl.Series(name, column.array.__arrow_array__())
         if kind == "category":
-            return _series(name, column.astype(column.cat.categories.dtype))
+            cells = _series(name, column.astype(column.cat.categories.dtype))
+            # Numbers of a categorical type are no quantities.
+            return cells.cast(pl.String).cast(pl.Categorical) if cells.dtype.is_integer() else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:
             return _moments(name, column)
         if isinstance(column.dtype, np.dtype) and kind != "object":

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import recode
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.data.static import StaticFeatures
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
     from rnn_rust.data.dates import TimeForm
@@ -65,7 +66,8 @@ class Sequence:
     ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
     columns; None if the data set has none. ``known (T, L)`` are the values whose changes a model
     learns in place of the labels, or None; ``levels`` those of
-    features that are categories.
+    features that are categories. ``static`` has one row, or is None; ``initial_state`` is the state
+    that a network starts from, or None for 0.
     """
 
     id: str | int
@@ -80,6 +82,8 @@ class Sequence:
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
     label_levels: dict[str, tuple[str, ...]] | None = None
+    static: StaticFeatures | None = None
+    initial_state: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
@@ -112,6 +116,8 @@ class Sequences:
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
     ahead: Forecast | None = None
+    static: StaticFeatures | None = None
+    initial_state: FloatArray | None = field(default_factory=lambda: None)
     present: FloatArray | None = field(default_factory=lambda: None)
     seasonal: FloatArray | None = field(default_factory=lambda: None)
 
@@ -164,7 +170,11 @@ class Sequences:
         vars(self).pop("_shared", None)
 
     def part(
-        self, starts: NDArray[np.int64], lengths: NDArray[np.int64], ids: NDArray[Any]
+        self,
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        ids: NDArray[Any] | None = None,
     ) -> Self:
         """Return sequences of rows that follow one another in the shared arrays, as a view.
 
@@ -172,16 +182,27 @@ class Sequences:
         ----------
         starts, lengths
             ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
+        positions
+            ``(S,)`` int64: the sequences here that these are of.
         ids
-            ``(S,)``.
+            ``(S,)``; by default those of these sequences.
         """
+        if self.initial_state is not None and (np.diff(self.offsets)[positions] != lengths).any():
+            raise ParameterError(
+                "the sequences start from states of their own, which their later rows do not; cut "
+                "them first, and give the parts initial states"
+            )
         view = object.__new__(type(self))
-        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids")
+        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids", "static", "initial_state")
         vars(view).update({name: value for name, value in vars(self).items() if name not in own})
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         shared = SharedRows(self.shared_rows.arrays, starts)
-        vars(view).update(offsets=offsets, ids=ids, _shared=shared)
+        vars(view).update(
+            offsets=offsets, ids=self.ids[positions] if ids is None else ids, _shared=shared,
+            static=None if self.static is None else self.static.take(positions),
+            initial_state=None if self.initial_state is None else self.initial_state[positions],
+        )  # fmt: skip
         view.__post_init__()
         return view
 
@@ -249,6 +270,8 @@ class Sequences:
             encoder=self.encoder,
             keeps_missing=self.keeps_missing,
             label_levels=self.label_levels,
+            static=None if self.static is None else self.static.take(slice(at, at + 1)),
+            initial_state=None if self.initial_state is None else self.initial_state[at],
         )
 
     def _known(self, rows: slice) -> FloatArray | None:
@@ -282,7 +305,37 @@ class Sequences:
     def chosen(self, positions: NDArray[np.int64]) -> Self:
         """Return the sequences at positions that are known to be distinct and within bounds."""
         lengths = np.diff(self.offsets)[positions]
-        return self.part(self.shared_rows.starts[positions], lengths, self.ids[positions])
+        return self.part(self.shared_rows.starts[positions], lengths, positions)
+
+    def with_initial_state(self, state: ArrayLike | None) -> Self:
+        """Return the same sequences, which a network starts from these states in place of 0.
+
+        Parameters
+        ----------
+        state
+            ``(S, H)``, of several layers ``(S, layers, H)``, in an LSTM 2 H numbers: as
+            ``predict(return_state=True)`` returns them. None for 0.
+
+        Raises
+        ------
+        DataError
+            A number is not finite.
+        ShapeError
+            There is not one state for each sequence.
+        """
+        if state is None:
+            return replace(self, initial_state=None)
+        array = as_floats("initial_state", state).copy()
+        if array.ndim < 2 or len(array) != len(self):
+            raise ShapeError(
+                f"initial_state: shape {array.shape}; give a state for each of the {len(self)} "
+                "sequences"
+            )
+        if not np.isfinite(array).all():
+            raise DataError(
+                "initial_state: a number is not finite; give those that predict returned"
+            )
+        return replace(self, initial_state=array)
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
         """Return the same sequences with other ``features`` and ``labels`` of the same shapes.

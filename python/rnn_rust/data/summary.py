@@ -21,7 +21,11 @@ def summarise(dataset: Sequences) -> str:
         f"max {lengths.max():,}",
         f"features   {len(names)}: {shown}",
     ]
-    for name, levels in dataset.levels.items():
+    levels_of = dict(dataset.levels)
+    if (static := dataset.static) is not None:
+        lines.append(f"static     {len(static.names)}: {listed(static.names, most=6)}")
+        levels_of |= static.levels
+    for name, levels in levels_of.items():
         lines.append(f"category   {name}: {len(levels):,} levels, {listed(levels, most=3)}")
     for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
         lines.append(f"label      {name}: {_describe(column)}")
@@ -45,6 +49,8 @@ def used_columns(dataset: Sequences) -> str:
         f"features {listed(dataset.feature_names)}",
         f"labels {listed(dataset.label_names)}" if dataset.has_labels else "no labels",
     ]
+    if dataset.static is not None:
+        parts.append(f"static {listed(dataset.static.names)}")
     if dataset.weights is not None:
         parts.append(f"weights {dataset.weights_name}")
     if dataset.left_out:

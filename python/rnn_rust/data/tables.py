@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from rnn_rust.base.arrays import row_at
 from rnn_rust.base.forks import require_polars
-from rnn_rust.data.columns import Columns, Roles, choose_columns, reject_repeats
+from rnn_rust.base.polars import pl
+from rnn_rust.data.columns import (
+    Columns,
+    Roles,
+    as_names,
+    choose_columns,
+    is_names,
+    reject_repeats,
+)
 from rnn_rust.data.grouping import Cells, group_rows
 from rnn_rust.data.numbers import merged, read_numbers
 from rnn_rust.data.source import JoinedSource, Source
+from rnn_rust.data.static import of_ids
 from rnn_rust.errors import DataError, ParameterError
 
 KINDS = (
@@ -62,8 +71,32 @@ def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
         A name of a column is not a string, or another argument cannot be used.
     """
     require_polars()
+    if roles.static is not None and not is_names(roles.static):
+        return _read_two(table, table_of(roles.static), roles, dtype)
     columns = choose_columns(table.names, roles, table.name)
     return group_rows(table.read(columns, dtype), columns, roles)
+
+
+def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
+    """Return the fields of a table whose static features are in a second one, by id."""
+    named = () if roles.categories is None else as_names("categories", roles.categories)
+    categories = [name for name in named if name not in second.names]
+    fields = read_table(table, replace(roles, static=None, categories=categories), dtype)
+    key = fields["id_name"]
+    if key is None:
+        raise DataError(
+            f"{table.name}: a table of static features goes by ids, and this is one series; name "
+            "the column with id="
+        )
+    features = [name for name in second.names if name != key]
+    if taken := [name for name in features if name in fields["feature_names"]]:
+        raise DataError(f"{second.name}: column '{taken[0]}' is a feature of rows too; rename one")
+    own = Roles(
+        id=key, time=None, features=features, labels=(), missing=roles.missing,
+        categories=[name for name in named if name in features],
+    )  # fmt: skip
+    static = of_ids(read_table(second, own, dtype), fields["ids"].tolist(), second.name)
+    return fields | {"static": static}
 
 
 class FrameTable(Table):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import polars as pl
-
+from rnn_rust.base.polars import pl
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError, ParameterError
 

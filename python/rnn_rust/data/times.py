@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-import polars as pl
-
+from rnn_rust.base.polars import pl
 from rnn_rust.data import dates as written
 from rnn_rust.data.dates import TimeForm
 from rnn_rust.data.source import Source

@@ -13,6 +13,7 @@ from rnn_rust.base.checks import positive_integer
 from rnn_rust.data.levels import recode
 from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
+from rnn_rust.data.static import concatenated
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Cut = TypeVar("Cut", bound=Sequences)
@@ -45,7 +46,7 @@ def windows(dataset: Cut, length: int, step: int | None) -> Cut:
     else:
         pairs = zip(dataset.ids[sequence].tolist(), number.tolist(), strict=True)
         ids = np.array([f"{key}/{at}" for key, at in pairs], dtype=object)
-    return dataset.part(starts, np.full(len(sequence), length), ids)
+    return dataset.part(starts, np.full(len(sequence), length), sequence, ids)
 
 
 def concatenate(datasets: Several[Cut]) -> Cut:
@@ -101,6 +102,8 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         first,
         **rows,
         ids=ids,
+        static=concatenated([part.static for part in parts]),
+        initial_state=_initial_states(parts),
         offsets=offsets,
         row_numbers=numbers,
         levels=levels,
@@ -123,6 +126,17 @@ def _with_common_levels(
     return [recode(getattr(part, matrix), levels, common, names) for part, levels in pairs], common
 
 
+def _initial_states(parts: list[Cut]) -> NDArray[Any] | None:
+    states = [part.initial_state for part in parts if part.initial_state is not None]
+    if not states:
+        return None
+    if len(states) < len(parts):
+        raise ShapeError("concat: some data sets alone have initial states; give all or none")
+    if len({state.shape[1:] for state in states}) > 1:
+        raise ShapeError("concat: initial states are of networks of several sizes")
+    return np.concatenate(states)
+
+
 def equal(one: Sequences, other: Sequences) -> bool:
     """Whether two data sets have the same sequences: ids, times, columns and their names."""
     names = (
@@ -131,7 +145,11 @@ def equal(one: Sequences, other: Sequences) -> bool:
     )  # fmt: skip
     if any(getattr(one, name) != getattr(other, name) for name in names):
         return False
-    arrays = ("offsets", "ids", "times", "features", "labels", "weights")
+    if (one.static is not None or other.static is not None) and not (
+        one.static is not None and one.static.equals(other.static)
+    ):
+        return False
+    arrays = ("offsets", "ids", "times", "features", "labels", "weights", "initial_state")
     for name in arrays:
         mine, theirs = getattr(one, name), getattr(other, name)
         if (mine is None) != (theirs is None):

@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rnn_rust.base.checks import finite, seed_number, whole_number
 from rnn_rust.base.files import replacing
 from rnn_rust.base.forks import require_polars
+from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 ANONYMOUS_FEATURES = 28

@@ -6,9 +6,9 @@ The file may not be passed on; whoever has downloaded it converts it with `conve
 import os
 
 import numpy as np
-import polars as pl
 
 from rnn_rust.base.checks import whole_number
+from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles, reject_repeats
 from rnn_rust.data.csv_file import CsvFile
 from rnn_rust.data.csv_table import load

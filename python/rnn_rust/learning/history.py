@@ -112,9 +112,8 @@ class History:
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per epoch; what was not evaluated is null."""
-        import polars as pl
-
         from rnn_rust.base.forks import require_polars
+        from rnn_rust.base.polars import pl
 
         require_polars()
         columns: dict[str, list[float | None]] = {

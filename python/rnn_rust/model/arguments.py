@@ -114,6 +114,17 @@ class Options(TypedDict, total=False):
             Option("Also read each sequence backwards."),
         ),
     ]
+    reverse: Annotated[
+        bool,
+        Argument(
+            False,
+            boolean,
+            """
+            Whether each layer reads the sequence from its end alone. Outputs stand at their rows; a
+            readout of the last state is that after the first row.
+            """,
+        ),
+    ]
     dropout: Annotated[
         float,
         Argument(

@@ -17,7 +17,8 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.scale import make_model_scaler
+from rnn_rust.data.preprocessor import Preprocessor
+from rnn_rust.data.scale import make_model_scaler, make_scaler
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
 from rnn_rust.learning.losses import engine_loss
@@ -28,6 +29,7 @@ from rnn_rust.model.optimizer_state import OptimizerState
 from rnn_rust.model.preparation import Preparation
 from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
+from rnn_rust.model.states import state_shape
 
 # Attributes that hold on to the engine, which settings and arrays describe instead.
 _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
@@ -122,7 +124,8 @@ class BaseNetwork:
             data = data.with_label_levels(self.label_levels)
         wanted = self._settings
         derives = wanted["missing"] != "error" or bool(wanted["time_features"])
-        learns = (bool(data.levels) or derives) and self.encoder is None and not self.epochs_trained
+        learns = bool(data.levels) or derives or data.static is not None
+        learns = learns and self.encoder is None and not self.epochs_trained
         if self.is_built and not learns:
             return self
         settings = dict(self._settings)
@@ -137,14 +140,20 @@ class BaseNetwork:
             settings["output_size"] = outputs_for(data, self.loss_name)
         arguments = described(Sizes) | described(self.options)
         self._settings = checked_settings(arguments, settings)
-        encoder = self.encoder
-        if learns:
-            encoder = FeatureEncoder.fitted(
-                data, most=settings["max_categories"], fill=settings["missing"],
-                indicator=settings["missing_indicator"], times=settings["time_features"],
-            )  # fmt: skip
-        self.take_encoder(encoder)
+        self.take_encoder(self._learnt_encoder(data) if learns else self.encoder)
         return self
+
+    def _learnt_encoder(self, data: Dataset) -> FeatureEncoder:
+        settings = self._settings
+        how = {
+            "most": settings["max_categories"], "fill": settings["missing"],
+            "indicator": settings["missing_indicator"],
+        }  # fmt: skip
+        encoder = FeatureEncoder.fitted(data, times=settings["time_features"], **how)
+        if data.static is None:
+            return encoder
+        scaler = None if self.scaler is None else make_scaler(self.scaler.kind, labels=False)
+        return encoder.with_static(data.of_static_features(), scaler, **how)
 
     def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
         """Return the classes that occur among labels that are text."""
@@ -199,6 +208,19 @@ class BaseNetwork:
             )
         order = [names.index(name) for name in encoder.feature_names]
         self.scaler = self.scaler.with_columns(order, None)
+
+    @property
+    def preprocessor(self) -> Preprocessor | None:
+        """What the model has learnt about its features, with their scales; None if nothing."""
+        scaler = self.scaler
+        if self.encoder is None and (scaler is None or not scaler.is_fitted):
+            return None
+        encoder = self.encoder
+        if encoder is None:
+            size = self._settings["input_size"]
+            names = self.feature_names or tuple(f"x{at + 1}" for at in range(size))
+            encoder = FeatureEncoder.of_numbers(names)
+        return Preprocessor.of(encoder, scaler)
 
     @property
     def input_names(self) -> tuple[str, ...] | None:
@@ -260,7 +282,8 @@ class BaseNetwork:
             class_weight=settings["class_weight"], scaler=self.scaler,
             class_table=self.class_table, n_threads=self.n_threads,
             feature_names=self.feature_names, label_names=self.label_names, encoder=self.encoder,
-            label_levels=self.label_levels,
+            label_levels=self.label_levels, state_shape=state_shape(self.cell, settings),
+            reverse=settings["reverse"],
         )  # fmt: skip
 
     @property

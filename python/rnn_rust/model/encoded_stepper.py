@@ -13,7 +13,7 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.errors import DataError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
 def _instant(value: Any) -> Any:
@@ -27,9 +27,8 @@ def _instant(value: Any) -> Any:
 
 def _parsed(text: str) -> Any:
     """Return a date in any form that a time column may have."""
-    import polars as pl
-
     from rnn_rust.base.arrays import row_at
+    from rnn_rust.base.polars import pl
     from rnn_rust.data.source import Source
     from rnn_rust.data.times import read_times
 
@@ -125,8 +124,16 @@ class EncodedStepper:
         Numbers, categories, and the time where it is needed.
     """
 
-    def __init__(self, stepper: Any, rows: RowEncoder) -> None:
+    def __init__(
+        self,
+        stepper: Any,
+        rows: RowEncoder,
+        encoder: FeatureEncoder | None,
+        static: Mapping[str, Any] | None = None,
+    ) -> None:
         self._stepper, self._rows, self._carried = stepper, rows, Carried()
+        self._static = encoder
+        self._set_static(static)
         self.feature_names = rows.feature_names
 
     def step(self, features: Any, out: Any = None) -> Any:
@@ -144,15 +151,30 @@ class EncodedStepper:
         self._carried = carried
         return outputs
 
-    def reset(self) -> None:
-        """Begin another sequence."""
+    def _set_static(self, static: Mapping[str, Any] | None) -> None:
+        own = self._static
+        if own is None:
+            if static is not None:
+                raise ParameterError("the model was trained without static features; give none")
+            return
+        if static is None or sorted(static) != sorted(own.source_names):
+            got = "none" if static is None else ", ".join(static)
+            raise ParameterError(
+                f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
+                "give static={name: value}"
+            )
+        self._stepper.set_statics(own.encode_one(static))
+
+    def reset(self, static: Mapping[str, Any] | None = None) -> None:
+        """Begin another sequence, with its own static features if the model knows such."""
+        self._set_static(static)
         self._carried = Carried()
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
-        copied = EncodedStepper(copy.copy(self._stepper), self._rows)
-        copied._carried = self._carried
+        copied = object.__new__(EncodedStepper)
+        vars(copied).update(vars(self), _stepper=copy.copy(self._stepper))
         return copied
 
     def __repr__(self) -> str:

@@ -29,13 +29,16 @@ class Inputs:
     ----------
     data
         The sequences.
+    is_one
+        Whether a single sequence was given, as such or as an array ``(T, F)``.
     restore
-        Puts outputs, a row for each step (or each sequence, of a model that reads out those), in
-        the order and shape of what was given.
+        Puts outputs in the order and shape of what was given; the second argument says whether
+        there is a row for each step, or one for each sequence.
     """
 
     data: Dataset | Sequence
-    restore: Callable[[FloatArray], Answer]
+    restore: Callable[[FloatArray, bool], Answer]
+    is_one: bool = False
 
 
 def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inputs:
@@ -51,24 +54,30 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
         Arrays have another number of columns than the model has features.
     """
     if isinstance(value, Sequence):
-        return Inputs(value, _as_they_are)
+        return Inputs(value, _as_they_are, is_one=True)
     if isinstance(value, Dataset):
         return Inputs(_forecast_of(model, value), _as_they_are)
     if isinstance(value, np.ndarray) or (
         isinstance(value, list | tuple) and value and all(isinstance(a, np.ndarray) for a in value)
     ):
         return _of_arrays(model, value)
+    if _is_like_an_array(value):
+        return _of_arrays(model, np.asarray(value))
     from rnn_rust.data.tables import KINDS, is_table
 
     if is_table(value) or isinstance(value, str | os.PathLike):
         data = read(model, value, labelled=labelled)
-        return Inputs(data, _in_table_order(model, data))
-    if hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3):
-        return _of_arrays(model, np.asarray(value))
+        return Inputs(data, _in_table_order(data))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
         f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
     )
+
+
+def _is_like_an_array(value: object) -> bool:
+    """Return whether it is a tensor of another library; frames of any have columns."""
+    is_array = hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3)
+    return is_array and not hasattr(value, "columns")
 
 
 def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
@@ -94,14 +103,24 @@ def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     elif not any(name in names for name in TIME_NAMES):
         read = {"time": None}
     return Roles(
-        **read, features=columns_to_read(model), labels=own, categories=known_categories(model),
+        **read, features=columns_to_read(model), labels=own, static=static_to_read(model),
+        categories=known_categories(model),
         missing=reads_missing(model), labels_optional=True,
     )  # fmt: skip
 
 
 def known_categories(model: BaseNetwork) -> tuple[str, ...] | None:
     """Return the names of the features that are categories."""
-    return None if model.encoder is None else tuple(model.encoder.levels)
+    encoder = model.encoder
+    if encoder is None:
+        return None
+    return (*encoder.levels, *(() if encoder.static is None else encoder.static.levels))
+
+
+def static_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
+    """Return the names of the static features."""
+    encoder = model.encoder
+    return None if encoder is None or encoder.static is None else encoder.static.source_names
 
 
 def reads_missing(model: BaseNetwork) -> str:
@@ -139,13 +158,13 @@ def _forecast_of(model: BaseNetwork, data: Dataset) -> Dataset:
     )  # fmt: skip
 
 
-def _as_they_are(outputs: FloatArray) -> Answer:
+def _as_they_are(outputs: FloatArray, by_step: bool) -> Answer:
     return outputs
 
 
-def _in_table_order(model: BaseNetwork, data: Dataset) -> Callable[[FloatArray], Answer]:
-    def restore(outputs: FloatArray) -> Answer:
-        if model.readout != "each_step" and len(outputs) == len(data):
+def _in_table_order(data: Dataset) -> Callable[[FloatArray, bool], Answer]:
+    def restore(outputs: FloatArray, by_step: bool) -> Answer:
+        if not by_step:
             return outputs
         # Rows that a forecast leaves out, for want of rows before them, have no output.
         rows = max(int(data.row_numbers.max()) + 1, len(outputs))
@@ -182,12 +201,11 @@ def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) 
     offsets = np.append(0, np.cumsum(lengths))
     data = Dataset.from_arrays(np.concatenate(arrays), None, offsets)
 
-    def restore(outputs: FloatArray) -> Answer:
-        by_step = len(outputs) == offsets[-1] and model.readout == "each_step"
-        if not by_step and len(outputs) != offsets[-1]:
+    def restore(outputs: FloatArray, by_step: bool) -> Answer:
+        if not by_step:
             return outputs
         if isinstance(value, np.ndarray):
             return outputs.reshape(*value.shape[:-1], outputs.shape[-1])
         return np.split(outputs, offsets[1:-1])
 
-    return Inputs(data, restore)
+    return Inputs(data, restore, is_one=single and np.ndim(value) == 2)

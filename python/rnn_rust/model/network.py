@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from rnn_rust.base.checks import whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
+from rnn_rust.errors import ParameterError
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
@@ -74,7 +76,7 @@ class Network(BaseNetwork):
 
     # Data ------------------------------------------------------------------------------------
 
-    def predict(self, data: Any) -> Any:
+    def predict(self, data: Any, *, initial_state: Any = None, return_state: bool = False) -> Any:
         """Return the outputs of every row: ``(N, L)`` of a data set, ``(T, L)`` of a sequence.
 
         With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
@@ -93,45 +95,82 @@ class Network(BaseNetwork):
             the training (others are passed over, labels are not needed): outputs are in the order
             of its rows. Or arrays: ``(T, F)``, one sequence; ``(B, T, F)``, answered by
             ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list.
+        initial_state
+            The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
+            ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
+            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S.
+        return_state
+            Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
+            call with their next rows goes on from there, and so does a stepper whose ``state`` is
+            set.
 
         Raises
         ------
         ShapeError
-            The data has another number of feature columns, or columns of other names.
+            The data has another number of feature columns, or columns of other names; or the
+            states are those of another network.
         DataError
             A table lacks a column, or a cell of it cannot be used.
         ParameterError
             ``data`` is something else.
         """
         given = inputs_of(self, data)
-        return given.restore(self._outputs(given.data))
+        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        outputs, state = self.outputs_and_state(own, states=return_state)
+        answer = given.restore(outputs, self.readout == "each_step")
+        if state is None:
+            return answer
+        return answer, state[0] if given.is_one else state
 
-    def _outputs(self, data: Dataset | Sequence) -> FloatArray:
-        outputs = self._core.predict(*self.preparation.inputs(data))
+    def outputs_and_state(
+        self, data: Dataset | Sequence, *, states: bool = False
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Return outputs of ``data`` in the order of rows, and the final states ``(S, ...)``.
+
+        The latter are None unless ``states`` are wanted.
+        """
+        features, offsets, once = self.preparation.inputs(data)
+        outputs, *found = self._core.predict(features, offsets, once, states=states)
+        if self.readout == "each_step":
+            outputs = self.preparation.in_order(outputs, offsets)
+        outputs = self._in_original_units(outputs, data)
+        return outputs, found[0].reshape(-1, *self.preparation.state_shape) if found else None
+
+    def _in_original_units(self, outputs: FloatArray, data: Dataset | Sequence) -> FloatArray:
         if self.scaler is not None and self.scaler.labels:
             outputs = self.scaler.inverse_transform_labels(outputs)
         return outputs if data.known is None else outputs + data.known
 
-    def hidden_states(self, data: Any) -> Any:
+    def hidden_states(self, data: Any, *, initial_state: Any = None) -> Any:
         """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
 
-        ``data`` and errors are as in :meth:`predict`.
+        ``data``, ``initial_state`` and errors are as in :meth:`predict`.
         """
         given = inputs_of(self, data)
-        return given.restore(self._core.hidden_states(*self.preparation.inputs(given.data)))
+        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        features, offsets, once = self.preparation.inputs(own)
+        (states,) = self._core.hidden_states(features, offsets, once)
+        return given.restore(self.preparation.in_order(states, offsets), True)
 
-    def stepper(self) -> Any:
+    def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
         Its ``step`` takes the features of a row as an array, or by name as a dict; it carries a
         ``state``, which can be taken and set. It has the weights that the model has now, which
         several steppers share, and can be copied and pickled.
 
+        Parameters
+        ----------
+        static
+            The static features of the sequence by name, of a model that was trained with some; its
+            ``reset(static)`` takes those of the next sequence.
+
         Raises
         ------
         ParameterError
             The model's scaler is not fitted yet, or the model cannot answer before a sequence has
-            ended: ``bidirectional``, or readout ``"mean"``.
+            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``. Or ``static`` is not
+            what the model was trained with.
 
         Examples
         --------
@@ -143,13 +182,25 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
+        self.check_stream()
         names = None if self.feature_names is None else list(self.feature_names)
         settings = engine_settings(self.cell, self._settings, self.encoder)
         remake = partial(make_stepper, settings)
         stepper = self._core.stepper(*self.units(), as_floats, names, remake)
         if self.encoder is None:
+            if static is not None:
+                raise ParameterError("the model was trained without static features; give none")
             return stepper
-        return EncodedStepper(stepper, RowEncoder(self.encoder, time_name_of(self.table)))
+        rows = RowEncoder(self.encoder, time_name_of(self.table))
+        return EncodedStepper(stepper, rows, self.encoder.static, static)
+
+    def check_stream(self) -> None:
+        """Raise ParameterError if later rows would have to be known."""
+        if self._settings["reverse"]:
+            raise ParameterError(
+                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
+                "use predict on whole sequences"
+            )
 
     def units(self) -> tuple[Any, Any]:
         """Return shift and scale by column, of features and of labels; empty where none are scaled.
@@ -222,11 +273,12 @@ class Network(BaseNetwork):
         """The loss if it is computed in Python."""
         return CheckedLoss(self._settings["loss"]) if self.loss_name == CUSTOM else None
 
-    def update(self, data: Dataset | Sequence) -> float:
+    def update(self, data: Dataset | Sequence, *, initial_state: Any = None) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
 
         With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
-        drops other numbers, which follows from the model's seed.
+        drops other numbers, which follows from the model's seed. ``initial_state`` as in
+        :meth:`predict`.
 
         Raises
         ------
@@ -235,6 +287,7 @@ class Network(BaseNetwork):
         DivergedError
             The loss or the new weights are not finite; the weights stay as they were.
         """
+        data = _starting_from(data, initial_state, alone=isinstance(data, Sequence))
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63
         run = EpochRun(
@@ -274,8 +327,14 @@ class Network(BaseNetwork):
         if encoder is None:
             return
         state = self.state_dict()
-        for name, first in encoder.first_inputs().items():
-            shares = np.array(encoder.shares[name])
+        parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
+        categories = [
+            (first, part.shares[name])
+            for part in parts
+            for name, first in part.first_inputs().items()
+        ]
+        for first, known in categories:
+            shares = np.array(known)
             if shares.sum() < 1 - _FEW_OTHERS:
                 continue
             for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):
@@ -324,3 +383,13 @@ class Network(BaseNetwork):
             custom=self._custom_loss,
             optimizer=None if optimizer is None else CheckedOptimizer(optimizer),
         )
+
+
+def _starting_from(data: Dataset | Sequence, state: Any, *, alone: bool) -> Dataset | Sequence:
+    """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
+    if state is None:
+        return data
+    array = as_floats("initial_state", state)
+    if isinstance(data, Sequence):
+        return replace(data, initial_state=array)
+    return data.with_initial_state(array[np.newaxis] if alone else array)

@@ -16,16 +16,20 @@ def make_stepper(
     tensors: dict[str, FloatArray],
     units: tuple[_Columns, _Columns],
     names: list[str] | None,
-    state: FloatArray,
+    memory: tuple[FloatArray, list[float]],
 ) -> Any:
-    """Return the stepper of a network with such settings and weights, in such a state.
+    """Return the stepper of a network with such settings and weights, and what it keeps.
 
-    ``units`` are those of features and labels, as shift and scale by column.
+    ``units`` are those of features and labels, as shift and scale by column; it keeps its state,
+    and the static features of the sequence.
     """
     network = _core.Network(settings)
     network.load_state_dict(tensors)
     remake = partial(make_stepper, settings)
     stepper = network.stepper(*units, as_floats, names, remake)
+    state, statics = memory
+    if statics:
+        stepper.set_statics(statics)
     if state.any():
         stepper.state = state
     return stepper

@@ -19,9 +19,12 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
+from rnn_rust.model.states import rows_of
 
 Vector = NDArray[np.float64]
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None]
+Once = tuple[FloatArray | None, FloatArray | None]
+"""What there is once for each sequence: static features, and initial states."""
+LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, Once]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,10 @@ class Preparation:
         What is known of the categories among the features, or None.
     label_levels
         By the name of each label that is text its classes.
+    state_shape
+        Of the network's state.
+    reverse
+        Whether the network reads sequences from their ends.
     """
 
     input_size: int
@@ -59,14 +66,18 @@ class Preparation:
     label_names: tuple[str, ...] | None
     encoder: FeatureEncoder | None = None
     label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    state_shape: tuple[int, ...] = ()
+    reverse: bool = False
 
     @property
     def label_columns(self) -> int:
         """The number of label columns C: one for class numbers, else one for each output."""
         return 1 if self.loss == "cross_entropy" else self.output_size
 
-    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets]:
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, Once]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
+
+        The third has static features ``(S, K)`` and initial states, None where there are none.
 
         Raises
         ------
@@ -88,16 +99,37 @@ class Preparation:
             data = reorder(data, features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
         if isinstance(data, Sequence):
-            starts, offsets = np.zeros(1, dtype=np.int64), np.array([0, len(data)])
-            return self._prepared(data.features, "features", scaling, (starts, offsets)), offsets
-        if not data.shares_rows:
-            return self._prepared(data.features, "features", scaling), data.offsets
-        shared = data.shared_rows
-        matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
-        return self._prepared(matrix, "features", scaling, rows), data.offsets
+            matrix, rows = data.features, (np.zeros(1, dtype=np.int64), np.array([0, len(data)]))
+        else:
+            shared = data.shared_rows
+            matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
+        if isinstance(data, Dataset) and not data.shares_rows:
+            features = self._prepared(data.features, "features", scaling)
+        else:
+            features = self._prepared(matrix, "features", scaling, rows)
+        return self.in_order(features, rows[1]), rows[1], self._once(data, len(rows[1]) - 1)
+
+    def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
+        """Return rows of sequences in the order in which the network reads them, and back."""
+        if not self.reverse:
+            return rows
+        return rows[
+            np.repeat(offsets[:-1] + offsets[1:], np.diff(offsets)) - 1 - np.arange(len(rows))
+        ]
+
+    def _once(self, data: Dataset | Sequence, sequences: int) -> Once:
+        static, initial = data.static, data.initial_state
+        if isinstance(data, Sequence) and initial is not None:
+            initial = initial[np.newaxis]
+        if initial is not None:
+            initial = rows_of(initial, self.state_shape, sequences)
+        return (
+            None if static is None else self._prepared(static.values, "static features"),
+            None if initial is None else self._prepared(initial, "initial_state"),
+        )
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return features, scaled labels ``(N, C)``, offsets, and weights of the labels.
+        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, and `Once`.
 
         The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
         in the last row of each.
@@ -112,7 +144,7 @@ class Preparation:
         _check_kind(data, purpose)
         data = self.reordered(data)
         self.check_labelled(data, purpose)
-        features, offsets = self.inputs(data)
+        features, offsets, once = self.inputs(data)
         labels, weights = self._labels(data, offsets)
         if data.known is not None:
             labels = labels - data.known
@@ -129,7 +161,10 @@ class Preparation:
         labels = self._prepared(labels, "labels", scaling)
         if factors is not None:
             factors = self._prepared(factors, "weights")
-        return features, labels, offsets, factors
+        if self.readout == "each_step":
+            labels = self.in_order(labels, offsets)
+            factors = None if factors is None else self.in_order(factors, offsets)
+        return features, labels, offsets, factors, once
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.
@@ -142,6 +177,11 @@ class Preparation:
             raise DataError(
                 f"column '{next(iter(data.levels))}' is text, and the model was built for numbers; "
                 "let it learn categories in its first fit, or by build(data)"
+            )
+        if data.static is not None:
+            raise DataError(
+                "the data has static features, and the model was built without; let it learn them "
+                "in its first fit, or by build(data)"
             )
         if data.keeps_missing and (missing := np.isnan(data.features)).any():
             row, column = divmod(int(np.argmax(missing)), missing.shape[1])

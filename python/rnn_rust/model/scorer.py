@@ -90,6 +90,7 @@ class Scorer(_core.Scorer):
             expire_after = finite("expire_after", expire_after, least=0.0)
         if not model.is_built:
             model.state_dict()  # It says what is missing.
+        model.check_stream()
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(

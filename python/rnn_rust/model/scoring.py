@@ -56,7 +56,9 @@ def score_frame(model: Network, table: Any) -> Any:
 
     def outputs_of(whole: Any) -> Any:
         given = inputs_of(model, whole)
-        outputs: Any = given.restore(model._outputs(given.data))
+        outputs: Any = given.restore(
+            model.outputs_and_state(given.data)[0], model.readout == "each_step"
+        )
         if model.readout != "each_step" and isinstance(given.data, Dataset):
             outputs = _by_row(given.data, outputs)
         return outputs
@@ -69,8 +71,7 @@ def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -
 
     ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a Polars frame.
     """
-    import polars as pl
-
+    from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
 
     package = type(table).__module__.partition(".")[0]
@@ -106,7 +107,7 @@ def _by_row(data: Dataset, outputs: Any) -> Any:
 
 def forecast(model: Network, table: Any) -> pl.DataFrame:
     """Carry out :meth:`rnn_rust.RNN.forecast`."""
-    import polars as pl
+    from rnn_rust.base.polars import pl
 
     plan = model.ahead
     if plan is None:
@@ -118,7 +119,7 @@ def forecast(model: Network, table: Any) -> pl.DataFrame:
     assert isinstance(given.data, Dataset), "a data set stays one"
     data = given.data
     ends = data.offsets[1:] - 1
-    outputs = model._outputs(data)[ends]
+    outputs = model.outputs_and_state(data)[0][ends]
     columns: list[pl.Series] = []
     if data.id_name is not None:
         columns.append(pl.Series(data.id_name, np.repeat(data.ids, plan.horizon).tolist()))

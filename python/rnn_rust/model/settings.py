@@ -59,6 +59,8 @@ def _check_together(settings: dict[str, Any]) -> None:
             "recurrent_dropout acts within one"
         )
     _check_windows(settings, loss)
+    if settings["reverse"] and settings["bidirectional"]:
+        raise ParameterError("reverse has no effect with bidirectional=True, which reads both ways")
     if settings["missing_indicator"] and settings["missing"] == "error":
         raise ParameterError(
             "missing_indicator has no effect with missing='error'; use 'mean' or 'forward'"
@@ -113,12 +115,19 @@ def engine_settings(
     """Return what the engine builds a network from: its inputs are numbers, and all levels."""
     inputs = {
         "input_size": settings["input_size"], "category_columns": 0, "category_levels": 0,
+        "static_numbers": 0, "static_category_columns": 0, "static_category_levels": 0,
     }  # fmt: skip
     if encoder is not None:
-        inputs = {
+        inputs |= {
             "input_size": len(encoder.input_names), "category_columns": len(encoder.levels),
             "category_levels": encoder.category_inputs,
         }  # fmt: skip
+        if (static := encoder.static) is not None:
+            inputs |= {
+                "static_numbers": len(static.number_names),
+                "static_category_columns": len(static.levels),
+                "static_category_levels": static.category_inputs,
+            }
     name, parameters = engine_loss(settings["loss"], settings["pos_weight"])
     given: Any = (
         _OF_ALL_CELLS

@@ -63,6 +63,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         batch_size: int | None = 32,
         scaler: Any = "standard",
         categories: Any = None,
+        static: Any = None,
         max_categories: int = 100,
         missing: str = "mean",
         missing_indicator: bool = False,
@@ -94,6 +95,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         self.batch_size = batch_size
         self.scaler = scaler
         self.categories = categories
+        self.static = static
         self.max_categories = max_categories
         self.missing = missing
         self.missing_indicator = missing_indicator
@@ -283,13 +285,14 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             if not hasattr(self, "feature_names_in_"):
                 raise ShapeError("X is a frame, and the estimator was fitted on arrays")
             names, categories = self.feature_names_in_.tolist(), self._categories
-        reading = Reading(self.id, self.time, categories, self.missing, self.ties)
+        reading = Reading(self.id, self.time, categories, self.missing, self.ties, self.static)
         table = from_frame(X, y, weights, reading, names)
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
             # Text is known again by these, also where it has no level or only strange ones.
-            self._categories: tuple[str, ...] = tuple(table.data.levels)
+            levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
+            self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)
         return table
 
     def _check_width(self, data: Dataset, *, reset: bool) -> None:

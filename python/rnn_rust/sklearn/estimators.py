@@ -40,6 +40,9 @@ _PARAMETERS = """
         Passes over the data, and sequences per update; None for all.
     categories, ties
         As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
+    static
+        Columns of a frame that have one value for all rows of a sequence, which the network takes
+        once; None without any.
     max_categories, missing, missing_indicator, time_features
         As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
     class_weight

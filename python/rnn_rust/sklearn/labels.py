@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")

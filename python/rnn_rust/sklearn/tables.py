@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import refuse_mask
+from rnn_rust.base.polars import pl
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.numbers import as_integers
 from rnn_rust.data.pandas_frames import from_pandas
@@ -27,12 +27,13 @@ class Reading:
     categories: Any
     missing: str
     ties: str
+    static: Any = None
 
     def __post_init__(self) -> None:
         """Check that columns go by name."""
-        for name in self.keys:
+        for name in (*self.keys, *self.statics):
             if not isinstance(name, str) or not name:
-                raise ParameterError(f"id= and time= are names of columns, got {name!r}")
+                raise ParameterError(f"id=, time= and static= are names of columns, got {name!r}")
 
     @property
     def times(self) -> tuple[Any, ...]:
@@ -40,6 +41,13 @@ class Reading:
         if isinstance(self.time, list | tuple):
             return tuple(self.time)
         return () if self.time is None else (self.time,)
+
+    @property
+    def statics(self) -> tuple[Any, ...]:
+        """The columns of static features."""
+        if self.static is None or isinstance(self.static, str):
+            return () if self.static is None else (self.static,)
+        return tuple(self.static)
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -193,10 +201,11 @@ def from_frame(
     keys = [find_column(columns, name) for name in reading.keys]
     if len(set(keys)) < len(keys):
         raise DataError(f"X has one column, '{keys[0]}', for id and time; name two")
+    static = [find_column(columns, name) for name in reading.statics]
     if names is None:
         names = [name for name in columns if name not in keys]
     # A data set has at least one feature; whoever wants none has no use for this one.
-    own = [frame[name] for name in names]
+    own = [frame[name] for name in names if name not in static]
     own = own or _columns("constant", np.zeros(frame.height), columns)
     labels = _columns("label", y, columns)
     weight = _columns("weight", weights, columns)
@@ -208,11 +217,12 @@ def from_frame(
         given = [categories] if isinstance(categories, str) else list(categories)
         categories = [find_column(columns, name) for name in given]
     data = Dataset.from_frame(
-        pl.DataFrame([*key_columns, *own, *labels, *weight]),
+        pl.DataFrame([*key_columns, *own, *frame.select(static), *labels, *weight]),
         id=None if reading.id is None else keys[0],
         time=keys[len(keys) - len(reading.times) :] or None,
         features=[column.name for column in own],
         labels=[column.name for column in labels],
+        static=static or None,
         weights=weight[0].name if weight else None,
         categories=categories,
         missing="error" if reading.missing == "error" else "keep",

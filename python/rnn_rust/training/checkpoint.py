@@ -129,7 +129,8 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
         )
     validation = training.validation
     held_out = validation and (
-        validation.features, validation.labels, validation.offsets, validation.weights
+        validation.features, validation.labels, validation.offsets, validation.weights,
+        (None if validation.static is None else validation.static.values, validation.initial_state),
     )  # fmt: skip
     described = describe_architecture(model) | {
         "optimizer": to_dict(model.optimizer, None),
@@ -145,7 +146,8 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
 
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
+    *of_rows, of_sequences = arrays
+    for array in (*of_rows, *(rows for rows in of_sequences if rows is not None)):
         if array is None:
             digest.update(b"none")
             continue

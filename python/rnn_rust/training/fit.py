@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.data.dataset import Dataset, Sequence
@@ -104,11 +107,14 @@ def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
 
 def _alone(sequence: Sequence) -> Dataset:
     """Return the data set of one sequence."""
-    return Dataset.from_arrays(
+    made = Dataset.from_arrays(
         sequence.features, sequence.labels, [0, len(sequence)], ids=[sequence.id],
         weights=sequence.weights, feature_names=sequence.feature_names,
         label_names=sequence.label_names,
     )  # fmt: skip
+    state = sequence.initial_state
+    initial = None if state is None else state[np.newaxis]
+    return replace(made, static=sequence.static, initial_state=initial)
 
 
 def train(

@@ -90,6 +90,8 @@ class _Display(Protocol):
 
 def _display_for(epochs: int) -> _Display | None:
     """Return what can be shown here."""
+    if importlib.util.find_spec("rich") is None:
+        return None
     here = console()
     if here.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
         return _Line(epochs)

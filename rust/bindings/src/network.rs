@@ -12,7 +12,7 @@ use crate::boundary::{data_error, exception, run};
 use crate::features::{RowReader, Scaling};
 use crate::python::tensors;
 use crate::settings::{Dtype, EpochRun, Settings, method};
-use crate::shared::{Arrays, SharedNetwork, TrainRequest};
+use crate::shared::{Arrays, Once, SharedNetwork, TrainRequest};
 use crate::stepper::{IntoStepper, Stepper};
 
 /// A network, its weights, and the computations on them.
@@ -131,18 +131,27 @@ impl Network {
         with!(self, shared => shared.load_optimizer(py, state))
     }
 
-    /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences.
+    /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences; and final states if they are
+    /// asked for. `once` are the static features and the initial states of sequences.
+    #[pyo3(signature = (features, offsets, once, *, states = false))]
     fn predict<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+        once: Once<'py>,
+        states: bool,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let loss = self.objective.loss;
         with!(self, shared => {
-            let columns = shared.config.shape.output;
-            shared.rows(py, (features, &offsets), columns, self.threads(), |network, data, context| {
-                network.predict(data, loss, context)
+            let columns = [shared.config.shape.output, shared.config.state_len()];
+            let data = (features, &offsets, &once);
+            shared.rows(py, data, &columns, self.threads(), |network, data, context| {
+                if states {
+                    let (outputs, states) = network.predict_with_states(data, loss, context)?;
+                    return Ok(vec![outputs, states]);
+                }
+                Ok(vec![network.predict(data, loss, context)?])
             })
         })
     }
@@ -153,16 +162,20 @@ impl Network {
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+        once: Once<'py>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         with!(self, shared => {
-            let columns = shared.config.directions() * shared.config.shape.hidden;
-            shared.rows(py, (features, &offsets), columns, self.threads(), core::Network::hidden_states)
+            let columns = [shared.config.directions() * shared.config.shape.hidden];
+            let data = (features, &offsets, &once);
+            shared.rows(py, data, &columns, self.threads(), |network, data, context| {
+                Ok(vec![network.hidden_states(data, context)?])
+            })
         })
     }
 
     /// The loss of the data as one batch, and the gradient of every tensor by name if it is asked
     /// for. `custom` computes a loss in Python.
-    #[pyo3(signature = (features, labels, offsets, weights, *, gradients, dropout_seed, custom))]
+    #[pyo3(signature = (features, labels, offsets, weights, once, *, gradients, dropout_seed, custom))]
     #[allow(clippy::too_many_arguments)]
     fn loss<'py>(
         &self,
@@ -171,12 +184,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
+        once: Once<'py>,
         gradients: bool,
         dropout_seed: Option<u64>,
         custom: Option<Py<PyAny>>,
     ) -> PyResult<(f64, Option<Bound<'py, PyDict>>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &once, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (network, objective) = (py.detach(|| shared.read()), self.objective);
@@ -201,7 +215,7 @@ impl Network {
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
     /// the call early or None. `custom` computes a loss in Python, `optimizer` updates there.
-    #[pyo3(signature = (features, labels, offsets, weights, plan, *, custom, optimizer))]
+    #[pyo3(signature = (features, labels, offsets, weights, once, plan, *, custom, optimizer))]
     #[allow(clippy::too_many_arguments)]
     fn train<'py>(
         &self,
@@ -210,12 +224,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
+        once: Once<'py>,
         plan: EpochRun,
         custom: Option<Py<PyAny>>,
         optimizer: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<f64>, Vec<f64>, Option<PyErr>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &once, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (mut records, mut raised) = (Vec::new(), None);

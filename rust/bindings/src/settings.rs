@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::{
     Activation, Categories, Cell, Clip, Config, Error, Init, Loss, Method, Objective, Readout,
-    Reduction, Result, Shape,
+    Reduction, Result, Shape, StaticFeatures,
 };
 
 /// What a new network is made of.
@@ -18,6 +18,9 @@ pub(crate) struct Settings {
     input_size: usize,
     category_columns: usize,
     category_levels: usize,
+    static_numbers: usize,
+    static_category_columns: usize,
+    static_category_levels: usize,
     hidden_size: usize,
     output_size: usize,
     num_layers: usize,
@@ -58,8 +61,16 @@ impl Settings {
         };
         let categories =
             Categories { columns: self.category_columns, levels: self.category_levels };
+        let statics = StaticFeatures {
+            numbers: self.static_numbers,
+            categories: Categories {
+                columns: self.static_category_columns,
+                levels: self.static_category_levels,
+            },
+        };
         Ok(Config {
             categories,
+            statics,
             layers: self.num_layers,
             bidirectional: self.bidirectional,
             readout: Readout::from_name(&self.readout)?,

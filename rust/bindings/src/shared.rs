@@ -30,19 +30,33 @@ pub(crate) struct Arrays<'a, 'py, T: Scalar> {
     features: PyReadonlyArray2<'py, T>,
     labels: Option<PyReadonlyArray2<'py, T>>,
     weights: Option<PyReadonlyArray2<'py, T>>,
+    sequences: PerSequence<'py, T>,
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
+
+/// What there is once for each sequence, a row each: static features, and the states they start from.
+struct PerSequence<'py, T: Scalar> {
+    statics: Option<PyReadonlyArray2<'py, T>>,
+    initial: Option<PyReadonlyArray2<'py, T>>,
+}
+
+/// The same as it comes from Python: `(statics, initial)`.
+pub(crate) type Once<'py> = (Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
 
 impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
     pub(crate) fn new(
         features: &Bound<'py, PyAny>,
         labels: Option<&Bound<'py, PyAny>>,
         weights: Option<&Bound<'py, PyAny>>,
+        (statics, initial): &Once<'py>,
         offsets: &'a PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Self> {
         let labels = labels.map(|labels| labels.extract()).transpose()?;
         let weights = weights.map(|weights| weights.extract()).transpose()?;
-        Ok(Self { features: features.extract()?, labels, weights, offsets })
+        let statics = statics.as_ref().map(|rows| rows.extract()).transpose()?;
+        let initial = initial.as_ref().map(|rows| rows.extract()).transpose()?;
+        let sequences = PerSequence { statics, initial };
+        Ok(Self { features: features.extract()?, labels, weights, sequences, offsets })
     }
 }
 
@@ -147,31 +161,44 @@ impl<T: Scalar> SharedNetwork<T> {
                 data.and_then(|data| data.with_label_weights(weights))
             }
         };
-        weighted.map_err(|error| exception(&error))
+        let mut data = weighted.map_err(|error| exception(&error))?;
+        let PerSequence { statics, initial } = &arrays.sequences;
+        if let Some(statics) = statics {
+            let (numbers, size) = (statics.as_slice()?, statics.shape()[1]);
+            data = data.with_statics(numbers, size).map_err(|error| exception(&error))?;
+        }
+        if let Some(initial) = initial {
+            let (numbers, size) = (initial.as_slice()?, initial.shape()[1]);
+            data = data.with_initial_states(numbers, size).map_err(|error| exception(&error))?;
+        }
+        Ok(data)
     }
 
-    /// Rows of results.
+    /// Results, each with so many columns.
     pub(crate) fn rows<'py>(
         &self,
         py: Python<'py>,
-        (features, offsets): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>),
-        columns: usize,
+        (features, offsets, once): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>, &Once<'py>),
+        columns: &[usize],
         threads: Option<usize>,
         compute: impl Fn(
             &core::Network<T>,
             &Sequences<'_, T>,
             &mut core::Context<'_>,
-        ) -> Result<Vec<T>, Error>
+        ) -> Result<Vec<Vec<T>>, Error>
         + Send
         + Sync,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let arrays = Arrays::new(features, None, None, offsets)?;
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let arrays = Arrays::new(features, None, None, once, offsets)?;
         let data = self.sequences(&arrays)?;
-        let flat = run(py, threads, |context| compute(&self.read(), &data, context))?;
-        let rows = flat.len() / columns;
-        let array: Bound<'py, PyArray2<T>> =
-            PyArray1::from_vec(py, flat).reshape([rows, columns])?;
-        Ok(array.into_any())
+        let found = run(py, threads, |context| compute(&self.read(), &data, context))?;
+        let as_rows = |(flat, &columns): (Vec<T>, &usize)| {
+            let rows = flat.len() / columns;
+            let array: Bound<'py, PyArray2<T>> =
+                PyArray1::from_vec(py, flat).reshape([rows, columns])?;
+            Ok(array.into_any())
+        };
+        found.into_iter().zip(columns).map(as_rows).collect()
     }
 
     pub(crate) fn train(

@@ -101,6 +101,8 @@ pub(crate) struct Stepper {
     inner: Inner,
     /// Python's function of weights, units, names and state that makes one again.
     remake: Py<PyAny>,
+    /// The static features, as given.
+    statics: Vec<f64>,
 }
 
 macro_rules! with {
@@ -142,7 +144,7 @@ macro_rules! into_stepper {
             ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
                 let scaled = Scaled { stepper, features, labels, rows, x, y, restored };
-                Stepper { inner: Inner::$Variant(scaled), remake }
+                Stepper { inner: Inner::$Variant(scaled), remake, statics: Vec::new() }
             }
         }
     };
@@ -201,10 +203,10 @@ impl Stepper {
 
     /// One with a state of its own, and the same weights.
     fn __copy__(&self, py: Python<'_>) -> Self {
-        let remake = self.remake.clone_ref(py);
+        let (remake, statics) = (self.remake.clone_ref(py), self.statics.clone());
         match &self.inner {
-            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), remake },
-            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), remake },
+            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), remake, statics },
+            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), remake, statics },
         }
     }
 
@@ -220,11 +222,21 @@ impl Stepper {
                 tensors(py, network.layout(), network.parameters())?,
                 (scaled.features.columns(), scaled.labels.columns()),
                 scaled.rows.names.clone(),
-                PyArray1::from_vec(py, scaled.stepper.state()).into_any(),
+                (PyArray1::from_vec(py, scaled.stepper.state()).into_any(), self.statics.clone()),
             )
                 .into_pyobject(py)?
         });
         (self.remake.clone_ref(py), arguments).into_pyobject(py)
+    }
+
+    /// Sets the static features of the sequence, as the engine takes them.
+    fn set_statics(&mut self, statics: Vec<f64>) -> PyResult<()> {
+        with!(self, scaled => {
+            let statics: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
+            scaled.stepper.set_statics(&statics).map_err(|error| exception(&error))?;
+        });
+        self.statics = statics;
+        Ok(())
     }
 
     /// Begins another sequence: the state becomes 0.

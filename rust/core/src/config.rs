@@ -28,6 +28,35 @@ pub struct Categories {
     pub levels: usize,
 }
 
+/// Features that a sequence has once, the same at all of its steps: numbers, and then categories.
+///
+/// Their inputs follow those of the features of a timestep: columns of `W_ih` that are multiplied, or
+/// looked up, once per sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StaticFeatures {
+    /// Those that are numbers.
+    pub numbers: usize,
+    /// Those that are categories, and their inputs.
+    pub categories: Categories,
+}
+
+impl StaticFeatures {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.numbers + self.categories.columns
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The inputs they take.
+    fn inputs(&self) -> usize {
+        self.numbers + self.categories.levels
+    }
+}
+
 /// What the outputs are computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readout {
@@ -70,6 +99,8 @@ pub struct Config {
     pub shape: Shape,
     /// Of a timestep's features, the last so many are categories; and the inputs they take together.
     pub categories: Categories,
+    /// Features of whole sequences.
+    pub statics: StaticFeatures,
     /// The cell of every layer.
     pub cell: Cell,
     /// Number of layers.
@@ -93,6 +124,7 @@ impl Config {
         Self {
             shape,
             categories: Categories::default(),
+            statics: StaticFeatures::default(),
             cell,
             layers: 1,
             bidirectional: false,
@@ -103,9 +135,14 @@ impl Config {
         }
     }
 
-    /// Inputs that are numbers.
+    /// Inputs that are numbers of a timestep.
     pub fn numbers(&self) -> usize {
-        self.shape.input - self.categories.levels
+        self.first_static() - self.categories.levels
+    }
+
+    /// The first of the inputs that are static features.
+    pub fn first_static(&self) -> usize {
+        self.shape.input - self.statics.inputs()
     }
 
     /// Features of a timestep: numbers, and categories.
@@ -116,6 +153,21 @@ impl Config {
     /// Directions of a layer, D: 1 or 2.
     pub fn directions(&self) -> usize {
         1 + usize::from(self.bidirectional)
+    }
+
+    /// The numbers of a network's state: of each layer and direction h, followed by c in an LSTM.
+    pub fn state_len(&self) -> usize {
+        self.state_rows() * self.state_width()
+    }
+
+    /// Layers times directions.
+    pub fn state_rows(&self) -> usize {
+        self.layers * self.directions()
+    }
+
+    /// The numbers of the state of one layer and direction.
+    pub fn state_width(&self) -> usize {
+        (1 + usize::from(self.cell.has_cell_state())) * self.shape.hidden
     }
 
     /// Whether there is one output per sequence, not per step.
@@ -151,11 +203,17 @@ impl Config {
                 return Err(Error::Parameter { what, expected: "at least 1", got: "0".into() });
             }
         }
-        let Categories { columns, levels } = self.categories;
-        if levels > input || columns > levels || (columns == 0) != (levels == 0) {
-            let (what, expected) = ("categories", "inputs of their own, at least one each");
-            let got = format!("{columns} with {levels} of {input} inputs");
-            return Err(Error::Parameter { what, expected, got });
+        for Categories { columns, levels } in [self.categories, self.statics.categories] {
+            let all = self.categories.levels.saturating_add(self.statics.inputs());
+            if all > input || columns > levels || (columns == 0) != (levels == 0) {
+                let (what, expected) = ("categories", "inputs of their own, at least one each");
+                let got = format!("{columns} with {levels} of {input} inputs");
+                return Err(Error::Parameter { what, expected, got });
+            }
+        }
+        if self.features() == 0 {
+            let (what, expected) = ("input_size", "a feature of each timestep beside static ones");
+            return Err(Error::Parameter { what, expected, got: input.to_string() });
         }
         if self.layers > MOST_LAYERS {
             let (what, expected) = ("num_layers", "at most 1000");

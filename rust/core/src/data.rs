@@ -12,8 +12,12 @@ pub struct Sequences<'a, T> {
     features: &'a [T],
     labels: &'a [T],
     label_weights: &'a [T],
+    statics: &'a [T],
+    initial: &'a [T],
     offsets: &'a [i64],
     input_size: usize,
+    static_size: usize,
+    state_len: usize,
     label_columns: usize,
     /// Whether no label is missing.
     complete: bool,
@@ -71,8 +75,12 @@ impl<'a, T: Real> Sequences<'a, T> {
             features,
             labels,
             label_weights: &[],
+            statics: &[],
+            initial: &[],
             offsets,
             input_size,
+            static_size: 0,
+            state_len: 0,
             label_columns,
             complete,
         })
@@ -89,6 +97,29 @@ impl<'a, T: Real> Sequences<'a, T> {
         Ok(Self { label_weights, ..self })
     }
 
+    /// The same with static features, `(S, static_size)`: a row for each sequence.
+    pub fn with_statics(self, statics: &'a [T], static_size: usize) -> Result<Self> {
+        check_shape(
+            statics.len() == self.len() * static_size,
+            "static features",
+            format_args!("{} rows of {static_size}", self.len()),
+            format_args!("{} numbers", statics.len()),
+        )?;
+        Ok(Self { statics, static_size, ..self })
+    }
+
+    /// The same with the states that sequences start from, `(S, state_len)`, in place of 0: see
+    /// [`Config::state_len`].
+    pub fn with_initial_states(self, initial: &'a [T], state_len: usize) -> Result<Self> {
+        check_shape(
+            initial.len() == self.len() * state_len,
+            "initial states",
+            format_args!("{} rows of {state_len}", self.len()),
+            format_args!("{} numbers", initial.len()),
+        )?;
+        Ok(Self { initial, state_len, ..self })
+    }
+
     /// The same sequences with other labels, `(N, C)`, which have no weights.
     pub(crate) fn with_labels<'b>(
         &self,
@@ -98,7 +129,9 @@ impl<'a, T: Real> Sequences<'a, T> {
     where
         'a: 'b,
     {
-        Sequences::new(self.features, labels, self.offsets, (self.input_size, label_columns))
+        Sequences::new(self.features, labels, self.offsets, (self.input_size, label_columns))?
+            .with_statics(self.statics, self.static_size)?
+            .with_initial_states(self.initial, self.state_len)
     }
 
     /// The number of sequences.
@@ -131,27 +164,31 @@ impl<'a, T: Real> Sequences<'a, T> {
         self.input_size
     }
 
-    /// [`Error::Parameter`](crate::Error::Parameter) if a category of a row is none of the network's.
+    /// Whether sequences start from states of their own.
+    pub fn has_initial_states(&self) -> bool {
+        self.state_len > 0
+    }
+
+    /// The numbers of such a state; 0 where all start from 0.
+    pub(crate) fn state_len(&self) -> usize {
+        self.state_len
+    }
+
+    /// The state that sequence `s` starts from; empty where that is 0.
+    #[inline]
+    pub fn initial_state(&self, s: usize) -> &'a [T] {
+        &self.initial[s * self.state_len..(s + 1) * self.state_len]
+    }
+
+    /// Static features of a sequence.
+    pub fn static_size(&self) -> usize {
+        self.static_size
+    }
+
+    /// [`Error::Parameter`](crate::Error::Parameter) if a category is none of the network's.
     pub(crate) fn check_categories(&self, config: &Config) -> Result<()> {
-        let columns = config.categories.columns;
-        if columns == 0 {
-            return Ok(());
-        }
-        let first = T::from_f64(config.numbers() as f64);
-        let end = T::from_f64(config.shape.input as f64);
-        let is_known = |code: T| code.is_index() & (code >= first) & (code < end);
-        let codes = |row: &'a [T]| &row[row.len() - columns..];
-        let mut rows = self.features.chunks_exact(self.input_size).map(codes);
-        // Without a branch for each number: several are compared at once.
-        let all_known = |row: &[T]| row.iter().fold(true, |known, &code| known & is_known(code));
-        match rows.find(|row| !all_known(row)) {
-            None => Ok(()),
-            Some(row) => {
-                let code = row.iter().find(|&&code| !is_known(code)).unwrap_or(&row[0]);
-                let (what, expected) = ("a category", "the number of one of its inputs");
-                Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
-            }
-        }
+        check_categories(self.features, config)?;
+        check_static_categories(self.statics, config)
     }
 
     /// Label columns, `C`.
@@ -187,6 +224,12 @@ impl<'a, T: Real> Sequences<'a, T> {
         // Lanes hold less than two sequences' worth on average, and the rule by which they are
         // filled adds at most one.
         longest.max(FEWEST_STEPS) + (2 * longest.max(FEWEST_STEPS)).min(self.rows().div_ceil(lanes))
+    }
+
+    /// The static features of sequence `s`.
+    #[inline]
+    pub fn statics(&self, s: usize) -> &'a [T] {
+        &self.statics[s * self.static_size..(s + 1) * self.static_size]
     }
 
     /// The features of sequence `s`, `(T, F)`.
@@ -289,6 +332,44 @@ pub(crate) struct SegmentRows<'a, T> {
     pub(crate) features: &'a [T],
     pub(crate) labels: &'a [T],
     pub(crate) label_weights: &'a [T],
+}
+
+/// [`Error::Parameter`](crate::Error::Parameter) if a category of rows of features is none of the
+/// network's.
+pub(crate) fn check_categories<T: Real>(features: &[T], config: &Config) -> Result<()> {
+    let known = config.numbers()..config.first_static();
+    check_codes(features, config.features(), (config.categories.columns, known))
+}
+
+/// The same of rows of static features.
+pub(crate) fn check_static_categories<T: Real>(statics: &[T], config: &Config) -> Result<()> {
+    let known = config.first_static() + config.statics.numbers..config.shape.input;
+    check_codes(statics, config.statics.len(), (config.statics.categories.columns, known))
+}
+
+/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` of a row of `size`
+/// numbers is not one of the `known` whole numbers.
+fn check_codes<T: Real>(
+    numbers: &[T],
+    size: usize,
+    (columns, known): (usize, Range<usize>),
+) -> Result<()> {
+    if columns == 0 {
+        return Ok(());
+    }
+    let [first, end] = [known.start, known.end].map(|bound| T::from_f64(bound as f64));
+    let is_known = |code: T| code.is_index() & (code >= first) & (code < end);
+    let mut rows = numbers.chunks_exact(size).map(|row| &row[size - columns..]);
+    // Without a branch for each number: several are compared at once.
+    let all_known = |row: &[T]| row.iter().fold(true, |known, &code| known & is_known(code));
+    match rows.find(|row| !all_known(row)) {
+        None => Ok(()),
+        Some(row) => {
+            let code = row.iter().find(|&&code| !is_known(code)).unwrap_or(&row[0]);
+            let (what, expected) = ("a category", "the number of one of its inputs");
+            Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
+        }
+    }
 }
 
 #[inline]

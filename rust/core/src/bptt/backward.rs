@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::forward::{LayerDirection, carry, lookups, step_product};
 use super::starts::SequenceStarts;
+use super::statics::StaticRows;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
 use crate::lanes::simd::{Kernel, Lanes, Simd};
@@ -26,6 +27,8 @@ pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) chunk: Range<usize>,
     pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
+    /// Of the first layer.
+    pub(super) statics: &'a mut StaticRows<V>,
     pub(super) states: &'a [V],
     pub(super) own: &'a mut DirectionTrace<V>,
     /// By the states of this layer, `(steps, D·H)`.
@@ -175,7 +178,11 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         add_outer::<P, V>(simd, x, gates, Products { numbers: &mut *numbers, stride }, copies);
         if layer == 0 {
             let own = lookups(self.network.config, self.x, &steps);
-            look_up_gradient::<P, V>(simd, own, gates, Products { numbers, stride });
+            let products = Products { numbers: &mut *numbers, stride };
+            look_up_gradient::<P, V>(simd, own, gates, products);
+            let products = Products { numbers, stride };
+            let own = (self.network.config, steps.clone());
+            self.statics.add_gradient::<P>(simd, own, gates, (products, &mut *copies));
         }
         add_sums::<P, V>(simd, gates, &mut gradient[from(tensors.start + 2)..]);
         if let Some(bias) = E::RECURRENT_BIAS {

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::starts::{SequenceStarts, Time};
+use super::statics::StaticRows;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
 use crate::cell::{Equations, ResetProduct, Slots, State, StateMut};
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) backward: bool,
     pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
+    /// Of the first layer.
+    pub(super) statics: &'a mut StaticRows<V>,
     pub(super) states: &'a mut [V],
     pub(super) own: &'a mut DirectionTrace<V>,
     pub(super) zeros: &'a [V],
@@ -83,8 +86,11 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
                 simd,
                 lookups(self.network.config, self.x, &steps),
                 self.network.weight(tensors.start, (0, E::GATES)),
-                RowsMut { groups: slots, stride: row, first: 0 },
+                RowsMut { groups: &mut *slots, stride: row, first: 0 },
             );
+            let weight = self.network.weight(tensors.start, (0, E::GATES));
+            let out = RowsMut { groups: slots, stride: row, first: 0 };
+            self.statics.add_products::<P>(simd, (self.network.config, weight), steps, out);
         }
         let weights = Recurrent::of::<E>(self.network, tensors);
         for position in self.chunk.clone() {

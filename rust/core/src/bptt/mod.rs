@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `request.rs` | [`LossRequest`], what is asked for; where the gradient lies |
 //! | `trace.rs` | [`Trace`], the buffers of a pass; [`BufferSpec`], what they are to hold |
+//! | `statics.rs` | features that a sequence has once |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
 //! | `forward.rs` | the states of one layer in one direction |
 //! | `backward.rs` | their derivatives, and the gradient |
@@ -23,6 +24,7 @@ mod head;
 mod pass;
 mod request;
 mod starts;
+mod statics;
 mod trace;
 mod windows;
 

@@ -164,7 +164,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     ) {
         let place = self.place(network.config, layer, direction);
         let (backward, simd) = (self.backward, self.simd);
-        let Trace { starts, x, layers, zeros, scratch, .. } = &mut self.trace;
+        let Trace { starts, x, statics, layers, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);
@@ -172,8 +172,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let own = &mut directions[direction];
         with_equations!(network.config.cell, equations => {
             let kernel = Forward::<P, _, V> {
-                equations, network, place, chunk, backward, starts, x, states, own, zeros, scratch,
-                ahead, packing: PhantomData,
+                equations, network, place, chunk, backward, starts, x, statics, states, own, zeros,
+                scratch, ahead, packing: PhantomData,
             };
             simd.vectorize((equations, kernel));
         });
@@ -291,7 +291,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     ) {
         let place = self.place(network.config, layer, direction);
         let simd = self.simd;
-        let Trace { starts, x, layers, d_states, zeros, scratch, .. } = &mut self.trace;
+        let Trace { starts, x, statics, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);
@@ -301,8 +301,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let own = &mut directions[direction];
         with_equations!(network.config.cell, equations => {
             let kernel = Backward::<P, _, V> {
-                equations, network, place, chunk, starts, x, states, own, d_states, d_input, zeros,
-                scratch, gradient, packing: PhantomData,
+                equations, network, place, chunk, starts, x, statics, states, own, d_states, d_input,
+                zeros, scratch, gradient, packing: PhantomData,
             };
             simd.vectorize((equations, kernel));
         });

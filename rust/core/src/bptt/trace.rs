@@ -1,6 +1,7 @@
 //! The buffers of a pass: rows of groups, row-major `(steps, columns)`.
 
 use super::starts::SequenceStarts;
+use super::statics::StaticRows;
 use crate::config::Readout;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
@@ -31,6 +32,7 @@ pub(crate) struct Trace<V: Lanes> {
     pub(crate) starts: SequenceStarts<V::Elem>,
     /// Inputs x, `(steps, I)`.
     pub(crate) x: Vec<V>,
+    pub(crate) statics: StaticRows<V>,
     /// Labels, NaN where there is none; and their weights, if they have any.
     pub(crate) labels: Vec<V>,
     pub(crate) label_weights: Vec<V>,
@@ -132,7 +134,9 @@ impl<V: Lanes> Trace<V> {
     /// Buffers of zeros.
     pub(crate) fn new<P: Packing>(simd: V::Simd, layout: &Layout, spec: BufferSpec) -> Self {
         let zeros = |groups: usize| vec![V::splat(simd, V::Elem::ZERO); groups];
-        Self::build::<P>(layout, spec, SequenceStarts::new(spec.steps), zeros)
+        let mut trace = Self::build::<P>(layout, spec, SequenceStarts::new(spec.steps), zeros);
+        trace.statics.reserve(layout.config(), spec.steps);
+        trace
     }
 
     /// The numbers in such buffers.
@@ -164,12 +168,14 @@ impl<V: Lanes> Trace<V> {
         let copied = P::SEVERAL && backward && layout.len() >= V::Simd::OUTER_COPIED;
         // Sequences are packed in square blocks.
         let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
-        let slot_steps = if backward { steps } else { steps.min(chunk_steps(layout.len())) };
+        let chunk = chunk_steps(layout.len());
+        let slots = slots_stride(config.cell.slots(), row);
+        let slot_steps = if backward { steps } else { steps.min(chunk) };
         let layers = (0..config.layers).map(|layer| {
             let input = when(layer > 0 && backward && config.dropout > 0.0, steps * state);
             let dropped = when(backward && config.recurrent_dropout > 0.0, steps * row);
             let directions = (0..config.directions()).map(|_| DirectionTrace {
-                slots: buffer(slot_steps * slots_stride(config.cell.slots(), row)),
+                slots: buffer(slot_steps * slots),
                 cells: buffer(when(config.cell.has_cell_state(), steps * row)),
                 before: buffer(when(P::SEVERAL || carried, steps * row)),
                 dropped: buffer(dropped),
@@ -193,6 +199,7 @@ impl<V: Lanes> Trace<V> {
             starts,
             layers: layers.collect(),
             x: buffer(packed(P::groups(config.features(), lanes))),
+            statics: StaticRows::build::<P>(config, (steps, chunk, slots), &mut buffer),
             labels: buffer(when(backward, packed(single(label_columns)))),
             label_weights: buffer(when(weighted, packed(single(label_columns)))),
             logits: buffer(packed(single(config.shape.output))),
@@ -218,7 +225,9 @@ impl<V: Lanes> Trace<V> {
     /// Whether the first step starts from the states that [`DirectionTrace::set_initial`] set.
     pub(crate) fn set_carried(&mut self, carried: bool) {
         for layer in &mut self.layers {
-            layer.directions[0].carried = carried;
+            for direction in &mut layer.directions {
+                direction.carried = carried;
+            }
         }
     }
 }
@@ -242,21 +251,23 @@ impl<V: Lanes> DirectionTrace<V> {
 }
 
 impl<V: Lanes> LayerTrace<V> {
-    /// Copies the forward direction's state (h, c) at a step out, of the sequence in `lane`; c is
-    /// left alone in cells that have none.
+    /// Copies a direction's state (h, c) at a step out, of the sequence in `lane`; c is left alone in
+    /// cells that have none.
     pub(crate) fn state_at<P: Packing>(
         &self,
+        direction: usize,
         step: usize,
         lane: usize,
         (h, c): (&mut [V::Elem], &mut [V::Elem]),
     ) {
         let columns = Columns::new(1, h.len());
         let row = P::groups(h.len(), V::LEN);
-        let states = numbers(&self.states[step * row * self.directions.len()..]);
+        let first = (step * self.directions.len() + direction) * row;
+        let states = numbers(&self.states[first..first + row]);
         for (i, h) in h.iter_mut().enumerate() {
             *h = states[P::position(columns, i, lane, V::LEN)];
         }
-        let cells = &self.directions[0].cells;
+        let cells = &self.directions[direction].cells;
         if !cells.is_empty() {
             let cells = numbers(&cells[step * row..(step + 1) * row]);
             for (i, c) in c.iter_mut().enumerate() {

@@ -51,6 +51,7 @@ impl<T: Compiled> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
         check_shape(data.has_labels(), "labels", "one row per step", "none")?;
+        self.check_initial_states(data)?;
         let outputs = self.outputs(data, (IMPLIES_NOTHING, masks), context)?;
         let columns = data.label_columns();
         let mut labels = Vec::new();
@@ -154,15 +155,21 @@ impl<T: Compiled> Network<T> {
 struct BatchCopy<T> {
     features: Vec<T>,
     labels: Vec<T>,
+    statics: Vec<T>,
+    initial: Vec<T>,
     offsets: Vec<i64>,
 }
 
 impl<T: Real> BatchCopy<T> {
     fn new(data: &Sequences<'_, T>, batch: &[u32]) -> Self {
-        let mut copy = Self { features: Vec::new(), labels: Vec::new(), offsets: vec![0] };
+        let (features, labels) = (Vec::new(), Vec::new());
+        let (statics, initial) = (Vec::new(), Vec::new());
+        let mut copy = Self { features, labels, statics, initial, offsets: vec![0] };
         for &sequence in batch {
             copy.features.extend_from_slice(data.features(sequence as usize));
             copy.labels.extend_from_slice(data.labels(sequence as usize));
+            copy.initial.extend_from_slice(data.initial_state(sequence as usize));
+            copy.statics.extend_from_slice(data.statics(sequence as usize));
             let rows = data.range(sequence as usize).len() as i64;
             copy.offsets.push(copy.offsets[copy.offsets.len() - 1] + rows);
         }
@@ -171,6 +178,8 @@ impl<T: Real> BatchCopy<T> {
 
     fn view(&self, whole: &Sequences<'_, T>) -> Result<Sequences<'_, T>> {
         let sizes = (whole.input_size(), whole.label_columns());
-        Sequences::new(&self.features, &self.labels, &self.offsets, sizes)
+        Sequences::new(&self.features, &self.labels, &self.offsets, sizes)?
+            .with_statics(&self.statics, whole.static_size())?
+            .with_initial_states(&self.initial, whole.state_len())
     }
 }

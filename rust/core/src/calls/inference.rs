@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::bptt::{BufferSpec, DropoutMasks};
+use crate::bptt::{BufferSpec, DropoutMasks, Trace};
+use crate::config::Config;
 use crate::context::{CancelCheck, Context, check_memory};
 use crate::data::{Segment, Sequences};
 use crate::engine::{BatchInputs, TileWorker, UnitWorker};
 use crate::error::Result;
 use crate::lanes::Real;
-use crate::lanes::simd::{Simd, WithSimd, numbers};
+use crate::lanes::simd::{Lanes, Simd, WithSimd, numbers};
 use crate::loss::Loss;
-use crate::packing::{BySequence, ByUnit, Tiling, fewest_tiled};
+use crate::packing::{BySequence, ByUnit, Packing, Tiling, fewest_tiled};
 use crate::weights::{Network, NetworkView, Panels};
 
 /// Tiles' worth of sequences that a thread takes at a time.
@@ -32,6 +33,9 @@ pub(super) struct Inference<'a, T: Real> {
     pub(super) masks: Option<DropoutMasks>,
     /// Of the weights, for tiles.
     pub(super) panels: Option<&'a Panels<T>>,
+    /// Whether sequences start from states of their own, or those that they end with are wanted:
+    /// passes are whole then.
+    pub(super) carries: bool,
 }
 
 impl<'a, T: Real> Inference<'a, T> {
@@ -47,7 +51,7 @@ impl<'a, T: Real> Inference<'a, T> {
     /// Masks are kept in the buffers of a backward pass.
     fn buffers(&self, steps: usize) -> BufferSpec {
         let backward = self.masks.is_some() && self.network.config().drops();
-        BufferSpec { backward, ..BufferSpec::predictions(steps) }
+        BufferSpec { backward, carried: self.carries, ..BufferSpec::predictions(steps) }
     }
 
     /// Rows of outputs of the sequences.
@@ -73,6 +77,8 @@ fn whole<T: Real>(data: &Sequences<'_, T>, sequence: usize) -> Segment {
 pub(super) struct Predict<'a, 'p, T: Real> {
     pub(super) inference: Inference<'a, T>,
     pub(super) outputs: &'a mut [T],
+    /// For the final state of each sequence, or empty.
+    pub(super) states: &'a mut [T],
     pub(super) context: &'a mut Context<'p>,
 }
 
@@ -80,21 +86,33 @@ impl<T: Real> WithSimd for Predict<'_, '_, T> {
     type Output = Result<()>;
 
     fn run<S: Simd>(self, simd: S) -> Result<()> {
-        let Self { inference, outputs, context } = self;
-        // The last sequences are computed one by one where they would leave most of a tile idle.
-        let data = inference.data;
+        let Self { inference, outputs, states, context } = self;
+        let (data, config) = (inference.data, inference.network.config());
+        // The last sequences are computed one by one where they would leave most of a tile idle; all
+        // of them where the lanes of a tile would start from a state at different steps.
         let last = data.len() % T::LANES;
-        let single = if last < fewest_tiled(T::LANES) { last } else { 0 };
+        let single = if config.bidirectional && data.has_initial_states() {
+            data.len()
+        } else if last < fewest_tiled(T::LANES) {
+            last
+        } else {
+            0
+        };
         let tiled = 0..data.len() - single;
-        let columns = inference.network.config().shape.output;
+        let state_len = if states.is_empty() { 0 } else { config.state_len() };
+        let columns = config.shape.output;
         let (in_tiles, others) = outputs.split_at_mut(inference.rows(tiled.clone()) * columns);
+        let (of_tiles, of_others) = states.split_at_mut(tiled.len() * state_len);
         if !tiled.is_empty() {
             let (sequences, chunk) = (tiled.clone(), TILES_AT_ONCE * T::LANES);
-            by_tiles(simd, Queue { inference, sequences, chunk, outputs: in_tiles }, context)?;
+            let (outputs, states) = (in_tiles, of_tiles);
+            let queue = Queue { inference, sequences, chunk, outputs, states, state_len };
+            by_tiles(simd, queue, context)?;
         }
         if single > 0 {
-            let sequences = tiled.end..data.len();
-            one_by_one(simd, Queue { inference, sequences, chunk: 1, outputs: others }, context)?;
+            let (sequences, outputs, states) = (tiled.end..data.len(), others, of_others);
+            let queue = Queue { inference, sequences, chunk: 1, outputs, states, state_len };
+            one_by_one(simd, queue, context)?;
         }
         Ok(())
     }
@@ -113,9 +131,10 @@ fn one_by_one<T: Real, S: Simd>(
     check_memory::<T>(UnitWorker::<T, S>::size(network.layout(), buffers))?;
     let worker = || UnitWorker::<T, S>::new(simd, network.layout(), buffers);
     let per_sequence = network.config().per_sequence();
-    queue.work(context, worker, |worker, sequences, outputs, cancel| {
+    queue.work(context, worker, |worker, sequences, (outputs, states), cancel| {
         let segment = whole(data, sequences.start);
         let last = segment.steps as usize - 1;
+        let config = network.config();
         worker.outputs(&inputs, segment, (loss, masks), cancel, |first, rows| {
             for (step, row) in (first..).zip(numbers(rows).chunks_exact(columns * T::LANES)) {
                 let to = if per_sequence { 0 } else { step * columns };
@@ -124,7 +143,11 @@ fn one_by_one<T: Real, S: Simd>(
                     outputs[to..to + columns].iter_mut().zip(row).for_each(|(y, &own)| *y = own);
                 }
             }
-        })
+        })?;
+        if !states.is_empty() {
+            final_state::<ByUnit, _>(worker.trace(), config, (0, segment), states);
+        }
+        Ok(())
     })
 }
 
@@ -148,11 +171,15 @@ fn by_tiles<T: Real, S: Simd>(
         let worker = TileWorker::<T, S>::new(simd, network.layout(), buffers);
         (worker, tiling, Vec::with_capacity(chunk))
     };
-    queue.work(context, worker, |(worker, tiling, order), sequences, outputs, cancel| {
+    queue.work(context, worker, |(worker, tiling, order), sequences, (outputs, states), cancel| {
         order.clear();
         order.extend(sequences.map(|s| s as u32));
-        tiling.set(order, |s| data.range(s as usize).len());
-        chunk_of_tiles(worker, inference, (tiling, order), outputs, cancel)
+        if data.has_initial_states() {
+            tiling.set_segments(order.iter().map(|&s| whole(data, s as usize)));
+        } else {
+            tiling.set(order, |s| data.range(s as usize).len());
+        }
+        chunk_of_tiles(worker, inference, (tiling, order), (outputs, states), cancel)
     })
 }
 
@@ -161,7 +188,7 @@ fn chunk_of_tiles<T: Real, S: Simd>(
     worker: &mut TileWorker<T, S>,
     inference: Inference<'_, T>,
     (tiling, order): (&Tiling, &[u32]),
-    outputs: &mut [T],
+    (outputs, states): (&mut [T], &mut [T]),
     cancel: &mut CancelCheck<'_>,
 ) -> Result<()> {
     let Inference { network, data, loss, masks, .. } = inference;
@@ -186,8 +213,34 @@ fn chunk_of_tiles<T: Real, S: Simd>(
                 outputs[start..start + own.len()].copy_from_slice(own);
             }
         })?;
+        if states.is_empty() {
+            continue;
+        }
+        for (lane, segment) in tiling.tile(tile).segments() {
+            let (config, trace) = (network.config(), worker.trace());
+            let from = (segment.sequence - first) as usize * config.state_len();
+            let own = &mut states[from..from + config.state_len()];
+            final_state::<BySequence, _>(trace, config, (lane, segment), own);
+        }
     }
     Ok(())
+}
+
+/// Copies the state that a sequence ends with: of the backward direction, that of its first step.
+fn final_state<P: Packing, V: Lanes>(
+    trace: &Trace<V>,
+    config: &Config,
+    (lane, segment): (usize, Segment),
+    to: &mut [V::Elem],
+) {
+    let (first, steps) = (segment.start as usize, segment.steps as usize);
+    let rows = to.chunks_exact_mut(config.state_width());
+    for (number, row) in rows.enumerate() {
+        let (layer, direction) = (number / config.directions(), number % config.directions());
+        let step = if direction == 0 { first + steps - 1 } else { first };
+        let parts = row.split_at_mut(config.shape.hidden);
+        trace.layers[layer].state_at::<P>(direction, step, lane, parts);
+    }
 }
 
 /// Sequences whose outputs are wanted, and the space for them; threads take a chunk at a time.
@@ -196,10 +249,16 @@ struct Queue<'a, 'o, T: Real> {
     sequences: Range<usize>,
     chunk: usize,
     outputs: &'o mut [T],
+    /// For final states of so many numbers; none are wanted where that is 0.
+    states: &'o mut [T],
+    state_len: usize,
 }
 
+/// Sequences, and the space for their outputs and final states.
+type Part<'o, T> = (Range<usize>, (&'o mut [T], &'o mut [T]));
+
 impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
-    fn take(&mut self) -> Option<(Range<usize>, &'o mut [T])> {
+    fn take(&mut self) -> Option<Part<'o, T>> {
         let Range { start, end } = self.sequences;
         let own = start..end.min(start + self.chunk);
         if own.is_empty() {
@@ -209,7 +268,10 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         let len = self.inference.rows(own.clone()) * columns;
         let (outputs, rest) = std::mem::take(&mut self.outputs).split_at_mut(len);
         (self.sequences.start, self.outputs) = (own.end, rest);
-        Some((own, outputs))
+        let states = std::mem::take(&mut self.states);
+        let (states, rest) = states.split_at_mut(own.len() * self.state_len);
+        self.states = rest;
+        Some((own, (outputs, states)))
     }
 
     /// Lets threads do the work, each with a `worker` of its own.
@@ -217,7 +279,8 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         self,
         context: &mut Context<'_>,
         worker: impl Fn() -> W + Sync,
-        each: impl Fn(&mut W, Range<usize>, &mut [T], &mut CancelCheck<'_>) -> Result<()> + Sync,
+        each: impl Fn(&mut W, Range<usize>, (&mut [T], &mut [T]), &mut CancelCheck<'_>) -> Result<()>
+        + Sync,
     ) -> Result<()> {
         let Inference { network, data, .. } = self.inference;
         let Range { start, end } = self.sequences;
@@ -229,8 +292,8 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         let run = |cancel: &mut CancelCheck<'_>| {
             let mut worker = worker();
             let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).take();
-            while let Some((sequences, outputs)) = take() {
-                each(&mut worker, sequences, outputs, cancel)?;
+            while let Some((sequences, space)) = take() {
+                each(&mut worker, sequences, space, cancel)?;
             }
             Ok(())
         };

@@ -21,6 +21,19 @@ impl<T: Compiled> Network<T> {
         self.outputs(data, (loss, None), context)
     }
 
+    /// The same, and the states after the last row of every sequence, `(S, state_len)`: see
+    /// [`Config::state_len`](crate::Config::state_len).
+    pub fn predict_with_states(
+        &self,
+        data: &Sequences<'_, T>,
+        loss: Loss,
+        context: &mut Context<'_>,
+    ) -> Result<(Vec<T>, Vec<T>)> {
+        let mut states = vec![T::ZERO; data.len() * self.config().state_len()];
+        let outputs = self.outputs_and_states(data, (loss, None), &mut states, context)?;
+        Ok((outputs, states))
+    }
+
     /// The same with dropout.
     pub(super) fn outputs(
         &self,
@@ -28,13 +41,25 @@ impl<T: Compiled> Network<T> {
         (loss, masks): (Loss, Option<DropoutMasks>),
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
+        self.outputs_and_states(data, (loss, masks), &mut [], context)
+    }
+
+    /// The same; sets `states` to the final ones unless it is empty.
+    fn outputs_and_states(
+        &self,
+        data: &Sequences<'_, T>,
+        (loss, masks): (Loss, Option<DropoutMasks>),
+        states: &mut [T],
+        context: &mut Context<'_>,
+    ) -> Result<Vec<T>> {
         self.check_features(data)?;
-        let inference = Inference { network: self, data, loss, masks, panels: None };
+        let carries = data.has_initial_states() || !states.is_empty();
+        let inference = Inference { network: self, data, loss, masks, panels: None, carries };
         let len = inference.rows(0..data.len()) * self.config().shape.output;
         check_memory::<T>(len)?;
         let mut outputs = vec![T::ZERO; len];
         let level = context.level;
-        T::predict(level, Predict { inference, outputs: &mut outputs, context })?;
+        T::predict(level, Predict { inference, outputs: &mut outputs, states, context })?;
         Ok(outputs)
     }
 
@@ -50,7 +75,8 @@ impl<T: Compiled> Network<T> {
         check_memory::<T>(len)?;
         let mut states = vec![T::ZERO; len];
         let (level, loss, masks) = (context.level, Loss::Mse, None);
-        let inference = Inference { network: self, data, loss, masks, panels: None };
+        let carries = data.has_initial_states();
+        let inference = Inference { network: self, data, loss, masks, panels: None, carries };
         T::hidden_states(level, HiddenStates { inference, states: &mut states, context })?;
         Ok(states)
     }
@@ -59,6 +85,12 @@ impl<T: Compiled> Network<T> {
     pub(super) fn check_features(&self, data: &Sequences<'_, T>) -> Result<()> {
         let (expected, got) = (self.config().features(), data.input_size());
         check_shape(got == expected, "features", expected, got)?;
+        let (expected, got) = (self.config().statics.len(), data.static_size());
+        check_shape(got == expected, "static features", expected, got)?;
+        if data.has_initial_states() {
+            let (expected, got) = (self.config().state_len(), data.state_len());
+            check_shape(got == expected, "initial states", expected, got)?;
+        }
         data.check_categories(self.config())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compiled::Compiled;
 use super::steps::{MakeStepper, Steps};
 use crate::config::{Config, Readout};
-use crate::data::Sequences;
+use crate::data::{check_categories, check_static_categories};
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
@@ -47,9 +47,15 @@ impl<T: Compiled> Stepper<T> {
         let config = *network.config();
         check_streams(&config)?;
         let parts = 1 + usize::from(config.cell.has_cell_state());
+        let mut inner = T::stepper(level, MakeStepper { network: Arc::clone(&network), loss });
+        // Of categories the first level: a number that stands for no input would be out of bounds.
+        let first = config.first_static() + config.statics.numbers;
+        let mut statics = vec![T::ZERO; config.statics.numbers];
+        statics.resize(config.statics.len(), T::from_f64(first as f64));
+        inner.set_statics(&statics);
         Ok(Self {
-            inner: T::stepper(level, MakeStepper { network: Arc::clone(&network), loss }),
             network,
+            inner,
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
             config,
@@ -62,10 +68,7 @@ impl<T: Real> Stepper<T> {
     /// The outputs `(L,)` after one more step with features `x (I,)`. Allocates nothing.
     pub fn step(&mut self, x: &[T]) -> Result<&[T]> {
         check_shape(x.len() == self.input_size, "features", self.input_size, x.len())?;
-        if self.config.categories.columns > 0 {
-            Sequences::new(x, &[], &[0, 1], (self.input_size, 1))?
-                .check_categories(&self.config)?;
-        }
+        check_categories(x, &self.config)?;
         self.inner.step(x, &mut self.outputs);
         Ok(&self.outputs)
     }
@@ -73,6 +76,21 @@ impl<T: Real> Stepper<T> {
     /// The network.
     pub fn network(&self) -> &Arc<Network<T>> {
         &self.network
+    }
+
+    /// Sets the static features of the sequence; at first numbers are 0, and of a category the first
+    /// input is 1.
+    pub fn set_statics(&mut self, statics: &[T]) -> Result<()> {
+        let size = self.config.statics.len();
+        check_shape(statics.len() == size, "static features", size, statics.len())?;
+        check_static_categories(statics, &self.config)?;
+        self.inner.set_statics(statics);
+        Ok(())
+    }
+
+    /// The number of static features.
+    pub fn static_size(&self) -> usize {
+        self.config.statics.len()
     }
 
     /// The number of features, I.

@@ -13,6 +13,7 @@ use crate::weights::Network;
 /// A stepper for one instruction set.
 pub(super) trait Steps<T>: Send + Sync {
     fn step(&mut self, x: &[T], outputs: &mut [T]);
+    fn set_statics(&mut self, statics: &[T]);
     fn reset(&mut self);
     fn state(&self, state: &mut [T]);
     fn set_state(&mut self, state: &[T]);
@@ -91,6 +92,10 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
         }
     }
 
+    fn set_statics(&mut self, statics: &[T]) {
+        self.pass.trace.statics.set_one(statics);
+    }
+
     fn reset(&mut self) {
         let zero = self.simd.zero::<T>();
         for layer in &mut self.pass.trace.layers {
@@ -130,6 +135,7 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
         let mut state = vec![T::ZERO; config.layers * parts * config.shape.hidden];
         self.state(&mut state);
         copy.set_state(&state);
+        copy.pass.trace.statics.clone_from(&self.pass.trace.statics);
         copy.pass.trace.set_carried(self.pass.trace.layers[0].directions[0].carried);
         Box::new(copy)
     }

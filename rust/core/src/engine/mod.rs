@@ -60,7 +60,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let buffers = BufferSpec {
         steps,
         backward: true,
-        carried: spec.window.is_some(),
+        carried: spec.window.is_some() || data.has_initial_states(),
         label_columns: data.label_columns(),
         weighted: data.has_label_weights(),
         windows: 0,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::carry::load_states;
 use super::inputs::BatchInputs;
 use crate::bptt::{BufferSpec, DropoutMasks, LossRequest, Pass, Trace, windows};
 use crate::context::CancelCheck;
@@ -152,12 +153,15 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
         let features = |s| data.features_of(s);
         gather(self.simd, lanes, config.features(), features, T::ZERO, &mut trace.x);
-        if let Some((states, first)) = inputs.carried {
-            trace.set_carried(!first);
-            states.load::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
-        }
+        trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
+        load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
         self.pass.set_masks(config, masks, lanes.segments());
         self.pass.forward(inputs.network, &ahead(inputs, next)[..T::LANES], cancel)
+    }
+
+    /// What the last pass left.
+    pub(crate) fn trace(&self) -> &Trace<T::Lanes<S>> {
+        &self.pass.trace
     }
 
     /// Computes the outputs of one tile and hands them to `take`, as [`scatter`] does.

@@ -106,7 +106,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let queue = ShardQueue {
         data,
-        carried: buffers.carried.then(|| CarriedStates::new(&layout, spec.batch_size)),
+        carried: spec.window.is_some().then(|| CarriedStates::new(&layout, spec.batch_size)),
         shared: RwLock::new(Shared {
             network,
             transposed,
@@ -233,9 +233,10 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
                 return Ok((0.0, 0.0));
             };
             shared.loss_request = loss_request;
-            match request.window {
-                None => shared.tiling.set(batch, |s| data.range(s as usize).len()),
-                Some(_) => shared.tiling.set_segments(segments(data, batch, request)),
+            if request.window.is_some() || data.has_initial_states() {
+                shared.tiling.set_segments(segments(data, batch, request));
+            } else {
+                shared.tiling.set(batch, |s| data.range(s as usize).len());
             }
             shared.first_window = request.window.is_none_or(|(from, _)| from == 0);
             let worthwhile = shards::<T>(shared.network.layout(), shared.tiling.steps());

@@ -1,5 +1,6 @@
 //! Gradients and outputs of one sequence after the other.
 
+use super::carry::load_states;
 use super::inputs::BatchInputs;
 use crate::bptt::{BufferSpec, DropoutMasks, Fused, LossRequest, Pass, Target, Trace, windows};
 use crate::context::CancelCheck;
@@ -144,6 +145,11 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(&self.pass.trace)
     }
 
+    /// What the last pass left.
+    pub(crate) fn trace(&self) -> &Trace<T::Lanes<S>> {
+        &self.pass.trace
+    }
+
     /// A window of a sequence.
     fn part(&self, segment: Segment, number: usize) -> Segment {
         let (before, most) = ((number * self.window) as u32, self.window as u32);
@@ -190,16 +196,13 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         for (to, x) in x.zip(rows.features.chunks_exact(config.features())) {
             to[..x.len()].copy_from_slice(x);
         }
+        trace.statics.set_one(inputs.data.statics(segment.sequence as usize));
         for (to, &label) in trace.labels.iter_mut().zip(rows.labels) {
             *to = self.simd.splat(label);
         }
         for (to, &weight) in trace.label_weights.iter_mut().zip(rows.label_weights) {
             *to = self.simd.splat(weight);
         }
-        if let Some((states, first)) = inputs.carried {
-            trace.set_carried(!first);
-            let segments = std::iter::once((0, segment));
-            states.load::<ByUnit, _>(trace, config.shape.hidden, segments);
-        }
+        load_states::<ByUnit, _, _>(inputs, trace, std::iter::once((0, segment)));
     }
 }

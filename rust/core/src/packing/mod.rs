@@ -116,6 +116,14 @@ pub(crate) struct Weight<'a, T> {
     pub(crate) panel: Option<Panel<'a, T>>,
 }
 
+impl<T> Weight<'_, T> {
+    /// Without the first rows.
+    #[inline(always)]
+    pub(crate) fn skip_rows(self, rows: usize) -> Self {
+        Self { rows: &self.rows[rows * self.stride..], panel: None, ..self }
+    }
+}
+
 /// Weights in panels: of each block of columns of a part all rows, one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a, T> {

@@ -78,7 +78,7 @@ impl<T: Real> Reference<T> {
     pub fn predict(&self, data: &Sequences<'_, T>, loss: Loss) -> (Vec<T>, Vec<T>) {
         let (mut outputs, mut states) = (Vec::new(), Vec::new());
         for s in 0..data.len() {
-            let trace = self.forward(data.features(s), s as u32, None);
+            let trace = self.forward(data, s as u32, None);
             let first = if self.config.per_sequence() { trace.logits.len() - 1 } else { 0 };
             for logits in &trace.logits[first..] {
                 let mut y = logits.clone();
@@ -106,7 +106,7 @@ impl<T: Real> Reference<T> {
             self.tensors.iter().map(|tensor| vec![T::ZERO; tensor.len()]).collect();
         let mut total = 0.0;
         for &s in batch {
-            let trace = self.forward(data.features(s as usize), s, masks);
+            let trace = self.forward(data, s, masks);
             let labels = (data.labels(s as usize), data.label_weights(s as usize));
             let scale = T::from_f64(if divisor > 0.0 { 1.0 / divisor } else { 0.0 });
             let (value, d_logits) = self.loss(&trace, labels, (objective.loss, scale));
@@ -116,9 +116,16 @@ impl<T: Real> Reference<T> {
         (if divisor > 0.0 { total / divisor } else { 0.0 }, gradient)
     }
 
-    fn forward(&self, x: &[T], sequence: u32, masks: Option<DropoutMasks>) -> Trace<T> {
+    fn forward(
+        &self,
+        data: &Sequences<'_, T>,
+        sequence: u32,
+        masks: Option<DropoutMasks>,
+    ) -> Trace<T> {
         let config = &self.config;
-        let mut input: Rows<T> = x.chunks(config.features()).map(|row| self.inputs(row)).collect();
+        let (x, statics) = (data.features(sequence as usize), data.statics(sequence as usize));
+        let rows = x.chunks(config.features());
+        let mut input: Rows<T> = rows.map(|row| self.inputs(row, statics)).collect();
         let (mut layers, mut all_masks) = (Vec::new(), Vec::new());
         for layer in 0..config.layers {
             let mut factors = vec![vec![T::ONE; input[0].len()]; input.len()];
@@ -133,7 +140,12 @@ impl<T: Real> Reference<T> {
                 x.iter_mut().zip(factors).for_each(|(x, &factor)| *x = *x * factor);
             }
             let directions: Vec<_> = (0..config.directions())
-                .map(|d| self.direction(layer, d, &input, (sequence, masks)))
+                .map(|d| {
+                    let number = layer * config.directions() + d;
+                    let initial = data.initial_state(sequence as usize);
+                    let initial = initial.chunks(config.state_width()).nth(number);
+                    self.direction((layer, d), &input, initial, (sequence, masks))
+                })
                 .collect();
             let above = beside(&directions);
             layers.push((input, directions));
@@ -152,12 +164,16 @@ impl<T: Real> Reference<T> {
         Trace { layers, masks: all_masks, read, logits }
     }
 
-    /// The inputs of a step: its numbers, and for categories all of their inputs, one of them 1.
-    fn inputs(&self, features: &[T]) -> Vec<T> {
+    /// The inputs of a step: its numbers, and for categories all of their inputs, one of them 1;
+    /// then likewise those of the whole sequence.
+    fn inputs(&self, features: &[T], statics: &[T]) -> Vec<T> {
         let (numbers, categories) = features.split_at(self.config.numbers());
+        let (static_numbers, static_categories) = statics.split_at(self.config.statics.numbers);
         let mut inputs = numbers.to_vec();
+        inputs.resize(self.config.first_static(), T::ZERO);
+        inputs.extend(static_numbers);
         inputs.resize(self.config.shape.input, T::ZERO);
-        for code in categories {
+        for code in categories.iter().chain(static_categories) {
             inputs[code.to_f64() as usize] = T::ONE;
         }
         inputs
@@ -166,9 +182,9 @@ impl<T: Real> Reference<T> {
     /// One direction of one layer.
     fn direction(
         &self,
-        layer: usize,
-        direction: usize,
+        (layer, direction): (usize, usize),
         x: &Rows<T>,
+        initial: Option<&[T]>,
         (sequence, masks): (u32, Option<DropoutMasks>),
     ) -> Direction<T> {
         let (config, hidden, steps) = (&self.config, self.config.shape.hidden, x.len());
@@ -189,6 +205,10 @@ impl<T: Real> Reference<T> {
             masks.draw(place, (config.recurrent_dropout, hidden), |i, f| own.mask[i] = f);
         }
         let (mut h, mut c) = (vec![T::ZERO; hidden], vec![T::ZERO; hidden]);
+        if let Some(initial) = initial {
+            h.copy_from_slice(&initial[..hidden]);
+            c[..initial.len() - hidden].copy_from_slice(&initial[hidden..]);
+        }
         for i in 0..steps {
             let t = if direction == 0 { i } else { steps - 1 - i };
             own.before[t] = h.clone();

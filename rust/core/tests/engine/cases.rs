@@ -3,7 +3,7 @@
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::{
     Activation, Categories, Cell, Compiled, Config, GradientDescent, Init, Loss, Method, Network,
-    Readout, Sequences, Shape,
+    Readout, Sequences, Shape, StaticFeatures,
 };
 
 /// Plain stochastic gradient descent.
@@ -41,7 +41,13 @@ impl Cases {
         let (shape, activation) = (self.shape(largest), self.activation());
         let output_activation = self.activation();
         let categories = self.categories(shape.input);
-        Config { output_activation, categories, ..Config::new(shape, Cell::Elman(activation)) }
+        let statics = self.statics(shape.input, categories);
+        Config {
+            output_activation,
+            categories,
+            statics,
+            ..Config::new(shape, Cell::Elman(activation))
+        }
     }
 
     /// Anything.
@@ -54,10 +60,12 @@ impl Cases {
         };
         let shape = self.shape(largest);
         let layers = self.size(1, 3);
+        let categories = self.categories(shape.input);
         let often = |chosen: usize| if chosen == 0 { 0.3 } else { 0.0 };
         Config {
             layers,
-            categories: self.categories(shape.input),
+            categories,
+            statics: self.statics(shape.input, categories),
             bidirectional: self.size(0, 1) == 1,
             readout: [Readout::EachStep, Readout::Last, Readout::Mean][self.size(0, 2)],
             output_activation: self.activation(),
@@ -123,23 +131,64 @@ impl Cases {
             }
         }
         let weights = (0..labels.len()).map(|_| T::from_f64(self.size(0, 3) as f64)).collect();
-        Data { features, labels, weights, offsets, input: config.features(), columns }
+        let statics = lengths.iter().flat_map(|_| self.statics_of_sequence(config));
+        let statics = statics.map(T::from_f64).collect();
+        let (input, own) = (config.features(), config.statics.len());
+        let (initial, state_len) = (Vec::new(), 0);
+        Data {
+            features,
+            labels,
+            weights,
+            offsets,
+            statics,
+            initial,
+            input,
+            own,
+            state_len,
+            columns,
+        }
     }
 
     /// Numbers, and then the inputs that categories stand for: all of a category lie side by side.
     fn features_of_row(&mut self, config: &Config) -> Vec<f64> {
-        let Categories { columns, levels } = config.categories;
         let mut row: Vec<f64> = (0..config.numbers()).map(|_| self.0.normal()).collect();
-        for column in 0..columns {
-            let (first, end) = (column * levels / columns, (column + 1) * levels / columns);
-            row.push((config.numbers() + self.size(first, end - 1)) as f64);
-        }
+        row.extend(self.codes(config.categories, config.numbers()));
         row
+    }
+
+    /// The same of a whole sequence.
+    fn statics_of_sequence(&mut self, config: &Config) -> Vec<f64> {
+        let StaticFeatures { numbers, categories } = config.statics;
+        let mut row: Vec<f64> = (0..numbers).map(|_| self.0.normal()).collect();
+        row.extend(self.codes(categories, config.first_static() + numbers));
+        row
+    }
+
+    /// A state of each of so many sequences.
+    pub(crate) fn states<T: Compiled>(&mut self, config: &Config, sequences: usize) -> Vec<T> {
+        let count = sequences * config.state_len();
+        (0..count).map(|_| T::from_f64(self.0.normal().clamp(-1.0, 1.0))).collect()
+    }
+
+    /// An input of each category; those of all begin with input `first`.
+    fn codes(&mut self, Categories { columns, levels }: Categories, first: usize) -> Vec<f64> {
+        let bound = |column: usize| first + column * levels / columns;
+        (0..columns).map(|column| self.size(bound(column), bound(column + 1) - 1) as f64).collect()
+    }
+
+    /// None mostly; else some of the inputs that are left, so that each row has a feature.
+    fn statics(&mut self, input: usize, Categories { levels, .. }: Categories) -> StaticFeatures {
+        let input = if levels > 0 { input - levels } else { input - 1 };
+        if input == 0 || self.size(0, 2) > 0 {
+            return StaticFeatures::default();
+        }
+        let numbers = self.size(0, input);
+        StaticFeatures { numbers, categories: self.categories(input - numbers) }
     }
 
     /// None mostly; else some of the inputs, and at times all of them.
     fn categories(&mut self, input: usize) -> Categories {
-        let levels = if self.size(0, 2) > 0 { 0 } else { self.size(1, input) };
+        let levels = if input == 0 || self.size(0, 2) > 0 { 0 } else { self.size(1, input) };
         let columns = if levels == 0 { 0 } else { self.size(1, levels.min(4)) };
         Categories { columns, levels }
     }
@@ -151,11 +200,21 @@ pub(crate) struct Data<T> {
     pub(crate) labels: Vec<T>,
     pub(crate) weights: Vec<T>,
     pub(crate) offsets: Vec<i64>,
+    pub(crate) statics: Vec<T>,
+    pub(crate) initial: Vec<T>,
     input: usize,
+    state_len: usize,
+    own: usize,
     columns: usize,
 }
 
 impl<T: Compiled> Data<T> {
+    /// The same data whose sequences start from these states.
+    pub(crate) fn with_initial(mut self, initial: Vec<T>, config: &Config) -> Self {
+        (self.initial, self.state_len) = (initial, config.state_len());
+        self
+    }
+
     /// The data set of one sequence alone.
     pub(crate) fn one(&self, s: usize) -> Self {
         let view = self.weighted();
@@ -164,13 +223,17 @@ impl<T: Compiled> Data<T> {
             labels: view.labels(s).to_vec(),
             weights: view.label_weights(s).to_vec(),
             offsets: vec![0, view.range(s).len() as i64],
+            statics: view.statics(s).to_vec(),
+            initial: view.initial_state(s).to_vec(),
             ..*self
         }
     }
 
     pub(crate) fn view(&self) -> Sequences<'_, T> {
         let sizes = (self.input, self.columns);
-        Sequences::new(&self.features, &self.labels, &self.offsets, sizes).unwrap()
+        let data = Sequences::new(&self.features, &self.labels, &self.offsets, sizes).unwrap();
+        let data = data.with_statics(&self.statics, self.own).unwrap();
+        data.with_initial_states(&self.initial, self.state_len).unwrap()
     }
 
     /// The same with a weight for each label.

@@ -2,8 +2,10 @@
 
 mod cases;
 mod categories;
+mod initial;
 mod oracle;
 mod same_bits;
 mod scorer;
+mod statics;
 mod textbook;
 mod training;

@@ -57,6 +57,7 @@ pub(crate) fn fused_groups<V: Lanes>(config: &Config) -> Option<usize> {
         && config.layers == 1
         && !config.bidirectional
         && !config.pools()
+        && config.statics.is_empty()
         && config.recurrent_dropout == 0.0
         && groups <= MOST_GROUPS;
     fits.then_some(groups)

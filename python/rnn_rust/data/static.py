@@ -1,0 +1,203 @@
+"""Static features: those that a sequence has once, the same at all of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.arrays import as_matrix, check_finite
+from rnn_rust.data.levels import recode
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from rnn_rust.data.source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class StaticFeatures:
+    """The static features of some sequences.
+
+    Attributes
+    ----------
+    values
+        ``(S, K)``, float32 or float64: numbers, and of a category the number of its level.
+    names
+        Of the K columns.
+    levels
+        By the name of each column that is a category its levels.
+    """
+
+    values: FloatArray
+    names: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the array read-only."""
+        self.values.flags.writeable = False
+
+    def take(self, positions: NDArray[np.int64] | slice) -> StaticFeatures:
+        """Return those of the sequences at some positions."""
+        return replace(self, values=np.ascontiguousarray(self.values[positions]))
+
+    def equals(self, other: StaticFeatures | None) -> bool:
+        """Whether both are the same."""
+        return (
+            other is not None
+            and (self.names, self.levels) == (other.names, other.levels)
+            and np.array_equal(self.values, other.values, equal_nan=True)
+        )
+
+    def in_order(self, names: tuple[str, ...]) -> StaticFeatures:
+        """Return the columns in another order; ShapeError if they are not these."""
+        if sorted(names) != sorted(self.names):
+            raise ShapeError(
+                f"the static features are {', '.join(self.names)}, and should be "
+                f"{', '.join(names)}; give the same columns"
+            )
+        order = [self.names.index(name) for name in names]
+        return replace(self, values=np.ascontiguousarray(self.values[:, order]), names=names)
+
+
+def from_arrays(
+    values: ArrayLike | None, names: Iterable[str] | None, sequences: int
+) -> StaticFeatures | None:
+    """Return static features given as an array ``(S, K)``; None without any.
+
+    Raises
+    ------
+    DataError
+        A value is not a finite number.
+    ParameterError
+        Names that are not strings, or not all different.
+    ShapeError
+        There is not one row for each sequence, or one name for each column.
+    """
+    if values is None:
+        if names is not None:
+            raise ParameterError("static_names are given, and no static features; give static=")
+        return None
+    matrix = as_matrix(values, "static")
+    if len(matrix) != sequences or matrix.shape[1] == 0:
+        raise ShapeError(
+            f"static: shape {matrix.shape}; give a row for each of {sequences} sequences"
+        )
+    default = tuple(f"s{at + 1}" for at in range(matrix.shape[1]))
+    own = default if names is None else tuple(names)
+    if len(own) != matrix.shape[1]:
+        raise ShapeError(f"static_names: {len(own)} names for {matrix.shape[1]} columns")
+    if not all(isinstance(name, str) for name in own) or len(set(own)) < len(own):
+        raise ParameterError(f"static_names must be different strings, got {own}")
+    check_finite(matrix, own, "static")
+    return StaticFeatures(matrix, own)
+
+
+def split_off(
+    features: FloatArray,
+    names: tuple[str, ...],
+    levels: Mapping[str, tuple[str, ...]],
+    offsets: NDArray[np.int64],
+    where: tuple[Source, NDArray[np.int64] | None, NDArray[Any] | None],
+) -> tuple[FloatArray, StaticFeatures]:
+    """Return features without the last columns, the static ones called ``names``, and these.
+
+    Parameters
+    ----------
+    features
+        ``(N, F + K)``: the rows of each sequence together.
+    where
+        Where rows stand; the row that each one was, or None if they are in order; and the ids of
+        the sequences, or None for one series.
+
+    Raises
+    ------
+    DataError
+        A value changes within a sequence.
+    """
+    count = features.shape[1] - len(names)
+    rows, starts = features[:, count:], offsets[:-1]
+    values = np.ascontiguousarray(rows[starts])
+    before = np.repeat(values, np.diff(offsets), axis=0)
+    changes = (rows != before) & ~(np.isnan(rows) & np.isnan(before))
+    if changes.any():
+        row, column = divmod(int(np.argmax(changes)), len(names))
+        source, order, ids = where
+        name, own = names[column], levels.get(names[column])
+        first, later = (
+            repr(own[int(value)]) if own else f"{value:g}"
+            for value in (before[row, column], rows[row, column])
+        )
+        sequence = int(np.searchsorted(offsets, row, side="right")) - 1
+        whose = "the series" if ids is None else f"id {ids[sequence : sequence + 1].tolist()[0]!r}"
+        place = source.at(row if order is None else int(order[row]), name)
+        raise DataError(
+            f"{place}: {later}, and {first} in an earlier row of {whose}; a static feature has one "
+            "value for all rows of a sequence: name it in features= if it changes"
+        )
+    own_levels = {name: own for name, own in levels.items() if name in names}
+    return np.ascontiguousarray(features[:, :count]), StaticFeatures(values, names, own_levels)
+
+
+def of_ids(fields: Mapping[str, Any], ids: Several[Any], where: str) -> StaticFeatures:
+    """Return the static features of sequences from a table that has one row for each id.
+
+    Parameters
+    ----------
+    fields
+        Of the data set that the table was read as.
+    ids
+        Of the sequences.
+    where
+        The table in error messages.
+
+    Raises
+    ------
+    DataError
+        An id has several rows there, or none.
+    """
+    lengths = np.diff(fields["offsets"])
+    own = fields["ids"].tolist()
+    if (lengths > 1).any():
+        at = int(np.argmax(lengths > 1))
+        raise DataError(
+            f"{where}: id {own[at]!r} has {lengths[at]} rows; a table of static features has one "
+            "for each id"
+        )
+    # Ids that are integers in one table may be text in the other.
+    alike = {str(key): row for row, key in enumerate(own)}
+    positions = [alike.get(str(key)) for key in ids]
+    if None in positions:
+        missing = ids[positions.index(None)]
+        raise DataError(f"{where}: there is no row with id {missing!r}; give one for every id")
+    values = fields["features"][np.array(positions, dtype=np.int64)]
+    return StaticFeatures(np.ascontiguousarray(values), fields["feature_names"], fields["levels"])
+
+
+def concatenated(parts: Several[StaticFeatures | None]) -> StaticFeatures | None:
+    """Return the static features of several data sets, in order.
+
+    Raises
+    ------
+    ShapeError
+        They are not the same columns.
+    DataError
+        A column is text in some data sets alone.
+    """
+    first = parts[0]
+    if first is None or any(part is None for part in parts):
+        if any(part is not None for part in parts):
+            raise ShapeError("concat: some data sets alone have static features; give all or none")
+        return None
+    ordered = [part.in_order(first.names) for part in parts if part is not None]
+    common: dict[str, tuple[str, ...]] = {}
+    for name in sorted({name for part in ordered for name in part.levels}):
+        if not all(name in part.levels for part in ordered):
+            raise DataError(f"concat: column '{name}' is text in some data sets; convert one")
+        common[name] = tuple(sorted({level for part in ordered for level in part.levels[name]}))
+    values = [recode(part.values, part.levels, common, part.names) for part in ordered]
+    return StaticFeatures(np.concatenate(values), first.names, common)

@@ -1,0 +1,212 @@
+"""What is exported of a network: its sizes, what its inputs and outputs mean, what it needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.device.words import Names, checked_prefix, comment
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.labels import class_count
+from rnn_rust.model.network import Network
+
+_log = logging.getLogger("rnn_rust")
+
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+# What rounding of a feature to float may change of a scaled one.
+_ROUNDING = 1e-5
+_SIZES = (
+    "FEATURES", "CATEGORIES", "INPUTS", "LAYERS", "HIDDEN", "GATES", "OUTPUTS", "THRESHOLD",
+    "STEPS", "H",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """Named places: of each constant what it stands for, in order, and a comment on all."""
+
+    constants: dict[str, str]
+    about: str
+
+
+class Design:
+    """A network as C will have it.
+
+    Parameters
+    ----------
+    model
+        The network.
+    prefix
+        What all names begin with.
+
+    Raises
+    ------
+    ParameterError
+        The network cannot be computed step by step, or not in C; or the prefix is none.
+    """
+
+    def __init__(self, model: Network, prefix: str) -> None:
+        self.prefix = checked_prefix(prefix)
+        self.model = model
+        if model.encoder is not None and model.encoder.static is not None:
+            names = ", ".join(model.encoder.static.source_names)
+            raise ParameterError(
+                f"C takes the features of events, and the model has static features ({names}); "
+                "train on them in features="
+            )
+        model.stepper()  # It says what is wrong with a model that cannot be read step by step.
+        if model.ahead is not None and model.ahead.relative_to is not None:
+            raise ParameterError(
+                f"the model forecasts changes of '{model.ahead.column}', to which predict adds the "
+                "value itself: C has no table to find it in; train on "
+                "dataset.forecast(..., relative_to=None)"
+            )
+        settings, encoder = model.settings, model.encoder
+        self.is_float = settings["dtype"] == "float32"
+        self.hidden, self.layers = int(settings["hidden_size"]), int(settings["num_layers"])
+        self.outputs = int(settings["output_size"])
+        self.gates = GATES[model.cell] * self.hidden
+        self.features = int(settings["input_size"]) if encoder is None else len(encoder.numbers)
+        self.feature_names = model.feature_names if encoder is None else encoder.numbers
+        self.times = () if encoder is None else encoder.times
+        self.levels = {} if encoder is None else encoder.levels
+        self.fill = "error" if encoder is None else encoder.fill
+        self.indicators = () if encoder is None else encoder.indicators
+        # What products are taken of: features, what is derived from them, and time.
+        self.inputs = self.features if encoder is None else len(encoder.number_names)
+        self.scales_labels = model.scaler is not None and model.scaler.labels
+        self._check_scaler()
+
+    # Types and names -------------------------------------------------------------------------
+
+    @property
+    def real(self) -> str:
+        """The type of weights and arithmetic."""
+        return "float" if self.is_float else "double"
+
+    @property
+    def output_type(self) -> str:
+        """The type of outputs: in original units a number may need all digits of double."""
+        return "double" if self.scales_labels else self.real
+
+    def rounded(self, values: Any) -> FloatArray:
+        """Return numbers in the type of the arithmetic."""
+        return np.asarray(values, np.float32 if self.is_float else np.float64)
+
+    @property
+    def tolerance(self) -> float:
+        """How far outputs may lie from those of ``predict``, beside the larger of 1 and them."""
+        return 1e-5 if self.is_float else 1e-12
+
+    @property
+    def activation(self) -> str:
+        """The activation of an RNN's units."""
+        return str(self.model.settings["activation"])
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the outputs, which some losses imply."""
+        loss = self.model.loss_name
+        if class_count(loss, 2) is None:
+            return str(self.model.settings["output_activation"])
+        return "softmax" if loss == "cross_entropy" else "sigmoid"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether each output is the probability of a 1."""
+        return self.model.loss_name in ("binary_cross_entropy", "focal")
+
+    @cached_property
+    def enumerations(self) -> list[Enumeration]:
+        """The places of features, categories, levels and outputs that have names."""
+        new, found = Names(self.prefix, _SIZES).new, []
+
+        def add(about: str, kind: str, names: Iterable[str], **more: str) -> None:
+            constants = {new(kind, name or "empty"): name for name in names}
+            constants |= {new(kind, name): text for name, text in more.items()}
+            found.append(Enumeration(constants, about))
+
+        if self.feature_names and self.features:
+            add("The places of features", "feature", self.feature_names)
+        if self.levels:
+            add("The places of categories", "category", self.levels)
+        for name, own in self.levels.items():
+            about = f"The levels of {comment(name)}; any other number counts as the last"
+            add(about, name, own, other="all that training has not seen")
+        if self.output_names and self.outputs > 1:
+            kind = "class" if self.model.loss_name == "cross_entropy" else "output"
+            add("The places of outputs", kind, self.output_names)
+        return found
+
+    @property
+    def feature_constants(self) -> list[str]:
+        """The constants that are the places of features."""
+        return list(self.enumerations[0].constants)
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The name of each output: of its class or its label; None where there are none."""
+        if self.model.loss_name == "cross_entropy":
+            return self.model.classes
+        return self.model.label_names
+
+    # Figures ---------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Bytes of a number."""
+        return 4 if self.is_float else 8
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the state where an int has 4 and a double begins at a multiple of 8."""
+        numbers = self.layers * self.hidden * (2 if self.model.cell == "LSTM" else 1)
+        numbers += self.features if self.fill == "forward" else 0
+        if not self.times:
+            return numbers * self.width
+        return -(-numbers * self.width // 8) * 8 + 16
+
+    @property
+    def stack_bytes(self) -> int:
+        """Bytes of the arrays of a step."""
+        numbers = self.inputs + self.gates + (self.outputs if self.scales_labels else 0)
+        if self.model.cell == "GRU":
+            numbers += self.gates if self.model.settings["reset_after"] else self.hidden
+        return numbers * self.width
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of products by weights in one step."""
+        first = self.inputs * self.gates
+        between = (self.layers - 1) * self.hidden * self.gates
+        return first + between + self.layers * self.hidden * self.gates + self.hidden * self.outputs
+
+    def _check_scaler(self) -> None:
+        """Refuse scales that float cannot hold; warn of features that float rounds too much."""
+        scaler = self.model.scaler
+        if scaler is None or not self.is_float:
+            return
+        names = self.feature_names or tuple(str(i) for i in range(self.features))
+        if self.model.encoder is not None:
+            names = self.model.encoder.number_names
+        pairs = zip(names, scaler.feature_shift_, scaler.feature_scale_, strict=False)
+        tiny, largest = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+        for name, shift, scale in pairs:
+            if not (abs(shift) <= largest and tiny <= scale <= largest):
+                raise ParameterError(
+                    f"the scaler of feature '{name}' (shift {shift:g}, scale {scale:g}) is out of "
+                    "the range of float; use dtype='float64'"
+                )
+            size = max(abs(shift), abs(shift + scale))
+            if size * float(np.finfo(np.float32).eps) > _ROUNDING * scale:
+                _log.warning(
+                    "Feature '%s' is about %g, and varies by about %g: float rounds it too much to "
+                    "give what predict does; give the model differences of it, or dtype='float64'",
+                    name, size, scale,
+                )  # fmt: skip

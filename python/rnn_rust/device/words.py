@@ -1,0 +1,94 @@
+"""Names, comments and numbers as C has them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.errors import ParameterError
+
+# C99 tells names apart by their first 63 characters; some linkers do by fewer.
+_LONGEST_NAME = 60
+_LONGEST_PREFIX = 30
+_WIDTH = 100
+
+
+def checked_prefix(name: object) -> str:
+    """Return the prefix of all names; ParameterError if names cannot begin so in C."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII):
+        raise ParameterError(
+            f"name must be letters of English, digits and _, a letter first, as in C, got {name!r}"
+        )
+    if len(name) > _LONGEST_PREFIX:
+        raise ParameterError(f"name must have at most {_LONGEST_PREFIX} characters, got {name!r}")
+    return name
+
+
+class Names:
+    """Names of constants, no two of which are the same."""
+
+    def __init__(self, prefix: str, taken: Iterable[str]) -> None:
+        self._prefix = prefix.upper()
+        self._taken = {f"{self._prefix}_{name}" for name in taken}
+
+    def new(self, *words: object) -> str:
+        """Return a name for what these words say: ``FRAUD_MERCHANT_FUEL``."""
+        parts = [self._prefix, *(_upper(str(word)) for word in words)]
+        name = first = "_".join(part for part in parts if part)[:_LONGEST_NAME]
+        number = 2
+        while name in self._taken:
+            name, number = f"{first[: _LONGEST_NAME - 6]}_{number}", number + 1
+        self._taken.add(name)
+        return name
+
+
+def _upper(text: str) -> str:
+    """Return text in capital letters of English, digits and ``_``."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_").upper()
+
+
+def comment(text: object) -> str:
+    """Return text on one line that no comment is ended by, whatever it holds."""
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text)
+    )
+    for pair in ("*/", "/*", "??"):
+        # Twice, as of three in a row two pairs are one.
+        shown = shown.replace(pair, f"{pair[0]} {pair[1]}").replace(pair, f"{pair[0]} {pair[1]}")
+    return shown.replace("\\", "/") if shown.endswith("\\") else shown
+
+
+def number(value: Any) -> str:
+    """Return a constant of the type of a NumPy scalar, which reads as the same bits."""
+    if np.isnan(value):
+        return "NAN" if value.dtype == np.float32 else "(double)NAN"
+    digits = np.format_float_positional(value, trim="0")
+    if not 1e-5 <= abs(value) < 1e9 and value != 0:
+        digits = np.format_float_scientific(value, trim="0")
+    return f"{digits}f" if value.dtype == np.float32 else digits
+
+
+def rows_of(values: Iterable[str]) -> str:
+    """Return constants with commas between them, as many in a line as fit."""
+    lines, line = [], "   "
+    for value in values:
+        if len(line) + len(value) + 2 > _WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {value},"
+    return "\n".join([*lines, line])
+
+
+def array(name: str, values: Any, c_type: str, size: str, about: str) -> str:
+    """Return the definition of a constant array ``(n,)``, with a comment before it."""
+    shown = (
+        [number(value) for value in values]
+        if values.dtype.kind == "f"
+        else [str(int(value)) for value in values]
+    )
+    return f"/* {about} */\nstatic const {c_type} {name}[{size}] = {{\n{rows_of(shown)}\n}};\n"

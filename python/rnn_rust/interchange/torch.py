@@ -1,0 +1,189 @@
+"""Networks of PyTorch, from its modules or their state dicts; PyTorch is not imported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnn_rust.base.arrays import as_numbers
+from rnn_rust.errors import ParameterError
+from rnn_rust.interchange.assembly import assembled, cell_of
+from rnn_rust.models import Model
+
+_State = dict[str, NDArray[Any]]
+
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
+_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu", "GRU": None, "LSTM": None}
+
+
+def from_torch(
+    recurrent: Any, head: Any = None, *, name: str | None = None, **options: Any
+) -> Model:
+    """Return a model with the weights of a network of PyTorch.
+
+    Sizes, layers, directions and the kind of cell are found in the weights. A layer without biases
+    gets biases of 0. PyTorch itself is needed only for modules.
+
+    Parameters
+    ----------
+    recurrent
+        A ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or a module that has one; or the state dict of
+        either, of tensors or arrays, with names such as ``rnn.weight_ih_l0``.
+    head
+        A ``torch.nn.Linear`` that reads the states, its state dict, or its name in ``recurrent``
+        (``"fc"``). By default the one linear layer that ``recurrent`` has; if it has none, the
+        outputs are the states. With a head, all other weights are passed over.
+    name
+        Name of the recurrent part in ``recurrent``, where it has several: ``"decoder.rnn"``.
+    **options
+        Arguments of the model that weights do not tell, such as ``loss``, ``readout``
+        (``"last"`` for a head on ``h_n``), ``scaler``, ``dropout`` (a module's own by default),
+        ``dtype`` (float64 if a weight is), and for the state dict of a ``torch.nn.RNN``
+        ``activation``.
+
+    Raises
+    ------
+    ParameterError
+        There is no recurrent part, or several; weights are left over and no head was named; or the
+        network has something that models here have not, such as ``proj_size``.
+    ShapeError, DataError
+        The weights do not belong together, or are not finite numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_rust as rnn
+    >>> state = {"rnn.weight_ih_l0": np.zeros((15, 3)), "rnn.weight_hh_l0": np.zeros((15, 5)),
+    ...          "fc.weight": np.zeros((1, 5))}
+    >>> rnn.from_torch(state)
+    GRU(3, 5, 1, output_activation='identity', loss='mse', dtype='float64')
+    """
+    state = _state_of(recurrent, "recurrent")
+    prefix = _prefix(state, name)
+    own, others = _parted(state, prefix)
+    cell = cell_of(own)
+    found = _settings_of(recurrent, prefix)
+    if cell == "GRU":
+        found["reset_after"] = True
+    dropout = found.pop("dropout", 0.0)
+    if dropout and "weight_ih_l1" in own:
+        options = {"dropout": dropout} | options
+    return assembled(own | _head(head, others, _width(own)), found, options)
+
+
+def _state_of(source: Any, what: str) -> _State:
+    """Return the arrays of a module or a state dict by name."""
+    entries = source.state_dict() if hasattr(source, "state_dict") else source
+    if not isinstance(entries, Mapping):
+        raise ParameterError(
+            f"{what} must be a module of PyTorch or a state dict, got {type(source).__name__}"
+        )
+    return {str(key): _array(str(key), value) for key, value in entries.items()}
+
+
+def _array(name: str, tensor: Any) -> NDArray[Any]:
+    """Return a tensor, or what else is like an array, as an array."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        if "bfloat16" in str(tensor.dtype):  # NumPy has no such type.
+            tensor = tensor.float()
+        tensor = tensor.numpy()
+    return as_numbers(name, tensor)
+
+
+def _prefix(state: _State, name: str | None) -> str:
+    """Return what stands before the names of the recurrent part."""
+    suffix = "weight_ih_l0"
+    places = [key.removesuffix(suffix) for key in state if re.search(rf"(^|\.){suffix}$", key)]
+    if name is not None:
+        prefix = f"{name}." if name else ""
+        if prefix in places:
+            return prefix
+        known = ", ".join(repr(place.rstrip(".")) for place in places) or "none"
+        raise ParameterError(f"name={name!r}: there is no {prefix}{suffix}; recurrent: {known}")
+    if not places:
+        raise ParameterError(
+            f"there is no {suffix} among the weights {', '.join(state) or '(none)'}; give a "
+            "torch.nn.RNN, GRU or LSTM, a module that has one, or its state dict"
+        )
+    if len(places) > 1:
+        names = ", ".join(repr(place.rstrip(".")) for place in places)
+        raise ParameterError(f"there are {len(places)} recurrent parts; give name= one of {names}")
+    return places[0]
+
+
+def _parted(state: _State, prefix: str) -> tuple[_State, _State]:
+    """Return the weights of the recurrent part by their own names, and all others."""
+    own, others = {}, {}
+    for key, array in state.items():
+        bare = key.removeprefix(prefix)
+        if key.startswith(prefix) and _RECURRENT.fullmatch(bare):
+            own[bare] = array
+        else:
+            others[key] = array
+    if projections := [key for key in own if key.startswith("weight_hr")]:
+        raise ParameterError(
+            f"{prefix}{projections[0]} projects the states of an LSTM; models here have no such "
+            "projection, so it must have proj_size=0"
+        )
+    return own, others
+
+
+def _width(own: _State) -> int:
+    """Return the number of states that a head reads."""
+    return int(own["weight_hh_l0"].shape[1]) * (1 + ("weight_ih_l0_reverse" in own))
+
+
+def _head(head: Any, others: _State, width: int) -> _State:
+    """Return the weights of the head as a model names them; none if there is no head."""
+    if head is None:
+        found = [key for key, array in others.items() if _is_linear(key, array, width)]
+        place = found[0].removesuffix("weight") if len(found) == 1 else None
+        used = () if place is None else (f"{place}weight", f"{place}bias")
+        if left := [key for key in others if key not in used]:
+            raise ParameterError(
+                f"no recurrent network with one linear head has {', '.join(left)}; name the head "
+                "(head='fc'), and other weights are passed over"
+            )
+        return {} if place is None else _linear(others, place)
+    if isinstance(head, str):
+        if f"{head}.weight" not in others:
+            raise ParameterError(
+                f"head={head!r}: there is no {head}.weight; weights: {', '.join(others) or 'none'}"
+            )
+        return _linear(others, f"{head}.")
+    state = _state_of(head, "head")
+    places = [key.removesuffix("weight") for key in state if re.search(r"(^|\.)weight$", key)]
+    if len(places) != 1 or not {f"{places[0]}weight", f"{places[0]}bias"} >= state.keys():
+        raise ParameterError(
+            f"head must be one linear layer, with weight and bias; it has {', '.join(state)}"
+        )
+    return _linear(state, places[0])
+
+
+def _is_linear(key: str, array: NDArray[Any], width: int) -> bool:
+    return key.endswith(".weight") and array.ndim == 2 and array.shape[1] == width
+
+
+def _linear(state: _State, place: str) -> _State:
+    return {
+        f"head.{part}": state[place + part] for part in ("weight", "bias") if place + part in state
+    }
+
+
+def _settings_of(recurrent: Any, prefix: str) -> dict[str, Any]:
+    """Return what a module says beside its weights; nothing of a state dict."""
+    if not hasattr(recurrent, "named_modules"):
+        return {}
+    module = dict(recurrent.named_modules())[prefix.rstrip(".")]
+    mode = getattr(module, "mode", None)
+    if mode not in _MODES:
+        raise ParameterError(
+            f"module '{prefix.rstrip('.')}' is a {type(module).__name__}; torch.nn.RNN, GRU and "
+            "LSTM are read, and the state dict of what computes the same"
+        )
+    settings = {"dropout": float(getattr(module, "dropout", 0.0))}
+    return settings if _MODES[mode] is None else settings | {"activation": _MODES[mode]}

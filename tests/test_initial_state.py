@@ -1,0 +1,216 @@
+"""States that networks start from and end with; networks that read from the end."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rnn_rust as rnn
+
+CELLS = ["RNN", "GRU", "LSTM"]
+
+
+def dataset(lengths=(4, 1, 6, 3), columns=2, seed=0):
+    rng = np.random.default_rng(seed)
+    offsets = np.append(0, np.cumsum(lengths))
+    return rnn.Dataset.from_arrays(
+        rng.normal(size=(offsets[-1], columns)), rng.normal(size=offsets[-1]), offsets
+    )
+
+
+def network(cell, **options):
+    return getattr(rnn, cell)(2, 5, 1, dtype="float64", seed=3, **options)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cell=st.sampled_from(CELLS),
+    dtype=st.sampled_from(["float32", "float64"]),
+    layers=st.integers(1, 3),
+    lengths=st.lists(st.integers(2, 9), min_size=1, max_size=40),
+    readout=st.sampled_from(["each_step", "last"]),
+)
+def test_later_rows_go_on_from_the_state_that_earlier_ones_left(
+    cell, dtype, layers, lengths, readout
+):
+    data = dataset(lengths)
+    model = getattr(rnn, cell)(
+        2, 5, 1, num_layers=layers, dtype=dtype, readout=readout, scaler="standard"
+    )
+    model.fit(data, epochs=1, progress=False)
+    rng = np.random.default_rng(1)
+    cuts = [int(rng.integers(1, length)) for length in lengths]
+    early = np.concatenate([np.arange(n) < cut for n, cut in zip(lengths, cuts, strict=True)])
+    parts = []
+    for rows, sizes in (
+        (early, cuts), (~early, [n - cut for n, cut in zip(lengths, cuts, strict=True)])
+    ):  # fmt: skip
+        offsets = np.append(0, np.cumsum(sizes))
+        parts.append(rnn.Dataset.from_arrays(data.features[rows], None, offsets))
+    whole, end = model.predict(data, return_state=True)
+    assert np.array_equal(whole, model.predict(data))
+    first, state = model.predict(parts[0], return_state=True)
+    second, last = model.predict(parts[1], initial_state=state, return_state=True)
+    assert np.array_equal(last, end)
+    if readout == "each_step":
+        assert np.array_equal(first, whole[early])
+        assert np.array_equal(second, whole[~early])
+        states = model.hidden_states(parts[1], initial_state=state)
+        assert np.array_equal(states, model.hidden_states(data)[~early])
+    else:
+        assert np.array_equal(second, whole)
+    again = model.predict(parts[1].with_initial_state(state))
+    assert np.array_equal(again, second)
+    order = np.arange(len(lengths))[::-1]
+    chosen = parts[1].with_initial_state(state).subset(order)
+    expected = [model.predict(parts[1][int(s)], initial_state=state[s]) for s in order]
+    assert np.array_equal(model.predict(chosen), np.concatenate(expected))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_stepper_goes_on_from_a_final_state(cell, layers):
+    data = dataset()
+    model = network(cell, num_layers=layers)
+    sequence = data[2]
+    outputs = model.predict(sequence)
+    stepper = model.stepper()
+    _, stepper.state = model.predict(sequence.features[:3], return_state=True)
+    assert stepper.state.shape == model.predict(data, return_state=True)[1].shape[1:]
+    for row, output in zip(sequence.features[3:], outputs[3:], strict=True):
+        assert np.array_equal(stepper.step(row), output)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_slopes_where_sequences_start_from_states(cell):
+    data = dataset()
+    model = network(cell)
+    _, state = model.predict(data, return_state=True)
+    data = data.with_initial_state(state * 1.5)
+    _, gradient = model.gradients(data)
+    weights = model.state_dict()
+    for name in ("weight_hh_l0", "weight_ih_l0", "head.weight"):
+        losses = []
+        for step in (-1e-5, 1e-5):
+            changed = {key: value.copy() for key, value in weights.items()}
+            changed[name][0, 1] += step
+            losses.append(model.load_state_dict(changed).loss(data))
+        model.load_state_dict(weights)
+        slope = (losses[1] - losses[0]) / 2e-5
+        assert gradient[name][0, 1] == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_training_starts_from_them():
+    data = dataset((4,) * 20)
+    state = np.random.default_rng(2).normal(size=(20, 5))
+    trained = {}
+    for name, given_state in (("zero", None), ("own", state)):
+        model = network("GRU", optimizer=rnn.SGD(0.1))
+        model.fit(
+            data, epochs=2, batch_size=4, progress=False, shuffle=True, initial_state=given_state
+        )
+        by_data = network("GRU", optimizer=rnn.SGD(0.1))
+        own = data.with_initial_state(given_state)
+        by_data.fit(own, epochs=2, batch_size=4, progress=False)
+        trained[name] = model.state_dict()
+        for key, value in by_data.state_dict().items():
+            assert np.array_equal(value, trained[name][key])
+    assert not np.array_equal(trained["zero"]["weight_hh_l0"], trained["own"]["weight_hh_l0"])
+    one, two = network("GRU"), network("GRU")
+    loss = one.update(data, initial_state=state)
+    assert loss == two.loss(data.with_initial_state(state))
+
+
+def test_a_bidirectional_network_predicts_from_them_and_is_not_trained():
+    data = dataset()
+    model = network("LSTM", bidirectional=True, num_layers=2)
+    outputs, state = model.predict(data, return_state=True)
+    assert state.shape == (4, 4, 10)
+    assert np.array_equal(model.predict(data, initial_state=np.zeros_like(state)), outputs)
+    ones = model.predict(data, initial_state=np.ones_like(state))
+    alone = [model.predict(one, initial_state=np.ones((4, 10))) for one in data]
+    assert np.array_equal(ones, np.concatenate(alone))
+    with pytest.raises(rnn.errors.ParameterError, match="initial states"):
+        model.update(data, initial_state=state)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("readout", ["each_step", "last", "mean"])
+def test_a_reverse_network_reads_from_the_end(cell, readout):
+    data = dataset()
+    reverse = network(cell, reverse=True, readout=readout, num_layers=2)
+    forward = network(cell, readout=readout, num_layers=2)
+    forward.load_state_dict(reverse.state_dict())
+    for sequence in data:
+        turned = sequence.features[::-1].copy()
+        expected, end = forward.predict(turned, return_state=True)
+        got, own_end = reverse.predict(sequence, return_state=True)
+        each = readout == "each_step"
+        assert np.array_equal(got, expected[::-1] if each else expected)
+        assert np.array_equal(own_end, end)
+        states = reverse.hidden_states(sequence)
+        assert np.array_equal(states, forward.hidden_states(turned)[::-1])
+    both = network(cell, bidirectional=True, readout="each_step")
+    weights = both.state_dict()
+    single = network(cell, reverse=True)
+    renamed = {
+        name.removesuffix("_reverse"): value
+        for name, value in weights.items()
+        if name.endswith("_reverse")
+    }
+    single.load_state_dict(
+        renamed | {"head.weight": weights["head.weight"][:, 5:], "head.bias": weights["head.bias"]}
+    )
+    assert np.array_equal(single.hidden_states(data), both.hidden_states(data)[:, 5:])
+
+
+def test_a_reverse_network_is_trained_saved_and_compared_with_labels_at_their_rows(tmp_path):
+    data = dataset((5,) * 12)
+    model = network("GRU", reverse=True, loss="mse", optimizer=rnn.SGD(0.1))
+    turned_features = np.concatenate([one.features[::-1] for one in data])
+    turned_labels = np.concatenate([one.labels[::-1] for one in data])
+    turned = rnn.Dataset.from_arrays(turned_features, turned_labels, data.offsets)
+    forward = network("GRU", loss="mse", optimizer=rnn.SGD(0.1))
+    for one, rows in ((model, data), (forward, turned)):
+        one.fit(rows, epochs=3, batch_size=4, progress=False)
+    for name, value in forward.state_dict().items():
+        assert np.array_equal(value, model.state_dict()[name])
+    model.save(tmp_path / "model.safetensors")
+    loaded = rnn.load(tmp_path / "model.safetensors")
+    assert np.array_equal(loaded.predict(data), model.predict(data))
+    assert "reverse=True" in repr(model)
+    with pytest.raises(rnn.errors.ParameterError, match="reverse"):
+        model.stepper()
+    with pytest.raises(rnn.errors.ParameterError, match="reverse has no effect"):
+        network("GRU", reverse=True, bidirectional=True)
+
+
+def test_wrong_states_are_refused_by_name():
+    data, model = dataset(), network("LSTM")
+    for state, message in (
+        (np.zeros((4, 5)), r"shape \(4, 5\); the network's states have \(4, 10\)"),
+        (np.zeros((3, 10)), "each of the 4 sequences"),
+        (np.zeros(10), "each of the 4 sequences"),
+    ):
+        with pytest.raises(rnn.errors.ShapeError, match=message):
+            model.predict(data, initial_state=state)
+    with pytest.raises(rnn.errors.DataError, match="finite"):
+        model.predict(data, initial_state=np.full((4, 10), np.nan))
+    with pytest.raises(rnn.errors.ShapeError, match=r"the network's states"):
+        model.predict(data[0], initial_state=np.zeros((4, 10)))
+    own = data.with_initial_state(np.zeros((4, 10)))
+    with pytest.raises(rnn.errors.ParameterError, match="cut them first"):
+        own.windows(1)
+    with pytest.raises(rnn.errors.ShapeError, match="some data sets alone"):
+        rnn.Dataset.concat([own.subset([0]), data.subset([1])])
+    assert own != data
+    assert rnn.Dataset.concat([own.subset([0]), own.subset([1])]) == own.subset([0, 1])
+
+
+def test_sequences_of_one_row_that_are_read_out_whole_have_an_output_each():
+    rows = np.random.default_rng(0).normal(size=(4, 1, 2))
+    last, each = network("GRU", readout="last"), network("GRU")
+    assert last.predict(rows).shape == (4, 1)
+    assert each.predict(rows).shape == (4, 1, 1)
+    assert last.hidden_states(rows).shape == (4, 1, 5)
+    assert last.predict([*rows]).shape == (4, 1)
