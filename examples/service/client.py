@@ -34,7 +34,7 @@ class Client:
     Attributes
     ----------
     scores
-        The answer to each event of the log so far.
+        The answer to each event of the log so far; None for those applied before.
     resumed
         For each restart that the client noticed: the offset that it had reached, and the one from
         which it sent its log again.
@@ -45,9 +45,9 @@ class Client:
     ) -> None:
         self._address, self.name, self.log, self._patience = (host, port), name, log, patience
         self._connection: http.client.HTTPConnection | None = None
-        self.scores: list[Any] = []
         self.resumed: list[tuple[int, int]] = []
         self.next = self.ask("GET", "/applied", client=name)[1]["applied"]
+        self.scores: list[Any] = [None] * self.next
 
     def send(self, count: int) -> None:
         """Send the next events of the log.
@@ -67,11 +67,11 @@ class Client:
         if status != 200:
             raise ServiceError(f"events from {self.next} of {self.name!r}: {answer['error']}")
         for place, score in enumerate(answer["scores"], self.next):
-            if place < len(self.scores):
-                if self.scores[place] != score:
-                    raise ServiceError(f"event {place} of {self.name!r} has two scores")
-            else:
-                self.scores.append(score)
+            if place == len(self.scores):
+                self.scores.append(None)
+            if self.scores[place] not in (None, score):
+                raise ServiceError(f"event {place} of {self.name!r} has two scores")
+            self.scores[place] = score
         self.next = answer["applied"]
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
