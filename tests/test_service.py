@@ -92,6 +92,17 @@ def test_an_answer_that_got_lost_is_given_again_also_after_a_kill(
     assert "go on from offset 10" in answer["error"]
     ask("POST", "/score", events[10:], client="a", offset=10)
     assert ask("GET", "/applied", client="a")[1] == {"client": "a", "applied": 20, "saved": 10}
+    # A client that starts again goes on where the service is, and back where a kill left that.
+    client = Client("127.0.0.1", service.port, "a", events + make_log(0, 5, 1))
+    client.send(3)
+    assert [score is None for score in client.scores] == [True] * 20 + [False] * 3
+    service.kill()
+    service.start()
+    while client.next < 25:
+        client.send(7)
+    client.close()
+    assert client.resumed == [(23, 10)]
+    assert [score is None for score in client.scores] == [True] * 10 + [False] * 15
 
 
 def test_a_graceful_stop_loses_nothing(service: Process, model_path: Path, tmp_path: Path) -> None:
