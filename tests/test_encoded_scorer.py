@@ -176,6 +176,16 @@ def test_what_cannot_be_scored_changes_nothing() -> None:
     np.testing.assert_array_equal(out, model.scorer().score(1, row))
 
 
+def test_whole_numbers_stand_beside_others() -> None:
+    model, frame = FITTED["mean", "float32"], frame_for("mean", 20, 1)
+    rows = [{**frame.row(n, named=True), "x": x} for n, x in enumerate((2, 2.5, None, True))]
+    one, other = model.scorer(), model.scorer()
+    outputs = np.stack([one.score(1, row) for row in rows])
+    np.testing.assert_array_equal(other.score_batch([1] * 4, rows), outputs)
+    with pytest.raises(DataError, match="'x' is text in some events, not in others"):
+        other.score_batch([1, 1], [rows[0], {**rows[1], "x": "2.5"}])
+
+
 def test_models_are_swapped_if_they_fill_gaps_alike() -> None:
     model = FITTED["forward", "float32"]
     scorer, row = model.scorer(), frame_for("forward", 3, 1).row(0, named=True)

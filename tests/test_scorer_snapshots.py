@@ -190,6 +190,23 @@ def test_limits_in_a_file_are_checked(tmp_path: Path, limits: Any) -> None:
 # Beside other work ---------------------------------------------------------------------------
 
 
+def test_a_snapshot_is_saved_after_its_moment(tmp_path: Path) -> None:
+    model, path = rnn.GRU(3, 4, 1), tmp_path / "states.safetensors"
+    scorer = model.scorer()
+    scorer.score_batch([1, 2], DATA[:2])
+    snapshot, state = scorer.snapshot(), scorer.state(1)
+    after = scorer.score_batch([1, 3], DATA[2:4])
+    snapshot.save(path)
+    loaded = rnn.load_scorer(path)
+    assert len(loaded) == 2
+    np.testing.assert_array_equal(loaded.state(1), state)
+    np.testing.assert_array_equal(loaded.score_batch([1, 3], DATA[2:4]), after)
+    scorer.forget(3)
+    scorer.save(tmp_path / "again")
+    snapshot.save(path)
+    assert 3 not in rnn.load_scorer(path)
+
+
 def test_a_snapshot_is_of_one_moment(tmp_path: Path) -> None:
     model, entities = rnn.GRU(3, 4, 1), 500
     scorer, path = model.scorer(), tmp_path / "states.safetensors"

@@ -228,4 +228,15 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
             if name not in values:
                 raise DataError(f"features of event {number}: there is no {name!r}")
             column.append(values[name])
-    return columns
+    return {name: _of_one_kind(name, column) for name, column in columns.items()}
+
+
+def _of_one_kind(name: str, values: list[Any]) -> list[Any]:
+    """Return a column whose whole numbers are floats beside floats, as 2 beside 2.5."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {bool, int, float} and len(kinds) > 1:
+        number = float if float in kinds else int
+        return [None if value is None else number(value) for value in values]
+    if str in kinds and len(kinds) > 1:
+        raise DataError(f"features: {name!r} is text in some events, not in others")
+    return values

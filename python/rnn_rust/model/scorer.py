@@ -27,6 +27,27 @@ STATES = "scorer/"
 """What names of a scorer's arrays begin with in a file."""
 
 
+class Snapshot:
+    """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
+
+    def __init__(
+        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: threading.Lock
+    ) -> None:
+        self._description, self._tensors, self._writing = description, tensors, writing
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, as :meth:`Scorer.save` does.
+
+        Raises
+        ------
+        ModelFileError
+            As there.
+        """
+        with self._writing:
+            remove_leftovers(path)
+            write(path, pack(self._description, self._tensors))
+
+
 class Scorer(_core.Scorer):
     """A model with one state for each entity (card, machine); made by ``model.scorer()``.
 
@@ -86,11 +107,12 @@ class Scorer(_core.Scorer):
             cls, own._core, *own.units(), as_floats, names, (max_entities, expire_after)
         )
         scorer.model, scorer.max_entities, scorer.expire_after = own, max_entities, expire_after
-        scorer._saving = threading.Lock()
+        scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
         scorer._prepare()
         return scorer
 
     _saving: threading.Lock
+    _writing: threading.Lock
 
     def _prepare(self) -> None:
         """Prepare for what the model has learnt of its features."""
@@ -178,10 +200,16 @@ class Scorer(_core.Scorer):
         ModelFileError
             The file cannot be written there.
         """
+        self.snapshot().save(path)
+
+    def snapshot(self) -> Snapshot:
+        """Return model and states of one moment, between two events, to be saved afterwards.
+
+        It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
+        lock around scoring and counting, and around this call and a copy of the counts.
+        """
         with self._saving:
-            description, tensors = self._contents()
-            remove_leftovers(path)
-            write(path, pack(description, tensors))
+            return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file keeps: a description, and arrays."""
