@@ -78,7 +78,7 @@ def test_a_name_is_used_once_in_two_tables(name: str) -> None:
 
 def test_errors_say_which_table() -> None:
     events = EVENTS.drop("age", "country")
-    with pytest.raises(DataError, match=r"^static, row 0.*, column 'age': the cell is empty"):
+    with pytest.raises(DataError, match=r"^static: 'age' of id . is missing"):
         read(events, static=CUSTOMERS.with_columns(age=pl.Series([None, 1.0])))
     with pytest.raises(DataError, match=r"^static: there is no row with id 0"):
         read(events, static=CUSTOMERS.head(1))
