@@ -77,7 +77,7 @@ wheel: .venv/.ready  ## build a wheel from the source distribution, install and 
 	$(PYTHON) -m venv --clear dist/slim  # NumPy and safetensors alone: enough to score
 	dist/slim/bin/pip install --quiet numpy safetensors
 	dist/slim/bin/pip install --quiet --no-deps dist/*.whl
-	cd dist && slim/bin/python -c "import numpy as np, rnn_rust as rnn; m, X = rnn.load('slim.safetensors'), np.ones((4, 3)); s = m.stepper(); assert (m.predict(X) == [s.step(x) for x in X]).all()"
+	cd dist && slim/bin/python -c "import numpy as np, rnn_rust as rnn; m, X = rnn.load('slim.safetensors'), np.ones((4, 3)); s, c = m.stepper(), m.scorer(); assert (m.predict(X) == [s.step(x) for x in X]).all() and (m.predict(X) == c.score_batch([1] * 4, X)).all()"
 	du -sh dist/venv/lib/python*/site-packages dist/slim/lib/python*/site-packages
 	dist/venv/bin/pip install --quiet pandas  # and not pyarrow
 	cd dist && venv/bin/python -c "import pandas as pd, rnn_rust as rnn; f = pd.read_csv('../data/sample.csv'); print(rnn.Dataset.from_frame(f.astype({'name': 'category'})))"

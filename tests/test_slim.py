@@ -1,4 +1,4 @@
-"""A slim place to score: NumPy and safetensors alone are enough to load, predict and step."""
+"""A slim place to score: NumPy and safetensors are enough to load, predict, step and score."""
 
 from __future__ import annotations
 
@@ -83,6 +83,11 @@ assert np.array_equal(np.concatenate(model.predict([*X])), outputs.reshape(-1, o
 if len(steps):
     stepper = model.stepper()
     assert np.array_equal([stepper.step(row) for row in X[0]], steps)
+    scorer = model.scorer()
+    assert np.array_equal([scorer.score("card", row) for row in X[0][:5]], steps[:5])
+    scorer.save(arrays + ".states")
+    scorer = rnn.load_scorer(arrays + ".states")
+    assert np.array_equal(scorer.score_batch(["card"] * 4, X[0][5:]), steps[5:])
 model.save(path)
 assert np.array_equal(rnn.load(path).predict(X), outputs)
 loaded = {name.partition(".")[0] for name in sys.modules}
