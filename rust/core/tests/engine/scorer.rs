@@ -135,7 +135,8 @@ fn copied<T: Compiled>(scorer: &Scorer<T>) -> Scorer<T> {
 fn streams_are_predictions<T: Compiled>(seed: u64) {
     let mut cases = Cases::new(seed);
     let any = cases.any_config(if seed.is_multiple_of(3) { 40 } else { 12 });
-    let config = Config { bidirectional: false, readout: Readout::EachStep, ..any };
+    let (readout, statics) = (Readout::EachStep, StaticFeatures::default());
+    let config = Config { bidirectional: false, readout, statics, ..any };
     let network = Arc::new(cases.network::<T>(config));
     let stream = Stream::<T>::new(&mut cases, &config, (700, 60));
     let limits = [
