@@ -2,42 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::inputs::BatchInputs;
 use crate::bptt::Trace;
 use crate::data::Segment;
 use crate::lanes::Real;
 use crate::lanes::simd::Lanes;
 use crate::packing::Packing;
 use crate::weights::Layout;
-
-/// Sets the states that the segments in a trace start from: those that the last window left, or
-/// those of the data; otherwise the trace stays as it is, which is 0 unless it goes on with a pass.
-pub(super) fn load_states<'a, P: Packing, T: Real, V: Lanes<Elem = T>>(
-    inputs: &BatchInputs<'a, T>,
-    trace: &mut Trace<V>,
-    segments: impl Iterator<Item = (usize, Segment)>,
-) {
-    let config = inputs.network.config;
-    match inputs.carried {
-        Some((states, false)) => {
-            trace.set_carried(true);
-            states.load::<P, _>(trace, config.shape.hidden, segments);
-        }
-        _ if inputs.data.has_initial_states() => {
-            trace.set_carried(true);
-            for (lane, segment) in segments {
-                let state = inputs.data.initial_state(segment.sequence as usize);
-                let rows = state.chunks_exact(config.state_width());
-                let directions = trace.layers.iter_mut().flat_map(|layer| &mut layer.directions);
-                for (direction, row) in directions.zip(rows) {
-                    direction.set_initial::<P>(lane, row.split_at(config.shape.hidden));
-                }
-            }
-        }
-        Some((_, true)) => trace.set_carried(false),
-        None => {}
-    }
-}
 
 /// The states of a batch's sequences between two windows of their steps: by position, then layer,
 /// h and c.

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::carry::load_states;
-use super::inputs::BatchInputs;
+use super::inputs::{BatchInputs, load_states};
 use crate::bptt::{BufferSpec, DropoutMasks, LossRequest, Pass, Trace, windows};
 use crate::context::CancelCheck;
 use crate::data::Sequences;

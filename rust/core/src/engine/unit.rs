@@ -1,7 +1,6 @@
 //! Gradients and outputs of one sequence after the other.
 
-use super::carry::load_states;
-use super::inputs::BatchInputs;
+use super::inputs::{BatchInputs, load_states};
 use crate::bptt::{BufferSpec, DropoutMasks, Fused, LossRequest, Pass, Target, Trace, windows};
 use crate::context::CancelCheck;
 use crate::data::Segment;
