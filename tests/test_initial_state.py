@@ -1,5 +1,7 @@
 """States that networks start from and end with; networks that read from the end."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -196,8 +198,18 @@ def test_wrong_states_are_refused_by_name():
             model.predict(data, initial_state=state)
     with pytest.raises(rnn.errors.DataError, match="finite"):
         model.predict(data, initial_state=np.full((4, 10), np.nan))
-    with pytest.raises(rnn.errors.ShapeError, match=r"the network's states"):
-        model.predict(data[0], initial_state=np.zeros((4, 10)))
+    for one in (data[0], np.zeros((3, 2))):
+        for shape in ((4, 10), (1, 10), (5,)):
+            message = (
+                rf"shape \({re.escape(str(shape)[1:])}; the state of a single sequence has \(10,"
+            )
+            with pytest.raises(rnn.errors.ShapeError, match=message):
+                model.predict(one, initial_state=np.zeros(shape))
+        for number in (np.nan, np.inf):
+            with pytest.raises(rnn.errors.DataError, match="finite"):
+                model.predict(one, initial_state=np.full(10, number))
+    with pytest.raises(rnn.errors.DataError, match="finite"):
+        model.update(data[0], initial_state=np.full(10, np.nan))
     own = data.with_initial_state(np.zeros((4, 10)))
     with pytest.raises(rnn.errors.ParameterError, match="cut them first"):
         own.windows(1)

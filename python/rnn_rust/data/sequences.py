@@ -331,10 +331,7 @@ class Sequences:
                 f"initial_state: shape {array.shape}; give a state for each of the {len(self)} "
                 "sequences"
             )
-        if not np.isfinite(array).all():
-            raise DataError(
-                "initial_state: a number is not finite; give those that predict returned"
-            )
+        check_finite_states(array)
         return replace(self, initial_state=array)
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
@@ -383,6 +380,12 @@ class Sequences:
             )
             raise DataError(f"{purpose} needs labels, but {lack}")
         return self.labels
+
+
+def check_finite_states(states: FloatArray) -> None:
+    """Raise DataError if a number of initial states is NaN or infinite."""
+    if not np.isfinite(states).all():
+        raise DataError("initial_state: a number is not finite; give those that predict returned")
 
 
 def require_dataset(value: AnySequences, purpose: str) -> AnySequences:

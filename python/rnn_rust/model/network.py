@@ -21,6 +21,7 @@ from rnn_rust.model.encoded_stepper import EncodedStepper
 from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.state_dict import CheckedOptimizer
+from rnn_rust.model.states import of_one
 
 # Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
 # beside them.
@@ -112,7 +113,7 @@ class Network(BaseNetwork):
             ``data`` is something else.
         """
         given = inputs_of(self, data)
-        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        own = self._starting_from(given.data, initial_state, alone=given.is_one)
         outputs, state = self.outputs_and_state(own, states=return_state)
         answer = given.restore(outputs, self.readout == "each_step")
         if state is None:
@@ -133,6 +134,19 @@ class Network(BaseNetwork):
         outputs = self._in_original_units(outputs, data)
         return outputs, found[0].reshape(-1, *self.preparation.state_shape) if found else None
 
+    def _starting_from(
+        self, data: Dataset | Sequence, state: Any, *, alone: bool
+    ) -> Dataset | Sequence:
+        """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
+        if state is None:
+            return data
+        array = as_floats("initial_state", state)
+        if alone:
+            array = of_one(array, self.preparation.state_shape)
+        if isinstance(data, Sequence):
+            return replace(data, initial_state=array)
+        return data.with_initial_state(array[np.newaxis] if alone else array)
+
     def _in_original_units(self, outputs: FloatArray, data: Dataset | Sequence) -> FloatArray:
         if self.scaler is not None and self.scaler.labels:
             outputs = self.scaler.inverse_transform_labels(outputs)
@@ -144,7 +158,7 @@ class Network(BaseNetwork):
         ``data``, ``initial_state`` and errors are as in :meth:`predict`.
         """
         given = inputs_of(self, data)
-        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        own = self._starting_from(given.data, initial_state, alone=given.is_one)
         features, offsets, once = self.preparation.inputs(own)
         (states,) = self._core.hidden_states(features, offsets, once)
         return given.restore(self.preparation.in_order(states, offsets), True)
@@ -266,7 +280,7 @@ class Network(BaseNetwork):
         DivergedError
             The loss or the new weights are not finite; the weights stay as they were.
         """
-        data = _starting_from(data, initial_state, alone=isinstance(data, Sequence))
+        data = self._starting_from(data, initial_state, alone=isinstance(data, Sequence))
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63
         run = EpochRun(
@@ -362,13 +376,3 @@ class Network(BaseNetwork):
             custom=self._custom_loss,
             optimizer=None if optimizer is None else CheckedOptimizer(optimizer),
         )
-
-
-def _starting_from(data: Dataset | Sequence, state: Any, *, alone: bool) -> Dataset | Sequence:
-    """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
-    if state is None:
-        return data
-    array = as_floats("initial_state", state)
-    if isinstance(data, Sequence):
-        return replace(data, initial_state=array)
-    return data.with_initial_state(array[np.newaxis] if alone else array)
