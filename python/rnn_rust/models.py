@@ -322,7 +322,7 @@ class Model(Network):
         ----------
         folder
             It is written whole or not at all. One that is there has to be empty, or hold an export
-            of the same name, which is replaced.
+            of the same name, which is replaced; it cannot be the current folder.
         name
             What the names of files, functions and constants begin with.
 
