@@ -175,7 +175,8 @@ class Model(Network):
             the same. Callbacks may change: those that are added begin there, and
             :class:`rnn_rust.EarlyStopping` goes by its present patience.
         initial_state
-            The states that the sequences of ``train`` start from, as in :meth:`predict`;
+            The states that the sequences of ``train`` start from, as in :meth:`predict`; a
+            bidirectional network cannot be trained with some.
             :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
 
         Returns
@@ -357,7 +358,8 @@ class Model(Network):
         Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
         float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
         runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
-        float32, so is the slope of an RNN with activation ``"leaky_relu"``.
+        float32, so is the slope of an RNN with activation ``"leaky_relu"``. An RNN of activation
+        ``"softplus"`` overflows in onnxruntime where a unit's sum is above 88.
 
         Parameters
         ----------

@@ -100,7 +100,8 @@ class Network(BaseNetwork):
         return_state
             Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
             call with their next rows goes on from there, and so does a stepper whose ``state`` is
-            set.
+            set. These are states of the network alone: a gap in the first of the next rows is
+            filled as in that of a sequence, and the time since the row before it counts as 0.
 
         Raises
         ------
@@ -271,7 +272,7 @@ class Network(BaseNetwork):
 
         With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
         drops other numbers, which follows from the model's seed. ``initial_state`` as in
-        :meth:`predict`.
+        :meth:`fit`, of ``data``.
 
         Raises
         ------
