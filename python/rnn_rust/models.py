@@ -276,7 +276,8 @@ class Model(Network):
         ------
         ParameterError
             PyTorch has no such network: of an RNN's activations it has ``"tanh"`` and ``"relu"``,
-            and its GRU resets after the product (``reset_after=True``).
+            its GRU resets after the product (``reset_after=True``), and none reads from the end
+            alone (``reverse=True``).
         """
         activation = self._settings.get("activation", "tanh")
         if activation not in ("tanh", "relu"):
@@ -286,6 +287,10 @@ class Model(Network):
         if not self._settings.get("reset_after", True):
             raise ParameterError(
                 "torch.nn.GRU resets after the product; this model has reset_after=False"
+            )
+        if self._settings["reverse"]:
+            raise ParameterError(
+                f"torch.nn.{self.cell} reads forward, or both ways; this model has reverse=True"
             )
         return torch_state(self.state_dict(), name=name, head=head)
 
