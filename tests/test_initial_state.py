@@ -210,6 +210,8 @@ def test_wrong_states_are_refused_by_name():
                 model.predict(one, initial_state=np.full(10, number))
     with pytest.raises(rnn.errors.DataError, match="finite"):
         model.update(data[0], initial_state=np.full(10, np.nan))
+    with pytest.raises(rnn.errors.ParameterError, match="return_state must be True or False"):
+        model.predict(data, return_state=1)
     own = data.with_initial_state(np.zeros((4, 10)))
     with pytest.raises(rnn.errors.ParameterError, match="cut them first"):
         own.windows(1)

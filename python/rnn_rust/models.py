@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import boolean
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.sequences import require_dataset
@@ -387,7 +388,7 @@ class Model(Network):
         """
         from rnn_rust.onnx.export import to_onnx
 
-        to_onnx(self, path, step=step)
+        to_onnx(self, path, step=boolean("step", step))
 
 
 def _show_arguments(model: type[Network]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.checks import boolean, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
@@ -115,7 +115,8 @@ class Network(BaseNetwork):
         """
         given = inputs_of(self, data)
         own = self._starting_from(given.data, initial_state, alone=given.is_one)
-        outputs, state = self.outputs_and_state(own, states=return_state)
+        states = boolean("return_state", return_state)
+        outputs, state = self.outputs_and_state(own, states=states)
         answer = given.restore(outputs, self.readout == "each_step")
         if state is None:
             return answer
