@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,23 @@ def test_later_rows_go_on_from_the_state_that_earlier_ones_left(
     chosen = parts[1].with_initial_state(state).subset(order)
     expected = [model.predict(parts[1][int(s)], initial_state=state[s]) for s in order]
     assert np.array_equal(model.predict(chosen), np.concatenate(expected))
+
+
+def test_states_of_a_table_are_in_the_order_of_its_ids():
+    rows = pl.DataFrame(
+        {
+            "id": ["b", "a", "b", "a", "c"], "t": [2, 1, 1, 2, 1], "x1": [0.1, 0.4, 0.9, 0.3, 0.7],
+            "x2": [1.0, 0.2, 0.5, 0.6, 0.8],
+        }
+    )  # fmt: skip
+    model = network("GRU")
+    states = np.random.default_rng(0).normal(size=(3, 5))
+    outputs, ends = model.predict(rows, initial_state=states, return_state=True)
+    for state, end, places in zip(states, ends, ([2, 0], [1, 3], [4]), strict=True):
+        features = rows.select("x1", "x2").to_numpy()[places]
+        own, own_end = model.predict(features, initial_state=state, return_state=True)
+        assert np.array_equal(outputs[places], own)
+        assert np.array_equal(end, own_end)
 
 
 @pytest.mark.parametrize("cell", CELLS)

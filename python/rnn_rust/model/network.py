@@ -96,7 +96,8 @@ class Network(BaseNetwork):
         initial_state
             The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
             ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
-            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S.
+            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S; for
+            a table in the order in which its ids come first.
         return_state
             Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
             call with their next rows goes on from there, and so does a stepper whose ``state`` is
