@@ -205,6 +205,20 @@ def test_a_reverse_network_is_trained_saved_and_compared_with_labels_at_their_ro
         network("GRU", reverse=True, bidirectional=True)
 
 
+def test_a_view_with_states_is_still_one():
+    data, state = dataset(), np.zeros((2, 5))
+    view = data.subset([3, 0]).with_initial_state(state)
+    assert view.shares_rows
+    assert view.shared_rows.arrays["features"] is data.features
+    assert view.with_initial_state(None) == data.subset([3, 0])
+    network("GRU").predict(view)
+    assert "features" not in vars(view)
+    state[:] = 1.0
+    assert not view.initial_state.any()
+    with pytest.raises(ValueError, match="read-only"):
+        view.initial_state[:] = 1.0
+
+
 def test_wrong_states_are_refused_by_name():
     data, model = dataset(), network("LSTM")
     for state, message in (

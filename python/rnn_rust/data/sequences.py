@@ -324,7 +324,7 @@ class Sequences:
             There is not one state for each sequence.
         """
         if state is None:
-            return replace(self, initial_state=None)
+            return self._starting_from(None)
         array = as_floats("initial_state", state).copy()
         if array.ndim < 2 or len(array) != len(self):
             raise ShapeError(
@@ -332,7 +332,14 @@ class Sequences:
                 "sequences"
             )
         check_finite_states(array)
-        return replace(self, initial_state=array)
+        return self._starting_from(array)
+
+    def _starting_from(self, state: FloatArray | None) -> Self:
+        # Not by `replace`, for which a view would copy out its rows.
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), initial_state=state)
+        made.__post_init__()
+        return made
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
         """Return the same sequences with other ``features`` and ``labels`` of the same shapes.
