@@ -35,6 +35,8 @@ def main() -> None:
         f"```text\n{done.stdout}```",
     ]
     words = [name.replace("_", "-"), *(word.strip("-") for word in arguments)]
+    if machine["level"]:
+        words.append(machine["level"].lower())
     path = RECORDS / f"{today}-{'-'.join(words)}.md"
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

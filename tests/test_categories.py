@@ -313,3 +313,64 @@ def test_numbers_of_a_categorical_type_of_pandas_are_categories() -> None:
     plain = rnn.Dataset.from_frame(table, features=FEATURES, categories="code")
     typed = table.astype({"code": "category", "id": "category", "y1": "category"})
     assert rnn.Dataset.from_frame(typed, features=FEATURES) == plain
+
+
+@pytest.mark.parametrize("kind", ["features", "static"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pl.Series([3, 7, 7]), pl.Series([3.0, None, 7.0]), pl.Series([True, False, False]),
+        pl.Series(["a ", None, "b"]),
+    ],
+    ids=["integers", "floats", "truth", "text"],
+)  # fmt: skip
+def test_a_stepper_knows_the_level_of_any_cell(kind: str, cells: pl.Series) -> None:
+    frame = pl.DataFrame(
+        {"id": [0, 1, 2], "t": [0, 0, 0], "x1": 1.0, "shop": cells, "y1": [1.0, 2, 3]}
+    )
+    named = {"features": ["x1", "shop"]} if kind == "features" else {"static": "shop"}
+    roles = {"features": "x1", "labels": "y1", "categories": "shop"} | named
+    model = rnn.GRU(hidden_size=3).build(rnn.Dataset.from_frame(frame, **roles))
+    expected = model.predict(frame)
+    for row, output in zip(frame.to_dicts(), expected, strict=True):
+        cell = row["shop"]
+        others = [np.nan] if cell is None else [np.array([cell])[0], cells.to_pandas()[row["id"]]]
+        for one in (cell, *others):
+            shop = {"shop": one}
+            stepper = model.stepper(shop) if kind == "static" else model.stepper()
+            assert np.array_equal(stepper.step({"x1": 1.0, **shop}), output)
+
+
+@pytest.mark.parametrize(
+    "values", [[3, 1, 10], [0.5, 0.25, 8.0], [True, False, True], ["u", "v", "w"]], ids=str
+)
+def test_a_categorical_type_of_pandas_may_lack_cells(values: list[Any]) -> None:
+    cells = pd.Series(values, dtype="category")
+    cells[1] = None
+    table = pd.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": cells, "y1": cells})
+    data = rnn.Dataset.from_frame(table, features="x1", labels="y1", missing="keep")
+    plain = [None if at == 1 else value for at, value in enumerate(values)]
+    is_category = isinstance(values[0], str) or type(values[0]) is int
+    assert bool(data.levels) == is_category
+    named = {"categories": "x1"} if is_category else {}
+    same = pl.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": plain, "y1": plain})
+    assert data == rnn.Dataset.from_frame(same, features="x1", labels="y1", missing="keep", **named)
+
+
+@pytest.mark.parametrize("features", [1.0, None, "ab", np.ones((2, 1))], ids=repr)
+def test_a_step_takes_one_row(features: Any) -> None:
+    rows = {"t": [0, 1], "x1": [1.0, 2.0], "x2": ["a", "b"], "y1": [1.0, 2.0]}
+    data = rnn.Dataset.from_frame(rows, features=["x1", "x2"], labels="y1")
+    stepper = rnn.GRU(hidden_size=3).build(data).stepper()
+    with pytest.raises(ShapeError, match="takes those of one row, by name or in the order x1, x2"):
+        stepper.step(features)
+
+
+def test_a_checkpoint_knows_other_levels_as_its_training_ends(tmp_path: Path) -> None:
+    path = tmp_path / "training.ckpt"
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    data = dataset()
+    model.fit(data, epochs=3, progress=False, callbacks=[rnn.Checkpoint(path)])
+    loaded = rnn.load(path)
+    for name, value in model.state_dict().items():
+        assert np.array_equal(loaded.state_dict()[name], value)

@@ -181,3 +181,24 @@ def test_nothing_is_learnt_from_test_rows() -> None:
     assert states[0][1:] == states[1][1:]
     for name, tensor in states[0][0].items():
         np.testing.assert_array_equal(tensor, states[1][0][name])
+
+
+def test_arrays_without_names_are_taken_by_position() -> None:
+    data = read(table())
+    model = rnn.GRU(hidden_size=4, missing="mean", missing_indicator=True, scaler="standard")
+    model.fit(data, epochs=2, progress=False)
+    rows = np.arange(8.0).reshape(4, 2)
+    expected = model.predict(
+        pl.DataFrame({"id": 0, "when": START, "x": rows[:1, 0], "z": rows[:1, 1]})
+    )
+    np.testing.assert_array_equal(model.predict(rows)[:1], expected)
+    named = rnn.Dataset.from_arrays(rows[:, ::-1], None, [0, 4], feature_names=["z", "x"])
+    np.testing.assert_array_equal(model.predict(rows), model.predict(named))
+    unnamed = rnn.Dataset.from_arrays(rows, None, [0, 4])
+    np.testing.assert_array_equal(model.predict(unnamed[0]), model.predict(named[0]))
+    with pytest.raises(rnn.errors.ShapeError, match="feature columns"):
+        model.predict(np.ones((4, 3)))
+    # Steps that are counted are no dates.
+    timed = rnn.GRU(hidden_size=4, missing="mean", time_features=["weekday"]).build(data)
+    with pytest.raises(rnn.errors.ShapeError, match="trained on x, z"):
+        timed.predict(rows)

@@ -125,7 +125,11 @@ def described(text: str | None) -> set[str]:
     return names
 
 
-PUBLIC = [getattr(rnn_rust, name) for name in rnn_rust.__all__ if name not in ("errors", "load")]
+PUBLIC = [
+    getattr(rnn_rust, name)
+    for name in rnn_rust.__all__
+    if name not in ("errors", "load", "load_scorer")
+]
 CONSTRUCTED = [each for each in PUBLIC if each not in (Dataset, Sequence, History)] + [
     getattr(schedules, name) for name in schedules.__all__ if name != "Plateau"
 ]

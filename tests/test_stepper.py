@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import make_data, refused
 
-from rnn_rust import RNN, Dataset, MinMaxScaler
+from rnn_rust import GRU, LSTM, RNN, Dataset, MinMaxScaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 DATA = make_data([5, 1, 9], 3, 2)
@@ -117,3 +119,57 @@ def test_a_data_set_of_one_step_sequences_is_as_many_first_steps() -> None:
     for features, expected in zip(DATA.features, model.predict(single), strict=True):
         stepper.reset()
         np.testing.assert_array_equal(stepper.step(features), expected)
+
+
+def test_a_stepper_shows_what_it_reads() -> None:
+    assert repr(RNN(3, 8, 2).stepper()) == "Stepper(RNN, 3 features, 8 units, 2 outputs, float32)"
+    shown = repr(GRU(3, 8, 2, num_layers=2, dtype="float64").stepper())
+    assert shown == "Stepper(GRU, 3 features, 2 layers of 8 units, 2 outputs, float64)"
+
+
+WAYS = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda stepper: pickle.loads(pickle.dumps(stepper)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_copy_goes_on_with_the_same_bits(way: str, dtype: str, layers: int) -> None:
+    model = LSTM(3, 8, 2, num_layers=layers, dtype=dtype, scaler="standard")
+    model.fit(DATA, epochs=1, progress=False)
+    stepper = model.stepper()
+    at_first = WAYS[way](stepper)
+    np.testing.assert_array_equal(at_first.step(DATA.features[0]), stepper.step(DATA.features[0]))
+    other = WAYS[way](stepper)
+    expected = [stepper.step(features) for features in DATA.features[1:]]
+    np.testing.assert_array_equal([other.step(x) for x in DATA.features[1:]], expected)
+    assert repr(other) == repr(stepper)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_of_a_stepper_with_gaps_to_fill(way: str) -> None:
+    frame = {"id": [1, 1, 1, 2], "t": [0, 1, 2, 0], "x1": [1.0, None, 2.0, 3.0], "y1": [0.0] * 4}
+    data = Dataset.from_frame(frame, missing="keep")
+    model = GRU(hidden_size=3, missing="forward")
+    model.fit(data, epochs=1, progress=False)
+    stepper = model.stepper()
+    stepper.step({"x1": 7.0})
+    other = WAYS[way](stepper)
+    np.testing.assert_array_equal(other.step({"x1": None}), stepper.step({"x1": None}))
+    np.testing.assert_array_equal(other.state, stepper.state)
+    assert "x1" in repr(stepper)
+
+
+def test_features_by_name_and_in_two_dimensions() -> None:
+    data = Dataset.from_frame({"t": [0, 1], "x1": [1.0, 2.0], "x2": [3.0, 4.0], "y1": [0.0, 1.0]})
+    model = RNN(hidden_size=3)
+    model.fit(data, epochs=1, progress=False)
+    by_name = model.stepper().step({"x2": 3.0, "y1": 0.0, "x1": 1.0})
+    np.testing.assert_array_equal(by_name, model.stepper().step([1.0, 3.0]))
+    with pytest.raises(DataError, match="'x2' is missing"):
+        model.stepper().step({"x1": 1.0})
+    with pytest.raises(ShapeError, match="one by one, or use predict"):
+        model.stepper().step(data.features)

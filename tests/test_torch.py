@@ -186,11 +186,27 @@ class Module:
         return [("", self), *self._parts.items()]
 
 
+class Linear(Module):
+    """A layer that is known by the name of its class, as are the next ones."""
+
+
+class Embedding(Module):
+    pass
+
+
+class Sigmoid(Module):
+    pass
+
+
+class Dropout(Module):
+    pass
+
+
 def test_modules_tell_activation_and_dropout() -> None:
     weights = state("RNN")
     recurrent = {key: array for key, array in weights.items() if not key.startswith("head.")}
     own = {"mode": "RNN_RELU", "dropout": 0.5}
-    linear = Module({"weight": weights["head.weight"], "bias": weights["head.bias"]})
+    linear = Linear({"weight": weights["head.weight"], "bias": weights["head.bias"]})
     alone = from_torch(Module(recurrent, **own), linear)
     within = from_torch(Module(renamed(weights, "a", "b"), parts={"a": Module({}, **own)}))
     expected = from_torch(weights, activation="relu").predict(X)
@@ -208,6 +224,30 @@ def test_modules_tell_activation_and_dropout() -> None:
     for kind in ({}, {"mode": "RNN_GELU"}):
         with pytest.raises(ParameterError, match=r"module 'a' is a Module; torch\.nn\.RNN, GRU"):
             from_torch(Module(renamed(weights, "a", "b"), parts={"a": Module({}, **kind)}))
+
+
+def test_layers_of_modules_are_the_recurrent_one_and_a_head() -> None:
+    weights = renamed(state(), "rnn", "fc.0")
+    rnn, linear = {"rnn": Module({}, mode="GRU")}, {"fc.0": Linear({})}
+    expected = from_torch(state()).predict(X)
+
+    def read(parts: dict[str, Module], *head: Any) -> Array:
+        return from_torch(Module(weights, parts=parts), *head).predict(X)
+
+    assert np.array_equal(read(rnn | {"fc": Module({})} | linear | {"fc.1": Dropout({})}), expected)
+    for parts, name in (
+        (rnn | linear | {"fc.1": Sigmoid({})}, r"'fc\.1' \(Sigmoid\)"),
+        (linear | rnn, r"'fc\.0' \(Linear\)"),
+        (rnn | {"fc.0": Embedding({})}, r"'fc\.0' \(Embedding\)"),
+        ({"first": Sigmoid({})} | rnn | linear, r"'first' \(Sigmoid\)"),
+    ):
+        with pytest.raises(ParameterError, match=f"layer {name} is neither the recurrent layer"):
+            read(parts)
+        assert np.array_equal(read(parts, "fc.0"), expected)
+    recurrent = {key: array for key, array in state().items() if not key.startswith("head.")}
+    own = {"0.weight": state()["head.weight"]}
+    with pytest.raises(ParameterError, match=r"layer '1' \(Sigmoid\) is neither"):
+        from_torch(recurrent, Module(own, parts={"0": Linear({}), "1": Sigmoid({})}))
 
 
 # What is refused ------------------------------------------------------------------------------
@@ -256,6 +296,7 @@ def test_weights_that_do_not_fit(
     [
         ((42,), {}, "recurrent must be a module of PyTorch or a state dict, got int"),
         (({},), {}, r"no weight_ih_l0 among the weights \(none\)"),
+        (({"model": state()},), {}, "'model' is a dict among the weights; give a state dict alone"),
         ((state(), 3), {}, "head must be a module of PyTorch or a state dict, got int"),
         ((state(), {"a": np.ones(2)}), {}, "head must be one linear layer, with weight and bias"),
         ((state(),), {"hidden_size": 5}, "hidden_size=5: the network that is read has 4"),

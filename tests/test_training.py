@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from oracle import (
     ACTIVATIONS,
@@ -17,6 +18,7 @@ from oracle import (
 )
 
 from rnn_rust import (
+    GRU,
     RNN,
     SGD,
     BinaryClassificationEvaluator,
@@ -236,6 +238,23 @@ def test_train_splits_fits_and_evaluates(caplog: pytest.LogCaptureFixture) -> No
     )
     assert first == f"Train evaluation:\n{trained.train}"
     assert second == f"Test evaluation:\n{trained.test}"
+
+
+def test_train_finds_sizes_and_levels_as_fit_does() -> None:
+    shops = np.array(["p", "q", "r"])[np.arange(DATA.offsets[-1]) % 3]
+    frame = DATA.to_frame().with_columns(pl.Series("shop", shops))
+    data = Dataset.from_frame(
+        frame, features=[*DATA.feature_names, "shop"], labels=list(DATA.label_names)
+    )
+    model, same = (GRU(hidden_size=3, scaler="standard", seed=3) for _ in range(2))
+    trained = model.train(data, epochs=2, train_ratio=0.7)
+    same.fit(data.split(0.7, seed=3)[0], epochs=2, batch_size=1, progress=False)
+    assert same_bits(model, same)
+    assert trained.test == model.evaluate(data.split(0.7, seed=3)[1], RegressionEvaluator())
+    refused = GRU(hidden_size=3)
+    with pytest.raises(ParameterError, match="eval_every"):
+        refused.train(data, 1, eval_every=0)
+    assert not refused.is_built
 
 
 def test_train_chooses_the_evaluator_by_the_labels() -> None:

@@ -29,10 +29,12 @@ from rnn_rust.learning.optimizers import Adagrad as Adagrad
 from rnn_rust.learning.optimizers import Adam as Adam
 from rnn_rust.learning.optimizers import AdamW as AdamW
 from rnn_rust.learning.optimizers import RMSprop as RMSprop
+from rnn_rust.model.scorer import Scorer as Scorer
 from rnn_rust.models import GRU as GRU
 from rnn_rust.models import LSTM as LSTM
 from rnn_rust.models import RNN as RNN
 from rnn_rust.models import load as load
+from rnn_rust.models import load_scorer as load_scorer
 from rnn_rust.training.callbacks import Checkpoint as Checkpoint
 from rnn_rust.training.callbacks import EarlyStopping as EarlyStopping
 from rnn_rust.training.loggers import CSVLogger as CSVLogger

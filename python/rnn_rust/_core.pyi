@@ -1,18 +1,22 @@
 """The engine. Arguments are checked and prepared by the classes that use it."""
 
 import os
-from collections.abc import Callable
-from typing import Any, TypedDict, final, type_check_only
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self, TypedDict, final, overload, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
 _Once = tuple[_Array | None, _Array | None]
+_Key = int | str | bytes
+_Features = ArrayLike | Mapping[str, float]
 
 __all__ = [
     "Network",
+    "Scorer",
     "Stepper",
     "__version__",
     "column_bounds",
@@ -145,11 +149,14 @@ class Network:
         features: tuple[list[float], list[float]],
         labels: tuple[list[float], list[float]],
         as_floats: Callable[[str, Any], NDArray[Any]],
+        names: list[str] | None,
+        remake: Callable[..., Stepper],
     ) -> Stepper:
         """Return a stepper with these weights.
 
         The scalers of features and labels are given as shift and scale by column, empty without.
-        ``as_floats(what, values)`` makes an array of float32 or float64 of other values.
+        ``as_floats(what, values)`` makes an array of float32 or float64 of other values; ``names``
+        are those of the features; ``remake(tensors, units, names, state)`` makes a stepper again.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
@@ -209,13 +216,13 @@ class Network:
 class Stepper:
     """Reads one sequence step by step and carries the state; made by ``model.stepper()``.
 
-    It has a copy of the model's weights and scaler, and gives the bits that ``predict`` gives for
-    the whole sequence. Not for several threads at once; each sequence wants a stepper of its own,
-    or its state set and taken.
+    It keeps the weights and the scaler that the model had, and gives the bits that ``predict``
+    gives for the whole sequence. Not for several threads at once; each sequence wants a stepper of
+    its own, or its state set and taken.
     """
 
-    def step(self, features: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after one more step with ``features (I,)``.
+    def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or a dict by name.
 
         Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
         model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
@@ -232,6 +239,12 @@ class Stepper:
         """
     def set_statics(self, statics: list[float]) -> None:
         """Set the static features of the sequence, as the engine takes them."""
+    def __copy__(self) -> Stepper:
+        """Return a stepper with a state of its own, and the same weights."""
+    def __deepcopy__(self, memo: Any, /) -> Stepper:
+        """Return the same."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a pickle makes one again, with the weights and the state."""
     def reset(self) -> None:
         """Begin another sequence: the state becomes 0."""
     @property
@@ -242,3 +255,151 @@ class Stepper:
         """
     @state.setter
     def state(self, value: ArrayLike) -> None: ...
+
+@disjoint_base
+class Scorer:
+    """A network with the states of many entities, each known by its key."""
+
+    def __new__(
+        cls,
+        network: Network,
+        features: tuple[list[float], list[float]],
+        labels: tuple[list[float], list[float]],
+        as_floats: Callable[[str, Any], NDArray[Any]],
+        names: list[str] | None,
+        limits: tuple[int | None, float | None],
+    ) -> Self: ...
+    @overload
+    def score(
+        self,
+        key: _Key,
+        features: _Features,
+        out: NDArray[Any] | None = None,
+        *,
+        time: float | None = None,
+        return_new: Literal[False] = False,
+    ) -> NDArray[Any]: ...
+    @overload
+    def score(
+        self,
+        key: _Key,
+        features: _Features,
+        out: NDArray[Any] | None = None,
+        *,
+        time: float | None = None,
+        return_new: Literal[True],
+    ) -> tuple[NDArray[Any], bool]:
+        """Return the outputs ``(L,)`` after one more event of an entity.
+
+        Parameters
+        ----------
+        key
+            Of the entity: an int of 64 bits, a str or bytes.
+        features
+            ``(I,)`` in original units, or by name as a dict.
+        out
+            An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
+            allocated then.
+        time
+            Of the event; needed with ``expire_after``.
+        return_new
+            Whether to return too if the entity started from the state 0: it was not known, or had
+            been given up.
+
+        Raises
+        ------
+        ShapeError
+            Another number of features than the model's, or more than one row.
+        DataError
+            A feature is missing by name, NaN, infinite or masked, or not a real number.
+        TypeError
+            ``out`` is not such an array, or ``key`` something else.
+        """
+    @overload
+    def score_batch(
+        self,
+        keys: ArrayLike,
+        features: ArrayLike,
+        out: NDArray[Any] | None = None,
+        *,
+        times: ArrayLike | None = None,
+        return_new: Literal[False] = False,
+    ) -> NDArray[Any]: ...
+    @overload
+    def score_batch(
+        self,
+        keys: ArrayLike,
+        features: ArrayLike,
+        out: NDArray[Any] | None = None,
+        *,
+        times: ArrayLike | None = None,
+        return_new: Literal[True],
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the outputs ``(N, L)`` after events of any entities.
+
+        Several events of one entity are taken in order. After an error in the arguments nothing has
+        changed.
+
+        Parameters
+        ----------
+        keys
+            ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
+        features
+            ``(N, I)`` in original units.
+        out
+            An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
+        times
+            ``(N,)``, of the events; needed with ``expire_after``.
+        return_new
+            Whether to return too which events started from the state 0.
+
+        Raises
+        ------
+        ShapeError, DataError, TypeError
+            As :meth:`score`.
+        """
+    def _admit(
+        self, keys: ArrayLike, times: ArrayLike | None = None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """Return the row of each event's entity, and whether it starts from the state 0.
+
+        The first half of ``score_batch``.
+        """
+    def _step(
+        self, rows: NDArray[np.uint32], new: NDArray[np.bool_], features: ArrayLike
+    ) -> NDArray[Any]:
+        """Return the outputs after events of such rows: the second half."""
+    def __len__(self) -> int:
+        """Return the number of entities."""
+    def __contains__(self, key: _Key, /) -> bool:
+        """Whether an entity is known."""
+    @property
+    def evicted(self) -> int:
+        """How many entities were given up for others, as there were ``max_entities``."""
+    @property
+    def expired(self) -> int:
+        """How many entities were given up as ``expire_after`` had passed."""
+    def _row(self, key: _Key) -> int | None:
+        """Return the row of an entity; None if it is not known."""
+    def state(self, key: _Key) -> NDArray[Any] | None:
+        """Return the state of an entity, as a stepper has it; None if it is not known."""
+    def reset(self, key: _Key) -> bool:
+        """Set an entity's state to 0; return whether it is known."""
+    def forget(self, key: _Key) -> bool:
+        """Forget an entity; return whether it was known."""
+    def clear(self) -> None:
+        """Forget all entities."""
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return every tensor of the network by name."""
+    def _replace_network(
+        self,
+        network: Network,
+        features: tuple[list[float], list[float]],
+        labels: tuple[list[float], list[float]],
+        keep_states: bool,
+    ) -> None:
+        """Go on with another network of the same sizes and type."""
+    def _snapshot(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint32]]:
+        """Return all entities at one moment, the least recently used first, and the row of each."""
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take entities from such arrays."""

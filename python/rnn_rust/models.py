@@ -22,11 +22,13 @@ from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions, Sizes
 from rnn_rust.model.declaration import parameters_section, signature
 from rnn_rust.model.description import build, describe
 from rnn_rust.model.network import Network
+from rnn_rust.model.scorer import STATES, Scorer
+from rnn_rust.model.scorers import make_scorer, restored
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
 from rnn_rust.storage.model_file import pack, read, unpack, write
-from rnn_rust.training.fit import TrainResult, evaluate
+from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
 
@@ -83,6 +85,38 @@ class Model(Network):
             ``table`` is something else.
         """
         return score_frame(self, table)
+
+    def scorer(
+        self, *, max_entities: int | None = None, expire_after: float | None = None
+    ) -> Scorer:
+        """Return a scorer, which keeps a state for each card or machine and scores their events.
+
+        Parameters
+        ----------
+        max_entities
+            How many entities are kept at most: for a further one that is given up whose last event
+            came first. None keeps all.
+        expire_after
+            An entity is given up once an event's time is more than this past its last one; each
+            event then has a time. None keeps them for any time.
+
+        Raises
+        ------
+        ParameterError
+            As :meth:`stepper`; or a limit is not a number that it can be.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> scorer = RNN(3, 5, 2).scorer()
+        >>> scorer.score("card 1", [0.1, 0.2, 0.3]).shape
+        (2,)
+        >>> keys = ["card 1", "card 2", "card 1"]
+        >>> outputs, new = scorer.score_batch(keys, np.eye(3), return_new=True)
+        >>> outputs.shape, new.tolist(), len(scorer)
+        ((3, 2), [False, True, False], 2)
+        """
+        return make_scorer(self, max_entities, expire_after)
 
     def forecast(self, data: Any) -> pl.DataFrame:
         """Return what follows the last row of each sequence: a Polars frame of id, time and value.
@@ -196,22 +230,14 @@ class Model(Network):
         DivergedError
             The loss stopped being finite; the weights are the last finite ones.
         """
-        before = self.architecture
         if initial_state is not None:
             train = require_dataset(train, "training").with_initial_state(initial_state)
-        try:
-            history = _fit(
+        with unbuilt_if_refused(self):
+            return _fit(
                 self, train, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
                 validation=validation, evaluator=evaluator, eval_every=eval_every,
                 callbacks=callbacks, progress=progress, resume=resume,
             )  # fmt: skip
-        except BaseException:
-            # A training that was refused has found no sizes.
-            if self.epochs_trained == 0 and self.architecture != before:
-                self.architecture = before
-            raise
-        self.settle_other_levels()
-        return history
 
     def train(
         self,
@@ -251,10 +277,11 @@ class Model(Network):
         ParameterError, ShapeError, DataError, DivergedError
             As :meth:`fit`.
         """
-        return _train(
-            self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
-            evaluator=evaluator,
-        )  # fmt: skip
+        with unbuilt_if_refused(self):
+            return _train(
+                self, dataset, epochs=epochs, train_ratio=train_ratio, eval_every=eval_every,
+                evaluator=evaluator,
+            )  # fmt: skip
 
     # Files -----------------------------------------------------------------------------------
 
@@ -520,6 +547,39 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     data = read(path)
     try:
-        return build(MODELS, *unpack(data, path))
+        description, tensors = unpack(data, path)
+        if "scorer" in description:
+            raise ModelFileError("this is the file of a scorer; use load_scorer")
+        model = build(MODELS, description, tensors)
+        # A training is kept as it goes on; what it would end with is settled at its end.
+        if "training" in description:
+            model.settle_other_levels()
+        return model
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+
+
+def load_scorer(path: str | os.PathLike[str]) -> Scorer:
+    """Return the scorer of a file that its ``save`` wrote, with the model and all states.
+
+    It goes on with the same bits as the scorer that was saved.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    ModelFileError
+        It is not the file of a scorer, it is damaged (its checksum tells), or a newer version wrote
+        it.
+    """
+    data = read(path)
+    try:
+        description, tensors = unpack(data, path)
+        del data
+        if "scorer" not in description:
+            raise ModelFileError("this is a model without the states of a scorer; use load")
+        weights = {name: array for name, array in tensors.items() if not name.startswith(STATES)}
+        model = build(MODELS, description["model"], weights)
+        return restored(model, description, tensors)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error

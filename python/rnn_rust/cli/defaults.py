@@ -63,10 +63,15 @@ def infer_missing(dataset: Dataset) -> str:
     """Return what missing numbers become: the mean where there are any; the log says so."""
     import numpy as np
 
-    gaps: Any = np.isnan(dataset.features).any(axis=0)
-    if not gaps.any():
+    columns = [(dataset.feature_names, dataset.features)]
+    if (static := dataset.static) is not None:
+        columns.append((static.names, static.values))
+    names = [
+        name for own, values in columns
+        for name, column in zip(own, values.T, strict=True) if np.isnan(column).any()
+    ]  # fmt: skip
+    if not names:
         return "error"
-    names = [name for name, has_gaps in zip(dataset.feature_names, gaps, strict=True) if has_gaps]
     _log.info("Missing numbers of %s: the mean (--missing chooses another)", ", ".join(names))
     return "mean"
 

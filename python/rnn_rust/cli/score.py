@@ -95,14 +95,17 @@ def summary(model: Path) -> None:
     """Show a saved model: its settings, layers, shapes, parameters, bytes."""
     from rnn_rust import load
     from rnn_rust.cli import show
+    from rnn_rust.model.inputs import static_to_read
 
     network = load(model)
-    columns = ", ".join(network.feature_names or ()) or "unknown"
-    labels = ", ".join(network.label_names or ()) or "unknown"
+    named = {"features": network.feature_names, "labels": network.label_names}
+    lines = [f"{kind:10} {', '.join(names or ()) or 'unknown'}" for kind, names in named.items()]
+    if static := static_to_read(network):
+        lines.insert(1, f"{'static':10} {', '.join(static)}")
     show.section(
         f"Model: {model}",
         f"{network}\ntrained for {network.epochs_trained:,} epochs, last with "
-        f"{network.optimizer}\nfeatures   {columns}\nlabels     {labels}",
+        f"{network.optimizer}\n" + "\n".join(lines),
     )
     show.section("Layers", str(network.summary()))
 

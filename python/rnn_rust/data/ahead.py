@@ -95,9 +95,9 @@ class Forecast:
         return tuple(f"{self.column}+{ahead}" for ahead in range(1, self.horizon + 1))
 
 
-def known_values(present: Any, seasonal: Any, plan: Forecast) -> FloatArray | None:
+def known_values(present: Any, seasonal: Any, plan: Forecast | None) -> FloatArray | None:
     """Return ``(N, horizon)``, what changes are learnt from; None where values themselves are."""
-    if plan.relative_to is None:
+    if plan is None or plan.relative_to is None:
         return None
     if plan.relative_to == "season":
         found: FloatArray = seasonal

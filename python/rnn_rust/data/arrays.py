@@ -39,7 +39,10 @@ def check_arrays(
             f"features have shape {x.shape}, labels {y.shape}; give both one row per time step, "
             "and features at least one column"
         )
-    x_names, y_names = _names(names[0], "x", x.shape[1]), _names(names[1], "y", y.shape[1])
+    x_names, y_names = (
+        column_names(names[0], "x", x.shape[1]),
+        column_names(names[1], "y", y.shape[1]),
+    )
     others = ("id", "t") if weights is None else ("id", "t", weights_name)
     if len({*others, *x_names, *y_names}) < len(others) + len(x_names) + len(y_names):
         raise ParameterError(
@@ -279,7 +282,16 @@ def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, ...]:
+def column_names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, ...]:
+    """Return names of columns, by default a prefix and a number.
+
+    Raises
+    ------
+    ParameterError
+        They are no strings.
+    ShapeError
+        There is not one for each column.
+    """
     if given is None:
         return tuple(f"{prefix}{column}" for column in range(1, count + 1))
     names = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else None

@@ -265,14 +265,6 @@ def _example(free: list[str]) -> str:
     )
 
 
-def is_names(value: object) -> bool:
-    """Whether a value can be names of columns: a text, or several."""
-    return isinstance(value, str) or (
-        isinstance(value, list | tuple | set | frozenset)
-        and all(isinstance(name, str) for name in value)
-    )
-
-
 def as_names(part: str, names: object) -> tuple[str, ...]:
     """Return names of columns; ParameterError if it is something else."""
     if isinstance(names, str):
@@ -283,6 +275,7 @@ def as_names(part: str, names: object) -> tuple[str, ...]:
         if all(isinstance(name, str) for name in listed_names):
             return listed_names
     wanted = "column names" if several else "the name of a column"
+    wanted += ", or a table by id" if part == "static" else ""
     raise ParameterError(f"{part} must be {wanted}, got {names!r}")
 
 

@@ -356,8 +356,10 @@ class Dataset(Sequences):
             features, labels, offsets, ids=ids, times=times, weights=weights,
             names=(feature_names, label_names), weights_name=cls.weights_name,
         )  # fmt: skip
-        own = from_arrays(static, static_names, len(fields["offsets"]) - 1)
-        return cls(**fields, static=own)
+        taken = {"id", "t", *fields["feature_names"], *fields["label_names"]}
+        taken |= set() if weights is None else {cls.weights_name}
+        sequences = len(fields["offsets"]) - 1
+        return cls(**fields, static=from_arrays(static, static_names, sequences, taken))
 
     def of_static_features(self) -> Dataset:
         """Return the static features as a data set: a sequence of one row for each sequence.
@@ -614,7 +616,8 @@ class Dataset(Sequences):
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
 
-        The bounds stay with the data set and its subsets. A second call changes nothing.
+        The bounds stay with the data set and its subsets. A second call changes nothing. Static
+        features and categories stay as they are.
 
         This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
         training; for an unbiased evaluation give the model a scaler, which sees the training part

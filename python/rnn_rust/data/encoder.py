@@ -8,6 +8,7 @@ all that it has not seen there.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data import time_features
+from rnn_rust.data.levels import level_of
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
 
@@ -37,6 +39,12 @@ def missing_number(name: object, row: int) -> DataError:
     return DataError(
         f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the model "
         "missing='mean' or 'forward'"
+    )
+
+
+def _missing_static(name: str, where: str = "") -> DataError:
+    return DataError(
+        f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
     )
 
 
@@ -118,6 +126,29 @@ class FeatureEncoder:
     def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
         """Return the one of numbers none of which may be missing."""
         return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
+
+    @classmethod
+    def learnt(
+        cls, dataset: Any, scaler: Any, *, times: tuple[str, ...], **how: Any
+    ) -> FeatureEncoder:
+        """Learn from a data set and, if it has any, its static features.
+
+        Parameters
+        ----------
+        dataset
+            The training part.
+        scaler
+            The scaler of its features, or None: another of the kind is fitted on static ones.
+        times, how
+            As :meth:`fitted` has them.
+        """
+        encoder = cls.fitted(dataset, times=times, **how)
+        if dataset.static is None:
+            return encoder
+        own = None if scaler is None else copy.copy(scaler)
+        if own is not None:
+            own.labels = False
+        return encoder.with_static(dataset.of_static_features(), own, **how)
 
     def with_static(
         self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool
@@ -202,13 +233,20 @@ class FeatureEncoder:
         if data.encoder == self:
             return data
         offsets = getattr(data, "offsets", np.array([0, len(data.features)]))
-        source = (data.features, data.feature_names or (), data.levels or {})
+        source = (data.features, self._names_of(data), data.levels)
         changes: dict[str, Any] = {
             "features": self._encoded(source, offsets, data.times),
             "feature_names": self.feature_names, "levels": dict(self.levels), "encoder": self,
             "static": self._encoded_static(data.static),
         }  # fmt: skip
         return replace(data, **changes)
+
+    def _names_of(self, data: Any) -> tuple[str, ...]:
+        """Return the names of the columns; numbers without names are taken by their position."""
+        own: tuple[str, ...] = data.feature_names or ()
+        if getattr(data, "has_feature_names", bool(own)) or self.levels or self.times:
+            return own
+        return self.numbers if data.features.shape[1] == len(self.numbers) else own
 
     def _encoded_static(self, given: StaticFeatures | None) -> StaticFeatures | None:
         own = self.static
@@ -224,6 +262,10 @@ class FeatureEncoder:
                 f"the model was trained with static features, {', '.join(own.source_names)}, and "
                 "the data has none; name them with static="
             )
+        given = given.in_order(own.source_names)
+        if own.fill == "error" and (gaps := np.isnan(given.values)).any():
+            sequence, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
+            raise _missing_static(given.names[column], f" of sequence {sequence}, counted from 0,")
         rows = np.arange(len(given.values) + 1)
         values = own._encoded((given.values, given.names, given.levels), rows, rows[:-1])
         return StaticFeatures(values, own.feature_names, dict(own.levels))
@@ -267,11 +309,10 @@ class FeatureEncoder:
         Raises
         ------
         DataError
-            A number is missing that may not be, or is none.
+            A number is missing that may not be, is infinite, or is none.
         """
         names = self.source_names
-        levels = {name: ("" if values[name] is None else str(values[name]).strip(),)
-                  for name in self.levels}  # fmt: skip
+        levels = {name: (level_of(values[name]),) for name in self.levels}
         row = []
         for name in names:
             value = 0.0 if name in levels else values[name]
@@ -279,6 +320,10 @@ class FeatureEncoder:
                 row.append(np.nan if value is None else float(value))
             except (TypeError, ValueError) as error:
                 raise DataError(f"static feature '{name}': {value!r} is not a number") from error
+            if np.isinf(row[-1]):
+                raise DataError(f"static feature '{name}': {value!r} is not finite")
+            if np.isnan(row[-1]) and self.fill == "error":
+                raise _missing_static(name)
         ends = np.array([0, 1])
         encoded = self._encoded((np.array([row]), names, levels), ends, ends[:1])
         return [float(value) for value in encoded[0]]

@@ -13,6 +13,24 @@ from rnn_rust.errors import DataError
 Levels = Mapping[str, tuple[str, ...]]
 
 
+def level_of(cell: Any) -> str:
+    """Return the level of one value, as a column of a table that has it would.
+
+    A missing value is a level too, whole numbers are those of integers, truth values small letters.
+    """
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, bool | np.bool_):
+        return str(bool(cell)).lower()
+    if isinstance(cell, float | np.floating):
+        if np.isnan(cell):
+            return ""
+        return str(int(cell)) if float(cell).is_integer() else str(cell)
+    # What stands for a missing value in pandas is of these types.
+    missing = cell is None or type(cell).__name__ in ("NAType", "NaTType")
+    return "" if missing else str(cell).strip()
+
+
 def recode(
     matrix: NDArray[Any], own: Levels, wanted: Levels, names: tuple[str, ...]
 ) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.levels import Levels, recode
 from rnn_rust.data.sequences import Sequence, Sequences
 from rnn_rust.errors import ShapeError
 
@@ -64,6 +65,22 @@ def reorder(
     if normalizer is not None:
         changes["normalizer"] = normalizer.with_columns(*orders)
     return replace(data, **changes)
+
+
+def with_label_levels(data: Data, wanted: Levels) -> Data:
+    """Return data whose classes have the numbers of other levels of the same columns.
+
+    Raises
+    ------
+    DataError
+        A label is none of them.
+    """
+    own, names = data.label_levels, data.label_names or ()
+    shared = {name: levels for name, levels in wanted.items() if name in own}
+    if not shared or own == wanted:
+        return data
+    labels = recode(data.labels, own, shared, names)
+    return replace(data, labels=labels, label_levels={**own, **shared})
 
 
 def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:

@@ -47,7 +47,9 @@ def _series(name: str, column: Any) -> pl.Series:
         if kind.endswith("[pyarrow]") or hasattr(column.dtype, "pyarrow_dtype"):
             return pl.Series(name, column.array.__arrow_array__())
         if kind == "category":
-            cells = _series(name, column.astype(column.cat.categories.dtype))
+            categories = _series(name, column.cat.categories.to_series())
+            places = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
+            cells = categories.gather(places.set(places < 0, None))
             # Numbers of a categorical type are no quantities.
             return cells.cast(pl.String).cast(pl.Categorical) if cells.dtype.is_integer() else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:

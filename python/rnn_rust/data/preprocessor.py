@@ -94,10 +94,7 @@ class Preprocessor:
         how: dict[str, Any] = {
             "most": self.max_categories, "fill": self.missing, "indicator": self.missing_indicator
         }  # fmt: skip
-        encoder = FeatureEncoder.fitted(dataset, times=self.time_features, **how)
-        if dataset.static is not None:
-            own = None if self.scaler is None else make_scaler(self.scaler.kind, labels=False)
-            encoder = encoder.with_static(dataset.of_static_features(), own, **how)
+        encoder = FeatureEncoder.learnt(dataset, self.scaler, times=self.time_features, **how)
         if self.scaler is not None:
             # A copy: this one may be that of a model, or of the caller.
             self.scaler = copy.copy(self.scaler).fit(encoder.encode(dataset))

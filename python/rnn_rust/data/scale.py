@@ -98,7 +98,8 @@ class Scaler:
     def transform(self, dataset: Data) -> Data:
         """Return the data set with scaled features and labels.
 
-        Columns are matched by name, and come in the order of :meth:`fit`.
+        Columns are matched by name, and come in the order of :meth:`fit`. Static features stay as
+        they are: a model scales them by what it learns of its training part.
 
         Raises
         ------

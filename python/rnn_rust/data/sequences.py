@@ -17,7 +17,6 @@ from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.levels import recode
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -64,10 +63,9 @@ class Sequence:
     """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``.
 
     ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
-    columns; None if the data set has none. ``known (T, L)`` are the values whose changes a model
-    learns in place of the labels, or None; ``levels`` those of
-    features that are categories. ``static`` has one row, or is None; ``initial_state`` is the state
-    that a network starts from, or None for 0.
+    columns; None if the data set has none. ``ahead``, ``present`` and ``seasonal`` are of a
+    forecast, ``levels`` those of features that are categories. ``static`` has one row, or is None;
+    ``initial_state`` is the state that a network starts from, or None for 0.
     """
 
     id: str | int
@@ -77,17 +75,24 @@ class Sequence:
     weights: FloatArray | None = None
     feature_names: tuple[str, ...] | None = None
     label_names: tuple[str, ...] | None = None
-    known: FloatArray | None = None
-    levels: dict[str, tuple[str, ...]] | None = None
+    ahead: Forecast | None = None
+    present: FloatArray | None = None
+    seasonal: FloatArray | None = None
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     encoder: FeatureEncoder | None = None
     keeps_missing: bool = False
-    label_levels: dict[str, tuple[str, ...]] | None = None
+    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     static: StaticFeatures | None = None
     initial_state: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of time steps T."""
         return len(self.features)
+
+    @property
+    def known(self) -> FloatArray | None:
+        """Values ``(T, L)`` whose changes are learnt in place of the labels; None where none."""
+        return known_values(self.present, self.seasonal, self.ahead)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -256,16 +261,15 @@ class Sequences:
         shared = self.shared_rows
         first = shared.starts[at]
         rows = slice(first, first + self.offsets[at + 1] - self.offsets[at])
-        weights = shared.arrays["weights"]
+        names = ("times", "features", "labels", "weights", "present", "seasonal")
+        arrays: dict[str, Any] = {name: shared.arrays[name] for name in names}
+        own: dict[str, Any] = {n: a if a is None else a[rows] for n, a in arrays.items()}
         return Sequence(
             id=self.ids.item(at),
-            times=shared.arrays["times"][rows],
-            features=shared.arrays["features"][rows],
-            labels=shared.arrays["labels"][rows],
-            weights=None if weights is None else weights[rows],
+            **own,
             feature_names=self.feature_names if self.has_feature_names else None,
             label_names=self.label_names if self.has_label_names else None,
-            known=self._known(rows),
+            ahead=self.ahead,
             levels=self.levels,
             encoder=self.encoder,
             keeps_missing=self.keeps_missing,
@@ -273,12 +277,6 @@ class Sequences:
             static=None if self.static is None else self.static.take(slice(at, at + 1)),
             initial_state=None if self.initial_state is None else self.initial_state[at],
         )
-
-    def _known(self, rows: slice) -> FloatArray | None:
-        if self.ahead is None:
-            return None
-        present, seasonal = (self.shared_rows.arrays[name] for name in ("present", "seasonal"))
-        return known_values(present[rows], None if seasonal is None else seasonal[rows], self.ahead)
 
     def __iter__(self) -> Iterator[Sequence]:
         """Yield the sequences in order."""
@@ -355,22 +353,7 @@ class Sequences:
     @property
     def known(self) -> FloatArray | None:
         """Values ``(N, L)`` whose changes are learnt in place of the labels; None where none."""
-        if self.ahead is None:
-            return None
         return known_values(self.present, self.seasonal, self.ahead)
-
-    def with_label_levels(self, wanted: dict[str, tuple[str, ...]]) -> Self:
-        """Return the data set whose classes have the numbers of other levels of the same columns.
-
-        Raises
-        ------
-        DataError
-            A label is none of them.
-        """
-        if not self.label_levels or self.label_levels == wanted:
-            return self
-        labels = recode(self.labels, self.label_levels, wanted, self.label_names)
-        return replace(self, labels=labels, label_levels=wanted)
 
     @property
     def has_labels(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.data.arrays import as_matrix, check_finite
+from rnn_rust.data.arrays import as_matrix, check_finite, column_names
 from rnn_rust.data.levels import recode
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -41,6 +41,11 @@ class StaticFeatures:
         """Make the array read-only."""
         self.values.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the fields of pickled or copied ones, whose array NumPy made writable."""
+        vars(self).update(state)
+        self.__post_init__()
+
     def take(self, positions: NDArray[np.int64] | slice) -> StaticFeatures:
         """Return those of the sequences at some positions."""
         return replace(self, values=np.ascontiguousarray(self.values[positions]))
@@ -57,7 +62,7 @@ class StaticFeatures:
         """Return the columns in another order; ShapeError if they are not these."""
         if sorted(names) != sorted(self.names):
             raise ShapeError(
-                f"the static features are {', '.join(self.names)}, and should be "
+                f"the static features are {', '.join(self.names)}, and have to be "
                 f"{', '.join(names)}; give the same columns"
             )
         order = [self.names.index(name) for name in names]
@@ -65,16 +70,18 @@ class StaticFeatures:
 
 
 def from_arrays(
-    values: ArrayLike | None, names: Iterable[str] | None, sequences: int
+    values: ArrayLike | None, names: Iterable[str] | None, sequences: int, taken: Iterable[str]
 ) -> StaticFeatures | None:
     """Return static features given as an array ``(S, K)``; None without any.
+
+    ``taken`` are the names of all other columns.
 
     Raises
     ------
     DataError
         A value is not a finite number.
     ParameterError
-        Names that are not strings, or not all different.
+        Names that are not strings, or not all different, also from those that are taken.
     ShapeError
         There is not one row for each sequence, or one name for each column.
     """
@@ -87,12 +94,11 @@ def from_arrays(
         raise ShapeError(
             f"static: shape {matrix.shape}; give a row for each of {sequences} sequences"
         )
-    default = tuple(f"s{at + 1}" for at in range(matrix.shape[1]))
-    own = default if names is None else tuple(names)
-    if len(own) != matrix.shape[1]:
-        raise ShapeError(f"static_names: {len(own)} names for {matrix.shape[1]} columns")
-    if not all(isinstance(name, str) for name in own) or len(set(own)) < len(own):
-        raise ParameterError(f"static_names must be different strings, got {own}")
+    own, others = column_names(names, "s", matrix.shape[1]), set(taken)
+    if len(set(own)) < len(own) or not others.isdisjoint(own):
+        raise ParameterError(
+            f"static_names {own} must all differ, also from {', '.join(sorted(others))}"
+        )
     check_finite(matrix, own, "static")
     return StaticFeatures(matrix, own)
 
@@ -127,20 +133,27 @@ def split_off(
     if changes.any():
         row, column = divmod(int(np.argmax(changes)), len(names))
         source, order, ids = where
-        name, own = names[column], levels.get(names[column])
+        name = names[column]
         first, later = (
-            repr(own[int(value)]) if own else f"{value:g}"
-            for value in (before[row, column], rows[row, column])
+            _written(value, levels.get(name)) for value in (before[row, column], rows[row, column])
         )
         sequence = int(np.searchsorted(offsets, row, side="right")) - 1
         whose = "the series" if ids is None else f"id {ids[sequence : sequence + 1].tolist()[0]!r}"
         place = source.at(row if order is None else int(order[row]), name)
         raise DataError(
             f"{place}: {later}, and {first} in an earlier row of {whose}; a static feature has one "
-            "value for all rows of a sequence: name it in features= if it changes"
+            "value for all rows of a sequence: if it changes, leave it out of static= and name it "
+            "in features="
         )
     own_levels = {name: own for name, own in levels.items() if name in names}
     return np.ascontiguousarray(features[:, :count]), StaticFeatures(values, names, own_levels)
+
+
+def _written(value: Any, levels: tuple[str, ...] | None) -> str:
+    """Return a value as it stands in a table."""
+    if levels is not None:
+        return repr(levels[int(value)])
+    return "missing" if np.isnan(value) else str(value).removesuffix(".0")
 
 
 def of_ids(fields: Mapping[str, Any], ids: Several[Any], where: str) -> StaticFeatures:

@@ -18,7 +18,6 @@ from rnn_rust.data.columns import (
     Roles,
     as_names,
     choose_columns,
-    is_names,
     reject_repeats,
 )
 from rnn_rust.data.grouping import Cells, group_rows
@@ -71,8 +70,8 @@ def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
         A name of a column is not a string, or another argument cannot be used.
     """
     require_polars()
-    if roles.static is not None and not is_names(roles.static):
-        return _read_two(table, table_of(roles.static), roles, dtype)
+    if is_table(roles.static):
+        return _read_two(table, table_of(roles.static, "static"), roles, dtype)
     columns = choose_columns(table.names, roles, table.name)
     return group_rows(table.read(columns, dtype), columns, roles)
 
@@ -89,13 +88,25 @@ def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> d
             "the column with id="
         )
     features = [name for name in second.names if name != key]
-    if taken := [name for name in features if name in fields["feature_names"]]:
-        raise DataError(f"{second.name}: column '{taken[0]}' is a feature of rows too; rename one")
+    if not features:
+        raise DataError(f"{second.name}: there is no column beside '{key}'; give some, or no table")
+    used = {*fields["feature_names"], *fields["label_names"], fields["time_name"]}
+    used |= {*fields["keys"].time, roles.weights}
+    if taken := [name for name in features if name in used]:
+        raise DataError(
+            f"{second.name}: {table.name} has a column '{taken[0]}' too, which is used; rename one"
+        )
     own = Roles(
-        id=key, time=None, features=features, labels=(), missing=roles.missing,
+        id=key, time=None, features=features, labels=(), missing="keep",
         categories=[name for name in named if name in features],
     )  # fmt: skip
     static = of_ids(read_table(second, own, dtype), fields["ids"].tolist(), second.name)
+    if roles.missing == "error" and (gaps := np.isnan(static.values)).any():
+        row, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
+        raise DataError(
+            f"{second.name}: '{static.names[column]}' of id {fields['ids'][row]} is missing; fill "
+            "it, or give missing='keep'"
+        )
     return fields | {"static": static}
 
 
@@ -164,8 +175,8 @@ class JoinedTable(Table):
         return pl.concat([part.keys(names) for part in self._parts], how="vertical_relaxed")
 
 
-def table_of(value: object) -> Table:
-    """Return a table in memory, of any of :data:`KINDS`.
+def table_of(value: object, name: str = "frame") -> Table:
+    """Return a table in memory, of any of :data:`KINDS`; ``name`` is that in error messages.
 
     Raises
     ------
@@ -178,15 +189,15 @@ def table_of(value: object) -> Table:
         return value
     require_polars()
     if isinstance(value, pl.DataFrame | pl.LazyFrame):
-        return FrameTable(value)
+        return FrameTable(value, name)
     if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns"):
         from rnn_rust.data.pandas_frames import from_pandas
 
-        return FrameTable(from_pandas(value))
+        return FrameTable(from_pandas(value), name)
     if isinstance(value, Mapping):
-        return FrameTable(_of_mapping(value))
+        return FrameTable(_of_mapping(value), name)
     if hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series):
-        return FrameTable(_of_stream(value))
+        return FrameTable(_of_stream(value), name)
     raise ParameterError(
         f"a table is {KINDS}, not a {type(value).__module__}.{type(value).__qualname__}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import Offsets
-from rnn_rust.data.order import reorder
+from rnn_rust.data.order import reorder, with_label_levels
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.learning.labels import labels_per_sequence, last_labelled
@@ -33,7 +33,7 @@ def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
         labels=getattr(model, "label_names", None),
     )
     levels = getattr(model, "label_levels", {})
-    return dataset.with_label_levels(levels) if levels else dataset
+    return with_label_levels(dataset, levels) if levels else dataset
 
 
 def labels_and_predictions(

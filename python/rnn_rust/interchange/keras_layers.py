@@ -40,7 +40,7 @@ class Layer:
         """Return a setting, which has to be one of ``values``; of old files it may be missing."""
         value = self.config.get(name, values[0])
         if value not in values:
-            shown = " or ".join(repr(one) for one in values)
+            shown = " or ".join(map(repr, dict.fromkeys(values)))
             raise self.refused(f"{name}={_shown(value)!r} is not supported, {shown} is")
         return value
 

@@ -16,6 +16,8 @@ from rnn_rust.models import Model
 _State = dict[str, NDArray[Any]]
 
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
+# Modules that change nothing when a network predicts, beside losses.
+_PASSED_OVER = {"Dropout", "Dropout1d", "AlphaDropout", "FeatureAlphaDropout", "Identity"}
 _MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu", "GRU": None, "LSTM": None}
 
 
@@ -25,7 +27,8 @@ def from_torch(
     """Return a model with the weights of a network of PyTorch.
 
     Sizes, layers, directions and the kind of cell are found in the weights. A layer without biases
-    gets biases of 0. PyTorch itself is needed only for modules.
+    gets biases of 0. PyTorch itself is needed only for modules. What ``forward`` computes beside
+    its layers is not seen, nor are layers without weights in a state dict: compare the outputs.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def from_torch(
     head
         A ``torch.nn.Linear`` that reads the states, its state dict, or its name in ``recurrent``
         (``"fc"``). By default the one linear layer that ``recurrent`` has; if it has none, the
-        outputs are the states. With a head, all other weights are passed over.
+        outputs are the states. With its name, all else in ``recurrent`` is passed over.
     name
         Name of the recurrent part in ``recurrent``, where it has several: ``"decoder.rnn"``.
     **options
@@ -47,8 +50,8 @@ def from_torch(
     Raises
     ------
     ParameterError
-        There is no recurrent part, or several; weights are left over and no head was named; or the
-        network has something that models here have not, such as ``proj_size``.
+        There is no recurrent part, or several; weights or layers are left over and no head was
+        named; or the network has something that models here have not, such as ``proj_size``.
     ShapeError, DataError
         The weights do not belong together, or are not finite numbers.
 
@@ -71,7 +74,12 @@ def from_torch(
     dropout = found.pop("dropout", 0.0)
     if dropout and "weight_ih_l1" in own:
         options = {"dropout": dropout} | options
-    return assembled(own | _head(head, others, _width(own)), found, options)
+    weights, place = _head(head, others, _width(own))
+    if head is None:
+        _check_layers(recurrent, place, after=prefix)
+    elif not isinstance(head, str):
+        _check_layers(head, place)
+    return assembled(own | weights, found, options)
 
 
 def _state_of(source: Any, what: str) -> _State:
@@ -86,6 +94,8 @@ def _state_of(source: Any, what: str) -> _State:
 
 def _array(name: str, tensor: Any) -> NDArray[Any]:
     """Return a tensor, or what else is like an array, as an array."""
+    if isinstance(tensor, Mapping):
+        raise ParameterError(f"'{name}' is a dict among the weights; give a state dict alone")
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu()
         if "bfloat16" in str(tensor.dtype):  # NumPy has no such type.
@@ -137,8 +147,11 @@ def _width(own: _State) -> int:
     return int(own["weight_hh_l0"].shape[1]) * (1 + ("weight_ih_l0_reverse" in own))
 
 
-def _head(head: Any, others: _State, width: int) -> _State:
-    """Return the weights of the head as a model names them; none if there is no head."""
+def _head(head: Any, others: _State, width: int) -> tuple[_State, str | None]:
+    """Return the weights of the head as a model names them, and what stands before their names.
+
+    None if there is no head.
+    """
     if head is None:
         found = [key for key, array in others.items() if _is_linear(key, array, width)]
         place = found[0].removesuffix("weight") if len(found) == 1 else None
@@ -148,7 +161,7 @@ def _head(head: Any, others: _State, width: int) -> _State:
                 f"no recurrent network with one linear head has {', '.join(left)}; name the head "
                 "(head='fc'), and other weights are passed over"
             )
-        return {} if place is None else _linear(others, place)
+        return ({}, None) if place is None else _linear(others, place)
     if isinstance(head, str):
         if f"{head}.weight" not in others:
             raise ParameterError(
@@ -168,10 +181,43 @@ def _is_linear(key: str, array: NDArray[Any], width: int) -> bool:
     return key.endswith(".weight") and array.ndim == 2 and array.shape[1] == width
 
 
-def _linear(state: _State, place: str) -> _State:
-    return {
-        f"head.{part}": state[place + part] for part in ("weight", "bias") if place + part in state
-    }
+def _linear(state: _State, place: str) -> tuple[_State, str]:
+    parts = [part for part in ("weight", "bias") if place + part in state]
+    return {f"head.{part}": state[place + part] for part in parts}, place
+
+
+def _check_layers(source: Any, head: str | None, *, after: str | None = None) -> None:
+    """Check that a module has no layers but the head and, before it, the recurrent one.
+
+    ``head`` and ``after`` are what stands before the names of their weights. Nothing is checked of
+    a state dict, which does not tell.
+    """
+    if not hasattr(source, "named_modules"):
+        return
+    layers = {f"{name}." if name else "": layer for name, layer in source.named_modules()}
+    may_end = after is None
+    for place, layer in layers.items():
+        is_container = any(other != place and other.startswith(place) for other in layers)
+        if place == after:
+            may_end = True
+        elif not is_container and not _is_passed_over(layer):
+            if place == head and may_end and "Linear" in _kinds(layer):
+                continue
+            raise ParameterError(
+                f"layer '{place.rstrip('.')}' ({type(layer).__name__}) is neither the recurrent "
+                "layer nor the one Linear after it; give these apart, from_torch(net.rnn, net.fc), "
+                "to pass it over"
+            )
+
+
+def _is_passed_over(layer: Any) -> bool:
+    kinds = _kinds(layer)
+    return bool(kinds & _PASSED_OVER) or any(kind.endswith("Loss") for kind in kinds)
+
+
+def _kinds(layer: Any) -> set[str]:
+    """Return the names of a module's classes, also of one that torch.jit has compiled."""
+    return {getattr(layer, "original_name", ""), *(kind.__name__ for kind in type(layer).__mro__)}
 
 
 def _settings_of(recurrent: Any, prefix: str) -> dict[str, Any]:

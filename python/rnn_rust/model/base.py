@@ -17,8 +17,9 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
-from rnn_rust.data.scale import make_model_scaler, make_scaler
+from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
 from rnn_rust.learning.losses import engine_loss
@@ -121,7 +122,7 @@ class BaseNetwork:
         """
         if not self.epochs_trained and not self.label_levels:
             self.label_levels = self._classes_of(data)
-            data = data.with_label_levels(self.label_levels)
+            data = with_label_levels(data, self.label_levels)
         wanted = self._settings
         derives = wanted["missing"] != "error" or bool(wanted["time_features"])
         learns = bool(data.levels) or derives or data.static is not None
@@ -149,11 +150,7 @@ class BaseNetwork:
             "most": settings["max_categories"], "fill": settings["missing"],
             "indicator": settings["missing_indicator"],
         }  # fmt: skip
-        encoder = FeatureEncoder.fitted(data, times=settings["time_features"], **how)
-        if data.static is None:
-            return encoder
-        scaler = None if self.scaler is None else make_scaler(self.scaler.kind, labels=False)
-        return encoder.with_static(data.of_static_features(), scaler, **how)
+        return FeatureEncoder.learnt(data, self.scaler, times=settings["time_features"], **how)
 
     def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
         """Return the classes that occur among labels that are text."""
@@ -222,6 +219,12 @@ class BaseNetwork:
             encoder = FeatureEncoder.of_numbers(names)
         learnt_by = ("max_categories", "missing", "missing_indicator", "time_features")
         return Preprocessor.of(encoder, scaler, **{name: settings[name] for name in learnt_by})
+
+    @property
+    def static_names(self) -> tuple[str, ...]:
+        """The names of the static features that the model was trained with."""
+        own = None if self.encoder is None else self.encoder.static
+        return () if own is None else own.source_names
 
     @property
     def input_names(self) -> tuple[str, ...] | None:

@@ -1,15 +1,20 @@
-"""Steppers of networks whose features are not all plain numbers."""
+"""Steppers of networks whose features are not all plain numbers, and how their rows are encoded."""
 
 from __future__ import annotations
 
+import copy
 import re
+import reprlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnn_rust.data import time_features
+from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import level_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
@@ -33,6 +38,89 @@ def _parsed(text: str) -> Any:
     return times.to_numpy()[0]
 
 
+def time_name_of(keys: Keys | None) -> str:
+    """Return the name by which the time of a row is given."""
+    return keys.time[0] if keys is not None and len(keys.time) == 1 else "t"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a row needs to know of those before it: the last numbers by name, and the last time."""
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    time: np.ndarray[Any, Any] | None = None
+
+
+class RowEncoder:
+    """Encodes the features of single rows, as :meth:`FeatureEncoder.encode` does those of data.
+
+    Attributes
+    ----------
+    encoder
+        What the model has learnt of its features.
+    feature_names
+        Numbers, categories, and the time where it is needed.
+    """
+
+    def __init__(self, encoder: FeatureEncoder, time_name: str) -> None:
+        self.encoder, self._time_name = encoder, time_name
+        timed = (time_name,) if encoder.times else ()
+        self.feature_names = (*encoder.source_names, *timed)
+
+    def encode(self, features: Any, carried: Carried) -> tuple[np.ndarray[Any, Any], Carried]:
+        """Return a row as the engine takes it, and what the next one needs to know.
+
+        Raises
+        ------
+        ShapeError
+            There are more or fewer features.
+        DataError
+            One is missing by name, or is not a number where it has to be.
+        """
+        if not isinstance(features, Mapping):
+            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
+            if isinstance(features, str) or not is_row:
+                raise ShapeError(
+                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
+                    f"or in the order {', '.join(self.feature_names)}"
+                )
+            values = list(features)
+            if len(values) != len(self.feature_names):
+                raise ShapeError(
+                    f"features: {len(values)} values for {', '.join(self.feature_names)}"
+                )
+            features = dict(zip(self.feature_names, values, strict=True))
+        try:
+            row, after = self._row(features, carried)
+        except KeyError as error:
+            raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
+        except (TypeError, ValueError) as error:
+            raise DataError(f"features: {error}; give numbers, and text for categories") from None
+        return np.array(row), after
+
+    def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
+        encoder = self.encoder
+        given = {name: values[name] for name in encoder.numbers}
+        missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
+        row, last, time = [], dict(carried.numbers), carried.time
+        for (name, value), mean in zip(given.items(), encoder.means, strict=True):
+            if not missing[name]:
+                last[name] = float(value)
+            elif encoder.fill == "error":
+                raise ValueError(f"'{name}' is missing")
+            kept = last.get(name, mean) if encoder.fill == "forward" else mean
+            row.append(kept if missing[name] else float(value))
+        row += [float(missing[name]) for name in encoder.indicators]
+        if encoder.times:
+            time = _instant(values[self._time_name])
+            before = time if carried.time is None else carried.time
+            columns = time_features.columns(encoder.times, time, before)
+            row += [float(column[0]) for column in columns]
+        for name in encoder.levels:
+            row.append(float(encoder.inputs_of(name, (level_of(values[name]),))[0]))
+        return row, Carried(last, time)
+
+
 class EncodedStepper:
     """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
 
@@ -46,18 +134,12 @@ class EncodedStepper:
     """
 
     def __init__(
-        self,
-        stepper: Any,
-        encoder: FeatureEncoder,
-        time_name: str,
-        static: Mapping[str, Any] | None = None,
+        self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
     ) -> None:
-        self._stepper, self._encoder, self._time_name = stepper, encoder, time_name
+        self._stepper, self._rows, self._carried = stepper, rows, Carried()
+        self._static: list[float] = []
+        self.feature_names = rows.feature_names
         self._set_static(static)
-        timed = (time_name,) if encoder.times else ()
-        self.feature_names = (*encoder.source_names, *timed)
-        self._last: dict[str, float] = {}
-        self._before: np.ndarray[Any, Any] | None = None
 
     def step(self, features: Any, out: Any = None) -> Any:
         """Return the outputs after one more row, as ``stepper.step`` does.
@@ -69,72 +151,48 @@ class EncodedStepper:
         DataError
             One is missing by name, or is not a number where it has to be.
         """
-        if not isinstance(features, Mapping):
-            values = list(features)
-            if len(values) != len(self.feature_names):
-                raise ShapeError(
-                    f"features: {len(values)} values for {', '.join(self.feature_names)}"
-                )
-            features = dict(zip(self.feature_names, values, strict=True))
-        try:
-            row = np.array(self._row(features))
-        except KeyError as error:
-            raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
-        except (TypeError, ValueError) as error:
-            raise DataError(f"features: {error}; give numbers, and text for categories") from None
-        return self._stepper.step(row) if out is None else self._stepper.step(row, out)
-
-    def _row(self, values: Mapping[str, Any]) -> list[float]:
-        """Return the features of one row as the engine takes them."""
-        encoder = self._encoder
-        given = {name: values[name] for name in encoder.numbers}
-        missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
-        row = []
-        for (name, value), mean in zip(given.items(), encoder.means, strict=True):
-            if not missing[name]:
-                self._last[name] = float(value)
-            elif encoder.fill == "error":
-                raise ValueError(f"'{name}' is missing")
-            kept = self._last.get(name, mean) if encoder.fill == "forward" else mean
-            row.append(kept if missing[name] else float(value))
-        row += [float(missing[name]) for name in encoder.indicators]
-        if encoder.times:
-            time = _instant(values[self._time_name])
-            before = time if self._before is None else self._before
-            columns = time_features.columns(encoder.times, time, before)
-            row += [float(column[0]) for column in columns]
-            self._before = time
-        for name in encoder.levels:
-            level = "" if values[name] is None else str(values[name]).strip()
-            row.append(float(encoder.inputs_of(name, (level,))[0]))
-        return row
+        row, carried = self._rows.encode(features, self._carried)
+        outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
+        self._carried = carried
+        return outputs
 
     def _set_static(self, static: Mapping[str, Any] | None) -> None:
-        own = self._encoder.static
+        own = self._rows.encoder.static
         if own is None:
             if static is not None:
                 raise ParameterError("the model was trained without static features; give none")
             return
-        if static is None or sorted(static) != sorted(own.source_names):
-            got = "none" if static is None else ", ".join(static)
+        if not isinstance(static, Mapping) or set(static) != set(own.source_names):
+            names = map(str, static) if isinstance(static, Mapping) else [repr(static)]
+            got = "none" if static is None else ", ".join(names)
             raise ParameterError(
                 f"the sequence needs the static features {', '.join(own.source_names)}, got {got}; "
                 "give static={name: value}"
             )
-        self._stepper.set_statics(own.encode_one(static))
+        self._static = own.encode_one(static)
+        self._stepper.set_statics(self._static)
 
     def reset(self, static: Mapping[str, Any] | None = None) -> None:
         """Begin another sequence, with its own static features if the model knows such."""
         self._set_static(static)
-        self._last.clear()
-        self._before = None
+        self._carried = Carried()
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
         """Return a stepper with a state of its own."""
         copied = object.__new__(EncodedStepper)
-        vars(copied).update(vars(self), _stepper=self._stepper.__copy__(), _last=dict(self._last))
+        copied.__setstate__(vars(self) | {"_stepper": copy.copy(self._stepper)})
         return copied
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """Become a copy, or what was pickled."""
+        vars(self).update(attributes)
+        if self._static:
+            self._stepper.set_statics(self._static)
+
+    def __repr__(self) -> str:
+        """Return the features that a step takes, and what the stepper itself shows."""
+        return f"{self._stepper!r} of {', '.join(self.feature_names)}"
 
     def __getattr__(self, name: str) -> Any:
         """Return what the stepper itself has: ``state``, ..."""

@@ -87,11 +87,12 @@ def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
 
     is_file = isinstance(value, str | os.PathLike)
     table = open_files(value, separator=None, comment=None) if is_file else table_of(value)
-    data = Dataset(**read_table(table, _roles(model, table.names, labelled=labelled), None))
+    data = Dataset(**read_table(table, roles_of(model, table.names, labelled=labelled), None))
     return _forecast_of(model, data)
 
 
-def _roles(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
+def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
+    """Return what the columns of a table are to a model."""
     keys, own = model.table, model.label_names if labelled and model.ahead is None else ()
     read: dict[str, Any] = {}
     if keys is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from rnn_rust.data.order import known_names
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
-from rnn_rust.model.encoded_stepper import EncodedStepper
+from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.inputs import inputs_of
+from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.preparation import LabelledInputs
+from rnn_rust.model.settings import engine_settings
 from rnn_rust.model.state_dict import CheckedOptimizer
 from rnn_rust.model.states import of_one
 
@@ -169,7 +172,9 @@ class Network(BaseNetwork):
     def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
-        Of a model with categories its ``step`` takes the features of a row as a dict by name.
+        Its ``step`` takes the features of a row as an array, or by name as a dict; it carries a
+        ``state``, which can be taken and set. It has the weights that the model has now, which
+        several steppers share, and can be copied and pickled.
 
         Parameters
         ----------
@@ -199,19 +204,31 @@ class Network(BaseNetwork):
                 "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
                 "use predict on whole sequences"
             )
+        names = None if self.feature_names is None else list(self.feature_names)
+        settings = engine_settings(self.cell, self._settings, self.encoder)
+        remake = partial(make_stepper, settings)
+        stepper = self._core.stepper(*self.units(), as_floats, names, remake)
+        if self.encoder is None:
+            if static is not None:
+                raise ParameterError("the model was trained without static features; give none")
+            return stepper
+        rows = RowEncoder(self.encoder, time_name_of(self.table))
+        return EncodedStepper(stepper, rows, static)
+
+    def units(self) -> tuple[Any, Any]:
+        """Return shift and scale by column, of features and of labels; empty where none are scaled.
+
+        Raises
+        ------
+        ParameterError
+            The model's scaler is not fitted yet.
+        """
         features: Any = ([], [])
         labels: Any = ([], [])
         if self.scaler is not None:
             features, labels = self.scaler.shifts_and_scales()
             labels = labels if self.scaler.labels else ([], [])
-        stepper = self._core.stepper(features, labels, as_floats)
-        if self.encoder is None:
-            if static is not None:
-                raise ParameterError("the model was trained without static features; give none")
-            return stepper
-        keys = self.table
-        time_name = keys.time[0] if keys is not None and len(keys.time) == 1 else "t"
-        return EncodedStepper(stepper, self.encoder, time_name, static)
+        return features, labels
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.

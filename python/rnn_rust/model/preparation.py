@@ -13,7 +13,7 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
-from rnn_rust.data.order import Data, reorder
+from rnn_rust.data.order import Data, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
@@ -193,9 +193,7 @@ class Preparation:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
         features = self.feature_names if data.encoder is None else None
         data = reorder(data, features=features, labels=self.label_names)
-        if isinstance(data, Dataset) and self.label_levels:
-            data = data.with_label_levels(self.label_levels)
-        return data
+        return with_label_levels(data, self.label_levels) if self.label_levels else data
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""

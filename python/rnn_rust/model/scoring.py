@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,24 @@ def _classes(model: Network, outputs: Any) -> Any:
 
 def score_frame(model: Network, table: Any) -> Any:
     """Carry out :meth:`rnn_rust.RNN.score_frame`."""
+
+    def outputs_of(whole: Any) -> Any:
+        given = inputs_of(model, whole)
+        outputs: Any = given.restore(
+            model.outputs_and_state(given.data)[0], model.readout == "each_step"
+        )
+        if model.readout != "each_step" and isinstance(given.data, Dataset):
+            outputs = _by_row(given.data, outputs)
+        return outputs
+
+    return with_outputs(model, table, outputs_of)
+
+
+def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -> Any:
+    """Return a table with outputs as further columns, and classes where these have names.
+
+    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a Polars frame.
+    """
     from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
 
@@ -62,12 +81,7 @@ def score_frame(model: Network, table: Any) -> Any:
     names = output_names(model)
     if taken := [name for name in names if name in source.names]:
         raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
-    given = inputs_of(model, whole)
-    outputs: Any = given.restore(
-        model.outputs_and_state(given.data)[0], model.readout == "each_step"
-    )
-    if model.readout != "each_step" and isinstance(given.data, Dataset):
-        outputs = _by_row(given.data, outputs)
+    outputs = outputs_of(whole)
     columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
     if model.classes is not None:
         columns["predicted"] = _classes(model, outputs).tolist()

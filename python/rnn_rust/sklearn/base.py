@@ -271,6 +271,11 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _table(self, X: Any, y: Targets, weights: Targets = None, *, reset: bool = False) -> Table:
         """Return X as sequences. The first time, columns are learnt, later compared."""
+        if self.static is not None and (self._takes_arrays or is_sequence_list(X)):
+            raise ParameterError(
+                "static= names columns of a frame, whose rows id= or time= put together; give a "
+                "frame and these, or leave static= out"
+            )
         if is_sequence_list(X):
             table = from_list(X, y, weights, each_step=self.readout == "each_step")
             self._check_width(table.data, reset=reset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,8 @@ class Reading:
         """Check that columns go by name."""
         for name in (*self.keys, *self.statics):
             if not isinstance(name, str) or not name:
-                raise ParameterError(f"id=, time= and static= are names of columns, got {name!r}")
+                got = reprlib.repr(name)
+                raise ParameterError(f"id=, time= and static= are names of columns, got {got}")
 
     @property
     def times(self) -> tuple[Any, ...]:
@@ -45,9 +48,10 @@ class Reading:
     @property
     def statics(self) -> tuple[Any, ...]:
         """The columns of static features."""
-        if self.static is None or isinstance(self.static, str):
-            return () if self.static is None else (self.static,)
-        return tuple(self.static)
+        if self.static is None:
+            return ()
+        several = isinstance(self.static, Iterable) and not isinstance(self.static, str)
+        return tuple(self.static) if several else (self.static,)
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -199,9 +203,10 @@ def from_frame(
     frame = _as_polars(X, reading, names)
     columns = frame.columns
     keys = [find_column(columns, name) for name in reading.keys]
-    if len(set(keys)) < len(keys):
-        raise DataError(f"X has one column, '{keys[0]}', for id and time; name two")
     static = [find_column(columns, name) for name in reading.statics]
+    named = [*keys, *static]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise DataError(f"X has one column '{twice[0]}', named twice by id=, time= and static=")
     if names is None:
         names = [name for name in columns if name not in keys]
     # A data set has at least one feature; whoever wants none has no use for this one.

@@ -129,7 +129,8 @@ def _digest(version: int, description: dict[str, Any], tensors: Tensors) -> str:
     ]  # fmt: skip
     digest = hashlib.sha256(_canonical([version, description, layout]).encode())
     for array in arrays:
-        digest.update(array.tobytes())
+        # Without a copy of what may be large.
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

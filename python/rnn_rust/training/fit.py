@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,18 @@ class TrainResult(NamedTuple):
     train: Result
     test: Result
     history: History
+
+
+@contextmanager
+def unbuilt_if_refused(model: Network) -> Iterator[None]:
+    """Leave the sizes of a model as they were if its first training is refused."""
+    before = model.architecture
+    try:
+        yield
+    except BaseException:
+        if model.epochs_trained == 0 and model.architecture != before:
+            model.architecture = before
+        raise
 
 
 def fit(
@@ -107,14 +120,20 @@ def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
 
 def _alone(sequence: Sequence) -> Dataset:
     """Return the data set of one sequence."""
-    made = Dataset.from_arrays(
-        sequence.features, sequence.labels, [0, len(sequence)], ids=[sequence.id],
-        weights=sequence.weights, feature_names=sequence.feature_names,
-        label_names=sequence.label_names,
-    )  # fmt: skip
+    others = {"id", "feature_names", "label_names", "initial_state"}
+    kept = {field.name for field in fields(Sequence)} - others
+    widths = sequence.features.shape[1], sequence.labels.shape[1]
+    names, label_names = sequence.feature_names, sequence.label_names
     state = sequence.initial_state
-    initial = None if state is None else state[np.newaxis]
-    return replace(made, static=sequence.static, initial_state=initial)
+    return Dataset(
+        **{name: getattr(sequence, name) for name in kept},
+        ids=np.array([sequence.id], dtype=object if isinstance(sequence.id, str) else np.int64),
+        offsets=np.array([0, len(sequence)]), row_numbers=np.arange(len(sequence)),
+        feature_names=names or tuple(f"x{at + 1}" for at in range(widths[0])),
+        label_names=label_names or tuple(f"y{at + 1}" for at in range(widths[1])),
+        has_feature_names=names is not None, has_label_names=label_names is not None,
+        initial_state=None if state is None else state[np.newaxis],
+    )  # fmt: skip
 
 
 def train(
@@ -128,10 +147,11 @@ def train(
 ) -> TrainResult:
     """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
     check_dataset("training", dataset)
-    dataset = model.preparation.reordered(dataset)
     if evaluator is None:
         evaluator = default_evaluator(dataset, loss=model.loss_name)
     parts = dataset.split(fraction("train_ratio", train_ratio), seed=model.settings["seed"])
+    model.build(parts[0])
+    parts = tuple(model.preparation.reordered(part) for part in parts)
     model.preparation.check_labelled(parts[1], "the test part")
     training = Training(model, parts[0], epochs, batch_size=1, shuffle=True, progress=True)
     eval_every = positive_integer("eval_every", eval_every)

@@ -77,6 +77,7 @@ def run(
         if not training.accepted:
             restore_model()
         raise
+    training.model.settle_other_levels()
     return training.history
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.data.order import known_names, reorder
+from rnn_rust.data.order import known_names, reorder, with_label_levels
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.network import Network
 from rnn_rust.model.preparation import check_dataset
@@ -61,9 +61,9 @@ class Training:
         check_dataset("training", self.data)
         self.model.build(self.data)
         levels = self.model.label_levels
-        self.data = self.data.with_label_levels(levels)
+        self.data = with_label_levels(self.data, levels)
         if isinstance(self.validation, Dataset):
-            self.validation = self.validation.with_label_levels(levels)
+            self.validation = with_label_levels(self.validation, levels)
         preparation = self.model.preparation
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")

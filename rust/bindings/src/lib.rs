@@ -6,8 +6,10 @@
 
 mod boundary;
 mod csv;
+mod features;
 mod network;
 mod python;
+mod scorer;
 mod settings;
 mod shared;
 mod stepper;
@@ -27,5 +29,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tables::column_bounds, module)?)?;
     module.add_function(wrap_pyfunction!(tables::column_moments, module)?)?;
     module.add_class::<network::Network>()?;
-    module.add_class::<stepper::Stepper>()
+    module.add_class::<stepper::Stepper>()?;
+    module.add_class::<scorer::Scorer>()
 }

@@ -9,23 +9,24 @@ use rnn_rust as core;
 use rnn_rust::Objective;
 
 use crate::boundary::{data_error, exception, run};
+use crate::features::{RowReader, Scaling};
 use crate::python::tensors;
 use crate::settings::{Dtype, EpochRun, Settings, method};
 use crate::shared::{Arrays, Once, SharedNetwork, TrainRequest};
-use crate::stepper::{IntoStepper, Scaling, Stepper};
+use crate::stepper::{IntoStepper, Stepper};
 
 /// A network, its weights, and the computations on them.
 ///
 /// Predictions run side by side, also while another thread trains.
 #[pyclass(frozen, module = "rnn_rust._core")]
 pub(crate) struct Network {
-    inner: Inner,
-    objective: Objective,
+    pub(crate) inner: Inner,
+    pub(crate) objective: Objective,
     /// Threads that a call may use, unless it is left to the environment.
     threads: AtomicUsize,
 }
 
-enum Inner {
+pub(crate) enum Inner {
     F32(SharedNetwork<f32>),
     F64(SharedNetwork<f64>),
 }
@@ -67,20 +68,24 @@ impl Network {
     }
 
     /// A stepper with these weights. The scalers are those of features and labels, each as shift
-    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values.
+    /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values;
+    /// `names` are those of the features; `remake(tensors, units, names, state)` makes a stepper again.
     fn stepper(
         &self,
         py: Python<'_>,
         features: (Vec<f64>, Vec<f64>),
         labels: (Vec<f64>, Vec<f64>),
         as_floats: Py<PyAny>,
+        names: Option<Vec<String>>,
+        remake: Py<PyAny>,
     ) -> PyResult<Stepper> {
-        let scalings = [features, labels].map(|(shift, scale)| Scaling { shift, scale });
+        let scalings = [features, labels].map(Scaling::from);
+        let rows = RowReader { as_floats, names };
         with!(self, shared => {
             let stepper = run(py, None, |context| {
-                core::Stepper::new(&shared.read(), self.objective.loss, context.level())
+                core::Stepper::new(shared.read(), self.objective.loss, context.level())
             })?;
-            Ok(IntoStepper::wrap(stepper, scalings, as_floats))
+            Ok(IntoStepper::wrap(stepper, scalings, rows, remake))
         })
     }
 

@@ -1,55 +1,20 @@
 //! The class `Stepper`: a network that reads one sequence step by step.
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyReadwriteArray1};
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyTypeError;
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, data_error, exception, shape_error};
-
-/// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
-/// scaler.
-pub(crate) struct Scaling {
-    pub(crate) shift: Vec<f64>,
-    pub(crate) scale: Vec<f64>,
-}
-
-impl Scaling {
-    /// Sets `to` to values in the model's units, rounded to their own type first, as a data set's are.
-    fn scale<N: core::Real, T: Scalar>(&self, values: &[N], to: &mut Vec<T>) {
-        to.clear();
-        // There is no scaler, or the values are too few or too many, which the stepper refuses.
-        if self.shift.len() != values.len() {
-            to.extend(values.iter().map(|&value| T::from_f64(value.to_f64())));
-            return;
-        }
-        let columns = values.iter().zip(&self.shift).zip(&self.scale);
-        to.extend(columns.map(|((value, shift), scale)| {
-            T::from_f64(N::from_f64((value.to_f64() - shift) / scale).to_f64())
-        }));
-    }
-
-    /// Sets `to` to values in original units, in which a number may need all digits of float64.
-    fn restore<T: Scalar>(&self, values: &[T], to: &mut Vec<f64>) {
-        to.clear();
-        let columns = values.iter().zip(&self.shift).zip(&self.scale);
-        to.extend(columns.map(|((value, shift), scale)| value.to_f64() * scale + shift));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.shift.is_empty()
-    }
-}
+use crate::boundary::{Scalar, data_error, exception};
+use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
+use crate::python::tensors;
 
 /// A stepper with what lies between it and its user.
 struct Scaled<T: core::Real> {
     stepper: core::Stepper<T>,
     features: Scaling,
     labels: Scaling,
-    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64;
-    /// `what` they are stands in its errors.
-    as_floats: Py<PyAny>,
+    rows: RowReader,
     /// Features in the model's units and type.
     x: Vec<T>,
     /// Outputs where labels are not scaled.
@@ -65,53 +30,36 @@ enum Target<'py, T: Scalar> {
 }
 
 impl<T: Scalar> Scaled<T> {
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self {
+            stepper: self.stepper.clone(),
+            features: self.features.clone(),
+            labels: self.labels.clone(),
+            rows: self.rows.copy(py),
+            x: Vec::new(),
+            y: Vec::new(),
+            restored: Vec::new(),
+        }
+    }
+
     fn step<N: core::Real>(&mut self, features: &[N]) -> PyResult<()> {
-        self.features.scale(features, &mut self.x);
-        if let Some(i) = self.x.iter().position(|x| !x.is_finite()) {
-            return Err(data_error(format!(
-                "feature {i} is {}; every feature must be finite in the model's type",
-                features[i],
-            )));
+        if let Some(at) = self.features.scale(features, &mut self.x) {
+            return Err(not_finite(features, at, features.len()));
         }
         let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
         if self.labels.is_empty() {
             self.y.clear();
             self.y.extend_from_slice(outputs);
         } else {
+            self.restored.resize(outputs.len(), 0.0);
             self.labels.restore(outputs, &mut self.restored);
         }
         Ok(())
     }
 
-    /// Takes features of either type, or anything that NumPy makes an array of numbers of.
     fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
-        // A subclass may mean something else by its memory: a masked array hides some of it.
-        if features.is_exact_instance_of::<PyUntypedArray>() {
-            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f32>>()
-                && let Ok(features) = array.as_slice()
-            {
-                return self.step(features);
-            }
-            if let Ok(array) = features.extract::<PyReadonlyArray1<'_, f64>>()
-                && let Ok(features) = array.as_slice()
-            {
-                return self.step(features);
-            }
-        }
-        let array = self.as_floats.bind(features.py()).call1(("features", features))?;
-        let shape = array.cast::<PyUntypedArray>()?.shape();
-        if shape.len() != 1 {
-            return Err(shape_error(format!(
-                "features have {} dimensions, shape {shape:?}; a step takes those of one row, \
-                 shape ({},)",
-                shape.len(),
-                self.stepper.inputs(),
-            )));
-        }
-        match array.extract::<PyReadonlyArray1<'_, f32>>() {
-            Ok(features) => self.step(features.as_slice()?),
-            Err(_) => self.step(array.extract::<PyReadonlyArray1<'_, f64>>()?.as_slice()?),
-        }
+        let row = self.rows.row(features, self.stepper.inputs())?;
+        with_row!(row, values => self.step(values))
     }
 
     /// `out` as an array to write the outputs to.
@@ -151,6 +99,8 @@ enum Inner {
 #[pyclass(module = "rnn_rust._core")]
 pub(crate) struct Stepper {
     inner: Inner,
+    /// Python's function of weights, units, names and state that makes one again.
+    remake: Py<PyAny>,
 }
 
 macro_rules! with {
@@ -162,9 +112,23 @@ macro_rules! with {
     };
 }
 
+macro_rules! with_ref {
+    ($self:ident, $scaled:ident => $body:expr) => {
+        match &$self.inner {
+            Inner::F32($scaled) => $body,
+            Inner::F64($scaled) => $body,
+        }
+    };
+}
+
 /// How a network of one type becomes a [`Stepper`].
 pub(crate) trait IntoStepper: Scalar {
-    fn wrap(stepper: core::Stepper<Self>, scalings: [Scaling; 2], as_floats: Py<PyAny>) -> Stepper;
+    fn wrap(
+        stepper: core::Stepper<Self>,
+        scalings: [Scaling; 2],
+        rows: RowReader,
+        remake: Py<PyAny>,
+    ) -> Stepper;
 }
 
 macro_rules! into_stepper {
@@ -173,11 +137,12 @@ macro_rules! into_stepper {
             fn wrap(
                 stepper: core::Stepper<Self>,
                 [features, labels]: [Scaling; 2],
-                as_floats: Py<PyAny>,
+                rows: RowReader,
+                remake: Py<PyAny>,
             ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
-                let scaled = Scaled { stepper, features, labels, as_floats, x, y, restored };
-                Stepper { inner: Inner::$Variant(scaled) }
+                let scaled = Scaled { stepper, features, labels, rows, x, y, restored };
+                Stepper { inner: Inner::$Variant(scaled), remake }
             }
         }
     };
@@ -211,9 +176,70 @@ impl Stepper {
     /// Sets the static features of the sequence, as the engine takes them.
     fn set_statics(&mut self, statics: Vec<f64>) -> PyResult<()> {
         with!(self, scaled => {
-            let statics: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
-            scaled.stepper.set_statics(&statics).map_err(|error| exception(&error))
+            let own: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
+            if let Some(i) = own.iter().position(|s| !core::Real::is_finite(*s)) {
+                return Err(data_error(format!(
+                    "static feature {i} is {} as the network takes it; it must be finite in the \
+                     model's type",
+                    statics[i],
+                )));
+            }
+            scaled.stepper.set_statics(&own).map_err(|error| exception(&error))
         })
+    }
+
+    fn __repr__(&self) -> String {
+        let dtype = match &self.inner {
+            Inner::F32(_) => "float32",
+            Inner::F64(_) => "float64",
+        };
+        with_ref!(self, scaled => {
+            let config = scaled.stepper.network().config();
+            let cell = match config.cell {
+                core::Cell::Elman(_) => "RNN",
+                core::Cell::Gru { .. } => "GRU",
+                core::Cell::Lstm => "LSTM",
+            };
+            let layers = if config.layers > 1 {
+                format!("{} layers of ", config.layers)
+            } else {
+                String::new()
+            };
+            format!(
+                "Stepper({cell}, {} features, {layers}{} units, {} outputs, {dtype})",
+                config.features(),
+                config.shape.hidden,
+                config.shape.output,
+            )
+        })
+    }
+
+    /// One with a state of its own, and the same weights.
+    fn __copy__(&self, py: Python<'_>) -> Self {
+        let remake = self.remake.clone_ref(py);
+        match &self.inner {
+            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), remake },
+            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), remake },
+        }
+    }
+
+    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> Self {
+        self.__copy__(py)
+    }
+
+    /// How Python makes one again: from a network with these weights.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let arguments = with_ref!(self, scaled => {
+            let network = scaled.stepper.network();
+            (
+                tensors(py, network.layout(), network.parameters())?,
+                (scaled.features.columns(), scaled.labels.columns()),
+                scaled.rows.names.clone(),
+                PyArray1::from_vec(py, scaled.stepper.state()).into_any(),
+            )
+                .into_pyobject(py)?
+        });
+        (self.remake.clone_ref(py), arguments).into_pyobject(py)
     }
 
     /// Begins another sequence: the state becomes 0.
@@ -237,25 +263,10 @@ impl Stepper {
     #[setter]
     fn set_state(&mut self, state: &Bound<'_, PyAny>) -> PyResult<()> {
         with!(self, scaled => {
-            let array = scaled.as_floats.bind(state.py()).call1(("state", state))?;
+            let array = scaled.rows.as_floats.bind(state.py()).call1(("state", state))?;
             take_state(&mut scaled.stepper, &array)
         })
     }
-}
-
-/// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.
-fn writable<'py, T: Scalar>(
-    out: &Bound<'py, PyAny>,
-    len: usize,
-    dtype: &str,
-) -> PyResult<PyReadwriteArray1<'py, T>> {
-    let masked = !out.is_exact_instance_of::<PyUntypedArray>() && out.hasattr("mask")?;
-    let array: Option<PyReadwriteArray1<'py, T>> = out.extract().ok().filter(|_| !masked);
-    array.filter(|array| array.as_slice().is_ok_and(|slice| slice.len() == len)).ok_or_else(|| {
-        PyTypeError::new_err(format!(
-            "out must be a writable array of shape ({len},) and {dtype}, without a mask"
-        ))
-    })
 }
 
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -4,6 +4,7 @@
 //!
 //! Only shapes whose line contains FILTER. `benchmarks/instructions.py` counts instructions with it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use rnn_rust::rng::{Purpose, Rng};
@@ -81,7 +82,7 @@ fn stream<T: Compiled>(filter: &str, cell: Cell) {
     let config = Config::new(Shape { input: 29, hidden: 10, output: 1 }, cell);
     let network = Network::<T>::new(config, Init::Pytorch, 0).expect("it fits into memory");
     let level = simd::level().expect("the environment is sound");
-    let mut stepper = Stepper::new(&network, Loss::Mse, level).expect("it reads forward");
+    let mut stepper = Stepper::new(Arc::new(network), Loss::Mse, level).expect("it reads forward");
     let x: Vec<T> = (0..29).map(|i| T::from_f64(0.1 * f64::from(i))).collect();
     let start = Instant::now();
     for _ in 0..STEPS {

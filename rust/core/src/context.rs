@@ -46,6 +46,11 @@ impl<'a> Context<'a> {
         self.threads
     }
 
+    /// [`Error::Cancelled`] if the caller wants the call to end.
+    pub fn check(&mut self) -> Result<()> {
+        if (self.cancel.go_on)() { Ok(()) } else { Err(Error::Cancelled) }
+    }
+
     /// The same with another instruction set.
     #[must_use]
     pub fn with_level(self, level: Level) -> Self {

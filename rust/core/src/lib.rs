@@ -64,6 +64,7 @@ pub mod weights;
 
 pub use activation::Activation;
 pub use calls::{BatchLoss, Compiled, EpochRecord, EpochRun, Stepper};
+pub use calls::{HashedKey, Key, KeyHasher, Limits, Scorer, ScorerCopy};
 pub use cell::Cell;
 pub use config::{Categories, Config, Readout, Shape, StaticFeatures};
 pub use context::{Context, NUM_THREADS};

@@ -56,7 +56,35 @@ fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> 
     [between - before, ALLOCATIONS.load(Ordering::Relaxed) - between, bytes]
 }
 
+/// Allocations of batches of events of known entities.
+fn of_known_entities(limits: Limits) -> usize {
+    let shape = Shape { input: 3, hidden: 10, output: 1 };
+    let network = Network::new(Config::new(shape, Cell::Lstm), Init::Pytorch, 0).unwrap();
+    let level = simd::level().unwrap();
+    let mut scorer = Scorer::<f32>::new(network.into(), Loss::Mse, level, limits).unwrap();
+    let texts: Vec<String> = (0..64).map(|number| format!("card {number}")).collect();
+    let mut batch = |first: usize| {
+        let mut keys = [scorer.hasher().hashed(Key::Number(0)); 64];
+        for (number, key) in keys.iter_mut().enumerate() {
+            let number = (first + number) % 100;
+            let text = texts.get(number).map(|text| Key::Text(text));
+            *key = scorer.hasher().hashed(text.unwrap_or(Key::Number(number as u64 / 4)));
+        }
+        let (mut outputs, mut new) = ([0.0; 64], [false; 64]);
+        let times = [first as f64; 64];
+        scorer.score((&keys, Some(&times)), &[0.5; 64 * 3], (&mut outputs, &mut new)).unwrap();
+    };
+    (0..200).for_each(&mut batch);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (0..2000).for_each(&mut batch);
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
 fn main() {
+    for limits in [Limits::default(), Limits { max_entities: Some(1000), expire_after: Some(1e6) }]
+    {
+        assert_eq!(of_known_entities(limits), 0, "events of known entities allocate: {limits:?}");
+    }
     for (batch_size, threads) in [(1, 1), (64, 1), (1024, 2)] {
         // The first call pays for what the process sets up once.
         count(2048, 1, batch_size, threads);

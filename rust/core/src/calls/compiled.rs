@@ -6,6 +6,7 @@
 
 use super::inference::{HiddenStates, Predict};
 use super::on_engine::{Epochs, OnEngine, OneBatch};
+use super::scorer::{MakeScores, Scores};
 use super::steps::{MakeStepper, Steps};
 use crate::error::Result;
 use crate::lanes::Real;
@@ -29,14 +30,17 @@ pub trait Compiled: Real {
     #[doc(hidden)]
     fn epochs(level: Level, work: OnEngine<'_, '_, Self, Epochs<'_, Self>>) -> Result<Result<()>>;
     #[doc(hidden)]
-    fn stepper(level: Level, work: MakeStepper<'_, Self>) -> Box<dyn Steps<Self>>;
+    fn stepper(level: Level, work: MakeStepper<Self>) -> Box<dyn Steps<Self>>;
+    #[doc(hidden)]
+    fn scores(level: Level, work: MakeScores<Self>) -> Box<dyn Scores<Self>>;
 }
 
 /// For each type. The unit tests of this crate do not run the engine, and compile much faster without.
 #[cfg(not(test))]
 mod types {
     use super::{
-        Compiled, Epochs, HiddenStates, MakeStepper, OnEngine, OneBatch, Predict, Result, Steps,
+        Compiled, Epochs, HiddenStates, MakeScores, MakeStepper, OnEngine, OneBatch, Predict,
+        Result, Scores, Steps,
     };
     use crate::lanes::simd::{Level, dispatch};
 
@@ -71,7 +75,12 @@ mod types {
                 }
 
                 #[inline(never)]
-                fn stepper(level: Level, work: MakeStepper<'_, $T>) -> Box<dyn Steps<$T>> {
+                fn stepper(level: Level, work: MakeStepper<$T>) -> Box<dyn Steps<$T>> {
+                    dispatch(level, work)
+                }
+
+                #[inline(never)]
+                fn scores(level: Level, work: MakeScores<$T>) -> Box<dyn Scores<$T>> {
                     dispatch(level, work)
                 }
             }

@@ -7,6 +7,7 @@
 //! | `custom.rs` | [`BatchLoss`]: the same by a loss that is computed outside |
 //! | `predict.rs` | outputs and states of a data set |
 //! | `stepper.rs` | [`Stepper`]: one step at a time |
+//! | `scorer/` | [`Scorer`]: events of many sequences as they come |
 //! | `compiled.rs` | [`Compiled`]: the types that the work of these calls is compiled for |
 //! | `inference.rs`, `on_engine.rs`, `steps.rs` | that work, for any instruction set |
 
@@ -16,6 +17,7 @@ mod epochs;
 mod inference;
 mod on_engine;
 mod predict;
+mod scorer;
 mod stepper;
 mod steps;
 mod train;
@@ -23,4 +25,5 @@ mod train;
 pub use compiled::Compiled;
 pub use custom::BatchLoss;
 pub use epochs::{EpochRecord, EpochRun};
+pub use scorer::{HashedKey, Key, KeyHasher, Limits, Scorer, ScorerCopy};
 pub use stepper::Stepper;

@@ -1,5 +1,7 @@
 //! `Stepper`: one step at a time, for events as they arrive.
 
+use std::sync::Arc;
+
 use super::compiled::Compiled;
 use super::steps::{MakeStepper, Steps};
 use crate::config::{Config, Readout};
@@ -12,8 +14,9 @@ use crate::weights::Network;
 
 /// A network with the state of one sequence.
 ///
-/// It has a copy of the weights; its outputs are the bits of a prediction of the whole sequence.
+/// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole sequence.
 pub struct Stepper<T: Real> {
+    network: Arc<Network<T>>,
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
     input_size: usize,
@@ -22,23 +25,29 @@ pub struct Stepper<T: Real> {
     state: (usize, usize),
 }
 
+/// [`Error::Parameter`] if a network cannot answer before a sequence has ended.
+pub(super) fn check_streams(config: &Config) -> Result<()> {
+    let refused =
+        |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
+    if config.bidirectional {
+        let expected = "False for a stream, which knows no later steps";
+        return refused("bidirectional", expected, "True");
+    }
+    if config.readout == Readout::Mean {
+        let expected = "each_step or last for a stream, which keeps no sum of states";
+        return refused("readout", expected, "mean");
+    }
+    Ok(())
+}
+
 impl<T: Compiled> Stepper<T> {
     /// At the beginning of a sequence. [`Error::Parameter`] if the network cannot answer before the
     /// sequence has ended: if it is bidirectional or reads out a mean.
-    pub fn new(network: &Network<T>, loss: Loss, level: Level) -> Result<Self> {
-        let config = network.config();
-        let refused =
-            |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
-        if config.bidirectional {
-            let expected = "False for a stepper, which knows no later steps";
-            return refused("bidirectional", expected, "True");
-        }
-        if config.readout == Readout::Mean {
-            let expected = "each_step or last for a stepper, which keeps no sum of states";
-            return refused("readout", expected, "mean");
-        }
+    pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level) -> Result<Self> {
+        let config = *network.config();
+        check_streams(&config)?;
         let parts = 1 + usize::from(config.cell.has_cell_state());
-        let mut inner = T::stepper(level, MakeStepper { network, loss });
+        let mut inner = T::stepper(level, MakeStepper { network: Arc::clone(&network), loss });
         // Of categories the first level: a number that stands for no input would be out of bounds.
         let first = config.first_static() + config.statics.numbers;
         let mut statics = vec![T::ZERO; config.statics.numbers];
@@ -46,9 +55,10 @@ impl<T: Compiled> Stepper<T> {
         inner.set_statics(&statics);
         Ok(Self {
             inner,
+            network,
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
-            config: *config,
+            config,
             state: (config.layers, parts * config.shape.hidden),
         })
     }
@@ -76,6 +86,11 @@ impl<T: Real> Stepper<T> {
     /// The number of static features.
     pub fn static_size(&self) -> usize {
         self.config.statics.len()
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network<T>> {
+        &self.network
     }
 
     /// The number of features, I.
@@ -116,6 +131,11 @@ impl<T: Real> Stepper<T> {
 
 impl<T: Real> Clone for Stepper<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.copy(), outputs: self.outputs.clone(), ..*self }
+        Self {
+            network: Arc::clone(&self.network),
+            inner: self.inner.copy(),
+            outputs: self.outputs.clone(),
+            ..*self
+        }
     }
 }

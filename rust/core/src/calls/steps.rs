@@ -1,5 +1,7 @@
 //! [`Steps`]: a stepper compiled for one instruction set.
 
+use std::sync::Arc;
+
 use crate::bptt::{BufferSpec, FusedStep, Pass, fused_groups};
 use crate::context::CancelCheck;
 use crate::lanes::Real;
@@ -19,28 +21,29 @@ pub(super) trait Steps<T>: Send + Sync {
 }
 
 /// Makes one.
-pub(super) struct MakeStepper<'a, T: Real> {
-    pub(super) network: &'a Network<T>,
+pub(super) struct MakeStepper<T: Real> {
+    pub(super) network: Arc<Network<T>>,
     pub(super) loss: Loss,
 }
 
-impl<T: Real> WithSimd for MakeStepper<'_, T> {
+impl<T: Real> WithSimd for MakeStepper<T> {
     type Output = Box<dyn Steps<T>>;
 
     fn run<S: Simd>(self, simd: S) -> Self::Output {
-        Box::new(StepperOf::new(simd, self.network.clone(), self.loss))
+        Box::new(StepperOf::new(simd, self.network, self.loss))
     }
 }
 
-struct StepperOf<T: Real, S: Simd> {
+/// A stepper for one type and one instruction set; the weights are shared.
+pub(super) struct StepperOf<T: Real, S: Simd> {
     simd: S,
-    network: Network<T>,
+    network: Arc<Network<T>>,
     loss: Loss,
     pass: Pass<ByUnit, T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
-    fn new(simd: S, network: Network<T>, loss: Loss) -> Self {
+    pub(super) fn new(simd: S, network: Arc<Network<T>>, loss: Loss) -> Self {
         let buffers = BufferSpec { carried: true, ..BufferSpec::predictions(1) };
         let mut pass = Pass::new(simd, network.layout(), buffers);
         pass.trace.steps = 1;
@@ -126,7 +129,7 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
     }
 
     fn copy(&self) -> Box<dyn Steps<T>> {
-        let mut copy = Self::new(self.simd, self.network.clone(), self.loss);
+        let mut copy = Self::new(self.simd, Arc::clone(&self.network), self.loss);
         let config = self.network.config();
         let parts = 1 + usize::from(config.cell.has_cell_state());
         let mut state = vec![T::ZERO; config.layers * parts * config.shape.hidden];

@@ -13,7 +13,7 @@ pub(crate) struct Aligned<T> {
     len: usize,
 }
 
-impl<T: Copy + Default> Aligned<T> {
+impl<T: Clone + Default> Aligned<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let buffer = vec![T::default(); len + LINE / size_of::<T>()];
@@ -23,10 +23,10 @@ impl<T: Copy + Default> Aligned<T> {
     }
 }
 
-impl<T: Copy + Default> Clone for Aligned<T> {
+impl<T: Clone + Default> Clone for Aligned<T> {
     fn clone(&self) -> Self {
         let mut copy = Self::zeros(self.len);
-        copy.copy_from_slice(self);
+        copy.clone_from_slice(self);
         copy
     }
 }

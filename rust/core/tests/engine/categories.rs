@@ -1,5 +1,7 @@
 //! Categories: looked up, they are what a network of all their inputs computes.
 
+use std::sync::Arc;
+
 use crate::cases::Cases;
 use rnn_rust::simd::Level;
 use rnn_rust::{
@@ -78,7 +80,8 @@ fn a_stepper_has_the_bits_of_a_prediction() {
             let mut go_on = || true;
             let mut context = Context::new(&mut go_on).unwrap().with_level(level);
             let outputs = network.predict(&data.view(), Loss::Mse, &mut context).unwrap();
-            let mut stepper = Stepper::new(&network, Loss::Mse, level).unwrap();
+            let shared = Arc::new(network.clone());
+            let mut stepper = Stepper::new(shared, Loss::Mse, level).unwrap();
             let rows = data.features.chunks(network.config().features());
             for (row, output) in rows.zip(outputs) {
                 assert_eq!(stepper.step(row).unwrap(), &[output]);
@@ -98,7 +101,8 @@ fn a_number_that_is_no_category_is_refused() {
         let data = Sequences::new(&features, &[], &[0, 1], (6, 1)).unwrap();
         let error = network.predict(&data, Loss::Mse, &mut context).unwrap_err();
         assert!(error.to_string().starts_with("a category"), "{error}");
-        let mut stepper = Stepper::new(&network, Loss::Mse, Level::available()[0]).unwrap();
+        let mut stepper =
+            Stepper::new(Arc::new(network.clone()), Loss::Mse, Level::available()[0]).unwrap();
         assert!(stepper.step(&features).is_err());
     }
     for (columns, levels) in [(1, 0), (0, 1), (3, 2), (1, 24)] {

@@ -5,6 +5,7 @@ mod categories;
 mod initial;
 mod oracle;
 mod same_bits;
+mod scorer;
 mod statics;
 mod textbook;
 mod training;

@@ -1,6 +1,8 @@
 //! Static features: multiplied once per sequence, they are what a network computes of the same features
 //! in each of its rows.
 
+use std::sync::Arc;
+
 use crate::cases::{Cases, Data};
 use rnn_rust::simd::Level;
 use rnn_rust::{
@@ -91,7 +93,7 @@ fn a_stepper_has_the_bits_of_a_prediction() {
             let mut go_on = || true;
             let mut context = Context::new(&mut go_on).unwrap().with_level(level);
             let outputs = network.predict(&data.view(), Loss::Mse, &mut context).unwrap();
-            let mut stepper = Stepper::new(&network, Loss::Mse, level).unwrap();
+            let mut stepper = Stepper::new(Arc::new(network.clone()), Loss::Mse, level).unwrap();
             for s in [0, 39] {
                 stepper.reset();
                 stepper.set_statics(data.view().statics(s)).unwrap();
@@ -115,7 +117,8 @@ fn what_does_not_fit_is_refused() {
     let data = Sequences::new(&features, &[], &[0, 1], (3, 1)).unwrap();
     let error = network.predict(&data, Loss::Mse, &mut context).unwrap_err();
     assert!(error.to_string().starts_with("static features"), "{error}");
-    let mut stepper = Stepper::new(&network, Loss::Mse, Level::available()[0]).unwrap();
+    let mut stepper =
+        Stepper::new(Arc::new(network.clone()), Loss::Mse, Level::available()[0]).unwrap();
     stepper.step(&features).unwrap();
     for code in [7.0, 13.0, 8.5, f64::NAN] {
         let statics = [0.0, 0.0, code];

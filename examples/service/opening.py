@@ -1,0 +1,93 @@
+"""How a service starts: from the newest snapshot in its folder, or from a model alone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from ledger import INDEX, Contents, Ledger, remove_others
+
+import rnn_rust as rnn
+
+
+class StartError(Exception):
+    """The service cannot start like this; the message says why."""
+
+
+@contextlib.contextmanager
+def open_ledger(
+    model: Path,
+    folder: Path,
+    *,
+    max_entities: int | None = None,
+    expire_after: float | None = None,
+    swap: bool = False,
+) -> Iterator[Ledger]:
+    """Open the ledger of a folder's snapshot, or a new one if there is none.
+
+    Parameters
+    ----------
+    model
+        The model's file.
+    folder
+        Where the snapshots are; no other process may use it.
+    max_entities, expire_after
+        As of ``model.scorer()``; they have to be those of the snapshot.
+    swap
+        Whether to go on with another model's weights than the snapshot's.
+
+    Raises
+    ------
+    StartError
+        The folder is in use; or model or limits are not those of the snapshot, or it is damaged.
+    ModelFileError, ParameterError
+        The model cannot be read, or is none that scores streams; or states are damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = {"max_entities": max_entities, "expire_after": expire_after}
+    # The lock ends with the process, in whatever way that ends.
+    with open(folder / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"another service uses {folder}; give it a folder of its own"
+            ) from None
+        yield _ledger(model, folder, limits, swap)
+
+
+def _ledger(model: Path, folder: Path, limits: dict[str, Any], swap: bool) -> Ledger:
+    try:
+        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    except OSError as error:
+        raise StartError(f"cannot read the model {model}: {error.strerror}") from None
+    index = folder / INDEX
+    if not index.exists():
+        scorer = rnn.load(model).scorer(**limits)
+        return Ledger(scorer, folder, Contents(0, digest, {}))
+    try:
+        contents = msgspec.json.decode(index.read_bytes(), type=Contents)
+    except msgspec.DecodeError as error:
+        raise StartError(f"{index} is damaged: {error}; use a copy of the folder") from None
+    scorer = rnn.load_scorer(folder / contents.states)
+    for name, given in limits.items():
+        if (kept := getattr(scorer, name)) != given:
+            raise StartError(
+                f"{name} is {given}, and {kept} in the snapshot in {folder}; start with that, or "
+                "with an empty folder"
+            )
+    if contents.model != digest:
+        if not swap:
+            raise StartError(
+                f"the snapshot in {folder} was taken with another model than {model}; start with "
+                "--swap to keep its states, or with an empty folder"
+            )
+        scorer.swap(rnn.load(model))
+        contents.model = digest
+    remove_others(folder, contents)
+    return Ledger(scorer, folder, contents)

@@ -1,0 +1,242 @@
+"""Scorers of models with categories, missing numbers or features of time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.model.carried_rows import CarriedRows, Runs
+from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
+from rnn_rust.model.inputs import roles_of
+from rnn_rust.model.network import Network
+from rnn_rust.model.scorer import Scorer, order_of_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KEY = "key of the event"
+
+
+class EncodedScorer(Scorer):
+    """A scorer that takes the features of events by name, or in the order of ``feature_names``.
+
+    Beside the state it keeps the last numbers and the last time of each entity, which gaps are
+    filled from and features of time follow from. Calls of several threads take turns.
+
+    Attributes
+    ----------
+    feature_names
+        Numbers, categories, and the time where it is needed.
+    """
+
+    feature_names: tuple[str, ...]
+
+    def _prepare(self) -> None:
+        self._lock = threading.RLock()
+        self._carried = CarriedRows(len(self._encoder.numbers))
+        self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
+        self.feature_names = self._rows.feature_names
+
+    @property
+    def _encoder(self) -> FeatureEncoder:
+        encoder = self.model.encoder
+        assert encoder is not None, "other models have another scorer"
+        return encoder
+
+    def score(
+        self,
+        key: Any,
+        features: Any,
+        out: NDArray[Any] | None = None,
+        *,
+        time: float | None = None,
+        return_new: bool = False,
+    ) -> Any:
+        """Return the outputs after one more event, as :meth:`Scorer.score`.
+
+        Raises
+        ------
+        ShapeError, DataError, TypeError
+            As there.
+        """
+        # First, so that what cannot be used changes nothing.
+        row, after = self._rows.encode(features, Carried())
+        with self._lock, self._admitted([key], None if time is None else [time]) as (rows, new):
+            place = int(rows[0])
+            if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
+                row, after = self._rows.encode(features, carried)
+            outputs = self._step(rows, new, row[np.newaxis])[0]
+            self._carried.put(place, after, self._encoder.numbers)
+        if out is not None:
+            out[...] = outputs
+            outputs = out
+        return (outputs, bool(new[0])) if return_new else outputs
+
+    def score_batch(
+        self,
+        keys: Any,
+        features: Any,
+        out: NDArray[Any] | None = None,
+        *,
+        times: Any = None,
+        return_new: bool = False,
+    ) -> Any:
+        """Return the outputs after events of any entities, as :meth:`Scorer.score_batch`.
+
+        Parameters
+        ----------
+        keys, out, times, return_new
+            As there.
+        features
+            A table with the columns ``feature_names``, or a list of dicts, or of rows in this
+            order. Where the time is a feature, events of one entity are taken in its order.
+
+        Raises
+        ------
+        ShapeError, DataError, TypeError
+            As there.
+        """
+        own = keys.tolist() if hasattr(keys, "tolist") else list(keys)
+        if not own:
+            outputs = self._step(*self._admit([]), np.empty((0, len(self._encoder.feature_names))))
+            return (outputs, np.empty(0, bool)) if return_new else outputs
+        data = self._read(own, features)
+        order = order_of_events(data)
+        events = data.row_numbers[order]
+        given = None if times is None else np.asarray(times, np.float64)[events]
+        scored, new = self._score_events(data, order, [own[event] for event in events], given)
+        outputs, was_new = np.empty_like(scored), np.empty_like(new)
+        outputs[events], was_new[events] = scored, new
+        if out is not None:
+            out[...] = outputs
+            outputs = out
+        return (outputs, was_new) if return_new else outputs
+
+    def _read(self, keys: list[Any], features: Any) -> Dataset:
+        """Return features of events as a data set with a sequence for each key."""
+        from rnn_rust.base.polars import pl
+        from rnn_rust.data.tables import is_table, read_table, table_of
+
+        if not is_table(features):
+            features = _columns_of(list(features), self.feature_names)
+        frame = table_of(features).keys([*self.feature_names])
+        if len(frame) != len(keys):
+            raise ShapeError(f"{len(keys)} keys, features of {len(frame)} events; give as many")
+        numbers: dict[Any, int] = {}
+        codes = [numbers.setdefault((type(key), key), len(numbers)) for key in keys]
+        frame = frame.with_columns(pl.Series(_KEY, codes))
+        table = table_of(frame)
+        roles = roles_of(self.model, table.names, labelled=False)
+        timed = self.feature_names[-1:] if self._encoder.times else ()
+        roles = replace(roles, id=_KEY, time=timed or None, ties="keep")
+        return Dataset(**read_table(table, roles, None))
+
+    def _score_rows(
+        self,
+        data: Dataset,
+        order: NDArray[np.int64],
+        keys: NDArray[Any],
+        times: NDArray[np.float64] | None,
+    ) -> FloatArray:
+        return self._score_events(data, order, keys, times)[0]
+
+    def _score_events(
+        self, data: Dataset, order: NDArray[np.int64], keys: Any, times: Any
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Return the outputs of a data set's rows in an order, and which of them were new."""
+        with self._lock, self._admitted(keys, times) as (rows, new):
+            runs = Runs(data, order, rows, new)
+            encoded = runs.encode(self._encoder, self._carried)
+            outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
+            runs.carry(encoded, self._carried)
+        return outputs, new
+
+    @contextmanager
+    def _admitted(
+        self, keys: Any, times: Any
+    ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
+        """Admit events; forget entities that are new if these cannot be scored."""
+        rows, new = self._admit(keys, times)
+        try:
+            yield rows, new
+        except BaseException:
+            for number in np.flatnonzero(new):
+                self.forget(keys[number])
+            raise
+
+    def reset(self, key: Any) -> bool:
+        """Set an entity's state to 0, as at the beginning; return whether it is known."""
+        with self._lock:
+            row = self._row(key)
+            if row is not None:
+                self._carried.drop(row)
+            return super().reset(key)
+
+    def forget(self, key: Any) -> bool:
+        """Forget an entity; return whether it was known."""
+        with self._lock:
+            return super().forget(key)
+
+    def clear(self) -> None:
+        """Forget all entities."""
+        with self._lock:
+            super().clear()
+
+    def swap(self, model: Network, *, keep_states: bool = True) -> None:
+        """Go on with another model, as :meth:`Scorer.swap`.
+
+        Raises
+        ------
+        ParameterError
+            As there; or it fills gaps, or takes times, in another way.
+        """
+        own, other = self._encoder, model.encoder
+        ways = ("numbers", "fill", "indicators", "times")
+        if other is None or any(getattr(own, way) != getattr(other, way) for way in ways):
+            raise ParameterError("the model takes other features, or fills gaps in another way")
+        with self._lock:
+            super().swap(model, keep_states=keep_states)
+            self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        with self._lock:
+            arrays, rows = self._snapshot()
+            carried, unit = self._carried.arrays(rows)
+            return self._described(arrays | carried, {"times": unit})
+
+    def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        super()._take(description, arrays)
+        self._carried.take(arrays, description["scorer"]["times"], len(self))
+
+
+def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Return the features of events, a dict or a row each, as columns."""
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for number, row in enumerate(rows):
+        values = row if isinstance(row, Mapping) else dict(zip(names, row, strict=False))
+        for name, column in columns.items():
+            if name not in values:
+                raise DataError(f"features of event {number}: there is no {name!r}")
+            column.append(values[name])
+    return {name: _of_one_kind(name, column) for name, column in columns.items()}
+
+
+def _of_one_kind(name: str, values: list[Any]) -> list[Any]:
+    """Return a column whose whole numbers are floats beside floats, as 2 beside 2.5."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {bool, int, float} and len(kinds) > 1:
+        number = float if float in kinds else int
+        return [None if value is None else number(value) for value in values]
+    if str in kinds and len(kinds) > 1:
+        raise DataError(f"features: {name!r} is text in some events, not in others")
+    return values

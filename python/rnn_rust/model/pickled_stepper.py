@@ -1,0 +1,31 @@
+"""How a pickled stepper becomes one again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from rnn_rust import _core
+from rnn_rust.base.arrays import FloatArray, as_floats
+
+_Columns = tuple[list[float], list[float]]
+
+
+def make_stepper(
+    settings: _core.Settings,
+    tensors: dict[str, FloatArray],
+    units: tuple[_Columns, _Columns],
+    names: list[str] | None,
+    state: FloatArray,
+) -> Any:
+    """Return the stepper of a network with such settings and weights, in such a state.
+
+    ``units`` are those of features and labels, as shift and scale by column.
+    """
+    network = _core.Network(settings)
+    network.load_state_dict(tensors)
+    remake = partial(make_stepper, settings)
+    stepper = network.stepper(*units, as_floats, names, remake)
+    if state.any():
+        stepper.state = state
+    return stepper

@@ -1,0 +1,261 @@
+"""A model with the states of many entities, whose events are scored as they come."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from typing import Any, NoReturn, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust import _core
+from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.files import remove_leftovers
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.order import reorder
+from rnn_rust.errors import ParameterError
+from rnn_rust.model.description import describe
+from rnn_rust.model.inputs import read
+from rnn_rust.model.network import Network
+from rnn_rust.model.scoring import with_outputs
+from rnn_rust.storage.model_file import pack, write
+
+STATES = "scorer/"
+"""What names of a scorer's arrays begin with in a file."""
+
+
+class Snapshot:
+    """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
+
+    def __init__(
+        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: threading.Lock
+    ) -> None:
+        self._description, self._tensors, self._writing = description, tensors, writing
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, as :meth:`Scorer.save` does.
+
+        Raises
+        ------
+        ModelFileError
+            As there.
+        """
+        with self._writing:
+            remove_leftovers(path)
+            write(path, pack(self._description, self._tensors))
+
+
+class Scorer(_core.Scorer):
+    """A model with one state for each entity (card, machine); made by ``model.scorer()``.
+
+    Events of any entities come in any order, one by one or in batches. An entity's outputs are the
+    bits that ``predict`` gives for its whole sequence, whatever the batches. Calls from several
+    threads are safe: each sees a scorer between two events, and a single event waits for a slice of
+    a batch, not for a batch. The weights are those that the model had when the scorer was made.
+
+    Keys are ints of 64 bits, strs or bytes, also side by side: ``1``, ``"1"`` and ``b"1"`` are
+    three entities.
+
+    Parameters
+    ----------
+    model
+        That reads its sequences forward.
+    max_entities, expire_after
+        See :meth:`rnn_rust.RNN.scorer`.
+
+    Attributes
+    ----------
+    model
+        A copy of the model.
+    max_entities, expire_after
+        As given.
+    evicted, expired
+        How many entities were given up: for others, and for the time that had passed.
+    """
+
+    model: Network
+    max_entities: int | None
+    expire_after: float | None
+
+    def __new__(
+        cls, model: Network, max_entities: int | None = None, expire_after: float | None = None
+    ) -> Self:
+        """Make a scorer without entities."""
+        if max_entities is not None:
+            max_entities = whole_number("max_entities", max_entities, least=1)
+        if expire_after is not None:
+            expire_after = finite("expire_after", expire_after, least=0.0)
+        if not model.is_built:
+            model.state_dict()  # It says what is missing.
+        if model.settings["reverse"]:
+            raise ParameterError(
+                "a scorer knows no later events, and reverse=True reads sequences from their ends; "
+                "use predict on whole sequences"
+            )
+        if model.encoder is not None and model.encoder.static is not None:
+            static = ", ".join(model.encoder.static.source_names)
+            raise ParameterError(
+                f"a scorer takes the features of events, and the model has static ones ({static}"
+                "); train on them in features="
+            )
+        own = copy.copy(model)
+        names = None if own.feature_names is None else list(own.feature_names)
+        scorer = super().__new__(
+            cls, own._core, *own.units(), as_floats, names, (max_entities, expire_after)
+        )
+        scorer.model, scorer.max_entities, scorer.expire_after = own, max_entities, expire_after
+        scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
+        scorer._prepare()
+        return scorer
+
+    _saving: threading.Lock
+    _writing: threading.Lock
+
+    def _prepare(self) -> None:
+        """Prepare for what the model has learnt of its features."""
+
+    def score_frame(self, table: Any) -> Any:
+        """Return a table with the outputs after each row as further columns.
+
+        The rows are events: the model's id column is their key, and the rows of an entity are taken
+        in the order of time. Columns, and the names of the outputs, are as of
+        :meth:`rnn_rust.RNN.score_frame`. With ``expire_after`` the time column says what has
+        passed, dates in seconds.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or has the name of a prediction; or a cell cannot be used.
+        ParameterError
+            ``table`` is something else, or the model was trained to forecast.
+        """
+        if self.model.ahead is not None:
+            raise ParameterError(
+                "the model was trained to forecast, from rows before that a scorer does not keep; "
+                "use forecast(table)"
+            )
+        return with_outputs(self.model, table, self._outputs_of)
+
+    def _outputs_of(self, whole: Any) -> FloatArray:
+        data = read(self.model, whole)
+        order = order_of_events(data)
+        keys = np.repeat(data.ids, np.diff(data.offsets))[order]
+        times = _seconds(data.times)[order] if self.expire_after is not None else None
+        scored = self._score_rows(data, order, keys, times)
+        outputs = np.empty_like(scored)
+        outputs[data.row_numbers[order]] = scored
+        return outputs
+
+    def _score_rows(
+        self,
+        data: Dataset,
+        order: NDArray[np.int64],
+        keys: NDArray[Any],
+        times: NDArray[np.float64] | None,
+    ) -> FloatArray:
+        preparation = self.model.preparation
+        prepared = reorder(preparation.encoded(data), features=self.model.feature_names)
+        return self.score_batch(keys, prepared.features[order], times=times)
+
+    def swap(self, model: Network, *, keep_states: bool = True) -> None:
+        """Go on with another model of the same sizes, between two batches.
+
+        Its scaler, and what it has learnt of categories, come with its weights.
+
+        Parameters
+        ----------
+        model
+            Of the same cell, sizes, layers and dtype; trained further, say.
+        keep_states
+            Whether entities keep their states; otherwise they are forgotten.
+
+        Raises
+        ------
+        ParameterError
+            The model has other sizes, or takes other features.
+        """
+        own = copy.copy(model)
+        if own.feature_names != self.model.feature_names:
+            raise ParameterError(
+                f"the model takes the features {own.feature_names}, the scorer's "
+                f"{self.model.feature_names}; give one of the same"
+            )
+        # A file has the model that its states are of.
+        with self._saving:
+            self._replace_network(own._core, *own.units(), keep_states)
+            self.model = own
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
+
+        All states are those of one moment, between two events; other threads wait for a copy of
+        them in memory, not for the file. A file that is there is replaced in one step: whoever is
+        killed meanwhile leaves the old file or the new one.
+
+        Raises
+        ------
+        ModelFileError
+            The file cannot be written there.
+        """
+        self.snapshot().save(path)
+
+    def snapshot(self) -> Snapshot:
+        """Return model and states of one moment, between two events, to be saved afterwards.
+
+        It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
+        lock around scoring and counting, and around this call and a copy of the counts.
+        """
+        with self._saving:
+            return Snapshot(*self._contents(), self._writing)
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file keeps: a description, and arrays."""
+        return self._described(self._snapshot()[0], {})
+
+    def _described(
+        self, arrays: dict[str, NDArray[Any]], more: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        limits = {"max_entities": self.max_entities, "expire_after": self.expire_after}
+        description = {"scorer": limits | more, "model": describe(self.model)}
+        tensors: dict[str, NDArray[Any]] = dict(self.model.state_dict())
+        return description, tensors | {STATES + name: array for name, array in arrays.items()}
+
+    def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the entities that :meth:`_contents` returned."""
+        self._restore(arrays)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: two scorers would each see a part of the events."""
+        raise TypeError("a scorer is not copied or pickled; use save(path) and load_scorer(path)")
+
+    def __repr__(self) -> str:
+        """Return the model, the number of entities, and the limits."""
+        limits = "".join(
+            f", {name}={getattr(self, name)}"
+            for name in ("max_entities", "expire_after")
+            if getattr(self, name) is not None
+        )
+        return f"Scorer({self.model!r}{limits}): {len(self)} entities"
+
+
+def order_of_events(data: Dataset) -> NDArray[np.int64]:
+    """Return the order of a data set's rows in which they stand in the table.
+
+    Where the table does not have the rows of a sequence in the order of time they change places
+    among themselves.
+    """
+    places = data.row_numbers.copy()
+    sequence = np.repeat(np.arange(len(data)), np.diff(data.offsets))
+    return np.argsort(places[np.lexsort((places, sequence))], kind="stable")
+
+
+def _seconds(times: NDArray[Any]) -> NDArray[np.float64]:
+    """Return times as numbers: dates and durations in seconds."""
+    if times.dtype.kind in "mM":
+        unit = np.datetime64(0, "s") if times.dtype.kind == "M" else np.timedelta64(0, "s")
+        seconds: NDArray[np.float64] = (times - unit.astype(times.dtype)) / np.timedelta64(1, "s")
+        return seconds
+    return times.astype(np.float64)

@@ -1,0 +1,39 @@
+"""Which scorer a model has, and scorers from files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnn_rust.errors import ModelFileError
+from rnn_rust.model.encoded_scorer import EncodedScorer
+from rnn_rust.model.network import Network
+from rnn_rust.model.scorer import STATES, Scorer
+
+
+def restored(
+    model: Network, description: dict[str, Any], tensors: dict[str, NDArray[Any]]
+) -> Scorer:
+    """Return the scorer of a file; ModelFileError if its states are not those of the model."""
+    try:
+        limits = description["scorer"]
+        scorer = make_scorer(model, limits["max_entities"], limits["expire_after"])
+        arrays = {
+            name.removeprefix(STATES): array
+            for name, array in tensors.items()
+            if name.startswith(STATES)
+        }
+        scorer._take(description, arrays)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"the states are damaged: {error}") from error
+    return scorer
+
+
+def make_scorer(
+    model: Network, max_entities: int | None = None, expire_after: float | None = None
+) -> Scorer:
+    """Return the scorer of a model, whatever its features are."""
+    if model.encoder is None:
+        return Scorer(model, max_entities, expire_after)
+    return EncodedScorer(model, max_entities, expire_after)

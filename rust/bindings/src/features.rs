@@ -1,0 +1,186 @@
+//! What lies between rows of features or outputs as users have them and as the engine does: arrays,
+//! names, units.
+
+use numpy::{PyArray1, PyArrayMethods, PyReadwriteArray1};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rnn_rust as core;
+
+use crate::boundary::{Scalar, data_error, shape_error};
+
+/// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
+/// scaler.
+#[derive(Clone)]
+pub(crate) struct Scaling {
+    shift: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl From<(Vec<f64>, Vec<f64>)> for Scaling {
+    fn from((shift, scale): (Vec<f64>, Vec<f64>)) -> Self {
+        Self { shift, scale }
+    }
+}
+
+impl Scaling {
+    /// Sets `to` to rows of values in the model's units, rounded to their own type first, as a data
+    /// set's are. Returns the position of one that is not finite, if there is one.
+    pub(crate) fn scale<N: core::Real, T: Scalar>(
+        &self,
+        values: &[N],
+        to: &mut Vec<T>,
+    ) -> Option<usize> {
+        to.clear();
+        let columns = self.shift.len();
+        // There is no scaler, or the values are too few or too many, which the engine refuses.
+        if columns == 0 || !values.len().is_multiple_of(columns) {
+            to.extend(values.iter().map(|&value| T::from_f64(value.to_f64())));
+        } else {
+            to.resize(values.len(), T::ZERO);
+            for (row, own) in values.chunks_exact(columns).zip(to.chunks_exact_mut(columns)) {
+                for (c, own) in own.iter_mut().enumerate() {
+                    let scaled = (row[c].to_f64() - self.shift[c]) / self.scale[c];
+                    *own = T::from_f64(N::from_f64(scaled).to_f64());
+                }
+            }
+        }
+        // Without a branch for each number: several are looked at at once.
+        if to.iter().fold(true, |all, x| all & x.is_finite()) {
+            return None;
+        }
+        to.iter().position(|x| !x.is_finite())
+    }
+
+    /// Sets `to` to values in original units, in which a number may need all digits of float64.
+    pub(crate) fn restore<T: Scalar>(&self, values: &[T], to: &mut [f64]) {
+        let columns = self.shift.len();
+        for (row, own) in values.chunks_exact(columns).zip(to.chunks_exact_mut(columns)) {
+            for (c, own) in own.iter_mut().enumerate() {
+                *own = row[c].to_f64() * self.scale[c] + self.shift[c];
+            }
+        }
+    }
+
+    /// Shift and scale by column.
+    pub(crate) fn columns(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.shift.clone(), self.scale.clone())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shift.is_empty()
+    }
+}
+
+/// How users give the features of a row.
+pub(crate) struct RowReader {
+    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64;
+    /// `what` they are stands in its errors.
+    pub(crate) as_floats: Py<PyAny>,
+    /// Of the features, if they have names.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+/// The features of one row, of either type: copied, which for so few numbers takes less time than to
+/// borrow them.
+pub(crate) enum Row {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+/// Evaluates `$body` with `$values` bound to the numbers of a row.
+macro_rules! with_row {
+    ($row:expr, $values:ident => $body:expr) => {
+        match &$row {
+            $crate::features::Row::F32($values) => $body,
+            $crate::features::Row::F64($values) => $body,
+        }
+    };
+}
+pub(crate) use with_row;
+
+impl RowReader {
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        Self { as_floats: self.as_floats.clone_ref(py), names: self.names.clone() }
+    }
+
+    /// The features of a row: an array of either type, or anything that NumPy makes an array of
+    /// numbers of, or a dict by name. There should be `count`.
+    pub(crate) fn row(&self, features: &Bound<'_, PyAny>, count: usize) -> PyResult<Row> {
+        // A subclass may mean something else by its memory: a masked array hides some of it.
+        if features.is_exact_instance_of::<PyUntypedArray>() {
+            if let Some(row) = copied(features) {
+                return Ok(row);
+            }
+        } else if let Ok(named) = features.cast::<PyDict>() {
+            return self.named(named).map(Row::F64);
+        }
+        let array = self.as_floats.bind(features.py()).call1(("features", features))?;
+        let shape = array.cast::<PyUntypedArray>()?.shape();
+        if shape.len() != 1 {
+            let hint = if shape.len() == 2 {
+                ": step through the rows one by one, or use predict (score_batch) for many"
+            } else {
+                ""
+            };
+            return Err(shape_error(format!(
+                "features have {} dimensions, shape {shape:?}; a step takes those of one row, \
+                 shape ({count},){hint}",
+                shape.len(),
+            )));
+        }
+        copied(&array).ok_or_else(|| data_error("features are no floats".into()))
+    }
+
+    fn named(&self, features: &Bound<'_, PyDict>) -> PyResult<Vec<f64>> {
+        let Some(names) = &self.names else {
+            return Err(data_error(
+                "features by name, but those of the model have none; give them in order".into(),
+            ));
+        };
+        let mut row = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(value) = features.get_item(name)? else {
+                return Err(data_error(format!("features: '{name}' is missing")));
+            };
+            row.push(value.extract().map_err(|_| {
+                data_error(format!("features: '{name}' is {value:?}, which is not a number"))
+            })?);
+        }
+        Ok(row)
+    }
+}
+
+/// The numbers of an array of one dimension and either type, side by side in memory.
+fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
+    if let Ok(array) = array.cast::<PyArray1<f32>>() {
+        return array.to_vec().ok().map(Row::F32);
+    }
+    array.cast::<PyArray1<f64>>().ok()?.to_vec().ok().map(Row::F64)
+}
+
+/// The error of a feature that is not finite, or would not be.
+pub(crate) fn not_finite<N: core::Real>(values: &[N], at: usize, columns: usize) -> PyErr {
+    let (row, column) = (at / columns.max(1), at % columns.max(1));
+    let row = if values.len() > columns { format!("row {row}: ") } else { String::new() };
+    data_error(format!(
+        "{row}feature {column} is {}; every feature must be finite in the model's type",
+        values[at],
+    ))
+}
+
+/// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.
+pub(crate) fn writable<'py, T: Scalar>(
+    out: &Bound<'py, PyAny>,
+    len: usize,
+    dtype: &str,
+) -> PyResult<PyReadwriteArray1<'py, T>> {
+    let masked = !out.is_exact_instance_of::<PyUntypedArray>() && out.hasattr("mask")?;
+    let array: Option<PyReadwriteArray1<'py, T>> = out.extract().ok().filter(|_| !masked);
+    array.filter(|array| array.as_slice().is_ok_and(|slice| slice.len() == len)).ok_or_else(|| {
+        PyTypeError::new_err(format!(
+            "out must be a writable array of shape ({len},) and {dtype}, without a mask"
+        ))
+    })
+}

@@ -1,0 +1,238 @@
+//! [`Scorer`]: events by the keys of their entities.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use super::entities::{Entities, Limits};
+use super::keys::{HashedKey, KeyHasher};
+use super::lanes::{Events, MakeScores, Scores, state_len};
+use super::slabs::Slabs;
+
+use crate::calls::compiled::Compiled;
+use crate::calls::stepper::check_streams;
+use crate::config::Config;
+use crate::data::Sequences;
+use crate::error::{Error, Result, check_shape};
+use crate::lanes::Real;
+use crate::lanes::simd::Level;
+use crate::loss::Loss;
+use crate::weights::Network;
+
+/// A network with the states of many sequences, each of which belongs to an entity: a card, a machine.
+///
+/// Events come in any order; an entity's outputs are the bits of a prediction of its whole sequence.
+/// Events of different entities are computed side by side, in the lanes of a register.
+pub struct Scorer<T: Real> {
+    pub(super) network: Arc<Network<T>>,
+    loss: Loss,
+    level: Level,
+    inner: Box<dyn Scores<T>>,
+    pub(super) states: Slabs<T>,
+    pub(super) entities: Entities,
+    // Scratch.
+    rows: Vec<u32>,
+}
+
+/// [`Error::Parameter`] if events are not all that a network reads.
+fn check_statics(config: &Config) -> Result<()> {
+    if config.statics.is_empty() {
+        return Ok(());
+    }
+    let (what, expected) = ("static features", "none in a scorer, which takes those of events");
+    Err(Error::Parameter { what, expected, got: config.statics.len().to_string() })
+}
+
+impl<T: Compiled> Scorer<T> {
+    /// Without entities. [`Error::Parameter`] as of a [`Stepper`](crate::Stepper), and if a limit makes
+    /// no sense.
+    pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level, limits: Limits) -> Result<Self> {
+        check_streams(network.config())?;
+        check_statics(network.config())?;
+        let states = Slabs::new(state_len(&network));
+        let inner = T::scores(level, MakeScores { network: Arc::clone(&network), loss });
+        let entities = Entities::new(limits)?;
+        Ok(Self { network, loss, level, inner, states, entities, rows: Vec::new() })
+    }
+
+    /// A scorer of the same network with the same limits, without entities.
+    pub fn empty(&self) -> Result<Self> {
+        Self::new(Arc::clone(&self.network), self.loss, self.level, self.entities.limits())
+    }
+
+    /// Goes on with other weights of the same architecture; without `keep_states`, all entities are
+    /// forgotten. [`Error::Parameter`] if the architecture is another.
+    pub fn swap(&mut self, network: Arc<Network<T>>, loss: Loss, keep_states: bool) -> Result<()> {
+        let sizes = |network: &Network<T>| {
+            let config = network.config();
+            (config.shape, config.categories, config.cell, config.layers)
+        };
+        check_streams(network.config())?;
+        check_statics(network.config())?;
+        if sizes(&network) != sizes(&self.network) {
+            let (what, expected) = ("model", "one of the same cell and sizes");
+            let got = format!("{:?}", network.config());
+            return Err(Error::Parameter { what, expected, got });
+        }
+        if !keep_states {
+            self.clear();
+        }
+        self.inner = T::scores(self.level, MakeScores { network: Arc::clone(&network), loss });
+        (self.network, self.loss) = (network, loss);
+        Ok(())
+    }
+}
+
+impl<T: Real> Scorer<T> {
+    /// Hashes keys; each scorer does it in its own way.
+    pub fn hasher(&self) -> &KeyHasher {
+        self.entities.hasher()
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network<T>> {
+        &self.network
+    }
+
+    /// Scores events in the order in which they came: features `x (events, F)`, and times where entities
+    /// expire. Sets `outputs (events, L)`, and of each event whether its entity started from the state
+    /// 0: it was not known, or had been given up.
+    ///
+    /// Allocates for new entities alone. After an error nothing has changed.
+    pub fn score(
+        &mut self,
+        (keys, times): (&[HashedKey<'_>], Option<&[f64]>),
+        x: &[T],
+        (outputs, new): (&mut [T], &mut [bool]),
+    ) -> Result<()> {
+        self.check(x, keys.len(), outputs.len())?;
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.resize(keys.len(), 0);
+        let admitted = self.admit((keys, times), (&mut rows, new));
+        if admitted.is_ok() {
+            let events = Events { x, rows: &rows, new };
+            self.inner.score(events, &mut self.states, outputs);
+        }
+        self.rows = rows;
+        admitted
+    }
+
+    /// The first half of [`Self::score`]: sets the row of each event's entity, and whether it starts
+    /// from the state 0.
+    pub fn admit(
+        &mut self,
+        (keys, times): (&[HashedKey<'_>], Option<&[f64]>),
+        (rows, new): (&mut [u32], &mut [bool]),
+    ) -> Result<()> {
+        let count = keys.len();
+        check_shape(new.len() == count, "new", count, new.len())?;
+        check_shape(rows.len() == count, "rows", count, rows.len())?;
+        self.check_times(times, count)?;
+        self.entities.touch_all(keys, rows);
+        if let &mut [row] = rows
+            && let Some(&state) = self.entities.is_row(row).then(|| &self.states.row(row)[0])
+        {
+            // Fetched beside the entity, not after it.
+            black_box(state);
+        }
+        let places = self.entities.reserve(count)?;
+        self.states.reserve(places)?;
+        for (event, &key) in keys.iter().enumerate() {
+            let time = times.map_or(f64::NEG_INFINITY, |times| times[event]);
+            (rows[event], new[event]) = self.entities.admit(key, time);
+        }
+        Ok(())
+    }
+
+    /// The second half: scores events of rows as [`Self::admit`] set them.
+    pub fn step(
+        &mut self,
+        (rows, new): (&[u32], &[bool]),
+        x: &[T],
+        outputs: &mut [T],
+    ) -> Result<()> {
+        self.check(x, rows.len(), outputs.len())?;
+        check_shape(new.len() == rows.len(), "new", rows.len(), new.len())?;
+        let known = self.entities.rows();
+        let beyond = rows.iter().find(|&&row| row >= known);
+        check_shape(beyond.is_none(), "rows", format_args!("below {known}"), beyond.unwrap_or(&0))?;
+        if !rows.is_empty() {
+            self.inner.score(Events { x, rows, new }, &mut self.states, outputs);
+        }
+        Ok(())
+    }
+
+    /// That so many events have times, where entities expire.
+    pub fn check_times(&self, times: Option<&[f64]>, events: usize) -> Result<()> {
+        let got = times.map_or(events, <[f64]>::len);
+        check_shape(got == events, "times", events, got)?;
+        let expire = self.entities.limits().expire_after.is_some() && events > 0;
+        if expire && times.is_none_or(|times| !all_numbers(times)) {
+            let got = if times.is_some() { "NaN" } else { "none" }.into();
+            let (what, expected) = ("time", "a number for each event, as entities expire");
+            return Err(Error::Parameter { what, expected, got });
+        }
+        Ok(())
+    }
+
+    /// That so many events have features that the network can take, and room for their outputs.
+    pub fn check(&self, x: &[T], events: usize, outputs: usize) -> Result<()> {
+        let config = self.network.config();
+        let (columns, wanted) = (config.features(), events * config.shape.output);
+        check_shape(x.len() == events * columns, "features", events * columns, x.len())?;
+        check_shape(outputs == wanted, "outputs", wanted, outputs)?;
+        if config.categories.columns == 0 || events == 0 {
+            return Ok(());
+        }
+        let bounds = [0, events as i64];
+        Sequences::new(x, &[], &bounds, (columns, 1))?.check_categories(config)
+    }
+
+    /// How many entities there are.
+    pub fn len(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entities were evicted for others, and how many have expired.
+    pub fn given_up(&self) -> (u64, u64) {
+        self.entities.given_up()
+    }
+
+    /// Sets an entity's state to 0; returns whether it is known.
+    pub fn reset(&mut self, key: HashedKey<'_>) -> bool {
+        let row = self.entities.find(key);
+        if let Some(row) = row {
+            self.states.row_mut(row).fill(T::ZERO);
+        }
+        row.is_some()
+    }
+
+    /// Forgets an entity; returns whether it was known.
+    pub fn forget(&mut self, key: HashedKey<'_>) -> bool {
+        self.entities.forget(key)
+    }
+
+    /// Forgets all entities.
+    pub fn clear(&mut self) {
+        self.entities = self.entities.without_entities();
+        self.states = Slabs::new(state_len(&self.network));
+    }
+
+    /// The row of a known entity.
+    pub fn row(&self, key: HashedKey<'_>) -> Option<u32> {
+        self.entities.find(key)
+    }
+
+    /// The state of a known entity, layer by layer: h, followed by c in an LSTM.
+    pub fn state(&self, key: HashedKey<'_>) -> Option<&[T]> {
+        self.entities.find(key).map(|row| self.states.row(row))
+    }
+}
+
+fn all_numbers(times: &[f64]) -> bool {
+    !times.iter().any(|time| time.is_nan())
+}

@@ -1,0 +1,55 @@
+//! [`Slabs`]: rows in blocks that never move.
+
+use crate::context::check_memory;
+use crate::error::Result;
+use crate::lanes::aligned::Aligned;
+
+/// Bytes of a block, about.
+const BLOCK: usize = 1 << 20;
+
+/// Rows of as many items each. They grow block by block: nothing is copied, and hardly more is
+/// allocated than there are rows.
+#[derive(Clone)]
+pub(in crate::calls) struct Slabs<E: Clone + Default> {
+    blocks: Vec<Aligned<E>>,
+    /// Items of a row.
+    width: usize,
+    /// Rows of a block: a power of two, this one.
+    shift: u32,
+}
+
+impl<E: Clone + Default> Slabs<E> {
+    pub(super) fn new(width: usize) -> Self {
+        let rows = BLOCK / (width * size_of::<E>()).clamp(1, BLOCK);
+        Self { blocks: Vec::new(), width, shift: rows.ilog2() }
+    }
+
+    /// Makes room for so many rows in all. [`Error::Memory`](crate::Error::Memory) if there is no
+    /// memory for them; then those that were there still are.
+    pub(super) fn reserve(&mut self, rows: usize) -> Result<()> {
+        let items = self.width << self.shift;
+        while self.blocks.len() << self.shift < rows {
+            check_memory::<E>(items)?;
+            self.blocks.push(Aligned::zeros(items));
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn place(&self, row: u32) -> (usize, usize) {
+        let within = row as usize & ((1 << self.shift) - 1);
+        (row as usize >> self.shift, within * self.width)
+    }
+
+    #[inline(always)]
+    pub(super) fn row(&self, row: u32) -> &[E] {
+        let (block, first) = self.place(row);
+        &self.blocks[block][first..first + self.width]
+    }
+
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, row: u32) -> &mut [E] {
+        let (block, first) = self.place(row);
+        &mut self.blocks[block][first..first + self.width]
+    }
+}
