@@ -75,7 +75,7 @@ class Preprocessor:
 
     @classmethod
     def of(cls, encoder: FeatureEncoder, scaler: Scaler | None, **arguments: Any) -> Self:
-        """Return what a model with these ``arguments`` has learnt; its ``scaler`` is fitted."""
+        """Return what a model of these ``arguments`` learnt: ``encoder``, a fitted ``scaler``."""
         own = cls(scaler=scaler, **arguments)
         own._encoder = encoder
         return own
