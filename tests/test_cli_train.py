@@ -47,6 +47,12 @@ def test_train_has_the_promised_defaults():
     assert {name: defaults[name] for name in promised} == promised
 
 
+def test_train_reads_backwards(data):
+    run_well("train", data, "--reverse", "--epochs", 2)
+    assert rnn.load("model.safetensors").settings["reverse"]
+    check_error(run("train", data, "--reverse", "--bidirectional"), "reverse has no effect")
+
+
 def test_train_equals_the_calls_of_the_library(data):
     run_well(
         "train", data, "--preset", "rnn-rust", "--epochs", 3, "--hidden", 4, "--activation",

@@ -287,6 +287,17 @@ def test_places_that_no_folder_can_stand_at_are_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_the_current_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for where in (".", tmp_path, ""):
+        refused(lambda: GRU(3, 4, 1).to_c(where), ParameterError, "current folder")  # noqa: B023
+    assert tmp_path.samefile(".")
+    GRU(3, 4, 1).to_c("exported")
+    assert len(os.listdir("exported")) == 4
+
+
 @pytest.mark.parametrize("failing", ["fsync", "rename"])
 def test_an_export_that_fails_leaves_what_there_was(
     failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,8 @@ def test_options_are_what_the_file_does_not_tell() -> None:
         rnn_rust.from_onnx(path, hidden_size=9)
     with pytest.raises(ParameterError, match=r"keras_lstm.*scaler="):
         rnn_rust.from_onnx(path, scaler="minmax")
+    with pytest.raises(TypeError, match="hiden_size'; did you mean 'hidden_size'"):
+        rnn_rust.from_onnx(path, hiden_size=9)
 
 
 def test_every_file_is_looked_at() -> None:

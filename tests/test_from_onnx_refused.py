@@ -55,6 +55,10 @@ REFUSED = {
                   r"'LSTM-0' \(LSTM\): peepholes \(input P\)"),
     "initial state": (f'Y, Yh = RNN <hidden_size = 4> (x, W, R, B, "", h0) {EACH} {HEAD}',
                       r"'RNN-0' \(RNN\): initial_h is neither zero nor an input"),
+    "features divided by 0": (
+        "z = Constant <value_floats = [0.0, 1.0, 1.0]> () d = Div (x, z)"
+        f" Y, Yh = RNN <hidden_size = 4> (d, W, R, B) {EACH} {HEAD}",
+        "features are divided by 0"),
     "initial state of the data": (
         "a = Constant <value_ints = [0]> () b = Constant <value_ints = [1]> () f = Slice (x, a, b)"
         f' Y, Yh = RNN <hidden_size = 4> (x, W, R, B, "", f) {EACH} {HEAD}',

@@ -1,6 +1,9 @@
 """States that networks start from and end with; networks that read from the end."""
 
+import re
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +68,23 @@ def test_later_rows_go_on_from_the_state_that_earlier_ones_left(
     chosen = parts[1].with_initial_state(state).subset(order)
     expected = [model.predict(parts[1][int(s)], initial_state=state[s]) for s in order]
     assert np.array_equal(model.predict(chosen), np.concatenate(expected))
+
+
+def test_states_of_a_table_are_in_the_order_of_its_ids():
+    rows = pl.DataFrame(
+        {
+            "id": ["b", "a", "b", "a", "c"], "t": [2, 1, 1, 2, 1], "x1": [0.1, 0.4, 0.9, 0.3, 0.7],
+            "x2": [1.0, 0.2, 0.5, 0.6, 0.8],
+        }
+    )  # fmt: skip
+    model = network("GRU")
+    states = np.random.default_rng(0).normal(size=(3, 5))
+    outputs, ends = model.predict(rows, initial_state=states, return_state=True)
+    for state, end, places in zip(states, ends, ([2, 0], [1, 3], [4]), strict=True):
+        features = rows.select("x1", "x2").to_numpy()[places]
+        own, own_end = model.predict(features, initial_state=state, return_state=True)
+        assert np.array_equal(outputs[places], own)
+        assert np.array_equal(end, own_end)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -185,6 +205,20 @@ def test_a_reverse_network_is_trained_saved_and_compared_with_labels_at_their_ro
         network("GRU", reverse=True, bidirectional=True)
 
 
+def test_a_view_with_states_is_still_one():
+    data, state = dataset(), np.zeros((2, 5))
+    view = data.subset([3, 0]).with_initial_state(state)
+    assert view.shares_rows
+    assert view.shared_rows.arrays["features"] is data.features
+    assert view.with_initial_state(None) == data.subset([3, 0])
+    network("GRU").predict(view)
+    assert "features" not in vars(view)
+    state[:] = 1.0
+    assert not view.initial_state.any()
+    with pytest.raises(ValueError, match="read-only"):
+        view.initial_state[:] = 1.0
+
+
 def test_wrong_states_are_refused_by_name():
     data, model = dataset(), network("LSTM")
     for state, message in (
@@ -196,8 +230,20 @@ def test_wrong_states_are_refused_by_name():
             model.predict(data, initial_state=state)
     with pytest.raises(rnn.errors.DataError, match="finite"):
         model.predict(data, initial_state=np.full((4, 10), np.nan))
-    with pytest.raises(rnn.errors.ShapeError, match=r"the network's states"):
-        model.predict(data[0], initial_state=np.zeros((4, 10)))
+    for one in (data[0], np.zeros((3, 2))):
+        for shape in ((4, 10), (1, 10), (5,)):
+            message = (
+                rf"shape \({re.escape(str(shape)[1:])}; the state of a single sequence has \(10,"
+            )
+            with pytest.raises(rnn.errors.ShapeError, match=message):
+                model.predict(one, initial_state=np.zeros(shape))
+        for number in (np.nan, np.inf):
+            with pytest.raises(rnn.errors.DataError, match="finite"):
+                model.predict(one, initial_state=np.full(10, number))
+    with pytest.raises(rnn.errors.DataError, match="finite"):
+        model.update(data[0], initial_state=np.full(10, np.nan))
+    with pytest.raises(rnn.errors.ParameterError, match="return_state must be True or False"):
+        model.predict(data, return_state=1)
     own = data.with_initial_state(np.zeros((4, 10)))
     with pytest.raises(rnn.errors.ParameterError, match="cut them first"):
         own.windows(1)

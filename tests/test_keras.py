@@ -295,8 +295,9 @@ def test_arguments_that_do_not_fit() -> None:
         from_keras(file("gru"), hidden_size=3)
     with pytest.raises(ParameterError, match="loss='mse': the network that is read has 'cross_ent"):
         from_keras(file("simple-rnn-stack"), loss="mse")
-    with pytest.raises(TypeError, match="unexpected keyword argument 'lossy'"):
-        from_keras(stand_in("gru"), lossy=1)
+    for one in (stand_in("gru"), file("gru")):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'lossy'"):
+            from_keras(one, lossy=1)
 
 
 # Files ----------------------------------------------------------------------------------------

@@ -188,6 +188,8 @@ def test_what_cannot_be_exported_is_named(tmp_path: Path) -> None:
         RNN(2, 3, 1, reverse=True).to_onnx(path, step=True)
     with pytest.raises(ParameterError, match="readout='mean'"):
         RNN(2, 3, 1, readout="mean").to_onnx(path, step=True)
+    with pytest.raises(ParameterError, match="step must be True or False, got 'yes'"):
+        RNN(2, 3, 1).to_onnx(path, step="yes")  # type: ignore[arg-type]
     assert not path.exists()
 
 
@@ -206,12 +208,18 @@ def test_forecasts_of_values_are_exported_and_those_of_changes_are_not(path: Pat
     assert_close(run(path, rows, [len(rows)]), values.predict(plan), 1e-5)
 
 
-def test_a_number_too_large_for_float32_is_named(path: Path) -> None:
-    data = Dataset.from_arrays([[0.0], [1e300]], [[0.0], [1.0]], [0, 2])
+@pytest.mark.parametrize(("number", "what"), [(1e300, "large"), (1e-44, "small"), (1e-60, "small")])
+def test_a_scale_that_float32_does_not_hold_is_named(number: float, what: str, path: Path) -> None:
+    data = Dataset.from_arrays([[0.0], [number]], [[0.0], [1.0]], [0, 2])
     model = RNN(1, 2, 1, scaler="minmax")
     model.fit(data, epochs=1, progress=False)
-    with pytest.raises(ParameterError, match="feature_scale has numbers too large for float32"):
+    with pytest.raises(ParameterError, match=f"feature_scale has numbers too {what} for float32"):
         model.to_onnx(path)
+    wide = RNN(1, 2, 1, scaler="minmax", dtype="float64")
+    wide.fit(data, epochs=1, progress=False)
+    wide.to_onnx(path)
+    rows = data.features
+    assert_close(run_reference(path, rows, [2]), wide.predict(data), 1e-12)
 
 
 def test_without_onnx_an_error_says_what_to_install(

@@ -94,6 +94,36 @@ def test_a_model_of_plain_numbers_has_one_too() -> None:
     assert model.preprocessor.table()["mean"].null_count() == 2
 
 
+def test_what_it_returns_is_a_data_set_of_numbers() -> None:
+    data = dataset()
+    own = rnn.Preprocessor(missing="mean").fit(data)
+    made = own.transform(data)
+    table = made.to_frame()
+    assert table["kind"].to_list() == made.features[:, 2].tolist()
+    model = rnn.GRU(hidden_size=2)
+    model.fit(made, epochs=1, progress=False)
+    assert model.input_names == ("amount", "other", "kind", "age")
+    assert np.isfinite(model.predict(made)).all()
+    # It is not what the preprocessor takes.
+    with pytest.raises(rnn.errors.DataError, match="column 'kind' is numbers"):
+        own.transform(made)
+
+
+def test_fitting_one_changes_neither_a_model_nor_a_scaler() -> None:
+    data = dataset()
+    model = rnn.GRU(hidden_size=2, missing="mean", scaler="standard", max_categories=2)
+    model.fit(data, epochs=1, progress=False)
+    before = model.predict(data)
+    own = model.preprocessor
+    assert own.max_categories == 2
+    larger = frame().with_columns(pl.col("amount", "other") * 100)
+    assert not own.fit(dataset(larger)).table().equals(model.preprocessor.table())
+    assert np.array_equal(model.predict(data), before)
+    scaler = rnn.StandardScaler()
+    rnn.Preprocessor(missing="mean", scaler=scaler).fit(data)
+    assert not scaler.is_fitted
+
+
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(rnn.errors.ParameterError, match="not fitted"):
         rnn.Preprocessor().transform(dataset())
@@ -103,3 +133,5 @@ def test_wrong_use_is_refused() -> None:
         rnn.Preprocessor().fit(frame())
     with pytest.raises(rnn.errors.ParameterError, match="scaler 'max'"):
         rnn.Preprocessor(scaler="max")
+    with pytest.raises(rnn.errors.ParameterError, match="scaler must be a name or a scaler, got 3"):
+        rnn.Preprocessor(scaler=3)

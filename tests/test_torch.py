@@ -314,6 +314,8 @@ def test_arguments_that_do_not_fit(
 def test_a_gru_that_resets_before_has_no_counterpart() -> None:
     with pytest.raises(ParameterError, match="this model has reset_after=False"):
         GRU(1, 2, 1, reset_after=False).to_torch_state_dict()
+    with pytest.raises(ParameterError, match=r"torch\.nn\.LSTM .* this model has reverse=True"):
+        LSTM(1, 2, 1, reverse=True).to_torch_state_dict()
 
 
 # torch itself ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import boolean
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.sequences import require_dataset
@@ -209,7 +210,8 @@ class Model(Network):
             the same. Callbacks may change: those that are added begin there, and
             :class:`rnn_rust.EarlyStopping` goes by its present patience.
         initial_state
-            The states that the sequences of ``train`` start from, as in :meth:`predict`;
+            The states that the sequences of ``train`` start from, as in :meth:`predict`; a
+            bidirectional network cannot be trained with some.
             :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
 
         Returns
@@ -302,7 +304,8 @@ class Model(Network):
         ------
         ParameterError
             PyTorch has no such network: of an RNN's activations it has ``"tanh"`` and ``"relu"``,
-            and its GRU resets after the product (``reset_after=True``).
+            its GRU resets after the product (``reset_after=True``), and none reads from the end
+            alone (``reverse=True``).
         """
         activation = self._settings.get("activation", "tanh")
         if activation not in ("tanh", "relu"):
@@ -312,6 +315,10 @@ class Model(Network):
         if not self._settings.get("reset_after", True):
             raise ParameterError(
                 "torch.nn.GRU resets after the product; this model has reset_after=False"
+            )
+        if self._settings["reverse"]:
+            raise ParameterError(
+                f"torch.nn.{self.cell} reads forward, or both ways; this model has reverse=True"
             )
         return torch_state(self.state_dict(), name=name, head=head)
 
@@ -349,7 +356,7 @@ class Model(Network):
         ----------
         folder
             It is written whole or not at all. One that is there has to be empty, or hold an export
-            of the same name, which is replaced.
+            of the same name, which is replaced; it cannot be the current folder.
         name
             What the names of files, functions and constants begin with.
 
@@ -384,7 +391,8 @@ class Model(Network):
         Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
         float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
         runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
-        float32, so is the slope of an RNN with activation ``"leaky_relu"``.
+        float32, so is the slope of an RNN with activation ``"leaky_relu"``. An RNN of activation
+        ``"softplus"`` overflows in onnxruntime where a unit's sum is above 88.
 
         Parameters
         ----------
@@ -407,7 +415,7 @@ class Model(Network):
         """
         from rnn_rust.onnx.export import to_onnx
 
-        to_onnx(self, path, step=step)
+        to_onnx(self, path, step=boolean("step", step))
 
 
 def _show_arguments(model: type[Network]) -> None:

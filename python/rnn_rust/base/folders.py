@@ -50,6 +50,9 @@ def _check_replaceable(target: Path, is_ours: Callable[[Path], bool]) -> None:
         return
     if not target.is_dir():
         raise OSError(errno.ENOTDIR, "it is not a folder")
+    if os.path.samefile(target, "."):
+        # Whoever works in it would go on working in the old one, which is removed.
+        raise OSError(errno.EBUSY, "it is the current folder; name it from outside, or another")
     for file in sorted(target.iterdir()):
         if file.is_symlink() or not file.is_file() or not is_ours(file):
             reason = f"it has other contents, {file.name}, which are not to be lost; name another"

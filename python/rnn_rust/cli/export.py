@@ -29,7 +29,8 @@ def export(model: Path, output: Path, name: str | None) -> None:
 
     It reads a sequence event by event: NAME.h says how. Beside it are made-up events with the
     outputs of the model, and a program that checks them: "cc -std=c99 FOLDER/*.c -lm && ./a.out".
-    Models that are bidirectional or read out a mean need whole sequences, and are refused.
+    Models that are bidirectional, read from the end or read out a mean need whole sequences, and
+    are refused.
     """
     from rnn_rust import load
 

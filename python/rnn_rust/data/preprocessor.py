@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -67,16 +68,15 @@ class Preprocessor:
         self.missing = missing
         self.missing_indicator = boolean("missing_indicator", missing_indicator)
         self.time_features = times_of.checked("time_features", time_features)
+        if not isinstance(scaler, str | Scaler | None):
+            raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
         self.scaler = make_scaler(scaler, labels=False) if isinstance(scaler, str) else scaler
         self._encoder: FeatureEncoder | None = None
 
     @classmethod
-    def of(cls, encoder: FeatureEncoder, scaler: Scaler | None) -> Self:
-        """Return the one that a model has learnt, an ``encoder`` and a fitted ``scaler``."""
-        own = cls(
-            scaler=scaler, missing=encoder.fill, missing_indicator=bool(encoder.indicators),
-            time_features=encoder.times,
-        )  # fmt: skip
+    def of(cls, encoder: FeatureEncoder, scaler: Scaler | None, **arguments: Any) -> Self:
+        """Return what a model of these ``arguments`` learnt: ``encoder``, a fitted ``scaler``."""
+        own = cls(scaler=scaler, **arguments)
         own._encoder = encoder
         return own
 
@@ -96,14 +96,16 @@ class Preprocessor:
         }  # fmt: skip
         encoder = FeatureEncoder.learnt(dataset, self.scaler, times=self.time_features, **how)
         if self.scaler is not None:
-            self.scaler.fit(encoder.encode(dataset))
+            # A copy: this one may be that of a model, or of the caller.
+            self.scaler = copy.copy(self.scaler).fit(encoder.encode(dataset))
         self._encoder = encoder
         return self
 
     def transform(self, dataset: Dataset) -> Dataset:
-        """Return the data set with the inputs as features: numbers scaled, categories as a number.
+        """Return the data set with the inputs as features, all of them numbers.
 
-        The latter is the position of the level among ``input_names``. Labels stay as they are.
+        Numbers are scaled; of a category there is the position of the level among ``input_names``.
+        Labels stay as they are.
 
         Raises
         ------
@@ -115,9 +117,14 @@ class Preprocessor:
             The data set has other columns.
         """
         encoded: Dataset = self.encoder.encode(require_dataset(dataset, "transform"))
-        if self.scaler is None:
-            return encoded
-        return replace(encoded, features=self.scaler.transform_features(encoded.features))
+        features, static = encoded.features, encoded.static
+        if self.scaler is not None:
+            features = self.scaler.transform_features(features)
+        if static is not None:
+            static = replace(static, levels={})
+        return replace(
+            encoded, features=features, static=static, levels={}, encoder=None, keeps_missing=False
+        )
 
     @property
     def encoder(self) -> FeatureEncoder:

@@ -322,18 +322,22 @@ class Sequences:
             There is not one state for each sequence.
         """
         if state is None:
-            return replace(self, initial_state=None)
+            return self._starting_from(None)
         array = as_floats("initial_state", state).copy()
         if array.ndim < 2 or len(array) != len(self):
             raise ShapeError(
                 f"initial_state: shape {array.shape}; give a state for each of the {len(self)} "
                 "sequences"
             )
-        if not np.isfinite(array).all():
-            raise DataError(
-                "initial_state: a number is not finite; give those that predict returned"
-            )
-        return replace(self, initial_state=array)
+        check_finite_states(array)
+        return self._starting_from(array)
+
+    def _starting_from(self, state: FloatArray | None) -> Self:
+        # Not by `replace`, for which a view would copy out its rows.
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), initial_state=state)
+        made.__post_init__()
+        return made
 
     def with_values(self, features: FloatArray, labels: FloatArray) -> Self:
         """Return the same sequences with other ``features`` and ``labels`` of the same shapes.
@@ -366,6 +370,12 @@ class Sequences:
             )
             raise DataError(f"{purpose} needs labels, but {lack}")
         return self.labels
+
+
+def check_finite_states(states: FloatArray) -> None:
+    """Raise DataError if a number of initial states is NaN or infinite."""
+    if not np.isfinite(states).all():
+        raise DataError("initial_state: a number is not finite; give those that predict returned")
 
 
 def require_dataset(value: AnySequences, purpose: str) -> AnySequences:

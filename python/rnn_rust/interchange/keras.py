@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
-from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
+from rnn_rust.errors import DataError, ModelFileError, ParameterError
 from rnn_rust.interchange.assembly import assembled
 from rnn_rust.interchange.keras_file import read_keras
 from rnn_rust.interchange.keras_layers import layers_of
@@ -61,20 +63,24 @@ def from_keras(model: Any, **options: Any) -> Model:
                 f"{type(model).__name__}"
             )
         weights = {layer.name: layer.get_weights() for layer in model.layers}
-        return _model(type(model).__name__, model.get_config(), weights, options)
+        network = network_of(layers_of(type(model).__name__, model.get_config(), weights))
+        return assembled(network.weights, *network.arguments(options))
     kind, config, weights = read_keras(model)
+    with _naming(model, (ValueError, KeyError, TypeError, AttributeError, IndexError)):
+        network = network_of(layers_of(kind, config, weights))
+    # A TypeError is of an option that models have not.
+    with _naming(model, (ValueError,)):
+        return assembled(network.weights, *network.arguments(options))
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str], damage: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Let errors name a file; those of ``damage`` say that it is damaged."""
     try:
-        return _model(kind, config, weights, options)
+        yield
     except (ParameterError, DataError) as error:
-        raise type(error)(f"{os.fspath(model)}: {error}") from error
-    except (ShapeError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from error
+    except damage as error:
         raise ModelFileError(
-            f"{os.fspath(model)}: this file is damaged: {type(error).__name__}: {error}"
+            f"{os.fspath(path)}: this file is damaged: {type(error).__name__}: {error}"
         ) from error
-
-
-def _model(
-    kind: str, config: dict[str, Any], weights: dict[str, Any], options: dict[str, Any]
-) -> Model:
-    network = network_of(layers_of(kind, config, weights))
-    return assembled(network.weights, *network.arguments(options))

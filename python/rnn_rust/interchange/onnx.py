@@ -52,11 +52,14 @@ def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
     read = read_graph(path)
     try:
         found = describe(read)
-        arguments = found.arguments(options)
-        model = assembled(found.weights, *arguments)
+    except (ModelFileError, ShapeError, DataError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+    # A TypeError is of an option that models have not.
+    try:
+        model = assembled(found.weights, *found.arguments(options))
     except ParameterError as error:
         raise ParameterError(f"{os.fspath(path)}: {error}") from error
-    except (ModelFileError, ShapeError, DataError, ValueError, TypeError) as error:
+    except (ShapeError, DataError, ValueError) as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
     model.feature_names, model.label_names = found.feature_names, found.label_names
     if found.classes is not None:

@@ -123,6 +123,7 @@ class Options(TypedDict, total=False):
             Whether each layer reads the sequence from its end alone. Outputs stand at their rows; a
             readout of the last state is that after the first row.
             """,
+            Option("Read each sequence backwards alone."),
         ),
     ]
     dropout: Annotated[

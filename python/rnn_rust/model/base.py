@@ -212,12 +212,13 @@ class BaseNetwork:
         scaler = self.scaler
         if self.encoder is None and (scaler is None or not scaler.is_fitted):
             return None
-        encoder = self.encoder
+        encoder, settings = self.encoder, self._settings
         if encoder is None:
-            size = self._settings["input_size"]
-            names = self.feature_names or tuple(f"x{at + 1}" for at in range(size))
+            names = self.feature_names
+            names = names or tuple(f"x{at + 1}" for at in range(settings["input_size"]))
             encoder = FeatureEncoder.of_numbers(names)
-        return Preprocessor.of(encoder, scaler)
+        learnt_by = ("max_categories", "missing", "missing_indicator", "time_features")
+        return Preprocessor.of(encoder, scaler, **{name: settings[name] for name in learnt_by})
 
     @property
     def static_names(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.checks import boolean, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
@@ -24,6 +24,7 @@ from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.settings import engine_settings
 from rnn_rust.model.state_dict import CheckedOptimizer
+from rnn_rust.model.states import of_one
 
 # Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
 # beside them.
@@ -98,11 +99,13 @@ class Network(BaseNetwork):
         initial_state
             The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
             ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
-            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S.
+            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S; for
+            a table in the order in which its ids come first.
         return_state
             Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
             call with their next rows goes on from there, and so does a stepper whose ``state`` is
-            set.
+            set. These are states of the network alone: a gap in the first of the next rows is
+            filled as in that of a sequence, and the time since the row before it counts as 0.
 
         Raises
         ------
@@ -115,8 +118,9 @@ class Network(BaseNetwork):
             ``data`` is something else.
         """
         given = inputs_of(self, data)
-        own = _starting_from(given.data, initial_state, alone=given.is_one)
-        outputs, state = self.outputs_and_state(own, states=return_state)
+        own = self._starting_from(given.data, initial_state, alone=given.is_one)
+        states = boolean("return_state", return_state)
+        outputs, state = self.outputs_and_state(own, states=states)
         answer = given.restore(outputs, self.readout == "each_step")
         if state is None:
             return answer
@@ -136,6 +140,19 @@ class Network(BaseNetwork):
         outputs = self._in_original_units(outputs, data)
         return outputs, found[0].reshape(-1, *self.preparation.state_shape) if found else None
 
+    def _starting_from(
+        self, data: Dataset | Sequence, state: Any, *, alone: bool
+    ) -> Dataset | Sequence:
+        """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
+        if state is None:
+            return data
+        array = as_floats("initial_state", state)
+        if alone:
+            array = of_one(array, self.preparation.state_shape)
+        if isinstance(data, Sequence):
+            return replace(data, initial_state=array)
+        return data.with_initial_state(array[np.newaxis] if alone else array)
+
     def _in_original_units(self, outputs: FloatArray, data: Dataset | Sequence) -> FloatArray:
         if self.scaler is not None and self.scaler.labels:
             outputs = self.scaler.inverse_transform_labels(outputs)
@@ -147,7 +164,7 @@ class Network(BaseNetwork):
         ``data``, ``initial_state`` and errors are as in :meth:`predict`.
         """
         given = inputs_of(self, data)
-        own = _starting_from(given.data, initial_state, alone=given.is_one)
+        own = self._starting_from(given.data, initial_state, alone=given.is_one)
         features, offsets, once = self.preparation.inputs(own)
         (states,) = self._core.hidden_states(features, offsets, once)
         return given.restore(self.preparation.in_order(states, offsets), True)
@@ -274,7 +291,7 @@ class Network(BaseNetwork):
 
         With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
         drops other numbers, which follows from the model's seed. ``initial_state`` as in
-        :meth:`predict`.
+        :meth:`fit`, of ``data``.
 
         Raises
         ------
@@ -283,7 +300,7 @@ class Network(BaseNetwork):
         DivergedError
             The loss or the new weights are not finite; the weights stay as they were.
         """
-        data = _starting_from(data, initial_state, alone=isinstance(data, Sequence))
+        data = self._starting_from(data, initial_state, alone=isinstance(data, Sequence))
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63
         run = EpochRun(
@@ -379,13 +396,3 @@ class Network(BaseNetwork):
             custom=self._custom_loss,
             optimizer=None if optimizer is None else CheckedOptimizer(optimizer),
         )
-
-
-def _starting_from(data: Dataset | Sequence, state: Any, *, alone: bool) -> Dataset | Sequence:
-    """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
-    if state is None:
-        return data
-    array = as_floats("initial_state", state)
-    if isinstance(data, Sequence):
-        return replace(data, initial_state=array)
-    return data.with_initial_state(array[np.newaxis] if alone else array)

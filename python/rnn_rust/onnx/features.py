@@ -11,6 +11,7 @@ from onnx import helper
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 from rnn_rust.onnx.graph import GraphBuilder
 
@@ -149,10 +150,18 @@ def _columns(graph: GraphBuilder, features: str, begin: int, end: int) -> str:
 
 
 def _scaled(graph: GraphBuilder, inputs: str, scaling: _Scaling) -> str:
-    """Return numbers less their shift and divided by their scale."""
+    """Return numbers less their shift and divided by their scale.
+
+    Raises
+    ------
+    ParameterError
+        A scale is too small for the type of the graph.
+    """
     if scaling is None:
         return inputs
     shift, scale = (np.asarray(one, np.float64) for one in scaling)
+    if (scale < np.finfo(graph.dtype).tiny).any():
+        raise ParameterError(f"feature_scale has numbers too small for {graph.dtype}")
     # What float32 loses of a large shift is subtracted after it.
     with np.errstate(over="ignore", invalid="ignore"):
         rest = shift - shift.astype(graph.dtype)

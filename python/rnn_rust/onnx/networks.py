@@ -201,6 +201,8 @@ def _scaler(
     shift, scale = (_wide(one, columns[0]) for one in (features.shift, features.scale))
     label_scale, label_shift = (_wide(one, columns[1]) for one in (outputs.scale, outputs.shift))
     of_features, affine = features.is_scaled, None
+    if not scale.all():
+        raise ModelFileError("features are divided by 0")
     if not (scale > 0).all():
         of_features, affine = False, (shift, scale)
         shift, scale = np.zeros(columns[0]), np.ones(columns[0])

@@ -65,12 +65,14 @@ def read_graph(path: str | os.PathLike[str]) -> Read:
     MissingFileError
         There is no such file.
     ModelFileError
-        It is not an ONNX file, it is damaged, or a node cannot be represented.
+        It cannot be read, is not an ONNX file or is damaged, or a node cannot be represented.
     """
     if not Path(path).exists():
         raise MissingFileError(f"there is no file {path}")
     try:
         model = onnx.load(path)
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error}") from error
     except (DecodeError, onnx.checker.ValidationError, *_DAMAGE) as error:
         raise ModelFileError(
             f"{path}: this is not an ONNX file, or it is damaged ({error})"
