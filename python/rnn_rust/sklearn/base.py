@@ -53,6 +53,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         hidden_size: int = 16,
         num_layers: int = 1,
         bidirectional: bool = False,
+        reverse: bool = False,
         dropout: float = 0.0,
         readout: str = "each_step",
         loss: Any = None,
@@ -85,6 +86,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.bidirectional = bidirectional
+        self.reverse = reverse
         self.dropout = dropout
         self.readout = readout
         self.loss = loss

@@ -29,7 +29,9 @@ _PARAMETERS = """
         column that a ``ColumnTransformer`` has given a prefix is found by the end of its name.
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``.
-    hidden_size, num_layers, bidirectional, dropout, readout, clip_norm, scaler, dtype, n_threads
+    hidden_size, num_layers, bidirectional, reverse, dropout, readout
+        As in :class:`rnn_rust.GRU`.
+    clip_norm, scaler, dtype, n_threads
         As in :class:`rnn_rust.GRU`.
     loss
         As in :class:`rnn_rust.GRU`; None for the one that suits the labels.

@@ -26,7 +26,7 @@ def new_model(estimator: Any, seed: int, loss: Any, outputs: int, class_weight: 
     if estimator.cell not in ("rnn", "gru", "lstm"):
         raise ParameterError(f"cell={estimator.cell!r} is not known; use 'rnn', 'gru' or 'lstm'")
     own = (
-        "num_layers", "bidirectional", "dropout", "readout", "clip_norm", "scaler",
+        "num_layers", "bidirectional", "reverse", "dropout", "readout", "clip_norm", "scaler",
         "max_categories", "missing", "missing_indicator", "time_features", "dtype", "n_threads",
     )  # fmt: skip
     return MODELS[estimator.cell.upper()](
