@@ -1,4 +1,4 @@
-"""The models: networks of one kind of cell each, with training and files."""
+"""What all models have in common: training, evaluation, files and other forms."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.sequences import require_dataset
-from rnn_rust.errors import ModelFileError, ParameterError
+from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
 from rnn_rust.learning.losses import CUSTOM
-from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions, Sizes
+from rnn_rust.model.arguments import Sizes
 from rnn_rust.model.declaration import parameters_section, signature
-from rnn_rust.model.description import build, describe
+from rnn_rust.model.description import describe
 from rnn_rust.model.network import Network
-from rnn_rust.model.scorer import STATES, Scorer
-from rnn_rust.model.scorers import make_scorer, restored
+from rnn_rust.model.scorer import Scorer
+from rnn_rust.model.scorers import make_scorer
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
-from rnn_rust.storage.model_file import pack, read, unpack, write
+from rnn_rust.storage.model_file import pack, write
 from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
@@ -434,152 +434,3 @@ def _show_arguments(model: type[Network]) -> None:
         model.__doc__ = f"{intro}\n\n{about}\n\n{parameters}\n\nRaises\n{raises}"
         errors = raises.split("\n\n")[0]
         model.__init__.__doc__ = f"Make an untrained model.\n\n{parameters}\n\nRaises\n{errors}\n"
-
-
-class RNN(Model):
-    """A vanilla recurrent network (Elman, 1990).
-
-    ``h_t = activation(W_ih x_t + W_hh h_{t-1} + b)``.
-
-    Raises
-    ------
-    ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
-
-    Examples
-    --------
-    >>> model = RNN(input_size=3, hidden_size=5, output_size=1)
-    >>> model
-    RNN(3, 5, 1, activation='tanh', output_activation='identity', loss='mse', dtype='float32')
-    >>> {name: array.shape for name, array in model.state_dict().items()}  # doctest: +ELLIPSIS
-    {'weight_ih_l0': (5, 3), 'weight_hh_l0': (5, 5), 'bias_l0': (5,), 'head.weight': (1, 5), ...}
-    """
-
-    cell = "RNN"
-    options = RNNOptions
-
-    def __init__(
-        self,
-        input_size: int | None = None,
-        hidden_size: int = 32,
-        output_size: int | None = None,
-        **options: Unpack[RNNOptions],
-    ) -> None:
-        super().__init__(input_size, hidden_size, output_size, **options)
-
-
-class GRU(Model):
-    """A network of gated recurrent units (Cho et al., 2014).
-
-    ``r = σ(W_ir x_t + b_r + W_hr h)``, ``z = σ(W_iz x_t + b_z + W_hz h)`` with ``h = h_{t-1}``,
-    ``n = tanh(W_in x_t + b_n + r ∘ (W_hn h + b_hn))``, ``h_t = (1 − z) ∘ n + z ∘ h``.
-
-    Raises
-    ------
-    ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
-
-    Examples
-    --------
-    >>> GRU(3, 5, 1).state_dict()["weight_ih_l0"].shape
-    (15, 3)
-    """
-
-    cell = "GRU"
-    options = GRUOptions
-
-    def __init__(
-        self,
-        input_size: int | None = None,
-        hidden_size: int = 32,
-        output_size: int | None = None,
-        **options: Unpack[GRUOptions],
-    ) -> None:
-        super().__init__(input_size, hidden_size, output_size, **options)
-
-
-class LSTM(Model):
-    """A network of long short-term memory units (Hochreiter and Schmidhuber, 1997).
-
-    With the forget gate of Gers, Schmidhuber and Cummins (2000), without peepholes:
-    ``i, f, o = σ(W x_t + b + W_h h_{t-1})``, ``g = tanh(…)``, ``c_t = f ∘ c_{t-1} + i ∘ g``,
-    ``h_t = o ∘ tanh(c_t)``.
-
-    Raises
-    ------
-    ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
-
-    Examples
-    --------
-    >>> LSTM(3, 5, 1, num_layers=2).state_dict()["weight_ih_l1"].shape
-    (20, 5)
-    """
-
-    cell = "LSTM"
-    options = LSTMOptions
-
-    def __init__(
-        self,
-        input_size: int | None = None,
-        hidden_size: int = 32,
-        output_size: int | None = None,
-        **options: Unpack[LSTMOptions],
-    ) -> None:
-        super().__init__(input_size, hidden_size, output_size, **options)
-
-
-MODELS: dict[str, type[Model]] = {model.cell: model for model in (RNN, GRU, LSTM)}
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote, or of a checkpoint.
-
-    It predicts the same bits as the model that was saved.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    ModelFileError
-        It is not a model of this package, it is damaged (its checksum tells), or a newer version
-        wrote it.
-    """
-    data = read(path)
-    try:
-        description, tensors = unpack(data, path)
-        if "scorer" in description:
-            raise ModelFileError("this is the file of a scorer; use load_scorer")
-        model = build(MODELS, description, tensors)
-        # A training is kept as it goes on; what it would end with is settled at its end.
-        if "training" in description:
-            model.settle_other_levels()
-        return model
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
-
-
-def load_scorer(path: str | os.PathLike[str]) -> Scorer:
-    """Return the scorer of a file that its ``save`` wrote, with the model and all states.
-
-    It goes on with the same bits as the scorer that was saved.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    ModelFileError
-        It is not the file of a scorer, it is damaged (its checksum tells), or a newer version wrote
-        it.
-    """
-    data = read(path)
-    try:
-        description, tensors = unpack(data, path)
-        del data
-        if "scorer" not in description:
-            raise ModelFileError("this is a model without the states of a scorer; use load")
-        weights = {name: array for name, array in tensors.items() if not name.startswith(STATES)}
-        model = build(MODELS, description["model"], weights)
-        return restored(model, description, tensors)
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
