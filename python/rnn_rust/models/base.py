@@ -108,6 +108,7 @@ class Model(Network):
         Examples
         --------
         >>> import numpy as np
+        >>> from rnn_rust import RNN
         >>> scorer = RNN(3, 5, 2).scorer()
         >>> scorer.score("card 1", [0.1, 0.2, 0.3]).shape
         (2,)
