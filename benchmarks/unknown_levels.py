@@ -5,7 +5,8 @@ python benchmarks/unknown_levels.py
 A label is the effect of a row's category, which differs by level, plus noise; a fifth of the test
 rows have levels that training lacks. Their input "other" is left as it was drawn, or set to the
 mean of the known levels' weights (what the package does), or learnt from a share of the training
-rows that are turned into it. Errors are relative to those of the training mean: the median over seeds.
+rows that are turned into it. Errors are relative to those of the training mean, the median over
+seeds.
 """
 
 from __future__ import annotations
