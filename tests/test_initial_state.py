@@ -96,6 +96,8 @@ def test_a_stepper_goes_on_from_a_final_state(cell, layers):
     outputs = model.predict(sequence)
     stepper = model.stepper()
     _, stepper.state = model.predict(sequence.features[:3], return_state=True)
+    again = model.stepper(initial_state=stepper.state)
+    assert np.array_equal(again.step(sequence.features[3]), outputs[3])
     assert stepper.state.shape == model.predict(data, return_state=True)[1].shape[1:]
     for row, output in zip(sequence.features[3:], outputs[3:], strict=True):
         assert np.array_equal(stepper.step(row), output)
@@ -228,6 +230,8 @@ def test_wrong_states_are_refused_by_name():
     ):
         with pytest.raises(rnn.errors.ShapeError, match=message):
             model.predict(data, initial_state=state)
+    with pytest.raises(rnn.errors.ShapeError, match="state"):
+        model.stepper(initial_state=np.zeros(3))
     with pytest.raises(rnn.errors.DataError, match="finite"):
         model.predict(data, initial_state=np.full((4, 10), np.nan))
     for one in (data[0], np.zeros((3, 2))):

@@ -169,7 +169,7 @@ class Network(BaseNetwork):
         (states,) = self._core.hidden_states(features, offsets, once)
         return given.restore(self.preparation.in_order(states, offsets), True)
 
-    def stepper(self, static: Mapping[str, Any] | None = None) -> Any:
+    def stepper(self, static: Mapping[str, Any] | None = None, *, initial_state: Any = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
         Its ``step`` takes the features of a row as an array, or by name as a dict; it carries a
@@ -181,6 +181,9 @@ class Network(BaseNetwork):
         static
             The static features of the sequence by name, of a model that was trained with some; its
             ``reset(static)`` takes those of the next sequence.
+        initial_state
+            The ``state`` to start from in place of 0, as :meth:`predict` returns it for a single
+            sequence.
 
         Raises
         ------
@@ -208,6 +211,8 @@ class Network(BaseNetwork):
         settings = engine_settings(self.cell, self._settings, self.encoder)
         remake = partial(make_stepper, settings)
         stepper = self._core.stepper(*self.units(), as_floats, names, remake)
+        if initial_state is not None:
+            stepper.state = initial_state
         if self.encoder is None:
             if static is not None:
                 raise ParameterError("the model was trained without static features; give none")
