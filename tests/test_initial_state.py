@@ -143,7 +143,7 @@ def test_training_starts_from_them():
     assert loss == two.loss(data.with_initial_state(state))
 
 
-def test_a_bidirectional_network_predicts_from_them_and_is_not_trained():
+def test_a_bidirectional_network_starts_from_them_at_both_ends():
     data = dataset()
     model = network("LSTM", bidirectional=True, num_layers=2)
     outputs, state = model.predict(data, return_state=True)
@@ -152,8 +152,20 @@ def test_a_bidirectional_network_predicts_from_them_and_is_not_trained():
     ones = model.predict(data, initial_state=np.ones_like(state))
     alone = [model.predict(one, initial_state=np.ones((4, 10))) for one in data]
     assert np.array_equal(ones, np.concatenate(alone))
-    with pytest.raises(rnn.errors.ParameterError, match="initial states"):
-        model.update(data, initial_state=state)
+    own = data.with_initial_state(state)
+    loss, gradient = model.gradients(own)
+    assert model.loss(own) == loss
+    weights = model.state_dict()
+    for name in ("weight_hh_l0", "weight_hh_l0_reverse", "weight_hh_l1_reverse"):
+        losses = []
+        for step in (-1e-5, 1e-5):
+            changed = {key: value.copy() for key, value in weights.items()}
+            changed[name][1, 2] += step
+            losses.append(model.load_state_dict(changed).loss(own))
+        model.load_state_dict(weights)
+        slope = (losses[1] - losses[0]) / 2e-5
+        assert gradient[name][1, 2] == pytest.approx(slope, rel=1e-5, abs=1e-9)
+    model.fit(own, epochs=1, validation=own, progress=False)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -211,8 +211,7 @@ class Model(Network):
             the same. Callbacks may change: those that are added begin there, and
             :class:`rnn_rust.EarlyStopping` goes by its present patience.
         initial_state
-            The states that the sequences of ``train`` start from, as in :meth:`predict`; a
-            bidirectional network cannot be trained with some.
+            The states that the sequences of ``train`` start from, as in :meth:`predict`.
             :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
 
         Returns

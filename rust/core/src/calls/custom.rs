@@ -51,7 +51,6 @@ impl<T: Compiled> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
         check_shape(data.has_labels(), "labels", "one row per step", "none")?;
-        self.check_initial_states(data)?;
         let outputs = self.outputs(data, (IMPLIES_NOTHING, masks), context)?;
         let columns = data.label_columns();
         let mut labels = Vec::new();

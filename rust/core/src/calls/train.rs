@@ -112,20 +112,9 @@ impl<T: Compiled> Network<T> {
         Ok(())
     }
 
-    /// That a batch may start from the states of the data: a direction that reads sequences from their
-    /// ends would start from them at different steps of its lanes.
-    pub(super) fn check_initial_states(&self, data: &Sequences<'_, T>) -> Result<()> {
-        if !(data.has_initial_states() && self.config().bidirectional) {
-            return Ok(());
-        }
-        let (what, expected) = ("initial states", "none where a bidirectional network is trained");
-        Err(Error::Parameter { what, expected, got: format!("{} of them", data.len()) })
-    }
-
     /// That features and labels fit the network and the loss.
     fn check(&self, data: &Sequences<'_, T>, objective: Objective) -> Result<()> {
         self.check_features(data)?;
-        self.check_initial_states(data)?;
         let expected = objective.loss.label_columns(self.config().shape.output);
         let got = data.label_columns();
         check_shape(got == expected, "labels", expected, got)?;

@@ -50,9 +50,12 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let spec = EngineSpec { batch_size: spec.batch_size.min(data.len()), ..spec };
     let (batch_size, layout) = (spec.batch_size, network.layout());
     let longest = data.longest().min(spec.window.unwrap_or(usize::MAX));
-    // Few sequences are computed one by one, but long ones on several threads.
-    let tiled =
+    // Few sequences are computed one by one, but long ones on several threads; all of them where the
+    // lanes of a tile would start from a state at different steps.
+    let start_alike = !(network.config().bidirectional && data.has_initial_states());
+    let worthwhile =
         batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));
+    let tiled = start_alike && worthwhile;
     let steps = match spec.window {
         None if tiled => data.tile_steps(T::LANES),
         _ => longest,
