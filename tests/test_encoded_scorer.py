@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +299,30 @@ def test_an_event_that_is_refused_evicts_nobody() -> None:
         scorer.score("b", bad, time=100)
     assert "a" in scorer
     assert scorer.expired == 0
+
+
+def test_snapshots_and_swaps_do_not_wait_for_each_other() -> None:
+    model = FITTED["all", "float32"]
+    scorer = model.scorer()
+    rows = [ROW | {"when": START + datetime.timedelta(n)} for n in range(20)]
+    end = time.monotonic() + 1
+
+    def repeat(work: Callable[[], object]) -> None:
+        while time.monotonic() < end:
+            work()
+
+    works: list[Callable[[], object]] = [
+        lambda: scorer.forget("a") and scorer.score_batch(["a"] * 20, rows),
+        scorer.snapshot,
+        lambda: scorer.swap(model),
+    ]
+    scorer.score_batch(["a"] * 20, rows)
+    workers = [threading.Thread(target=repeat, args=(work,), daemon=True) for work in works]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=10)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_a_model_of_another_time_column_is_swapped() -> None:

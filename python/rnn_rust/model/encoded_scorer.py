@@ -272,8 +272,13 @@ class EncodedScorer(Scorer):
         ways = ("numbers", "fill", "indicators", "times")
         if other is None or any(getattr(own, way) != getattr(other, way) for way in ways):
             raise ParameterError("the model takes other features, or fills gaps in another way")
+        super().swap(model, keep_states=keep_states)
+
+    def _exchange(self, own: Network, keep_states: bool) -> None:
+        # Within the lock of snapshots, as _contents: the other way round they would wait for each
+        # other.
         with self._lock:
-            super().swap(model, keep_states=keep_states)
+            super()._exchange(own, keep_states)
             self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

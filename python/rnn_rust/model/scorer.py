@@ -186,8 +186,12 @@ class Scorer(_core.Scorer):
             )
         # A file has the model that its states are of.
         with self._saving:
-            self._replace_network(own._core, *own.units(), keep_states)
-            self.model = own
+            self._exchange(own, keep_states)
+
+    def _exchange(self, own: Network, keep_states: bool) -> None:
+        """Go on with a model that is the scorer's own."""
+        self._replace_network(own._core, *own.units(), keep_states)
+        self.model = own
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
