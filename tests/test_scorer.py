@@ -341,6 +341,10 @@ def test_a_model_is_swapped_between_events() -> None:
                   rnn.GRU(3, 4, 1, reset_after=False), rnn.GRU(3, 4, 1, num_layers=2)):  # fmt: skip
         with pytest.raises(ParameterError, match="model"):
             scorer.swap(wrong)
+    with pytest.raises(ParameterError, match="reverse=True"):
+        scorer.swap(rnn.GRU(3, 4, 1, reverse=True))
+    with pytest.raises(ParameterError, match="no sizes yet"):
+        scorer.swap(rnn.GRU(hidden_size=4))
     assert "card" in scorer
 
 
@@ -415,6 +419,16 @@ def test_frames_are_scored_as_by_score_frame() -> None:
     assert timed.expired > 0
     with pytest.raises(DataError, match="no column 'b'"):
         scorer.score_frame(frame.drop("b"))
+
+
+def test_rows_without_times_do_not_expire() -> None:
+    frame = frame_of_events().drop("t")
+    data = rnn.Dataset.from_frame(frame, id="card", time=None, features=["a", "b"], labels="y")
+    model = rnn.GRU(hidden_size=5, loss="binary_cross_entropy")
+    model.fit(data, epochs=1, progress=False)
+    model.scorer().score_frame(frame)
+    with pytest.raises(ParameterError, match="without a time column"):
+        model.scorer(expire_after=5.0).score_frame(frame)
 
 
 def test_a_scorer_shows_itself() -> None:

@@ -187,6 +187,22 @@ def test_limits_in_a_file_are_checked(tmp_path: Path, limits: Any) -> None:
         rnn.load_scorer(path)
 
 
+@pytest.mark.parametrize("model", [None, {}, 1, "table"])
+def test_descriptions_of_models_are_checked(tmp_path: Path, model: Any) -> None:
+    path = tmp_path / "states.safetensors"
+    filled().save(path)
+    description, tensors = unpack(path.read_bytes(), path)
+    if model == "table":
+        description["model"]["table"] = 1
+    elif model is None:
+        del description["model"]
+    else:
+        description["model"] = model
+    path.write_bytes(pack(description, tensors))
+    with pytest.raises(ModelFileError, match=r"states\.safetensors: this model file is damaged"):
+        rnn.load_scorer(path)
+
+
 # Beside other work ---------------------------------------------------------------------------
 
 

@@ -80,7 +80,7 @@ def build(
     }
     try:
         return _build(models, description, weights)
-    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RnnRustError) as error:
         raise ModelFileError(f"this model file is damaged: {error}") from error
 
 

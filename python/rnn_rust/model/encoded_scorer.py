@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -44,8 +45,18 @@ class EncodedScorer(Scorer):
     def _prepare(self) -> None:
         self._lock = threading.RLock()
         self._carried = CarriedRows(len(self._encoder.numbers))
+        self._take_model()
+
+    def _take_model(self) -> None:
+        """Note what rows need of the model; it may be another one after a swap."""
         self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
         self.feature_names = self._rows.feature_names
+        (shift, scale), (restored, _) = self.model.units()
+        count = len(self._encoder.numbers)
+        self._shift = np.array(shift[:count] or [0.0] * count)
+        self._scale = np.array(scale[:count] or [1.0] * count)
+        self._dtype = np.dtype(self.model.settings["dtype"])
+        self._out_dtype = np.dtype(np.float64) if restored else self._dtype
 
     @property
     def _encoder(self) -> FeatureEncoder:
@@ -69,14 +80,17 @@ class EncodedScorer(Scorer):
         ShapeError, DataError, TypeError
             As there.
         """
-        # First, so that what cannot be used changes nothing.
-        row, after = self._rows.encode(features, Carried())
-        with self._lock, self._admitted([key], None if time is None else [time]) as (rows, new):
-            place = int(rows[0])
-            if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
-                row, after = self._rows.encode(features, carried)
-            outputs = self._step(rows, new, row[np.newaxis])[0]
-            self._carried.put(place, after, self._encoder.numbers)
+        with self._lock:
+            # First, so that what cannot be used changes nothing.
+            row, after = self._rows.encode(features, Carried())
+            self._check_numbers([[after.numbers.get(name, 0.0) for name in self._encoder.numbers]])
+            self._check_out(out, (self._outputs,))
+            with self._admitted([key], None if time is None else [time]) as (rows, new):
+                place = int(rows[0])
+                if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
+                    row, after = self._rows.encode(features, carried)
+                outputs = self._step(rows, new, row[np.newaxis])[0]
+                self._carried.put(place, after, self._encoder.numbers)
         if out is not None:
             out[...] = outputs
             outputs = out
@@ -106,21 +120,67 @@ class EncodedScorer(Scorer):
         ShapeError, DataError, TypeError
             As there.
         """
+        if getattr(keys, "ndim", 1) != 1:
+            raise ShapeError(f"keys: shape {list(keys.shape)}; give one for each event")
         own = keys.tolist() if hasattr(keys, "tolist") else list(keys)
+        given = None if times is None else as_floats("times", times)
+        if given is not None and given.shape != (len(own),):
+            raise ShapeError(f"{len(own)} keys, times of shape {given.shape}; give as many")
+        self._check_out(out, (len(own), self._outputs))
         if not own:
             outputs = self._step(*self._admit([]), np.empty((0, len(self._encoder.feature_names))))
-            return (outputs, np.empty(0, bool)) if return_new else outputs
-        data = self._read(own, features)
-        order = order_of_events(data)
-        events = data.row_numbers[order]
-        given = None if times is None else np.asarray(times, np.float64)[events]
-        scored, new = self._score_events(data, order, [own[event] for event in events], given)
-        outputs, was_new = np.empty_like(scored), np.empty_like(new)
-        outputs[events], was_new[events] = scored, new
+            was_new = np.empty(0, bool)
+        else:
+            outputs, was_new = self._score_read(own, features, given)
         if out is not None:
             out[...] = outputs
             outputs = out
         return (outputs, was_new) if return_new else outputs
+
+    def _score_read(
+        self, keys: list[Any], features: Any, times: FloatArray | None
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        with self._lock:
+            data = self._read(keys, features)
+            order = order_of_events(data)
+            events = data.row_numbers[order]
+            given = None if times is None else times[events]
+            scored, new = self._score_events(data, order, [keys[event] for event in events], given)
+        outputs, was_new = np.empty_like(scored), np.empty_like(new)
+        outputs[events], was_new[events] = scored, new
+        return outputs, was_new
+
+    def _outputs_of(self, whole: Any) -> FloatArray:
+        with self._lock:
+            return super()._outputs_of(whole)
+
+    @property
+    def _outputs(self) -> int:
+        outputs: int = self.model.settings["output_size"]
+        return outputs
+
+    def _check_out(self, out: Any, shape: tuple[int, ...]) -> None:
+        """Raise TypeError if outputs cannot be written to an array, which may be None."""
+        if out is None:
+            return
+        fits = type(out) is np.ndarray and (out.shape, out.dtype) == (shape, self._out_dtype)
+        if not fits or not out.flags.writeable:
+            raise TypeError(
+                f"out must be a writable array of shape {shape} and dtype {self._out_dtype}"
+            )
+
+    def _check_numbers(self, numbers: Any) -> None:
+        """Raise DataError if one is too large for the model; NaN is a gap."""
+        given = np.asarray(numbers, np.float64)
+        with np.errstate(over="ignore"):
+            infinite = np.isinf(((given - self._shift) / self._scale).astype(self._dtype))
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            where = f"row {row}: " if len(given) > 1 else ""
+            raise DataError(
+                f"{where}feature {self._encoder.numbers[column]!r} is {given[row, column]}; every "
+                "feature must be finite in the model's type"
+            )
 
     def _read(self, keys: list[Any], features: Any) -> Dataset:
         """Return features of events as a data set with a sequence for each key."""
@@ -133,7 +193,11 @@ class EncodedScorer(Scorer):
         if len(frame) != len(keys):
             raise ShapeError(f"{len(keys)} keys, features of {len(frame)} events; give as many")
         numbers: dict[Any, int] = {}
-        codes = [numbers.setdefault((type(key), key), len(numbers)) for key in keys]
+        # 1, True and NumPy's 1 are one entity.
+        try:
+            codes = [numbers.setdefault((isinstance(k, bytes), k), len(numbers)) for k in keys]
+        except TypeError:
+            raise TypeError("a key is an int of 64 bits, a str or bytes, not a list") from None
         frame = frame.with_columns(pl.Series(_KEY, codes))
         table = table_of(frame)
         roles = roles_of(self.model, table.names, labelled=False)
@@ -154,6 +218,10 @@ class EncodedScorer(Scorer):
         self, data: Dataset, order: NDArray[np.int64], keys: Any, times: Any
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the outputs of a data set's rows in an order, and which of them were new."""
+        columns = [data.feature_names.index(name) for name in self._encoder.numbers]
+        numbers = np.empty((len(order), len(columns)))
+        numbers[data.row_numbers] = data.features[:, columns]
+        self._check_numbers(numbers)
         with self._lock, self._admitted(keys, times) as (rows, new):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
@@ -204,9 +272,14 @@ class EncodedScorer(Scorer):
         ways = ("numbers", "fill", "indicators", "times")
         if other is None or any(getattr(own, way) != getattr(other, way) for way in ways):
             raise ParameterError("the model takes other features, or fills gaps in another way")
+        super().swap(model, keep_states=keep_states)
+
+    def _exchange(self, own: Network, keep_states: bool) -> None:
+        # Within the lock of snapshots, as _contents: the other way round they would wait for each
+        # other.
         with self._lock:
-            super().swap(model, keep_states=keep_states)
-            self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
+            super()._exchange(own, keep_states)
+            self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         with self._lock:
@@ -223,7 +296,12 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     """Return the features of events, a dict or a row each, as columns."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
-        values = row if isinstance(row, Mapping) else dict(zip(names, row, strict=False))
+        if not isinstance(row, Mapping) and (isinstance(row, str) or len(row) != len(names)):
+            raise ShapeError(
+                f"features of event {number}: {reprlib.repr(row)}; give those of one row, by name "
+                f"or in the order {', '.join(names)}"
+            )
+        values = row if isinstance(row, Mapping) else dict(zip(names, row, strict=True))
         for name, column in columns.items():
             if name not in values:
                 raise DataError(f"features of event {number}: there is no {name!r}")

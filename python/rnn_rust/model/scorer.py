@@ -88,19 +88,7 @@ class Scorer(_core.Scorer):
             max_entities = whole_number("max_entities", max_entities, least=1)
         if expire_after is not None:
             expire_after = finite("expire_after", expire_after, least=0.0)
-        if not model.is_built:
-            model.state_dict()  # It says what is missing.
-        if model.settings["reverse"]:
-            raise ParameterError(
-                "a scorer knows no later events, and reverse=True reads sequences from their ends; "
-                "use predict on whole sequences"
-            )
-        if model.encoder is not None and model.encoder.static is not None:
-            static = ", ".join(model.encoder.static.source_names)
-            raise ParameterError(
-                f"a scorer takes the features of events, and the model has static ones ({static}"
-                "); train on them in features="
-            )
+        check_events(model)
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
@@ -130,12 +118,19 @@ class Scorer(_core.Scorer):
         DataError
             A column is missing, or has the name of a prediction; or a cell cannot be used.
         ParameterError
-            ``table`` is something else, or the model was trained to forecast.
+            ``table`` is something else, or the model was trained to forecast; or there is
+            ``expire_after``, and the model knows no time column.
         """
         if self.model.ahead is not None:
             raise ParameterError(
                 "the model was trained to forecast, from rows before that a scorer does not keep; "
                 "use forecast(table)"
+            )
+        keys = self.model.table
+        if self.expire_after is not None and keys is not None and not keys.time:
+            raise ParameterError(
+                "expire_after needs the time of each row, and the model was trained without a time "
+                "column; use score_batch(keys, features, times=...)"
             )
         return with_outputs(self.model, table, self._outputs_of)
 
@@ -177,6 +172,12 @@ class Scorer(_core.Scorer):
         ParameterError
             The model has other sizes, or takes other features.
         """
+        check_events(model)
+        if (model.encoder is None) != (self.model.encoder is None):
+            raise ParameterError(
+                "one model takes numbers alone, the other categories, gaps or times too; make a "
+                "scorer of the new one"
+            )
         own = copy.copy(model)
         if own.feature_names != self.model.feature_names:
             raise ParameterError(
@@ -185,8 +186,12 @@ class Scorer(_core.Scorer):
             )
         # A file has the model that its states are of.
         with self._saving:
-            self._replace_network(own._core, *own.units(), keep_states)
-            self.model = own
+            self._exchange(own, keep_states)
+
+    def _exchange(self, own: Network, keep_states: bool) -> None:
+        """Go on with a model that is the scorer's own."""
+        self._replace_network(own._core, *own.units(), keep_states)
+        self.model = own
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
@@ -239,6 +244,23 @@ class Scorer(_core.Scorer):
             if getattr(self, name) is not None
         )
         return f"Scorer({self.model!r}{limits}): {len(self)} entities"
+
+
+def check_events(model: Network) -> None:
+    """Raise ParameterError if a model needs more than the events so far."""
+    if not model.is_built:
+        model.state_dict()  # It says what is missing.
+    if model.settings["reverse"]:
+        raise ParameterError(
+            "a scorer knows no later events, and reverse=True reads sequences from their ends; "
+            "use predict on whole sequences"
+        )
+    if model.encoder is not None and model.encoder.static is not None:
+        static = ", ".join(model.encoder.static.source_names)
+        raise ParameterError(
+            f"a scorer takes the features of events, and the model has static ones ({static}"
+            "); train on them in features="
+        )
 
 
 def order_of_events(data: Dataset) -> NDArray[np.int64]:

@@ -159,7 +159,7 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
         if "scorer" not in description:
             raise ModelFileError("this is a model without the states of a scorer; use load")
         weights = {name: array for name, array in tensors.items() if not name.startswith(STATES)}
-        model = build(MODELS, description["model"], weights)
+        model = build(MODELS, description.get("model", {}), weights)
         return restored(model, description, tensors)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
