@@ -441,3 +441,44 @@ def test_a_scorer_shows_itself() -> None:
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"use save\(path\)"):
             way(scorer)
+
+
+class Itself:
+    """An array that converts to nothing else."""
+
+    def __array__(self) -> Itself:
+        return self
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "abc", b"abc", Itself(), np.ma.array([1, 2, 3], mask=[0, 1, 0]),
+        np.array(["2026-01-01"] * 3, dtype="datetime64[ns]"), np.ones(3),
+    ],
+)  # fmt: skip
+def test_keys_of_other_kinds_are_refused(keys: Any) -> None:
+    with pytest.raises(TypeError, match=r"key|iter"):
+        rnn.GRU(3, 4, 1).scorer().score_batch(keys, np.zeros((3, 3)))
+
+
+def test_batches_of_frames_and_dicts_go_by_name() -> None:
+    model = rnn.GRU(2, 4, 1)
+    rows = np.random.default_rng(0).normal(size=(6, 2))
+    frame = pl.DataFrame({"id": [1] * 6, "t": range(6), "a": rows[:, 0], "b": rows[:, 1], "y": 0.0})
+    model.fit(
+        rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y"), epochs=1, progress=False
+    )
+    expected = model.scorer().score_batch([1] * 6, rows)
+    turned = frame.select("b", "a")
+    for given_rows in (turned, turned.to_pandas(), turned.to_dicts()):
+        assert np.array_equal(model.scorer().score_batch([1] * 6, given_rows), expected)
+    with pytest.raises(rnn.errors.DataError, match="no column 'b'"):
+        model.scorer().score_batch([1] * 6, frame.select("a"))
+
+
+def test_limits_stay_as_given() -> None:
+    scorer = rnn.GRU(3, 4, 1).scorer(max_entities=3, expire_after=2.0)
+    assert (scorer.max_entities, scorer.expire_after) == (3, 2.0)
+    with pytest.raises(AttributeError):
+        scorer.max_entities = 5

@@ -157,7 +157,6 @@ FORGED = {
     "fewer states": ("states", lambda a: a[:-1]),
     "states of another size": ("states", lambda a: a[:, :-1].copy()),
     "states of another type": ("states", lambda a: a.astype(np.float64)),
-    "states that are NaN": ("states", lambda a: np.full_like(a, np.nan)),
     "no count of those given up": ("given_up", lambda a: a[:1]),
     "nothing": ("kinds", None),
 }
@@ -174,6 +173,24 @@ def test_files_with_a_checksum_that_make_no_sense_are_refused(tmp_path: Path, wh
     path.write_bytes(pack(description, tensors))
     with pytest.raises(ModelFileError, match=r"states\.safetensors: the states are damaged"):
         rnn.load_scorer(path)
+
+
+def test_states_that_overflowed_and_times_that_do_not_count_are_kept(tmp_path: Path) -> None:
+    model, path = rnn.RNN(3, 4, 1, activation="relu"), tmp_path / "states.safetensors"
+    weights = model.state_dict()
+    model.load_state_dict(weights | {"weight_hh_l0": np.full((4, 4), 1e19) * [1, -1, 1, -1]})
+    scorer = model.scorer()
+    with np.errstate(all="ignore"):
+        before = [scorer.score(1, row, time=np.nan) for row in np.ones((6, 3))]
+    scorer.score(2, np.ones(3))
+    scorer.save(path)
+    again = rnn.load_scorer(path)
+    assert len(again) == 2
+    for key in (1, 2):
+        assert np.array_equal(
+            again.score(key, np.ones(3)), scorer.score(key, np.ones(3)), equal_nan=True
+        )
+    assert len(before) == 6
 
 
 @pytest.mark.parametrize("limits", [{"max_entities": 5}, {"max_entities": "a"}, {}, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.order import reorder
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.model.description import describe
 from rnn_rust.model.inputs import read
 from rnn_rust.model.network import Network
@@ -77,8 +78,6 @@ class Scorer(_core.Scorer):
     """
 
     model: Network
-    max_entities: int | None
-    expire_after: float | None
 
     def __new__(
         cls, model: Network, max_entities: int | None = None, expire_after: float | None = None
@@ -89,18 +88,35 @@ class Scorer(_core.Scorer):
         if expire_after is not None:
             expire_after = finite("expire_after", expire_after, least=0.0)
         check_events(model)
+        if cls is Scorer and model.encoder is not None:
+            raise ParameterError(
+                "the model has learnt of categories, gaps or times; model.scorer() makes a scorer "
+                "that encodes them"
+            )
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
-            cls, own._core, *own.units(), as_floats, names, (max_entities, expire_after)
-        )
-        scorer.model, scorer.max_entities, scorer.expire_after = own, max_entities, expire_after
+            cls, own._core, *own.units(), rows_by_name(own.feature_names), names,
+            (max_entities, expire_after),
+        )  # fmt: skip
+        scorer.model, scorer._limits = own, (max_entities, expire_after)
         scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
         scorer._prepare()
         return scorer
 
+    _limits: tuple[int | None, float | None]
     _saving: threading.Lock
     _writing: threading.Lock
+
+    @property
+    def max_entities(self) -> int | None:
+        """How many entities there may be."""
+        return self._limits[0]
+
+    @property
+    def expire_after(self) -> float | None:
+        """How long an entity is kept after its last event."""
+        return self._limits[1]
 
     def _prepare(self) -> None:
         """Prepare for what the model has learnt of its features."""
@@ -281,3 +297,24 @@ def _seconds(times: NDArray[Any]) -> NDArray[np.float64]:
         seconds: NDArray[np.float64] = (times - unit.astype(times.dtype)) / np.timedelta64(1, "s")
         return seconds
     return times.astype(np.float64)
+
+
+def rows_by_name(names: tuple[str, ...] | None) -> Callable[[str, Any], FloatArray]:
+    """Return what makes arrays of features: of frames and of dicts the columns of these names."""
+
+    def as_rows(what: str, values: Any) -> FloatArray:
+        if names is not None and what == "features":
+            try:
+                if hasattr(values, "columns") and not isinstance(values, np.ndarray):
+                    if missing := [name for name in names if name not in list(values.columns)]:
+                        raise KeyError(missing[0])
+                    values = np.stack([np.asarray(values[name]) for name in names], axis=1)
+                elif isinstance(values, list) and values and isinstance(values[0], Mapping):
+                    values = [[row[name] for name in names] for row in values]
+            except KeyError as error:
+                raise DataError(
+                    f"features: there is no column {error}; give each by name"
+                ) from None
+        return as_floats(what, values)
+
+    return as_rows

@@ -59,19 +59,31 @@ enum CopiedKey {
 
 impl<'py> Keys<'py> {
     pub(super) fn of(values: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() {
+            let text = "keys are several, a list or an array; score takes a single one";
+            return Err(PyTypeError::new_err(text));
+        }
+        Self::converted(values, true)
+    }
+
+    /// The same; a column of a frame may convert itself once.
+    fn converted(values: &Bound<'py, PyAny>, column: bool) -> PyResult<Self> {
         if let Ok(list) = values.cast::<PyList>() {
             return CopiedKeys::of(list.iter()).map(Self::Any);
         }
         let Ok(array) = values.cast::<PyUntypedArray>() else {
             // Columns of frames: of pyarrow, and of others.
             for name in ["to_pylist", "__array__"] {
-                if let Some(method) = values.getattr_opt(name)? {
-                    return Self::of(&method.call0()?);
+                if let Some(method) = values.getattr_opt(name)?.filter(|_| column) {
+                    return Self::converted(&method.call0()?, false);
                 }
             }
             let values = values.try_iter()?.collect::<PyResult<Vec<_>>>()?;
             return CopiedKeys::of(values.into_iter()).map(Self::Any);
         };
+        if !values.is_exact_instance_of::<PyUntypedArray>() && values.hasattr("mask")? {
+            return Err(PyTypeError::new_err("keys have a mask; leave out what it hides"));
+        }
         if array.ndim() != 1 {
             let shape = array.shape();
             return Err(shape_error(format!("keys: shape {shape:?}; give one for each event")));
@@ -87,8 +99,11 @@ impl<'py> Keys<'py> {
             return Ok(Self::Unsigned(array));
         }
         let kind: String = array.dtype().getattr("kind")?.extract()?;
-        if kind == "f" {
-            return Err(PyTypeError::new_err("keys are floats; a key is an int, a str or bytes"));
+        for (refused, name) in [("f", "floats"), ("m", "durations"), ("M", "dates")] {
+            if kind == refused && array.shape() != [0] {
+                let text = format!("keys are {name}; a key is an int, a str or bytes");
+                return Err(PyTypeError::new_err(text));
+            }
         }
         CopiedKeys::of(values.call_method0("tolist")?.cast::<PyList>()?.iter()).map(Self::Any)
     }

@@ -154,9 +154,6 @@ impl<'py, T: Scalar> Arrays<'py, T> {
             entities.push((key, time));
         }
         let states = self.states.as_slice()?;
-        if !states.iter().fold(true, |all, h| all & !h.is_nan()) {
-            return Err(data_error("a state is NaN".into()));
-        }
         Ok(Given { entities, states, given_up: (given_up[0], given_up[1]) })
     }
 }

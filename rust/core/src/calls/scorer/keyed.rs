@@ -136,6 +136,8 @@ impl<T: Real> Scorer<T> {
         }
         let places = self.entities.reserve(count)?;
         self.states.reserve(places)?;
+        // Where nothing expires times may be anything, and are not kept.
+        let times = times.filter(|_| self.entities.limits().expire_after.is_some());
         for (event, &key) in keys.iter().enumerate() {
             let time = times.map_or(f64::NEG_INFINITY, |times| times[event]);
             (rows[event], new[event]) = self.entities.admit(key, time);
