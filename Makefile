@@ -22,8 +22,8 @@ packages:  ## install from Debian what tests of exported C need (as root, or wit
 	@for tool in $(C_TOOLS); do command -v $$tool > /dev/null || missing=yes; done; \
 	test "$$missing" || exit 0; \
 	as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
-	$$as_root apt-get update --quiet=2 && \
-	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $(C_PACKAGES)
+	$$as_root apt-get -o Acquire::Retries=3 update --quiet=2 && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install --quiet=2 --yes --no-install-recommends $(C_PACKAGES)
 
 test: develop .venv/.ready  ## run every Rust and Python test
 	$(MAKE) --jobs=2 test-rust test-python
