@@ -46,7 +46,6 @@ impl<T: Compiled> Stepper<T> {
     pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level) -> Result<Self> {
         let config = *network.config();
         check_streams(&config)?;
-        let parts = 1 + usize::from(config.cell.has_cell_state());
         let mut inner = T::stepper(level, MakeStepper { network: Arc::clone(&network), loss });
         // Of categories the first level: a number that stands for no input would be out of bounds.
         let first = config.first_static() + config.statics.numbers;
@@ -59,7 +58,7 @@ impl<T: Compiled> Stepper<T> {
             outputs: vec![T::ZERO; config.shape.output],
             input_size: config.features(),
             config,
-            state: (config.layers, parts * config.shape.hidden),
+            state: (config.layers, config.state_width()),
         })
     }
 }

@@ -130,9 +130,7 @@ impl<T: Real, S: Simd> Steps<T> for StepperOf<T, S> {
 
     fn copy(&self) -> Box<dyn Steps<T>> {
         let mut copy = Self::new(self.simd, Arc::clone(&self.network), self.loss);
-        let config = self.network.config();
-        let parts = 1 + usize::from(config.cell.has_cell_state());
-        let mut state = vec![T::ZERO; config.layers * parts * config.shape.hidden];
+        let mut state = vec![T::ZERO; self.network.config().state_len()];
         self.state(&mut state);
         copy.set_state(&state);
         copy.pass.trace.statics.clone_from(&self.pass.trace.statics);

@@ -3,7 +3,6 @@
 use super::entities::Entities;
 use super::keyed::Scorer;
 use super::keys::Key;
-use super::lanes::state_len;
 use super::slabs::Slabs;
 
 use crate::context::check_memory;
@@ -52,7 +51,7 @@ impl<T: Real> ScorerCopy<T> {
 impl<T: Real> Scorer<T> {
     /// A copy of all entities and states.
     pub fn copy(&self) -> Result<ScorerCopy<T>> {
-        let width = state_len(&self.network);
+        let width = self.network.config().state_len();
         check_memory::<T>(self.len() * width)?;
         Ok(ScorerCopy { entities: self.entities.clone(), states: self.states.clone(), width })
     }
@@ -65,7 +64,7 @@ impl<T: Real> Scorer<T> {
         states: &[T],
         given_up: (u64, u64),
     ) -> Result<()> {
-        let (width, count) = (state_len(&self.network), entities.len());
+        let (width, count) = (self.network.config().state_len(), entities.len());
         check_shape(states.len() == count * width, "states", count * width, states.len())?;
         let refused = |what, expected, got| Err(Error::Parameter { what, expected, got });
         let most = self.entities.limits().max_entities;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::entities::{Entities, Limits};
 use super::keys::{HashedKey, KeyHasher};
-use super::lanes::{Events, MakeScores, Scores, state_len};
+use super::lanes::{Events, MakeScores, Scores};
 use super::slabs::Slabs;
 
 use crate::calls::compiled::Compiled;
 use crate::calls::stepper::check_streams;
 use crate::config::Config;
-use crate::data::Sequences;
+use crate::data::check_categories;
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
@@ -48,7 +48,7 @@ impl<T: Compiled> Scorer<T> {
     pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level, limits: Limits) -> Result<Self> {
         check_streams(network.config())?;
         check_statics(network.config())?;
-        let states = Slabs::new(state_len(&network));
+        let states = Slabs::new(network.config().state_len());
         let inner = T::scores(level, MakeScores { network: Arc::clone(&network), loss });
         let entities = Entities::new(limits)?;
         Ok(Self { network, loss, level, inner, states, entities, rows: Vec::new() })
@@ -182,11 +182,7 @@ impl<T: Real> Scorer<T> {
         let (columns, wanted) = (config.features(), events * config.shape.output);
         check_shape(x.len() == events * columns, "features", events * columns, x.len())?;
         check_shape(outputs == wanted, "outputs", wanted, outputs)?;
-        if config.categories.columns == 0 || events == 0 {
-            return Ok(());
-        }
-        let bounds = [0, events as i64];
-        Sequences::new(x, &[], &bounds, (columns, 1))?.check_categories(config)
+        check_categories(x, config)
     }
 
     /// How many entities there are.
@@ -221,7 +217,7 @@ impl<T: Real> Scorer<T> {
     /// Forgets all entities.
     pub fn clear(&mut self) {
         self.entities = self.entities.without_entities();
-        self.states = Slabs::new(state_len(&self.network));
+        self.states = Slabs::new(self.network.config().state_len());
     }
 
     /// The row of a known entity.

@@ -57,7 +57,7 @@ impl<T: Real> WithSimd for MakeScores<T> {
         pass.trace.steps = 1;
         pass.trace.set_carried(true);
         let (config, schedule) = (network.config(), Schedule::default());
-        let state = state_len(&network);
+        let state = network.config().state_len();
         let longest = state.max(config.features());
         Box::new(ScoreLanes {
             single: StepperOf::new(simd, Arc::clone(&network), loss),
@@ -70,12 +70,6 @@ impl<T: Real> WithSimd for MakeScores<T> {
             schedule,
         })
     }
-}
-
-/// Numbers of an entity's state.
-pub(super) fn state_len<T: Real>(network: &Network<T>) -> usize {
-    let config = network.config();
-    config.layers * (1 + usize::from(config.cell.has_cell_state())) * config.shape.hidden
 }
 
 struct ScoreLanes<T: Real, S: Simd> {
