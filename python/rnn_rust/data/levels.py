@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,3 +59,22 @@ def recode(
         result = result.copy() if result is matrix else result
         result[known, at] = to[codes]
     return result
+
+
+def merged(
+    matrices: Iterable[NDArray[Any]], levels: list[Levels], names: tuple[str, ...], refusal: str
+) -> tuple[NDArray[Any], dict[str, tuple[str, ...]]]:
+    """Return matrices ``(N, columns)`` under one another, and the levels of all of them.
+
+    Raises
+    ------
+    DataError
+        A column has levels in some alone; ``refusal`` says so of its ``{name}``.
+    """
+    common: dict[str, tuple[str, ...]] = {}
+    for name in sorted({name for own in levels for name in own}):
+        if not all(name in own for own in levels):
+            raise DataError(refusal.format(name=name))
+        common[name] = tuple(sorted({level for own in levels for level in own[name]}))
+    pairs = zip(matrices, levels, strict=True)
+    return np.concatenate([recode(matrix, own, common, names) for matrix, own in pairs]), common

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
-from rnn_rust.data.levels import recode
+from rnn_rust.data.levels import merged as merged_levels
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
@@ -157,34 +157,22 @@ def _class_codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
 
 def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
     """Return the numbers of several tables under one another, with the levels of all."""
-    features, levels = _merged_levels(
-        [part.features for part in parts], [part.levels for part in parts], columns.features
+    refusal = (
+        "column '{name}' is text in some files and numbers in others; name it in categories= if it "
+        "is a category"
     )
-    labels, label_levels = _merged_levels(
-        [part.labels for part in parts], [part.label_levels for part in parts], columns.labels
-    )
+    features, levels = merged_levels(
+        [part.features for part in parts], [part.levels for part in parts], columns.features,
+        refusal,
+    )  # fmt: skip
+    labels, label_levels = merged_levels(
+        [part.labels for part in parts], [part.label_levels for part in parts], columns.labels,
+        refusal,
+    )  # fmt: skip
     weights = [part.weights for part in parts if part.weights is not None]
     return Numbers(
         features, labels, np.concatenate(weights) if weights else None, levels, label_levels
     )
-
-
-def _merged_levels(
-    matrices: list[FloatArray], levels: list[dict[str, tuple[str, ...]]], names: tuple[str, ...]
-) -> tuple[FloatArray, dict[str, tuple[str, ...]]]:
-    """Return matrices under one another, and the levels of all of them."""
-    common: dict[str, tuple[str, ...]] = {}
-    for name in sorted({name for own in levels for name in own}):
-        if not all(name in own for own in levels):
-            raise DataError(
-                f"column '{name}' is text in some files and numbers in others; name it in "
-                "categories= if it is a category"
-            )
-        common[name] = tuple(sorted({level for own in levels for level in own[name]}))
-    recoded = [
-        recode(matrix, own, common, names) for matrix, own in zip(matrices, levels, strict=True)
-    ]
-    return np.concatenate(recoded), common
 
 
 def as_numbers(column: pl.Series, source: Source) -> pl.Series:

@@ -12,11 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.arrays import as_matrix, check_finite, column_names
-from rnn_rust.data.levels import recode
+from rnn_rust.data.levels import merged
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
     from rnn_rust.data.source import Source
+
+TEXT_IN_SOME = "concat: column '{name}' is text in some data sets; convert one"
+"""What is said of a column that has levels in some of several data sets alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +210,8 @@ def concatenated(parts: Several[StaticFeatures | None]) -> StaticFeatures | None
             raise ShapeError("concat: some data sets alone have static features; give all or none")
         return None
     ordered = [part.in_order(first.names) for part in parts if part is not None]
-    common: dict[str, tuple[str, ...]] = {}
-    for name in sorted({name for part in ordered for name in part.levels}):
-        if not all(name in part.levels for part in ordered):
-            raise DataError(f"concat: column '{name}' is text in some data sets; convert one")
-        common[name] = tuple(sorted({level for part in ordered for level in part.levels[name]}))
-    values = [recode(part.values, part.levels, common, part.names) for part in ordered]
-    return StaticFeatures(np.concatenate(values), first.names, common)
+    values, levels = merged(
+        [part.values for part in ordered], [part.levels for part in ordered], first.names,
+        TEXT_IN_SOME,
+    )  # fmt: skip
+    return StaticFeatures(values, first.names, levels)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.checks import positive_integer
-from rnn_rust.data.levels import recode
+from rnn_rust.data.levels import merged
 from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
-from rnn_rust.data.static import concatenated
+from rnn_rust.data.static import TEXT_IN_SOME, concatenated
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Cut = TypeVar("Cut", bound=Sequences)
@@ -81,8 +81,14 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
             if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
                 raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
-    features, levels = _with_common_levels(parts, "levels", "features")
-    labels, label_levels = _with_common_levels(parts, "label_levels", "labels")
+    features, levels = merged(
+        [part.features for part in parts], [part.levels for part in parts], first.feature_names,
+        TEXT_IN_SOME,
+    )  # fmt: skip
+    labels, label_levels = merged(
+        [part.labels for part in parts], [part.label_levels for part in parts], first.label_names,
+        TEXT_IN_SOME,
+    )  # fmt: skip
     ids = np.concatenate([part.ids for part in parts])
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
@@ -91,7 +97,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         )
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     rows: dict[str, Any] = {
-        "features": np.concatenate(features), "labels": np.concatenate(labels),
+        "features": features, "labels": labels,
         "times": np.concatenate([part.times for part in parts]),
     }  # fmt: skip
     if first.weights is not None:
@@ -109,21 +115,6 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         levels=levels,
         label_levels=label_levels,
     )
-
-
-def _with_common_levels(
-    parts: list[Cut], of: str, matrix: str
-) -> tuple[list[NDArray[Any]], dict[str, tuple[str, ...]]]:
-    """Return matrices whose levels are those of all data sets, and these levels."""
-    common: dict[str, tuple[str, ...]] = {}
-    own = [getattr(part, of) for part in parts]
-    names = getattr(parts[0], matrix.removesuffix("s") + "_names")
-    for name in sorted({name for levels in own for name in levels}):
-        if not all(name in levels for levels in own):
-            raise DataError(f"concat: column '{name}' is text in some data sets; convert one")
-        common[name] = tuple(sorted({level for levels in own for level in levels[name]}))
-    pairs = zip(parts, own, strict=True)
-    return [recode(getattr(part, matrix), levels, common, names) for part, levels in pairs], common
 
 
 def _initial_states(parts: list[Cut]) -> NDArray[Any] | None:

@@ -13,7 +13,6 @@ import numpy as np
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
-from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
 
 _log = logging.getLogger("rnn_rust")
@@ -108,14 +107,6 @@ class Design:
     def activation(self) -> str:
         """The activation of an RNN's units."""
         return str(self.model.settings["activation"])
-
-    @property
-    def output_activation(self) -> str:
-        """The activation of the outputs, which some losses imply."""
-        loss = self.model.loss_name
-        if class_count(loss, 2) is None:
-            return str(self.model.settings["output_activation"])
-        return "softmax" if loss == "cross_entropy" else "sigmoid"
 
     @property
     def is_binary(self) -> bool:

@@ -152,8 +152,8 @@ def _about_outputs(design: Design) -> str:
         classes = design.model.classes
         what = "1" if classes is None else comment(classes[-1])
         return f"the probability of {what}" + (" of each label" if design.outputs > 1 else "")
-    if design.output_activation == "softmax":
+    if design.model.applied_activation == "softmax":
         return "the probability of each class"
     if design.scales_labels:
         return "predictions in original units"
-    return f"predictions; activation {design.output_activation}"
+    return f"predictions; activation {design.model.applied_activation}"

@@ -55,7 +55,7 @@ def _unit_activation(design: Design) -> str:
 
 def _functions(design: Design) -> str:
     """Return the functions that the step calls, and no other."""
-    model, output = design.model, design.output_activation
+    model, output = design.model, design.model.applied_activation
     units = {"RNN": cells.RNN, "GRU": cells.GRU, "LSTM": cells.LSTM}[model.cell]
     of_units = "sigmoid"
     if model.cell == "RNN":

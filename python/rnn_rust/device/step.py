@@ -141,10 +141,10 @@ def _outputs(design: Design) -> list[list[str]]:
     lines += _loop("l", "${N}_OUTPUTS", f"{out}[l] = head_bias[l];")
     last = f"state->h[{design.layers - 1}]"
     lines.append(f"add_product(head_weight, {last}, ${{N}}_HIDDEN, ${{N}}_OUTPUTS, {out});")
-    if design.output_activation == "softmax":
+    if design.model.applied_activation == "softmax":
         lines.append(f"softmax({out});")
-    elif design.output_activation != "identity":
-        value = cells.call(design.output_activation, f"{out}[l]")
+    elif design.model.applied_activation != "identity":
+        value = cells.call(design.model.applied_activation, f"{out}[l]")
         lines += _loop("l", "${N}_OUTPUTS", f"{out}[l] = {value};")
     if design.scales_labels:
         value = "(double)y[l]" if design.is_float else "y[l]"

@@ -272,6 +272,13 @@ class BaseNetwork:
         return str(self._settings["readout"])
 
     @property
+    def applied_activation(self) -> str:
+        """The activation that outputs have: a loss of classes implies its own."""
+        if class_count(self.loss_name, 2) is None:
+            return str(self._settings["output_activation"])
+        return "softmax" if self.loss_name == "cross_entropy" else "sigmoid"
+
+    @property
     def label_columns(self) -> int:
         """The number of label columns C: one for class numbers, else one for each output."""
         return self.preparation.label_columns

@@ -98,16 +98,14 @@ class Preparation:
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
-        if isinstance(data, Sequence):
-            matrix, rows = data.features, (np.zeros(1, dtype=np.int64), np.array([0, len(data)]))
-        else:
+        offsets = np.array([0, len(data)]) if isinstance(data, Sequence) else data.offsets
+        if isinstance(data, Dataset) and data.shares_rows:
             shared = data.shared_rows
-            matrix, rows = shared.arrays["features"], (shared.starts, data.offsets)
-        if isinstance(data, Dataset) and not data.shares_rows:
-            features = self._prepared(data.features, "features", scaling)
-        else:
+            matrix, rows = shared.arrays["features"], (shared.starts, offsets)
             features = self._prepared(matrix, "features", scaling, rows)
-        return self.in_order(features, rows[1]), rows[1], self._once(data, len(rows[1]) - 1)
+        else:
+            features = self._prepared(data.features, "features", scaling)
+        return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
         """Return rows of sequences in the order in which the network reads them, and back."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
 from rnn_rust.onnx.graph import GraphBuilder
 
@@ -27,21 +26,12 @@ def output_type(graph: GraphBuilder, model: Network) -> int:
     return TensorProto.DOUBLE if scaled else graph.number
 
 
-def output_activation(model: Network) -> str:
-    """Return the activation of the outputs, which a loss of classes implies."""
-    if model.loss_name == "cross_entropy":
-        return "softmax"
-    if class_count(model.loss_name, 2) is not None:
-        return "sigmoid"
-    return str(model.settings["output_activation"])
-
-
 def add_head(graph: GraphBuilder, model: Network, states: str, name: str) -> str:
     """Add what makes outputs ``(..., L)`` in original units of states ``(..., D·H)``."""
     state = model.state_dict()
     product = graph.add("MatMul", states, graph.constant("head_weight", state["head.weight"].T))
     outputs = graph.add("Add", product, graph.constant("head_bias", state["head.bias"]))
-    activation = output_activation(model)
+    activation = model.applied_activation
     if activation == "silu":
         outputs = graph.add("Mul", outputs, graph.add("Sigmoid", outputs))
     elif activation == "leaky_relu" and graph.dtype == "float64":
