@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::ahead::Ahead;
 use super::starts::{SequenceStarts, Time};
 use super::statics::StaticRows;
 use super::trace::{DirectionTrace, Scratch, slots_stride};
@@ -35,7 +36,7 @@ impl LayerDirection {
 }
 
 /// The inputs of all steps of the chunk are multiplied at once; the recurrence goes step by step.
-pub(super) struct Forward<'a, P, E, V: Lanes> {
+pub(super) struct Forward<'a, 'r, P, E, V: Lanes> {
     pub(super) equations: E,
     pub(super) network: NetworkView<'a, V::Elem>,
     pub(super) place: LayerDirection,
@@ -51,12 +52,12 @@ pub(super) struct Forward<'a, P, E, V: Lanes> {
     pub(super) own: &'a mut DirectionTrace<V>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
-    /// Inputs that are likely to be needed next, to be prefetched.
-    pub(super) ahead: &'a [&'a [V::Elem]],
+    /// Inputs that are likely to be needed next.
+    pub(super) ahead: Option<&'a mut Ahead<'r, V::Elem>>,
     pub(super) packing: PhantomData<P>,
 }
 
-impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forward<'_, P, E, V> {
+impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forward<'_, '_, P, E, V> {
     type Output = ();
 
     #[inline(always)]
@@ -95,7 +96,9 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
         let weights = Recurrent::of::<E>(self.network, tensors);
         for position in self.chunk.clone() {
             self.step(simd, &weights, position, base);
-            self.prefetch(simd, position);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.prefetch::<V>(simd);
+            }
         }
     }
 }
@@ -122,24 +125,7 @@ impl<'a, T: Real> Recurrent<'a, T> {
     }
 }
 
-impl<P: Packing, E: Equations, V: Lanes> Forward<'_, P, E, V> {
-    /// Prefetches a step of what is ahead; all steps at once would queue up.
-    #[inline(always)]
-    fn prefetch(&self, simd: V::Simd, position: usize) {
-        let inputs = if self.place.layer == 0 {
-            self.network.config.features()
-        } else {
-            self.x.columns.len()
-        };
-        for &lane in self.ahead {
-            if let Some(step) = lane.get(position * inputs..(position + 1) * inputs) {
-                for line in step.chunks(V::LEN) {
-                    simd.prefetch(&line[0]);
-                }
-            }
-        }
-    }
-
+impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
     #[inline(always)]
     fn step(
         &mut self,

@@ -6,6 +6,7 @@
 //! | `trace.rs` | [`Trace`], the buffers of a pass; [`BufferSpec`], what they are to hold |
 //! | `statics.rs` | features that a sequence has once |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
+//! | `ahead.rs` | inputs of the next sequences, prefetched |
 //! | `forward.rs` | the states of one layer in one direction |
 //! | `backward.rs` | their derivatives, and the gradient |
 //! | `head.rs` | readout, outputs, loss |
@@ -16,6 +17,7 @@
 //!
 //! Nothing here knows what the lanes of a group are; see [`crate::packing`].
 
+mod ahead;
 mod backward;
 mod dropout;
 mod forward;

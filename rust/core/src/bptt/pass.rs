@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::ahead::Ahead;
 use super::backward::Backward;
 use super::dropout::{DropoutMasks, Multiply, Site};
 use super::forward::{Forward, LayerDirection};
@@ -103,12 +104,13 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
         let work = if P::SEVERAL { V::LEN } else { 1 } * network.layout.len();
+        let mut ahead = Ahead::new::<V>(ahead, self.trace.steps);
         for layer in 0..network.config.layers {
             self.drop_input(layer);
             for direction in 0..network.config.directions() {
                 for chunk in chunks(self.trace.steps, self.chunk) {
                     let steps = chunk.len();
-                    let ahead = if layer + direction == 0 { ahead } else { &[] };
+                    let ahead = (layer + direction == 0).then_some(&mut ahead);
                     self.forward_chunk(network, (layer, direction), chunk, ahead);
                     cancel.spend(
                         steps * work / (network.config.layers * network.config.directions()),
@@ -160,7 +162,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         network: NetworkView<'_, T>,
         (layer, direction): (usize, usize),
         chunk: Range<usize>,
-        ahead: &[&[T]],
+        ahead: Option<&mut Ahead<'_, T>>,
     ) {
         let place = self.place(network.config, layer, direction);
         let (backward, simd) = (self.backward, self.simd);
