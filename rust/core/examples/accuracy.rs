@@ -38,7 +38,7 @@ fn worst_f32(level: Level, function: Function, stride: usize) -> Worst<f32> {
         }
         let arguments: Vec<f32> = arguments.iter().map(|&x| function.argument(x)).collect();
         for (&x, got) in arguments.iter().zip(apply(level, function, &arguments)) {
-            worst.include(error_f32(got, reference(function, f64::from(x))), x);
+            worst.include(error_f32(function, got, reference(function, f64::from(x))), x);
         }
     }
 }

@@ -10,7 +10,8 @@ Exponentials reduce their argument to a small r, the logarithm its argument u to
     ln (1 + u) = 2 atanh s = 2 s + s^3 A(s^2)
 
 where Q and A are the polynomials whose largest *relative* error in the value is smallest (Remez
-exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is.
+exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is. For tanh in f32 see
+``tanh_rational.py``.
 """
 
 import struct
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import mpmath as mp
+from tanh_rational import tanh_rational
 
 mp.mp.prec = 200
 LN2 = mp.log(2)
@@ -166,7 +168,27 @@ def constants(kind, degrees, precision, exponents, exponent_bits):
         lines += [f"    const {name}: &'static [Self] = &["]
         lines += [f"        {literal(value, kind)}," for value in part]
         lines += ["    ];"]
+    lines += rational() if kind == "f32" else ["    const TANH: Option<Quotient<Self>> = None;"]
+    lines += ["    const GATE: Option<Quotient<Self>> = None;"] if kind == "f64" else []
     return "\n".join([*lines, "}"])
+
+
+def rational():
+    """Return the lines of tanh, and of the gate, which is 1/2 + tanh(x / 2) / 2, as quotients."""
+    above, below, last, error = tanh_rational()
+    lines = [f"    // Largest relative error: 2^{float(mp.log(error, 2)):.1f}."]
+    # Powers of two: the scaled coefficients are as exact.
+    halved = [[c / 4**k for k, c in enumerate(part)] for part in (above, below)]
+    for name, limit, numerator, denominator in (
+        ("TANH", last, above, below),
+        ("GATE", 2 * last, halved[0], [4 * c for c in halved[1]]),
+    ):
+        lines += [f"    const {name}: Option<Quotient<Self>> = Some(Quotient {{"]
+        lines += [f"        limit: {literal(limit, 'f32')},"]
+        for field, part in (("above", numerator), ("below", denominator)):
+            lines += [f"        {field}: &[{', '.join(literal(c, 'f32') for c in part)}],"]
+        lines += ["    });"]
+    return lines
 
 
 HEADER = """//! Constants of the elementary functions; printed by `scripts/derive_coefficients.py`.
@@ -196,6 +218,20 @@ pub trait Constants: Sized + 'static {
     const EXPM1_ODD: &'static [Self];
     /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
     const ATANH: &'static [Self];
+    /// tanh x as a quotient, where that is faster than by the exponential.
+    const TANH: Option<Quotient<Self>>;
+    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient.
+    const GATE: Option<Quotient<Self>>;
+}
+
+/// x P(x²) / Q(x²) for |x| up to `limit`; what is beyond has the value of `limit`.
+pub struct Quotient<T: 'static> {
+    /// The last argument.
+    pub limit: T,
+    /// Coefficients of P, the first of which is 1.
+    pub above: &'static [T],
+    /// Coefficients of Q.
+    pub below: &'static [T],
 }
 """
 

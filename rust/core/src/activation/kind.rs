@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::functions::{self, Function, SLOPE};
 use crate::error::{Error, Result};
 use crate::lanes::Real;
+use crate::lanes::elementary::gate;
 use crate::lanes::simd::Lanes;
 
 /// An elementwise nonlinearity.
@@ -123,6 +124,18 @@ impl Activation {
         with_function!(self, F => for u in 0..a.len() {
             a[u] = F::value(z[u]);
         });
+    }
+
+    /// [`Self::apply`] of hidden units, whose sigmoid is [`gate`]: the relative accuracy of small
+    /// results matters to outputs alone.
+    #[inline(always)]
+    pub(crate) fn apply_to_units<V: Lanes>(self, z: &[V], a: &mut [V]) {
+        if self != Self::Sigmoid {
+            return self.apply(z, a);
+        }
+        for u in 0..a.len() {
+            a[u] = gate(z[u]);
+        }
     }
 
     /// `factor ∘ act'(z)` in place of z, from z and `a = act(z)`.

@@ -18,7 +18,7 @@ impl Equations for Elman {
 
     #[inline(always)]
     fn forward<V: Lanes>(self, z: &mut [V], _: State<'_, V>, after: StateMut<'_, V>) {
-        self.activation.apply(z, after.h);
+        self.activation.apply_to_units(z, after.h);
     }
 
     #[inline(always)]

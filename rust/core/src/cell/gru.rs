@@ -6,7 +6,7 @@
 
 use super::equations::{Equations, ResetProduct, Slots, State, StateMut, rows};
 use crate::lanes::Real;
-use crate::lanes::elementary::{sigmoid, tanh};
+use crate::lanes::elementary::{gate, tanh};
 use crate::lanes::simd::Lanes;
 
 /// A gated recurrent unit, the reset gate after the product. Slots: n, r, z, q = W_hn h₋₁ + b_hn.
@@ -34,12 +34,12 @@ impl Equations for Gru {
         let [n, r, z, q] = rows(slots, len);
         // Two short loops, not a long one: more units are in work at once.
         for u in 0..len {
-            let r_u = sigmoid(r[u]);
+            let r_u = gate(r[u]);
             r[u] = r_u;
             n[u] = r_u.fma(q[u], n[u]);
         }
         for u in 0..len {
-            let z_u = sigmoid(z[u]);
+            let z_u = gate(z[u]);
             let n_u = tanh(n[u]);
             n[u] = n_u;
             z[u] = z_u;
@@ -82,7 +82,7 @@ impl Equations for GruResetBefore {
     fn reset<V: Lanes>(self, slots: &mut [V], h: &[V]) {
         let [_, r, _, q] = rows(slots, h.len());
         for u in 0..h.len() {
-            let r_u = sigmoid(r[u]);
+            let r_u = gate(r[u]);
             r[u] = r_u;
             q[u] = r_u * h[u];
         }
@@ -94,7 +94,7 @@ impl Equations for GruResetBefore {
         let [n, _, z, _] = rows(slots, len);
         for u in 0..len {
             let n_u = tanh(n[u]);
-            let z_u = sigmoid(z[u]);
+            let z_u = gate(z[u]);
             n[u] = n_u;
             z[u] = z_u;
             after.h[u] = z_u.fma(before.h[u] - n_u, n_u);

@@ -5,7 +5,7 @@
 
 use super::equations::{Equations, Slots, State, StateMut, rows};
 use crate::lanes::Real;
-use crate::lanes::elementary::{sigmoid, tanh};
+use crate::lanes::elementary::{gate, tanh};
 use crate::lanes::simd::Lanes;
 
 /// A long short-term memory unit. Slots: i, f, g, o, tanh c.
@@ -24,12 +24,12 @@ impl Equations for Lstm {
         let [i, f, g, o, tanh_c] = rows(slots, len);
         // Two short loops, not a long one: more units are in work at once.
         for u in 0..len {
-            let (i_u, f_u, g_u) = (sigmoid(i[u]), sigmoid(f[u]), tanh(g[u]));
+            let (i_u, f_u, g_u) = (gate(i[u]), gate(f[u]), tanh(g[u]));
             (i[u], f[u], g[u]) = (i_u, f_u, g_u);
             after.c[u] = f_u.fma(before.c[u], i_u * g_u);
         }
         for u in 0..len {
-            let (o_u, tanh_u) = (sigmoid(o[u]), tanh(after.c[u]));
+            let (o_u, tanh_u) = (gate(o[u]), tanh(after.c[u]));
             (o[u], tanh_c[u]) = (o_u, tanh_u);
             after.h[u] = o_u * tanh_u;
         }

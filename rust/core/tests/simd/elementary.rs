@@ -6,8 +6,13 @@ use rnn_rust::elementary::scalar;
 use rnn_rust::simd::{Level, Portable};
 
 /// Units in the last place allowed; without FMA there are more roundings.
-fn allowed(level: Level) -> f64 {
-    if fuses(level) { 2.0 } else { 2.5 }
+fn allowed<T: Float>(level: Level, function: Function) -> f64 {
+    let fused = match function {
+        Function::Tanh if size_of::<T>() == size_of::<f32>() => 6.0,
+        Function::Gate => 2.5,
+        _ => 2.0,
+    };
+    if fuses(level) { fused } else { 1.25 * fused }
 }
 
 /// Every 2048th `f32`, so every exponent, and a fine grid where the functions bend.
@@ -29,7 +34,7 @@ fn dense_f64() -> Vec<f64> {
 }
 
 #[test]
-fn f32_is_within_two_units_in_the_last_place() {
+fn f32_is_within_the_units_in_the_last_place_that_are_allowed() {
     let dense = dense_f32();
     for function in Function::ALL {
         let arguments: Vec<f32> = dense.iter().map(|&x| function.argument(x)).collect();
@@ -38,9 +43,9 @@ fn f32_is_within_two_units_in_the_last_place() {
         for level in Level::available() {
             let results = apply(level, function, &arguments);
             for ((&x, got), &exact) in arguments.iter().zip(results).zip(&exact) {
-                let error = error_f32(got, exact);
+                let error = error_f32(function, got, exact);
                 assert!(
-                    error < allowed(level),
+                    error < allowed::<f32>(level, function),
                     "{level} {function:?}({x:e}) = {got:e}: {error} ulp"
                 );
             }
@@ -49,7 +54,7 @@ fn f32_is_within_two_units_in_the_last_place() {
 }
 
 #[test]
-fn f64_is_within_two_units_in_the_last_place() {
+fn f64_is_within_the_units_in_the_last_place_that_are_allowed() {
     let arguments = dense_f64();
     for function in Function::ALL {
         // Infinite results are tested by name below.
@@ -57,6 +62,8 @@ fn f64_is_within_two_units_in_the_last_place() {
             .iter()
             .map(|&x| function.argument(x))
             .filter(|&x| function != Function::Exp || x < 709.78)
+            // No gate is below 10⁻³⁰⁷.
+            .filter(|&x| function != Function::Gate || x > -707.9)
             .collect();
         let exact: Vec<_> =
             arguments.iter().map(|&x| double_double::reference(function, x)).collect();
@@ -65,7 +72,7 @@ fn f64_is_within_two_units_in_the_last_place() {
             for ((&x, got), &(m, n)) in arguments.iter().zip(results).zip(&exact) {
                 let error = error_f64(got, m, n);
                 assert!(
-                    error < allowed(level),
+                    error < allowed::<f64>(level, function),
                     "{level} {function:?}({x:e}) = {got:e}: {error} ulp"
                 );
             }
@@ -81,6 +88,7 @@ fn the_double_double_reference_agrees_with_the_committed_points() {
         let function = match fields[0] {
             "exp" => Function::Exp,
             "tanh" => Function::Tanh,
+            // No gates: in double precision these are sigmoids.
             "sigmoid" => Function::Sigmoid,
             "expm1" => Function::Expm1,
             "log1p_unit" => Function::Log1pUnit,
@@ -117,6 +125,9 @@ fn check_specials<T: Float>(greatest_finite: f64, smallest_positive: f64) {
             (Function::Sigmoid, 0.0, 0.5),
             (Function::Sigmoid, -0.0, 0.5),
             (Function::Sigmoid, smallest_positive * 1.01, 0.0),
+            (Function::Gate, f64::INFINITY, 1.0),
+            (Function::Gate, 0.0, 0.5),
+            (Function::Gate, -0.0, 0.5),
             (Function::Expm1, f64::NEG_INFINITY, -1.0),
             (Function::Expm1, -40.0, -1.0),
             (Function::Expm1, 0.0, 0.0),
@@ -131,6 +142,7 @@ fn check_specials<T: Float>(greatest_finite: f64, smallest_positive: f64) {
             assert_eq!(got.to_bits(), expected.to_bits(), "{level} {function:?}({x:e}) = {got:e}");
         }
         assert!(of(level, Function::Exp, greatest_finite).is_finite());
+        assert!((0.0..1e-300).contains(&of(level, Function::Gate, f64::NEG_INFINITY)), "{level}");
         for function in [Function::Exp, Function::Sigmoid, Function::Softplus] {
             assert!(of(level, function, smallest_positive) > 0.0, "{level} {function:?}");
         }
@@ -152,6 +164,26 @@ fn tiny_arguments_of_tanh_come_back_unchanged() {
             apply(level, Function::Tanh, &tiny),
             tiny.iter().map(|x| x.tanh()).collect::<Vec<_>>()
         );
+    }
+}
+
+#[test]
+fn no_tanh_is_more_than_one_and_no_gate_is_beyond_its_bounds() {
+    for level in Level::available() {
+        for (function, lowest) in [(Function::Tanh, -1.0), (Function::Gate, 0.0)] {
+            // Every number from 4 to 32: results are 1 from 8 or 16 on.
+            for start in (4f32.to_bits()..32f32.to_bits()).step_by(1 << 16) {
+                let x: Vec<f32> = (start..start + (1 << 16)).map(f32::from_bits).collect();
+                let opposite: Vec<f32> = x.iter().map(|x| -x).collect();
+                for arguments in [x, opposite] {
+                    let results = apply(level, function, &arguments);
+                    assert!(
+                        results.iter().all(|y| (lowest..=1.0).contains(y)),
+                        "{level} {function:?}"
+                    );
+                }
+            }
+        }
     }
 }
 

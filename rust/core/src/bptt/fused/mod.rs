@@ -266,7 +266,7 @@ fn forward<'a, const G: usize, V: Lanes>(
         if let Some(before) = before {
             add_product(simd, &numbers(before)[..hidden], w_hh, z);
         }
-        activation.apply(z, after);
+        activation.apply_to_units(z, after);
         after[G - 1] = V::select(padding, zero, after[G - 1]);
         before = Some(after);
     }

@@ -25,6 +25,20 @@ pub trait Constants: Sized + 'static {
     const EXPM1_ODD: &'static [Self];
     /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
     const ATANH: &'static [Self];
+    /// tanh x as a quotient, where that is faster than by the exponential.
+    const TANH: Option<Quotient<Self>>;
+    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient.
+    const GATE: Option<Quotient<Self>>;
+}
+
+/// x P(x²) / Q(x²) for |x| up to `limit`; what is beyond has the value of `limit`.
+pub struct Quotient<T: 'static> {
+    /// The last argument.
+    pub limit: T,
+    /// Coefficients of P, the first of which is 1.
+    pub above: &'static [T],
+    /// Coefficients of Q.
+    pub below: &'static [T],
 }
 
 // Largest relative errors of the polynomials: 2^-29.2 (EXPM1), 2^-27.7 (ATANH).
@@ -52,6 +66,17 @@ impl Constants for f32 {
         0.28001806,
         0.28011987,
     ];
+    // Largest relative error: 2^-28.3.
+    const TANH: Option<Quotient<Self>> = Some(Quotient {
+        limit: 7.951983,
+        above: &[1.0, 0.13714352, 0.003911182, 2.8852639e-05, 3.253493e-08, -1.3573502e-11],
+        below: &[1.0, 0.47047687, 0.027403457, 0.00040135084, 1.3453301e-06],
+    });
+    const GATE: Option<Quotient<Self>> = Some(Quotient {
+        limit: 15.903966,
+        above: &[1.0, 0.03428588, 0.00024444886, 4.5082248e-07, 1.2708957e-10, -1.3255373e-14],
+        below: &[4.0, 0.47047687, 0.0068508643, 2.5084428e-05, 2.1020783e-08],
+    });
 }
 
 // Largest relative errors of the polynomials: 2^-57.5 (EXPM1), 2^-59.4 (ATANH).
@@ -90,4 +115,6 @@ impl Constants for f64 {
         0.08344968735716576,
         0.17009762213257984,
     ];
+    const TANH: Option<Quotient<Self>> = None;
+    const GATE: Option<Quotient<Self>> = None;
 }

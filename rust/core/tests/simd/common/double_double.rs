@@ -131,7 +131,7 @@ pub fn reference(function: Function, x: f64) -> (DoubleDouble, i32) {
     match function {
         Function::Exp => exp(x),
         Function::Tanh => (tanh(x), 0),
-        Function::Sigmoid => sigmoid(x),
+        Function::Sigmoid | Function::Gate => sigmoid(x),
         Function::Expm1 => (expm1(x), 0),
         Function::Log1pUnit => (log1p(DoubleDouble(x, 0.0)), 0),
         Function::Softplus => softplus(x),

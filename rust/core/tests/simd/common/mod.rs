@@ -5,7 +5,7 @@ pub mod double_double;
 pub mod ulp;
 
 use rnn_rust::Real;
-use rnn_rust::elementary::{exp, expm1, log1p_unit, sigmoid, softplus, tanh};
+use rnn_rust::elementary::{exp, expm1, gate, log1p_unit, sigmoid, softplus, tanh};
 use rnn_rust::simd::{Kernel, Lanes, Level, Portable, Simd, WithSimd, dispatch};
 
 /// splitmix64
@@ -116,14 +116,22 @@ pub enum Function {
     Exp,
     Tanh,
     Sigmoid,
+    Gate,
     Expm1,
     Log1pUnit,
     Softplus,
 }
 
 impl Function {
-    pub const ALL: [Self; 6] =
-        [Self::Exp, Self::Tanh, Self::Sigmoid, Self::Expm1, Self::Log1pUnit, Self::Softplus];
+    pub const ALL: [Self; 7] = [
+        Self::Exp,
+        Self::Tanh,
+        Self::Sigmoid,
+        Self::Gate,
+        Self::Expm1,
+        Self::Log1pUnit,
+        Self::Softplus,
+    ];
 
     /// The function of a group.
     #[inline(always)]
@@ -132,6 +140,7 @@ impl Function {
             Self::Exp => exp(x),
             Self::Tanh => tanh(x),
             Self::Sigmoid => sigmoid(x),
+            Self::Gate => gate(x),
             Self::Expm1 => expm1(x),
             Self::Log1pUnit => log1p_unit(x),
             Self::Softplus => softplus(x),

@@ -18,8 +18,8 @@ pub fn reference(function: Function, x: f64) -> f64 {
     match function {
         Function::Exp => x.exp(),
         Function::Tanh => x.tanh(),
-        Function::Sigmoid if x < 0.0 => x.exp() / (1.0 + x.exp()),
-        Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Function::Sigmoid | Function::Gate if x < 0.0 => x.exp() / (1.0 + x.exp()),
+        Function::Sigmoid | Function::Gate => 1.0 / (1.0 + (-x).exp()),
         Function::Expm1 => x.exp_m1(),
         Function::Log1pUnit => x.ln_1p(),
         // As a maximum: a NaN stays.
@@ -27,15 +27,16 @@ pub fn reference(function: Function, x: f64) -> f64 {
     }
 }
 
-/// Error of `got` in units of `f32`; infinite if only one of the two is NaN or overflows.
-pub fn error_f32(got: f32, exact: f64) -> f64 {
+/// Error of `got` in units of `f32`, those of 1 for a gate; infinite if only one of the two is NaN or overflows.
+pub fn error_f32(function: Function, got: f32, exact: f64) -> f64 {
     const OVERFLOW: f64 = f32::MAX as f64 + (1u128 << 103) as f64;
     if exact.is_nan() || exact.abs() >= OVERFLOW {
         let right =
             if exact.is_nan() { got.is_nan() } else { f64::from(got) == exact.signum() / 0.0 };
         return if right { 0.0 } else { f64::INFINITY };
     }
-    let spacing = power_of_two(exponent(exact).max(-126) - 23);
+    let exponent = if function == Function::Gate { 0 } else { exponent(exact).max(-126) };
+    let spacing = power_of_two(exponent - 23);
     let error = (f64::from(got) - exact).abs() / spacing;
     if error.is_nan() { f64::INFINITY } else { error }
 }
