@@ -213,17 +213,18 @@ impl<'a, T: Real> Sequences<'a, T> {
 
     /// The most steps that a tile of these sequences may have, with so many lanes.
     pub(crate) fn tile_steps(&self, lanes: usize) -> usize {
+        const FEWEST: usize = FEWEST_STEPS_OF_GRADIENTS;
         let longest = self.longest();
         let level = (0..self.len()).all(|s| self.range(s).len() == longest);
         // Short sequences of one length share lanes, which have less than twice the steps that are
         // wanted; longer ones have a lane each.
-        let short = if longest < FEWEST_STEPS { 2 * (FEWEST_STEPS + longest) } else { 0 };
+        let short = if longest < FEWEST { 2 * (FEWEST + longest) } else { 0 };
         if level {
             return longest.max(short.min(self.rows().div_ceil(lanes) + longest));
         }
         // Lanes hold less than two sequences' worth on average, and the rule by which they are
         // filled adds at most one.
-        longest.max(FEWEST_STEPS) + (2 * longest.max(FEWEST_STEPS)).min(self.rows().div_ceil(lanes))
+        longest.max(FEWEST) + (2 * longest.max(FEWEST)).min(self.rows().div_ceil(lanes))
     }
 
     /// The static features of sequence `s`.
@@ -297,12 +298,15 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 }
 
-/// Steps of a tile below which what is done once for each tile is seen in its time.
-const FEWEST_STEPS: usize = 8;
+/// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
+/// that is computed, and where gradients are too.
+pub(crate) const FEWEST_STEPS: usize = 8;
+pub(crate) const FEWEST_STEPS_OF_GRADIENTS: usize = 30;
 
-/// How many of `count` sequences of so many steps each share a lane, one after the other.
-pub(crate) fn level_per_lane(count: usize, steps: usize, lanes: usize) -> usize {
-    let wanted = FEWEST_STEPS.div_ceil(steps.max(1));
+/// How many of `count` sequences of so many steps each share a lane, one after the other, where a tile
+/// should have at least the `fewest` steps.
+pub(crate) fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> usize {
+    let wanted = fewest.div_ceil(steps.max(1));
     if wanted == 1 || count < 2 * lanes {
         return 1;
     }

@@ -155,7 +155,9 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
         load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
         self.pass.set_masks(config, masks, lanes.segments());
-        self.pass.forward(inputs.network, &ahead(inputs, next)[..T::LANES], cancel)
+        let mut ahead: [&[T]; MOST_AHEAD] = [&[]; MOST_AHEAD];
+        let count = set_ahead(&mut ahead, inputs, (lanes, next));
+        self.pass.forward(inputs.network, &ahead[..count], cancel)
     }
 
     /// What the last pass left.
@@ -197,18 +199,32 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     }
 }
 
-/// The inputs that the lanes of the next tile begin with.
-fn ahead<'a, T: Real>(
+/// Sequences of a tile whose inputs are prefetched, at most: short ones share lanes.
+const MOST_AHEAD: usize = 4 * MOST_LANES;
+
+/// Sets the first of `ahead` to the inputs of the next tile, and tells how many they are.
+fn set_ahead<'a, T: Real>(
+    ahead: &mut [&'a [T]; MOST_AHEAD],
     inputs: &BatchInputs<'a, T>,
-    next: Option<Tile<'_>>,
-) -> [&'a [T]; MOST_LANES] {
-    let mut ahead: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
-    for (lane, x) in ahead.iter_mut().enumerate().take(T::LANES) {
-        let sequence = match next {
-            Some(next) => next.lane(lane).first().map(|segment| segment.sequence),
-            None => inputs.upcoming.get(lane).copied(),
-        };
-        *x = sequence.map_or(&[], |s| inputs.data.features(s as usize));
+    (lanes, next): (Tile<'_>, Option<Tile<'_>>),
+) -> usize {
+    let mut count = 0;
+    let mut add = |sequence: u32| {
+        if count < MOST_AHEAD {
+            ahead[count] = inputs.data.features(sequence as usize);
+            count += 1;
+        }
+    };
+    match next {
+        Some(next) => next.segments().for_each(|(_, segment)| add(segment.sequence)),
+        // The next batch is likely to have a tile like this one.
+        None => {
+            inputs
+                .upcoming
+                .iter()
+                .take(lanes.segments().count())
+                .for_each(|&sequence| add(sequence));
+        }
     }
-    ahead
+    count
 }

@@ -111,7 +111,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
             network,
             transposed,
             panels,
-            tiling: Tiling::with_capacity(T::LANES, spec.batch_size).leaving_out(),
+            tiling: Tiling::with_capacity(T::LANES, spec.batch_size).for_gradients(),
             shards: 0,
             loss_request: LossRequest {
                 target: spec.target,

@@ -12,6 +12,7 @@ mod by_sequence;
 mod by_unit;
 mod lookup;
 mod outer;
+mod outer_halves;
 mod reduce;
 mod stream;
 mod tiling;

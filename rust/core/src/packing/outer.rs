@@ -2,12 +2,13 @@
 //!
 //! A block of the product stays in registers over all steps, and is then summed up over its lanes.
 
+use super::outer_halves::{MOST_NARROW, add_outer_by_halves};
 use super::reduce::add_lane_sums;
 use super::{Columns, MOST_LANES, Products, Rows};
 use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width};
 use crate::lanes::matrix::{Matrix, Vector};
-use crate::lanes::simd::{Lanes, Simd, Strided};
+use crate::lanes::simd::{Lanes, Simd, Strided, halves_of};
 
 /// Groups of one factor, at most, that all columns of the other meet before the next: so many stay in a
 /// near cache (the second level has 256 KB or more).
@@ -38,6 +39,9 @@ pub(super) fn add_outer<V: Lanes>(
     scratch: &mut [V],
 ) {
     let (rows, steps) = (a.columns.len(), a.groups.len() / a.stride);
+    if halves_of::<V>() == 2 && b.columns.width <= MOST_NARROW {
+        return add_outer_by_halves(simd, a, b, products);
+    }
     let narrow = b.columns.width <= V::Simd::NARROW_OUTER.1;
     let (most_rows, most_columns) = if narrow { V::Simd::NARROW_OUTER } else { V::Simd::OUTER };
     let large = rows * b.columns.len() >= V::Simd::OUTER_COPIED;

@@ -132,10 +132,20 @@ impl<'s, T: Real> Reader<'_, 's, T> {
             self.rest = rest;
             return simd.load_partial(group, fill);
         }
-        simd.load(&self.join(source, fill)[..T::LANES])
+        let next = source(self.segments[0]);
+        let (have, wanted) = (self.rest.len(), T::LANES - self.rest.len());
+        if next.len() < wanted {
+            return simd.load(&self.join(source, fill)[..T::LANES]);
+        }
+        // Whole groups, the second over the end of the first: no copy of a length known late.
+        let mut group = [fill; 2 * MOST_LANES];
+        simd.load_partial(self.rest, fill).store(&mut group[..T::LANES]);
+        simd.load_partial(&next[..wanted], fill).store(&mut group[have..have + T::LANES]);
+        (self.rest, self.segments) = (&next[wanted..], &self.segments[1..]);
+        simd.load(&group[..T::LANES])
     }
 
-    /// The next numbers where they lie in more than one sequence.
+    /// The next numbers where they lie in more than two sequences, or up to the end.
     #[inline(never)]
     fn join(&mut self, source: &impl Fn(Segment) -> &'s [T], fill: T) -> [T; MOST_LANES] {
         let mut group = [fill; MOST_LANES];

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::data::{Segment, level_per_lane};
+use crate::data::{FEWEST_STEPS, FEWEST_STEPS_OF_GRADIENTS, Segment, level_per_lane};
 
 /// Fewest sequences for which a tile of so many lanes is faster than one sequence after the other:
 /// more with 256-bit registers, fewer with 512-bit ones; decided by shape alone.
@@ -28,6 +28,8 @@ pub(crate) struct Tiling {
     /// The segments that are left out, and how many these may be.
     single: Vec<Segment>,
     most_single: usize,
+    /// What tiles of short sequences should have.
+    fewest_steps: usize,
     // Scratch, kept so that tiling a batch allocates nothing.
     longest_first: Vec<(Reverse<u32>, u32)>,
     shortest_lane: BinaryHeap<(Reverse<u32>, Reverse<u32>)>,
@@ -82,6 +84,7 @@ impl Tiling {
             lanes_per_tile,
             single: Vec::new(),
             most_single: 0,
+            fewest_steps: FEWEST_STEPS,
             segments: Vec::with_capacity(sequences),
             bounds: Vec::with_capacity(lanes + 1),
             tile_steps: Vec::with_capacity(lanes / lanes_per_tile),
@@ -91,10 +94,11 @@ impl Tiling {
         }
     }
 
-    /// The same where sequences may be left out that are too few for a tile.
-    pub(crate) fn leaving_out(self) -> Self {
+    /// The same for gradients: sequences may be left out that are too few for a tile.
+    pub(crate) fn for_gradients(self) -> Self {
         let most_single = fewest_tiled(self.lanes_per_tile).saturating_sub(1);
-        Self { single: Vec::with_capacity(most_single), most_single, ..self }
+        let single = Vec::with_capacity(most_single);
+        Self { single, most_single, fewest_steps: FEWEST_STEPS_OF_GRADIENTS, ..self }
     }
 
     /// One segment per lane.
@@ -169,7 +173,8 @@ impl Tiling {
 
     /// All of one length: one sequence per lane, or several where they are short.
     fn set_level(&mut self, batch: &[u32], steps: usize) {
-        let per_lane = level_per_lane(batch.len(), steps, self.lanes_per_tile) as u32;
+        let per_lane = level_per_lane(batch.len(), steps, self.lanes_per_tile, self.fewest_steps);
+        let per_lane = per_lane as u32;
         let steps = steps as u32;
         let segment = |(&sequence, position)| {
             let start = position % per_lane * steps;
@@ -349,7 +354,7 @@ mod tests {
     fn few_sequences_beside_whole_tiles_are_left_out() {
         let left_out = |lengths: &[usize]| {
             let batch: Vec<u32> = (0..lengths.len() as u32).collect();
-            let mut tiling = Tiling::with_capacity(16, lengths.len()).leaving_out();
+            let mut tiling = Tiling::with_capacity(16, lengths.len()).for_gradients();
             tiling.set(&batch, |s| lengths[s as usize]);
             let mut seen: Vec<u32> = tiling.single().iter().map(|s| s.sequence).collect();
             let single = seen.clone();

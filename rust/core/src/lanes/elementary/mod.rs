@@ -9,8 +9,8 @@
 //! *Software Manual for the Elementary Functions*, 1980), and Q is a minimax polynomial
 //! (`coefficients.rs`); the logarithm has another polynomial. The largest errors found, with FMA,
 //! are 0.99 units for exp, 1.10 for expm1, 1.99 for tanh in `f64`, 1.65 for sigmoid, 2.19 for gates in
-//! `f64`, 1.04 for log1p and 1.84 for softplus (`examples/accuracy.rs`); exp is monotone in `f32`, the others may step back by a
-//! unit or so between neighbours.
+//! `f64`, 1.04 for log1p and 1.84 for softplus (`examples/accuracy.rs`); exp is monotone in `f32`, the
+//! others may step back by a unit or so between neighbours.
 //!
 //! In `f32` tanh and `gate` are quotients of polynomials, which take half the time; tanh is most of what a
 //! small network spends. The largest error of tanh is 5.2 units, 3·10⁻⁷ near 1, and 2.5 units below

@@ -29,6 +29,7 @@ impl Simd for Avx2 {
     const NARROW_MULTIPLY: (usize, usize) = (1, 6);
     const OUTER: (usize, usize) = (2, 3);
     const NARROW_OUTER: (usize, usize) = (2, 3);
+    const HALF_OUTER: (usize, usize) = (2, 5);
     const OUTER_COPIED: usize = 2_700;
 
     #[inline]

@@ -33,6 +33,7 @@ impl Simd for Avx512 {
     const NARROW_MULTIPLY: (usize, usize) = (2, 11);
     const OUTER: (usize, usize) = (4, 6);
     const NARROW_OUTER: (usize, usize) = (2, 11);
+    const HALF_OUTER: (usize, usize) = (2, 11);
     const OUTER_COPIED: usize = usize::MAX;
 
     #[inline]

@@ -37,6 +37,25 @@ pub(crate) fn numbers_mut<V: Lanes>(groups: &mut [V]) -> &mut [V::Elem] {
     }
 }
 
+/// The halves of `groups`, or the groups themselves where a group is one register.
+#[inline(always)]
+pub(crate) fn halves<V: Lanes>(groups: &[V]) -> &[V::Half] {
+    let len = groups.len() * const { halves_of::<V>() };
+    // SAFETY: `Plain` says that both types are their numbers, in order and without gaps.
+    #[expect(unsafe_code, reason = "a view of another type")]
+    unsafe {
+        std::slice::from_raw_parts(groups.as_ptr().cast(), len)
+    }
+}
+
+/// How many [`Lanes::Half`] make a group: two, or one.
+pub(crate) const fn halves_of<V: Lanes>() -> usize {
+    let count = V::LEN / V::Half::LEN;
+    assert!(size_of::<V>() == count * size_of::<V::Half>());
+    assert!(align_of::<V>() >= align_of::<V::Half>());
+    count
+}
+
 /// A group of [`Lanes::LEN`] numbers. All operations but the last few are lane by lane.
 ///
 /// An instruction set's own groups, `S::F32` and `S::F64`, are 64 bytes: 16 `f32` or 8 `f64`.
@@ -61,6 +80,8 @@ pub trait Lanes:
     type Mask: Mask;
     /// [`Lanes::LEN`] groups, a square block: `[Self; LEN]`.
     type Block: Copy + AsRef<[Self]> + AsMut<[Self]>;
+    /// The lower or upper lanes of a group that is a pair; the whole of one that is a register.
+    type Half: Lanes<Elem = Self::Elem, Simd = Self::Simd>;
     /// Lanes in a group; a power of two.
     const LEN: usize;
 

@@ -83,7 +83,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 pub use lanes::{Lanes, Mask, Plain};
-pub(crate) use lanes::{fold, numbers, numbers_mut};
+pub(crate) use lanes::{fold, halves, halves_of, numbers, numbers_mut};
 pub use level::{Level, LevelError, VARIABLE, dispatch, level};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
@@ -115,6 +115,9 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     const OUTER: (usize, usize);
     /// The same for few columns.
     const NARROW_OUTER: (usize, usize);
+    /// Rows (4 at the most) and columns of the same where a group is two halves, of which one is summed
+    /// up after the other.
+    const HALF_OUTER: (usize, usize);
     /// Rows times columns of an outer product from which it is worth laying each block's part of its
     /// operands side by side first: where a block has many loads for its multiply-adds.
     const OUTER_COPIED: usize;

@@ -28,6 +28,7 @@ impl Simd for Neon {
     const NARROW_MULTIPLY: (usize, usize) = (2, 3);
     const OUTER: (usize, usize) = (2, 3);
     const NARROW_OUTER: (usize, usize) = (2, 3);
+    const HALF_OUTER: (usize, usize) = (2, 5);
     const OUTER_COPIED: usize = usize::MAX;
 
     #[inline]

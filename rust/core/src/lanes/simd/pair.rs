@@ -60,6 +60,7 @@ impl<V: Lanes, const LEN: usize> Lanes for Pair<V, LEN> {
     type Simd = V::Simd;
     type Mask = Pair<V::Mask, LEN>;
     type Block = [Self; LEN];
+    type Half = V;
     const LEN: usize = {
         assert!(LEN == 2 * V::LEN, "a pair has twice the lanes of its half");
         LEN

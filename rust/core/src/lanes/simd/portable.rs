@@ -30,6 +30,7 @@ impl Simd for Portable {
     const NARROW_MULTIPLY: (usize, usize) = (1, 2);
     const OUTER: (usize, usize) = (1, 2);
     const NARROW_OUTER: (usize, usize) = (1, 2);
+    const HALF_OUTER: (usize, usize) = (1, 2);
     const OUTER_COPIED: usize = usize::MAX;
 
     // Kept apart as on the other levels, or code grows without end.
@@ -80,6 +81,7 @@ macro_rules! scalar_lanes {
             type Simd = Portable;
             type Mask = bool;
             type Block = [Self; 1];
+            type Half = Self;
             const LEN: usize = 1;
 
             #[inline(always)]

@@ -80,6 +80,7 @@ macro_rules! register {
             type Simd = $Simd;
             type Mask = $Mask;
             type Block = [Self; $LEN];
+            type Half = Self;
             const LEN: usize = $LEN;
 
             #[inline(always)]
