@@ -45,9 +45,8 @@ pub(super) fn add_at_lookups<V: Lanes>(
 ) {
     let mut products = products;
     let mut by_lane = [V::splat(simd, V::Elem::ZERO).block(); STEPS_AT_ONCE];
-    let steps = b.groups.len() / b.stride;
-    for top in (0..steps).step_by(STEPS_AT_ONCE) {
-        let by_lane = &mut by_lane[..STEPS_AT_ONCE.min(steps - top)];
+    for (top, steps) in blocks(b.groups.len() / b.stride, STEPS_AT_ONCE) {
+        let by_lane = &mut by_lane[..steps];
         for group in 0..b.columns.padded_groups(V::LEN) {
             let (from, width) = b.columns.block(group, V::LEN);
             for (t, block) in by_lane.iter_mut().enumerate() {
@@ -60,11 +59,12 @@ pub(super) fn add_at_lookups<V: Lanes>(
     }
 }
 
-/// Groups of a row that are looked up at once: as many sums stay in registers.
-const MOST_BLOCKS: usize = 6;
+/// Groups of a row that are looked up at once.
+const MOST_BLOCKS: usize = 2;
 
-/// Steps whose rows are kept by lane, to be added column by column.
-const STEPS_AT_ONCE: usize = 16;
+/// Steps whose rows are kept by lane, to be added column by column: 24 KB, which leave room for 100 rows
+/// of a group of the products in a nearest cache of 32 KB.
+const STEPS_AT_ONCE: usize = 24;
 
 /// Of each lane G groups of a row, from one number on.
 type LaneRows<V, const G: usize> = [[V; G]; MOST_LANES];
