@@ -78,14 +78,17 @@ impl<T: Real, S: Simd> Kernel<S> for AllKnown<'_, T> {
     #[inline(always)]
     fn run(self, simd: S) -> bool {
         let Self { features, size, columns, first, last } = self;
-        let (least, most) = (simd.splat(first), simd.splat(last));
-        let mut known = least.le(most);
-        for row in features.chunks_exact(size) {
-            for codes in row[size - columns..].chunks(T::LANES) {
-                let codes = simd.load_partial(codes, first);
-                known = known & codes.round().eq(codes) & codes.ge(least) & codes.le(most);
+        let (mut least, mut most) = (simd.splat(first), simd.splat(last));
+        let mut whole = least.le(most);
+        // Column by column: so many numbers are loaded from each row.
+        for left in (size - columns..size).step_by(T::LANES) {
+            let right = size.min(left + T::LANES);
+            for row in features.chunks_exact(size) {
+                let codes = simd.load_partial(&row[left..right], first);
+                whole = whole & codes.round().eq(codes);
+                (least, most) = (least.min(codes), most.max(codes));
             }
         }
-        known.all()
+        (whole & least.ge(simd.splat(first)) & most.le(simd.splat(last))).all()
     }
 }
