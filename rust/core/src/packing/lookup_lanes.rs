@@ -34,8 +34,8 @@ pub(super) fn add_lookups<V: Lanes>(
     }
 }
 
-/// One group of the rows after the other, and of these one column: what its steps are added to stays
-/// in a near cache.
+/// One group of the rows after the other: what the steps are added to stays in a near cache, and what
+/// is added to all columns of a step in registers.
 #[inline(always)]
 pub(super) fn add_at_lookups<V: Lanes>(
     simd: V::Simd,
@@ -43,28 +43,27 @@ pub(super) fn add_at_lookups<V: Lanes>(
     b: Rows<'_, V>,
     products: Products<'_, V::Elem>,
 ) {
-    let mut products = products;
-    let mut by_lane = [V::splat(simd, V::Elem::ZERO).block(); STEPS_AT_ONCE];
-    for (top, steps) in blocks(b.groups.len() / b.stride, STEPS_AT_ONCE) {
-        let by_lane = &mut by_lane[..steps];
-        for group in 0..b.columns.padded_groups(V::LEN) {
-            let (from, width) = b.columns.block(group, V::LEN);
-            for (t, block) in by_lane.iter_mut().enumerate() {
-                let row = &b.groups[(top + t) * b.stride + b.first + from..][..width];
-                *block = block_of(simd, row, width);
-                V::transpose(block);
+    let mut starts = [0; MOST_LANES];
+    for group in 0..b.columns.padded_groups(V::LEN) {
+        let (from, width) = b.columns.block(group, V::LEN);
+        let sums = &mut products.numbers[group * V::LEN..];
+        for (row, b_row) in lookups.rows.each().zip(b.each()) {
+            let mut by_lane = block_of(simd, &b_row[b.first + from..], width);
+            V::transpose(&mut by_lane);
+            for code in lookups.of(row) {
+                code.store_offsets(products.stride as u32, &mut starts[..V::LEN]);
+                for lane in 0..V::LEN {
+                    let start = starts[lane] as usize;
+                    let own = &mut sums[start..start + V::LEN];
+                    (V::load(simd, own) + by_lane.as_ref()[lane]).store(own);
+                }
             }
-            add_group_at(simd, (lookups, top), by_lane, group * V::LEN, &mut products);
         }
     }
 }
 
 /// Groups of a row that are looked up at once.
 const MOST_BLOCKS: usize = 2;
-
-/// Steps whose rows are kept by lane, to be added column by column: 24 KB, which leave room for 100 rows
-/// of a group of the products in a nearest cache of 32 KB.
-const STEPS_AT_ONCE: usize = 24;
 
 /// Of each lane G groups of a row, from one number on.
 type LaneRows<V, const G: usize> = [[V; G]; MOST_LANES];
@@ -136,32 +135,6 @@ fn add_columns<V: Lanes, const G: usize>(
         let (to, width) = columns.block(first + g, V::LEN);
         for (own, &sum) in out[to..to + width].iter_mut().zip(block.as_ref()) {
             *own = *own + sum;
-        }
-    }
-}
-
-/// Adds rows, kept by step and lane, to those of a group of the products that are looked up in some
-/// steps, from number `from` of each on.
-#[inline(always)]
-fn add_group_at<V: Lanes>(
-    simd: V::Simd,
-    (lookups, top): (Lookups<'_, V>, usize),
-    by_lane: &[V::Block],
-    from: usize,
-    products: &mut Products<'_, V::Elem>,
-) {
-    let Lookups { rows: Rows { groups, stride, first, .. }, numbers, count } = lookups;
-    let sums = &mut products.numbers[from..];
-    let mut starts = [[0; MOST_LANES]];
-    for column in first + numbers..first + numbers + count {
-        for (t, block) in by_lane.iter().enumerate() {
-            let code = &groups[(top + t) * stride + column];
-            set_starts(&mut starts, std::slice::from_ref(code), products.stride);
-            for lane in 0..V::LEN {
-                let start = starts[0][lane] as usize;
-                let own = &mut sums[start..start + V::LEN];
-                (V::load(simd, own) + block.as_ref()[lane]).store(own);
-            }
         }
     }
 }
