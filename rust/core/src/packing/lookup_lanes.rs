@@ -43,19 +43,18 @@ pub(super) fn add_at_lookups<V: Lanes>(
     b: Rows<'_, V>,
     products: Products<'_, V::Elem>,
 ) {
-    let mut starts = [0; MOST_LANES];
+    let mut starts = [[0; MOST_LANES]; LOOKED_UP];
     for group in 0..b.columns.padded_groups(V::LEN) {
         let (from, width) = b.columns.block(group, V::LEN);
         let sums = &mut products.numbers[group * V::LEN..];
         for (row, b_row) in lookups.rows.each().zip(b.each()) {
             let mut by_lane = block_of(simd, &b_row[b.first + from..], width);
             V::transpose(&mut by_lane);
-            for code in lookups.of(row) {
-                code.store_offsets(products.stride as u32, &mut starts[..V::LEN]);
-                for lane in 0..V::LEN {
-                    let start = starts[lane] as usize;
-                    let own = &mut sums[start..start + V::LEN];
-                    (V::load(simd, own) + by_lane.as_ref()[lane]).store(own);
+            for codes in lookups.of(row).chunks(LOOKED_UP) {
+                // All of them first: picked out of a register, each would take a slot of a store.
+                set_starts(&mut starts, codes, products.stride);
+                for starts in &starts[..codes.len()] {
+                    add_at::<V>(simd, by_lane.as_ref(), starts, sums);
                 }
             }
         }
@@ -136,6 +135,16 @@ fn add_columns<V: Lanes, const G: usize>(
         for (own, &sum) in out[to..to + width].iter_mut().zip(block.as_ref()) {
             *own = *own + sum;
         }
+    }
+}
+
+/// Adds the group of each lane to the row that begins at its start.
+#[inline(always)]
+fn add_at<V: Lanes>(simd: V::Simd, by_lane: &[V], starts: &Starts, rows: &mut [V::Elem]) {
+    for lane in 0..V::LEN {
+        let start = starts[lane] as usize;
+        let own = &mut rows[start..start + V::LEN];
+        (V::load(simd, own) + by_lane[lane]).store(own);
     }
 }
 
