@@ -30,7 +30,7 @@ const SHARD_WORK: usize = 1_000_000;
 const SHARD_STEPS: usize = 20;
 /// The same for networks that have many more weights than a step uses: multiply-adds of a shard for
 /// each of its gradient's numbers, at least.
-const SHARD_WORK_OF_A_NUMBER: usize = 240;
+const SHARD_WORK_OF_A_NUMBER: usize = 320;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
 
