@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use crate::codes::{all_known, check_categories, check_static_categories};
 use crate::config::Config;
-use crate::error::{Error, Result, check_shape};
+use crate::error::{Result, check_shape};
 use crate::lanes::Real;
+use crate::lanes::simd::Level;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
@@ -186,8 +188,10 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 
     /// [`Error::Parameter`](crate::Error::Parameter) if a category is none of the network's.
-    pub(crate) fn check_categories(&self, config: &Config) -> Result<()> {
-        check_categories(self.features, config)?;
+    pub(crate) fn check_categories(&self, config: &Config, level: Level) -> Result<()> {
+        if !all_known(level, self.features, config) {
+            check_categories(self.features, config)?;
+        }
         check_static_categories(self.statics, config)
     }
 
@@ -336,44 +340,6 @@ pub(crate) struct SegmentRows<'a, T> {
     pub(crate) features: &'a [T],
     pub(crate) labels: &'a [T],
     pub(crate) label_weights: &'a [T],
-}
-
-/// [`Error::Parameter`](crate::Error::Parameter) if a category of rows of features is none of the
-/// network's.
-pub(crate) fn check_categories<T: Real>(features: &[T], config: &Config) -> Result<()> {
-    let known = config.numbers()..config.first_static();
-    check_codes(features, config.features(), (config.categories.columns, known))
-}
-
-/// The same of rows of static features.
-pub(crate) fn check_static_categories<T: Real>(statics: &[T], config: &Config) -> Result<()> {
-    let known = config.first_static() + config.statics.numbers..config.shape.input;
-    check_codes(statics, config.statics.len(), (config.statics.categories.columns, known))
-}
-
-/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` of a row of `size`
-/// numbers is not one of the `known` whole numbers.
-fn check_codes<T: Real>(
-    numbers: &[T],
-    size: usize,
-    (columns, known): (usize, Range<usize>),
-) -> Result<()> {
-    if columns == 0 {
-        return Ok(());
-    }
-    let [first, end] = [known.start, known.end].map(|bound| T::from_f64(bound as f64));
-    let is_known = |code: T| code.is_index() & (code >= first) & (code < end);
-    let mut rows = numbers.chunks_exact(size).map(|row| &row[size - columns..]);
-    // Without a branch for each number: several are compared at once.
-    let all_known = |row: &[T]| row.iter().fold(true, |known, &code| known & is_known(code));
-    match rows.find(|row| !all_known(row)) {
-        None => Ok(()),
-        Some(row) => {
-            let code = row.iter().find(|&&code| !is_known(code)).unwrap_or(&row[0]);
-            let (what, expected) = ("a category", "the number of one of its inputs");
-            Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
-        }
-    }
 }
 
 #[inline]

@@ -45,6 +45,7 @@ pub mod activation;
 mod bptt;
 mod calls;
 pub mod cell;
+mod codes;
 mod config;
 mod context;
 pub mod data;

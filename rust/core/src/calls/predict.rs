@@ -6,6 +6,7 @@ use crate::bptt::DropoutMasks;
 use crate::context::{Context, check_memory};
 use crate::data::Sequences;
 use crate::error::{Result, check_shape};
+use crate::lanes::simd::Level;
 use crate::loss::Loss;
 use crate::weights::Network;
 
@@ -52,7 +53,7 @@ impl<T: Compiled> Network<T> {
         states: &mut [T],
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
-        self.check_features(data)?;
+        self.check_features(data, context.level)?;
         let carries = data.has_initial_states() || !states.is_empty();
         let inference = Inference { network: self, data, loss, masks, panels: None, carries };
         let len = inference.rows(0..data.len()) * self.config().shape.output;
@@ -70,7 +71,7 @@ impl<T: Compiled> Network<T> {
         data: &Sequences<'_, T>,
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
-        self.check_features(data)?;
+        self.check_features(data, context.level)?;
         let len = data.rows() * self.config().directions() * self.config().shape.hidden;
         check_memory::<T>(len)?;
         let mut states = vec![T::ZERO; len];
@@ -82,7 +83,7 @@ impl<T: Compiled> Network<T> {
     }
 
     /// [`Error::Shape`](crate::Error::Shape) if the features of `data` do not fit the network.
-    pub(super) fn check_features(&self, data: &Sequences<'_, T>) -> Result<()> {
+    pub(super) fn check_features(&self, data: &Sequences<'_, T>, level: Level) -> Result<()> {
         let (expected, got) = (self.config().features(), data.input_size());
         check_shape(got == expected, "features", expected, got)?;
         let (expected, got) = (self.config().statics.len(), data.static_size());
@@ -91,6 +92,6 @@ impl<T: Compiled> Network<T> {
             let (expected, got) = (self.config().state_len(), data.state_len());
             check_shape(got == expected, "initial states", expected, got)?;
         }
-        data.check_categories(self.config())
+        data.check_categories(self.config(), level)
     }
 }

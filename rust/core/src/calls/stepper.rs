@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::compiled::Compiled;
 use super::steps::{MakeStepper, Steps};
+use crate::codes::{check_categories, check_static_categories};
 use crate::config::{Config, Readout};
-use crate::data::{check_categories, check_static_categories};
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;

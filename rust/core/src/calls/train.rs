@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::data::Sequences;
 use crate::engine::{BatchRequest, EngineSpec};
 use crate::error::{Error, Result, check_shape};
+use crate::lanes::simd::Level;
 use crate::objective::{Objective, Reduction};
 use crate::optim::{Optimizer, check_rate};
 use crate::weights::Network;
@@ -44,7 +45,7 @@ impl<T: Compiled> Network<T> {
         (gradient, masks): (bool, Option<DropoutMasks>),
         context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
-        self.check(data, objective)?;
+        self.check(data, objective, context.level)?;
         let Objective { loss, reduction } = objective;
         let request = BatchRequest { gradient, masks, window: None };
         self.whole_batch(data, (Target::Loss(loss), reduction), request, context)
@@ -76,7 +77,7 @@ impl<T: Compiled> Network<T> {
         records: &mut Vec<EpochRecord>,
         context: &mut Context<'_>,
     ) -> Result<()> {
-        self.check(data, objective)?;
+        self.check(data, objective, context.level)?;
         self.check_run(run)?;
         // A window that holds every sequence is none.
         let window = run.bptt_steps.filter(|&steps| steps < data.longest());
@@ -113,8 +114,8 @@ impl<T: Compiled> Network<T> {
     }
 
     /// That features and labels fit the network and the loss.
-    fn check(&self, data: &Sequences<'_, T>, objective: Objective) -> Result<()> {
-        self.check_features(data)?;
+    fn check(&self, data: &Sequences<'_, T>, objective: Objective, level: Level) -> Result<()> {
+        self.check_features(data, level)?;
         let expected = objective.loss.label_columns(self.config().shape.output);
         let got = data.label_columns();
         check_shape(got == expected, "labels", expected, got)?;

@@ -28,6 +28,9 @@ use crate::weights::{Layout, Network, NetworkView, Panels, Transposed};
 const SHARD_WORK: usize = 1_000_000;
 /// Steps of a shard's tiles, at least, so that adding its gradient costs little in comparison.
 const SHARD_STEPS: usize = 20;
+/// The same for networks that have many more weights than a step uses: multiply-adds of a shard for
+/// each of its gradient's numbers, at least.
+const SHARD_WORK_OF_A_NUMBER: usize = 320;
 /// Shards of a batch, at most: so many gradients are kept.
 const MOST_SHARDS: usize = 16;
 
@@ -74,13 +77,14 @@ pub(super) fn most_shards<T: Real>(
 
 /// Whether a sequence of so many steps is a shard's worth of work.
 pub(super) fn is_long(layout: &Layout, steps: usize) -> bool {
-    steps.saturating_mul(3 * layout.len()) >= SHARD_WORK
+    steps.saturating_mul(3 * layout.used_by_a_step()) >= SHARD_WORK
 }
 
 /// The shards into which tiles of so many steps are worth cutting.
 fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
-    let work = steps.saturating_mul(3 * T::LANES).saturating_mul(layout.len());
-    (work / SHARD_WORK).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
+    let work = steps.saturating_mul(3 * T::LANES).saturating_mul(layout.used_by_a_step());
+    let least = SHARD_WORK.max(SHARD_WORK_OF_A_NUMBER.saturating_mul(layout.len()));
+    (work / least).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
 }
 
 /// The steps of tiles that a batch has, about.
@@ -259,13 +263,13 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         }
         let mut total = 0.0;
         for number in 0..shards {
-            let shard = self.queue.shard(number);
+            let shard = &mut *self.queue.shard(number);
             total += shard.sum.clone()?;
             if !gradient {
                 continue;
             }
             if number == 0 {
-                self.gradient.copy_from_slice(&shard.gradient);
+                std::mem::swap(&mut self.gradient, &mut shard.gradient);
             } else {
                 self.gradient.iter_mut().zip(&*shard.gradient).for_each(|(sum, &g)| *sum += g);
             }

@@ -1,12 +1,12 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
-use super::lookup::{LOOKED_UP, block_of, starts_by_lane};
-use super::outer;
 use super::reduce::add_lane_sums;
-use super::{Columns, Lookups, MOST_LANES, Packing, Panel, Products, Rows, RowsMut, Start, Weight};
+use super::{
+    Columns, Lookups, Packing, Panel, Products, Rows, RowsMut, Start, Weight, lookup_lanes, outer,
+};
 use crate::lanes::Real;
-use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
+use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, Strided, fold};
 
@@ -112,7 +112,6 @@ impl Packing for BySequence {
         outer::add_outer(simd, a, b, products, scratch);
     }
 
-    /// The rows of as many sequences as there are lanes become columns, block by block.
     #[inline(always)]
     fn add_lookups<V: Lanes>(
         simd: V::Simd,
@@ -120,19 +119,7 @@ impl Packing for BySequence {
         weight: Weight<'_, V::Elem>,
         out: RowsMut<'_, V>,
     ) {
-        for (row, out_row) in lookups.rows.each().zip(out.groups.chunks_mut(out.stride)) {
-            let out_row = &mut out_row[out.first..];
-            for codes in lookups.of(row).chunks(LOOKED_UP) {
-                let starts = starts_by_lane(codes, weight.stride);
-                let starts = &starts[..codes.len()];
-                for (first, count) in blocks(weight.columns.padded_groups(V::LEN), MOST_BLOCKS) {
-                    by_width!(count <= MOST_BLOCKS, G => {
-                        let sums = sums_of_rows::<V, G>(simd, weight.rows, starts, first * V::LEN);
-                        add_columns::<V, G>(simd, &sums, (weight.columns, first), out_row);
-                    });
-                }
-            }
-        }
+        lookup_lanes::add_lookups(simd, lookups, weight, out);
     }
 
     #[inline(always)]
@@ -142,25 +129,7 @@ impl Packing for BySequence {
         b: Rows<'_, V>,
         products: Products<'_, V::Elem>,
     ) {
-        let Products { numbers: sums, stride } = products;
-        for (row, b_row) in lookups.rows.each().zip(b.each()) {
-            let b_row = &b_row[b.first..];
-            for codes in lookups.of(row).chunks(LOOKED_UP) {
-                let starts = starts_by_lane(codes, stride);
-                for group in 0..b.columns.padded_groups(V::LEN) {
-                    let (from, width) = b.columns.block(group, V::LEN);
-                    let mut block = block_of(simd, &b_row[from..], width);
-                    V::transpose(&mut block);
-                    for starts in &starts[..codes.len()] {
-                        for lane in 0..V::LEN {
-                            let start = starts[lane] + group * V::LEN;
-                            let own = &mut sums[start..start + V::LEN];
-                            (V::load(simd, own) + block.as_ref()[lane]).store(own);
-                        }
-                    }
-                }
-            }
-        }
+        lookup_lanes::add_at_lookups(simd, lookups, b, products);
     }
 
     /// Products are added as [`Lanes::reduce_add`] adds lanes: units a group apart in a chain, then
@@ -315,54 +284,5 @@ fn add_block<V: Lanes, const J: usize>(
     }
     for j in 0..J {
         out[j] = even.0[j] + odd.0[j];
-    }
-}
-
-/// Blocks of a row that are looked up at once: as many sums stay in registers.
-const MOST_BLOCKS: usize = 6;
-
-/// Of each lane G groups of a row, from one number on.
-type LaneRows<V, const G: usize> = [[V; G]; MOST_LANES];
-
-/// The sum of the rows that begin at `starts`, by column and lane.
-#[inline(always)]
-fn sums_of_rows<V: Lanes, const G: usize>(
-    simd: V::Simd,
-    rows: &[V::Elem],
-    starts: &[[usize; MOST_LANES]],
-    from: usize,
-) -> LaneRows<V, G> {
-    let mut sums = [[V::splat(simd, V::Elem::ZERO); G]; MOST_LANES];
-    for lane in 0..V::LEN {
-        let mut own = load_each::<V, G>(simd, &rows[starts[0][lane] + from..]).0;
-        for starts in &starts[1..] {
-            let more = load_each::<V, G>(simd, &rows[starts[lane] + from..]).0;
-            for g in 0..G {
-                own[g] = own[g] + more[g];
-            }
-        }
-        sums[lane] = own;
-    }
-    sums
-}
-
-/// Adds rows, which become columns, from block `first` of a padded row on.
-#[inline(always)]
-fn add_columns<V: Lanes, const G: usize>(
-    simd: V::Simd,
-    rows: &LaneRows<V, G>,
-    (columns, first): (Columns, usize),
-    out: &mut [V],
-) {
-    for g in 0..G {
-        let mut block = V::splat(simd, V::Elem::ZERO).block();
-        for lane in 0..V::LEN {
-            block.as_mut()[lane] = rows[lane][g];
-        }
-        V::transpose(&mut block);
-        let (to, width) = columns.block(first + g, V::LEN);
-        for (own, &sum) in out[to..to + width].iter_mut().zip(block.as_ref()) {
-            *own = *own + sum;
-        }
     }
 }

@@ -1,27 +1,12 @@
 //! Categories: a number that says which row of the weights is added, in place of a product by a row of
 //! zeros and a one.
 
-use super::{Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Weight};
+use super::{Lookups, Packing, Products, Rows, RowsMut, Weight};
 use crate::lanes::Real;
-use crate::lanes::simd::{Kernel, Lanes, Simd, numbers};
+use crate::lanes::simd::{Kernel, Lanes, Simd};
 
 /// Columns that are summed up before the sum is added: so many numbers of rows are kept at a time.
-pub(crate) const LOOKED_UP: usize = 8;
-
-/// Where the row of each category begins, by column and lane.
-#[inline(always)]
-pub(super) fn starts_by_lane<V: Lanes>(
-    codes: &[V],
-    stride: usize,
-) -> [[usize; MOST_LANES]; LOOKED_UP] {
-    let mut starts = [[0; MOST_LANES]; LOOKED_UP];
-    for (starts, code) in starts.iter_mut().zip(codes) {
-        for (start, &code) in starts.iter_mut().zip(numbers(std::slice::from_ref(code))) {
-            *start = row_of(code) * stride;
-        }
-    }
-    starts
-}
+pub(crate) const LOOKED_UP: usize = 16;
 
 /// `out[t] += Σ_c W[code_c of t]`: rows are summed up in the order of columns, and then added.
 #[inline(always)]
@@ -95,16 +80,4 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddAtLookups<'_, P, 
 #[inline(always)]
 pub(super) fn row_of<T: Real>(code: T) -> usize {
     code.to_index()
-}
-
-/// A block of groups, of which those that lie within a part are of `row` from `first` on, and others 0.
-#[inline(always)]
-pub(super) fn block_of<V: Lanes>(simd: V::Simd, row: &[V], width: usize) -> V::Block {
-    let mut block = V::splat(simd, V::Elem::ZERO).block();
-    for i in 0..V::LEN {
-        if i < width {
-            block.as_mut()[i] = row[i];
-        }
-    }
-    block
 }

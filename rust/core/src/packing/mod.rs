@@ -11,6 +11,7 @@
 mod by_sequence;
 mod by_unit;
 mod lookup;
+mod lookup_lanes;
 mod outer;
 mod outer_halves;
 mod reduce;

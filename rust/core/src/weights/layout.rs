@@ -110,6 +110,11 @@ impl Layout {
                 }
             }
         }
+        // Where the row of a category begins is kept in 32 bits.
+        let looked_up = config.categories.columns + config.statics.categories.columns > 0;
+        if looked_up && u32::try_from(layout.range(0).len()).is_err() {
+            return None;
+        }
         let state = Columns::new(directions, hidden);
         layout.add("head.weight".into(), Role::HeadWeight, output, state)?;
         layout.add("head.bias".into(), Role::HeadBias, 1, Columns::new(1, output))?;
@@ -136,6 +141,15 @@ impl Layout {
     /// Elements in the flat buffer, padding included.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The elements that a step multiplies or looks up: all, but for the rows of other categories.
+    pub(crate) fn used_by_a_step(&self) -> usize {
+        let Config { categories, statics, .. } = &self.config;
+        let all = [categories, &statics.categories];
+        let rows: usize = all.iter().map(|c| c.levels - c.columns).sum();
+        let stride = self.stride(Columns::new(self.config.cell.gates(), self.config.shape.hidden));
+        self.len - rows * stride * self.config.directions()
     }
 
     /// Whether the buffer is empty; it never is.

@@ -90,6 +90,39 @@ fn a_stepper_has_the_bits_of_a_prediction() {
     }
 }
 
+/// More columns than are summed up at once, and rows of several groups.
+#[test]
+fn many_columns_have_the_same_bits_in_a_batch_and_alone() {
+    for cell in [Cell::Elman(Activation::Tanh), Cell::Lstm] {
+        let mut cases = Cases::new(4);
+        let shape = Shape { input: 2 + 90, hidden: 19, output: 1 };
+        let categories = Categories { columns: 37, levels: 90 };
+        let network = cases.network::<f32>(Config { categories, ..Config::new(shape, cell) });
+        let data = cases.data_for::<f32>(network.config(), Loss::Mse, &[9; 40]);
+        let mut gradients = Vec::new();
+        for level in Level::available() {
+            let mut go_on = || true;
+            let mut context = Context::new(&mut go_on).unwrap().with_level(level);
+            let outputs = network.predict(&data.view(), Loss::Mse, &mut context).unwrap();
+            let shared = Arc::new(network.clone());
+            let mut stepper = Stepper::new(shared, Loss::Mse, level).unwrap();
+            let rows = data.features.chunks(network.config().features());
+            for (i, (row, output)) in rows.zip(outputs).enumerate() {
+                if i % 9 == 0 {
+                    stepper.reset();
+                }
+                assert_eq!(stepper.step(row).unwrap(), &[output], "{level}, {cell:?}, row {i}");
+            }
+            let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+            let gradient = network.gradient(&data.view(), objective, None, &mut context);
+            if level.name() != "portable" {
+                gradients.push(gradient.unwrap());
+            }
+        }
+        assert!(gradients.windows(2).all(|pair| pair[0] == pair[1]), "instruction sets differ");
+    }
+}
+
 #[test]
 fn a_number_that_is_no_category_is_refused() {
     let mut cases = Cases::new(0);

@@ -109,6 +109,47 @@ fn partial_loads_fill_and_partial_stores_leave_the_rest() {
     check_partial::<f64>();
 }
 
+/// Whole numbers as integers, times a stride.
+struct Offsets<'a, T>(&'a [T], u32);
+
+impl<T: Real> WithSimd for Offsets<'_, T> {
+    type Output = Vec<u32>;
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        simd.vectorize(self)
+    }
+}
+
+impl<T: Real, S: Simd> Kernel<S> for Offsets<'_, T> {
+    type Output = Vec<u32>;
+    #[inline(always)]
+    fn run(self, simd: S) -> Vec<u32> {
+        let mut offsets = vec![0; self.0.len()];
+        simd.load(self.0).store_offsets(self.1, &mut offsets);
+        offsets
+    }
+}
+
+fn check_offsets<T: Float>() {
+    let count = 64 / size_of::<T>();
+    // 2²³ − 1 is the greatest index of an `f32`; the last product of it wraps.
+    let numbers = |i: usize| [i, 1_000 + i, (1 << 23) - 1 - i][i % 3] as u32;
+    let values: Vec<T> = (0..count).map(|i| T::from_f64(f64::from(numbers(i)))).collect();
+    for level in Level::available() {
+        for stride in [1, 16, 272, 511, 70_000] {
+            let offsets = dispatch(level, Offsets(&values, stride));
+            for (i, offset) in offsets.into_iter().enumerate() {
+                assert_eq!(offset, numbers(i).wrapping_mul(stride), "{level} {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_become_offsets() {
+    check_offsets::<f32>();
+    check_offsets::<f64>();
+}
+
 /// A whole load and store through slices of the wrong length.
 struct WrongLength(usize);
 

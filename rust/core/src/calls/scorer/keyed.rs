@@ -10,8 +10,8 @@ use super::slabs::Slabs;
 
 use crate::calls::compiled::Compiled;
 use crate::calls::stepper::check_streams;
+use crate::codes::check_categories;
 use crate::config::Config;
-use crate::data::check_categories;
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;

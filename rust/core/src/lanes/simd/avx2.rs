@@ -67,6 +67,10 @@ register! {
         },
         store: _mm256_storeu_ps,
         store_partial: |target, count, a| _mm256_maskstore_ps(target, first_lanes_32(count), a),
+        store_offsets: |target: *mut u32, a, stride| {
+            let offsets = _mm256_mullo_epi32(_mm256_cvttps_epi32(a), _mm256_set1_epi32(stride as i32));
+            _mm256_storeu_si256(target.cast(), offsets)
+        },
         add: _mm256_add_ps,
         sub: _mm256_sub_ps,
         mul: _mm256_mul_ps,
@@ -114,6 +118,10 @@ register! {
         },
         store: _mm256_storeu_pd,
         store_partial: |target, count, a| _mm256_maskstore_pd(target, first_lanes_64(count), a),
+        store_offsets: |target: *mut u32, a, stride| {
+            let offsets = _mm_mullo_epi32(_mm256_cvttpd_epi32(a), _mm_set1_epi32(stride as i32));
+            _mm_storeu_si128(target.cast(), offsets)
+        },
         add: _mm256_add_pd,
         sub: _mm256_sub_pd,
         mul: _mm256_mul_pd,

@@ -69,6 +69,10 @@ register! {
         },
         store: _mm512_storeu_ps,
         store_partial: |target, count, a| _mm512_mask_storeu_ps(target, first_lanes(count) as u16, a),
+        store_offsets: |target: *mut u32, a, stride| {
+            let offsets = _mm512_mullo_epi32(_mm512_cvttps_epi32(a), _mm512_set1_epi32(stride as i32));
+            _mm512_storeu_si512(target.cast(), offsets)
+        },
         add: _mm512_add_ps,
         sub: _mm512_sub_ps,
         mul: _mm512_mul_ps,
@@ -114,6 +118,10 @@ register! {
         },
         store: _mm512_storeu_pd,
         store_partial: |target, count, a| _mm512_mask_storeu_pd(target, first_lanes(count) as u8, a),
+        store_offsets: |target: *mut u32, a, stride| {
+            let offsets = _mm256_mullo_epi32(_mm512_cvttpd_epi32(a), _mm256_set1_epi32(stride as i32));
+            _mm256_storeu_si256(target.cast(), offsets)
+        },
         add: _mm512_add_pd,
         sub: _mm512_sub_pd,
         mul: _mm512_mul_pd,

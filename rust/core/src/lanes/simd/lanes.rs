@@ -100,6 +100,10 @@ pub trait Lanes:
     /// Writes the first lanes, as many as `target` has room for: at most [`Lanes::LEN`].
     fn store_partial(self, target: &mut [Self::Elem]);
 
+    /// Writes each lane, a whole number from 0 on, as an integer times `stride`, modulo 2³², to `target`,
+    /// whose length must be [`Lanes::LEN`]. Lanes from 2³¹ on, and others, give unspecified integers.
+    fn store_offsets(self, stride: u32, target: &mut [u32]);
+
     /// The token that this value was made with.
     fn simd(self) -> Self::Simd;
 

@@ -65,6 +65,9 @@ register! {
             vst1q_f32(lanes.as_mut_ptr(), a);
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
         },
+        store_offsets: |target: *mut u32, a, stride| {
+            vst1q_u32(target, vmulq_n_u32(vcvtq_u32_f32(a), stride))
+        },
         add: vaddq_f32,
         sub: vsubq_f32,
         mul: vmulq_f32,
@@ -110,6 +113,9 @@ register! {
             let mut lanes = [0.0; 2];
             vst1q_f64(lanes.as_mut_ptr(), a);
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
+        },
+        store_offsets: |target: *mut u32, a, stride| {
+            vst1_u32(target, vmul_n_u32(vmovn_u64(vcvtq_u64_f64(a)), stride))
         },
         add: vaddq_f64,
         sub: vsubq_f64,

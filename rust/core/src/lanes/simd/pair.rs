@@ -100,6 +100,14 @@ impl<V: Lanes, const LEN: usize> Lanes for Pair<V, LEN> {
     }
 
     #[inline(always)]
+    fn store_offsets(self, stride: u32, target: &mut [u32]) {
+        assert_eq!(target.len(), LEN, "an offset for each lane");
+        let (lower, upper) = target.split_at_mut(V::LEN);
+        self.0.store_offsets(stride, lower);
+        self.1.store_offsets(stride, upper);
+    }
+
+    #[inline(always)]
     fn simd(self) -> V::Simd {
         self.0.simd()
     }

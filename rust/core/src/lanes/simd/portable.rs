@@ -114,6 +114,12 @@ macro_rules! scalar_lanes {
             }
 
             #[inline(always)]
+            fn store_offsets(self, stride: u32, target: &mut [u32]) {
+                assert_eq!(target.len(), 1, "an offset for each lane");
+                target[0] = (self.0.to_index() as u32).wrapping_mul(stride);
+            }
+
+            #[inline(always)]
             fn simd(self) -> Portable {
                 Portable
             }

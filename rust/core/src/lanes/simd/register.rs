@@ -39,7 +39,8 @@ macro_rules! register_methods {
 /// The intrinsics take their operands in the order of the method. `lesser(a, b)` is
 /// `if a < b { a } else { b }`, so the second where either is NaN; `greater` likewise.
 /// `integer_to_exponent` moves the bits up by the width of the fraction field. The partial accesses
-/// take a pointer and a count of at most `$LEN`, and touch no memory beyond. `transpose` takes a
+/// take a pointer and a count of at most `$LEN`, and touch no memory beyond. `store_offsets` takes a
+/// pointer to `$LEN` integers, the register, and a factor. `transpose` takes a
 /// `&mut [$Name; $LEN]`.
 macro_rules! register {
     (
@@ -48,6 +49,7 @@ macro_rules! register {
             splat: $splat:expr, first: $first:expr,
             load: $load:expr, load_partial: $load_partial:expr,
             store: $store:expr, store_partial: $store_partial:expr,
+            store_offsets: $store_offsets:expr,
             add: $add:expr, sub: $sub:expr, mul: $mul:expr, div: $div:expr,
             fma: $fma:expr, fnma: $fnma:expr, sqrt: $sqrt:expr,
             neg: $neg:expr, abs: $abs:expr, copysign: $copysign:expr,
@@ -114,6 +116,13 @@ macro_rules! register {
                 assert!(target.len() <= $LEN, "more room than lanes");
                 // SAFETY: `self` proves the instruction set; only the slice is written.
                 unsafe { ($store_partial)(target.as_mut_ptr(), target.len(), self.0) }
+            }
+
+            #[inline(always)]
+            fn store_offsets(self, stride: u32, target: &mut [u32]) {
+                assert_eq!(target.len(), $LEN, "an offset for each lane");
+                // SAFETY: `self` proves the instruction set; the slice is as long as the group.
+                unsafe { ($store_offsets)(target.as_mut_ptr(), self.0, stride) }
             }
 
             #[inline(always)]

@@ -1,0 +1,94 @@
+//! Whether the categories of features are numbers of the network's inputs, before they are looked up.
+
+use std::ops::Range;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::lanes::Real;
+use crate::lanes::simd::{Kernel, Lanes, Level, Mask, Simd, WithSimd, dispatch};
+
+/// [`Error::Parameter`](crate::Error::Parameter) if a category of rows of features is none of the
+/// network's.
+pub(crate) fn check_categories<T: Real>(features: &[T], config: &Config) -> Result<()> {
+    check_codes(features, config.features(), (config.categories.columns, inputs(config)))
+}
+
+/// The same of rows of static features.
+pub(crate) fn check_static_categories<T: Real>(statics: &[T], config: &Config) -> Result<()> {
+    let known = config.first_static() + config.statics.numbers..config.shape.input;
+    check_codes(statics, config.statics.len(), (config.statics.categories.columns, known))
+}
+
+/// The inputs of a network that are categories of a timestep.
+fn inputs(config: &Config) -> Range<usize> {
+    config.numbers()..config.first_static()
+}
+
+/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` of a row of `size`
+/// numbers is not one of the `known` whole numbers.
+fn check_codes<T: Real>(
+    numbers: &[T],
+    size: usize,
+    (columns, known): (usize, Range<usize>),
+) -> Result<()> {
+    if columns == 0 {
+        return Ok(());
+    }
+    let [first, end] = [known.start, known.end].map(|bound| T::from_f64(bound as f64));
+    let is_known = |code: T| code.is_index() & (code >= first) & (code < end);
+    let mut codes = numbers.chunks_exact(size).flat_map(|row| &row[size - columns..]);
+    match codes.find(|&&code| !is_known(code)) {
+        None => Ok(()),
+        Some(code) => {
+            let (what, expected) = ("a category", "the number of one of its inputs");
+            Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
+        }
+    }
+}
+
+/// Whether [`check_categories`] would find nothing, for many rows; false if it might.
+pub(crate) fn all_known<T: Real>(level: Level, features: &[T], config: &Config) -> bool {
+    let (columns, known) = (config.categories.columns, inputs(config));
+    let [first, last] = [known.start, known.end.max(1) - 1].map(|i| T::from_f64(i as f64));
+    columns == 0
+        || last.is_index()
+            && dispatch(level, AllKnown { features, size: config.features(), columns, first, last })
+}
+
+/// Whether the last `columns` of each row are whole numbers from `first` to `last`.
+struct AllKnown<'a, T> {
+    features: &'a [T],
+    size: usize,
+    columns: usize,
+    first: T,
+    last: T,
+}
+
+impl<T: Real> WithSimd for AllKnown<'_, T> {
+    type Output = bool;
+
+    fn run<S: Simd>(self, simd: S) -> bool {
+        simd.vectorize(self)
+    }
+}
+
+impl<T: Real, S: Simd> Kernel<S> for AllKnown<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> bool {
+        let Self { features, size, columns, first, last } = self;
+        let (mut least, mut most) = (simd.splat(first), simd.splat(last));
+        let mut whole = least.le(most);
+        // Column by column: so many numbers are loaded from each row.
+        for left in (size - columns..size).step_by(T::LANES) {
+            let right = size.min(left + T::LANES);
+            for row in features.chunks_exact(size) {
+                let codes = simd.load_partial(&row[left..right], first);
+                whole = whole & codes.round().eq(codes);
+                (least, most) = (least.min(codes), most.max(codes));
+            }
+        }
+        (whole & least.ge(simd.splat(first)) & most.le(simd.splat(last))).all()
+    }
+}
