@@ -362,7 +362,7 @@ def test_a_step_takes_one_row(features: Any) -> None:
     rows = {"t": [0, 1], "x1": [1.0, 2.0], "x2": ["a", "b"], "y1": [1.0, 2.0]}
     data = rnn.Dataset.from_frame(rows, features=["x1", "x2"], labels="y1")
     stepper = rnn.GRU(hidden_size=3).build(data).stepper()
-    with pytest.raises(ShapeError, match="takes those of one row, by name or in the order x1, x2"):
+    with pytest.raises(ShapeError, match="give those of one row, by name or in the order x1, x2"):
         stepper.step(features)
 
 

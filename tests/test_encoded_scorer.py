@@ -129,6 +129,20 @@ def test_events_one_by_one_and_in_batches(
         used = [*(other for other in used if other != key), key]
 
 
+def test_series_go_by_the_names_of_their_index() -> None:
+    model, frame = FITTED["all", "float32"], frame_for("all", 12, 4)
+    keys = frame["card"].to_list()
+    expected = model.scorer().score_batch(keys, frame)
+    given_rows = frame.with_columns(pl.col("x").fill_null(np.nan)).select(
+        "z", "y", "when", "shop", "x"
+    )
+    series = [row for _, row in given_rows.to_pandas().iterrows()]
+    np.testing.assert_array_equal(model.scorer().score_batch(keys, series), expected)
+    scorer = model.scorer()
+    outputs = [scorer.score(key, row) for key, row in zip(keys, series, strict=True)]
+    np.testing.assert_array_equal(outputs, expected)
+
+
 def test_entities_are_reset_forgotten_and_expire() -> None:
     model, frame = FITTED["all", "float32"], frame_for("all", 40, 5)
     row, later = frame.row(0, named=True), frame.row(1, named=True)
@@ -276,7 +290,7 @@ def test_arguments_of_other_shapes_are_refused() -> None:
     with pytest.raises(TypeError, match="a key is an int of 64 bits"):
         scorer.score_batch([["a"]], [ROW], times=[1.0])
     for row in ([1.0, 0.5], [1.0, 0.5, "shop 1", 2.0], "abc"):
-        with pytest.raises(ShapeError, match="in the order x, z, shop"):
+        with pytest.raises(ShapeError, match=r"(for|in the order) x, z, shop"):
             scorer.score_batch(["a"], [row], times=[1.0])
     assert len(scorer) == 0
     out = np.zeros((0, 1))

@@ -471,8 +471,16 @@ def test_batches_of_frames_and_dicts_go_by_name() -> None:
     )
     expected = model.scorer().score_batch([1] * 6, rows)
     turned = frame.select("b", "a")
-    for given_rows in (turned, turned.to_pandas(), turned.to_dicts()):
+    series = [row for _, row in turned.to_pandas().iterrows()]
+    mixed = [*rows[:3].tolist(), series[3], turned.row(4, named=True), rows[5]]
+    several = (turned, turned.to_pandas(), turned.to_dicts(), series, tuple(series), mixed)
+    for given_rows in several:
         assert np.array_equal(model.scorer().score_batch([1] * 6, given_rows), expected)
+    scorer = model.scorer()
+    one_by_one = [scorer.score(1, row) for row in series]
+    assert np.array_equal(one_by_one, expected)
+    with pytest.raises(rnn.errors.DataError, match="features of event 4: there is no 'b'"):
+        model.scorer().score_batch([1] * 6, [*series[:4], series[4][["a"]], series[5]])
     with pytest.raises(rnn.errors.DataError, match="no column 'b'"):
         model.scorer().score_batch([1] * 6, frame.select("a"))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import reprlib
 import threading
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,9 @@ from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
+from rnn_rust.model.rows import row_of
 from rnn_rust.model.scorer import Scorer, order_of_events
+from rnn_rust.model.streams import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class EncodedScorer(Scorer):
         """Note what rows need of the model; it may be another one after a swap."""
         self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
         self.feature_names = self._rows.feature_names
-        (shift, scale), (restored, _) = self.model.units()
+        (shift, scale), (restored, _) = units_of(self.model)
         count = len(self._encoder.numbers)
         self._shift = np.array(shift[:count] or [0.0] * count)
         self._scale = np.array(scale[:count] or [1.0] * count)
@@ -296,15 +296,8 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     """Return the features of events, a dict or a row each, as columns."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
-        if not isinstance(row, Mapping) and (isinstance(row, str) or len(row) != len(names)):
-            raise ShapeError(
-                f"features of event {number}: {reprlib.repr(row)}; give those of one row, by name "
-                f"or in the order {', '.join(names)}"
-            )
-        values = row if isinstance(row, Mapping) else dict(zip(names, row, strict=True))
+        values = dict(zip(names, row_of(f"features of event {number}", row, names), strict=True))
         for name, column in columns.items():
-            if name not in values:
-                raise DataError(f"features of event {number}: there is no {name!r}")
             column.append(values[name])
     return {name: _of_one_kind(name, column) for name, column in columns.items()}
 

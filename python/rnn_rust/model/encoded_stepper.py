@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,8 @@ from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import level_of
-from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.model.rows import row_of
 
 
 def _instant(value: Any) -> Any:
@@ -77,23 +77,9 @@ class RowEncoder:
         DataError
             One is missing by name, or is not a number where it has to be.
         """
-        if not isinstance(features, Mapping):
-            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
-            if isinstance(features, str) or not is_row:
-                raise ShapeError(
-                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
-                    f"or in the order {', '.join(self.feature_names)}"
-                )
-            values = list(features)
-            if len(values) != len(self.feature_names):
-                raise ShapeError(
-                    f"features: {len(values)} values for {', '.join(self.feature_names)}"
-                )
-            features = dict(zip(self.feature_names, values, strict=True))
+        values = row_of("features", features, self.feature_names)
         try:
-            row, after = self._row(features, carried)
-        except KeyError as error:
-            raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
+            row, after = self._row(dict(zip(self.feature_names, values, strict=True)), carried)
         except (TypeError, ValueError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
         return np.array(row), after

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,13 @@ from rnn_rust.base.checks import boolean, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
-from rnn_rust.errors import ParameterError
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
-from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.inputs import inputs_of
-from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.preparation import LabelledInputs
-from rnn_rust.model.settings import engine_settings
 from rnn_rust.model.state_dict import CheckedOptimizer
 from rnn_rust.model.states import of_one
+from rnn_rust.model.streams import stepper_of
 
 # Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
 # beside them.
@@ -172,9 +168,9 @@ class Network(BaseNetwork):
     def stepper(self, static: Mapping[str, Any] | None = None, *, initial_state: Any = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
-        Its ``step`` takes the features of a row as an array, or by name as a dict; it carries a
-        ``state``, which can be taken and set. It has the weights that the model has now, which
-        several steppers share, and can be copied and pickled.
+        Its ``step`` takes the features of a row as an array, or by name as a dict or a pandas
+        Series; it carries a ``state``, which can be taken and set. It has the weights that the
+        model has now, which several steppers share, and can be copied and pickled.
 
         Parameters
         ----------
@@ -202,38 +198,7 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
-        if self._settings["reverse"]:
-            raise ParameterError(
-                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
-                "use predict on whole sequences"
-            )
-        names = None if self.feature_names is None else list(self.feature_names)
-        settings = engine_settings(self.cell, self._settings, self.encoder)
-        remake = partial(make_stepper, settings)
-        stepper = self._core.stepper(*self.units(), as_floats, names, remake)
-        if initial_state is not None:
-            stepper.state = initial_state
-        if self.encoder is None:
-            if static is not None:
-                raise ParameterError("the model was trained without static features; give none")
-            return stepper
-        rows = RowEncoder(self.encoder, time_name_of(self.table))
-        return EncodedStepper(stepper, rows, static)
-
-    def units(self) -> tuple[Any, Any]:
-        """Return shift and scale by column, of features and of labels; empty where none are scaled.
-
-        Raises
-        ------
-        ParameterError
-            The model's scaler is not fitted yet.
-        """
-        features: Any = ([], [])
-        labels: Any = ([], [])
-        if self.scaler is not None:
-            features, labels = self.scaler.shifts_and_scales()
-            labels = labels if self.scaler.labels else ([], [])
-        return features, labels
+        return stepper_of(self, static, initial_state)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.

@@ -1,0 +1,99 @@
+"""Features of events as users give them: by name or in order, of one event or of many."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.errors import DataError, ShapeError
+
+# What a batch without names has as its parts; to look at the types alone takes little time.
+_WITHOUT_NAMES = {bool, int, float, list, tuple, np.ndarray, np.float32, np.float64}
+
+
+def row_of(what: str, values: Any, names: tuple[str, ...]) -> list[Any]:
+    """Return the features of one event in the order of ``names``.
+
+    Parameters
+    ----------
+    what
+        How messages call them.
+    values
+        By name in a dict or a Series whose index has names, or in order.
+    names
+        Of all features.
+
+    Raises
+    ------
+    DataError
+        One is missing by name, or is there twice.
+    ShapeError
+        There are more or fewer in order, or it is no row.
+    """
+    named = _by_name(what, values, names)
+    if named is not None:
+        return named
+    is_row = hasattr(values, "__len__") and getattr(values, "ndim", 1) == 1
+    if isinstance(values, str | bytes) or not is_row:
+        raise ShapeError(
+            f"{what}: {reprlib.repr(values)}; give those of one row, by name or in the order "
+            f"{', '.join(names)}"
+        )
+    row = list(values)
+    if len(row) != len(names):
+        raise ShapeError(f"{what}: {len(row)} values for {', '.join(names)}")
+    return row
+
+
+def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
+    """Return what makes arrays of features: of what has names the columns of these names.
+
+    That may be a frame, a row as :func:`row_of` takes it, or a list of such rows. Where a model's
+    features have no names all go by their position.
+    """
+    own = None if names is None else tuple(names)
+
+    def as_rows(what: str, values: Any) -> FloatArray:
+        if own is not None and what == "features":
+            values = _in_order(what, values, own)
+        return as_floats(what, values)
+
+    return as_rows
+
+
+def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
+    """Return features with those that have names in order, and all others as they are."""
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "columns"):
+        given = list(values.columns)
+        if missing := [name for name in names if name not in given]:
+            raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
+        return np.stack([np.asarray(values[name]) for name in names], axis=1)
+    if isinstance(values, list | tuple):
+        if set(map(type, values)) <= _WITHOUT_NAMES:
+            return values
+        named = [_by_name(f"{what} of event {at}", row, names) for at, row in enumerate(values)]
+        return [row if own is None else own for row, own in zip(values, named, strict=True)]
+    named_row = _by_name(what, values, names)
+    return values if named_row is None else named_row
+
+
+def _by_name(what: str, values: Any, names: tuple[str, ...]) -> list[Any] | None:
+    """Return the values of these names in order; None if those given have no names."""
+    if not isinstance(values, Mapping):
+        index = getattr(values, "index", None)
+        # Of lists and tuples it is a method; numbers and dates are positions.
+        labels = [] if index is None or callable(index) else list(index)
+        if not any(isinstance(label, str) for label in labels):
+            return None
+        if twice := [name for name in names if labels.count(name) > 1]:
+            raise DataError(f"{what}: '{twice[0]}' is there twice; give each once")
+        values = dict(zip(labels, values, strict=True))
+    if missing := [name for name in names if name not in values]:
+        raise DataError(f"{what}: there is no '{missing[0]}'; give each by name")
+    return [values[name] for name in names]
