@@ -84,7 +84,7 @@ impl Scorer {
     /// key
     ///     Of the entity: an int of 64 bits, a str or bytes.
     /// features
-    ///     ``(I,)`` in original units, or by name as a dict.
+    ///     ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
     /// out
     ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
     ///     allocated then.
