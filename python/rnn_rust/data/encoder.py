@@ -141,14 +141,20 @@ class FeatureEncoder:
             The scaler of its features, or None: another of the kind is fitted on static ones.
         times, how
             As :meth:`fitted` has them.
+
+        Raises
+        ------
+        DataError
+            A column has no number at all, or the name of a feature that is derived.
         """
         encoder = cls.fitted(dataset, times=times, **how)
-        if dataset.static is None:
-            return encoder
-        own = None if scaler is None else copy.copy(scaler)
-        if own is not None:
-            own.labels = False
-        return encoder.with_static(dataset.of_static_features(), own, **how)
+        if dataset.static is not None:
+            own = None if scaler is None else copy.copy(scaler)
+            if own is not None:
+                own.labels = False
+            encoder = encoder.with_static(dataset.of_static_features(), own, **how)
+        encoder._check_derived_names()
+        return encoder
 
     def with_static(
         self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool
@@ -174,6 +180,21 @@ class FeatureEncoder:
                 scale=tuple(scaler.feature_scale_[:count].tolist()),
             )  # fmt: skip
         return replace(self, static=own)
+
+    def _check_derived_names(self) -> None:
+        """Raise DataError if a column has the name of a feature that is derived."""
+        parts = (self,) if self.static is None else (self, self.static)
+        columns = {name for part in parts for name in part.source_names}
+        for part in parts:
+            derived = {
+                f"{name} missing": f"missing_indicator for '{name}'" for name in part.indicators
+            }
+            derived |= dict.fromkeys(time_features.column_names(part.times), "time_features")
+            if taken := [name for name in derived if name in columns]:
+                raise DataError(
+                    f"column '{taken[0]}' has the name of the feature that comes of "
+                    f"{derived[taken[0]]}; rename the column"
+                )
 
     @property
     def source_names(self) -> tuple[str, ...]:
