@@ -41,6 +41,10 @@ class DivergedError(RnnRustError, RuntimeError):
     """The loss became NaN or infinite; the weights are the last finite ones."""
 
 
+class BusyError(RnnRustError, RuntimeError):
+    """A signal handler called what its own thread was in a call of, which would wait for itself."""
+
+
 class ForkError(RnnRustError, RuntimeError):
     """Polars lost its threads: the process was forked from one that had used it."""
 

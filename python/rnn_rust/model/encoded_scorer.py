@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -32,7 +32,8 @@ class EncodedScorer(Scorer):
     """A scorer that takes the features of events by name, or in the order of ``feature_names``.
 
     Beside the state it keeps the last numbers and the last time of each entity, which gaps are
-    filled from and features of time follow from. Calls of several threads take turns.
+    filled from and features of time follow from. Calls of several threads take turns; a signal
+    handler that calls it from within a call of its own thread gets a BusyError.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class EncodedScorer(Scorer):
     feature_names: tuple[str, ...]
 
     def _prepare(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = Turns("a scorer")
         self._carried = CarriedRows(len(self._encoder.numbers))
         self._take_model()
 
@@ -80,7 +81,7 @@ class EncodedScorer(Scorer):
         ShapeError, DataError, TypeError
             As there.
         """
-        with self._lock:
+        with self._lock.turn():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
             self._check_numbers([[after.numbers.get(name, 0.0) for name in self._encoder.numbers]])
@@ -140,7 +141,7 @@ class EncodedScorer(Scorer):
     def _score_read(
         self, keys: list[Any], features: Any, times: FloatArray | None
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        with self._lock:
+        with self._lock.turn():
             data = self._read(keys, features)
             order = order_of_events(data)
             events = data.row_numbers[order]
@@ -151,7 +152,7 @@ class EncodedScorer(Scorer):
         return outputs, was_new
 
     def _outputs_of(self, whole: Any) -> FloatArray:
-        with self._lock:
+        with self._lock.turn():
             return super()._outputs_of(whole)
 
     @property
@@ -222,7 +223,7 @@ class EncodedScorer(Scorer):
         numbers = np.empty((len(order), len(columns)))
         numbers[data.row_numbers] = data.features[:, columns]
         self._check_numbers(numbers)
-        with self._lock, self._admitted(keys, times) as (rows, new):
+        with self._admitted(keys, times) as (rows, new):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
             outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
@@ -239,12 +240,12 @@ class EncodedScorer(Scorer):
             yield rows, new
         except BaseException:
             for number in np.flatnonzero(new):
-                self.forget(keys[number])
+                super().forget(keys[number])
             raise
 
     def reset(self, key: Any) -> bool:
         """Set an entity's state to 0, as at the beginning; return whether it is known."""
-        with self._lock:
+        with self._lock.turn():
             row = self._row(key)
             if row is not None:
                 self._carried.drop(row)
@@ -252,12 +253,12 @@ class EncodedScorer(Scorer):
 
     def forget(self, key: Any) -> bool:
         """Forget an entity; return whether it was known."""
-        with self._lock:
+        with self._lock.turn():
             return super().forget(key)
 
     def clear(self) -> None:
         """Forget all entities."""
-        with self._lock:
+        with self._lock.turn():
             super().clear()
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
@@ -277,12 +278,12 @@ class EncodedScorer(Scorer):
     def _exchange(self, own: Network, keep_states: bool) -> None:
         # Within the lock of snapshots, as _contents: the other way round they would wait for each
         # other.
-        with self._lock:
+        with self._lock.turn():
             super()._exchange(own, keep_states)
             self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        with self._lock:
+        with self._lock.turn():
             arrays, rows = self._snapshot()
             carried, unit = self._carried.arrays(rows)
             return self._described(arrays | carried, {"times": unit})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.base.files import remove_leftovers
+from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.order import reorder
 from rnn_rust.errors import ParameterError
@@ -33,7 +33,7 @@ class Snapshot:
     """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
     def __init__(
-        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: threading.Lock
+        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: Turns
     ) -> None:
         self._description, self._tensors, self._writing = description, tensors, writing
 
@@ -42,10 +42,10 @@ class Snapshot:
 
         Raises
         ------
-        ModelFileError
+        ModelFileError, BusyError
             As there.
         """
-        with self._writing:
+        with self._writing.turn():
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
 
@@ -101,13 +101,13 @@ class Scorer(_core.Scorer):
             (max_entities, expire_after),
         )  # fmt: skip
         scorer.model, scorer._limits = own, (max_entities, expire_after)
-        scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
+        scorer._saving, scorer._writing = Turns("a scorer"), Turns("a scorer's save()")
         scorer._prepare()
         return scorer
 
     _limits: tuple[int | None, float | None]
-    _saving: threading.Lock
-    _writing: threading.Lock
+    _saving: Turns
+    _writing: Turns
 
     @property
     def max_entities(self) -> int | None:
@@ -188,6 +188,8 @@ class Scorer(_core.Scorer):
         ------
         ParameterError
             The model has other sizes, or takes other features.
+        BusyError
+            As :meth:`save`.
         """
         check_events(model)
         if (model.encoder is None) != (self.model.encoder is None):
@@ -202,7 +204,7 @@ class Scorer(_core.Scorer):
                 f"{self.model.feature_names}; give one of the same"
             )
         # A file has the model that its states are of.
-        with self._saving:
+        with self._saving.turn():
             self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
@@ -221,6 +223,8 @@ class Scorer(_core.Scorer):
         ------
         ModelFileError
             The file cannot be written there.
+        BusyError
+            A signal handler called it from within a call of its own thread.
         """
         self.snapshot().save(path)
 
@@ -230,7 +234,7 @@ class Scorer(_core.Scorer):
         It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
         lock around scoring and counting, and around this call and a copy of the counts.
         """
-        with self._saving:
+        with self._saving.turn():
             return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
