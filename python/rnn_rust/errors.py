@@ -9,6 +9,10 @@ class OverlapWarning(UserWarning):
     """Parts of a split by time overlap in time: the training part does not lie in the past."""
 
 
+class StateWarning(UserWarning):
+    """A network goes on from a state, and its inputs depend on rows before, which are not given."""
+
+
 class RnnRustError(Exception):
     """Base class of all errors of this package."""
 

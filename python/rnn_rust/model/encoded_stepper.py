@@ -16,6 +16,7 @@ from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import level_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.model.rows import row_of
+from rnn_rust.model.states import warn_of_rows_before
 
 
 def _instant(value: Any) -> Any:
@@ -111,13 +112,18 @@ class EncodedStepper:
     """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
 
     A model with features of time takes the time of the row too, by the name of its column. All else
-    is as of the stepper of a network whose features are numbers.
+    is as of the stepper of a network whose features are numbers. Its ``state`` is that of the
+    network alone: once it is set, missing numbers and times are as in the first row of a sequence.
+    A copy has all.
 
     Attributes
     ----------
     feature_names
         Numbers, categories, and the time where it is needed.
     """
+
+    _from_state = False
+    """Whether a state was set, and no row read since."""
 
     def __init__(
         self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
@@ -138,8 +144,12 @@ class EncodedStepper:
             One is missing by name, or is not a number where it has to be.
         """
         row, carried = self._rows.encode(features, self._carried)
+        if self._from_state:
+            encoder = self._rows.encoder
+            gaps = [name for name in encoder.numbers if name not in carried.numbers]
+            warn_of_rows_before(encoder, gaps, stacklevel=2)
         outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
-        self._carried = carried
+        self._carried, self._from_state = carried, False
         return outputs
 
     def _set_static(self, static: Mapping[str, Any] | None) -> None:
@@ -161,7 +171,7 @@ class EncodedStepper:
     def reset(self, static: Mapping[str, Any] | None = None) -> None:
         """Begin another sequence, with its own static features if the model knows such."""
         self._set_static(static)
-        self._carried = Carried()
+        self._carried, self._from_state = Carried(), False
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
@@ -187,8 +197,9 @@ class EncodedStepper:
         return getattr(self._stepper, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set the state, which is the stepper's own."""
+        """Set the state, which is the stepper's own, and forget the rows that were read."""
         if name == "state":
             self._stepper.state = value
+            self._carried, self._from_state = Carried(), True
         else:
             super().__setattr__(name, value)

@@ -96,12 +96,14 @@ class Network(BaseNetwork):
             The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
             ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
             numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S; for
-            a table in the order in which its ids come first.
+            a table in the order in which its ids come first. It is a state of the network alone: a
+            gap in the first row is filled by the mean, also with ``missing="forward"``, and the
+            time since the row before it counts as 0, of which a
+            :class:`rnn_rust.errors.StateWarning` tells.
         return_state
             Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
             call with their next rows goes on from there, and so does a stepper whose ``state`` is
-            set. These are states of the network alone: a gap in the first of the next rows is
-            filled as in that of a sequence, and the time since the row before it counts as 0.
+            set.
 
         Raises
         ------
@@ -179,7 +181,7 @@ class Network(BaseNetwork):
             ``reset(static)`` takes those of the next sequence.
         initial_state
             The ``state`` to start from in place of 0, as :meth:`predict` returns it for a single
-            sequence.
+            sequence; what it does not know of the rows before is as there.
 
         Raises
         ------

@@ -19,7 +19,7 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
-from rnn_rust.model.states import rows_of
+from rnn_rust.model.states import rows_of, warn_of_rows_before
 
 Vector = NDArray[np.float64]
 Once = tuple[FloatArray | None, FloatArray | None]
@@ -94,6 +94,8 @@ class Preparation:
                 "the model's scaler is not fitted yet; call fit() first, or give the model a "
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
+        if data.initial_state is not None and self.encoder is not None:
+            warn_of_rows_before(self.encoder, _first_gaps(data), stacklevel=4)
         data = self.encoded(data)
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
@@ -280,6 +282,14 @@ def check_dataset(purpose: str, data: Any) -> None:
             f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
             "dataset.subset([0]) is one of a single sequence"
         )
+
+
+def _first_gaps(data: Dataset | Sequence) -> list[str]:
+    """Return the features that are missing in the first row of a sequence, by name."""
+    firsts = data.features[:1] if isinstance(data, Sequence) else data.features[data.offsets[:-1]]
+    columns = np.flatnonzero(np.isnan(firsts).any(axis=0)).tolist()
+    names = data.feature_names or tuple(f"x{at + 1}" for at in range(firsts.shape[1]))
+    return [names[column] for column in columns]
 
 
 def _feature_count(data: Dataset | Sequence) -> int:

@@ -20,15 +20,15 @@ def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_sta
     names = None if model.feature_names is None else list(model.feature_names)
     settings = engine_settings(model.cell, model.settings, model.encoder)
     remake = partial(make_stepper, settings)
-    stepper = model._core.stepper(*units_of(model), rows_by_name(names), names, remake)
+    stepper: Any = model._core.stepper(*units_of(model), rows_by_name(names), names, remake)
+    if model.encoder is not None:
+        rows = RowEncoder(model.encoder, time_name_of(model.table))
+        stepper = EncodedStepper(stepper, rows, static)
+    elif static is not None:
+        raise ParameterError("the model was trained without static features; give none")
     if initial_state is not None:
         stepper.state = initial_state
-    if model.encoder is None:
-        if static is not None:
-            raise ParameterError("the model was trained without static features; give none")
-        return stepper
-    rows = RowEncoder(model.encoder, time_name_of(model.table))
-    return EncodedStepper(stepper, rows, static)
+    return stepper
 
 
 def check_reads_forward(model: BaseNetwork, what: str) -> None:
