@@ -340,6 +340,9 @@ def test_a_warning_tells_where_a_state_is_not_all_there_is_to_know_of_rows_befor
                 outputs = way()
             assert len(caught) == 1
             assert not np.array_equal(outputs, whole[first:])
+    if words is not None:
+        with pytest.warns(StateWarning, match=words):
+            model.fit(later, epochs=1, progress=False, initial_state=state)
     # Within one stepper nothing is lost, nor after a new beginning.
     np.testing.assert_array_equal([read.step(row) for row in rows[first:]], whole[first:])
     given_state.state = state[0]

@@ -94,8 +94,6 @@ class Preparation:
                 "the model's scaler is not fitted yet; call fit() first, or give the model a "
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
-        if data.initial_state is not None and self.encoder is not None:
-            warn_of_rows_before(self.encoder, _first_gaps(data), stacklevel=4)
         data = self.encoded(data)
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
@@ -172,6 +170,8 @@ class Preparation:
         DataError if the network knows no categories, and there are some.
         """
         if self.encoder is not None:
+            if data.initial_state is not None and data.encoder is None:
+                warn_of_rows_before(self.encoder, _first_gaps(data), stacklevel=5)
             return self.encoder.encode(data)
         if data.levels:
             raise DataError(
