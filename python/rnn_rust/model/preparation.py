@@ -284,7 +284,7 @@ def check_dataset(purpose: str, data: Any) -> None:
         )
 
 
-def _first_gaps(data: Dataset | Sequence) -> list[str]:
+def _first_gaps(data: Any) -> list[str]:
     """Return the features that are missing in the first row of a sequence, by name."""
     firsts = data.features[:1] if isinstance(data, Sequence) else data.features[data.offsets[:-1]]
     columns = np.flatnonzero(np.isnan(firsts).any(axis=0)).tolist()
