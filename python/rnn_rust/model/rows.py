@@ -52,8 +52,8 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> list[Any]:
 def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
     """Return what makes arrays of features: of what has names the columns of these names.
 
-    That may be a frame, a row as :func:`row_of` takes it, or a list of such rows. Where a model's
-    features have no names all go by their position.
+    That may be a frame or a dict of columns, a row as :func:`row_of` takes it, or a list of such
+    rows. Where a model's features have no names all go by their position.
     """
     own = None if names is None else tuple(names)
 
@@ -70,10 +70,9 @@ def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "columns"):
-        given = list(values.columns)
-        if missing := [name for name in names if name not in given]:
-            raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
-        return np.stack([np.asarray(values[name]) for name in names], axis=1)
+        return _columns_in_order(what, values, list(values.columns), names)
+    if isinstance(values, Mapping) and any(np.ndim(column) for column in values.values()):
+        return _columns_in_order(what, values, list(values), names)
     if isinstance(values, list | tuple):
         if set(map(type, values)) <= _WITHOUT_NAMES:
             return values
@@ -81,6 +80,16 @@ def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
         return [row if own is None else own for row, own in zip(values, named, strict=True)]
     named_row = _by_name(what, values, names)
     return values if named_row is None else named_row
+
+
+def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
+    """Return the columns of these names of a frame, or of a dict of columns, side by side."""
+    if missing := [name for name in names if name not in given]:
+        raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
+    columns = [np.asarray(table[name]) for name in names]
+    if len({column.shape for column in columns}) > 1:
+        raise DataError(f"{what}: columns of different lengths; make all equally long")
+    return np.stack(columns, axis=-1)
 
 
 def _by_name(what: str, values: Any, names: tuple[str, ...]) -> list[Any] | None:
