@@ -297,7 +297,7 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     """Return the features of events, a dict or a row each, as columns."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
-        values = dict(zip(names, row_of(f"features of event {number}", row, names), strict=True))
+        values = row_of(f"features of event {number}", row, names)
         for name, column in columns.items():
             column.append(values[name])
     return {name: _of_one_kind(name, column) for name, column in columns.items()}

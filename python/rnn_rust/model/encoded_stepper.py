@@ -80,7 +80,7 @@ class RowEncoder:
         """
         values = row_of("features", features, self.feature_names)
         try:
-            row, after = self._row(dict(zip(self.feature_names, values, strict=True)), carried)
+            row, after = self._row(values, carried)
         except (TypeError, ValueError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
         return np.array(row), after

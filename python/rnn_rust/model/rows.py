@@ -15,8 +15,8 @@ from rnn_rust.errors import DataError, ShapeError
 _WITHOUT_NAMES = {bool, int, float, list, tuple, np.ndarray, np.float32, np.float64}
 
 
-def row_of(what: str, values: Any, names: tuple[str, ...]) -> list[Any]:
-    """Return the features of one event in the order of ``names``.
+def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the features of one event by name; there may be others among them.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> list[Any]:
     row = list(values)
     if len(row) != len(names):
         raise ShapeError(f"{what}: {len(row)} values for {', '.join(names)}")
-    return row
+    return dict(zip(names, row, strict=True))
 
 
 def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
@@ -77,9 +77,12 @@ def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
         if set(map(type, values)) <= _WITHOUT_NAMES:
             return values
         named = [_by_name(f"{what} of event {at}", row, names) for at, row in enumerate(values)]
-        return [row if own is None else own for row, own in zip(values, named, strict=True)]
-    named_row = _by_name(what, values, names)
-    return values if named_row is None else named_row
+        return [
+            row if own is None else [own[name] for name in names]
+            for row, own in zip(values, named, strict=True)
+        ]
+    own = _by_name(what, values, names)
+    return values if own is None else [own[name] for name in names]
 
 
 def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
@@ -92,9 +95,12 @@ def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str,
     return np.stack(columns, axis=-1)
 
 
-def _by_name(what: str, values: Any, names: tuple[str, ...]) -> list[Any] | None:
-    """Return the values of these names in order; None if those given have no names."""
-    if not isinstance(values, Mapping):
+def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """Return values by name, with all of ``names``; None if those given have no names."""
+    named: Mapping[str, Any]
+    if isinstance(values, Mapping):
+        named = values
+    else:
         index = getattr(values, "index", None)
         # Of lists and tuples it is a method; numbers and dates are positions.
         labels = [] if index is None or callable(index) else list(index)
@@ -102,7 +108,8 @@ def _by_name(what: str, values: Any, names: tuple[str, ...]) -> list[Any] | None
             return None
         if twice := [name for name in names if labels.count(name) > 1]:
             raise DataError(f"{what}: '{twice[0]}' is there twice; give each once")
-        values = dict(zip(labels, values, strict=True))
-    if missing := [name for name in names if name not in values]:
-        raise DataError(f"{what}: there is no '{missing[0]}'; give each by name")
-    return [values[name] for name in names]
+        named = dict(zip(labels, values, strict=True))
+    for name in names:
+        if name not in named:
+            raise DataError(f"{what}: there is no '{name}'; give each by name")
+    return named
