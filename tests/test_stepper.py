@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import namedtuple
 from types import MappingProxyType
 from typing import Any
 
@@ -196,6 +197,7 @@ def test_a_series_goes_by_the_names_of_its_index(missing: str, way: str) -> None
     series = pd.DataFrame(frame)[["y", "b", "t", "a"]].iloc[0]
     for features in (series, MappingProxyType(series.to_dict())):
         np.testing.assert_array_equal(outputs(features), expected)
+    np.testing.assert_array_equal(outputs(namedtuple("Row", ["index", "b"])(1.0, 3.0)), expected)
     for index in (None, [7, 3], pd.to_datetime(["2026-01-02", "2026-01-01"])):
         np.testing.assert_array_equal(outputs(pd.Series([1.0, 3.0], index)), expected)
     with pytest.raises(DataError, match="features: there is no 'b'; give each by name"):

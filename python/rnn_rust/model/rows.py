@@ -101,9 +101,10 @@ def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any
     if isinstance(values, Mapping):
         named = values
     else:
-        index = getattr(values, "index", None)
-        # Of lists and tuples it is a method; numbers and dates are positions.
-        labels = [] if index is None or callable(index) else list(index)
+        index: Any = getattr(values, "index", ())
+        # Of lists it is a method, of named tuples maybe a field; numbers and dates are positions.
+        is_index = hasattr(index, "__iter__") and not isinstance(values, list | tuple | str)
+        labels = list(index) if is_index else []
         if not any(isinstance(label, str) for label in labels):
             return None
         if twice := [name for name in names if labels.count(name) > 1]:
