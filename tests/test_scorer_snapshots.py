@@ -310,10 +310,8 @@ def test_a_signal_handler_that_would_wait_for_its_own_thread_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, within: str,
     call_by_handler: list[Callable[[], object]],
 ) -> None:  # fmt: skip
-    model = rnn.GRU(hidden_size=3, missing="forward")
-    frame = {"t": [0, 1], "a": [1.0, None], "b": [3.0, 5.0], "y": [0.0, 1.0]}
-    model.build(rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y", missing="keep"))
-    scorer, row, path = model.scorer(), {"a": 1.0, "b": 2.0}, tmp_path / "states"
+    model, scorer = of_gaps()
+    row, path = {"a": 1.0, "b": 2.0}, tmp_path / "states"
     calls: dict[str, Callable[[], object]] = {
         "save": lambda: scorer.save(path), "swap": lambda: scorer.swap(model),
         "score": lambda: scorer.score("other", row), "forget": lambda: scorer.forget("other"),
@@ -346,6 +344,73 @@ def test_a_signal_handler_that_would_wait_for_its_own_thread_is_told(
     worker.join(20)
     assert not worker.is_alive()
     outer[within]()
+
+
+def of_gaps() -> tuple[rnn.GRU, Any]:
+    """Return a model that fills gaps, and a scorer of it."""
+    model = rnn.GRU(hidden_size=3, missing="forward")
+    frame = {"t": [0, 1], "a": [1.0, None], "b": [3.0, 5.0], "y": [0.0, 1.0]}
+    model.build(rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y", missing="keep"))
+    return model, model.scorer()
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
+def test_a_handler_that_saves_does_not_wait_for_another_thread_that_saves(
+    tmp_path: Path, call_by_handler: list[Callable[[], object]]
+) -> None:
+    _, scorer = of_gaps()
+    saving = threading.Thread(target=lambda: scorer.save(tmp_path / "thread"), daemon=True)
+
+    def save() -> None:
+        # The other thread waits for the event that is being scored, and this one would for it.
+        saving.start()
+        saving.join(0.2)
+        assert saving.is_alive()
+        scorer.save(tmp_path / "handler")
+
+    call_by_handler.append(save)
+    with pytest.raises(BusyError, match="a flag, and call it"):
+        scorer.score("card", SignallingRow(a=1.0, b=2.0))
+    saving.join(20)
+    assert rnn.load_scorer(tmp_path / "thread").model.cell == "GRU"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="it needs alarms")
+def test_ctrl_c_leaves_nothing_locked_whenever_it_comes() -> None:
+    _, scorer = of_gaps()
+    row, kept = {"a": 1.0, "b": 2.0}, []
+
+    def interrupt(_: int, frame: Any) -> None:
+        """Raise what Ctrl-C does, within a call of the scorer alone."""
+        inner = frame
+        while frame is not None:
+            if frame.f_code is type(scorer).score.__code__:
+                raise KeyboardInterrupt(inner.f_code.co_name)
+            frame = frame.f_back
+
+    start = time.perf_counter()
+    for _ in range(100):
+        scorer.score("card", row)
+    a_call = (time.perf_counter() - start) / 100
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in np.random.default_rng(1).uniform(0.0, 1.5 * a_call, 4000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay)
+                scorer.score("card", row)
+            except KeyboardInterrupt as interrupted:
+                # As a notebook keeps it, with all that its frames refer to.
+                kept.append(interrupted)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            scorer.score("card", row)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(kept) > 100
+    other = threading.Thread(target=lambda: scorer.score("other", row), daemon=True)
+    other.start()
+    other.join(20)
+    assert not other.is_alive()
 
 
 SAVES = """

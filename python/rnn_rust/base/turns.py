@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from rnn_rust.errors import BusyError
 
@@ -22,27 +21,22 @@ class Turns:
     """
 
     def __init__(self, what: str) -> None:
-        self._what, self._taken = what, False
-        # It lets the same thread in, which is then to be told.
+        self._what = what
         self._lock = threading.RLock()
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Have a turn, once no other thread has.
+    def turn(self) -> AbstractContextManager[object]:
+        """Return what a ``with`` statement has a turn with, once no other thread has one.
 
         Raises
         ------
         BusyError
             This thread has one.
         """
-        with self._lock:
-            if self._taken:
-                raise BusyError(
-                    f"{self._what} was called by a signal handler while the same thread was in a "
-                    "call of it; let the handler set a flag, and call it once that has returned"
-                )
-            try:
-                self._taken = True
-                yield
-            finally:
-                self._taken = False
+        # As `threading.Condition` asks. The lock itself is returned, not what holds it in Python:
+        # an exception that a handler raises, as Ctrl-C does, would leave that one locked.
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            raise BusyError(
+                f"{self._what} was called by a signal handler while the same thread was in a call "
+                "of it; let the handler set a flag, and call it once that has returned"
+            )
+        return self._lock

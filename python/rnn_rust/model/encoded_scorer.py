@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -44,7 +43,6 @@ class EncodedScorer(Scorer):
     feature_names: tuple[str, ...]
 
     def _prepare(self) -> None:
-        self._lock = Turns("a scorer")
         self._carried = CarriedRows(len(self._encoder.numbers))
         self._take_model()
 
@@ -81,7 +79,7 @@ class EncodedScorer(Scorer):
         ShapeError, DataError, TypeError
             As there.
         """
-        with self._lock.turn():
+        with self._turns.turn():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
             self._check_numbers([[after.numbers.get(name, 0.0) for name in self._encoder.numbers]])
@@ -141,7 +139,7 @@ class EncodedScorer(Scorer):
     def _score_read(
         self, keys: list[Any], features: Any, times: FloatArray | None
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        with self._lock.turn():
+        with self._turns.turn():
             data = self._read(keys, features)
             order = order_of_events(data)
             events = data.row_numbers[order]
@@ -152,7 +150,7 @@ class EncodedScorer(Scorer):
         return outputs, was_new
 
     def _outputs_of(self, whole: Any) -> FloatArray:
-        with self._lock.turn():
+        with self._turns.turn():
             return super()._outputs_of(whole)
 
     @property
@@ -245,7 +243,7 @@ class EncodedScorer(Scorer):
 
     def reset(self, key: Any) -> bool:
         """Set an entity's state to 0, as at the beginning; return whether it is known."""
-        with self._lock.turn():
+        with self._turns.turn():
             row = self._row(key)
             if row is not None:
                 self._carried.drop(row)
@@ -253,12 +251,12 @@ class EncodedScorer(Scorer):
 
     def forget(self, key: Any) -> bool:
         """Forget an entity; return whether it was known."""
-        with self._lock.turn():
+        with self._turns.turn():
             return super().forget(key)
 
     def clear(self) -> None:
         """Forget all entities."""
-        with self._lock.turn():
+        with self._turns.turn():
             super().clear()
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
@@ -276,17 +274,13 @@ class EncodedScorer(Scorer):
         super().swap(model, keep_states=keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
-        # Within the lock of snapshots, as _contents: the other way round they would wait for each
-        # other.
-        with self._lock.turn():
-            super()._exchange(own, keep_states)
-            self._take_model()
+        super()._exchange(own, keep_states)
+        self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        with self._lock.turn():
-            arrays, rows = self._snapshot()
-            carried, unit = self._carried.arrays(rows)
-            return self._described(arrays | carried, {"times": unit})
+        arrays, rows = self._snapshot()
+        carried, unit = self._carried.arrays(rows)
+        return self._described(arrays | carried, {"times": unit})
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         super()._take(description, arrays)

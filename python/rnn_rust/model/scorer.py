@@ -101,12 +101,13 @@ class Scorer(_core.Scorer):
             (max_entities, expire_after),
         )  # fmt: skip
         scorer.model, scorer._limits = own, (max_entities, expire_after)
-        scorer._saving, scorer._writing = Turns("a scorer"), Turns("a scorer's save()")
+        scorer._turns, scorer._writing = Turns("a scorer"), Turns("a scorer's save()")
         scorer._prepare()
         return scorer
 
     _limits: tuple[int | None, float | None]
-    _saving: Turns
+    _turns: Turns
+    """Of what may not see model and states while they are exchanged."""
     _writing: Turns
 
     @property
@@ -204,7 +205,7 @@ class Scorer(_core.Scorer):
                 f"{self.model.feature_names}; give one of the same"
             )
         # A file has the model that its states are of.
-        with self._saving.turn():
+        with self._turns.turn():
             self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
@@ -234,7 +235,7 @@ class Scorer(_core.Scorer):
         It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
         lock around scoring and counting, and around this call and a copy of the counts.
         """
-        with self._saving.turn():
+        with self._turns.turn():
             return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
