@@ -350,18 +350,42 @@ def test_a_warning_tells_where_a_state_is_not_all_there_is_to_know_of_rows_befor
     np.testing.assert_array_equal([given_state.step(row) for row in rows], whole)
 
 
+def test_a_state_of_0_is_none_and_warns_of_nothing():
+    _, model = of_gaps(time_features="elapsed", missing="forward")
+    zeros, expected = np.zeros((1, 3)), model.predict(GAPS)
+    np.testing.assert_array_equal(model.predict(GAPS, initial_state=zeros), expected)
+    stepper = model.stepper(initial_state=zeros[0])
+    rows = [dict(zip(GAPS, row, strict=True)) for row in zip(*GAPS.values(), strict=True)]
+    np.testing.assert_array_equal([stepper.step(row) for row in rows], expected)
+    # Only the sequences that start from another one count.
+    gap_first = rnn.Dataset.from_frame(
+        {"id": [0, 0, 1, 1], "t": [0, 1, 0, 1], "a": [None, 1.0, 2.0, 3.0], "y": [0.0, 1.0] * 2},
+        features="a", labels="y", missing="keep",
+    )  # fmt: skip
+    model = rnn.GRU(hidden_size=3, missing="forward").build(gap_first)
+    model.predict(gap_first.with_initial_state([[0.0] * 3, [0.1] * 3]))
+    with pytest.warns(StateWarning, match=r"missing numbers \(a\)"):
+        model.predict(gap_first.with_initial_state([[0.1] * 3, [0.0] * 3]))
+
+
 def test_the_warning_points_to_the_call():
     _, model = of_gaps(time_features="elapsed", missing="mean")
     _, state = model.predict(rows_from(0, 2), return_state=True)
     stepper = model.stepper(initial_state=state[0])
     row = {name: column[2] for name, column in GAPS.items()}
+    later = rnn.Dataset.from_frame(rows_from(2), features=["a", "b"], labels="y", missing="keep")
+    started = later.with_initial_state(state)
     for call in (
         lambda: model.predict(rows_from(2), initial_state=state),
         lambda: stepper.step(row),
+        lambda: model.loss(started),
+        lambda: model.gradients(started),
+        lambda: model.evaluate(started),
+        lambda: model.fit(started, validation=started, epochs=2, progress=False),
     ):
         with pytest.warns(StateWarning) as caught:
             call()
-        assert caught[0].filename == __file__
+        assert {warning.filename for warning in caught} == {__file__}
     stepper.state = state[0]
     # Where warnings are errors, as in these tests, a step that is refused has changed nothing.
     with pytest.raises(StateWarning):

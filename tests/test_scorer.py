@@ -503,6 +503,7 @@ def test_columns_by_name_are_never_taken_for_rows() -> None:
         ({"a": [1.0, 2.0], "b": [3.0]}, "columns of different lengths"),
         ({"a": [1.0, 2.0], "b": 3.0}, "columns of different lengths"),
         ({"b": [1.0, 2.0]}, "there is no column 'a'"),
+        (pd.DataFrame([[1.0, 2.0, 3.0]] * 2, columns=["a", "b", "a"]), "column 'a' is there twice"),
     ):
         with pytest.raises(DataError, match=words):
             model.scorer().score_batch([1, 1], wrong)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import is_missing
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
@@ -293,8 +294,18 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     for number, row in enumerate(rows):
         values = row_of(f"features of event {number}", row, names)
         for name, column in columns.items():
-            column.append(values[name])
+            column.append(_plain(values[name]))
     return {name: _of_one_kind(name, column) for name, column in columns.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a feature as Polars takes it: numbers as Python's, and None for one that is missing.
+
+    A row of a frame of pandas has others.
+    """
+    if is_missing(value):
+        return None
+    return value.item() if isinstance(value, np.number | np.bool_) else value
 
 
 def _of_one_kind(name: str, values: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.levels import level_of
+from rnn_rust.data.levels import is_missing, level_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.model.rows import row_of
 from rnn_rust.model.states import warn_of_rows_before
@@ -88,7 +88,9 @@ class RowEncoder:
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self.encoder
         given = {name: values[name] for name in encoder.numbers}
-        missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
+        missing = {
+            name: is_missing(value) or np.isnan(float(value)) for name, value in given.items()
+        }
         row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
             if not missing[name]:
@@ -123,7 +125,7 @@ class EncodedStepper:
     """
 
     _from_state = False
-    """Whether a state was set, and no row read since."""
+    """Whether a state other than 0 was set, and no row read since."""
 
     def __init__(
         self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
@@ -147,7 +149,7 @@ class EncodedStepper:
         if self._from_state:
             encoder = self._rows.encoder
             gaps = [name for name in encoder.numbers if name not in carried.numbers]
-            warn_of_rows_before(encoder, gaps, stacklevel=2)
+            warn_of_rows_before(encoder, gaps)
         outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
         self._carried, self._from_state = carried, False
         return outputs
@@ -200,6 +202,6 @@ class EncodedStepper:
         """Set the state, which is the stepper's own, and forget the rows that were read."""
         if name == "state":
             self._stepper.state = value
-            self._carried, self._from_state = Carried(), True
+            self._carried, self._from_state = Carried(), bool(np.any(value))
         else:
             super().__setattr__(name, value)

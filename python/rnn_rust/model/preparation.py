@@ -170,8 +170,8 @@ class Preparation:
         DataError if the network knows no categories, and there are some.
         """
         if self.encoder is not None:
-            if data.initial_state is not None and data.encoder is None:
-                warn_of_rows_before(self.encoder, _first_gaps(data), stacklevel=5)
+            if data.encoder is None and (started := _started(data)).any():
+                warn_of_rows_before(self.encoder, _first_gaps(data, started))
             return self.encoder.encode(data)
         if data.levels:
             raise DataError(
@@ -284,9 +284,19 @@ def check_dataset(purpose: str, data: Any) -> None:
         )
 
 
-def _first_gaps(data: Any) -> list[str]:
-    """Return the features that are missing in the first row of a sequence, by name."""
-    firsts = data.features[:1] if isinstance(data, Sequence) else data.features[data.offsets[:-1]]
+def _started(data: Any) -> NDArray[np.bool_]:
+    """Return which sequences start from a state other than 0, from which all start anyhow."""
+    if data.initial_state is None:
+        return np.zeros(1, bool)
+    states = data.initial_state[np.newaxis] if isinstance(data, Sequence) else data.initial_state
+    started: NDArray[np.bool_] = states.any(axis=tuple(range(1, states.ndim)))
+    return started
+
+
+def _first_gaps(data: Any, started: NDArray[np.bool_]) -> list[str]:
+    """Return the features that are missing in the first row of such a sequence, by name."""
+    first_rows = np.zeros(1, int) if isinstance(data, Sequence) else data.offsets[:-1]
+    firsts = data.features[first_rows[started]]
     columns = np.flatnonzero(np.isnan(firsts).any(axis=0)).tolist()
     names = data.feature_names or tuple(f"x{at + 1}" for at in range(firsts.shape[1]))
     return [names[column] for column in columns]

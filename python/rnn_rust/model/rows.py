@@ -37,7 +37,7 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
     named = _by_name(what, values, names)
     if named is not None:
         return named
-    is_row = hasattr(values, "__len__") and getattr(values, "ndim", 1) == 1
+    is_row = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) == 1
     if isinstance(values, str | bytes) or not is_row:
         raise ShapeError(
             f"{what}: {reprlib.repr(values)}; give those of one row, by name or in the order "
@@ -89,6 +89,8 @@ def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str,
     """Return the columns of these names of a frame, or of a dict of columns, side by side."""
     if missing := [name for name in names if name not in given]:
         raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
+    if twice := [name for name in names if given.count(name) > 1]:
+        raise DataError(f"{what}: column '{twice[0]}' is there twice; give each once")
     columns = [np.asarray(table[name]) for name in names]
     if len({column.shape for column in columns}) > 1:
         raise DataError(f"{what}: columns of different lengths; make all equally long")

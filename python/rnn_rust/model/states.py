@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -59,9 +60,7 @@ def rows_of(state: FloatArray, shape: tuple[int, ...], sequences: int) -> FloatA
     return np.ascontiguousarray(state.reshape(sequences, -1))
 
 
-def warn_of_rows_before(
-    encoder: FeatureEncoder, first_gaps: Iterable[str], *, stacklevel: int
-) -> None:
+def warn_of_rows_before(encoder: FeatureEncoder, first_gaps: Iterable[str]) -> None:
     """Warn if inputs depend on rows before the first, of which an initial state knows nothing.
 
     Parameters
@@ -70,8 +69,6 @@ def warn_of_rows_before(
         What the network has learnt of its features.
     first_gaps
         The numbers that are missing in the first row of a sequence.
-    stacklevel
-        As of `warnings.warn`.
     """
     lost = []
     if {ELAPSED, LOG_ELAPSED} & set(encoder.times):
@@ -84,5 +81,13 @@ def warn_of_rows_before(
             f"{' and '.join(lost)}; let one stepper or scorer read all rows to have the outputs of "
             "a whole sequence",
             StateWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=_frames_of_ours(),
         )
+
+
+def _frames_of_ours() -> int:
+    """Return the level of the stack at which a user called this package, for a warning."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith("rnn_rust."):
+        frame, level = frame.f_back, level + 1
+    return level
