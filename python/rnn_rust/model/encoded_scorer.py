@@ -294,26 +294,31 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     for number, row in enumerate(rows):
         values = row_of(f"features of event {number}", row, names)
         for name, column in columns.items():
-            column.append(_plain(values[name]))
+            column.append(values[name])
     return {name: _of_one_kind(name, column) for name, column in columns.items()}
 
 
-def _plain(value: Any) -> Any:
-    """Return a feature as Polars takes it: numbers as Python's, and None for one that is missing.
-
-    A row of a frame of pandas has others.
-    """
-    if is_missing(value):
-        return None
-    return value.item() if isinstance(value, np.number | np.bool_) else value
-
-
 def _of_one_kind(name: str, values: list[Any]) -> list[Any]:
-    """Return a column whose whole numbers are floats beside floats, as 2 beside 2.5."""
-    kinds = {type(value) for value in values} - {type(None)}
+    """Return a column as Polars takes it.
+
+    Its numbers are Python's, None where they are missing, and all floats where some are, as 2
+    beside 2.5.
+    """
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds <= {bool, int, float, str}:
+        # Those of a row of a frame of pandas.
+        values = [_plain(value) for value in values]
+        kinds = set(map(type, values)) - {type(None)}
     if kinds <= {bool, int, float} and len(kinds) > 1:
         number = float if float in kinds else int
         return [None if value is None else number(value) for value in values]
     if str in kinds and len(kinds) > 1:
         raise DataError(f"features: {name!r} is text in some events, not in others")
     return values
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python, and None for what is missing."""
+    if is_missing(value):
+        return None
+    return value.item() if isinstance(value, np.number | np.bool_) else value

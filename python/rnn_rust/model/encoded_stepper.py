@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,18 +88,19 @@ class RowEncoder:
 
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self.encoder
-        given = {name: values[name] for name in encoder.numbers}
-        missing = {
-            name: is_missing(value) or np.isnan(float(value)) for name, value in given.items()
+        given = {
+            name: math.nan if is_missing(values[name]) else float(values[name])
+            for name in encoder.numbers
         }
+        missing = {name: math.isnan(value) for name, value in given.items()}
         row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
             if not missing[name]:
-                last[name] = float(value)
+                last[name] = value
             elif encoder.fill == "error":
                 raise ValueError(f"'{name}' is missing")
             kept = last.get(name, mean) if encoder.fill == "forward" else mean
-            row.append(kept if missing[name] else float(value))
+            row.append(kept if missing[name] else value)
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
             time = _instant(values[self._time_name])

@@ -12,7 +12,7 @@ from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.errors import DataError, ShapeError
 
 # What a batch without names has as its parts; to look at the types alone takes little time.
-_WITHOUT_NAMES = {bool, int, float, list, tuple, np.ndarray, np.float32, np.float64}
+_WITHOUT_NAMES = frozenset({bool, int, float, list, tuple, np.ndarray, *np.sctypeDict.values()})
 
 
 def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
@@ -74,15 +74,22 @@ def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
     if isinstance(values, Mapping) and any(np.ndim(column) for column in values.values()):
         return _columns_in_order(what, values, list(values), names)
     if isinstance(values, list | tuple):
-        if set(map(type, values)) <= _WITHOUT_NAMES:
+        if _WITHOUT_NAMES.issuperset(map(type, values)):
             return values
-        named = [_by_name(f"{what} of event {at}", row, names) for at, row in enumerate(values)]
-        return [
-            row if own is None else [own[name] for name in names]
-            for row, own in zip(values, named, strict=True)
-        ]
-    own = _by_name(what, values, names)
-    return values if own is None else [own[name] for name in names]
+        return [_row_in_order(what, row, names, at) for at, row in enumerate(values)]
+    return _row_in_order(what, values, names)
+
+
+def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None = None) -> Any:
+    """Return a row with its features in order if they have names, and any other as it is."""
+    if type(row) is dict:
+        # At once, for the most frequent kind; what it lacks is found below.
+        try:
+            return [row[name] for name in names]
+        except KeyError:
+            pass
+    named = _by_name(what if event is None else f"{what} of event {event}", row, names)
+    return row if named is None else [named[name] for name in names]
 
 
 def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
@@ -109,9 +116,10 @@ def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any
         labels = list(index) if is_index else []
         if not any(isinstance(label, str) for label in labels):
             return None
-        if twice := [name for name in names if labels.count(name) > 1]:
-            raise DataError(f"{what}: '{twice[0]}' is there twice; give each once")
         named = dict(zip(labels, values, strict=True))
+        twice = [name for name in names if len(named) < len(labels) and labels.count(name) > 1]
+        if twice:
+            raise DataError(f"{what}: '{twice[0]}' is there twice; give each once")
     for name in names:
         if name not in named:
             raise DataError(f"{what}: there is no '{name}'; give each by name")
