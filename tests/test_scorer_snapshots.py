@@ -375,6 +375,41 @@ def test_a_handler_that_saves_does_not_wait_for_another_thread_that_saves(
     assert rnn.load_scorer(tmp_path / "thread").model.cell == "GRU"
 
 
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_handler_within_a_batch_of_numbers_saves_and_scores_but_does_not_swap(
+    tmp_path: Path, dtype: Any, call_by_handler: list[Callable[[], object]]
+) -> None:
+    model = rnn.GRU(3, 16, 1, dtype=dtype)
+    scorer, keys, rows = model.scorer(), np.arange(400_000) % 100, np.ones((400_000, 3))
+    told: list[str] = []
+
+    def handler() -> None:
+        scorer.save(tmp_path / "states")
+        scorer.score("other", [0.0, 1.0, 2.0])
+        scorer.score_batch(["other"] * 2, rows[:2])
+        # Of another scorer there is no batch to wait for.
+        other = model.scorer()
+        other.score_batch(keys[:9], rows[:9])
+        other.swap(model)
+        try:
+            scorer.swap(model)
+        except BusyError as error:
+            told.append(str(error))
+
+    call_by_handler.append(handler)
+    # It may come before or after the batch too, where it swaps.
+    while not told:
+        timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        scorer.score_batch(keys, rows)
+        timer.join()
+    assert "a batch of it; let the handler set a flag" in told[0]
+    scorer.swap(model)
+    assert "other" in scorer
+    assert rnn.load_scorer(tmp_path / "states").model.cell == "GRU"
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="it needs alarms")
 def test_ctrl_c_leaves_nothing_locked_whenever_it_comes() -> None:
     _, scorer = of_gaps()

@@ -1,8 +1,10 @@
 //! The class `Scorer`: a network with the states of many entities.
 //!
 //! `keyed.rs`: a scorer of one type, its locks and slices; `keys.rs`: keys from Python; `turns.rs`: the
-//! lock; `states.rs`: all states as arrays, and back.
+//! lock; `batches.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and
+//! back.
 
+mod batches;
 mod keyed;
 mod keys;
 mod states;
