@@ -357,12 +357,12 @@ def test_a_categorical_type_of_pandas_may_lack_cells(values: list[Any]) -> None:
     assert data == rnn.Dataset.from_frame(same, features="x1", labels="y1", missing="keep", **named)
 
 
-@pytest.mark.parametrize("features", [1.0, None, "ab", np.ones((2, 1))], ids=repr)
+@pytest.mark.parametrize("features", [1.0, None, "ab", {1.0, 2.0}, np.ones((2, 1))], ids=repr)
 def test_a_step_takes_one_row(features: Any) -> None:
     rows = {"t": [0, 1], "x1": [1.0, 2.0], "x2": ["a", "b"], "y1": [1.0, 2.0]}
     data = rnn.Dataset.from_frame(rows, features=["x1", "x2"], labels="y1")
     stepper = rnn.GRU(hidden_size=3).build(data).stepper()
-    with pytest.raises(ShapeError, match="takes those of one row, by name or in the order x1, x2"):
+    with pytest.raises(ShapeError, match="give those of one row, by name or in the order x1, x2"):
         stepper.step(features)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,37 @@ def test_events_one_by_one_and_in_batches(
     for key, is_new in zip(keys, new, strict=True):
         assert is_new == (key not in used[-(limit or 8) :])
         used = [*(other for other in used if other != key), key]
+
+
+def test_series_go_by_the_names_of_their_index() -> None:
+    model, frame = FITTED["all", "float32"], frame_for("all", 12, 4)
+    keys = frame["card"].to_list()
+    expected = model.scorer().score_batch(keys, frame)
+    given_rows = frame.with_columns(pl.col("x").fill_null(np.nan)).select(
+        "z", "y", "when", "shop", "x"
+    )
+    series = [row for _, row in given_rows.to_pandas().iterrows()]
+    np.testing.assert_array_equal(model.scorer().score_batch(keys, series), expected)
+    scorer = model.scorer()
+    outputs = [scorer.score(key, row) for key, row in zip(keys, series, strict=True)]
+    np.testing.assert_array_equal(outputs, expected)
+
+
+@pytest.mark.parametrize("dtype", [object, "Float64"])
+def test_what_is_missing_in_pandas_is_missing(dtype: Any) -> None:
+    frame = {"t": [0, 1, 2], "a": [1, None, 3], "b": [3, 5, 2], "y": [0.0, 1.0, 0.0]}
+    data = rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y", missing="keep")
+    model = rnn.GRU(hidden_size=3, missing="forward").build(data)
+    expected = model.scorer().score_batch([1] * 3, [[1, 3], [None, 5], [3, 2]])
+    rows: list[Any] = [
+        pd.Series({"b": 3.0, "a": 1.0}, dtype=dtype),
+        pd.Series({"b": 5.0, "a": pd.NA}, dtype=dtype),
+        pd.Series({"b": 2, "a": 3}),
+    ]
+    scorer, stepper = model.scorer(), model.stepper()
+    np.testing.assert_array_equal(model.scorer().score_batch([1] * 3, rows), expected)
+    np.testing.assert_array_equal([scorer.score(1, row) for row in rows], expected)
+    np.testing.assert_array_equal([stepper.step(row) for row in rows], expected)
 
 
 def test_entities_are_reset_forgotten_and_expire() -> None:
@@ -276,7 +308,7 @@ def test_arguments_of_other_shapes_are_refused() -> None:
     with pytest.raises(TypeError, match="a key is an int of 64 bits"):
         scorer.score_batch([["a"]], [ROW], times=[1.0])
     for row in ([1.0, 0.5], [1.0, 0.5, "shop 1", 2.0], "abc"):
-        with pytest.raises(ShapeError, match="in the order x, z, shop"):
+        with pytest.raises(ShapeError, match=r"(for|in the order) x, z, shop"):
             scorer.score_batch(["a"], [row], times=[1.0])
     assert len(scorer) == 0
     out = np.zeros((0, 1))

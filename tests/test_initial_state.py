@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnn_rust as rnn
+from rnn_rust.errors import StateWarning
 
 CELLS = ["RNN", "GRU", "LSTM"]
 
@@ -276,3 +277,117 @@ def test_sequences_of_one_row_that_are_read_out_whole_have_an_output_each():
     assert each.predict(rows).shape == (4, 1, 1)
     assert last.hidden_states(rows).shape == (4, 1, 5)
     assert last.predict([*rows]).shape == (4, 1)
+
+
+GAPS = {
+    "id": [0] * 5, "t": [0.0, 1.0, 3.0, 7.0, 8.0], "a": [1.0, None, 3.0, None, 2.0],
+    "b": [0.5, 1.0, -1.0, 2.0, 0.0], "y": [0.0, 1.0, 0.0, 1.0, 1.0],
+}  # fmt: skip
+
+
+def of_gaps(**options):
+    data = rnn.Dataset.from_frame(GAPS, features=["a", "b"], labels="y", missing="keep")
+    model = rnn.GRU(hidden_size=3, dtype="float64", scaler="standard", **options)
+    model.fit(data, epochs=1, progress=False)
+    return data, model
+
+
+def rows_from(first, end=5):
+    return {name: column[first:end] for name, column in GAPS.items()}
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "words"),
+    [
+        ({"missing": "mean"}, 3, None),
+        ({"missing": "forward"}, 2, None),
+        ({"missing": "forward"}, 3, r"missing numbers \(a\) become the mean"),
+        ({"missing": "mean", "time_features": "elapsed"}, 2, "counts as 0; let one stepper"),
+        (
+            {"missing": "forward", "time_features": "log_elapsed"}, 3,
+            r"counts as 0 and missing numbers \(a\) become",
+        ),
+    ],
+)  # fmt: skip
+def test_a_warning_tells_where_a_state_is_not_all_there_is_to_know_of_rows_before(
+    options, first, words
+):
+    _, model = of_gaps(**options)
+    whole = model.predict(GAPS)
+    _, state = model.predict(rows_from(0, first), return_state=True)
+    rows = [dict(zip(GAPS, row, strict=True)) for row in zip(*GAPS.values(), strict=True)]
+    read = model.stepper()
+    for row in rows[:first]:
+        read.step(row)
+    started, given_state = model.stepper(initial_state=state[0]), model.stepper()
+    given_state.step({**rows[0], "a": 99.0})
+    given_state.state = state[0]
+    later = rnn.Dataset.from_frame(
+        rows_from(first), features=["a", "b"], labels="y", missing="keep"
+    )
+    ways = [
+        lambda: model.predict(rows_from(first), initial_state=state),
+        lambda: model.predict(later.with_initial_state(state)),
+        lambda: [started.step(row) for row in rows[first:]],
+        lambda: [given_state.step(row) for row in rows[first:]],
+    ]
+    for way in ways:
+        if words is None:
+            # Nothing is lost: the outputs are those of the whole sequence.
+            np.testing.assert_array_equal(way(), whole[first:])
+        else:
+            with pytest.warns(StateWarning, match=words) as caught:
+                outputs = way()
+            assert len(caught) == 1
+            assert not np.array_equal(outputs, whole[first:])
+    if words is not None:
+        with pytest.warns(StateWarning, match=words):
+            model.fit(later, epochs=1, progress=False, initial_state=state)
+    # Within one stepper nothing is lost, nor after a new beginning.
+    np.testing.assert_array_equal([read.step(row) for row in rows[first:]], whole[first:])
+    given_state.state = state[0]
+    given_state.reset()
+    np.testing.assert_array_equal([given_state.step(row) for row in rows], whole)
+
+
+def test_a_state_of_0_is_none_and_warns_of_nothing():
+    _, model = of_gaps(time_features="elapsed", missing="forward")
+    zeros, expected = np.zeros((1, 3)), model.predict(GAPS)
+    np.testing.assert_array_equal(model.predict(GAPS, initial_state=zeros), expected)
+    stepper = model.stepper(initial_state=zeros[0])
+    rows = [dict(zip(GAPS, row, strict=True)) for row in zip(*GAPS.values(), strict=True)]
+    np.testing.assert_array_equal([stepper.step(row) for row in rows], expected)
+    # Only the sequences that start from another one count.
+    gap_first = rnn.Dataset.from_frame(
+        {"id": [0, 0, 1, 1], "t": [0, 1, 0, 1], "a": [None, 1.0, 2.0, 3.0], "y": [0.0, 1.0] * 2},
+        features="a", labels="y", missing="keep",
+    )  # fmt: skip
+    model = rnn.GRU(hidden_size=3, missing="forward").build(gap_first)
+    model.predict(gap_first.with_initial_state([[0.0] * 3, [0.1] * 3]))
+    with pytest.warns(StateWarning, match=r"missing numbers \(a\)"):
+        model.predict(gap_first.with_initial_state([[0.1] * 3, [0.0] * 3]))
+
+
+def test_the_warning_points_to_the_call():
+    _, model = of_gaps(time_features="elapsed", missing="mean")
+    _, state = model.predict(rows_from(0, 2), return_state=True)
+    stepper = model.stepper(initial_state=state[0])
+    row = {name: column[2] for name, column in GAPS.items()}
+    later = rnn.Dataset.from_frame(rows_from(2), features=["a", "b"], labels="y", missing="keep")
+    started = later.with_initial_state(state)
+    for call in (
+        lambda: model.predict(rows_from(2), initial_state=state),
+        lambda: stepper.step(row),
+        lambda: model.loss(started),
+        lambda: model.gradients(started),
+        lambda: model.evaluate(started),
+        lambda: model.fit(started, validation=started, epochs=2, progress=False),
+    ):
+        with pytest.warns(StateWarning) as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}
+    stepper.state = state[0]
+    # Where warnings are errors, as in these tests, a step that is refused has changed nothing.
+    with pytest.raises(StateWarning):
+        stepper.step(row)
+    np.testing.assert_array_equal(stepper.state, state[0])

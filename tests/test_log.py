@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rnn_rust import RNN, log
 from rnn_rust.errors import ParameterError
-from rnn_rust.model.network import Network
+from rnn_rust.training import loop
 
 logger = logging.getLogger("rnn_rust")
 pytestmark = pytest.mark.usefixtures("logger_as_before")
@@ -137,9 +137,9 @@ def test_eval_every_says_how_often_a_line_comes(capsys):
 @pytest.mark.parametrize(("verbosity", "passages"), [(None, 3), ("warning", 3), ("info", 31)])
 def test_only_a_log_that_is_shown_makes_the_engine_stop_for_lines(monkeypatch, verbosity, passages):
     calls = []
-    original = Network.train_epochs
+    original = loop.train_epochs
     monkeypatch.setattr(
-        Network, "train_epochs", lambda *arguments: calls.append(1) or original(*arguments)
+        loop, "train_epochs", lambda *arguments: calls.append(1) or original(*arguments)
     )
     if verbosity is not None:
         log.setup(verbosity)

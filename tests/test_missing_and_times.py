@@ -115,6 +115,37 @@ def expected_times(moment: datetime.datetime, passed: float) -> list[float]:
     return row
 
 
+@pytest.mark.parametrize("static", [(), ["x missing"]])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_column_with_the_name_of_a_derived_feature_is_refused(
+    static: list[str], as_text: bool
+) -> None:
+    values = ["a", "b"] if as_text else [1.0, 2.0]
+    frame = {"id": [0, 0, 1], "t": [0.0, 1, 0], "x": [1.0, None, 2.0], "y": [0.0, 1.0, 0.0],
+             "x missing": [*values[:1] * 2, values[1]], "hour": [1.0, 2.0, 3.0]}  # fmt: skip
+    features = ["x", "hour", *({"x missing"} - set(static))]
+    data = rnn.Dataset.from_frame(
+        frame, features=features, static=static or None, labels="y", missing="keep"
+    )
+    model = rnn.GRU(hidden_size=3, missing="mean", missing_indicator=True)
+    wanted = r"column 'x missing' has the name .* comes of missing_indicator for 'x'; rename"
+    with pytest.raises(DataError, match=wanted):
+        model.fit(data, epochs=1, progress=False)
+    assert not model.is_built
+    with pytest.raises(DataError, match=wanted):
+        rnn.Preprocessor(missing="mean", missing_indicator=True).fit(data)
+    # Neither in the way of features of other names, nor of models that add none.
+    without = rnn.GRU(hidden_size=3, missing="mean", time_features="elapsed").build(data)
+    assert without.input_names is not None
+    assert len(set(without.input_names)) == len(without.input_names)
+    renamed = {{"hour": "elapsed"}.get(name, name): column for name, column in frame.items()}
+    data = rnn.Dataset.from_frame(renamed, features=["x", "elapsed"], labels="y", missing="keep")
+    with pytest.raises(
+        DataError, match=r"'elapsed' has the name .* comes of time_features; rename"
+    ):
+        rnn.GRU(hidden_size=3, missing="mean", time_features="elapsed").build(data)
+
+
 def test_features_of_time() -> None:
     frame = table().with_columns(x=pl.col("z"))
     model = rnn.GRU(hidden_size=4, time_features=ALL, dtype="float64")

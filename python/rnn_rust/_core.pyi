@@ -222,11 +222,11 @@ class Stepper:
     """
 
     def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or a dict by name.
+        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or by name.
 
-        Both in original units: outputs are float64 where the scaler scales labels, otherwise of the
-        model's dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go
-        there, and nothing is allocated.
+        By name is a dict, or a Series whose index has names. Both in original units: outputs are
+        float64 where the scaler scales labels, otherwise of the model's dtype. With ``out``, an
+        array of shape ``(L,)`` and that dtype, the outputs go there, and nothing is allocated.
 
         Raises
         ------
@@ -296,7 +296,7 @@ class Scorer:
         key
             Of the entity: an int of 64 bits, a str or bytes.
         features
-            ``(I,)`` in original units, or by name as a dict.
+            ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
         out
             An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
             allocated then.

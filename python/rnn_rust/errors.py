@@ -9,6 +9,10 @@ class OverlapWarning(UserWarning):
     """Parts of a split by time overlap in time: the training part does not lie in the past."""
 
 
+class StateWarning(UserWarning):
+    """A network goes on from a state, and its inputs depend on rows before, which are not given."""
+
+
 class RnnRustError(Exception):
     """Base class of all errors of this package."""
 
@@ -39,6 +43,10 @@ class OutOfMemoryError(RnnRustError, MemoryError):
 
 class DivergedError(RnnRustError, RuntimeError):
     """The loss became NaN or infinite; the weights are the last finite ones."""
+
+
+class BusyError(RnnRustError, RuntimeError):
+    """A signal handler called what its own thread was in a call of, which would wait for itself."""
 
 
 class ForkError(RnnRustError, RuntimeError):

@@ -98,29 +98,22 @@ def train(
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     keys = options.typed(chosen)
+    columns: dict[str, Any] = {"features": features, "labels": labels, "static": static}
     if forecast is None:
         if season is not None or lags:
             raise click.UsageError("--season and --lags go with --forecast")
-        dataset = options.read(
-            data, chosen, features=features, labels=labels, weights=weights,
-            categories=categories, static=static,
-            missing="error" if chosen["missing"] == "error" else "keep",
-        )  # fmt: skip
-        if chosen["missing"] == "auto":
-            chosen["missing"] = infer_missing(dataset)
+        dataset = _labelled(data, chosen, columns | {"weights": weights, "categories": categories})
     else:
-        if chosen["missing"] == "auto":
-            chosen["missing"] = "error"
         dataset = _forecast(
-            data, chosen, forecast, features, labels, static=static, horizon=horizon,
-            season=season, lags=lags,
-        )  # fmt: skip
+            data, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
+        )
         horizon = None
     stop_after = patience if early_stopping else None
-    if instants:
-        parts = DataSplit.cut(dataset, instants, patience=stop_after, seed=seed)
-    else:
-        parts = DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
+    parts = (
+        DataSplit.cut(dataset, instants, patience=stop_after, seed=seed)
+        if instants
+        else DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
+    )
     loss, reason = chosen.pop("loss"), None
     if loss == "auto":
         loss, reason = infer_loss(dataset)
@@ -140,19 +133,32 @@ def train(
     show_saved(model, output, data, keys, horizon=horizon)
 
 
+def _labelled(path: Path, chosen: dict[str, Any], columns: dict[str, Any]) -> Dataset:
+    """Return the data set of a table with labels; what ``missing`` is becomes known with it."""
+    missing = chosen["missing"]
+    dataset = options.read(
+        path, chosen, **columns, missing="error" if missing == "error" else "keep"
+    )
+    if missing == "auto":
+        chosen["missing"] = infer_missing(dataset)
+    return dataset
+
+
 def _forecast(
     path: Path,
     chosen: dict[str, Any],
     column: str,
+    *,
     features: tuple[str, ...] | None,
     labels: tuple[str, ...] | None,
-    *,
     static: tuple[str, ...] | None,
     horizon: tuple[int, ...] | None,
     season: int | None,
     lags: int,
 ) -> Dataset:
     """Return the data set of a forecast of one column."""
+    if chosen["missing"] == "auto":
+        chosen["missing"] = "error"
     if labels is not None:
         raise click.UsageError("--forecast makes the labels; drop --labels")
     if horizon is not None and len(horizon) > 1:

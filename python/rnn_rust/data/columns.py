@@ -194,40 +194,58 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         return named.get(part) or tuple(name for name in defaults if name in free)[:1]
 
     id_, time = key("id", ID_NAMES), key("time", TIME_NAMES)
-    if not time and given["time"] is not None:
-        advice = (
-            f"name it with {argument('time')}, or give time=None (--no-time) if rows stand in the "
-            "order of time"
-        )
-        _fail(where, seen, f"no time column ({_DEFAULTS['time']})", advice)
     free = [name for name in free if name not in (*id_, *time)]
     features = named.get("features", tuple(filter(FEATURE_NAMES.fullmatch, free)))
     labels = named.get("labels", tuple(filter(LABEL_NAMES.fullmatch, free)))
-    if not features:
-        _fail(where, seen, f"no feature column ({_DEFAULTS['features']})", _example(free))
-    if not (labels or "labels" in named or "features" in named or roles.labels_optional):
-        advice = (
-            f"name at least one with {argument('labels')}; labels=[] in Python reads data without "
-            "any"
-        )
-        _fail(where, seen, f"no label column ({_DEFAULTS['labels']})", advice)
-    static, wanted = named.get("static", ()), roles.categories
-    categories = () if wanted is None else as_names("categories", wanted)
-    if strangers := [name for name in categories if name not in (*features, *static)]:
-        _fail(
-            where,
-            seen,
-            f"'{strangers[0]}' is named as a category, and is no feature",
-            f"name it in {argument('features')} too",
-        )
+    needs_labels = not ("labels" in named or "features" in named or roles.labels_optional)
+    found = {
+        "time": time or given["time"] is None, "features": features,
+        "labels": labels or not needs_labels,
+    }  # fmt: skip
+    if lacking := [part for part, names in found.items() if not names]:
+        _fail_without(lacking[0], seen, free, where)
+    static = named.get("static", ())
     used = {*id_, *time, *features, *static, *labels, *named.get("weights", ())}
     return Columns(
         id=id_[0] if id_ else None, time=time, features=(*features, *static), labels=labels,
-        weights=roles.weights, static=static, categories=categories,
+        weights=roles.weights, static=static,
+        categories=_categories(roles, (*features, *static), seen, where),
         left_out=tuple(name for name in seen if name not in used),
         features_named="features" in named, keeps_missing=roles.missing == "keep",
         labels_named="labels" in named,
     )  # fmt: skip
+
+
+def _fail_without(part: str, seen: list[str], free: list[str], where: str) -> NoReturn:
+    """Raise DataError: the table has no column of a default name that is needed."""
+    what, advice = {
+        "time": (
+            "time",
+            f"name it with {argument('time')}, or give time=None (--no-time) if rows stand in the "
+            "order of time",
+        ),
+        "features": ("feature", _example(free)),
+        "labels": (
+            "label",
+            f"name at least one with {argument('labels')}; labels=[] in Python reads data without "
+            "any",
+        ),
+    }[part]
+    _fail(where, seen, f"no {what} column ({_DEFAULTS[part]})", advice)
+
+
+def _categories(
+    roles: Roles, features: tuple[str, ...], seen: list[str], where: str
+) -> tuple[str, ...]:
+    """Return the features that are named as categories."""
+    wanted = roles.categories
+    categories = () if wanted is None else as_names("categories", wanted)
+    if strangers := [name for name in categories if name not in features]:
+        _fail(
+            where, seen, f"'{strangers[0]}' is named as a category, and is no feature",
+            f"name it in {argument('features')} too",
+        )  # fmt: skip
+    return categories
 
 
 def argument(part: str) -> str:

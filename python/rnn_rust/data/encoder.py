@@ -8,7 +8,6 @@ all that it has not seen there.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -90,90 +89,9 @@ class FeatureEncoder:
     scale: tuple[float, ...] = ()
 
     @classmethod
-    def fitted(
-        cls, dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...] = ()
-    ) -> FeatureEncoder:
-        """Learn from a data set; at most ``most`` levels of each category.
-
-        Raises
-        ------
-        DataError
-            A column has no number at all.
-        """
-        levels, shares = {}, {}
-        for name, known in dataset.levels.items():
-            codes = dataset.features[:, dataset.feature_names.index(name)].astype(np.int64)
-            counts = np.bincount(codes, minlength=len(known))
-            # Of equally frequent ones the first by name, so that the order of rows does not matter.
-            order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], known[c]))
-            kept = order[:most]
-            levels[name] = tuple(known[code] for code in kept)
-            shares[name] = tuple((counts[kept] / counts.sum()).tolist())
-        numbers = tuple(name for name in dataset.feature_names if name not in levels)
-        means, gaps = [], []
-        for name in numbers:
-            column = dataset.features[:, dataset.feature_names.index(name)]
-            missing = np.isnan(column)
-            if missing.all():
-                raise DataError(f"column '{name}' has no number in the training part; leave it out")
-            means.append(float(np.mean(column[~missing], dtype=np.float64)))
-            if missing.any():
-                gaps.append(name)
-        indicators = tuple(gaps) if indicator else ()
-        return cls(numbers, tuple(means), fill, indicators, times, levels, shares)
-
-    @classmethod
     def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
         """Return the one of numbers none of which may be missing."""
         return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
-
-    @classmethod
-    def learnt(
-        cls, dataset: Any, scaler: Any, *, times: tuple[str, ...], **how: Any
-    ) -> FeatureEncoder:
-        """Learn from a data set and, if it has any, its static features.
-
-        Parameters
-        ----------
-        dataset
-            The training part.
-        scaler
-            The scaler of its features, or None: another of the kind is fitted on static ones.
-        times, how
-            As :meth:`fitted` has them.
-        """
-        encoder = cls.fitted(dataset, times=times, **how)
-        if dataset.static is None:
-            return encoder
-        own = None if scaler is None else copy.copy(scaler)
-        if own is not None:
-            own.labels = False
-        return encoder.with_static(dataset.of_static_features(), own, **how)
-
-    def with_static(
-        self, dataset: Any, scaler: Any, *, most: int, fill: str, indicator: bool
-    ) -> FeatureEncoder:
-        """Return the encoder with what it learns of static features, each sequence counting once.
-
-        Parameters
-        ----------
-        dataset
-            The data set of static features: a sequence of one row for each sequence.
-        scaler
-            A scaler, which is fitted here; or None.
-        most, fill, indicator
-            As :meth:`fitted` has them.
-        """
-        own = FeatureEncoder.fitted(dataset, most=most, fill=fill, indicator=indicator)
-        own = replace(own, first=self.first + len(self.number_names) + self.category_inputs)
-        if scaler is not None:
-            scaler.fit(own.encode(dataset))
-            count = len(own.number_names)
-            own = replace(
-                own, shift=tuple(scaler.feature_shift_[:count].tolist()),
-                scale=tuple(scaler.feature_scale_[:count].tolist()),
-            )  # fmt: skip
-        return replace(self, static=own)
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ from rnn_rust.errors import DataError
 # Integers that text can be turned into and back without loss, and that fit 64 bits.
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 
+Order = tuple[NDArray[np.int64] | None, NDArray[np.int64]]
+"""The order of rows, None if it is that of the table; and where sequences start."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -51,6 +54,60 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
     source, count = cells.source, len(cells.numbers.features)
     if count == 0:
         raise DataError(f"{source.name}: there are no rows; give one row per time step")
+    ids, (times, form), (order, starts) = _ordered_keys(cells, columns, roles)
+    numbers = cells.numbers
+    rows: dict[str, Any] = {
+        "ids": ids, "times": times, "features": numbers.features, "labels": numbers.labels,
+        "weights": numbers.weights,
+    }  # fmt: skip
+    if order is not None:
+        rows = {name: None if own is None else own[order] for name, own in rows.items()}
+    offsets = np.append(starts, count).astype(np.int64)
+    if not columns.time:
+        rows["times"] = pl.Series(
+            np.arange(count, dtype=np.int64) - np.repeat(starts, np.diff(offsets))
+        )
+    ids_of_sequences = rows["ids"][starts].to_numpy()
+    static = None
+    if columns.static:
+        where = (source, order, None if columns.id is None else ids_of_sequences)
+        rows["features"], static = split_off(
+            rows["features"], columns.static, numbers.levels, offsets, where
+        )
+    return {
+        "features": rows["features"],
+        "static": static,
+        "labels": rows["labels"],
+        "weights": rows["weights"],
+        "offsets": offsets,
+        "ids": ids_of_sequences,
+        "times": rows["times"].to_numpy(),
+        "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
+        "time_form": form,
+        "keys": columns.read_by(roles),
+        **_names_and_levels(columns, numbers),
+    }
+
+
+def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
+    """Return the fields of a data set that say what its columns are."""
+    of_rows = columns.features[: len(columns.features) - len(columns.static)]
+    return {
+        "feature_names": of_rows,
+        "label_names": columns.labels,
+        "id_name": columns.id,
+        "time_name": ", ".join(columns.time) or None,
+        "weights_name": columns.weights or Sequences.weights_name,
+        "left_out": columns.left_out,
+        "levels": {name: own for name, own in numbers.levels.items() if name in of_rows},
+        "label_levels": numbers.label_levels,
+        "keeps_missing": columns.keeps_missing,
+    }
+
+
+def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Series, Times, Order]:
+    """Return ids and times of rows as they stand in the table, and the order of a data set."""
+    source, count = cells.source, len(cells.numbers.features)
     column = joined_time(cells.keys, columns.time, source, count)
     # Polars converts a column on one thread.
     with ThreadPoolExecutor(1) as executor:
@@ -60,54 +117,15 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         else:
             ids = _ids(cells.keys[columns.id], source, is_text=cells.is_text)
         times, form = converted.result()
-    if columns.time:
-
-        def refusal(earlier: int, later: int) -> DataError:
-            whose = "the series" if columns.id is None else f"id {ids[later]!r}"
-            return DataError(describe_tie(whose, column, (earlier, later), source))
-
-        order, starts = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)
-    else:
-        order, starts = _table_order(ids)
-    numbers = cells.numbers
-    fields: dict[str, Any] = {
-        "ids": ids, "times": times, "features": numbers.features, "labels": numbers.labels,
-        "weights": numbers.weights,
-    }  # fmt: skip
-    if order is not None:
-        fields = {name: None if rows is None else rows[order] for name, rows in fields.items()}
-    offsets = np.append(starts, count).astype(np.int64)
     if not columns.time:
-        fields["times"] = pl.Series(
-            np.arange(count, dtype=np.int64) - np.repeat(starts, np.diff(offsets))
-        )
-    ids = fields["ids"][starts].to_numpy()
-    features, static = fields["features"], None
-    if columns.static:
-        where = (source, order, None if columns.id is None else ids)
-        features, static = split_off(features, columns.static, numbers.levels, offsets, where)
-    of_rows = columns.features[: len(columns.features) - len(columns.static)]
-    return {
-        "features": features,
-        "static": static,
-        "labels": fields["labels"],
-        "weights": fields["weights"],
-        "offsets": offsets,
-        "ids": ids,
-        "times": fields["times"].to_numpy(),
-        "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
-        "feature_names": of_rows,
-        "label_names": columns.labels,
-        "id_name": columns.id,
-        "time_name": ", ".join(columns.time) or None,
-        "weights_name": columns.weights or Sequences.weights_name,
-        "time_form": form,
-        "left_out": columns.left_out,
-        "keys": columns.read_by(roles),
-        "levels": {name: own for name, own in numbers.levels.items() if name in of_rows},
-        "label_levels": numbers.label_levels,
-        "keeps_missing": columns.keeps_missing,
-    }
+        return ids, (times, form), _table_order(ids)
+
+    def refusal(earlier: int, later: int) -> DataError:
+        whose = "the series" if columns.id is None else f"id {ids[later]!r}"
+        return DataError(describe_tie(whose, column, (earlier, later), source))
+
+    order = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)
+    return ids, (times, form), order
 
 
 def _sequence_order(
@@ -116,7 +134,7 @@ def _sequence_order(
     *,
     keep_ties: bool,
     refusal: Callable[[int, int], DataError],
-) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+) -> Order:
     """Return the order of the rows (None if it is right as it is) and where sequences start.
 
     ``refusal`` makes the error of two rows of an id at the same time.
@@ -138,7 +156,7 @@ def _sequence_order(
     return order, starts
 
 
-def _table_order(ids: pl.Series) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+def _table_order(ids: pl.Series) -> Order:
     """Return the order of rows that has those of an id together, each in the table's order."""
     starts = np.flatnonzero((ids != ids.shift()).fill_null(True).to_numpy()).astype(np.int64)
     if starts.size == ids.n_unique():

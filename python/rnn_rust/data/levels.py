@@ -13,6 +13,12 @@ from rnn_rust.errors import DataError
 Levels = Mapping[str, tuple[str, ...]]
 
 
+def is_missing(cell: Any) -> bool:
+    """Return whether a value is what stands for a missing one, be it a number or not; not NaN."""
+    # Those of pandas are of these types.
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType")
+
+
 def level_of(cell: Any) -> str:
     """Return the level of one value, as a column of a table that has it would.
 
@@ -26,9 +32,7 @@ def level_of(cell: Any) -> str:
         if np.isnan(cell):
             return ""
         return str(int(cell)) if float(cell).is_integer() else str(cell)
-    # What stands for a missing value in pandas is of these types.
-    missing = cell is None or type(cell).__name__ in ("NAType", "NaTType")
-    return "" if missing else str(cell).strip()
+    return "" if is_missing(cell) else str(cell).strip()
 
 
 def recode(

@@ -12,6 +12,7 @@ import numpy as np
 from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.data import time_features as times_of
 from rnn_rust.data.encoder import FILLS, OTHER, FeatureEncoder
+from rnn_rust.data.learning import learn_encoder
 from rnn_rust.data.scale import Scaler, make_scaler
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import ParameterError
@@ -94,7 +95,7 @@ class Preprocessor:
         how: dict[str, Any] = {
             "most": self.max_categories, "fill": self.missing, "indicator": self.missing_indicator
         }  # fmt: skip
-        encoder = FeatureEncoder.learnt(dataset, self.scaler, times=self.time_features, **how)
+        encoder = learn_encoder(dataset, self.scaler, times=self.time_features, **how)
         if self.scaler is not None:
             # A copy: this one may be that of a model, or of the caller.
             self.scaler = copy.copy(self.scaler).fit(encoder.encode(dataset))

@@ -308,6 +308,9 @@ class Sequences:
     def with_initial_state(self, state: ArrayLike | None) -> Self:
         """Return the same sequences, which a network starts from these states in place of 0.
 
+        They know neither the last number for ``missing="forward"`` nor the last time for
+        ``"elapsed"``: a first row is filled, and its elapsed time is 0, as if nothing came before.
+
         Parameters
         ----------
         state

@@ -72,15 +72,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         for part in datasets
     ]  # fmt: skip
     for part in parts:
-        sizes = [(len(one.feature_names), len(one.label_names)) for one in (first, part)]
-        if sizes[0] != sizes[1] or (first.weights is None) != (part.weights is None):
-            raise ShapeError(
-                f"concat: {sizes[1]} feature and label columns beside {sizes[0]}, or weights in "
-                "one alone; give data sets with the same columns"
-            )
-        for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
-            if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
-                raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
+        _check_alike(first, part)
     features, levels = merged(
         [part.features for part in parts], [part.levels for part in parts], first.feature_names,
         TEXT_IN_SOME,
@@ -89,12 +81,6 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         [part.labels for part in parts], [part.label_levels for part in parts], first.label_names,
         TEXT_IN_SOME,
     )  # fmt: skip
-    ids = np.concatenate([part.ids for part in parts])
-    distinct, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        raise DataError(
-            f"concat: id {distinct[np.argmax(counts)]!r} is in several data sets; rename one"
-        )
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     rows: dict[str, Any] = {
         "features": features, "labels": labels,
@@ -103,18 +89,41 @@ def concatenate(datasets: Several[Cut]) -> Cut:
     if first.weights is not None:
         rows["weights"] = np.concatenate([part.weights for part in parts])
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    numbers = np.arange(offsets[-1], dtype=np.int64)
     return replace(
         first,
         **rows,
-        ids=ids,
+        ids=_distinct_ids(parts),
         static=concatenated([part.static for part in parts]),
         initial_state=_initial_states(parts),
         offsets=offsets,
-        row_numbers=numbers,
+        row_numbers=np.arange(offsets[-1], dtype=np.int64),
         levels=levels,
         label_levels=label_levels,
     )
+
+
+def _check_alike(first: Sequences, part: Sequences) -> None:
+    """Raise ShapeError or DataError if the columns of two data sets are not of the same kinds."""
+    sizes = [(len(one.feature_names), len(one.label_names)) for one in (first, part)]
+    if sizes[0] != sizes[1] or (first.weights is None) != (part.weights is None):
+        raise ShapeError(
+            f"concat: {sizes[1]} feature and label columns beside {sizes[0]}, or weights in "
+            "one alone; give data sets with the same columns"
+        )
+    for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
+        if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
+            raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
+
+
+def _distinct_ids(parts: list[Cut]) -> NDArray[Any]:
+    """Return the ids of all parts; DataError if one is in several."""
+    ids = np.concatenate([part.ids for part in parts])
+    distinct, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise DataError(
+            f"concat: id {distinct[np.argmax(counts)]!r} is in several data sets; rename one"
+        )
+    return ids
 
 
 def _initial_states(parts: list[Cut]) -> NDArray[Any] | None:

@@ -17,6 +17,7 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.learning import learn_encoder
 from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler
@@ -150,7 +151,7 @@ class BaseNetwork:
             "most": settings["max_categories"], "fill": settings["missing"],
             "indicator": settings["missing_indicator"],
         }  # fmt: skip
-        return FeatureEncoder.learnt(data, self.scaler, times=settings["time_features"], **how)
+        return learn_encoder(data, self.scaler, times=settings["time_features"], **how)
 
     def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
         """Return the classes that occur among labels that are text."""

@@ -100,3 +100,26 @@ def parameters_section(positional: type, options: type) -> str:
         text = inspect.cleandoc(argument.text)
         lines += [name, *(f"    {line}" for line in text.splitlines())]
     return "\n".join(lines)
+
+
+def show_arguments(model: type, positional: type, options: type, *, about: str | None) -> None:
+    """Write the arguments into the signature and the docstring of a class.
+
+    The second paragraph of ``about`` goes before them.
+    """
+    shown = signature(positional, options)
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    model.__signature__ = shown  # type: ignore[attr-defined]
+    model.__init__.__signature__ = shown.replace(  # type: ignore[misc]
+        parameters=[this, *shown.parameters.values()]
+    )
+    # "python -OO" leaves no docstrings.
+    if model.__doc__ and about:
+        parameters = parameters_section(positional, options)
+        paragraph = inspect.cleandoc(about).split("\n\n")[1]
+        intro, raises = inspect.cleandoc(model.__doc__).split("\n\nRaises\n")
+        model.__doc__ = f"{intro}\n\n{paragraph}\n\n{parameters}\n\nRaises\n{raises}"
+        errors = raises.split("\n\n")[0]
+        model.__init__.__doc__ = (  # type: ignore[misc]
+            f"Make an untrained model.\n\n{parameters}\n\nRaises\n{errors}\n"
+        )

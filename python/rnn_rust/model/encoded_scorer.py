@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
-import threading
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +12,15 @@ from numpy.typing import NDArray
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.levels import is_missing
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
+from rnn_rust.model.rows import row_of
 from rnn_rust.model.scorer import Scorer, order_of_events
+from rnn_rust.model.streams import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,8 @@ class EncodedScorer(Scorer):
     """A scorer that takes the features of events by name, or in the order of ``feature_names``.
 
     Beside the state it keeps the last numbers and the last time of each entity, which gaps are
-    filled from and features of time follow from. Calls of several threads take turns.
+    filled from and features of time follow from. Calls of several threads take turns; a signal
+    handler that calls it from within a call of its own thread gets a BusyError.
 
     Attributes
     ----------
@@ -43,7 +44,6 @@ class EncodedScorer(Scorer):
     feature_names: tuple[str, ...]
 
     def _prepare(self) -> None:
-        self._lock = threading.RLock()
         self._carried = CarriedRows(len(self._encoder.numbers))
         self._take_model()
 
@@ -51,7 +51,7 @@ class EncodedScorer(Scorer):
         """Note what rows need of the model; it may be another one after a swap."""
         self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
         self.feature_names = self._rows.feature_names
-        (shift, scale), (restored, _) = self.model.units()
+        (shift, scale), (restored, _) = units_of(self.model)
         count = len(self._encoder.numbers)
         self._shift = np.array(shift[:count] or [0.0] * count)
         self._scale = np.array(scale[:count] or [1.0] * count)
@@ -80,7 +80,7 @@ class EncodedScorer(Scorer):
         ShapeError, DataError, TypeError
             As there.
         """
-        with self._lock:
+        with self._turns.turn():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
             self._check_numbers([[after.numbers.get(name, 0.0) for name in self._encoder.numbers]])
@@ -140,7 +140,7 @@ class EncodedScorer(Scorer):
     def _score_read(
         self, keys: list[Any], features: Any, times: FloatArray | None
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        with self._lock:
+        with self._turns.turn():
             data = self._read(keys, features)
             order = order_of_events(data)
             events = data.row_numbers[order]
@@ -151,7 +151,7 @@ class EncodedScorer(Scorer):
         return outputs, was_new
 
     def _outputs_of(self, whole: Any) -> FloatArray:
-        with self._lock:
+        with self._turns.turn():
             return super()._outputs_of(whole)
 
     @property
@@ -222,7 +222,7 @@ class EncodedScorer(Scorer):
         numbers = np.empty((len(order), len(columns)))
         numbers[data.row_numbers] = data.features[:, columns]
         self._check_numbers(numbers)
-        with self._lock, self._admitted(keys, times) as (rows, new):
+        with self._admitted(keys, times) as (rows, new):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
             outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
@@ -239,12 +239,12 @@ class EncodedScorer(Scorer):
             yield rows, new
         except BaseException:
             for number in np.flatnonzero(new):
-                self.forget(keys[number])
+                super().forget(keys[number])
             raise
 
     def reset(self, key: Any) -> bool:
         """Set an entity's state to 0, as at the beginning; return whether it is known."""
-        with self._lock:
+        with self._turns.turn():
             row = self._row(key)
             if row is not None:
                 self._carried.drop(row)
@@ -252,12 +252,12 @@ class EncodedScorer(Scorer):
 
     def forget(self, key: Any) -> bool:
         """Forget an entity; return whether it was known."""
-        with self._lock:
+        with self._turns.turn():
             return super().forget(key)
 
     def clear(self) -> None:
         """Forget all entities."""
-        with self._lock:
+        with self._turns.turn():
             super().clear()
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
@@ -275,17 +275,13 @@ class EncodedScorer(Scorer):
         super().swap(model, keep_states=keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
-        # Within the lock of snapshots, as _contents: the other way round they would wait for each
-        # other.
-        with self._lock:
-            super()._exchange(own, keep_states)
-            self._take_model()
+        super()._exchange(own, keep_states)
+        self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        with self._lock:
-            arrays, rows = self._snapshot()
-            carried, unit = self._carried.arrays(rows)
-            return self._described(arrays | carried, {"times": unit})
+        arrays, rows = self._snapshot()
+        carried, unit = self._carried.arrays(rows)
+        return self._described(arrays | carried, {"times": unit})
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         super()._take(description, arrays)
@@ -296,25 +292,33 @@ def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]
     """Return the features of events, a dict or a row each, as columns."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
-        if not isinstance(row, Mapping) and (isinstance(row, str) or len(row) != len(names)):
-            raise ShapeError(
-                f"features of event {number}: {reprlib.repr(row)}; give those of one row, by name "
-                f"or in the order {', '.join(names)}"
-            )
-        values = row if isinstance(row, Mapping) else dict(zip(names, row, strict=True))
+        values = row_of(f"features of event {number}", row, names)
         for name, column in columns.items():
-            if name not in values:
-                raise DataError(f"features of event {number}: there is no {name!r}")
             column.append(values[name])
     return {name: _of_one_kind(name, column) for name, column in columns.items()}
 
 
 def _of_one_kind(name: str, values: list[Any]) -> list[Any]:
-    """Return a column whose whole numbers are floats beside floats, as 2 beside 2.5."""
-    kinds = {type(value) for value in values} - {type(None)}
+    """Return a column as Polars takes it.
+
+    Its numbers are Python's, None where they are missing, and all floats where some are, as 2
+    beside 2.5.
+    """
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds <= {bool, int, float, str}:
+        # Those of a row of a frame of pandas.
+        values = [_plain(value) for value in values]
+        kinds = set(map(type, values)) - {type(None)}
     if kinds <= {bool, int, float} and len(kinds) > 1:
         number = float if float in kinds else int
         return [None if value is None else number(value) for value in values]
     if str in kinds and len(kinds) > 1:
         raise DataError(f"features: {name!r} is text in some events, not in others")
     return values
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python, and None for what is missing."""
+    if is_missing(value):
+        return None
+    return value.item() if isinstance(value, np.number | np.bool_) else value

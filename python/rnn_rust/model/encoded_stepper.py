@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +14,10 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.levels import level_of
-from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.data.levels import is_missing, level_of
+from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.model.rows import row_of
+from rnn_rust.model.states import warn_of_rows_before
 
 
 def _instant(value: Any) -> Any:
@@ -77,39 +79,28 @@ class RowEncoder:
         DataError
             One is missing by name, or is not a number where it has to be.
         """
-        if not isinstance(features, Mapping):
-            is_row = hasattr(features, "__len__") and getattr(features, "ndim", 1) == 1
-            if isinstance(features, str) or not is_row:
-                raise ShapeError(
-                    f"features: {reprlib.repr(features)}; a step takes those of one row, by name "
-                    f"or in the order {', '.join(self.feature_names)}"
-                )
-            values = list(features)
-            if len(values) != len(self.feature_names):
-                raise ShapeError(
-                    f"features: {len(values)} values for {', '.join(self.feature_names)}"
-                )
-            features = dict(zip(self.feature_names, values, strict=True))
+        values = row_of("features", features, self.feature_names)
         try:
-            row, after = self._row(features, carried)
-        except KeyError as error:
-            raise DataError(f"features: there is no {error.args[0]!r}; give each by name") from None
+            row, after = self._row(values, carried)
         except (TypeError, ValueError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
         return np.array(row), after
 
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self.encoder
-        given = {name: values[name] for name in encoder.numbers}
-        missing = {name: value is None or np.isnan(float(value)) for name, value in given.items()}
+        given = {
+            name: math.nan if is_missing(values[name]) else float(values[name])
+            for name in encoder.numbers
+        }
+        missing = {name: math.isnan(value) for name, value in given.items()}
         row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
             if not missing[name]:
-                last[name] = float(value)
+                last[name] = value
             elif encoder.fill == "error":
                 raise ValueError(f"'{name}' is missing")
             kept = last.get(name, mean) if encoder.fill == "forward" else mean
-            row.append(kept if missing[name] else float(value))
+            row.append(kept if missing[name] else value)
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
             time = _instant(values[self._time_name])
@@ -125,13 +116,18 @@ class EncodedStepper:
     """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
 
     A model with features of time takes the time of the row too, by the name of its column. All else
-    is as of the stepper of a network whose features are numbers.
+    is as of the stepper of a network whose features are numbers. Its ``state`` is that of the
+    network alone: once it is set, missing numbers and times are as in the first row of a sequence.
+    A copy has all.
 
     Attributes
     ----------
     feature_names
         Numbers, categories, and the time where it is needed.
     """
+
+    _from_state = False
+    """Whether a state other than 0 was set, and no row read since."""
 
     def __init__(
         self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
@@ -152,8 +148,12 @@ class EncodedStepper:
             One is missing by name, or is not a number where it has to be.
         """
         row, carried = self._rows.encode(features, self._carried)
+        if self._from_state:
+            encoder = self._rows.encoder
+            gaps = [name for name in encoder.numbers if name not in carried.numbers]
+            warn_of_rows_before(encoder, gaps)
         outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
-        self._carried = carried
+        self._carried, self._from_state = carried, False
         return outputs
 
     def _set_static(self, static: Mapping[str, Any] | None) -> None:
@@ -175,7 +175,7 @@ class EncodedStepper:
     def reset(self, static: Mapping[str, Any] | None = None) -> None:
         """Begin another sequence, with its own static features if the model knows such."""
         self._set_static(static)
-        self._carried = Carried()
+        self._carried, self._from_state = Carried(), False
         self._stepper.reset()
 
     def __copy__(self) -> EncodedStepper:
@@ -201,8 +201,9 @@ class EncodedStepper:
         return getattr(self._stepper, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set the state, which is the stepper's own."""
+        """Set the state, which is the stepper's own, and forget the rows that were read."""
         if name == "state":
             self._stepper.state = value
+            self._carried, self._from_state = Carried(), bool(np.any(value))
         else:
             super().__setattr__(name, value)

@@ -1,11 +1,9 @@
-"""What is computed with a network: predictions, losses, gradients, updates, epochs of training."""
+"""What is computed with a network: predictions, losses, gradients, updates."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,51 +11,12 @@ import numpy as np
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import boolean, whole_number
 from rnn_rust.data.dataset import Dataset, Sequence
-from rnn_rust.data.forecast import changes_only
-from rnn_rust.data.order import known_names
-from rnn_rust.errors import ParameterError
-from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
-from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
+from rnn_rust.model.epochs import EpochRun, custom_loss, train_epochs
 from rnn_rust.model.inputs import inputs_of
-from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.preparation import LabelledInputs
-from rnn_rust.model.settings import engine_settings
-from rnn_rust.model.state_dict import CheckedOptimizer
 from rnn_rust.model.states import of_one
-
-# Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
-# beside them.
-_RATES_AHEAD = 1000
-# The share of rows with other levels from which training has seen enough of them.
-_FEW_OTHERS = 0.01
-
-
-@dataclass(frozen=True)
-class EpochRun:
-    """A span of epochs that the engine trains in one call.
-
-    Attributes
-    ----------
-    begins
-        Whether it is the first of the calls that make up one training: what was learnt before is
-        not taken back if the training diverges.
-    epochs
-        How many.
-    batch_size, shuffle
-        As in ``fit``.
-    seed
-        Of the orders of the sequences and of dropout.
-    time_budget
-        Seconds after which the call ends, at the end of an epoch; None without a limit.
-    """
-
-    begins: bool
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    seed: int
-    time_budget: float | None = None
+from rnn_rust.model.streams import stepper_of
 
 
 class Network(BaseNetwork):
@@ -100,12 +59,14 @@ class Network(BaseNetwork):
             The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
             ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
             numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S; for
-            a table in the order in which its ids come first.
+            a table in the order in which its ids come first. It is a state of the network alone: a
+            gap in the first row is filled by the mean, also with ``missing="forward"``, and the
+            time since the row before it counts as 0, of which a
+            :class:`rnn_rust.errors.StateWarning` tells.
         return_state
             Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
             call with their next rows goes on from there, and so does a stepper whose ``state`` is
-            set. These are states of the network alone: a gap in the first of the next rows is
-            filled as in that of a sequence, and the time since the row before it counts as 0.
+            set.
 
         Raises
         ------
@@ -172,9 +133,9 @@ class Network(BaseNetwork):
     def stepper(self, static: Mapping[str, Any] | None = None, *, initial_state: Any = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
-        Its ``step`` takes the features of a row as an array, or by name as a dict; it carries a
-        ``state``, which can be taken and set. It has the weights that the model has now, which
-        several steppers share, and can be copied and pickled.
+        Its ``step`` takes the features of a row as an array, or by name as a dict or a pandas
+        Series; it carries a ``state``, which can be taken and set. It has the weights that the
+        model has now, which several steppers share, and can be copied and pickled.
 
         Parameters
         ----------
@@ -183,7 +144,7 @@ class Network(BaseNetwork):
             ``reset(static)`` takes those of the next sequence.
         initial_state
             The ``state`` to start from in place of 0, as :meth:`predict` returns it for a single
-            sequence.
+            sequence; what it does not know of the rows before is as there.
 
         Raises
         ------
@@ -202,38 +163,7 @@ class Network(BaseNetwork):
         (5,)
         >>> stepper.reset()
         """
-        if self._settings["reverse"]:
-            raise ParameterError(
-                "a stepper knows no later rows, and reverse=True reads sequences from their ends; "
-                "use predict on whole sequences"
-            )
-        names = None if self.feature_names is None else list(self.feature_names)
-        settings = engine_settings(self.cell, self._settings, self.encoder)
-        remake = partial(make_stepper, settings)
-        stepper = self._core.stepper(*self.units(), as_floats, names, remake)
-        if initial_state is not None:
-            stepper.state = initial_state
-        if self.encoder is None:
-            if static is not None:
-                raise ParameterError("the model was trained without static features; give none")
-            return stepper
-        rows = RowEncoder(self.encoder, time_name_of(self.table))
-        return EncodedStepper(stepper, rows, static)
-
-    def units(self) -> tuple[Any, Any]:
-        """Return shift and scale by column, of features and of labels; empty where none are scaled.
-
-        Raises
-        ------
-        ParameterError
-            The model's scaler is not fitted yet.
-        """
-        features: Any = ([], [])
-        labels: Any = ([], [])
-        if self.scaler is not None:
-            features, labels = self.scaler.shifts_and_scales()
-            labels = labels if self.scaler.labels else ([], [])
-        return features, labels
+        return stepper_of(self, static, initial_state)
 
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.
@@ -277,19 +207,14 @@ class Network(BaseNetwork):
             dropout_seed = whole_number("dropout_seed", dropout_seed, least=0)
         return self._core.loss(
             *self.preparation.labelled_inputs(data, purpose),
-            gradients=gradients, dropout_seed=dropout_seed, custom=self._custom_loss,
+            gradients=gradients, dropout_seed=dropout_seed, custom=custom_loss(self),
         )  # fmt: skip
 
     def loss_of_arrays(self, arrays: LabelledInputs) -> float:
         """Return the loss of what :meth:`Preparation.labelled_inputs` returned."""
         return self._core.loss(
-            *arrays, gradients=False, dropout_seed=None, custom=self._custom_loss
+            *arrays, gradients=False, dropout_seed=None, custom=custom_loss(self)
         )[0]
-
-    @property
-    def _custom_loss(self) -> CheckedLoss | None:
-        """The loss if it is computed in Python."""
-        return CheckedLoss(self._settings["loss"]) if self.loss_name == CUSTOM else None
 
     def update(self, data: Dataset | Sequence, *, initial_state: Any = None) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
@@ -311,93 +236,8 @@ class Network(BaseNetwork):
         run = EpochRun(
             begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, seed=seed
         )  # fmt: skip
-        losses, _, error = self.train_epochs(arrays, run)
+        losses, _, error = train_epochs(self, arrays, run)
         if error is not None:
             raise error
         self.optimizer_state.updates += 1
         return losses[0]
-
-    # For training ----------------------------------------------------------------------------
-
-    def adapt(self, data: Dataset) -> None:
-        """Learn about the columns of training data what is not known yet.
-
-        The scaler is fitted, balanced class weights are computed, and names of columns taken over.
-        """
-        self.build(data)
-        data = self.preparation.encoded(data)
-        if self.scaler is not None and not self.scaler.is_fitted:
-            self.scaler = copy.copy(self.scaler).fit(changes_only(data))
-        if self._settings["class_weight"] == "balanced" and self.class_table is None:
-            self.class_table = self.preparation.balanced_class_table(data)
-        features, labels = known_names(data)
-        self.feature_names = self.feature_names or features
-        self.label_names = self.label_names or labels
-        self.table = self.table or data.keys
-        self.ahead = self.ahead or data.ahead
-
-    def settle_other_levels(self) -> None:
-        """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
-
-        Weighted by how frequent these are: an unknown level counts as an average one.
-        """
-        encoder = self.encoder
-        if encoder is None:
-            return
-        state = self.state_dict()
-        parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
-        categories = [
-            (first, part.shares[name])
-            for part in parts
-            for name, first in part.first_inputs().items()
-        ]
-        for first, known in categories:
-            shares = np.array(known)
-            if shares.sum() < 1 - _FEW_OTHERS:
-                continue
-            for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):
-                if tensor in state:
-                    own = state[tensor][:, first : first + len(shares)]
-                    state[tensor][:, first + len(shares)] = own @ (shares / shares.sum())
-        self.load_state_dict(state)
-
-    def train_epochs(
-        self, arrays: LabelledInputs, run: EpochRun
-    ) -> tuple[list[float], list[float], BaseException | None]:
-        """Train for a span of epochs.
-
-        Parameters
-        ----------
-        arrays
-            What :meth:`Preparation.labelled_inputs` returned of the training data.
-        run
-            Which epochs, and how.
-
-        Returns
-        -------
-        (losses, seconds, error)
-            Of the finished epochs, and what ended the call early or None. There may be fewer epochs
-            than asked for without an error: call again for the others. ``epochs_trained`` is left
-            to the caller.
-        """
-        first, settings = self.epochs_trained, self._settings
-        ahead = range(first, first + min(run.epochs, _RATES_AHEAD))
-        optimizer = self.optimizer_state.in_python
-        return self._core.train(
-            *arrays,
-            {
-                "begins": run.begins,
-                "learning_rates": self.optimizer_state.learning_rates(ahead, settings["dtype"]),
-                "clip_norm": settings["clip_norm"],
-                "clip_value": settings["clip_value"],
-                "bptt_steps": settings["bptt_steps"],
-                "batch_size": run.batch_size,
-                "shuffle": run.shuffle,
-                "seed": run.seed,
-                "first_epoch": first,
-                "epochs": len(ahead),
-                "time_budget": run.time_budget,
-            },
-            custom=self._custom_loss,
-            optimizer=None if optimizer is None else CheckedOptimizer(optimizer),
-        )

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from rnn_rust import _core
-from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.arrays import FloatArray
+from rnn_rust.model.rows import rows_by_name
 
 _Columns = tuple[list[float], list[float]]
 
@@ -25,7 +26,7 @@ def make_stepper(
     network = _core.Network(settings)
     network.load_state_dict(tensors)
     remake = partial(make_stepper, settings)
-    stepper = network.stepper(*units, as_floats, names, remake)
+    stepper = network.stepper(*units, rows_by_name(names), names, remake)
     if state.any():
         stepper.state = state
     return stepper

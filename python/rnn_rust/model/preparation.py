@@ -19,7 +19,7 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
 from rnn_rust.learning.losses import CUSTOM
-from rnn_rust.model.states import rows_of
+from rnn_rust.model.states import rows_of, warn_of_rows_before
 
 Vector = NDArray[np.float64]
 Once = tuple[FloatArray | None, FloatArray | None]
@@ -170,6 +170,8 @@ class Preparation:
         DataError if the network knows no categories, and there are some.
         """
         if self.encoder is not None:
+            if data.encoder is None and (started := _started(data)).any():
+                warn_of_rows_before(self.encoder, _first_gaps(data, started))
             return self.encoder.encode(data)
         if data.levels:
             raise DataError(
@@ -280,6 +282,24 @@ def check_dataset(purpose: str, data: Any) -> None:
             f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
             "dataset.subset([0]) is one of a single sequence"
         )
+
+
+def _started(data: Any) -> NDArray[np.bool_]:
+    """Return which sequences start from a state other than 0, from which all start anyhow."""
+    if data.initial_state is None:
+        return np.zeros(1, bool)
+    states = data.initial_state[np.newaxis] if isinstance(data, Sequence) else data.initial_state
+    started: NDArray[np.bool_] = states.any(axis=tuple(range(1, states.ndim)))
+    return started
+
+
+def _first_gaps(data: Any, started: NDArray[np.bool_]) -> list[str]:
+    """Return the features that are missing in the first row of such a sequence, by name."""
+    first_rows = np.zeros(1, int) if isinstance(data, Sequence) else data.offsets[:-1]
+    firsts = data.features[first_rows[started]]
+    columns = np.flatnonzero(np.isnan(firsts).any(axis=0)).tolist()
+    names = data.feature_names or tuple(f"x{at + 1}" for at in range(firsts.shape[1]))
+    return [names[column] for column in columns]
 
 
 def _feature_count(data: Dataset | Sequence) -> int:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
-from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust import _core
-from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.base.files import remove_leftovers
+from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.order import reorder
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import ParameterError
 from rnn_rust.model.description import describe
 from rnn_rust.model.inputs import read
 from rnn_rust.model.network import Network
+from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.scoring import with_outputs
+from rnn_rust.model.streams import check_reads_forward, units_of
 from rnn_rust.storage.model_file import pack, write
 
 STATES = "scorer/"
@@ -32,7 +33,7 @@ class Snapshot:
     """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
     def __init__(
-        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: threading.Lock
+        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: Turns
     ) -> None:
         self._description, self._tensors, self._writing = description, tensors, writing
 
@@ -41,10 +42,10 @@ class Snapshot:
 
         Raises
         ------
-        ModelFileError
+        ModelFileError, BusyError
             As there.
         """
-        with self._writing:
+        with self._writing.turn():
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
 
@@ -96,17 +97,18 @@ class Scorer(_core.Scorer):
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
-            cls, own._core, *own.units(), rows_by_name(own.feature_names), names,
+            cls, own._core, *units_of(own), rows_by_name(own.feature_names), names,
             (max_entities, expire_after),
         )  # fmt: skip
         scorer.model, scorer._limits = own, (max_entities, expire_after)
-        scorer._saving, scorer._writing = threading.Lock(), threading.Lock()
+        scorer._turns, scorer._writing = Turns("a scorer"), Turns("a scorer's save()")
         scorer._prepare()
         return scorer
 
     _limits: tuple[int | None, float | None]
-    _saving: threading.Lock
-    _writing: threading.Lock
+    _turns: Turns
+    """Of what may not see model and states while they are exchanged."""
+    _writing: Turns
 
     @property
     def max_entities(self) -> int | None:
@@ -187,6 +189,8 @@ class Scorer(_core.Scorer):
         ------
         ParameterError
             The model has other sizes, or takes other features.
+        BusyError
+            As :meth:`save`.
         """
         check_events(model)
         if (model.encoder is None) != (self.model.encoder is None):
@@ -201,12 +205,12 @@ class Scorer(_core.Scorer):
                 f"{self.model.feature_names}; give one of the same"
             )
         # A file has the model that its states are of.
-        with self._saving:
+        with self._turns.turn():
             self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
         """Go on with a model that is the scorer's own."""
-        self._replace_network(own._core, *own.units(), keep_states)
+        self._replace_network(own._core, *units_of(own), keep_states)
         self.model = own
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -220,6 +224,8 @@ class Scorer(_core.Scorer):
         ------
         ModelFileError
             The file cannot be written there.
+        BusyError
+            A signal handler called it from within a call of its own thread.
         """
         self.snapshot().save(path)
 
@@ -229,7 +235,7 @@ class Scorer(_core.Scorer):
         It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
         lock around scoring and counting, and around this call and a copy of the counts.
         """
-        with self._saving:
+        with self._turns.turn():
             return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -266,11 +272,7 @@ def check_events(model: Network) -> None:
     """Raise ParameterError if a model needs more than the events so far."""
     if not model.is_built:
         model.state_dict()  # It says what is missing.
-    if model.settings["reverse"]:
-        raise ParameterError(
-            "a scorer knows no later events, and reverse=True reads sequences from their ends; "
-            "use predict on whole sequences"
-        )
+    check_reads_forward(model, "a scorer")
     if model.encoder is not None and model.encoder.static is not None:
         static = ", ".join(model.encoder.static.source_names)
         raise ParameterError(
@@ -297,24 +299,3 @@ def _seconds(times: NDArray[Any]) -> NDArray[np.float64]:
         seconds: NDArray[np.float64] = (times - unit.astype(times.dtype)) / np.timedelta64(1, "s")
         return seconds
     return times.astype(np.float64)
-
-
-def rows_by_name(names: tuple[str, ...] | None) -> Callable[[str, Any], FloatArray]:
-    """Return what makes arrays of features: of frames and of dicts the columns of these names."""
-
-    def as_rows(what: str, values: Any) -> FloatArray:
-        if names is not None and what == "features":
-            try:
-                if hasattr(values, "columns") and not isinstance(values, np.ndarray):
-                    if missing := [name for name in names if name not in list(values.columns)]:
-                        raise KeyError(missing[0])
-                    values = np.stack([np.asarray(values[name]) for name in names], axis=1)
-                elif isinstance(values, list) and values and isinstance(values[0], Mapping):
-                    values = [[row[name] for name in names] for row in values]
-            except KeyError as error:
-                raise DataError(
-                    f"features: there is no column {error}; give each by name"
-                ) from None
-        return as_floats(what, values)
-
-    return as_rows

@@ -38,29 +38,6 @@ def checked_state(
     return weights
 
 
-def torch_state(state: Mapping[str, FloatArray], *, name: str, head: str) -> dict[str, FloatArray]:
-    """Return weights as PyTorch has them: with two biases, the second of which is 0.
-
-    Of a GRU ``bias_hn`` is the candidate's part of the second. Names begin with ``name`` or
-    ``head``.
-    """
-    prefix, head_prefix = (f"{place}." if place else "" for place in (name, head))
-    torch: dict[str, FloatArray] = {}
-    for key, array in state.items():
-        if key.startswith("head."):
-            torch[head_prefix + key.removeprefix("head.")] = array
-        elif key.startswith("bias_hn_"):
-            second = torch[f"{prefix}bias_hh_{key.removeprefix('bias_hn_')}"]
-            second[-len(array) :] = array
-        elif key.startswith("bias_"):
-            place = key.removeprefix("bias_")
-            torch[f"{prefix}bias_ih_{place}"] = array
-            torch[f"{prefix}bias_hh_{place}"] = np.zeros_like(array)
-        else:
-            torch[prefix + key] = array
-    return torch
-
-
 class CheckedOptimizer:
     """An optimiser in Python as the engine calls it: with its answer checked and converted."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.sequences import check_finite_states
-from rnn_rust.errors import ShapeError
+from rnn_rust.data.time_features import ELAPSED, LOG_ELAPSED
+from rnn_rust.errors import ShapeError, StateWarning
 
 
 def state_shape(cell: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
@@ -54,3 +58,36 @@ def rows_of(state: FloatArray, shape: tuple[int, ...], sequences: int) -> FloatA
             f"initial_state: shape {state.shape}; the network's states have {(sequences, *shape)}"
         )
     return np.ascontiguousarray(state.reshape(sequences, -1))
+
+
+def warn_of_rows_before(encoder: FeatureEncoder, first_gaps: Iterable[str]) -> None:
+    """Warn if inputs depend on rows before the first, of which an initial state knows nothing.
+
+    Parameters
+    ----------
+    encoder
+        What the network has learnt of its features.
+    first_gaps
+        The numbers that are missing in the first row of a sequence.
+    """
+    lost = []
+    if {ELAPSED, LOG_ELAPSED} & set(encoder.times):
+        lost.append("the time since the row before it counts as 0")
+    if encoder.fill == "forward" and (gaps := ", ".join(first_gaps)):
+        lost.append(f"missing numbers ({gaps}) become the mean, not the last ones before it")
+    if lost:
+        warnings.warn(
+            "an initial state is that of the network alone: in the first row "
+            f"{' and '.join(lost)}; let one stepper or scorer read all rows to have the outputs of "
+            "a whole sequence",
+            StateWarning,
+            stacklevel=_frames_of_ours(),
+        )
+
+
+def _frames_of_ours() -> int:
+    """Return the level of the stack at which a user called this package, for a warning."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith("rnn_rust."):
+        frame, level = frame.f_back, level + 1
+    return level

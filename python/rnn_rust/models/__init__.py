@@ -8,6 +8,7 @@ from typing import Unpack
 from rnn_rust.errors import ModelFileError
 from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions
 from rnn_rust.model.description import build
+from rnn_rust.model.epochs import settle_other_levels
 from rnn_rust.model.scorer import STATES, Scorer
 from rnn_rust.model.scorers import restored
 from rnn_rust.models.base import Model
@@ -133,7 +134,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         model = build(MODELS, description, tensors)
         # A training is kept as it goes on; what it would end with is settled at its end.
         if "training" in description:
-            model.settle_other_levels()
+            settle_other_levels(model)
         return model
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error

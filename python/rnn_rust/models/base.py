@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -13,20 +12,19 @@ from rnn_rust.base.checks import boolean
 from rnn_rust.base.suggest import suggests_arguments
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.sequences import require_dataset
-from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result
 from rnn_rust.learning import optimizers
 from rnn_rust.learning.history import History, Record
 from rnn_rust.learning.losses import CUSTOM
 from rnn_rust.model.arguments import Sizes
-from rnn_rust.model.declaration import parameters_section, signature
+from rnn_rust.model.declaration import show_arguments
 from rnn_rust.model.description import describe
 from rnn_rust.model.network import Network
 from rnn_rust.model.scorer import Scorer
 from rnn_rust.model.scorers import make_scorer
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
-from rnn_rust.model.state_dict import torch_state
 from rnn_rust.model.summary import Summary
+from rnn_rust.models.torch import torch_state_dict
 from rnn_rust.storage.model_file import pack, write
 from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
@@ -45,7 +43,7 @@ class Model(Network):
         """Let signature and docstring of a model show the arguments that describe it."""
         super().__init_subclass__(**extra)
         if "cell" in vars(cls):
-            _show_arguments(cls)
+            show_arguments(cls, Sizes, cls.options, about=Network.__doc__)
 
     def summary(self) -> Summary:
         """Return the layers with their shapes, parameters and bytes; it prints as a table."""
@@ -307,20 +305,7 @@ class Model(Network):
             its GRU resets after the product (``reset_after=True``), and none reads from the end
             alone (``reverse=True``).
         """
-        activation = self._settings.get("activation", "tanh")
-        if activation not in ("tanh", "relu"):
-            raise ParameterError(
-                f"torch.nn.RNN has tanh and relu, not activation={activation!r} of this model"
-            )
-        if not self._settings.get("reset_after", True):
-            raise ParameterError(
-                "torch.nn.GRU resets after the product; this model has reset_after=False"
-            )
-        if self._settings["reverse"]:
-            raise ParameterError(
-                f"torch.nn.{self.cell} reads forward, or both ways; this model has reverse=True"
-            )
-        return torch_state(self.state_dict(), name=name, head=head)
+        return torch_state_dict(self, name=name, head=head)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file; an existing file is replaced in one step.
@@ -416,21 +401,3 @@ class Model(Network):
         from rnn_rust.onnx.export import to_onnx
 
         to_onnx(self, path, step=boolean("step", step))
-
-
-def _show_arguments(model: type[Network]) -> None:
-    """Write the arguments into the signature and the docstring of a class."""
-    shown = signature(Sizes, model.options)
-    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    model.__signature__ = shown  # type: ignore[attr-defined]
-    model.__init__.__signature__ = shown.replace(  # type: ignore[attr-defined]
-        parameters=[this, *shown.parameters.values()]
-    )
-    # "python -OO" leaves no docstrings.
-    if model.__doc__ and Network.__doc__:
-        parameters = parameters_section(Sizes, model.options)
-        about = inspect.cleandoc(Network.__doc__).split("\n\n")[1]
-        intro, raises = inspect.cleandoc(model.__doc__).split("\n\nRaises\n")
-        model.__doc__ = f"{intro}\n\n{about}\n\n{parameters}\n\nRaises\n{raises}"
-        errors = raises.split("\n\n")[0]
-        model.__init__.__doc__ = f"Make an untrained model.\n\n{parameters}\n\nRaises\n{errors}\n"

@@ -74,38 +74,54 @@ def fit(
         raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
     if train.keys is not None:
         _log.info("Columns: %s", used_columns(train))
-    parts = {"": training.data}
-    if training.validation is not None:
-        parts["validation_"] = training.validation
-
-    def evaluate() -> dict[str, float]:
-        return {} if evaluator is None else _evaluate(model, evaluator, parts)[1]
-
-    held_out: LabelledInputs | None = None
-
-    def complete_record() -> None:
-        nonlocal held_out
-        history = training.history
-        if training.validation is not None:
-            # Prepared once for all epochs, the first of which has fitted the scaler.
-            held_out = held_out or model.preparation.labelled_inputs(
-                training.validation, "the loss"
-            )
-            history.add_to_last({"validation_loss": model.loss_of_arrays(held_out)})
-        if _is_due(len(history), eval_every, training.epochs):
-            shown = ["loss"]
-            if evaluator is not None:
-                primary, values = _evaluate(model, evaluator, parts)
-                history.add_to_last(values)
-                shown.append(primary)
-            _log.info(_line(history[-1], shown))
-
+    records = _Records(training, evaluator, eval_every)
     # Without a log, an evaluation or a validation loss the engine need not stop for any.
     is_needed = evaluator is not None or validation is not None or _log.isEnabledFor(logging.INFO)
     return run(
-        training, evaluate=evaluate, complete_record=complete_record if is_needed else None,
+        training, evaluate=lambda: records.evaluation()[1],
+        complete_record=records.complete if is_needed else None,
         every=eval_every if validation is None else 1, resume=resume,
     )  # fmt: skip
+
+
+class _Records:
+    """What ``fit`` adds to the record of an epoch: the validation loss, and metrics with a line."""
+
+    def __init__(self, training: Training, evaluator: Evaluator | None, eval_every: int) -> None:
+        self._training, self._evaluator, self._every = training, evaluator, eval_every
+        self._parts = {"": training.data}
+        if training.validation is not None:
+            self._parts["validation_"] = training.validation
+        self._held_out: LabelledInputs | None = None
+
+    def evaluation(self) -> tuple[list[str], dict[str, float]]:
+        """Return the name of the primary metric, and all metrics under each part's prefix.
+
+        Neither where there is no evaluator.
+        """
+        if self._evaluator is None:
+            return [], {}
+        values: dict[str, float] = {}
+        for prefix, data in self._parts.items():
+            result = self._evaluator.evaluate(self._training.model, data)
+            values |= {prefix + name: value for name, value in result.metrics().items()}
+        return [result.primary_name], values
+
+    def complete(self) -> None:
+        """Complete the last record, and log a line if one is due."""
+        training, history = self._training, self._training.history
+        if training.validation is not None:
+            # Prepared once for all epochs, the first of which has fitted the scaler.
+            self._held_out = self._held_out or training.model.preparation.labelled_inputs(
+                training.validation, "the loss"
+            )
+            loss = training.model.loss_of_arrays(self._held_out)
+            history.add_to_last({"validation_loss": loss})
+        if _is_due(len(history), self._every, training.epochs):
+            primary, values = self.evaluation()
+            if values:
+                history.add_to_last(values)
+            _log.info(_line(history[-1], ["loss", *primary]))
 
 
 def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
@@ -186,17 +202,6 @@ def train(
 def _is_due(epoch: int, every: int, epochs: int) -> bool:
     """Whether an evaluation follows this epoch of the call: the first, the last, every so many."""
     return epoch in (1, epochs) or epoch % every == 0
-
-
-def _evaluate(
-    model: Network, evaluator: Evaluator, parts: dict[str, Dataset]
-) -> tuple[str, dict[str, float]]:
-    """Return the name of the primary metric, and all metrics under each part's prefix."""
-    values: dict[str, float] = {}
-    for prefix, data in parts.items():
-        result = evaluator.evaluate(model, data)
-        values |= {prefix + name: value for name, value in result.metrics().items()}
-    return result.primary_name, values
 
 
 def _line(record: Record, names: list[str]) -> str:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from itertools import filterfalse
 
 from rnn_rust.learning.history import History, Record
-from rnn_rust.model.network import EpochRun
+from rnn_rust.model.epochs import EpochRun, adapt, settle_other_levels, train_epochs
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.snapshot import restorer
 from rnn_rust.training.callbacks import Checkpoint
@@ -56,7 +56,7 @@ def run(
     restore_model = restorer(training.model)
     try:
         with ExitStack() as ends:
-            training.model.adapt(training.data)
+            adapt(training.model, training.data)
             training.encode()
             arrays = training.model.preparation.labelled_inputs(training.data, "training")
             training.metrics += evaluate()
@@ -77,7 +77,7 @@ def run(
         if not training.accepted:
             restore_model()
         raise
-    training.model.settle_other_levels()
+    settle_other_levels(training.model)
     return training.history
 
 
@@ -143,7 +143,7 @@ def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
         seed=training.model.settings["seed"],
         time_budget=_REFRESH if training.progress else None,
     )
-    losses, seconds, error = training.model.train_epochs(arrays, epoch_run)
+    losses, seconds, error = train_epochs(training.model, arrays, epoch_run)
     training.accepted = True
     training.history.extend(losses, seconds)
     training.model.epochs_trained += len(losses)

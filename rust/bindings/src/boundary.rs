@@ -14,6 +14,7 @@ impl Scalar for f32 {}
 impl Scalar for f64 {}
 
 mod exceptions {
+    pyo3::import_exception!(rnn_rust.errors, BusyError);
     pyo3::import_exception!(rnn_rust.errors, DataError);
     pyo3::import_exception!(rnn_rust.errors, DivergedError);
     pyo3::import_exception!(rnn_rust.errors, InternalError);
@@ -32,6 +33,11 @@ pub(crate) fn exception(error: &Error) -> PyErr {
         Error::Memory { .. } => exceptions::OutOfMemoryError::new_err(message),
         Error::Cancelled => exceptions::InternalError::new_err("cancelled without a signal"),
     }
+}
+
+/// The exception of a call by a signal handler that would wait for the call it interrupted.
+pub(crate) fn busy_error(message: String) -> PyErr {
+    exceptions::BusyError::new_err(message)
 }
 
 /// The exception of values that cannot be used.

@@ -75,8 +75,8 @@ impl Scaling {
 
 /// How users give the features of a row.
 pub(crate) struct RowReader {
-    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64;
-    /// `what` they are stands in its errors.
+    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64,
+    /// rows by name in order; `what` they are stands in its errors.
     pub(crate) as_floats: Py<PyAny>,
     /// Of the features, if they have names.
     pub(crate) names: Option<Vec<String>>,

@@ -11,10 +11,11 @@ use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 
+use super::batches::{Open, has_open};
 use super::keys::KeyView;
 use super::states::{Arrays, Given};
 use super::turns::Turns;
-use crate::boundary::{Scalar, exception, run, shape_error};
+use crate::boundary::{Scalar, busy_error, exception, run, shape_error};
 use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
@@ -98,12 +99,21 @@ impl<T: Scalar> Keyed<T> {
         self.hasher.hashed(key)
     }
 
-    fn units(&self, py: Python<'_>) -> RwLockReadGuard<'_, Units> {
+    /// The units; None if they are wanted for a swap that waits for a batch of this very thread.
+    fn units_now(&self) -> Option<RwLockReadGuard<'_, Units>> {
+        match self.units.try_read() {
+            Ok(units) => Some(units),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn units(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Units>> {
         loop {
-            match self.units.try_read() {
-                Ok(units) => return units,
-                Err(TryLockError::Poisoned(error)) => return error.into_inner(),
-                Err(TryLockError::WouldBlock) => py.detach(yield_now),
+            match self.units_now() {
+                Some(units) => return Ok(units),
+                None if has_open(self) => return Err(busy()),
+                None => py.detach(yield_now),
             }
         }
     }
@@ -117,7 +127,7 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<(Bound<'py, PyAny>, bool)> {
         let py = features.py();
         let row = self.rows.row(features, self.sizes.0)?;
-        let units = self.units(py);
+        let units = self.units(py)?;
         let event = (key, time.as_ref().map(std::slice::from_ref));
         // Without an allocation where there are few.
         let (mut few, mut many) = ([T::ZERO; FEW], Vec::new());
@@ -171,8 +181,7 @@ impl<T: Scalar> Keyed<T> {
         };
         match outcome {
             Ok(()) => Ok(new[0]),
-            Err(Refused::NotFinite(at)) => Err(not_finite(values, at, values.len())),
-            Err(Refused::Engine(error)) => Err(exception(&error)),
+            Err(refused) => Err(refused.exception(values, values.len())),
         }
     }
 
@@ -217,10 +226,16 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<Outputs<T>> {
         let (columns, outputs) = self.sizes;
         let outcome = run(py, None, |context| {
-            let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
+            let units = if has_open(self) {
+                let Some(units) = self.units_now() else { return Ok(Err(Refused::Busy)) };
+                units
+            } else {
+                self.units.read().unwrap_or_else(PoisonError::into_inner)
+            };
+            let _open = Open::of(self);
             let mut x = Vec::new();
             if let Some(at) = units.features.scale(values, &mut x) {
-                return Ok(Err(at));
+                return Ok(Err(Refused::NotFinite(at)));
             }
             let mut y = vec![T::ZERO; count * outputs];
             self.held.slice().scorer.check(&x, count, y.len())?;
@@ -240,7 +255,7 @@ impl<T: Scalar> Keyed<T> {
             units.labels.restore(&y, &mut restored);
             Ok(Ok(Outputs::Restored(restored)))
         })?;
-        outcome.map_err(|at| not_finite(values, at, columns))
+        outcome.map_err(|refused| refused.exception(values, columns))
     }
 
     /// Scores many events; sets whether their entities are new.
@@ -269,7 +284,7 @@ impl<T: Scalar> Keyed<T> {
         count: usize,
     ) -> PyResult<()> {
         let columns = self.sizes.1;
-        let fits = if self.units(py).labels.is_empty() {
+        let fits = if self.units(py)?.labels.is_empty() {
             has_room::<T>(out, [count, columns])
         } else {
             has_room::<f64>(out, [count, columns])
@@ -340,6 +355,9 @@ impl<T: Scalar> Keyed<T> {
         network: Arc<core::Network<T>>,
         (loss, units, keep_states): (core::Loss, Units, bool),
     ) -> PyResult<()> {
+        if has_open(self) {
+            return Err(busy());
+        }
         let swapped = py.detach(|| {
             let mut own = self.units.write().unwrap_or_else(PoisonError::into_inner);
             let outcome = self.held.lock().scorer.swap(network, loss, keep_states);
@@ -404,10 +422,30 @@ fn place<'py, N: Scalar>(
     Ok(out)
 }
 
-/// Why an event was refused.
+/// Why events were refused.
 enum Refused {
     NotFinite(usize),
+    Busy,
     Engine(Error),
+}
+
+impl Refused {
+    fn exception<N: core::Real>(&self, values: &[N], columns: usize) -> PyErr {
+        match self {
+            Self::NotFinite(at) => not_finite(values, *at, columns),
+            Self::Busy => busy(),
+            Self::Engine(error) => exception(error),
+        }
+    }
+}
+
+/// The exception of a signal handler that would wait for the batch it interrupted.
+fn busy() -> PyErr {
+    busy_error(
+        "a scorer was called by a signal handler while the same thread was scoring a batch of it; \
+         let the handler set a flag, and call it once that has returned"
+            .into(),
+    )
 }
 
 fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {

@@ -1,8 +1,10 @@
 //! The class `Scorer`: a network with the states of many entities.
 //!
 //! `keyed.rs`: a scorer of one type, its locks and slices; `keys.rs`: keys from Python; `turns.rs`: the
-//! lock; `states.rs`: all states as arrays, and back.
+//! lock; `batches.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and
+//! back.
 
+mod batches;
 mod keyed;
 mod keys;
 mod states;
@@ -84,7 +86,7 @@ impl Scorer {
     /// key
     ///     Of the entity: an int of 64 bits, a str or bytes.
     /// features
-    ///     ``(I,)`` in original units, or by name as a dict.
+    ///     ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
     /// out
     ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
     ///     allocated then.

@@ -1,0 +1,115 @@
+"""What is learnt of features from a training part: the encoder of a network."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.data import time_features
+from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.errors import DataError
+
+
+def learn_encoder(
+    dataset: Any, scaler: Any, *, times: tuple[str, ...], **how: Any
+) -> FeatureEncoder:
+    """Learn from a data set and, if it has any, its static features.
+
+    Parameters
+    ----------
+    dataset
+        The training part.
+    scaler
+        The scaler of its features, or None: another of the kind is fitted on static ones.
+    times
+        Names of the features of time.
+    how
+        ``most`` levels of each category; ``fill``, what a missing number becomes; ``indicator``,
+        whether a further feature says that it was missing.
+
+    Raises
+    ------
+    DataError
+        A column has no number at all, or the name of a feature that is derived.
+    """
+    encoder = _of_columns(dataset, times=times, **how)
+    if dataset.static is not None:
+        own = None if scaler is None else copy.copy(scaler)
+        if own is not None:
+            own.labels = False
+        static = dataset.of_static_features()
+        part = _static_part(encoder, _of_columns(static, times=(), **how), static, own)
+        encoder = replace(encoder, static=part)
+    _check_derived_names(encoder)
+    return encoder
+
+
+def _of_columns(
+    dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...]
+) -> FeatureEncoder:
+    """Return what is learnt of the features of rows."""
+    levels, shares = {}, {}
+    for name, known in dataset.levels.items():
+        codes = dataset.features[:, dataset.feature_names.index(name)].astype(np.int64)
+        counts = np.bincount(codes, minlength=len(known))
+        # Of equally frequent ones the first by name, so that the order of rows does not matter.
+        order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], known[c]))
+        kept = order[:most]
+        levels[name] = tuple(known[code] for code in kept)
+        shares[name] = tuple((counts[kept] / counts.sum()).tolist())
+    numbers = tuple(name for name in dataset.feature_names if name not in levels)
+    means, gaps = [], []
+    for name in numbers:
+        column = dataset.features[:, dataset.feature_names.index(name)]
+        missing = np.isnan(column)
+        if missing.all():
+            raise DataError(f"column '{name}' has no number in the training part; leave it out")
+        means.append(float(np.mean(column[~missing], dtype=np.float64)))
+        if missing.any():
+            gaps.append(name)
+    indicators = tuple(gaps) if indicator else ()
+    return FeatureEncoder(numbers, tuple(means), fill, indicators, times, levels, shares)
+
+
+def _static_part(
+    encoder: FeatureEncoder, own: FeatureEncoder, dataset: Any, scaler: Any
+) -> FeatureEncoder:
+    """Return the encoder of static features as a part of that of the others.
+
+    Parameters
+    ----------
+    encoder
+        That of the others.
+    own
+        What was learnt of static features, each sequence counting once.
+    dataset
+        The data set of these: a sequence of one row for each sequence.
+    scaler
+        A scaler, which is fitted here; or None.
+    """
+    own = replace(own, first=encoder.first + len(encoder.number_names) + encoder.category_inputs)
+    if scaler is None:
+        return own
+    scaler.fit(own.encode(dataset))
+    count = len(own.number_names)
+    return replace(
+        own, shift=tuple(scaler.feature_shift_[:count].tolist()),
+        scale=tuple(scaler.feature_scale_[:count].tolist()),
+    )  # fmt: skip
+
+
+def _check_derived_names(encoder: FeatureEncoder) -> None:
+    """Raise DataError if a column has the name of a feature that is derived."""
+    parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
+    columns = {name for part in parts for name in part.source_names}
+    for part in parts:
+        derived = {f"{name} missing": f"missing_indicator for '{name}'" for name in part.indicators}
+        derived |= dict.fromkeys(time_features.column_names(part.times), "time_features")
+        if taken := [name for name in derived if name in columns]:
+            raise DataError(
+                f"column '{taken[0]}' has the name of the feature that comes of "
+                f"{derived[taken[0]]}; rename the column"
+            )

@@ -1,0 +1,42 @@
+"""Checks of arguments: each takes name and value, and returns what to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.checks import finite
+from rnn_rust.data.encoder import FILLS
+from rnn_rust.errors import ParameterError
+
+
+def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Return the check that takes None too."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def in_float32(name: str, value: float) -> float:
+    """Return a number that is finite in float32, or raise ParameterError."""
+    number = finite(name, value)
+    if abs(number) > float(np.finfo(np.float32).max):
+        raise ParameterError(f"{name} must be finite in float32, got {value}")
+    return number
+
+
+def fill(name: str, value: object) -> str:
+    """Return what becomes of a missing number, or raise ParameterError."""
+    if value not in FILLS:
+        raise ParameterError(f"{name}={value!r} is not known; use {', '.join(map(repr, FILLS))}")
+    return str(value)
+
+
+def text(_: str, value: object) -> str:
+    """Return a name, which the engine checks."""
+    return str(value)
+
+
+def as_given(_: str, value: Any) -> Any:
+    """Return anything, which is checked elsewhere."""
+    return value

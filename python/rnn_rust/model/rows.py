@@ -1,0 +1,126 @@
+"""Features of events as users give them: by name or in order, of one event or of many."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.errors import DataError, ShapeError
+
+# What a batch without names has as its parts; to look at the types alone takes little time.
+_WITHOUT_NAMES = frozenset({bool, int, float, list, tuple, np.ndarray, *np.sctypeDict.values()})
+
+
+def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the features of one event by name; there may be others among them.
+
+    Parameters
+    ----------
+    what
+        How messages call them.
+    values
+        By name in a dict or a Series whose index has names, or in order.
+    names
+        Of all features.
+
+    Raises
+    ------
+    DataError
+        One is missing by name, or is there twice.
+    ShapeError
+        There are more or fewer in order, or it is no row.
+    """
+    named = _by_name(what, values, names)
+    if named is not None:
+        return named
+    is_row = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) == 1
+    if isinstance(values, str | bytes) or not is_row:
+        raise ShapeError(
+            f"{what}: {reprlib.repr(values)}; give those of one row, by name or in the order "
+            f"{', '.join(names)}"
+        )
+    row = list(values)
+    if len(row) != len(names):
+        raise ShapeError(f"{what}: {len(row)} values for {', '.join(names)}")
+    return dict(zip(names, row, strict=True))
+
+
+def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
+    """Return what makes arrays of features: of what has names the columns of these names.
+
+    That may be a frame or a dict of columns, a row as :func:`row_of` takes it, or a list of such
+    rows. Where a model's features have no names all go by their position.
+    """
+    own = None if names is None else tuple(names)
+
+    def as_rows(what: str, values: Any) -> FloatArray:
+        if own is not None and what == "features":
+            values = _in_order(what, values, own)
+        return as_floats(what, values)
+
+    return as_rows
+
+
+def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
+    """Return features with those that have names in order, and all others as they are."""
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "columns"):
+        return _columns_in_order(what, values, list(values.columns), names)
+    if isinstance(values, Mapping) and any(np.ndim(column) for column in values.values()):
+        return _columns_in_order(what, values, list(values), names)
+    if isinstance(values, list | tuple):
+        if _WITHOUT_NAMES.issuperset(map(type, values)):
+            return values
+        return [_row_in_order(what, row, names, at) for at, row in enumerate(values)]
+    return _row_in_order(what, values, names)
+
+
+def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None = None) -> Any:
+    """Return a row with its features in order if they have names, and any other as it is."""
+    if type(row) is dict:
+        # At once, for the most frequent kind; what it lacks is found below.
+        try:
+            return [row[name] for name in names]
+        except KeyError:
+            pass
+    named = _by_name(what if event is None else f"{what} of event {event}", row, names)
+    return row if named is None else [named[name] for name in names]
+
+
+def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
+    """Return the columns of these names of a frame, or of a dict of columns, side by side."""
+    if missing := [name for name in names if name not in given]:
+        raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
+    if twice := [name for name in names if given.count(name) > 1]:
+        raise DataError(f"{what}: column '{twice[0]}' is there twice; give each once")
+    columns = [np.asarray(table[name]) for name in names]
+    if len({column.shape for column in columns}) > 1:
+        raise DataError(f"{what}: columns of different lengths; make all equally long")
+    return np.stack(columns, axis=-1)
+
+
+def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """Return values by name, with all of ``names``; None if those given have no names."""
+    named: Mapping[str, Any]
+    if isinstance(values, Mapping):
+        named = values
+    else:
+        index: Any = getattr(values, "index", ())
+        # Of lists it is a method, of named tuples maybe a field; numbers and dates are positions.
+        is_index = hasattr(index, "__iter__") and not isinstance(values, list | tuple | str)
+        labels = list(index) if is_index else []
+        if not any(isinstance(label, str) for label in labels):
+            return None
+        named = dict(zip(labels, values, strict=True))
+        twice = [name for name in names if len(named) < len(labels) and labels.count(name) > 1]
+        if twice:
+            raise DataError(f"{what}: '{twice[0]}' is there twice; give each once")
+    for name in names:
+        if name not in named:
+            raise DataError(f"{what}: there is no '{name}'; give each by name")
+    return named

@@ -1,0 +1,56 @@
+"""Streams of events: how a model makes a stepper, and what steppers and scorers need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from rnn_rust.errors import ParameterError
+from rnn_rust.model.base import BaseNetwork
+from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
+from rnn_rust.model.pickled_stepper import make_stepper
+from rnn_rust.model.rows import rows_by_name
+from rnn_rust.model.settings import engine_settings
+
+
+def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_state: Any) -> Any:
+    """Carry out :meth:`rnn_rust.RNN.stepper`."""
+    check_reads_forward(model, "a stepper")
+    names = None if model.feature_names is None else list(model.feature_names)
+    settings = engine_settings(model.cell, model.settings, model.encoder)
+    remake = partial(make_stepper, settings)
+    stepper: Any = model._core.stepper(*units_of(model), rows_by_name(names), names, remake)
+    if model.encoder is not None:
+        rows = RowEncoder(model.encoder, time_name_of(model.table))
+        stepper = EncodedStepper(stepper, rows, static)
+    elif static is not None:
+        raise ParameterError("the model was trained without static features; give none")
+    if initial_state is not None:
+        stepper.state = initial_state
+    return stepper
+
+
+def check_reads_forward(model: BaseNetwork, what: str) -> None:
+    """Raise ParameterError if a model reads from the end of a sequence, which a stream lacks."""
+    if model.settings["reverse"]:
+        raise ParameterError(
+            f"{what} knows no later rows, and reverse=True reads sequences from their ends; use "
+            "predict on whole sequences"
+        )
+
+
+def units_of(model: BaseNetwork) -> tuple[Any, Any]:
+    """Return shift and scale by column, of features and of labels; empty where none are scaled.
+
+    Raises
+    ------
+    ParameterError
+        The model's scaler is not fitted yet.
+    """
+    features: Any = ([], [])
+    labels: Any = ([], [])
+    if model.scaler is not None:
+        features, labels = model.scaler.shifts_and_scales()
+        labels = labels if model.scaler.labels else ([], [])
+    return features, labels

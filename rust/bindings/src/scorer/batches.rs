@@ -1,0 +1,30 @@
+//! [`Open`]: the batches that a thread is in the middle of, where signal handlers may call scorers.
+
+use std::cell::RefCell;
+use std::ptr::from_ref;
+
+thread_local! {
+    /// The addresses of their scorers.
+    static SCORERS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A batch of this thread, until it is dropped.
+pub(super) struct Open;
+
+impl Open {
+    pub(super) fn of<S>(scorer: &S) -> Self {
+        SCORERS.with_borrow_mut(|scorers| scorers.push(from_ref(scorer).addr()));
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        SCORERS.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// Whether this thread has a batch of a scorer open, and would wait for itself.
+pub(super) fn has_open<S>(scorer: &S) -> bool {
+    SCORERS.with_borrow(|scorers| scorers.contains(&from_ref(scorer).addr()))
+}
