@@ -20,6 +20,8 @@ CASES = {
     if case.model.graph.node[0].op_type in ("RNN", "GRU", "LSTM")
 }
 PEEPHOLES = ["test_lstm_with_peepholes"]
+# Gates in single precision are within 2e-7, which is all that is left of a state near 0.
+ABSOLUTE = 5e-7
 REPRESENTED = [name for name in CASES if name not in PEEPHOLES]
 
 
@@ -96,7 +98,7 @@ def check_ends(name: str, model: Any, ends: Any) -> None:
         if output in expected_of(name):
             got = ends[:, :, place * hidden : (place + 1) * hidden].reshape(len(ends), -1)
             expected = of_sequences(name, expected_of(name)[output])
-            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-7)
+            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=ABSOLUTE)
 
 
 @pytest.mark.parametrize("name", REPRESENTED)
@@ -109,7 +111,7 @@ def test_states_are_those_of_the_operator(name: str, tmp_path: Path) -> None:
         model = rnn_rust.from_onnx(path)
         expected = of_sequences(name, values)
         got = states_of(model, sequences, output)
-        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=ABSOLUTE)
         # As outputs too: the head hands the states on.
         outputs = model.predict(list(sequences))
         one_step = sequences.shape[1] == 1

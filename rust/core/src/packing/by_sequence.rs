@@ -1,6 +1,8 @@
 //! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
+use std::ops::Range;
+
 use super::reduce::add_lane_sums;
 use super::{
     Columns, Lookups, Packing, Panel, Products, Rows, RowsMut, Start, Weight, lookup_lanes, outer,
@@ -42,32 +44,17 @@ impl Packing for BySequence {
         let cut = blocks(part_width, most_columns);
         let padded = part_width.next_multiple_of(V::LEN);
         let mut out = out;
-        for top in (0..steps).step_by(most_rows) {
-            let height = most_rows.min(steps - top);
+        // So few steps that they stay in the first cache go through one block of weights after the other.
+        let at_once = (NEAR / a.columns.len().max(1)).max(most_rows) / most_rows * most_rows;
+        for first in (0..steps).step_by(at_once) {
+            let rows = first..steps.min(first + at_once);
             for gate in 0..parts {
                 for (left, width) in cut {
-                    let block = Multiply {
-                        a,
-                        weight,
-                        start,
-                        top,
-                        column: gate * padded + left,
-                        to: gate * part_width + left,
-                    };
-                    match height {
-                        4 if <V::Simd as Simd>::MULTIPLY.0 >= 4 => {
-                            by_width!(width <= <V::Simd as Simd>::MULTIPLY.1, C => block.set::<4, C>(simd, &mut out))
-                        }
-                        2 if <V::Simd as Simd>::MULTIPLY.0 >= 2 => {
-                            by_width!(width <= <V::Simd as Simd>::NARROW_MULTIPLY.1, C => block.set::<2, C>(simd, &mut out))
-                        }
-                        _ => {
-                            for row in 0..height {
-                                let block = Multiply { top: top + row, ..block };
-                                by_width!(width <= <V::Simd as Simd>::NARROW_MULTIPLY.1, C => block.set::<1, C>(simd, &mut out));
-                            }
-                        }
-                    }
+                    let (column, to) = (gate * padded + left, gate * part_width + left);
+                    let block = Multiply { a, weight, start, column, to };
+                    by_width!(width <= <V::Simd as Simd>::NARROW_MULTIPLY.1, C => {
+                        block.set_rows::<C>(simd, rows.clone(), most_rows, &mut out)
+                    });
                 }
             }
         }
@@ -212,35 +199,69 @@ fn most(columns: usize, wide: (usize, usize), narrow: (usize, usize)) -> (usize,
     if columns <= narrow.1 { narrow } else { wide }
 }
 
-/// One block of a product by weights: some steps by some columns.
+/// Groups of rows of a product that stay in the first cache.
+const NEAR: usize = 256;
+
+/// Some columns of a product by weights.
 #[derive(Clone, Copy)]
 struct Multiply<'a, V: Lanes> {
     a: Rows<'a, V>,
     weight: Weight<'a, V::Elem>,
     start: Start<'a, V::Elem>,
-    /// The first step.
-    top: usize,
     /// The first column in a row of the weights, and in one of the result.
     column: usize,
     to: usize,
 }
 
 impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
+    /// C columns of some rows, `most` of these at a time.
     #[inline(always)]
-    fn set<const R: usize, const C: usize>(&self, simd: V::Simd, out: &mut RowsMut<'_, V>) {
+    fn set_rows<const C: usize>(
+        &self,
+        simd: V::Simd,
+        rows: Range<usize>,
+        most: usize,
+        out: &mut RowsMut<'_, V>,
+    ) {
+        let mut top = rows.start;
+        if <V::Simd as Simd>::MULTIPLY.0 >= 4 && C <= <V::Simd as Simd>::MULTIPLY.1 && most == 4 {
+            while top + 4 <= rows.end {
+                self.set::<4, C>(simd, top, out);
+                top += 4;
+            }
+        }
+        if <V::Simd as Simd>::MULTIPLY.0 >= 2 && most == 2 {
+            while top + 2 <= rows.end {
+                self.set::<2, C>(simd, top, out);
+                top += 2;
+            }
+        }
+        while top < rows.end {
+            self.set::<1, C>(simd, top, out);
+            top += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn set<const R: usize, const C: usize>(
+        &self,
+        simd: V::Simd,
+        top: usize,
+        out: &mut RowsMut<'_, V>,
+    ) {
         let Self { a, weight, .. } = *self;
         let inner = a.columns.len();
         let mut rows: [&[V]; R] = [&[]; R];
         let mut sums: Matrix<R, C, V> = Matrix([[V::splat(simd, T::ZERO); C]; R]);
         for r in 0..R {
-            rows[r] = &a.groups[(self.top + r) * a.stride + a.first..][..inner];
+            rows[r] = &a.groups[(top + r) * a.stride + a.first..][..inner];
             match self.start {
                 Start::Zero => {}
                 Start::Bias(bias) => {
                     sums.0[r] = splat_each::<V, C>(simd, part(bias, self.column)).0
                 }
                 Start::Present => {
-                    let from = (self.top + r) * out.stride + out.first + self.to;
+                    let from = (top + r) * out.stride + out.first + self.to;
                     sums.0[r] = *part(out.groups, from);
                 }
             }
@@ -254,7 +275,7 @@ impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
             sums.add_outer(&column, &splat_each::<V, C>(simd, row));
         }
         for r in 0..R {
-            let to = (self.top + r) * out.stride + out.first + self.to;
+            let to = (top + r) * out.stride + out.first + self.to;
             out.groups[to..to + C].copy_from_slice(&sums.0[r]);
         }
     }
