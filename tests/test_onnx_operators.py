@@ -117,7 +117,7 @@ def test_states_are_those_of_the_operator(name: str, tmp_path: Path) -> None:
         one_step = sequences.shape[1] == 1
         assert model.readout == ("each_step" if one_step or output == "Y" else "last")
         np.testing.assert_allclose(
-            np.reshape(outputs, expected.shape), expected, rtol=1e-3, atol=1e-7
+            np.reshape(outputs, expected.shape), expected, rtol=1e-3, atol=ABSOLUTE
         )
         _, ends = model.predict(sequences, return_state=True)
         check_ends(name, model, ends)
