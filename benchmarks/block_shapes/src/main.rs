@@ -1,5 +1,5 @@
 //! Prints, for every instruction set of this machine, how fast blocks of each shape go: those that
-//! `Simd::MULTIPLY`, `OUTER` and `CHAIN_PAIRS` choose among.
+//! `Simd::MULTIPLY`, `OUTER`, `HALF_OUTER` and `CHAIN_PAIRS` choose among.
 //!
 //! `cargo run --release --manifest-path benchmarks/block_shapes/Cargo.toml`
 //!
@@ -17,12 +17,16 @@ use rnn_rust::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 const TERMS: usize = 64;
 const REPEATS: usize = 200;
 
+type Half<T, S> = <<T as Real>::Lanes<S> as Lanes>::Half;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Product {
     /// By weights: a group for each row, a broadcast number for each column.
     Multiply,
     /// Over steps: a group for each row and for each column.
     Outer,
+    /// Over steps: half a group for each row and for each column.
+    HalfOuter,
     /// Of a recurrence: one row, and sums of even and odd terms for each column.
     Chains,
 }
@@ -79,6 +83,26 @@ impl<T: Real, S: Simd, const R: usize, const C: usize> Kernel<S> for Block<'_, T
                         sums.add_outer(&left, &right);
                     }
                 }
+                Product::HalfOuter => {
+                    let zero = Half::<T, S>::splat(simd, T::ZERO);
+                    for first in (0..T::LANES).step_by(Half::<T, S>::LEN) {
+                        let half = |from: &[T]| {
+                            Half::<T, S>::load(simd, &from[first..first + Half::<T, S>::LEN])
+                        };
+                        let mut halves = [[zero; C]; R];
+                        let columns = b.chunks_exact(C * T::LANES);
+                        for (row, columns) in rows.clone().zip(columns) {
+                            for c in 0..C {
+                                let right = half(&columns[c * T::LANES..]);
+                                for r in 0..R {
+                                    let left = half(&row[r * T::LANES..]);
+                                    halves[r][c] = left.fma(right, halves[r][c]);
+                                }
+                            }
+                        }
+                        black_box(halves);
+                    }
+                }
                 Product::Chains => {
                     let pairs = b.chunks_exact(2 * C);
                     for (row, numbers) in a.chunks_exact(2 * T::LANES).zip(pairs) {
@@ -129,7 +153,7 @@ fn measure<T: Real>(level: Level, product: Product, (rows, columns): (usize, usi
 }
 
 fn print_level<T: Real>(level: Level, name: &str) {
-    for product in [Product::Multiply, Product::Outer, Product::Chains] {
+    for product in [Product::Multiply, Product::Outer, Product::HalfOuter, Product::Chains] {
         let rows = if product == Product::Chains { 1..=1 } else { 1..=4 };
         let shapes = rows.flat_map(|r| (1..=if r < 3 { 12 } else { 8 }).map(move |c| (r, c)));
         let mut found: Vec<(f64, (usize, usize))> =

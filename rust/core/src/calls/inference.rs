@@ -44,6 +44,7 @@ impl<'a, T: Real> Inference<'a, T> {
             network: NetworkView { panels: self.panels, ..self.network.view(None) },
             data: self.data,
             upcoming: &[],
+            alone: false,
             carried: None,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct BatchInputs<'a, T> {
     pub(crate) data: &'a Sequences<'a, T>,
     /// Sequences that are likely to come next.
     pub(crate) upcoming: &'a [u32],
+    /// Whether one thread computes the whole of a batch, so that it knows what comes next.
+    pub(crate) alone: bool,
     /// States that are carried from window to window, if that is done; and whether this is the
     /// first window.
     pub(crate) carried: Option<(&'a CarriedStates<T>, bool)>,

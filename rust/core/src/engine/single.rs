@@ -71,6 +71,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
             network: self.network.view(Some(&self.transposed)),
             data: self.data,
             upcoming,
+            alone: true,
             carried: carried.map(|(states, (from, _))| (states, from == 0)),
         };
         let segments = segments(self.data, batch, request);

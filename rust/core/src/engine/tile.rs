@@ -48,14 +48,16 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         if request.gradient {
             gradient.fill(T::ZERO);
         }
-        for number in tiles.clone() {
+        // The tile after those of a shard is the next one where no other thread takes it.
+        let known = if inputs.alone { tiling.len() } else { tiles.end };
+        for number in tiles {
             let lanes = tiling.tile(number);
             if lanes.steps() > self.window {
                 total += self.in_windows(inputs, lanes, request, (gradient, cancel))?;
                 continue;
             }
             self.load_labels(inputs.data, lanes);
-            let next = (number + 1 < tiles.end).then(|| tiling.tile(number + 1));
+            let next = (number + 1 < known).then(|| tiling.tile(number + 1));
             self.forward(inputs, (lanes, next), request.masks, cancel)?;
             if let Some((states, _)) = inputs.carried {
                 let trace = &self.pass.trace;

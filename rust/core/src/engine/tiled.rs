@@ -56,6 +56,8 @@ struct Shard<T> {
 struct ShardQueue<'a, T: Real> {
     data: &'a Sequences<'a, T>,
     carried: Option<CarriedStates<T>>,
+    /// Whether a single thread takes all of them.
+    alone: bool,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
     /// The next shard to be taken; set with `shared` held for writing.
@@ -108,8 +110,10 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let mut panels = Panels::new(&layout, S::CHAIN_PAIRS, steps, true);
     panels.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
+    let threads = context.threads.min(most_shards);
     let queue = ShardQueue {
         data,
+        alone: threads == 1,
         carried: spec.window.is_some().then(|| CarriedStates::new(&layout, spec.batch_size)),
         shared: RwLock::new(Shared {
             network,
@@ -135,7 +139,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
         let mut go_on = || !queue.cancelled.load(Ordering::Relaxed);
         queue.work(worker, &[], &mut CancelCheck::new(&mut go_on));
     };
-    with_team(context.threads.min(most_shards), worker, share, |rounds| {
+    with_team(threads, worker, share, |rounds| {
         work.run(&mut Tiled {
             queue: &queue,
             rounds,
@@ -177,6 +181,7 @@ impl<'a, T: Real> ShardQueue<'a, T> {
             },
             data: self.data,
             upcoming,
+            alone: self.alone,
             carried: self.carried.as_ref().map(|states| (states, shared.first_window)),
         };
         loop {
