@@ -17,7 +17,7 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.learning import learn_encoder
+from rnn_rust.data.encoder_fit import learn_encoder
 from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler
