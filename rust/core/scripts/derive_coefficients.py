@@ -10,8 +10,8 @@ Exponentials reduce their argument to a small r, the logarithm its argument u to
     ln (1 + u) = 2 atanh s = 2 s + s^3 A(s^2)
 
 where Q and A are the polynomials whose largest *relative* error in the value is smallest (Remez
-exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is. For tanh in f32 see
-``tanh_rational.py``.
+exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is. For tanh in f32
+see ``tanh_rational.py``.
 """
 
 import struct

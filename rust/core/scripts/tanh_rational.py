@@ -4,8 +4,8 @@
 
 of the least largest relative error, up to where the quotient, computed in f32, is 1. It is found by
 weighted least squares of x P - tanh x Q, where points of large errors gain weight (C. L. Lawson,
-*Contributions to the theory of linear least maximum approximations*, 1961). Coefficients are rounded
-to f32 one by one, and those that are left are fitted again.
+*Contributions to the theory of linear least maximum approximations*, 1961). Coefficients are
+rounded to f32 one by one, and those that are left are fitted again.
 """
 
 import struct
@@ -55,7 +55,10 @@ def fit(fixed):
     for _ in range(ROUNDS):
         found = solve(fixed, weights, scale, points)
         above, below = (
-            [1 + sum(c * x ** (2 * k) for (n, k), c in found.items() if n == name) for x, _ in points]
+            [
+                1 + sum(c * x ** (2 * k) for (n, k), c in found.items() if n == name)
+                for x, _ in points
+            ]
             for name in "PQ"
         )
         errors = [abs(p / q / f - 1) for p, q, (_, f) in zip(above, below, points, strict=True)]
@@ -82,7 +85,7 @@ def quotient(x, above, below, product):
 
 
 def last_argument(above, below):
-    """Return the last f32 whose quotient is 1, fused or not, where none before it is more than 1."""
+    """Return the last f32 whose quotient is 1, fused or not, and none before it is more than 1."""
     (bits,) = struct.unpack("I", struct.pack("f", 7.8))
     last = None
     while True:
