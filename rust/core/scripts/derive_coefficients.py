@@ -168,12 +168,12 @@ def constants(kind, degrees, precision, exponents, exponent_bits):
         lines += [f"    const {name}: &'static [Self] = &["]
         lines += [f"        {literal(value, kind)}," for value in part]
         lines += ["    ];"]
-    lines += rational() if kind == "f32" else ["    const TANH: Option<Quotient<Self>> = None;"]
-    lines += ["    const GATE: Option<Quotient<Self>> = None;"] if kind == "f64" else []
+    none = [f"    const {name}: Option<Quotient<Self>> = None;" for name in ("TANH", "GATE")]
+    lines += quotients() if kind == "f32" else none
     return "\n".join([*lines, "}"])
 
 
-def rational():
+def quotients():
     """Return the lines of tanh, and of the gate, which is 1/2 + tanh(x / 2) / 2, as quotients."""
     above, below, last, error = tanh_rational()
     lines = [f"    // Largest relative error: 2^{float(mp.log(error, 2)):.1f}."]

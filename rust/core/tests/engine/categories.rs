@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::cases::Cases;
 use rnn_rust::simd::Level;
 use rnn_rust::{
-    Activation, Categories, Cell, Config, Context, Loss, Network, Objective, Reduction, Sequences,
-    Shape, Stepper,
+    Activation, Categories, Cell, Compiled, Config, Context, Loss, Network, Objective, Reduction,
+    Sequences, Shape, Stepper,
 };
 
 /// A network with categories, and the same one that multiplies all of its inputs.
@@ -70,6 +70,24 @@ fn lookups_are_products_by_a_row_of_zeros_and_a_one() {
     }
 }
 
+/// Whether a stepper has the bits of the outputs, sequence by sequence of so many rows.
+fn check_stepper<T: Compiled>(
+    network: &Network<T>,
+    features: &[T],
+    (outputs, steps): (&[T], usize),
+    level: Level,
+) {
+    let mut stepper = Stepper::new(Arc::new(network.clone()), Loss::Mse, level).unwrap();
+    let rows = features.chunks(network.config().features());
+    for (i, (row, &output)) in rows.zip(outputs).enumerate() {
+        if i % steps == 0 {
+            stepper.reset();
+        }
+        let cell = network.config().cell;
+        assert_eq!(stepper.step(row).unwrap(), &[output], "{level}, {cell:?}, row {i}");
+    }
+}
+
 #[test]
 fn a_stepper_has_the_bits_of_a_prediction() {
     for cell in [Cell::Elman(Activation::Tanh), Cell::Lstm] {
@@ -80,12 +98,7 @@ fn a_stepper_has_the_bits_of_a_prediction() {
             let mut go_on = || true;
             let mut context = Context::new(&mut go_on).unwrap().with_level(level);
             let outputs = network.predict(&data.view(), Loss::Mse, &mut context).unwrap();
-            let shared = Arc::new(network.clone());
-            let mut stepper = Stepper::new(shared, Loss::Mse, level).unwrap();
-            let rows = data.features.chunks(network.config().features());
-            for (row, output) in rows.zip(outputs) {
-                assert_eq!(stepper.step(row).unwrap(), &[output]);
-            }
+            check_stepper(&network, &data.features, (&outputs, 12), level);
         }
     }
 }
@@ -104,15 +117,7 @@ fn many_columns_have_the_same_bits_in_a_batch_and_alone() {
             let mut go_on = || true;
             let mut context = Context::new(&mut go_on).unwrap().with_level(level);
             let outputs = network.predict(&data.view(), Loss::Mse, &mut context).unwrap();
-            let shared = Arc::new(network.clone());
-            let mut stepper = Stepper::new(shared, Loss::Mse, level).unwrap();
-            let rows = data.features.chunks(network.config().features());
-            for (i, (row, output)) in rows.zip(outputs).enumerate() {
-                if i % 9 == 0 {
-                    stepper.reset();
-                }
-                assert_eq!(stepper.step(row).unwrap(), &[output], "{level}, {cell:?}, row {i}");
-            }
+            check_stepper(&network, &data.features, (&outputs, 9), level);
             let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
             let gradient = network.gradient(&data.view(), objective, None, &mut context);
             if level.name() != "portable" {

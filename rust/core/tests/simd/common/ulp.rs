@@ -27,7 +27,8 @@ pub fn reference(function: Function, x: f64) -> f64 {
     }
 }
 
-/// Error of `got` in units of `f32`, those of 1 for a gate; infinite if only one of the two is NaN or overflows.
+/// Error of `got` in units of `f32`, those of 1 for a gate; infinite if only one of the two is NaN or
+/// overflows.
 pub fn error_f32(function: Function, got: f32, exact: f64) -> f64 {
     const OVERFLOW: f64 = f32::MAX as f64 + (1u128 << 103) as f64;
     if exact.is_nan() || exact.abs() >= OVERFLOW {
