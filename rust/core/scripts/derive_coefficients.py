@@ -10,8 +10,8 @@ Exponentials reduce their argument to a small r, the logarithm its argument u to
     ln (1 + u) = 2 atanh s = 2 s + s^3 A(s^2)
 
 where Q and A are the polynomials whose largest *relative* error in the value is smallest (Remez
-exchange). Relative, because tanh of a tiny argument is as accurate as e^r - 1 is. For tanh in f32
-see ``tanh_rational.py``.
+exchange). Relative, because e^x - 1 of a tiny argument is as accurate as e^r - 1 is. For tanh see
+``tanh_rational.py``.
 """
 
 import struct
@@ -24,13 +24,8 @@ from tanh_rational import tanh_rational
 mp.mp.prec = 200
 LN2 = mp.log(2)
 
-TANH_SHIFT = mp.mpf("-0.25")
-TANH_SMALL = mp.mpf("0.3")
-
-# r of exp and sigmoid is within ln2/2 of zero, that of tanh between -0.3 and this bound
-# (rounded up).
-R_MIN = -LN2 / 2
-R_MAX = (mp.mpf("0.5") - TANH_SHIFT) * LN2 + mp.mpf("0.005")
+# r is the rest of x after the nearest multiple of ln 2.
+R_MIN, R_MAX = -LN2 / 2, LN2 / 2
 
 
 class Approximated(NamedTuple):
@@ -148,9 +143,7 @@ def constants(kind, degrees, precision, exponents, exponent_bits):
         "LN2_LOW": LN2 - high,
         "EXP_MAX": (exponents[0] + mp.mpf("0.25")) * LN2,
         "EXP_MIN": (exponents[1] - mp.mpf("0.25")) * LN2,
-        "TANH_MAX": (precision + mp.mpf("2.5")) * LN2 / 2,
-        "TANH_SHIFT": TANH_SHIFT,
-        "TANH_SMALL": TANH_SMALL,
+        "EXPM1_MIN": -(precision + mp.mpf("2.5")) * LN2,
     }
     bits = [f"2^{float(mp.log(size, 2)):.1f}" for size in (error, logarithm_error)]
     lines = [
@@ -168,26 +161,31 @@ def constants(kind, degrees, precision, exponents, exponent_bits):
         lines += [f"    const {name}: &'static [Self] = &["]
         lines += [f"        {literal(value, kind)}," for value in part]
         lines += ["    ];"]
-    none = [f"    const {name}: Option<Quotient<Self>> = None;" for name in ("TANH", "GATE")]
-    lines += quotients() if kind == "f32" else none
+    lines += quotients(kind)
     return "\n".join([*lines, "}"])
 
 
-def quotients():
+def quotients(kind):
     """Return the lines of tanh, and of the gate, which is 1/2 + tanh(x / 2) / 2, as quotients."""
-    above, below, last, error = tanh_rational()
+    above, below, last, error = tanh_rational(kind)
     lines = [f"    // Largest relative error: 2^{float(mp.log(error, 2)):.1f}."]
+    tanh = quotient_lines(kind, last, above, below)
+    lines += ["    const TANH: Quotient<Self> = Quotient {", *tanh, "    };"]
+    if kind == "f64":
+        return [*lines, "    const GATE: Option<Quotient<Self>> = None;"]
     # Powers of two: the scaled coefficients are as exact.
     halved = [[c / 4**k for k, c in enumerate(part)] for part in (above, below)]
-    for name, limit, numerator, denominator in (
-        ("TANH", last, above, below),
-        ("GATE", 2 * last, halved[0], [4 * c for c in halved[1]]),
-    ):
-        lines += [f"    const {name}: Option<Quotient<Self>> = Some(Quotient {{"]
-        lines += [f"        limit: {literal(limit, 'f32')},"]
-        for field, part in (("above", numerator), ("below", denominator)):
-            lines += [f"        {field}: &[{', '.join(literal(c, 'f32') for c in part)}],"]
-        lines += ["    });"]
+    gate = quotient_lines(kind, 2 * last, halved[0], [4 * c for c in halved[1]])
+    return [*lines, "    const GATE: Option<Quotient<Self>> = Some(Quotient {", *gate, "    });"]
+
+
+def quotient_lines(kind, limit, above, below):
+    """Return the lines of the fields of a quotient."""
+    lines = [f"        limit: {literal(limit, kind)},"]
+    for field, part in (("above", above), ("below", below)):
+        lines += [f"        {field}: &["]
+        lines += [f"            {literal(value, kind)}," for value in part]
+        lines += ["        ],"]
     return lines
 
 
@@ -206,21 +204,17 @@ pub trait Constants: Sized + 'static {
     const EXP_MAX: Self;
     /// Below the last argument with a nonzero exponential; its own exponential is zero.
     const EXP_MIN: Self;
-    /// Above the first argument whose tanh rounds to 1; here e²ˣ + 2 rounds to e²ˣ.
-    const TANH_MAX: Self;
-    /// What tanh adds to 2x / ln 2 before it rounds that to an integer.
-    const TANH_SHIFT: Self;
-    /// The 2x below which tanh changes sides.
-    const TANH_SMALL: Self;
+    /// Below the first argument whose eˣ − 1 rounds to −1; its own rounds to −1 too.
+    const EXPM1_MIN: Self;
     /// Coefficients of r⁰, r², r⁴ … of the Q in eʳ − 1 = r + r² / 2 + r³ Q(r).
     const EXPM1_EVEN: &'static [Self];
     /// Coefficients of r¹, r³, r⁵ … of Q.
     const EXPM1_ODD: &'static [Self];
     /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
     const ATANH: &'static [Self];
-    /// tanh x as a quotient, where that is faster than by the exponential.
-    const TANH: Option<Quotient<Self>>;
-    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient.
+    /// tanh x as a quotient.
+    const TANH: Quotient<Self>;
+    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient, where that is faster than by the exponential.
     const GATE: Option<Quotient<Self>>;
 }
 
@@ -239,4 +233,4 @@ if __name__ == "__main__":
     print(HEADER)
     print(constants("f32", (4, 3), 24, (128, -150), 8))
     print()
-    print(constants("f64", (9, 9), 53, (1024, -1075), 11))
+    print(constants("f64", (8, 9), 53, (1024, -1075), 11))

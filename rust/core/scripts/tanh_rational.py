@@ -1,32 +1,82 @@
-"""The rational approximation of tanh that ``derive_coefficients.py`` prints for f32.
+"""The rational approximations of tanh that ``derive_coefficients.py`` prints.
 
-    tanh x = x P(x^2) / Q(x^2),    P and Q of degrees 5 and 4, both 1 at zero
+    tanh x = x P(x^2) / Q(x^2),    P and Q both 1 at zero
 
-of the least largest relative error, up to where the quotient, computed in f32, is 1. It is found by
+of the least largest relative error, up to where the computed quotient is 1. Each is found by
 weighted least squares of x P - tanh x Q, where points of large errors gain weight (C. L. Lawson,
 *Contributions to the theory of linear least maximum approximations*, 1961). Coefficients are
-rounded to f32 one by one, and those that are left are fitted again.
+rounded to the number type one by one, and those that are left are fitted again.
 """
 
 import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import mpmath as mp
 
-DEGREES = (5, 4)
-# Beyond the argument at which the quotient is 1, so that the error there is bounded as well.
-LAST = mp.mpf("8.3")
-POINTS, ROUNDS = 100, 25
+POINTS, ROUNDS = 120, 25
 
 
-def f32(value):
-    """Return the nearest f32, as a Python float."""
-    return struct.unpack("f", struct.pack("f", float(value)))[0]
+def next_after(x, code):
+    """Return the next number of a type, given by its codes in ``struct``."""
+    number, integer = code
+    (bits,) = struct.unpack(integer, struct.pack(number, x))
+    return struct.unpack(number, struct.pack(integer, bits + 1))[0]
 
 
-def solve(fixed, weights, scale, points):
+def every_f32(first, last):
+    """Yield all f32 between two arguments."""
+    x = first
+    while x < last:
+        yield x
+        x = next_after(x, "fI")
+
+
+def some_f64(first, last):
+    """Yield some f64 between two arguments: all of them are too many."""
+    count = 20_000
+    for i in range(count):
+        yield first + (last - first) * i / count
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A number type, and the quotient that suits it."""
+
+    code: str
+    # A product and a sum in it are exact, or as good as that.
+    exact: Callable
+    # Degrees of P and Q.
+    degrees: tuple[int, int]
+    # A little beyond the argument at which the quotient is 1, so that the error there is bounded.
+    last: mp.mpf
+    # Where the quotient may be 1.
+    arguments: Callable[[], Iterator[float]]
+
+    def round(self, value):
+        """Return the nearest number of the type, as a Python float."""
+        return struct.unpack(self.code, struct.pack(self.code, float(value)))[0]
+
+    def multiply(self, a, b):
+        """Return the rounded product."""
+        return self.round(self.exact(a) * b)
+
+    def multiply_add(self, a, b, c, fused):
+        """Return a b + c, whose product is rounded unless it is fused."""
+        product = self.exact(a) * b if fused else self.exact(self.multiply(a, b))
+        return self.round(product + c)
+
+
+KINDS = {
+    "f32": Kind("f", float, (5, 4), mp.mpf("8.3"), lambda: every_f32(7.8, 8.3)),
+    "f64": Kind("d", mp.mpf, (10, 9), mp.mpf("18.5"), lambda: some_f64(17.6, 18.5)),
+}
+
+
+def solve(kind, fixed, weights, scale, points):
     """Return all coefficients by their names, of which some are fixed, by least squares."""
-    names = [("P", k) for k in range(1, DEGREES[0] + 1)]
-    names += [("Q", k) for k in range(1, DEGREES[1] + 1)]
+    names = [(name, k) for name, most in zip("PQ", kind.degrees, strict=True) for k in
+             range(1, most + 1)]
     free = [name for name in names if name not in fixed]
     if not free:
         return fixed
@@ -34,26 +84,30 @@ def solve(fixed, weights, scale, points):
 
     def term(name, x, ratio):
         # Scaled to the last argument: powers of any argument have a like size.
-        return (x / LAST) ** (2 * name[1]) * (1 if name[0] == "P" else -ratio)
+        return (x / kind.last) ** (2 * name[1]) * (1 if name[0] == "P" else -ratio)
 
     for i, (x, ratio) in enumerate(points):
         factor = mp.sqrt(weights[i]) / (ratio * scale[i])
         for column, name in enumerate(free):
             rows[i, column] = factor * term(name, x, ratio)
-        known = sum(value * LAST ** (2 * n[1]) * term(n, x, ratio) for n, value in fixed.items())
+        known = sum(
+            value * kind.last ** (2 * n[1]) * term(n, x, ratio) for n, value in fixed.items()
+        )
         right[i] = factor * (ratio - 1 - known)
     solution = mp.lu_solve(rows.T * rows, rows.T * right)
-    return fixed | {name: solution[i] / LAST ** (2 * name[1]) for i, name in enumerate(free)}
+    return fixed | {
+        name: solution[i] / kind.last ** (2 * name[1]) for i, name in enumerate(free)
+    }
 
 
-def fit(fixed):
+def fit(kind, fixed):
     """Return the largest relative error and the coefficients by their names."""
     angles = [mp.pi * (i + mp.mpf("0.5")) / POINTS for i in range(POINTS)]
-    arguments = [LAST * (1 - mp.cos(angle)) / 2 for angle in angles]
+    arguments = [kind.last * (1 - mp.cos(angle)) / 2 for angle in angles]
     points = [(x, mp.tanh(x) / x) for x in arguments]
     weights, scale, best = [mp.mpf(1)] * POINTS, [mp.mpf(1)] * POINTS, None
     for _ in range(ROUNDS):
-        found = solve(fixed, weights, scale, points)
+        found = solve(kind, fixed, weights, scale, points)
         above, below = (
             [
                 1 + sum(c * x ** (2 * k) for (n, k), c in found.items() if n == name)
@@ -70,45 +124,53 @@ def fit(fixed):
     return best
 
 
-def quotient(x, above, below, product):
-    """Return what the engine computes in f32; `product` rounds, or not, before a sum is rounded."""
+def polynomial(kind, x, coefficients, fused):
+    """Return what the engine computes: neighbours are summed up, then their sums, and so on."""
+    terms, power = list(coefficients), x
+    while len(terms) > 1:
+        if len(terms) > 2 and len(terms) % 2 == 1:
+            last = terms.pop()
+            terms[-1] = kind.multiply_add(last, power, terms[-1], fused)
+        pairs = zip(terms[::2], terms[1::2], strict=True)
+        terms = [kind.multiply_add(high, power, low, fused) for low, high in pairs]
+        power = kind.multiply(power, power)
+    return terms[0]
 
-    def horner(coefficients):
-        total = coefficients[-1]
-        for coefficient in coefficients[-2::-1]:
-            total = f32(product(total * square) + coefficient)
-        return total
 
-    square = f32(x * x)
-    tail = f32(horner(above[1:]) * square)
-    return f32(f32(product(tail * x) + x) / horner(below))
+def quotient(kind, x, above, below, fused):
+    """Return what the engine computes."""
+    square = kind.multiply(x, x)
+    tail = polynomial(kind, square, above[1:], fused)
+    numerator = kind.multiply_add(tail, kind.multiply(x, square), x, fused)
+    tail = polynomial(kind, square, below[1:], fused)
+    denominator = kind.multiply_add(tail, square, below[0], fused)
+    return kind.round(kind.exact(numerator) / denominator)
 
 
-def last_argument(above, below):
-    """Return the last f32 whose quotient is 1, fused or not, and none before it is more than 1."""
-    (bits,) = struct.unpack("I", struct.pack("f", 7.8))
+def last_argument(kind, above, below):
+    """Return the last argument whose quotient is 1, fused or not, and none before it is more."""
     last = None
-    while True:
-        (x,) = struct.unpack("f", struct.pack("I", bits))
-        fused, rounded = (quotient(x, above, below, product) for product in (float, f32))
+    for x in kind.arguments():
+        x = kind.round(x)
+        fused, rounded = (quotient(kind, x, above, below, fused) for fused in (True, False))
         if max(fused, rounded) > 1:
-            return last
+            break
         if fused == rounded == 1:
             last = x
-        bits += 1
+    return last
 
 
-def tanh_rational():
-    """Return P, Q, the last argument of the quotient and the largest relative error."""
-    fixed = {}
-    for degree in range(1, max(DEGREES) + 1):
-        for name, most in zip("PQ", DEGREES, strict=True):
+def tanh_rational(name):
+    """Return P, Q, the last argument of the quotient and the largest relative error, for a type."""
+    kind, fixed = KINDS[name], {}
+    for degree in range(1, max(kind.degrees) + 1):
+        for part, most in zip("PQ", kind.degrees, strict=True):
             if degree <= most:
-                _, found = fit(fixed)
-                fixed[name, degree] = mp.mpf(f32(found[name, degree]))
-    error, found = fit(fixed)
+                _, found = fit(kind, fixed)
+                fixed[part, degree] = mp.mpf(kind.round(found[part, degree]))
+    error, found = fit(kind, fixed)
     above, below = (
-        [1.0, *(float(found[name, k]) for k in range(1, most + 1))]
-        for name, most in zip("PQ", DEGREES, strict=True)
+        [1.0, *(float(found[part, k]) for k in range(1, most + 1))]
+        for part, most in zip("PQ", kind.degrees, strict=True)
     )
-    return above, below, last_argument(above, below), error
+    return above, below, last_argument(kind, above, below), error

@@ -1,9 +1,9 @@
 //! Products of one sequence, for rows of G groups.
 
 use crate::lanes::Real;
-use crate::lanes::blocks::{by_width, load_each};
+use crate::lanes::blocks::{by_width, load_each, part};
 use crate::lanes::matrix::{Matrix, Vector};
-use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
+use crate::lanes::simd::{Lanes, Simd, halves_of, numbers, numbers_mut};
 use crate::packing::LOOKED_UP;
 
 /// Steps whose inputs are multiplied at once, at most: as many chains of sums.
@@ -80,6 +80,12 @@ pub(super) fn add_at_lookups<const G: usize, V: Lanes>(
     }
 }
 
+/// Whether the groups of a row are computed one after the other: where a group is several registers, the
+/// sums of a block and a whole row would leave none for the broadcast number.
+const fn group_by_group<V: Lanes>() -> bool {
+    halves_of::<V>() > 1
+}
+
 /// `out[t] = bias + W a[t]`
 #[inline(always)]
 pub(super) fn multiply<const G: usize, V: Lanes>(
@@ -93,32 +99,38 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
         let height = out.len();
         by_width!(height <= MOST_STEPS, J => {
             let out: &mut [[V; G]; J] = out.first_chunk_mut().expect("the block");
-            multiply_block(simd, (a, top), weights, out);
+            if group_by_group::<V>() {
+                for first in 0..G {
+                    multiply_block::<G, 1, J, V>(simd, (a, top), (weights, first), out);
+                }
+            } else {
+                multiply_block::<G, G, J, V>(simd, (a, top), (weights, 0), out);
+            }
         });
     }
 }
 
-/// The same for J steps.
+/// The same for J steps and K groups of a row, from `first` on.
 #[inline(always)]
-fn multiply_block<const G: usize, const J: usize, V: Lanes>(
+fn multiply_block<const G: usize, const K: usize, const J: usize, V: Lanes>(
     simd: V::Simd,
     (a, top): (Table<'_, V::Elem>, usize),
-    (rows, bias): (&[V::Elem], &[V::Elem]),
+    ((rows, bias), first): ((&[V::Elem], &[V::Elem]), usize),
     out: &mut [[V; G]; J],
 ) {
     let mut steps: [&[V::Elem]; J] = [&[]; J];
     for t in 0..J {
         steps[t] = &a.numbers[(top + t) * a.stride..][..a.columns];
     }
-    let mut sums = [load_each::<V, G>(simd, bias); J];
+    let mut sums = [load_each::<V, K>(simd, &bias[first * V::LEN..]); J];
     for k in 0..a.columns {
-        let row = load_each(simd, &rows[k * G * V::LEN..]);
+        let row = load_each(simd, &rows[(k * G + first) * V::LEN..]);
         for t in 0..J {
             sums[t].add_scaled(V::splat(simd, steps[t][k]), &row);
         }
     }
     for t in 0..J {
-        out[t] = sums[t].0;
+        out[t][first..first + K].copy_from_slice(&sums[t].0);
     }
 }
 
@@ -214,45 +226,46 @@ pub(super) fn add_outer<const G: usize, V: Lanes>(
     b: &[[V; G]],
     (products, set): (&mut [V], bool),
 ) {
-    // Rows of one group or of two: as many sums in registers.
-    let most = <V::Simd as Simd>::ACCUMULATORS / G;
+    let most = <V::Simd as Simd>::ACCUMULATORS / if group_by_group::<V>() { 1 } else { G };
     let products = &mut products.as_chunks_mut::<G>().0[..a.columns];
     for (block, products) in products.chunks_mut(most).enumerate() {
-        let height = products.len();
-        by_width!(height <= <V::Simd as Simd>::ACCUMULATORS / G, R => {
+        let (top, height) = (block * most, products.len());
+        by_width!(height <= <V::Simd as Simd>::ACCUMULATORS, R => {
             let products: &mut [[V; G]; R] = products.first_chunk_mut().expect("the block");
-            add_outer_block(simd, (a, block * most), b, (products, set));
+            if group_by_group::<V>() {
+                for first in 0..G {
+                    add_outer_block::<G, 1, R, V>(simd, (a, top), (b, first), (products, set));
+                }
+            } else {
+                add_outer_block::<G, G, R, V>(simd, (a, top), (b, 0), (products, set));
+            }
         });
     }
 }
 
-/// The same for R rows.
+/// The same for R rows and K groups of each, from `first` on.
 #[inline(always)]
-fn add_outer_block<const G: usize, const R: usize, V: Lanes>(
+fn add_outer_block<const G: usize, const K: usize, const R: usize, V: Lanes>(
     simd: V::Simd,
     (a, top): (Table<'_, V::Elem>, usize),
-    b: &[[V; G]],
+    (b, first): (&[[V; G]], usize),
     (products, set): (&mut [[V; G]; R], bool),
 ) {
-    let mut sums: Matrix<R, G, V> = Matrix([[V::splat(simd, V::Elem::ZERO); G]; R]);
+    let mut sums: Matrix<R, K, V> = Matrix([[V::splat(simd, V::Elem::ZERO); K]; R]);
     let mut from = top;
     for b in b {
-        let row = &a.numbers[from..from + R];
+        let (row, b) = (&a.numbers[from..from + R], part::<V, K>(b, first));
         for r in 0..R {
-            for g in 0..G {
-                sums.0[r][g] = b[g].fma(V::splat(simd, row[r]), sums.0[r][g]);
+            for k in 0..K {
+                sums.0[r][k] = b[k].fma(V::splat(simd, row[r]), sums.0[r][k]);
             }
         }
         from += a.stride;
     }
-    if set {
-        *products = sums.0;
-        return;
-    }
     // Summed up from zero and then added: long sums keep their digits.
     for r in 0..R {
-        for g in 0..G {
-            products[r][g] = products[r][g] + sums.0[r][g];
+        for (own, &sum) in products[r][first..first + K].iter_mut().zip(&sums.0[r]) {
+            *own = if set { sum } else { *own + sum };
         }
     }
 }

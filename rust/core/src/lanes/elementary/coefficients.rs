@@ -13,21 +13,17 @@ pub trait Constants: Sized + 'static {
     const EXP_MAX: Self;
     /// Below the last argument with a nonzero exponential; its own exponential is zero.
     const EXP_MIN: Self;
-    /// Above the first argument whose tanh rounds to 1; here e²ˣ + 2 rounds to e²ˣ.
-    const TANH_MAX: Self;
-    /// What tanh adds to 2x / ln 2 before it rounds that to an integer.
-    const TANH_SHIFT: Self;
-    /// The 2x below which tanh changes sides.
-    const TANH_SMALL: Self;
+    /// Below the first argument whose eˣ − 1 rounds to −1; its own rounds to −1 too.
+    const EXPM1_MIN: Self;
     /// Coefficients of r⁰, r², r⁴ … of the Q in eʳ − 1 = r + r² / 2 + r³ Q(r).
     const EXPM1_EVEN: &'static [Self];
     /// Coefficients of r¹, r³, r⁵ … of Q.
     const EXPM1_ODD: &'static [Self];
     /// Coefficients of s⁰, s², s⁴ … of the A in 2 atanh s = 2s + s³ A(s²).
     const ATANH: &'static [Self];
-    /// tanh x as a quotient, where that is faster than by the exponential.
-    const TANH: Option<Quotient<Self>>;
-    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient.
+    /// tanh x as a quotient.
+    const TANH: Quotient<Self>;
+    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient, where that is faster than by the exponential.
     const GATE: Option<Quotient<Self>>;
 }
 
@@ -41,24 +37,22 @@ pub struct Quotient<T: 'static> {
     pub below: &'static [T],
 }
 
-// Largest relative errors of the polynomials: 2^-29.2 (EXPM1), 2^-27.7 (ATANH).
+// Largest relative errors of the polynomials: 2^-31.3 (EXPM1), 2^-27.7 (ATANH).
 impl Constants for f32 {
     const LOG2_E: Self = std::f32::consts::LOG2_E;
     const LN2_HIGH: Self = 0.69314575;
     const LN2_LOW: Self = 1.4286068e-06;
     const EXP_MAX: Self = 88.896126;
     const EXP_MIN: Self = -104.14536;
-    const TANH_MAX: Self = 9.1842;
-    const TANH_SHIFT: Self = -0.25;
-    const TANH_SMALL: Self = 0.3;
+    const EXPM1_MIN: Self = -18.3684;
     const EXPM1_EVEN: &'static [Self] = &[
-        0.16666678,
-        0.008330608,
-        0.00021407589,
+        0.16666666,
+        0.008333419,
+        0.00019824128,
     ];
     const EXPM1_ODD: &'static [Self] = &[
-        0.041666497,
-        0.0013929526,
+        0.04166648,
+        0.0013933245,
     ];
     const ATANH: &'static [Self] = &[
         0.6666642,
@@ -66,42 +60,65 @@ impl Constants for f32 {
         0.28001806,
         0.28011987,
     ];
-    // Largest relative error: 2^-28.3.
-    const TANH: Option<Quotient<Self>> = Some(Quotient {
-        limit: 7.951983,
-        above: &[1.0, 0.13714352, 0.003911182, 2.8852639e-05, 3.253493e-08, -1.3573502e-11],
-        below: &[1.0, 0.47047687, 0.027403457, 0.00040135084, 1.3453301e-06],
-    });
+    // Largest relative error: 2^-28.4.
+    const TANH: Quotient<Self> = Quotient {
+        limit: 7.987299,
+        above: &[
+            1.0,
+            0.13714299,
+            0.0039111143,
+            2.8850987e-05,
+            3.252631e-08,
+            -1.35557685e-11,
+        ],
+        below: &[
+            1.0,
+            0.47047633,
+            0.027403211,
+            0.00040133842,
+            1.3451718e-06,
+        ],
+    };
     const GATE: Option<Quotient<Self>> = Some(Quotient {
-        limit: 15.903966,
-        above: &[1.0, 0.03428588, 0.00024444886, 4.5082248e-07, 1.2708957e-10, -1.3255373e-14],
-        below: &[4.0, 0.47047687, 0.0068508643, 2.5084428e-05, 2.1020783e-08],
+        limit: 15.974598,
+        above: &[
+            1.0,
+            0.034285747,
+            0.00024444464,
+            4.5079668e-07,
+            1.270559e-10,
+            -1.3238055e-14,
+        ],
+        below: &[
+            4.0,
+            0.47047633,
+            0.006850803,
+            2.5083651e-05,
+            2.1018309e-08,
+        ],
     });
 }
 
-// Largest relative errors of the polynomials: 2^-57.5 (EXPM1), 2^-59.4 (ATANH).
+// Largest relative errors of the polynomials: 2^-55.2 (EXPM1), 2^-59.4 (ATANH).
 impl Constants for f64 {
     const LOG2_E: Self = std::f64::consts::LOG2_E;
     const LN2_HIGH: Self = 0.6931471805598903;
     const LN2_LOW: Self = 5.497923018708371e-14;
     const EXP_MAX: Self = 709.955999688524;
     const EXP_MIN: Self = -745.3065058970811;
-    const TANH_MAX: Self = 19.23483426053848;
-    const TANH_SHIFT: Self = -0.25;
-    const TANH_SMALL: Self = 0.3;
+    const EXPM1_MIN: Self = -38.46966852107696;
     const EXPM1_EVEN: &'static [Self] = &[
-        0.16666666666666616,
-        0.008333333333377315,
-        0.00019841269741855848,
-        2.7557386181758252e-06,
-        2.5061554930408355e-08,
+        0.16666666666666602,
+        0.00833333333338835,
+        0.00019841269709401424,
+        2.7557425050752822e-06,
+        2.5045896950779585e-08,
     ];
     const EXPM1_ODD: &'static [Self] = &[
-        0.04166666666667215,
-        0.0013888888885731864,
-        2.480159371262353e-05,
-        2.7551762791100637e-07,
-        2.2634105487660508e-09,
+        0.041666666666620035,
+        0.0013888888920480914,
+        2.4801516389521413e-05,
+        2.762220821197996e-07,
     ];
     const ATANH: &'static [Self] = &[
         0.6666666666666631,
@@ -115,6 +132,34 @@ impl Constants for f64 {
         0.08344968735716576,
         0.17009762213257984,
     ];
-    const TANH: Option<Quotient<Self>> = None;
+    // Largest relative error: 2^-58.4.
+    const TANH: Quotient<Self> = Quotient {
+        limit: 18.152465,
+        above: &[
+            1.0,
+            0.1526206463579926,
+            0.0060974048032743575,
+            9.831389066674705e-05,
+            7.533496759117638e-07,
+            2.9118247447879795e-09,
+            5.632795612038269e-12,
+            5.035067481016478e-15,
+            1.6875119331381288e-18,
+            1.0669124625983453e-22,
+            -2.8947060933731803e-27,
+        ],
+        below: &[
+            1.0,
+            0.4859539796913259,
+            0.034748731367049715,
+            0.0008556143557604459,
+            9.393209366135544e-06,
+            5.096894736699281e-08,
+            1.4006442214667221e-10,
+            1.8709430146334165e-13,
+            1.0654587267007659e-16,
+            1.824564891497384e-20,
+        ],
+    };
     const GATE: Option<Quotient<Self>> = None;
 }
