@@ -14,22 +14,17 @@ use crate::lanes::simd::{Lanes, Simd, Strided, halves_of};
 /// near cache (the second level has 256 KB or more).
 const PANEL: usize = 128 * 1024 / size_of::<[f32; MOST_LANES]>();
 
-/// Groups that [`add_outer`] wants for copies, with so many steps at most.
+/// Groups that [`add_outer`] wants for the copy of a panel, with so many steps at most.
 pub(crate) fn copies(steps: usize) -> usize {
-    /// Columns of a block, at most.
-    const MOST_COLUMNS: usize = 12;
-    panel_copy(steps) + MOST_COLUMNS * steps
-}
-
-/// Those of them for the rows of a panel, of which there are 4 at least.
-fn panel_copy(steps: usize) -> usize {
+    // Of 4 rows at least.
     PANEL.max(4 * steps)
 }
 
 /// Adds the products of the columns of `a` by those of `b`, summed up over steps and lanes.
 ///
-/// A block of the product reads a few columns of every step, which are far from one another. Where
-/// `scratch` has room for [`copies`], what a block reads is laid side by side first.
+/// A block of the product reads a few columns of every step, which are far from one another. The columns of
+/// `b` then serve many blocks from the first cache; those of `a` are read anew for each block of `b`, and
+/// are laid side by side first where `scratch` has room for [`copies`].
 #[inline(always)]
 pub(super) fn add_outer<V: Lanes>(
     simd: V::Simd,
@@ -46,25 +41,20 @@ pub(super) fn add_outer<V: Lanes>(
     let (most_rows, most_columns) = if narrow { V::Simd::NARROW_OUTER } else { V::Simd::OUTER };
     let large = rows * b.columns.len() >= V::Simd::OUTER_COPIED;
     let copied = large && scratch.len() >= copies(steps);
-    let (a_copy, b_copy) = scratch.split_at_mut(if copied { panel_copy(steps) } else { 0 });
     let Columns { parts, width: part_width } = b.columns.joined(V::LEN);
     let padded = part_width.next_multiple_of(V::LEN);
+    let b = Factor::of(b);
     let panel = (PANEL / steps.max(1)).max(4) / 4 * 4;
     for first in (0..rows).step_by(panel) {
         let end = rows.min(first + panel);
         let a = if copied {
-            Factor::copied(a, (first, end), row_blocks(most_rows), a_copy)
+            Factor::copied(a, (first, end), row_blocks(most_rows), scratch)
         } else {
             Factor::of(a)
         };
         for part in 0..parts {
             for (left, width) in blocks(part_width, most_columns) {
                 let from = part * part_width + left;
-                let b = if copied {
-                    Factor::copied(b, (from, from + width), width, b_copy)
-                } else {
-                    Factor::of(b)
-                };
                 let to = part * padded + left;
                 let outer = Outer { a, b, steps, rows: (first, end), left: from, to };
                 if narrow {

@@ -118,8 +118,8 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Rows (4 at the most) and columns of the same where a group is two halves, of which one is summed
     /// up after the other.
     const HALF_OUTER: (usize, usize);
-    /// Rows times columns of an outer product from which it is worth laying each block's part of its
-    /// operands side by side first: where a block has many loads for its multiply-adds.
+    /// Rows times columns of an outer product from which it is worth laying the rows of a block side by
+    /// side first: where a block has many loads for its multiply-adds.
     const OUTER_COPIED: usize;
 
     /// Runs `kernel` in a function compiled for this instruction set.
