@@ -262,9 +262,9 @@ class Scorer:
 
     def __new__(
         cls,
+        model: Any,
         network: Network,
-        features: tuple[list[float], list[float]],
-        labels: tuple[list[float], list[float]],
+        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
         limits: tuple[int | None, float | None],
@@ -389,17 +389,20 @@ class Scorer:
         """Forget an entity; return whether it was known."""
     def clear(self) -> None:
         """Forget all entities."""
+    @property
+    def _model(self) -> Any:
+        """The model whose network it is."""
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor of the network by name."""
     def _replace_network(
         self,
+        model: Any,
         network: Network,
-        features: tuple[list[float], list[float]],
-        labels: tuple[list[float], list[float]],
+        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         keep_states: bool,
     ) -> None:
-        """Go on with another network of the same sizes and type."""
-    def _snapshot(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint32]]:
-        """Return all entities at one moment, the least recently used first, and the row of each."""
+        """Go on with another model, whose network is of the same sizes and type."""
+    def _snapshot(self) -> tuple[Any, dict[str, NDArray[Any]], NDArray[np.uint32]]:
+        """Return model, entities and their rows at one moment, the least recently used first."""
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take entities from such arrays."""
