@@ -10,7 +10,6 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -461,56 +460,6 @@ class Itself:
 def test_keys_of_other_kinds_are_refused(keys: Any) -> None:
     with pytest.raises(TypeError, match=r"key|iter"):
         rnn.GRU(3, 4, 1).scorer().score_batch(keys, np.zeros((3, 3)))
-
-
-def test_batches_of_frames_and_dicts_go_by_name() -> None:
-    model = rnn.GRU(2, 4, 1)
-    rows = np.random.default_rng(0).normal(size=(6, 2))
-    frame = pl.DataFrame({"id": [1] * 6, "t": range(6), "a": rows[:, 0], "b": rows[:, 1], "y": 0.0})
-    model.fit(
-        rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y"), epochs=1, progress=False
-    )
-    expected = model.scorer().score_batch([1] * 6, rows)
-    turned = frame.select("b", "a")
-    series = [row for _, row in turned.to_pandas().iterrows()]
-    mixed = [*rows[:3].tolist(), series[3], turned.row(4, named=True), rows[5]]
-    several = (
-        turned, turned.to_pandas(), turned.to_dicts(), series, tuple(series), mixed,
-        turned.to_dict(as_series=False), turned.to_dict(),
-    )  # fmt: skip
-    for given_rows in several:
-        assert np.array_equal(model.scorer().score_batch([1] * 6, given_rows), expected)
-    scorer = model.scorer()
-    one_by_one = [scorer.score(1, row) for row in series]
-    assert np.array_equal(one_by_one, expected)
-    with pytest.raises(rnn.errors.DataError, match="features of event 4: there is no 'b'"):
-        model.scorer().score_batch([1] * 6, [*series[:4], series[4][["a"]], series[5]])
-    with pytest.raises(rnn.errors.DataError, match="no column 'b'"):
-        model.scorer().score_batch([1] * 6, frame.select("a"))
-
-
-def test_columns_by_name_are_never_taken_for_rows() -> None:
-    model = rnn.GRU(2, 4, 1)
-    frame = pl.DataFrame({"t": range(2), "a": [1.0, 2.0], "b": [3.0, 4.0], "y": 0.0})
-    model.fit(
-        rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y"), epochs=1, progress=False
-    )
-    # As many events as there are features.
-    expected = model.scorer().score_batch([1, 1], [[1.0, 3.0], [2.0, 4.0]])
-    columns = {"b": [3.0, 4.0], "a": [1.0, 2.0]}
-    assert np.array_equal(model.scorer().score_batch([1, 1], columns), expected)
-    for wrong, words in (
-        ({"a": [1.0, 2.0], "b": [3.0]}, "columns of different lengths"),
-        ({"a": [1.0, 2.0], "b": 3.0}, "columns of different lengths"),
-        ({"b": [1.0, 2.0]}, "there is no column 'a'"),
-        (pd.DataFrame([[1.0, 2.0, 3.0]] * 2, columns=["a", "b", "a"]), "column 'a' is there twice"),
-    ):
-        with pytest.raises(DataError, match=words):
-            model.scorer().score_batch([1, 1], wrong)
-    row = {"a": 1.0, "b": 3.0}
-    for one in (row, pd.Series(row)):
-        with pytest.raises(ShapeError, match=r"features have shape \[2\]"):
-            model.scorer().score_batch([1, 1], one)
 
 
 def test_limits_stay_as_given() -> None:

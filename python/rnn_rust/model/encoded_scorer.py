@@ -19,7 +19,7 @@ from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
-from rnn_rust.model.rows import row_of
+from rnn_rust.model.rows import row_of, with_names
 from rnn_rust.model.scorer import Scorer, order_of_events
 from rnn_rust.model.streams import units_of
 
@@ -115,8 +115,9 @@ class EncodedScorer(Scorer):
         keys, out, times, return_new
             As there.
         features
-            A table with the columns ``feature_names``, or a list of dicts, or of rows in this
-            order. Where the time is a feature, events of one entity are taken in its order.
+            A table with the columns ``feature_names``, or a list of rows, by name as of
+            :meth:`score` or in this order. Where the time is a feature, events of one entity are
+            taken in its order.
 
         Raises
         ------
@@ -185,6 +186,7 @@ class EncodedScorer(Scorer):
         from rnn_rust.base.polars import pl
         from rnn_rust.data.tables import is_table, read_table, table_of
 
+        features = with_names(features)
         if not is_table(features):
             features = _columns_of(list(features), self.feature_names)
         frame = table_of(features).keys([*self.feature_names])

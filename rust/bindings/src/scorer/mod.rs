@@ -87,7 +87,8 @@ impl Scorer {
     /// key
     ///     Of the entity: an int of 64 bits, a str or bytes.
     /// features
-    ///     ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
+    ///     ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
+    ///     tuple, or a Series with names as its index.
     /// out
     ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
     ///     allocated then.
@@ -135,7 +136,8 @@ impl Scorer {
     /// keys
     ///     ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
     /// features
-    ///     ``(N, I)`` in original units.
+    ///     ``(N, I)`` in original units; or by name: a table as of :meth:`rnn_rust.RNN.predict`, or
+    ///     a list of rows as of :meth:`score`.
     /// out
     ///     An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
     /// times
