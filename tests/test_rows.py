@@ -196,3 +196,21 @@ def test_columns_by_name_are_never_taken_for_rows() -> None:
     series = BATCHES["rows of pandas"]()
     with pytest.raises(DataError, match="features of event 4: there is no 'b'"):
         model.scorer().score_batch([1] * 6, [*series[:4], series[4][["a"]], series[5]])
+
+
+def test_dicts_of_one_event() -> None:
+    frame = pl.DataFrame({"id": [1, 1, 2], "t": [0, 1, 0], "a": [1.0, 2, 3], "b": [4.0, 5, 6],
+                          "y": [0.0, 1, 0]})  # fmt: skip
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    data = rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y")
+    model.fit(data, epochs=1, progress=False)
+    one, other = model.scorer(), model.scorer()
+    for row in frame.iter_rows(named=True):
+        expected = other.score(row["id"], [row["a"], row["b"]])
+        np.testing.assert_array_equal(one.score(row["id"], row), expected)
+    with pytest.raises(DataError, match="'b' is missing"):
+        one.score(1, {"a": 1.0})
+    with pytest.raises(DataError, match="'b' is 'x', which is not a number"):
+        one.score(1, {"a": 1.0, "b": "x"})
+    with pytest.raises(DataError, match="the model have none"):
+        rnn.GRU(2, 3, 1).scorer().score(1, {"a": 1.0, "b": 2.0})
