@@ -166,6 +166,7 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
     model, next_model = (rnn.GRU(3, 16, 1, seed=seed) for seed in range(2))
     scorer, keys, rows = model.scorer(), np.arange(400_000) % 100, np.ones((400_000, 3))
     refused: list[str] = []
+    threads: list[threading.Thread] = []
     calls: dict[str, Callable[[], object]] = {
         "score": lambda: scorer.score("other", rows[0]),
         "score_batch": lambda: scorer.score_batch(["other"] * 2, rows[:2]),
@@ -175,6 +176,7 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
     def handler() -> None:
         # It waits for the batch, which this handler has to let go on.
         swapping = threading.Thread(target=lambda: scorer.swap(next_model), daemon=True)
+        threads.append(swapping)
         swapping.start()
         swapping.join(0.2)
         if not swapping.is_alive():
@@ -200,7 +202,8 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
     saved = rnn.load_scorer(tmp_path / "states").state_dict()
     for name, tensor in model.state_dict().items():
         assert np.array_equal(saved[name], tensor)
-    # Nothing stays locked, and what waited went on.
+    # Nothing stays locked, and what waited goes on.
+    threads[-1].join(20)
     outputs = [next_model.predict(rows[:1])[0]]
     assert np.array_equal(scorer.score_batch(["new"], rows[:1]), outputs)
     assert "other" not in scorer
