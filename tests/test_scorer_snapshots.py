@@ -1,43 +1,25 @@
-"""Snapshots of scorers: whole and consistent, or refused; never the half of one."""
+"""Snapshots of scorers: whole, of one moment, and gone on from with the same bits."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scorers import DATA, filled
 
 import rnn_rust as rnn
-from rnn_rust.errors import BusyError, MissingFileError, ModelFileError
-from rnn_rust.model import scorer as scorer_module
-from rnn_rust.model.description import describe
-from rnn_rust.model.scorer import STATES
-from rnn_rust.storage.model_file import pack, unpack
-
-DATA = np.random.default_rng(0).normal(size=(600, 3))
-
-
-def filled(**limits: Any) -> rnn.Scorer:
-    """A scorer with entities of all kinds of keys."""
-    scorer = rnn.LSTM(3, 5, 2, num_layers=2).scorer(**limits)
-    keys = [(n, -n - 1, f"card {n}", f"card {n}".encode())[n % 4] for n in range(300)]
-    times = np.arange(600.0)
-    scorer.score_batch(keys + keys[::-1], DATA, times=times)
-    return scorer
+from rnn_rust.errors import MissingFileError, ModelFileError
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_entities": 90}, {"expire_after": 500.0}])
@@ -81,103 +63,6 @@ def test_files_of_models_and_of_scorers_are_told_apart(tmp_path: Path) -> None:
         scorer.save(tmp_path / "no folder" / "states")
 
 
-# Damage --------------------------------------------------------------------------------------
-
-
-def damaged(data: bytes, source: random.Random) -> bytes:
-    """Cut, flip, repeat, leave out, and claim sizes that are too large."""
-    kind, changed = source.randrange(6), bytearray(data)
-    at = source.randrange(len(data))
-    if kind == 0:
-        return data[:at]
-    if kind == 1:
-        changed[at] ^= 1 << source.randrange(8)
-    elif kind == 2:
-        start = source.randrange(len(data))
-        changed[at:at] = data[start : start + 100]
-    elif kind == 3:
-        del changed[at : at + source.randrange(1, 200)]
-    elif kind == 4:
-        changed[:8] = struct.pack("<Q", source.getrandbits(source.choice([8, 20, 33, 64])))
-    else:
-        # A shape or an offset in the header becomes huge.
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        tensor = header[source.choice([name for name in header if name != "__metadata__"])]
-        field = source.choice(["shape", "data_offsets"])
-        tensor[field][source.randrange(len(tensor[field]))] = source.choice([2**31, 2**40, 2**63])
-        text = json.dumps(header).encode()
-        return len(text).to_bytes(8, "little") + text + data[8 + length :]
-    return bytes(changed)
-
-
-def test_damaged_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "states.safetensors"
-    filled(max_entities=250).save(path)
-    data, source = path.read_bytes(), random.Random(0)
-    tracemalloc.start()
-    try:
-        for _ in range(5000):
-            bad = damaged(data, source)
-            if bad == data:
-                continue
-            path.write_bytes(bad)
-            tracemalloc.reset_peak()
-            before = tracemalloc.get_traced_memory()[0]
-            with pytest.raises(ModelFileError, match="states"):
-                rnn.load_scorer(path)
-            # Beside it errors, and the header as Python has it.
-            assert tracemalloc.get_traced_memory()[1] - before < 2 * len(bad) + 300_000
-    finally:
-        tracemalloc.stop()
-
-
-def test_no_more_memory_is_taken_than_twice_a_damaged_file(tmp_path: Path) -> None:
-    path = tmp_path / "states.safetensors"
-    scorer = rnn.GRU(1, 64, 1).scorer()
-    scorer.score_batch(np.arange(30_000), np.zeros((30_000, 1)))
-    scorer.save(path)
-    data = bytearray(path.read_bytes())
-    for at in (len(data) // 2, len(data) - 1):
-        data[at] ^= 1
-        path.write_bytes(data)
-        tracemalloc.start()
-        with pytest.raises(ModelFileError, match="checksum"):
-            rnn.load_scorer(path)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < 2.05 * len(data) + 300_000
-
-
-FORGED = {
-    "a kind of key that is not known": ("kinds", lambda a: np.full_like(a, 9)),
-    "keys that are there twice": ("keys", np.zeros_like),
-    "fewer keys": ("keys", lambda a: a[:-1]),
-    "texts that end early": ("texts", lambda a: a[:5]),
-    "texts that are none": ("texts", lambda a: np.full_like(a, 255)),
-    "times that are NaN": ("times", lambda a: np.full_like(a, np.nan)),
-    "times of another type": ("times", lambda a: a.astype(np.float32)),
-    "fewer states": ("states", lambda a: a[:-1]),
-    "states of another size": ("states", lambda a: a[:, :-1].copy()),
-    "states of another type": ("states", lambda a: a.astype(np.float64)),
-    "no count of those given up": ("given_up", lambda a: a[:1]),
-    "nothing": ("kinds", None),
-}
-
-
-@pytest.mark.parametrize("what", FORGED)
-def test_files_with_a_checksum_that_make_no_sense_are_refused(tmp_path: Path, what: str) -> None:
-    path, (name, change) = tmp_path / "states.safetensors", FORGED[what]
-    filled().save(path)
-    description, tensors = unpack(path.read_bytes(), path)
-    array: Any = tensors.pop(STATES + name)
-    if change is not None:
-        tensors[STATES + name] = change(array)
-    path.write_bytes(pack(description, tensors))
-    with pytest.raises(ModelFileError, match=r"states\.safetensors: the states are damaged"):
-        rnn.load_scorer(path)
-
-
 def test_states_that_overflowed_and_times_that_do_not_count_are_kept(tmp_path: Path) -> None:
     model, path = rnn.RNN(3, 4, 1, activation="relu"), tmp_path / "states.safetensors"
     weights = model.state_dict()
@@ -194,33 +79,6 @@ def test_states_that_overflowed_and_times_that_do_not_count_are_kept(tmp_path: P
             again.score(key, np.ones(3)), scorer.score(key, np.ones(3)), equal_nan=True
         )
     assert len(before) == 6
-
-
-@pytest.mark.parametrize("limits", [{"max_entities": 5}, {"max_entities": "a"}, {}, None])
-def test_limits_in_a_file_are_checked(tmp_path: Path, limits: Any) -> None:
-    path = tmp_path / "states.safetensors"
-    filled().save(path)
-    description, tensors = unpack(path.read_bytes(), path)
-    description["scorer"] = limits
-    path.write_bytes(pack(description, tensors))
-    with pytest.raises(ModelFileError, match="the states are damaged"):
-        rnn.load_scorer(path)
-
-
-@pytest.mark.parametrize("model", [None, {}, 1, "table"])
-def test_descriptions_of_models_are_checked(tmp_path: Path, model: Any) -> None:
-    path = tmp_path / "states.safetensors"
-    filled().save(path)
-    description, tensors = unpack(path.read_bytes(), path)
-    if model == "table":
-        description["model"]["table"] = 1
-    elif model is None:
-        del description["model"]
-    else:
-        description["model"] = model
-    path.write_bytes(pack(description, tensors))
-    with pytest.raises(ModelFileError, match=r"states\.safetensors: this model file is damaged"):
-        rnn.load_scorer(path)
 
 
 # Beside other work ---------------------------------------------------------------------------
@@ -268,184 +126,6 @@ def test_a_snapshot_is_of_one_moment(tmp_path: Path) -> None:
     worker.join()
     assert any(0 < count < len(keys) for count in seen)
     assert [events_of[scorer.state(key).tobytes()] for key in (0, 499)] == [len(DATA)] * 2  # type: ignore[union-attr]
-
-
-class SignallingPath(os.PathLike[str]):
-    """A path that is asked for as a file is written to it, whereupon a signal comes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __fspath__(self) -> str:
-        signal.raise_signal(signal.SIGINT)
-        return str(self.path)
-
-
-class SignallingRow(dict[str, Any]):
-    """Features during whose reading a signal comes."""
-
-    def __getitem__(self, name: str) -> Any:
-        signal.raise_signal(signal.SIGINT)
-        return super().__getitem__(name)
-
-
-@pytest.fixture
-def call_by_handler() -> Iterator[list[Callable[[], object]]]:
-    """Have a signal handler make the one call that stands in the list."""
-    calls: list[Callable[[], object]] = []
-    before = signal.signal(signal.SIGINT, lambda *_: calls[0]())
-    # What waits for itself is to fail, not to hang.
-    stopped = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits for itself"))
-    signal.alarm(30)
-    yield calls
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, stopped)
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
-@pytest.mark.parametrize("what", ["save", "swap", "score", "score_batch", "forget"])
-@pytest.mark.parametrize("within", ["save", "snapshot", "score", "score_batch"])
-def test_a_signal_handler_that_would_wait_for_its_own_thread_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, within: str,
-    call_by_handler: list[Callable[[], object]],
-) -> None:  # fmt: skip
-    model, scorer = of_gaps()
-    row, path = {"a": 1.0, "b": 2.0}, tmp_path / "states"
-    calls: dict[str, Callable[[], object]] = {
-        "save": lambda: scorer.save(path), "swap": lambda: scorer.swap(model),
-        "score": lambda: scorer.score("other", row), "forget": lambda: scorer.forget("other"),
-        "score_batch": lambda: scorer.score_batch(["other"], [row]),
-    }  # fmt: skip
-    outer: dict[str, Callable[[], object]] = {
-        "save": lambda: scorer.save(SignallingPath(path)), "snapshot": scorer.snapshot,
-        "score": lambda: scorer.score("card", SignallingRow(row)),
-        "score_batch": lambda: scorer.score_batch(["card"], [SignallingRow(row)]),
-    }  # fmt: skip
-    if within == "snapshot":
-        monkeypatch.setattr(
-            scorer_module, "describe",
-            lambda own: signal.raise_signal(signal.SIGINT) or describe(own),
-        )  # fmt: skip
-    call_by_handler.append(calls[what])
-    if within == "save" and what != "save":
-        # States are copied by then: only the file is locked.
-        outer[within]()
-    else:
-        with pytest.raises(BusyError, match="a flag, and call it once that has returned"):
-            outer[within]()
-        assert "card" not in scorer
-        assert "other" not in scorer
-    # Nothing stays locked, for other threads neither.
-    monkeypatch.undo()
-    call_by_handler[0] = lambda: None
-    worker = threading.Thread(target=lambda: [call() for call in calls.values()], daemon=True)
-    worker.start()
-    worker.join(20)
-    assert not worker.is_alive()
-    outer[within]()
-
-
-def of_gaps() -> tuple[rnn.GRU, Any]:
-    """Return a model that fills gaps, and a scorer of it."""
-    model = rnn.GRU(hidden_size=3, missing="forward")
-    frame = {"t": [0, 1], "a": [1.0, None], "b": [3.0, 5.0], "y": [0.0, 1.0]}
-    model.build(rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y", missing="keep"))
-    return model, model.scorer()
-
-
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
-def test_a_handler_that_saves_does_not_wait_for_another_thread_that_saves(
-    tmp_path: Path, call_by_handler: list[Callable[[], object]]
-) -> None:
-    _, scorer = of_gaps()
-    saving = threading.Thread(target=lambda: scorer.save(tmp_path / "thread"), daemon=True)
-
-    def save() -> None:
-        # The other thread waits for the event that is being scored, and this one would for it.
-        saving.start()
-        saving.join(0.2)
-        assert saving.is_alive()
-        scorer.save(tmp_path / "handler")
-
-    call_by_handler.append(save)
-    with pytest.raises(BusyError, match="a flag, and call it"):
-        scorer.score("card", SignallingRow(a=1.0, b=2.0))
-    saving.join(20)
-    assert rnn.load_scorer(tmp_path / "thread").model.cell == "GRU"
-
-
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_handler_within_a_batch_of_numbers_saves_and_scores_but_does_not_swap(
-    tmp_path: Path, dtype: Any, call_by_handler: list[Callable[[], object]]
-) -> None:
-    model = rnn.GRU(3, 16, 1, dtype=dtype)
-    scorer, keys, rows = model.scorer(), np.arange(400_000) % 100, np.ones((400_000, 3))
-    told: list[str] = []
-
-    def handler() -> None:
-        scorer.save(tmp_path / "states")
-        scorer.score("other", [0.0, 1.0, 2.0])
-        scorer.score_batch(["other"] * 2, rows[:2])
-        # Of another scorer there is no batch to wait for.
-        other = model.scorer()
-        other.score_batch(keys[:9], rows[:9])
-        other.swap(model)
-        try:
-            scorer.swap(model)
-        except BusyError as error:
-            told.append(str(error))
-
-    call_by_handler.append(handler)
-    # It may come before or after the batch too, where it swaps.
-    while not told:
-        timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGINT])
-        timer.start()
-        scorer.score_batch(keys, rows)
-        timer.join()
-    assert "a batch of it; let the handler set a flag" in told[0]
-    scorer.swap(model)
-    assert "other" in scorer
-    assert rnn.load_scorer(tmp_path / "states").model.cell == "GRU"
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="it needs alarms")
-def test_ctrl_c_leaves_nothing_locked_whenever_it_comes() -> None:
-    _, scorer = of_gaps()
-    row, kept = {"a": 1.0, "b": 2.0}, []
-
-    def interrupt(_: int, frame: Any) -> None:
-        """Raise what Ctrl-C does, within a call of the scorer alone."""
-        inner = frame
-        while frame is not None:
-            if frame.f_code is type(scorer).score.__code__:
-                raise KeyboardInterrupt(inner.f_code.co_name)
-            frame = frame.f_back
-
-    start = time.perf_counter()
-    for _ in range(100):
-        scorer.score("card", row)
-    a_call = (time.perf_counter() - start) / 100
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for delay in np.random.default_rng(1).uniform(0.0, 1.5 * a_call, 4000):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 1e-6 + delay)
-                scorer.score("card", row)
-            except KeyboardInterrupt as interrupted:
-                # As a notebook keeps it, with all that its frames refer to.
-                kept.append(interrupted)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            scorer.score("card", row)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert len(kept) > 100
-    other = threading.Thread(target=lambda: scorer.score("other", row), daemon=True)
-    other.start()
-    other.join(20)
-    assert not other.is_alive()
 
 
 SAVES = """

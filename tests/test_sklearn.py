@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from cards import CARDS, KEYS, STEPS, purchases
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import average_precision_score
@@ -22,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn import (
     SequenceClassifier,
     SequenceKFold,
@@ -32,21 +33,6 @@ from rnn_rust.sklearn import (
 
 ROOT = Path(__file__).parent.parent
 ESTIMATORS = [SequenceClassifier, SequenceRegressor, SequenceTransformer]
-CARDS, STEPS = 60, 6
-KEYS: dict[str, Any] = {"id": "card", "time": "t", "random_state": 0}
-
-
-def purchases() -> tuple[pd.DataFrame, Any, Any]:
-    """Return shuffled rows; a class that needs all rows so far of the card; and their number."""
-    random = np.random.default_rng(0)
-    rows = CARDS * STEPS
-    card, t = np.repeat(np.arange(CARDS), STEPS), np.tile(np.arange(STEPS), CARDS)
-    kind = random.choice(["fuel", "food", "other"], rows)
-    count = np.cumsum(np.reshape(kind == "fuel", (CARDS, STEPS)), axis=1).ravel()
-    x = random.normal(size=rows)
-    frame = pd.DataFrame({"card": card, "t": t, "x": x, "kind": kind})
-    order = random.permutation(rows)
-    return frame.iloc[order], np.where(count > 1, "yes", "no")[order], count[order].astype(float)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -263,165 +249,6 @@ def test_without_scikit_learn_the_error_says_what_to_install() -> None:
     assert done.stderr.splitlines()[-1] == (
         'ModuleNotFoundError: rnn_rust.sklearn needs scikit-learn: pip install "rnn-rust[sklearn]"'
     )
-
-
-def scaled(names: list[str], **options: Any) -> Any:
-    columns = ColumnTransformer([("scale", StandardScaler(), names)], **options)
-    return columns.set_output(transform="pandas")
-
-
-def test_what_a_transformer_has_done_to_the_id_is_said() -> None:
-    frame, classes, _ = purchases()
-    model = SequenceClassifier(**KEYS)
-    eaten = make_pipeline(scaled(["x", "card"], remainder="passthrough"), model)
-    with pytest.raises(DataError, match=r"scale__card.* is no id; a transformer has scaled"):
-        eaten.fit(frame, classes)
-    dropped = make_pipeline(scaled(["x"], remainder="drop"), model)
-    with pytest.raises(DataError, match=r"no column 'card'.*verbose_feature_names_out=False"):
-        dropped.fit(frame, classes)
-    nameless = make_pipeline(ColumnTransformer([("x", StandardScaler(), ["x"])]), model)
-    with pytest.raises(ParameterError, match="set_output"):
-        nameless.fit(frame, classes)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"cell": "elman"}, "cell='elman' is not known; use 'rnn', 'gru' or 'lstm'"),
-        ({"optimizer": "adm"}, "optimizer='adm' is not known; use 'sgd'"),
-        ({"early_stopping": "yes"}, "early_stopping must be True, False or 'auto'"),
-        ({"early_stopping": True, "validation_fraction": 2}, "validation_fraction must be between"),
-        ({"batch_size": 2.5}, "batch_size must be an integer or None"),
-        ({"class_weight": {"maybe": 2}}, "class_weight has .*maybe"),
-    ],
-)
-def test_wrong_arguments_are_named(wrong: dict[str, Any], message: str) -> None:
-    frame, classes, _ = purchases()
-    with pytest.raises(ParameterError, match=message):
-        SequenceClassifier(**KEYS | wrong).fit(frame, classes)
-
-
-def test_wrong_data_is_named() -> None:
-    frame, classes, _ = purchases()
-    model = SequenceClassifier(**KEYS, epochs=1).fit(frame, classes)
-    with pytest.raises(DataError, match=r"y has the class 'maybe', which is none of those learnt"):
-        model.partial_fit(frame, np.where(classes == "yes", "maybe", "no"))
-    with pytest.raises(DataError, match="no column 'kind', which the estimator was fitted on"):
-        model.predict(frame.drop(columns="kind"))
-    with pytest.raises(ShapeError, match="y has 10 labels for 360 rows"):
-        model.fit(frame, classes[:10])
-    with pytest.raises(ParameterError, match="y_val= goes with X_val="):
-        model.fit(frame, classes, y_val=classes)
-    with pytest.raises(ParameterError, match="stratify=True needs y"):
-        next(SequenceKFold(3, id="card", stratify=True).split(frame))
-
-
-def test_labels_may_be_missing_and_then_do_not_count() -> None:
-    frame, classes, count = purchases()
-    last = frame["t"].to_numpy() == STEPS - 1
-    whole = SequenceClassifier(**KEYS, readout="last", epochs=30)
-    text = pd.Series(np.where(last, classes, None), index=frame.index)
-    expected = whole.fit(frame, text).predict(frame)
-    accuracy = (expected == classes)[last].mean()
-    known = [label if is_last else None for label, is_last in zip(classes, last, strict=True)]
-    for labels in (text, text.astype("string"), text.tolist(), known, pl.Series(known)):
-        assert clone(whole).fit(frame, labels).score(frame, labels) == pytest.approx(accuracy)
-    # Labels before the last one do not count either.
-    others = np.where(last, classes, "no")
-    assert whole.fit(frame, others).score(frame, others) == pytest.approx(accuracy)
-    numbers = np.where(last, count, np.nan)
-    regressor = SequenceRegressor(**KEYS, readout="last", epochs=30).fit(frame, numbers)
-    assert regressor.score(frame, numbers) <= 1
-    states = SequenceTransformer(**KEYS, readout="last").fit(frame, text).transform(frame)
-    assert len(np.unique(states, axis=0)) == CARDS
-    with pytest.raises(DataError, match="all are missing"):
-        whole.fit(frame, np.full(len(frame), np.nan))
-    for _, test in SequenceKFold(3, id="card", stratify=True).split(frame, text):
-        shares = (text.to_numpy()[test] == "yes").sum() / (CARDS / 3)
-        assert abs(shares - (classes[last] == "yes").mean()) < 0.06
-
-
-def test_text_without_a_known_level_and_numbers_as_categories() -> None:
-    frame, classes, _ = purchases()
-    model = SequenceClassifier(**KEYS, epochs=2).fit(frame, classes)
-    for value in (None, "", "24h", "true"):
-        assert len(model.predict(frame[:30].assign(kind=value))) == 30
-    coded = frame.assign(kind=frame["kind"].map({"fuel": 1, "food": 2, "other": 3}))
-    model = SequenceClassifier(**KEYS, epochs=2, categories=["kind"]).fit(coded, classes)
-    floats = coded.assign(kind=coded["kind"].astype(float))
-    np.testing.assert_array_equal(model.predict_proba(floats), model.predict_proba(coded))
-    with pytest.raises(DataError, match=r"column 'kind': [1-3]\.5 is no category"):
-        model.fit(coded.assign(kind=coded["kind"] + 0.5), classes)
-    prefixed = make_pipeline(scaled(["x"], remainder="passthrough"), clone(model))
-    assert prefixed.fit(coded, classes).score(coded, classes) > 0.5
-
-
-def test_columns_that_are_not_needed_may_be_of_any_kind() -> None:
-    frame, classes, _ = purchases()
-    odd = frame.assign(odd=[1, "a"] * (len(frame) // 2))
-    assert len(list(SequenceKFold(3, id="card").split(odd))) == 3
-    model = SequenceClassifier(**KEYS, epochs=2).fit(frame, classes)
-    np.testing.assert_array_equal(model.predict(odd), model.predict(frame))
-    kept = frame.set_index("card", drop=False)
-    np.testing.assert_array_equal(model.predict(kept), model.predict(frame))
-    deep = frame.set_index(["card", pd.RangeIndex(len(frame), name="row")])
-    assert clone(model).fit(deep, classes).n_features_in_ == 2
-
-
-def test_what_is_refused_leaves_an_estimator_as_it_was() -> None:
-    frame, classes, _ = purchases()
-    model = SequenceClassifier(**KEYS, epochs=2)
-    with pytest.raises(ValueError, match="only one class"):
-        model.fit(frame, ["a"] * len(frame))
-    assert not hasattr(model, "n_features_in_")
-    model.fit(frame, classes)
-    proba = model.predict_proba(frame)
-    with pytest.raises(DataError):
-        model.fit(frame.assign(t=0), np.where(classes == "yes", "b", "a"))
-    assert model.classes_.tolist() == ["no", "yes"]
-    np.testing.assert_array_equal(model.predict_proba(frame), proba)
-
-
-def test_lists_need_a_label_for_each_sequence_or_step() -> None:
-    X = [np.zeros((2, 1)), np.ones((3, 1))]
-    with pytest.raises(ShapeError, match="y has 1 labels for 2 sequences"):
-        SequenceRegressor(readout="last").fit(X, [1.0])
-    for y in ([np.zeros(3), np.zeros(2)], np.zeros(5), [1.0, 2.0]):
-        with pytest.raises(ShapeError, match="an array for each of the 2 sequences"):
-            SequenceRegressor().fit(X, y)
-    with pytest.raises(ShapeError, match="without steps"):
-        SequenceRegressor().fit(np.empty((0, 4, 2)), np.empty((0, 4)))
-    with pytest.raises(DataError, match="masked"):
-        SequenceRegressor().fit(np.ma.masked_less(np.zeros((2, 3, 1)), 1), np.zeros((2, 3)))
-    each = SequenceRegressor(epochs=2).fit(X, [np.arange(2), np.arange(3)], sample_weight=[1, 2])
-    assert each.score(X, [np.arange(2), np.arange(3)], sample_weight=[1, 2]) <= 1
-    with pytest.raises(ShapeError, match="fitted on arrays"):
-        SequenceRegressor(**KEYS, epochs=1).fit(X, [np.arange(2), np.arange(3)]).predict(
-            purchases()[0]
-        )
-
-
-def test_more_that_is_named() -> None:
-    frame, classes, _ = purchases()
-    for wrong in ({"id": 0}, {"id": ""}, {"time": 0}, {"id": ["card"]}):
-        with pytest.raises(ParameterError, match="are names of columns"):
-            SequenceClassifier(**KEYS | wrong).fit(frame, classes)
-    with pytest.raises(ParameterError, match="loss='mse' is not one of classes"):
-        SequenceClassifier(**KEYS, loss="mse").fit(frame, classes)
-    with pytest.raises(ParameterError, match="is for two classes, and y has 3"):
-        SequenceClassifier(**KEYS, loss="focal").fit(frame, frame["kind"])
-    with pytest.raises(ShapeError, match="a label for each row"):
-        SequenceRegressor(**KEYS).fit(frame, 1.0)
-    with pytest.raises(ParameterError, match="X_val= needs y_val="):
-        SequenceTransformer(**KEYS).fit(frame, classes, X_val=frame)
-    weights = {"class_weight": {"yes": 3.0}}
-    transformer = SequenceTransformer(**KEYS, **weights, epochs=1).fit(frame, classes)
-    with pytest.raises(DataError, match="y has the class 'maybe'"):
-        transformer.partial_fit(frame, np.where(classes == "yes", "maybe", "no"))
-    with pytest.raises(DataError, match="an id is missing"):
-        transformer.transform(frame.assign(card=frame["card"].where(frame["t"] > 0)))
-    with pytest.raises(ParameterError, match="needs id="):
-        next(SequenceKFold(3, id=None).split(frame))  # type: ignore[arg-type]
 
 
 @pytest.mark.timing

@@ -10,6 +10,7 @@ import pytest
 from conftest import run_well
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slopes import check_slopes
 
 import rnn_rust as rnn
 
@@ -137,17 +138,7 @@ def test_the_gradient_is_the_slope_of_the_loss(cell):
     data = read(table())
     model = getattr(rnn, cell)(hidden_size=3, dtype="float64", scaler="standard")
     model.fit(data, epochs=1, progress=False)
-    _, gradient = model.gradients(data)
-    state = model.state_dict()
-    for column in range(state["weight_ih_l0"].shape[1]):
-        losses = []
-        for step in (-1e-5, 1e-5):
-            changed = {name: value.copy() for name, value in state.items()}
-            changed["weight_ih_l0"][0, column] += step
-            losses.append(model.load_state_dict(changed).loss(data))
-        model.load_state_dict(state)
-        slope = (losses[1] - losses[0]) / 2e-5
-        assert gradient["weight_ih_l0"][0, column] == pytest.approx(slope, rel=1e-5, abs=1e-8)
+    assert check_slopes(model, data)
 
 
 @settings(max_examples=25, deadline=None)

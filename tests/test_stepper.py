@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections import namedtuple
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,38 +173,3 @@ def test_features_by_name_and_in_two_dimensions() -> None:
         model.stepper().step({"x1": 1.0})
     with pytest.raises(ShapeError, match="one by one, or use predict"):
         model.stepper().step(data.features)
-
-
-@pytest.mark.parametrize("missing", ["error", "mean"])
-@pytest.mark.parametrize("way", ["itself", *WAYS])
-def test_a_series_goes_by_the_names_of_its_index(missing: str, way: str) -> None:
-    frame = {"t": [0, 1], "a": [1.0, 2.0], "b": [3.0, 5.0], "y": [0.0, 1.0]}
-    data = Dataset.from_frame(frame, features=["a", "b"], labels="y")
-    model = RNN(hidden_size=3, missing=missing, scaler="standard")
-    model.fit(data, epochs=1, progress=False)
-    stepper = model.stepper() if way == "itself" else WAYS[way](model.stepper())
-
-    def outputs(features: Any) -> Any:
-        stepper.reset()
-        return stepper.step(features)
-
-    expected = outputs({"a": 1.0, "b": 3.0})
-    assert not np.array_equal(outputs({"a": 3.0, "b": 1.0}), expected)
-    # A row of a frame has the other columns too.
-    series = pd.DataFrame(frame)[["y", "b", "t", "a"]].iloc[0]
-    for features in (series, MappingProxyType(series.to_dict())):
-        np.testing.assert_array_equal(outputs(features), expected)
-    np.testing.assert_array_equal(outputs(namedtuple("Row", ["index", "b"])(1.0, 3.0)), expected)
-    for index in (None, [7, 3], pd.to_datetime(["2026-01-02", "2026-01-01"])):
-        np.testing.assert_array_equal(outputs(pd.Series([1.0, 3.0], index)), expected)
-    with pytest.raises(DataError, match="features: there is no 'b'; give each by name"):
-        stepper.step(pd.Series({"a": 1.0, "c": 3.0}))
-    with pytest.raises(DataError, match="features: 'a' is there twice"):
-        stepper.step(pd.Series([1.0, 2.0, 3.0], ["a", "a", "b"]))
-
-
-def test_where_features_have_no_names_a_series_goes_by_position() -> None:
-    model = RNN(2, 3, 1)
-    expected = model.stepper().step([1.0, 3.0])
-    given_ = model.stepper().step(pd.Series({"b": 1.0, "a": 3.0}))
-    np.testing.assert_array_equal(given_, expected)

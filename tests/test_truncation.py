@@ -66,17 +66,17 @@ def test_windows_are_those_of_the_oracle(
     data = make_data(lengths, 2, 2, missing=missing, seed=len(lengths))
     model = RNN(
         2, 5, 2, activation=activation, output_activation="tanh", bptt_steps=k,
-        dtype="float64", optimizer=SGD(0.3), seed=3,
+        dtype="float64", optimizer=SGD(0.1), seed=3,
     )  # fmt: skip
     oracle = Oracle(model)
     history = model.fit(data, epochs=2, batch_size=batch_size, shuffle=False, progress=False)
     starts = range(0, len(data), batch_size)
     for loss in history.loss:
         batches = [data.subset(range(len(data))[at : at + batch_size]) for at in starts]
-        parts = [windows_of(oracle, list(batch), k, 0.3) for batch in batches]
+        parts = [windows_of(oracle, list(batch), k, 0.1) for batch in batches]
         total, count = (sum(part) for part in zip(*parts, strict=True))
         assert_close(loss, total / count, 1e-10)
-    # A hundred updates at this rate make much of the last digit.
+    # Each update at a larger rate makes more of the last digit: chaotic networks differ soon.
     assert_all_close(model.state_dict(), oracle.weights, 1e-9)
 
 

@@ -262,9 +262,9 @@ class Scorer:
 
     def __new__(
         cls,
+        model: Any,
         network: Network,
-        features: tuple[list[float], list[float]],
-        labels: tuple[list[float], list[float]],
+        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
         limits: tuple[int | None, float | None],
@@ -296,7 +296,8 @@ class Scorer:
         key
             Of the entity: an int of 64 bits, a str or bytes.
         features
-            ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
+            ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
+            tuple, or a Series with names as its index.
         out
             An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
             allocated then.
@@ -319,7 +320,7 @@ class Scorer:
     def score_batch(
         self,
         keys: ArrayLike,
-        features: ArrayLike,
+        features: Any,
         out: NDArray[Any] | None = None,
         *,
         times: ArrayLike | None = None,
@@ -329,7 +330,7 @@ class Scorer:
     def score_batch(
         self,
         keys: ArrayLike,
-        features: ArrayLike,
+        features: Any,
         out: NDArray[Any] | None = None,
         *,
         times: ArrayLike | None = None,
@@ -345,7 +346,8 @@ class Scorer:
         keys
             ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
         features
-            ``(N, I)`` in original units.
+            ``(N, I)`` in original units; or by name: a table as of :meth:`rnn_rust.RNN.predict`, or
+            a list of rows as of :meth:`score`.
         out
             An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
         times
@@ -389,17 +391,20 @@ class Scorer:
         """Forget an entity; return whether it was known."""
     def clear(self) -> None:
         """Forget all entities."""
+    @property
+    def _model(self) -> Any:
+        """The model whose network it is."""
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor of the network by name."""
     def _replace_network(
         self,
+        model: Any,
         network: Network,
-        features: tuple[list[float], list[float]],
-        labels: tuple[list[float], list[float]],
+        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         keep_states: bool,
     ) -> None:
-        """Go on with another network of the same sizes and type."""
-    def _snapshot(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint32]]:
-        """Return all entities at one moment, the least recently used first, and the row of each."""
+        """Go on with another model, whose network is of the same sizes and type."""
+    def _snapshot(self) -> tuple[Any, dict[str, NDArray[Any]], NDArray[np.uint32]]:
+        """Return model, entities and their rows at one moment, the least recently used first."""
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take entities from such arrays."""

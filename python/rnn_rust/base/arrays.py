@@ -6,7 +6,8 @@ numbers, and parses strings.
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,11 +59,19 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     return array
 
 
+def has_mask(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Whether `values` are a masked array."""
+    # There is none before `numpy.ma` is imported, which NumPy does at the first use of it: that
+    # takes longer than many calls, and a signal handler amidst it would find half of a module.
+    kind = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return kind is not None and isinstance(values, kind)
+
+
 def refuse_mask(name: str, values: object) -> None:
     """Raise DataError if `values`, or an array in a list of them, has a masked cell."""
     # NumPy itself would look at each number of a list.
     parts = values if isinstance(values, list | tuple) else [values]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+    if any(has_mask(part) and np.ma.is_masked(part) for part in parts):
         raise DataError(
             f"{name}: masked values are not finite numbers; fill the gaps with .filled(...), or "
             "leave those rows out"

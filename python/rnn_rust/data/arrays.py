@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.base.arrays import FloatArray, float_dtype, refuse_mask, row_at
+from rnn_rust.base.arrays import FloatArray, float_dtype, has_mask, refuse_mask, row_at
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     ShapeError
         The values are not a matrix.
     """
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    mask = np.ma.getmaskarray(values) if has_mask(values) else None
     array = _as_array(values, what) if mask is None else np.asarray(values)
     if array.dtype.kind not in "biufO":
         raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")

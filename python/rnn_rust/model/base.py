@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust import _core
@@ -17,15 +16,21 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.encoder_fit import learn_encoder
 from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler
-from rnn_rust.errors import ParameterError, ShapeError
-from rnn_rust.learning.labels import class_count, outputs_for
+from rnn_rust.errors import ParameterError
+from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import engine_loss
 from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
 from rnn_rust.model.arguments import Options, Sizes
+from rnn_rust.model.building import (
+    classes_of,
+    learnt_encoder,
+    needs_encoder,
+    of_features,
+    sizes_of,
+)
 from rnn_rust.model.declaration import described
 from rnn_rust.model.optimizer_state import OptimizerState
 from rnn_rust.model.preparation import Preparation
@@ -122,51 +127,19 @@ class BaseNetwork:
             There is no label to find the outputs by.
         """
         if not self.epochs_trained and not self.label_levels:
-            self.label_levels = self._classes_of(data)
+            self.label_levels = classes_of(data, self.loss_name)
             data = with_label_levels(data, self.label_levels)
-        wanted = self._settings
-        derives = wanted["missing"] != "error" or bool(wanted["time_features"])
-        learns = bool(data.levels) or derives or data.static is not None
-        learns = learns and self.encoder is None and not self.epochs_trained
+        learns = self.encoder is None and not self.epochs_trained
+        learns = learns and needs_encoder(self._settings, data)
         if self.is_built and not learns:
             return self
-        settings = dict(self._settings)
-        columns = len(data.feature_names)
-        if settings["input_size"] not in (None, columns):
-            raise ShapeError(
-                f"the data has {columns} feature columns, the model expects "
-                f"{settings['input_size']} (input_size={settings['input_size']})"
-            )
-        settings["input_size"] = columns
-        if settings["output_size"] is None:
-            settings["output_size"] = outputs_for(data, self.loss_name)
         arguments = described(Sizes) | described(self.options)
-        self._settings = checked_settings(arguments, settings)
-        self.take_encoder(self._learnt_encoder(data) if learns else self.encoder)
+        self._settings = checked_settings(
+            arguments, self._settings | sizes_of(data, self._settings, self.loss_name)
+        )
+        encoder = learnt_encoder(self._settings, data, self.scaler) if learns else self.encoder
+        self.take_encoder(encoder)
         return self
-
-    def _learnt_encoder(self, data: Dataset) -> FeatureEncoder:
-        settings = self._settings
-        how = {
-            "most": settings["max_categories"], "fill": settings["missing"],
-            "indicator": settings["missing_indicator"],
-        }  # fmt: skip
-        return learn_encoder(data, self.scaler, times=settings["time_features"], **how)
-
-    def _classes_of(self, data: Dataset) -> dict[str, tuple[str, ...]]:
-        """Return the classes that occur among labels that are text."""
-        if data.label_levels and class_count(self.loss_name, 2) is None:
-            name = next(iter(data.label_levels))
-            raise ParameterError(
-                f"the labels of column '{name}' are classes by name, and loss "
-                f"{self.loss_name!r} is of numbers; use loss='cross_entropy'"
-            )
-        found = {}
-        for name, known in data.label_levels.items():
-            column = data.labels[:, data.label_names.index(name)]
-            codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
-            found[name] = tuple(known[code] for code in codes)
-        return found
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -193,19 +166,7 @@ class BaseNetwork:
         self.optimizer = self.optimizer_state.optimizer
         if encoder is not None:
             self.feature_names = encoder.source_names
-            self._reorder_fitted_scaler(encoder)
-
-    def _reorder_fitted_scaler(self, encoder: FeatureEncoder) -> None:
-        names = None if self.scaler is None else self.scaler.feature_names_
-        if self.scaler is None or names is None or names == encoder.feature_names:
-            return
-        if set(names) != set(encoder.feature_names):
-            raise ParameterError(
-                "the scaler was fitted on other features than the model has; give its name, and it "
-                "is fitted on what the model makes of the columns"
-            )
-        order = [names.index(name) for name in encoder.feature_names]
-        self.scaler = self.scaler.with_columns(order, None)
+            self.scaler = of_features(self.scaler, encoder)
 
     @property
     def preprocessor(self) -> Preprocessor | None:

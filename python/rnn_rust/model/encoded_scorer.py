@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import is_missing
@@ -18,7 +19,7 @@ from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
-from rnn_rust.model.rows import row_of
+from rnn_rust.model.rows import row_of, with_names
 from rnn_rust.model.scorer import Scorer, order_of_events
 from rnn_rust.model.streams import units_of
 
@@ -43,26 +44,28 @@ class EncodedScorer(Scorer):
 
     feature_names: tuple[str, ...]
 
+    _turns: Turns
+    """Of all that reads or changes what is kept beside the states."""
+
     def _prepare(self) -> None:
-        self._carried = CarriedRows(len(self._encoder.numbers))
+        self._turns = Turns("a scorer")
         self._take_model()
+        self._carried = CarriedRows(len(self._encoder.numbers))
 
     def _take_model(self) -> None:
         """Note what rows need of the model; it may be another one after a swap."""
-        self._rows = RowEncoder(self._encoder, time_name_of(self.model.table))
+        model = self.model
+        assert model.encoder is not None, "other models have another scorer"
+        self._encoder: FeatureEncoder = model.encoder
+        self._rows = RowEncoder(self._encoder, time_name_of(model.table))
         self.feature_names = self._rows.feature_names
-        (shift, scale), (restored, _) = units_of(self.model)
+        (shift, scale), (restored, _) = units_of(model)
         count = len(self._encoder.numbers)
         self._shift = np.array(shift[:count] or [0.0] * count)
         self._scale = np.array(scale[:count] or [1.0] * count)
-        self._dtype = np.dtype(self.model.settings["dtype"])
+        self._outputs: int = model.settings["output_size"]
+        self._dtype = np.dtype(model.settings["dtype"])
         self._out_dtype = np.dtype(np.float64) if restored else self._dtype
-
-    @property
-    def _encoder(self) -> FeatureEncoder:
-        encoder = self.model.encoder
-        assert encoder is not None, "other models have another scorer"
-        return encoder
 
     def score(
         self,
@@ -112,8 +115,9 @@ class EncodedScorer(Scorer):
         keys, out, times, return_new
             As there.
         features
-            A table with the columns ``feature_names``, or a list of dicts, or of rows in this
-            order. Where the time is a feature, events of one entity are taken in its order.
+            A table with the columns ``feature_names``, or a list of rows, by name as of
+            :meth:`score` or in this order. Where the time is a feature, events of one entity are
+            taken in its order.
 
         Raises
         ------
@@ -154,11 +158,6 @@ class EncodedScorer(Scorer):
         with self._turns.turn():
             return super()._outputs_of(whole)
 
-    @property
-    def _outputs(self) -> int:
-        outputs: int = self.model.settings["output_size"]
-        return outputs
-
     def _check_out(self, out: Any, shape: tuple[int, ...]) -> None:
         """Raise TypeError if outputs cannot be written to an array, which may be None."""
         if out is None:
@@ -187,6 +186,7 @@ class EncodedScorer(Scorer):
         from rnn_rust.base.polars import pl
         from rnn_rust.data.tables import is_table, read_table, table_of
 
+        features = with_names(features)
         if not is_table(features):
             features = _columns_of(list(features), self.feature_names)
         frame = table_of(features).keys([*self.feature_names])
@@ -275,13 +275,15 @@ class EncodedScorer(Scorer):
         super().swap(model, keep_states=keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
-        super()._exchange(own, keep_states)
-        self._take_model()
+        with self._turns.turn():
+            super()._exchange(own, keep_states)
+            self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        arrays, rows = self._snapshot()
-        carried, unit = self._carried.arrays(rows)
-        return self._described(arrays | carried, {"times": unit})
+        with self._turns.turn():
+            model, arrays, rows = self._snapshot()
+            carried, unit = self._carried.arrays(rows)
+            return self._described(model, arrays | carried, {"times": unit})
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         super()._take(description, arrays)

@@ -133,9 +133,9 @@ class Network(BaseNetwork):
     def stepper(self, static: Mapping[str, Any] | None = None, *, initial_state: Any = None) -> Any:
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
-        Its ``step`` takes the features of a row as an array, or by name as a dict or a pandas
-        Series; it carries a ``state``, which can be taken and set. It has the weights that the
-        model has now, which several steppers share, and can be copied and pickled.
+        Its ``step`` takes the features of a row as an array, or by name as a dict, a named tuple or
+        a pandas Series; it carries a ``state``, which can be taken and set. It has the weights that
+        the model has now, which several steppers share, and can be copied and pickled.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
     what
         How messages call them.
     values
-        By name in a dict or a Series whose index has names, or in order.
+        By name in a dict, a named tuple or a Series whose index has names; or in order.
     names
         Of all features.
 
@@ -34,11 +34,11 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
     ShapeError
         There are more or fewer in order, or it is no row.
     """
-    named = _by_name(what, values, names)
+    named = None if _is_frame(values) else _by_name(what, values, names)
     if named is not None:
         return named
     is_row = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) == 1
-    if isinstance(values, str | bytes) or not is_row:
+    if isinstance(values, str | bytes) or not is_row or _is_frame(values):
         raise ShapeError(
             f"{what}: {reprlib.repr(values)}; give those of one row, by name or in the order "
             f"{', '.join(names)}"
@@ -52,32 +52,92 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
 def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
     """Return what makes arrays of features: of what has names the columns of these names.
 
-    That may be a frame or a dict of columns, a row as :func:`row_of` takes it, or a list of such
+    That may be a table or a dict of columns, a row as :func:`row_of` takes it, or a list of such
     rows. Where a model's features have no names all go by their position.
     """
     own = None if names is None else tuple(names)
 
     def as_rows(what: str, values: Any) -> FloatArray:
-        if own is not None and what == "features":
+        if what == "features":
             values = _in_order(what, values, own)
         return as_floats(what, values)
 
     return as_rows
 
 
-def _in_order(what: str, values: Any, names: tuple[str, ...]) -> Any:
+def with_names(values: Any) -> Any:
+    """Return a named tuple as a dict, and anything else as it is."""
+    if isinstance(values, tuple) and hasattr(values, "_fields"):
+        return dict(zip(values._fields, values, strict=True))
+    return values
+
+
+def _in_order(what: str, values: Any, names: tuple[str, ...] | None) -> Any:
     """Return features with those that have names in order, and all others as they are."""
     if isinstance(values, np.ndarray):
         return values
-    if hasattr(values, "columns"):
-        return _columns_in_order(what, values, list(values.columns), names)
+    if _is_frame(values):
+        return _of_frame(what, values, names)
+    if names is None:
+        return values
+    values = with_names(values)
+    if isinstance(values, list | tuple) or _has_dicts(values):
+        return _rows_in_order(what, values, names)
     if isinstance(values, Mapping) and any(np.ndim(column) for column in values.values()):
         return _columns_in_order(what, values, list(values), names)
-    if isinstance(values, list | tuple):
-        if _WITHOUT_NAMES.issuperset(map(type, values)):
-            return values
-        return [_row_in_order(what, row, names, at) for at, row in enumerate(values)]
     return _row_in_order(what, values, names)
+
+
+def _is_frame(values: Any) -> bool:
+    """Whether it has columns, as tables of all libraries do; a Series has none."""
+    kind = type(values)
+    # Of a reader of Arrow's all is one stream, and so are a Series and an array of Arrow's.
+    is_stream = hasattr(kind, "__arrow_c_stream__") and not hasattr(kind, "__array__")
+    return is_stream or hasattr(kind, "columns")
+
+
+def _has_dicts(values: Any) -> bool:
+    """Whether it is a container of dicts, as a Series of structs is of Polars."""
+    return hasattr(values, "__len__") and isinstance(next(iter(values), None), Mapping)
+
+
+def _of_frame(what: str, table: Any, names: tuple[str, ...] | None) -> Any:
+    """Return the columns of these names of a table, or all of one, side by side."""
+    if hasattr(type(table), "iloc"):  # Of pandas, which does not take Polars.
+        return table if names is None else _columns_in_order(what, table, list(table), names)
+    from rnn_rust.base.polars import pl
+    from rnn_rust.data.tables import table_of
+
+    if isinstance(table, pl.DataFrame):
+        return table if names is None else _columns_in_order(what, table, table.columns, names)
+    read = table_of(table, what)
+    own = tuple(read.names) if names is None else names
+    _check_names(what, read.names, own)
+    return _columns_in_order(what, read.keys(own), read.names, own)
+
+
+def _check_names(what: str, given: list[Any], names: tuple[str, ...]) -> None:
+    """Raise DataError if a column is missing, or is there twice."""
+    if missing := [name for name in names if name not in given]:
+        raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
+    if twice := [name for name in names if given.count(name) > 1]:
+        raise DataError(f"{what}: column '{twice[0]}' is there twice; give each once")
+
+
+def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
+    """Return the columns of these names of a frame, or of a dict of columns, side by side."""
+    _check_names(what, given, names)
+    columns = [as_floats(f"{what}: column '{name}'", table[name]) for name in names]
+    if len({column.shape for column in columns}) > 1:
+        raise DataError(f"{what}: columns of different lengths; make all equally long")
+    return np.stack(columns, axis=-1)
+
+
+def _rows_in_order(what: str, rows: Any, names: tuple[str, ...]) -> Any:
+    """Return a list of rows, or of the numbers of one."""
+    if _WITHOUT_NAMES.issuperset(map(type, rows)):
+        return rows
+    return [_row_in_order(what, row, names, at) for at, row in enumerate(rows)]
 
 
 def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None = None) -> Any:
@@ -92,28 +152,12 @@ def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None
     return row if named is None else [named[name] for name in names]
 
 
-def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
-    """Return the columns of these names of a frame, or of a dict of columns, side by side."""
-    if missing := [name for name in names if name not in given]:
-        raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
-    if twice := [name for name in names if given.count(name) > 1]:
-        raise DataError(f"{what}: column '{twice[0]}' is there twice; give each once")
-    columns = [np.asarray(table[name]) for name in names]
-    if len({column.shape for column in columns}) > 1:
-        raise DataError(f"{what}: columns of different lengths; make all equally long")
-    return np.stack(columns, axis=-1)
-
-
 def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any] | None:
     """Return values by name, with all of ``names``; None if those given have no names."""
-    named: Mapping[str, Any]
-    if isinstance(values, Mapping):
-        named = values
-    else:
-        index: Any = getattr(values, "index", ())
-        # Of lists it is a method, of named tuples maybe a field; numbers and dates are positions.
-        is_index = hasattr(index, "__iter__") and not isinstance(values, list | tuple | str)
-        labels = list(index) if is_index else []
+    named: Mapping[str, Any] = with_names(values)
+    if not isinstance(named, Mapping):
+        # Those of a Series are its index, where numbers and dates are positions.
+        labels = list(values.keys()) if hasattr(values, "keys") else []
         if not any(isinstance(label, str) for label in labels):
             return None
         named = dict(zip(labels, values, strict=True))

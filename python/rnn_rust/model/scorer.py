@@ -78,8 +78,6 @@ class Scorer(_core.Scorer):
         How many entities were given up: for others, and for the time that had passed.
     """
 
-    model: Network
-
     def __new__(
         cls, model: Network, max_entities: int | None = None, expire_after: float | None = None
     ) -> Self:
@@ -97,18 +95,22 @@ class Scorer(_core.Scorer):
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
-            cls, own._core, *units_of(own), rows_by_name(own.feature_names), names,
+            cls, own, own._core, units_of(own), rows_by_name(own.feature_names), names,
             (max_entities, expire_after),
         )  # fmt: skip
-        scorer.model, scorer._limits = own, (max_entities, expire_after)
-        scorer._turns, scorer._writing = Turns("a scorer"), Turns("a scorer's save()")
+        scorer._limits, scorer._writing = (max_entities, expire_after), Turns("a scorer's save()")
         scorer._prepare()
         return scorer
 
     _limits: tuple[int | None, float | None]
-    _turns: Turns
-    """Of what may not see model and states while they are exchanged."""
     _writing: Turns
+
+    @property
+    def model(self) -> Network:
+        """A copy of the model."""
+        # Where the states are: whoever copies them has the model that they are of.
+        model: Network = self._model
+        return model
 
     @property
     def max_entities(self) -> int | None:
@@ -204,14 +206,11 @@ class Scorer(_core.Scorer):
                 f"the model takes the features {own.feature_names}, the scorer's "
                 f"{self.model.feature_names}; give one of the same"
             )
-        # A file has the model that its states are of.
-        with self._turns.turn():
-            self._exchange(own, keep_states)
+        self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
         """Go on with a model that is the scorer's own."""
-        self._replace_network(own._core, *units_of(own), keep_states)
-        self.model = own
+        self._replace_network(own, own._core, units_of(own), keep_states)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
@@ -235,19 +234,19 @@ class Scorer(_core.Scorer):
         It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
         lock around scoring and counting, and around this call and a copy of the counts.
         """
-        with self._turns.turn():
-            return Snapshot(*self._contents(), self._writing)
+        return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a file keeps: a description, and arrays."""
-        return self._described(self._snapshot()[0], {})
+        model, arrays, _ = self._snapshot()
+        return self._described(model, arrays, {})
 
     def _described(
-        self, arrays: dict[str, NDArray[Any]], more: dict[str, Any]
+        self, model: Network, arrays: dict[str, NDArray[Any]], more: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         limits = {"max_entities": self.max_entities, "expire_after": self.expire_after}
-        description = {"scorer": limits | more, "model": describe(self.model)}
-        tensors: dict[str, NDArray[Any]] = dict(self.model.state_dict())
+        description = {"scorer": limits | more, "model": describe(model)}
+        tensors: dict[str, NDArray[Any]] = dict(model.state_dict())
         return description, tensors | {STATES + name: array for name, array in arrays.items()}
 
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:

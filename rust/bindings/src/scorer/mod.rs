@@ -1,12 +1,14 @@
 //! The class `Scorer`: a network with the states of many entities.
 //!
-//! `keyed.rs`: a scorer of one type, its locks and slices; `keys.rs`: keys from Python; `turns.rs`: the
-//! lock; `batches.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and
-//! back.
+//! `keyed.rs`: a scorer of one type and its locks, with `single.rs`, its single events, and `batch.rs`,
+//! its batches; `keys.rs`: keys from Python; `turns.rs`: the lock; `open.rs`: what a signal handler
+//! would wait for; `states.rs`: all states as arrays, and back.
 
-mod batches;
+mod batch;
 mod keyed;
 mod keys;
+mod open;
+mod single;
 mod states;
 mod turns;
 
@@ -16,14 +18,12 @@ use pyo3::types::{PyDict, PyTuple};
 use rnn_rust as core;
 
 use crate::boundary::{exception, run, shape_error};
-use crate::features::{RowReader, Scaling};
+use crate::features::RowReader;
 use crate::network::{Inner as NetworkInner, Network};
 use crate::python::tensors;
-use keyed::{Batch, Keyed, Units};
+use batch::Batch;
+use keyed::{Columns, Keyed, Units};
 use keys::{Keys, key_of};
-
-/// The shift and the scale of each column, empty without a scaler.
-type Columns = (Vec<f64>, Vec<f64>);
 
 enum Inner {
     F32(Keyed<f32>),
@@ -48,28 +48,29 @@ pub(crate) struct Scorer {
 
 #[pymethods]
 impl Scorer {
-    /// The scalers are those of features and labels, each as shift and scale by column, empty without.
+    /// `model` is Python's, with this network. The scalers are those of features and labels, each as
+    /// shift and scale by column, empty without.
     /// `as_floats(what, values)` makes an array of other values; `names` are those of the features;
     /// `limits` are `max_entities` and `expire_after`.
     #[new]
     fn new(
         py: Python<'_>,
+        model: Py<PyAny>,
         network: &Network,
-        features: Columns,
-        labels: Columns,
+        units: (Columns, Columns),
         as_floats: Py<PyAny>,
         names: Option<Vec<String>>,
         limits: (Option<usize>, Option<f64>),
     ) -> PyResult<Self> {
         let limits = core::Limits { max_entities: limits.0, expire_after: limits.1 };
-        let units = Units { features: Scaling::from(features), labels: Scaling::from(labels) };
+        let units = Units::from(units);
         let (rows, loss) = (RowReader { as_floats, names }, network.objective.loss);
         macro_rules! made {
             ($shared:ident, $Variant:ident) => {{
                 let scorer = run(py, None, |context| {
                     core::Scorer::new($shared.read(), loss, context.level(), limits)
                 })?;
-                Inner::$Variant(Keyed::new(scorer, units, rows))
+                Inner::$Variant(Keyed::new(model, scorer, (units, rows)))
             }};
         }
         let inner = match &network.inner {
@@ -86,7 +87,8 @@ impl Scorer {
     /// key
     ///     Of the entity: an int of 64 bits, a str or bytes.
     /// features
-    ///     ``(I,)`` in original units, or by name: a dict, or a Series with names as its index.
+    ///     ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
+    ///     tuple, or a Series with names as its index.
     /// out
     ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
     ///     allocated then.
@@ -134,7 +136,8 @@ impl Scorer {
     /// keys
     ///     ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
     /// features
-    ///     ``(N, I)`` in original units.
+    ///     ``(N, I)`` in original units; or by name: a table as of :meth:`rnn_rust.RNN.predict`, or
+    ///     a list of rows as of :meth:`score`.
     /// out
     ///     An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
     /// times
@@ -292,6 +295,12 @@ impl Scorer {
         with!(self, keyed => keyed.with(py, core::Scorer::clear));
     }
 
+    /// The model whose network it is.
+    #[getter(_model)]
+    fn model(&self, py: Python<'_>) -> Py<PyAny> {
+        with!(self, keyed => keyed.model(py))
+    }
+
     /// Return every tensor of the network by name.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, keyed => {
@@ -300,24 +309,24 @@ impl Scorer {
         })
     }
 
-    /// Go on with another network of the same sizes and type.
+    /// Go on with another model, whose network is of the same sizes and type.
     #[pyo3(name = "_replace_network")]
     fn replace_network(
         &self,
         py: Python<'_>,
+        model: Py<PyAny>,
         network: &Network,
-        features: Columns,
-        labels: Columns,
+        units: (Columns, Columns),
         keep_states: bool,
     ) -> PyResult<()> {
-        let units = Units { features: Scaling::from(features), labels: Scaling::from(labels) };
+        let units = Units::from(units);
         let loss = network.objective.loss;
         match (&self.inner, &network.inner) {
             (Inner::F32(keyed), NetworkInner::F32(shared)) => {
-                keyed.swap(py, py.detach(|| shared.read()), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
             }
             (Inner::F64(keyed), NetworkInner::F64(shared)) => {
-                keyed.swap(py, py.detach(|| shared.read()), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
             }
             _ => {
                 let (what, expected) = ("model", "one of the same dtype");
@@ -327,10 +336,17 @@ impl Scorer {
         }
     }
 
-    /// Return all entities at one moment, the least recently used first, and the row of each.
+    /// Return model, entities and their rows at one moment, the least recently used first.
     #[pyo3(name = "_snapshot")]
-    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyAny>)> {
-        with!(self, keyed => states::to_arrays(py, keyed.copy(py)?))
+    fn snapshot<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Py<PyAny>, Bound<'py, PyDict>, Bound<'py, PyAny>)> {
+        with!(self, keyed => {
+            let (model, copy) = keyed.copy(py)?;
+            let (entities, rows) = states::to_arrays(py, copy)?;
+            Ok((model, entities, rows))
+        })
     }
 
     /// Take entities from such arrays.

@@ -1,0 +1,89 @@
+"""What a network learns of a training part before its first epoch: sizes, classes, its encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.encoder_fit import learn_encoder
+from rnn_rust.data.scale import Scaler
+from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.learning.labels import class_count, outputs_for
+
+Settings = Mapping[str, Any]
+
+
+def sizes_of(data: Dataset, settings: Settings, loss_name: str) -> dict[str, int]:
+    """Return the sizes of inputs and outputs that a network of the data has.
+
+    Raises
+    ------
+    ShapeError
+        The data has another number of feature columns than ``input_size``.
+    DataError
+        There is no label to find the outputs by.
+    """
+    columns = len(data.feature_names)
+    if settings["input_size"] not in (None, columns):
+        raise ShapeError(
+            f"the data has {columns} feature columns, the model expects "
+            f"{settings['input_size']} (input_size={settings['input_size']})"
+        )
+    outputs = settings["output_size"]
+    if outputs is None:
+        outputs = outputs_for(data, loss_name)
+    return {"input_size": columns, "output_size": outputs}
+
+
+def classes_of(data: Dataset, loss_name: str) -> dict[str, tuple[str, ...]]:
+    """Return the classes that occur among labels that are text."""
+    if data.label_levels and class_count(loss_name, 2) is None:
+        name = next(iter(data.label_levels))
+        raise ParameterError(
+            f"the labels of column '{name}' are classes by name, and loss "
+            f"{loss_name!r} is of numbers; use loss='cross_entropy'"
+        )
+    found = {}
+    for name, known in data.label_levels.items():
+        column = data.labels[:, data.label_names.index(name)]
+        codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
+        found[name] = tuple(known[code] for code in codes)
+    return found
+
+
+def needs_encoder(settings: Settings, data: Dataset) -> bool:
+    """Whether features are more than plain numbers of rows."""
+    derives = settings["missing"] != "error" or bool(settings["time_features"])
+    return bool(data.levels) or derives or data.static is not None
+
+
+def learnt_encoder(settings: Settings, data: Dataset, scaler: Scaler | None) -> FeatureEncoder:
+    """Return what is learnt of the features, as the settings say."""
+    how = {
+        "most": settings["max_categories"], "fill": settings["missing"],
+        "indicator": settings["missing_indicator"],
+    }  # fmt: skip
+    return learn_encoder(data, scaler, times=settings["time_features"], **how)
+
+
+def of_features(scaler: Scaler | None, encoder: FeatureEncoder) -> Scaler | None:
+    """Return a scaler with its columns in the order of an encoder's features.
+
+    Raises
+    ------
+    ParameterError
+        It was fitted on other features.
+    """
+    names = None if scaler is None else scaler.feature_names_
+    if scaler is None or names is None or names == encoder.feature_names:
+        return scaler
+    if set(names) != set(encoder.feature_names):
+        raise ParameterError(
+            "the scaler was fitted on other features than the model has; give its name, and it "
+            "is fitted on what the model makes of the columns"
+        )
+    return scaler.with_columns([names.index(name) for name in encoder.feature_names], None)

@@ -1,0 +1,224 @@
+//! Batches of events of a scorer, taken in slices.
+
+use std::ops::Range;
+use std::sync::PoisonError;
+
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use rnn_rust as core;
+use rnn_rust::Error;
+
+use super::keyed::{Keyed, Refused};
+use super::keys::KeyView;
+use super::open::{Open, has_open};
+use crate::boundary::{Scalar, exception, run, shape_error};
+
+/// Events of a slice: a single call waits no longer than a slice takes.
+const SLICE: usize = 32;
+/// Events after which signals are checked: some milliseconds.
+const UNCHECKED: usize = 1 << 14;
+
+/// Events of a batch, without the interpreter.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) keys: KeyView<'a>,
+    pub(super) times: Option<&'a [f64]>,
+}
+
+impl Batch<'_> {
+    /// The number of events, which have a time each if they have any.
+    pub(super) fn check(&self) -> PyResult<usize> {
+        let count = self.keys.len();
+        match self.times {
+            Some(times) if times.len() != count => {
+                Err(shape_error(format!("{count} keys, {} times; give as many", times.len())))
+            }
+            _ => Ok(count),
+        }
+    }
+}
+
+impl<T: Scalar> Keyed<T> {
+    /// Scores many events slice by slice: `work` is given a slice of events, their features, and room
+    /// for their outputs. Returns the outputs in original units.
+    pub(super) fn in_slices<'py>(
+        &self,
+        count: usize,
+        features: &Bound<'py, PyAny>,
+        mut work: impl FnMut(&mut core::Scorer<T>, Range<usize>, &[T], &mut [T]) -> Result<(), Error>
+        + Send,
+    ) -> PyResult<Outputs<T>> {
+        let array = self.rows.as_floats.bind(features.py()).call1(("features", features))?;
+        self.check_shape(array.cast::<PyUntypedArray>()?.shape(), count)?;
+        match array.extract::<PyReadonlyArray2<'py, f32>>() {
+            Ok(array) => self.scaled(features.py(), (count, array.as_slice()?), &mut work),
+            Err(_) => {
+                let array: PyReadonlyArray2<'py, f64> = array.extract()?;
+                self.scaled(features.py(), (count, array.as_slice()?), &mut work)
+            }
+        }
+    }
+
+    fn check_shape(&self, shape: &[usize], count: usize) -> PyResult<()> {
+        if shape == [count, self.sizes.0] {
+            return Ok(());
+        }
+        Err(shape_error(format!(
+            "features have shape {shape:?}; of {count} events they have ({count}, {})",
+            self.sizes.0,
+        )))
+    }
+
+    fn scaled<N: core::Real>(
+        &self,
+        py: Python<'_>,
+        (count, values): (usize, &[N]),
+        work: &mut (
+                 impl FnMut(&mut core::Scorer<T>, Range<usize>, &[T], &mut [T]) -> Result<(), Error>
+                 + Send
+             ),
+    ) -> PyResult<Outputs<T>> {
+        let (columns, outputs) = self.sizes;
+        let outcome = run(py, None, |context| {
+            let units = if has_open(self) {
+                let Some(units) = self.units_now() else { return Ok(Err(Refused::Busy)) };
+                units
+            } else {
+                self.units.read().unwrap_or_else(PoisonError::into_inner)
+            };
+            let _open = Open::of(self);
+            let mut x = Vec::new();
+            if let Some(at) = units.features.scale(values, &mut x) {
+                return Ok(Err(Refused::NotFinite(at)));
+            }
+            let mut y = vec![T::ZERO; count * outputs];
+            self.held.slice().scorer.check(&x, count, y.len())?;
+            for start in (0..count).step_by(SLICE) {
+                let events = start..(start + SLICE).min(count);
+                let x = &x[events.start * columns..events.end * columns];
+                let y = &mut y[events.start * outputs..events.end * outputs];
+                work(&mut self.held.slice().scorer, events, x, y)?;
+                if start % UNCHECKED == UNCHECKED - SLICE {
+                    context.check()?;
+                }
+            }
+            if units.labels.is_empty() {
+                return Ok(Ok(Outputs::Plain(y)));
+            }
+            let mut restored = vec![0.0; y.len()];
+            units.labels.restore(&y, &mut restored);
+            Ok(Ok(Outputs::Restored(restored)))
+        })?;
+        outcome.map_err(|refused| refused.exception(values, columns))
+    }
+
+    /// Scores many events; sets whether their entities are new.
+    pub(super) fn score_batch(
+        &self,
+        batch: Batch<'_>,
+        features: &Bound<'_, PyAny>,
+        new: &mut [bool],
+    ) -> PyResult<Outputs<T>> {
+        let count = batch.keys.len();
+        let checked = self.with(features.py(), |scorer| scorer.check_times(batch.times, count));
+        checked.map_err(|error| exception(&error))?;
+        let mut hashed = Vec::with_capacity(SLICE);
+        self.in_slices(count, features, |scorer, events, x, y| {
+            batch.keys.hashed(events.clone(), scorer.hasher(), &mut hashed);
+            let times = batch.times.map(|times| &times[events.clone()]);
+            scorer.score((&hashed, times), x, (y, &mut new[events]))
+        })
+    }
+
+    /// That `out` has room for the outputs of so many events.
+    pub(super) fn check_out(
+        &self,
+        py: Python<'_>,
+        out: &Bound<'_, PyAny>,
+        count: usize,
+    ) -> PyResult<()> {
+        let columns = self.sizes.1;
+        let fits = if self.units(py)?.labels.is_empty() {
+            has_room::<T>(out, [count, columns])
+        } else {
+            has_room::<f64>(out, [count, columns])
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(PyTypeError::new_err(format!(
+            "out must be a writable array of shape ({count}, {columns}) and the dtype of the outputs"
+        )))
+    }
+
+    pub(super) fn admit(
+        &self,
+        py: Python<'_>,
+        batch: Batch<'_>,
+        (rows, new): (&mut [u32], &mut [bool]),
+    ) -> PyResult<()> {
+        let admitted = self.with(py, |scorer| {
+            let mut hashed = Vec::new();
+            batch.keys.hashed(0..rows.len(), scorer.hasher(), &mut hashed);
+            scorer.admit((&hashed, batch.times), (rows, new))
+        });
+        admitted.map_err(|error| exception(&error))
+    }
+
+    /// Times of events as an array of float64.
+    pub(super) fn times<'py>(
+        &self,
+        times: &Bound<'py, PyAny>,
+    ) -> PyResult<PyReadonlyArray1<'py, f64>> {
+        let array = self.rows.as_floats.bind(times.py()).call1(("times", times))?;
+        let array = array.call_method1("astype", ("float64",))?;
+        let shape = array.cast::<PyUntypedArray>()?.shape().to_vec();
+        array
+            .extract()
+            .map_err(|_| shape_error(format!("times: shape {shape:?}; give one for each event")))
+    }
+}
+
+/// Outputs of many events.
+pub(super) enum Outputs<T> {
+    Plain(Vec<T>),
+    /// In original units, where labels are scaled.
+    Restored(Vec<f64>),
+}
+
+impl<T: Scalar> Outputs<T> {
+    /// The outputs as rows of a new array, or in `out`.
+    pub(super) fn into_array<'py>(
+        self,
+        py: Python<'py>,
+        columns: usize,
+        out: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Plain(values) => into_array(py, (values, columns), out),
+            Self::Restored(values) => into_array(py, (values, columns), out),
+        }
+    }
+}
+
+fn into_array<'py, N: Scalar>(
+    py: Python<'py>,
+    (values, columns): (Vec<N>, usize),
+    out: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Some(out) = out else {
+        let rows = values.len() / columns;
+        return Ok(PyArray1::from_vec(py, values).reshape([rows, columns])?.into_any());
+    };
+    let mut array: PyReadwriteArray2<'py, N> = out.extract()?;
+    array.as_slice_mut()?.copy_from_slice(&values);
+    Ok(out)
+}
+
+fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {
+    let array: Option<PyReadwriteArray2<'_, N>> =
+        out.is_exact_instance_of::<PyUntypedArray>().then(|| out.extract().ok()).flatten();
+    array.is_some_and(|array| array.shape() == shape && array.is_c_contiguous())
+}

@@ -1,0 +1,204 @@
+"""What else a scorer does: refusals, entities by themselves, other models, tables."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import rnn_rust as rnn
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+
+DATA = np.random.default_rng(0).normal(size=(200, 3))
+
+
+def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
+    scorer = rnn.GRU(3, 4, 2, scaler=None).scorer(expire_after=1.0)
+    x = DATA[0]
+    for key in (1.5, None, 2**64, -(2**63) - 1, (1, 2), np.float64(1)):
+        with pytest.raises(TypeError, match="a key is an int of 64 bits, a str or bytes"):
+            scorer.score(key, x, time=0)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="keys are floats"):
+        scorer.score_batch(np.array([1.0]), DATA[:1], times=[0])
+    with pytest.raises(ShapeError, match="one by one, or use predict"):
+        scorer.score(1, DATA, time=0)
+    with pytest.raises(ShapeError, match="features: expected 3, got 2"):
+        scorer.score(1, x[:2], time=0)
+    with pytest.raises(DataError, match="feature 1 is NaN"):
+        scorer.score(1, [0.0, np.nan, 0.0], time=0)
+    with pytest.raises(ParameterError, match="time must be a number for each event"):
+        scorer.score(1, x)
+    with pytest.raises(ParameterError, match="time must be a number for each event"):
+        scorer.score(1, x, time=np.nan)
+    bad = DATA[:70].copy()
+    bad[66, 2] = np.inf
+    with pytest.raises(DataError, match="row 66: feature 2 is inf"):
+        scorer.score_batch(np.arange(70), bad, times=np.zeros(70))
+    with pytest.raises(ShapeError, match="70 keys, 2 times"):
+        scorer.score_batch(np.arange(70), DATA[:70], times=[0, 0])
+    with pytest.raises(ParameterError, match="time"):
+        scorer.score_batch(np.arange(70), DATA[:70], times=np.append(np.zeros(69), np.nan))
+    with pytest.raises(ShapeError, match=r"of 70 events they have \(70, 3\)"):
+        scorer.score_batch(np.arange(70), DATA[:69], times=np.zeros(70))
+    with pytest.raises(ShapeError, match="give one for each event"):
+        scorer.score_batch(np.zeros((2, 2), int), DATA[:4], times=np.zeros(4))
+    for out in (np.zeros((70, 2)), np.zeros((2, 70), np.float32).T, np.zeros(140, np.float32), []):
+        with pytest.raises(TypeError, match=r"shape \(70, 2\)"):
+            scorer.score_batch(np.arange(70), DATA[:70], out, times=np.zeros(70))  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"shape \(2,\)"):
+        scorer.score(1, x, np.zeros(2), time=0)
+    assert len(scorer) == 0
+    assert scorer.score_batch([], np.zeros((0, 3)), times=[]).shape == (0, 2)
+
+
+def test_limits_that_make_no_sense_are_refused() -> None:
+    model = rnn.RNN(3, 4, 1)
+    for limits in ({"max_entities": 0}, {"max_entities": 1.5}, {"expire_after": -1.0},
+                   {"expire_after": np.nan}, {"expire_after": "1d"}):  # fmt: skip
+        with pytest.raises(ParameterError, match=next(iter(limits))):
+            model.scorer(**limits)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="bidirectional"):
+        rnn.RNN(3, 4, 1, bidirectional=True).scorer()
+    with pytest.raises(ParameterError, match="readout"):
+        rnn.RNN(3, 4, 1, readout="mean").scorer()
+    with pytest.raises(ParameterError, match="not fitted"):
+        rnn.RNN(3, 4, 1, scaler="minmax").scorer()
+    with pytest.raises(ParameterError, match="no sizes yet"):
+        rnn.RNN(hidden_size=4).scorer()
+
+
+def test_entities_are_reset_and_forgotten() -> None:
+    model = rnn.LSTM(3, 4, 1, num_layers=2)
+    scorer = model.scorer()
+    x = DATA[0]
+    first, second = scorer.score("card", x), scorer.score("card", x)
+    stepper = model.stepper()
+    stepper.step(x)
+    stepper.step(x)
+    np.testing.assert_array_equal(scorer.state("card"), stepper.state)
+    assert scorer.reset("card")
+    assert not scorer.state("card").any()
+    output, new = scorer.score("card", x, return_new=True)
+    assert (output, new) == (first, False)
+    assert scorer.score("card", x) == second
+    assert scorer.forget("card")
+    assert "card" not in scorer
+    assert scorer.state("card") is None
+    assert not scorer.forget("card")
+    assert not scorer.reset("card")
+    assert scorer.score("card", x, return_new=True) == (first, True)
+    scorer.clear()
+    assert len(scorer) == 0
+    assert scorer.score("card", x) == first
+
+
+def test_a_model_is_swapped_between_events() -> None:
+    model, other = rnn.GRU(3, 4, 1, seed=1), rnn.GRU(3, 4, 1, seed=2)
+    scorer, x = model.scorer(), DATA[0]
+    first = scorer.score("card", x)
+    scorer.swap(other)
+    stepper = other.stepper()
+    state = model.stepper()
+    state.step(x)
+    stepper.state = state.state
+    np.testing.assert_array_equal(scorer.score("card", x), stepper.step(x))
+    scorer.swap(model, keep_states=False)
+    assert len(scorer) == 0
+    assert scorer.score("card", x) == first
+    for wrong in (rnn.GRU(3, 5, 1), rnn.LSTM(3, 4, 1), rnn.GRU(3, 4, 1, dtype="float64"),
+                  rnn.GRU(3, 4, 1, reset_after=False), rnn.GRU(3, 4, 1, num_layers=2)):  # fmt: skip
+        with pytest.raises(ParameterError, match="model"):
+            scorer.swap(wrong)
+    with pytest.raises(ParameterError, match="reverse=True"):
+        scorer.swap(rnn.GRU(3, 4, 1, reverse=True))
+    with pytest.raises(ParameterError, match="no sizes yet"):
+        scorer.swap(rnn.GRU(hidden_size=4))
+    assert "card" in scorer
+
+
+def test_a_scorer_keeps_the_weights_it_was_made_with() -> None:
+    model = rnn.GRU(3, 4, 1)
+    scorer = model.scorer()
+    before = model.predict(DATA[:1])
+    model.fit(rnn.Dataset.from_arrays(DATA, DATA[:, :1], [0, 200]), epochs=3, progress=False)
+    np.testing.assert_array_equal(scorer.score_batch([1], DATA[:1]), before)
+
+
+def frame_of_events(rows: int = 60) -> pl.DataFrame:
+    random = np.random.default_rng(3)
+    return pl.DataFrame(
+        {
+            "card": [f"card {n}" for n in random.integers(0, 9, rows)],
+            "t": np.arange(rows) * 10,
+            "a": random.normal(size=rows),
+            "b": random.normal(size=rows),
+            "y": random.integers(0, 2, rows),
+        }
+    )
+
+
+def fitted(frame: pl.DataFrame, **options: Any) -> rnn.GRU:
+    model = rnn.GRU(
+        hidden_size=5, loss="binary_cross_entropy", scaler="standard",
+        **options,
+    )  # fmt: skip
+    data = rnn.Dataset.from_frame(frame, id="card", features=["a", "b"], labels="y")
+    model.fit(data, epochs=1, progress=False)
+    return model
+
+
+def test_frames_are_scored_as_by_score_frame() -> None:
+    frame = frame_of_events()
+    model = fitted(frame)
+    whole = model.score_frame(frame)
+    scorer = model.scorer()
+    parts = [scorer.score_frame(frame[start : start + 7]) for start in range(0, 60, 7)]
+    assert pl.concat(parts).equals(whole)
+    again = model.scorer()
+    assert again.score_frame(frame.to_pandas()).equals(model.score_frame(frame.to_pandas()))
+    assert "card 3" in again
+    assert len(again) == frame["card"].n_unique()
+    # Rows of an entity that are not in the order of time are taken in it.
+    shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
+    assert model.scorer().score_frame(shuffled).equals(model.score_frame(shuffled))
+    timed = model.scorer(expire_after=25.0)
+    timed.score_frame(frame)
+    direct = model.scorer(expire_after=25.0)
+    direct.score_batch(frame["card"], frame[["a", "b"]].to_numpy(), times=frame["t"])
+    assert (timed.expired, len(timed)) == (direct.expired, len(direct))
+    assert timed.expired > 0
+    with pytest.raises(DataError, match="no column 'b'"):
+        scorer.score_frame(frame.drop("b"))
+
+
+def test_rows_without_times_do_not_expire() -> None:
+    frame = frame_of_events().drop("t")
+    data = rnn.Dataset.from_frame(frame, id="card", time=None, features=["a", "b"], labels="y")
+    model = rnn.GRU(hidden_size=5, loss="binary_cross_entropy")
+    model.fit(data, epochs=1, progress=False)
+    model.scorer().score_frame(frame)
+    with pytest.raises(ParameterError, match="without a time column"):
+        model.scorer(expire_after=5.0).score_frame(frame)
+
+
+def test_a_scorer_shows_itself() -> None:
+    scorer = rnn.GRU(3, 4, 1).scorer(max_entities=5)
+    scorer.score(1, DATA[0])
+    assert repr(scorer).startswith("Scorer(GRU(3, 4, 1")
+    assert "max_entities=5" in repr(scorer)
+    assert repr(scorer).endswith(": 1 entities")
+    assert rnn.Scorer is type(scorer)
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"use save\(path\)"):
+            way(scorer)
+
+
+def test_limits_stay_as_given() -> None:
+    scorer = rnn.GRU(3, 4, 1).scorer(max_entities=3, expire_after=2.0)
+    assert (scorer.max_entities, scorer.expire_after) == (3, 2.0)
+    with pytest.raises(AttributeError):
+        scorer.max_entities = 5
