@@ -215,20 +215,20 @@ impl<'a, T: Real> Sequences<'a, T> {
         (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
     }
 
-    /// The most steps that a tile of these sequences may have, with so many lanes.
-    pub(crate) fn tile_steps(&self, lanes: usize) -> usize {
-        const FEWEST: usize = FEWEST_STEPS_OF_GRADIENTS;
+    /// The most steps that a tile of these sequences may have, with so many lanes, where it should have
+    /// at least the `fewest` steps.
+    pub(crate) fn tile_steps(&self, lanes: usize, fewest: usize) -> usize {
         let longest = self.longest();
         let level = (0..self.len()).all(|s| self.range(s).len() == longest);
         // Short sequences of one length share lanes, which have less than twice the steps that are
         // wanted; longer ones have a lane each.
-        let short = if longest < FEWEST { 2 * (FEWEST + longest) } else { 0 };
+        let short = if longest < fewest { 2 * (fewest + longest) } else { 0 };
         if level {
             return longest.max(short.min(self.rows().div_ceil(lanes) + longest));
         }
         // Lanes hold less than two sequences' worth on average, and the rule by which they are
         // filled adds at most one.
-        longest.max(FEWEST) + (2 * longest.max(FEWEST)).min(self.rows().div_ceil(lanes))
+        longest.max(fewest) + (2 * longest.max(fewest)).min(self.rows().div_ceil(lanes))
     }
 
     /// The static features of sequence `s`.

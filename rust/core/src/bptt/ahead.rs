@@ -28,7 +28,11 @@ impl<'a, T: Real> Ahead<'a, T> {
         {
             let rest = &first[self.done..];
             let now = &rest[..wanted.min(rest.len())];
-            for line in now.chunks(V::LEN) {
+            let lines = now.chunks_exact(V::LEN);
+            if let Some(last) = lines.remainder().first() {
+                simd.prefetch(last);
+            }
+            for line in lines {
                 simd.prefetch(&line[0]);
             }
             wanted -= now.len().next_multiple_of(V::LEN);

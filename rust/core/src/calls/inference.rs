@@ -8,7 +8,7 @@ use std::thread;
 use crate::bptt::{BufferSpec, DropoutMasks, Trace};
 use crate::config::Config;
 use crate::context::{CancelCheck, Context, check_memory};
-use crate::data::{Segment, Sequences};
+use crate::data::{FEWEST_STEPS, Segment, Sequences};
 use crate::engine::{BatchInputs, TileWorker, UnitWorker};
 use crate::error::Result;
 use crate::lanes::Real;
@@ -164,7 +164,7 @@ fn by_tiles<T: Real, S: Simd>(
     let mut panels = Panels::new(network.layout(), S::CHAIN_PAIRS, steps, false);
     panels.set(network.layout(), network.parameters());
     let inference = Inference { panels: Some(&panels), ..inference };
-    let buffers = inference.buffers(data.tile_steps(T::LANES));
+    let buffers = inference.buffers(data.tile_steps(T::LANES, FEWEST_STEPS));
     let buffers = buffers.in_windows::<BySequence, T::Lanes<S>>(network.layout());
     check_memory::<T>(TileWorker::<T, S>::size(network.layout(), buffers))?;
     let worker = || {

@@ -24,7 +24,7 @@ mod worker;
 
 use crate::bptt::BufferSpec;
 use crate::context::{Context, check_memory};
-use crate::data::Sequences;
+use crate::data::{FEWEST_STEPS_OF_GRADIENTS, Sequences};
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
@@ -57,7 +57,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
         batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));
     let tiled = start_alike && worthwhile;
     let steps = match spec.window {
-        None if tiled => data.tile_steps(T::LANES),
+        None if tiled => data.tile_steps(T::LANES, FEWEST_STEPS_OF_GRADIENTS),
         _ => longest,
     };
     let buffers = BufferSpec {
