@@ -17,7 +17,7 @@ import polars as pl
 
 import rnn_rust as rnn
 
-SEQUENCES, STEPS, LEVELS, REPEATS = 2000, 20, 100, 5
+SEQUENCES, STEPS, LEVELS, REPEATS = 2000, 20, 100, 15
 NUMERIC, COLUMNS = 8, 10
 WIDTHS = ((NUMERIC, 0), (NUMERIC, COLUMNS), (NUMERIC + 4 * COLUMNS, 0))
 NETWORKS = ((rnn.RNN, 10), (rnn.GRU, 32), (rnn.LSTM, 64))

@@ -8,9 +8,12 @@ The example ``shapes`` of the engine runs one epoch (or prediction) and then thr
 of both counts is that of two, and has nothing of the start of the program in it. The same program,
 alone, then tells the time. Cycles come from it by the peak of the core: two multiply-adds of 8
 float32 per cycle. Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does
-per cycle at most are 2 multiply-adds, 6 instructions, 2 loads of 32 bytes, 1 store of 32 (AMD,
-Software Optimization Guide for the Zen 4 Microarchitecture, publication 57647). callgrind counts a
-masked load once per lane, so that the loads of batches of one sequence are overstated.
+per cycle at most are 2 multiply-adds or products, 6 instructions, 2 loads of 32 bytes, 1 store of
+32 (AMD, Software Optimization Guide for the Zen 4 Microarchitecture, publication 57647). The bound
+by phases takes the largest of the four for each function and adds these up: a function is a phase,
+and phases hardly overlap. callgrind counts a masked load once per lane, so that the loads of
+batches of one sequence are overstated; their bound by phases has none. It counts copies and fills
+of the C library byte by byte; these are left out.
 """
 
 import os
@@ -18,6 +21,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +45,11 @@ class Shape:
     hidden: int
     gates: int = 1
     predicts: bool = False
+
+    @property
+    def batch(self) -> int:
+        """The batch size."""
+        return int(self.line.split()[-1])
 
     @property
     def vectors(self) -> float:
@@ -66,25 +77,87 @@ SHAPES = (
 )
 
 
-def count(shape: Shape, times: int) -> list[int]:
-    """Return the instructions, loads and stores of so many epochs, or predictions."""
+class Program:
+    """The machine code of ``shapes``: where it begins, and which instructions multiply."""
+
+    def __init__(self) -> None:
+        code = output("objdump", "-d", "--no-show-raw-insn", PROGRAM)
+        self.multiplies = {
+            int(address, 16)
+            for address in re.findall(r"^ *([0-9a-f]+):\tv(?:mul|fn?m)\w+p[sd] ", code, re.M)
+        }
+        (main,) = re.findall(r"^([0-9a-f]+) \S main$", output("nm", PROGRAM), re.M)
+        self.main = int(main, 16)
+
+
+def output(*command: str | Path) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    return done.stdout
+
+
+def costs(profile: str) -> Iterator[tuple[str, int, list[int]]]:
+    """Yield the function, the address, and the instructions, loads and stores of each address."""
+    function, called = "", False
+    for line in profile.splitlines():
+        if line.startswith("fn="):
+            function = line
+        elif line.startswith("calls="):
+            called = True
+        elif line.startswith("0x"):
+            if not called and not function.startswith("fn=__mem"):
+                address, *counts = line.split()
+                yield function, int(address, 16), [*map(int, counts), 0, 0][:3]
+            called = False
+
+
+def count(program: Program, shape: Shape, times: int) -> dict[str, list[int]]:
+    """Return the products, instructions, loads and stores of so many epochs, or predictions.
+
+    They are those of each function.
+    """
     epochs, predictions = (1, times) if shape.predicts else (times, 1)
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--cache-sim=yes"]
-    done = subprocess.run(
-        [*command, PROGRAM, shape.line, str(epochs), str(predictions)],
-        capture_output=True, text=True, check=True, env=ENVIRONMENT,
-    )  # fmt: skip
-    (totals,) = re.findall(r"Collected : (\d+) (\d+) (\d+)", done.stderr)
-    return [int(total) for total in totals]
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Path(folder) / "profile"
+        output(
+            "valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", "--cache-sim=yes",
+            "--demangle=no", "--dump-instr=yes", "--dump-line=no", "--compress-pos=no",
+            "--compress-strings=no",
+            PROGRAM, shape.line, str(epochs), str(predictions),
+        )  # fmt: skip
+        found = list(costs(profile.read_text()))
+    moved = min(address for name, address, _ in found if name == "fn=main") - program.main
+    totals: dict[str, list[int]] = defaultdict(lambda: [0] * 4)
+    for name, address, (instructions, loads, stores) in found:
+        own = totals[name]
+        products = instructions if address - moved in program.multiplies else 0
+        for place, number in enumerate((products, instructions, loads, stores)):
+            own[place] += number
+    return totals
+
+
+def per_step(program: Program, shape: Shape) -> list[list[float]]:
+    """Return the same of each function, per timestep."""
+    one, three = count(program, shape, 1), count(program, shape, 3)
+    return [
+        [(b - a) / 2 / shape.steps for a, b in zip(one.get(name, [0] * 4), own, strict=True)]
+        for name, own in three.items()
+    ]
+
+
+def cycles(shape: Shape, function: list[float]) -> float:
+    """Return the cycles that a function takes at least."""
+    products, instructions, loads, stores = function
+    bounds = [products / MULTIPLY_ADDS, instructions / INSTRUCTIONS, stores / STORES]
+    return max(*bounds, loads / LOADS if shape.batch > 1 else 0.0)
 
 
 def nanoseconds(shape: Shape) -> float:
     """Return the time of a timestep: the fastest of some runs."""
     times = []
     for _ in range(5):
-        command = [PROGRAM, shape.line, "60", "60"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
-        train, _, predict = done.stdout.splitlines()[1].removeprefix(shape.line).split()
+        lines = output(PROGRAM, shape.line, "60", "60").splitlines()
+        train, _, predict = lines[1].removeprefix(shape.line).split()
         times.append(float(predict if shape.predicts else train))
     return min(times)
 
@@ -104,17 +177,19 @@ def main() -> None:
     subprocess.run(build_shapes, check=True, cwd=ROOT)
     clock = gigahertz()
     print(f"AVX2, a full training step or a prediction, per timestep; the clock is {clock:.2f} GHz")
-    print(f"{'':<57}counted{'':<24}cycles: at least for each of these, and spent")
+    print(f"{'':<57}counted{'':<24}cycles: at least for each of these, by phases, and spent")
     names = ("adds", "instructions", "loads", "stores")
-    print(f"{'':<48}{''.join(f'{name:>13}' for name in (*names, *names, 'spent'))}")
+    print(f"{'':<48}{''.join(f'{name:>13}' for name in (*names, *names, 'phases', 'spent'))}")
+    program = Program()
     for shape in SHAPES:
-        counts = zip(count(shape, 3), count(shape, 1), strict=True)
-        instructions, loads, stores = ((three - one) / 2 / shape.steps for three, one in counts)
+        functions = per_step(program, shape)
+        _, instructions, loads, stores = map(sum, zip(*functions, strict=True))
+        phases = sum(cycles(shape, function) for function in functions)
         bounds = (
             shape.vectors / MULTIPLY_ADDS, instructions / INSTRUCTIONS, loads / LOADS,
             stores / STORES,
         )  # fmt: skip
-        figures = (shape.vectors, instructions, loads, stores, *bounds)
+        figures = (shape.vectors, instructions, loads, stores, *bounds, phases)
         spent = nanoseconds(shape) * clock
         name = f"{shape.line}{'predict' if shape.predicts else ''}"
         print(f"{name:<48}{''.join(f'{x:13.1f}' for x in (*figures, spent))}", flush=True)
