@@ -61,3 +61,31 @@ def test_classes_are_those_of_the_model() -> None:
     assert others.label_levels == {"kind": ("v", "w")}
     assert model.loss(others[0]) == model.loss(others.subset([0]))
     assert model.evaluate(others[0]) == model.evaluate(others.subset([0]))
+
+
+def of_lengths(lengths: list[int]) -> rnn.Dataset:
+    rng, rows = np.random.default_rng(0), sum(lengths)
+    offsets = np.cumsum([0, *lengths])
+    return rnn.Dataset.from_arrays(rng.normal(size=(rows, 3)), rng.normal(size=(rows, 1)), offsets)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("float32", 318), ("float64", 158)])
+@pytest.mark.parametrize("model", [rnn.RNN, rnn.GRU, rnn.LSTM])
+def test_many_of_one_length_beside_a_longer_one(model: type, dtype: str, count: int) -> None:
+    """Sequences of one length share lanes; how long these get depends on a part of the data."""
+    data = of_lengths([8] + [7] * count)
+    network = model(3, 5, 1, num_layers=2, seed=1, dtype=dtype)
+    alone = [network.predict(data[k : k + 1]) for k in range(len(data))]
+    np.testing.assert_array_equal(network.predict(data), np.concatenate(alone))
+
+
+@pytest.mark.parametrize(("dtype", "batch_size"), [("float32", 63), ("float64", 31)])
+def test_batches_of_one_length_beside_a_longer_sequence(dtype: str, batch_size: int) -> None:
+    data = of_lengths([30] + [29] * (4 * batch_size))
+    losses = [
+        rnn.GRU(3, 5, 1, seed=1, dtype=dtype, optimizer=rnn.optim.SGD(0.0))
+        .fit(data, batch_size=size, epochs=1, progress=False)
+        .loss[-1]
+        for size in (batch_size, 1)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)

@@ -75,8 +75,9 @@ KINDS = {
 
 def solve(kind, fixed, weights, scale, points):
     """Return all coefficients by their names, of which some are fixed, by least squares."""
-    names = [(name, k) for name, most in zip("PQ", kind.degrees, strict=True) for k in
-             range(1, most + 1)]
+    names = [
+        (name, k) for name, most in zip("PQ", kind.degrees, strict=True) for k in range(1, most + 1)
+    ]
     free = [name for name in names if name not in fixed]
     if not free:
         return fixed
@@ -95,9 +96,7 @@ def solve(kind, fixed, weights, scale, points):
         )
         right[i] = factor * (ratio - 1 - known)
     solution = mp.lu_solve(rows.T * rows, rows.T * right)
-    return fixed | {
-        name: solution[i] / kind.last ** (2 * name[1]) for i, name in enumerate(free)
-    }
+    return fixed | {name: solution[i] / kind.last ** (2 * name[1]) for i, name in enumerate(free)}
 
 
 def fit(kind, fixed):
@@ -147,17 +146,16 @@ def quotient(kind, x, above, below, fused):
     return kind.round(kind.exact(numerator) / denominator)
 
 
-def last_argument(kind, above, below):
-    """Return the last argument whose quotient is 1, fused or not, and none before it is more."""
-    last = None
-    for x in kind.arguments():
-        x = kind.round(x)
-        fused, rounded = (quotient(kind, x, above, below, fused) for fused in (True, False))
-        if max(fused, rounded) > 1:
+def first_one(kind, above, below):
+    """Return the first argument tried whose quotient is 1, fused or not."""
+    for tried in kind.arguments():
+        x = kind.round(tried)
+        results = {quotient(kind, x, above, below, fused) for fused in (True, False)}
+        if max(results) > 1:
             break
-        if fused == rounded == 1:
-            last = x
-    return last
+        if results == {1.0}:
+            return x
+    raise ArithmeticError("no quotient is 1 before one exceeds it; try other arguments")
 
 
 def tanh_rational(name):
@@ -173,4 +171,4 @@ def tanh_rational(name):
         [1.0, *(float(found[part, k]) for k in range(1, most + 1))]
         for part, most in zip("PQ", kind.degrees, strict=True)
     )
-    return above, below, last_argument(kind, above, below), error
+    return above, below, first_one(kind, above, below), error

@@ -218,17 +218,17 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// The most steps that a tile of these sequences may have, with so many lanes, where it should have
     /// at least the `fewest` steps.
     pub(crate) fn tile_steps(&self, lanes: usize, fewest: usize) -> usize {
-        let longest = self.longest();
-        let level = (0..self.len()).all(|s| self.range(s).len() == longest);
-        // Short sequences of one length share lanes, which have less than twice the steps that are
-        // wanted; longer ones have a lane each.
-        let short = if longest < fewest { 2 * (fewest + longest) } else { 0 };
-        if level {
-            return longest.max(short.min(self.rows().div_ceil(lanes) + longest));
+        let (longest, rows) = (self.longest(), self.rows().div_ceil(lanes));
+        // Short sequences of one length share lanes, which have less than twice the steps that are wanted;
+        // longer ones have a lane each.
+        let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
+        if (0..self.len()).all(|s| self.range(s).len() == longest) {
+            return if longest < fewest { longest.max(level) } else { longest };
         }
-        // Lanes hold less than two sequences' worth on average, and the rule by which they are
-        // filled adds at most one.
-        longest.max(fewest) + (2 * longest.max(fewest)).min(self.rows().div_ceil(lanes))
+        // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
+        // at most one; but a part of the sequences may be of one length.
+        let wanted = longest.max(fewest);
+        (wanted + (2 * wanted).min(rows)).max(level)
     }
 
     /// The static features of sequence `s`.

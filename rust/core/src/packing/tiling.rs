@@ -299,6 +299,7 @@ impl Tiling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Sequences;
     use crate::rng::{Purpose, Rng};
 
     fn tiling(lengths: &[usize]) -> Tiling {
@@ -379,6 +380,34 @@ mod tests {
             let lengths: Vec<usize> =
                 (0..count).map(|_| 1 + (rng.next_u64() % 40) as usize).collect();
             assert!(left_out(&lengths).1.len() < 10);
+        }
+    }
+
+    #[test]
+    fn a_level_batch_of_ragged_data_is_no_longer_than_its_tiles_may_be() {
+        const LANES: usize = 8;
+        let numbers = [0.0f32; 40 + 40 * 4 * LANES];
+        for (longest, steps) in
+            (1..=40).flat_map(|longest| (1..=longest).map(move |s| (longest, s)))
+        {
+            for count in 2 * LANES..=4 * LANES {
+                let end = |s: usize| (longest + s * steps) as i64;
+                let offsets: Vec<i64> = std::iter::once(0).chain((0..=count).map(end)).collect();
+                let numbers = &numbers[..longest + count * steps];
+                let data = Sequences::new(numbers, numbers, &offsets, (1, 1)).unwrap();
+                let level: Vec<u32> = (1..=count as u32).collect();
+                for gradients in [false, true] {
+                    let mut tiling = Tiling::with_capacity(LANES, count);
+                    if gradients {
+                        tiling = tiling.for_gradients();
+                    }
+                    let most = data.tile_steps(LANES, tiling.fewest_steps);
+                    tiling.set(&level, |s| data.range(s as usize).len());
+                    for tile in 0..tiling.len() {
+                        assert!(tiling.tile(tile).steps() <= most, "{longest} {steps} {count}");
+                    }
+                }
+            }
         }
     }
 

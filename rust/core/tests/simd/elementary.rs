@@ -81,6 +81,19 @@ fn f64_is_within_the_units_in_the_last_place_that_are_allowed() {
 }
 
 #[test]
+fn tanh_is_never_beyond_one() {
+    let mut rng = Rng(11);
+    let wide: Vec<f64> = (0..2_000_000).map(|_| 17.5 + rng.within(1.0)).collect();
+    let narrow: Vec<f32> = (0..2_000_000).map(|i| 7.0 + i as f32 * 1e-6).collect();
+    for level in Level::available() {
+        // Without FMA there are more roundings: the number after 1 is possible.
+        let most = if fuses(level) { 1.0 } else { 1.0 + f64::EPSILON };
+        assert!(apply(level, Function::Tanh, &wide).into_iter().all(|y| y <= most), "{level} f64");
+        assert!(apply(level, Function::Tanh, &narrow).into_iter().all(|y| y <= 1.0), "{level} f32");
+    }
+}
+
+#[test]
 fn the_double_double_reference_agrees_with_the_committed_points() {
     let text = include_str!("data/reference_points.txt");
     for line in text.lines() {

@@ -62,7 +62,7 @@ impl Constants for f32 {
     ];
     // Largest relative error: 2^-28.4.
     const TANH: Quotient<Self> = Quotient {
-        limit: 7.987299,
+        limit: 7.9294844,
         above: &[
             1.0,
             0.13714299,
@@ -80,7 +80,7 @@ impl Constants for f32 {
         ],
     };
     const GATE: Option<Quotient<Self>> = Some(Quotient {
-        limit: 15.974598,
+        limit: 15.858969,
         above: &[
             1.0,
             0.034285747,
@@ -134,7 +134,7 @@ impl Constants for f64 {
     ];
     // Largest relative error: 2^-58.4.
     const TANH: Quotient<Self> = Quotient {
-        limit: 18.152465,
+        limit: 18.017825000000002,
         above: &[
             1.0,
             0.1526206463579926,
