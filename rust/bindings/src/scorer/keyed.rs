@@ -43,7 +43,8 @@ pub(super) struct Held<T: Scalar> {
 pub(super) struct Keyed<T: Scalar> {
     pub(super) held: Turns<Held<T>>,
     /// Read while a call scores, written when the network is swapped: who waits to write them holds
-    /// nothing that a signal handler within such a call may want.
+    /// nothing that a signal handler within such a call may want. No Python code may run while one
+    /// reads them, other than handlers within a batch: a swap in it would wait for its own thread.
     pub(super) units: RwLock<Units>,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
