@@ -7,6 +7,7 @@ import pickle
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -214,3 +215,17 @@ def test_dicts_of_one_event() -> None:
         one.score(1, {"a": 1.0, "b": "x"})
     with pytest.raises(DataError, match="the model have none"):
         rnn.GRU(2, 3, 1).scorer().score(1, {"a": 1.0, "b": 2.0})
+
+
+def test_what_an_encoder_cannot_read_is_named() -> None:
+    scorer = made("mean").scorer()
+    large = {"a": 10**400, "b": 1.0}
+    with pytest.raises(DataError, match="features: int too large to convert to float"):
+        scorer.score(1, large)
+    for rows in ([large, large], [{"a": 2.5, "b": 1.0}, large]):
+        with pytest.raises(DataError, match="features: an int is too large"):
+            scorer.score_batch([1, 2], rows)
+    for features in (None, 3, Path("events.csv"), np.array(1.0)):
+        with pytest.raises(ShapeError, match="give a table, or a list of rows, by name or in the"):
+            scorer.score_batch([1, 2], features)
+    assert len(scorer) == 0
