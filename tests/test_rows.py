@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 import sqlite3
-from collections import namedtuple
+from collections import ChainMap, namedtuple
 from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -214,3 +217,50 @@ def test_dicts_of_one_event() -> None:
         one.score(1, {"a": 1.0, "b": "x"})
     with pytest.raises(DataError, match="the model have none"):
         rnn.GRU(2, 3, 1).scorer().score(1, {"a": 1.0, "b": 2.0})
+
+
+def test_what_an_encoder_cannot_read_is_named() -> None:
+    scorer = made("mean").scorer()
+    large = {"a": 10**400, "b": 1.0}
+    with pytest.raises(DataError, match="features: int too large to convert to float"):
+        scorer.score(1, large)
+    for rows in ([large, large], [{"a": 2.5, "b": 1.0}, large]):
+        with pytest.raises(DataError, match="features: an int is too large"):
+            scorer.score_batch([1, 2], rows)
+    for features in (None, 3, Path("events.csv"), np.array(1.0)):
+        with pytest.raises(ShapeError, match="give a table, or a list of rows, by name or in the"):
+            scorer.score_batch([1, 2], features)
+    assert len(scorer) == 0
+
+
+@pytest.mark.parametrize("value", ["x", None, 2j])
+def test_a_value_by_name_that_is_no_number_is_found(value: Any) -> None:
+    model = made()
+    good, bad = {"b": 2.0, "a": 1.0}, {"t": "y", "b": 1.0, "a": value}
+    Other = namedtuple("Other", ["t", "b", "a"])
+    for row in (bad, MappingProxyType(bad), Other(**bad), pd.Series(bad)):
+        with pytest.raises(DataError, match=r"features of event 2: 'a' is .*, which is not a num"):
+            model.scorer().score_batch([1] * 3, [good, [1.0, 2.0], row])
+        for call in (model.stepper().step, partial(model.scorer().score, 1)):
+            with pytest.raises(DataError, match=r"features: 'a' is .*, which is not a number"):
+                call(row)
+    with pytest.raises(DataError, match=r"features of event 0: 'a' is \[1.0\], which is not a num"):
+        model.scorer().score_batch([1], [good | {"a": [1.0]}])
+    with pytest.raises(DataError, match="real numbers, got dtype object, the first is Decimal"):
+        model.scorer().score_batch([1], [{"a": Decimal(1), "b": 2.0}])
+
+
+def test_names_are_refused_where_features_have_none() -> None:
+    scorer = rnn.GRU(2, 3, 1).scorer()
+    row = {"a": 1.0, "b": 2.0}
+    for rows in (
+        [row, row], (row,), [[1.0, 2.0], row], [ChainMap(row)], ChainMap(row), row,
+        {"a": [1.0, 2.0], "b": [3.0, 4.0]},
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="by name, but those of the model have none; give the"):
+            scorer.score_batch([1, 2], rows)
+    with pytest.raises(DataError, match="by name, but those of the model have none; give the"):
+        scorer.score(1, ChainMap(row))
+    # What is wrong otherwise is told as before.
+    with pytest.raises(DataError, match="got dtype <U32"):
+        scorer.score_batch([1], [[1.0, "x"]])

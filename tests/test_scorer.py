@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
+import weakref
 from collections import OrderedDict
 from typing import Any
 
@@ -189,3 +191,18 @@ def test_an_event_waits_for_a_slice_of_a_batch_not_for_the_batch() -> None:
     worker.join()
     # A batch takes some tenths of a second, a slice some microseconds.
     assert calls > 1000, calls
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_scorer_that_its_model_refers_to_is_collected(dtype: Any) -> None:
+    model = rnn.GRU(2, 3, 1, dtype=dtype)
+    scorer: Any = model.scorer()
+    own = scorer.model
+    own.user_data = scorer
+    gc.collect()
+    assert scorer.model is own
+    assert scorer.score(1, [1.0, 2.0]).shape == (1,)
+    gone = weakref.ref(own)
+    del scorer, own
+    gc.collect()
+    assert gone() is None

@@ -245,3 +245,67 @@ def test_ctrl_c_leaves_nothing_locked_whenever_it_comes() -> None:
     other.start()
     other.join(20)
     assert not other.is_alive()
+
+
+class CallingArray(np.ndarray[Any, Any]):
+    """An array that makes a call whenever it is asked for its mask."""
+
+    call: Callable[[], object]
+
+    @property
+    def mask(self) -> Any:
+        """What a masked array has."""
+        self.call()
+        raise AttributeError("mask")
+
+
+def calling_array(call: Callable[[], object], dtype: Any) -> CallingArray:
+    """Return one for an output of a scorer."""
+    array = np.zeros(1, dtype).view(CallingArray)
+    array.call = call
+    return array
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
+@pytest.mark.usefixtures("call_by_handler")
+@pytest.mark.parametrize("threaded", [False, True])
+def test_an_array_for_outputs_may_swap_the_model_as_it_is_looked_at(threaded: bool) -> None:
+    model, next_model = (rnn.GRU(2, 3, 1, seed=seed) for seed in range(2))
+    scorer, row = model.scorer(), [1.0, 2.0]
+    inner: list[Any] = []
+
+    def swap() -> None:
+        if not threaded:
+            scorer.swap(next_model)
+            return
+        swapping = threading.Thread(target=lambda: scorer.swap(next_model), daemon=True)
+        swapping.start()
+        swapping.join(0.2)
+        inner.append(scorer.score("other", row))
+        swapping.join(20)
+        assert not swapping.is_alive()
+
+    out = calling_array(swap, np.float32)
+    assert scorer.score("card", row, out) is out
+    expected = next_model.predict(np.array([row]))[0]
+    np.testing.assert_array_equal(np.asarray(out), expected)
+    assert all(np.array_equal(outputs, expected) for outputs in inner)
+    with pytest.raises(rnn.errors.ShapeError):
+        scorer.score("card", [1.0], calling_array(swap, np.float32))
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
+@pytest.mark.usefixtures("call_by_handler")
+def test_outputs_of_a_model_that_is_swapped_meanwhile_need_its_dtype() -> None:
+    frame = {"t": [0, 1], "a": [1.0, 4.0], "b": [3.0, 5.0], "y": [0.0, 8.0]}
+    data = rnn.Dataset.from_frame(frame, features=["a", "b"], labels="y")
+    plain, scaled = (rnn.GRU(hidden_size=3, loss="mse", scaler=own) for own in (None, "standard"))
+    for model in (plain, scaled):
+        model.fit(data, epochs=1, progress=False)
+    scorer = plain.scorer()
+    with pytest.raises(TypeError, match="dtype float64"):
+        scorer.score("card", [1.0, 2.0], calling_array(lambda: scorer.swap(scaled), np.float32))
+    assert "card" not in scorer
+    out = calling_array(lambda: None, np.float64)
+    assert scorer.score("card", [1.0, 2.0], out) is out
+    np.testing.assert_array_equal(out, scaled.scorer().score("card", [1.0, 2.0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -187,9 +188,13 @@ class EncodedScorer(Scorer):
         from rnn_rust.data.tables import is_table, read_table, table_of
 
         features = with_names(features)
-        if not is_table(features):
-            features = _columns_of(list(features), self.feature_names)
-        frame = table_of(features).keys([*self.feature_names])
+        try:
+            if not is_table(features):
+                rows = _rows_of(features, self.feature_names)
+                features = _columns_of(rows, self.feature_names)
+            frame = table_of(features).keys([*self.feature_names])
+        except OverflowError:
+            raise DataError("features: an int is too large to be a feature") from None
         if len(frame) != len(keys):
             raise ShapeError(f"{len(keys)} keys, features of {len(frame)} events; give as many")
         numbers: dict[Any, int] = {}
@@ -288,6 +293,18 @@ class EncodedScorer(Scorer):
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         super()._take(description, arrays)
         self._carried.take(arrays, description["scorer"]["times"], len(self))
+
+
+def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
+    """Return the features of events as a list, a row for each."""
+    try:
+        rows = iter(features)
+    except TypeError:
+        raise ShapeError(
+            f"features: {reprlib.repr(features)}; give a table, or a list of rows, by name or in "
+            f"the order {', '.join(names)}"
+        ) from None
+    return list(rows)
 
 
 def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]:

@@ -82,7 +82,7 @@ class RowEncoder:
         values = row_of("features", features, self.feature_names)
         try:
             row, after = self._row(values, carried)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"features: {error}; give numbers, and text for categories") from None
         return np.array(row), after
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,11 +60,45 @@ def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray
     own = None if names is None else tuple(names)
 
     def as_rows(what: str, values: Any) -> FloatArray:
-        if what == "features":
-            values = _in_order(what, values, own)
-        return as_floats(what, values)
+        if what != "features":
+            return as_floats(what, values)
+        in_order = _in_order(what, values, own)
+        try:
+            return as_floats(what, in_order)
+        except DataError:
+            # It knows positions at most.
+            _check_named(what, values, own)
+            raise
 
     return as_rows
+
+
+def _check_named(what: str, values: Any, names: tuple[str, ...] | None) -> None:
+    """Raise DataError if events by name have no use for the model, or a value that is no number."""
+    if isinstance(values, np.ndarray) or _is_frame(values):
+        return
+    values = with_names(values)
+    many = isinstance(values, list | tuple) or _has_dicts(values)
+    rows = values if many else [values]
+    if names is None:
+        if any(isinstance(row, Mapping) for row in rows):
+            raise DataError(
+                f"{what} by name, but those of the model have none; give them in order"
+            ) from None
+        return
+    for event, row in enumerate(rows):
+        where = f"{what} of event {event}" if many else what
+        for name, value in (_by_name(where, row, names) or {}).items():
+            if name in names and not _is_number(value):
+                raise DataError(
+                    f"{where}: '{name}' is {reprlib.repr(value)}, which is not a number"
+                ) from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal | np.bool_) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf"
+    )
 
 
 def with_names(values: Any) -> Any:

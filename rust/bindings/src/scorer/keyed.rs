@@ -1,10 +1,11 @@
 //! A scorer of one element type, shared between Python threads.
 
 use std::mem::replace;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::thread::yield_now;
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 
@@ -34,16 +35,20 @@ pub(super) struct Held<T: Scalar> {
     pub(super) scorer: core::Scorer<T>,
     /// Room for the features of an event.
     pub(super) x: Vec<T>,
-    /// Python's model, that of the scorer's network: a copy has both of one moment.
-    model: Arc<Py<PyAny>>,
 }
 
 /// No thread may wait for a lock while it holds the interpreter, but for a few microseconds: the
 /// holder may want the interpreter to check for signals.
 pub(super) struct Keyed<T: Scalar> {
     pub(super) held: Turns<Held<T>>,
+    /// Python's model, that of the scorer's network: a copy has both of one moment, as it changes
+    /// under the other lock alone. Its own is for the garbage collector, which cannot wait for a
+    /// slice, and must not miss the model in one pass and find it in another: who holds it does
+    /// nothing else.
+    model: Mutex<Arc<Py<PyAny>>>,
     /// Read while a call scores, written when the network is swapped: who waits to write them holds
-    /// nothing that a signal handler within such a call may want.
+    /// nothing that a signal handler within such a call may want. No Python code may run while one
+    /// reads them, other than handlers within a batch: a swap in it would wait for its own thread.
     pub(super) units: RwLock<Units>,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
@@ -59,10 +64,11 @@ impl<T: Scalar> Keyed<T> {
     ) -> Self {
         let config = scorer.network().config();
         let (columns, outputs) = (config.features(), config.shape.output);
-        let (x, model) = (Vec::with_capacity(columns), Arc::new(model));
+        let x = Vec::with_capacity(columns);
         Self {
             hasher: scorer.hasher().clone(),
-            held: Turns::new(Held { scorer, x, model }),
+            held: Turns::new(Held { scorer, x }),
+            model: Mutex::new(Arc::new(model)),
             units: RwLock::new(units),
             rows,
             sizes: (columns, outputs),
@@ -122,16 +128,27 @@ impl<T: Scalar> Keyed<T> {
         self.with(py, |scorer| Arc::clone(scorer.network()))
     }
 
+    fn model_now(&self) -> MutexGuard<'_, Arc<Py<PyAny>>> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Python's model.
     pub(super) fn model(&self, py: Python<'_>) -> Py<PyAny> {
-        self.with_held(py, |held| Arc::clone(&held.model)).clone_ref(py)
+        let model = Arc::clone(&self.model_now());
+        model.clone_ref(py)
+    }
+
+    /// Shows the garbage collector what refers to Python. A cycle is broken by the model.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.rows.as_floats)?;
+        visit.call(&**self.model_now())
     }
 
     /// Python's model and a copy of all entities at one moment, between two slices.
     pub(super) fn copy(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, ScorerCopy<T>)> {
         let (model, copy) = py.detach(|| {
             let held = self.held.lock();
-            (Arc::clone(&held.model), held.scorer.copy())
+            (Arc::clone(&self.model_now()), held.scorer.copy())
         });
         Ok((model.clone_ref(py), copy.map_err(|error| exception(&error))?))
     }
@@ -163,7 +180,7 @@ impl<T: Scalar> Keyed<T> {
             held.scorer.swap(network, loss, keep_states)?;
             *own = units;
             // The one before is given up where no lock is held: Python code may run as it goes.
-            Ok(replace(&mut held.model, model))
+            Ok(replace(&mut *self.model_now(), model))
         });
         swapped.map(drop).map_err(|error| exception(&error))
     }

@@ -15,6 +15,7 @@ mod turns;
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 
 use crate::boundary::{exception, run, shape_error};
@@ -78,6 +79,10 @@ impl Scorer {
             NetworkInner::F64(shared) => made!(shared, F64),
         };
         Ok(Self { inner })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        with!(self, keyed => keyed.traverse(&visit))
     }
 
     /// Return the outputs ``(L,)`` after one more event of an entity.

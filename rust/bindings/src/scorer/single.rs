@@ -1,5 +1,7 @@
 //! Single events of a scorer.
 
+use std::sync::RwLockReadGuard;
+
 use numpy::{PyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
 use rnn_rust as core;
@@ -22,7 +24,6 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<(Bound<'py, PyAny>, bool)> {
         let py = features.py();
         let row = self.rows.row(features, self.sizes.0)?;
-        let units = self.units(py)?;
         let event = (key, time.as_ref().map(std::slice::from_ref));
         // Without an allocation where there are few.
         let (mut few, mut many) = ([T::ZERO; FEW], Vec::new());
@@ -32,25 +33,52 @@ impl<T: Scalar> Keyed<T> {
             many.resize(self.sizes.1, T::ZERO);
             &mut many[..]
         };
-        if units.labels.is_empty() {
-            let target = self.target::<T>(out, "the model's dtype")?;
-            let new = with_row!(row, values => self.one(py, &units, event, values, y))?;
-            return Ok((place(py, y, target)?, new));
+        let (units, target) = self.prepared(py, out.as_ref())?;
+        let scored = with_row!(row, values => self.one(py, &units, event, values, y));
+        let restored = (!units.labels.is_empty()).then(|| {
+            let mut restored = vec![0.0; y.len()];
+            units.labels.restore(y, &mut restored);
+            restored
+        });
+        // Before there is an exception or an array.
+        drop(units);
+        let new = scored
+            .map_err(|refused| with_row!(row, values => refused.exception(values, values.len())))?;
+        match target {
+            Some(Target::Plain(mut array)) => array.as_slice_mut()?.copy_from_slice(y),
+            Some(Target::Restored(mut array)) => {
+                array.as_slice_mut()?.copy_from_slice(restored.as_deref().unwrap_or_default());
+            }
+            None => {}
         }
-        let target = self.target::<f64>(out, "dtype float64")?;
-        let new = with_row!(row, values => self.one(py, &units, event, values, y))?;
-        let mut restored = vec![0.0; y.len()];
-        units.labels.restore(y, &mut restored);
-        Ok((place(py, &restored, target)?, new))
+        let outputs = out.unwrap_or_else(|| match restored {
+            Some(restored) => PyArray1::from_vec(py, restored).into_any(),
+            None => PyArray1::from_slice(py, y).into_any(),
+        });
+        Ok((outputs, new))
     }
 
-    /// `out` as an array for the outputs of an event, if there is one.
-    fn target<'py, N: Scalar>(
+    /// The units, and `out` as an array for outputs in them, if there is one.
+    fn prepared<'py>(
         &self,
-        out: Option<Bound<'py, PyAny>>,
-        dtype: &str,
-    ) -> PyResult<Option<Target<'py, N>>> {
-        out.map(|out| Ok((writable(&out, self.sizes.1, dtype)?, out))).transpose()
+        py: Python<'py>,
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(RwLockReadGuard<'_, Units>, Option<Target<'py, T>>)> {
+        let Some(out) = out else { return Ok((self.units(py)?, None)) };
+        loop {
+            let plain = self.units(py)?.labels.is_empty();
+            // A subclass of arrays may run any Python code here, so that no lock is held.
+            let target = if plain {
+                Target::Plain(writable(out, self.sizes.1, "the model's dtype")?)
+            } else {
+                Target::Restored(writable(out, self.sizes.1, "dtype float64")?)
+            };
+            let units = self.units(py)?;
+            // They may have been swapped meanwhile.
+            if units.labels.is_empty() == plain {
+                return Ok((units, Some(target)));
+            }
+        }
     }
 
     /// Sets the outputs of one event; returns whether its entity is new.
@@ -61,7 +89,7 @@ impl<T: Scalar> Keyed<T> {
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
         y: &mut [T],
-    ) -> PyResult<bool> {
+    ) -> Result<bool, Refused> {
         let mut new = [false];
         let work = |held: &mut Held<T>| {
             if let Some(at) = units.features.scale(values, &mut held.x) {
@@ -70,25 +98,13 @@ impl<T: Scalar> Keyed<T> {
             let keys = (std::slice::from_ref(&key), times);
             held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
-        match self.with_held(py, work) {
-            Ok(()) => Ok(new[0]),
-            Err(refused) => Err(refused.exception(values, values.len())),
-        }
+        self.with_held(py, work)?;
+        Ok(new[0])
     }
 }
 
-/// An array to write outputs to, and the same as Python has it.
-type Target<'py, N> = (PyReadwriteArray1<'py, N>, Bound<'py, PyAny>);
-
-/// Outputs in an array: in `target`, or a new one.
-fn place<'py, N: Scalar>(
-    py: Python<'py>,
-    values: &[N],
-    target: Option<Target<'py, N>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let Some((mut array, out)) = target else {
-        return Ok(PyArray1::from_slice(py, values).into_any());
-    };
-    array.as_slice_mut()?.copy_from_slice(values);
-    Ok(out)
+/// An array to write outputs to: in the network's units, or in original ones.
+enum Target<'py, T: Scalar> {
+    Plain(PyReadwriteArray1<'py, T>),
+    Restored(PyReadwriteArray1<'py, f64>),
 }
