@@ -91,7 +91,7 @@ const fn group_by_group<V: Lanes>() -> bool {
 pub(super) fn multiply<const G: usize, V: Lanes>(
     simd: V::Simd,
     a: Table<'_, V::Elem>,
-    weights: (&[V::Elem], &[V::Elem]),
+    (rows, bias): (&[V::Elem], &[V::Elem]),
     out: &mut [[V; G]],
 ) {
     for (block, out) in out.chunks_mut(MOST_STEPS).enumerate() {
@@ -101,10 +101,10 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
             let out: &mut [[V; G]; J] = out.first_chunk_mut().expect("the block");
             if group_by_group::<V>() {
                 for first in 0..G {
-                    multiply_block::<G, 1, J, V>(simd, (a, top), (weights, first), out);
+                    multiply_block::<G, 1, J, V>(simd, (a, top), (rows, bias, first), out);
                 }
             } else {
-                multiply_block::<G, G, J, V>(simd, (a, top), (weights, 0), out);
+                multiply_block::<G, G, J, V>(simd, (a, top), (rows, bias, 0), out);
             }
         });
     }
@@ -115,7 +115,7 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
 fn multiply_block<const G: usize, const K: usize, const J: usize, V: Lanes>(
     simd: V::Simd,
     (a, top): (Table<'_, V::Elem>, usize),
-    ((rows, bias), first): ((&[V::Elem], &[V::Elem]), usize),
+    (rows, bias, first): (&[V::Elem], &[V::Elem], usize),
     out: &mut [[V; G]; J],
 ) {
     let mut steps: [&[V::Elem]; J] = [&[]; J];
