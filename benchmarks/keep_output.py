@@ -18,7 +18,11 @@ PACKAGES = ("numpy", "polars", "scikit-learn")
 
 def main() -> None:
     """Run the script of the command line with its arguments, and write the record."""
-    script, *arguments = sys.argv[1:]
+    script, *arguments = sys.argv[1:] or [""]
+    if not (ROOT / script).is_file():
+        sys.exit(
+            f"usage: python benchmarks/keep_output.py SCRIPT [ARGUMENT ...]: no file {script!r}"
+        )
     machine, today = describe(), datetime.date.today()
     done = subprocess.run(
         [sys.executable, script, *arguments],

@@ -18,15 +18,7 @@ Settings = Mapping[str, Any]
 
 
 def sizes_of(data: Dataset, settings: Settings, loss_name: str) -> dict[str, int]:
-    """Return the sizes of inputs and outputs that a network of the data has.
-
-    Raises
-    ------
-    ShapeError
-        The data has another number of feature columns than ``input_size``.
-    DataError
-        There is no label to find the outputs by.
-    """
+    """Return the sizes of inputs and outputs that a network of the data has."""
     columns = len(data.feature_names)
     if settings["input_size"] not in (None, columns):
         raise ShapeError(

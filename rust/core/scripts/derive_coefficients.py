@@ -1,8 +1,8 @@
-"""Derive the constants of src/elementary/coefficients.rs and print that file.
+"""Derive the constants of src/lanes/elementary/coefficients.rs and print that file.
 
 Requires mpmath (1.3 or newer). Run from the crate's folder:
 
-    python3 scripts/derive_coefficients.py > src/elementary/coefficients.rs
+    python3 scripts/derive_coefficients.py > src/lanes/elementary/coefficients.rs
 
 Exponentials reduce their argument to a small r, the logarithm its argument u to s = u / (2 + u):
 

@@ -17,19 +17,11 @@ import mpmath as mp
 POINTS, ROUNDS = 120, 25
 
 
-def next_after(x, code):
-    """Return the next number of a type, given by its codes in ``struct``."""
-    number, integer = code
-    (bits,) = struct.unpack(integer, struct.pack(number, x))
-    return struct.unpack(number, struct.pack(integer, bits + 1))[0]
-
-
 def every_f32(first, last):
-    """Yield all f32 between two arguments."""
-    x = first
-    while x < last:
-        yield x
-        x = next_after(x, "fI")
+    """Yield all f32 between two positive arguments, which are ordered as their bits are."""
+    (low,), (high,) = (struct.unpack("I", struct.pack("f", x)) for x in (first, last))
+    for bits in range(low, high):
+        yield struct.unpack("f", struct.pack("I", bits))[0]
 
 
 def some_f64(first, last):

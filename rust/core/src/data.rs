@@ -223,7 +223,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         // longer ones have a lane each.
         let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
         if (0..self.len()).all(|s| self.range(s).len() == longest) {
-            return if longest < fewest { longest.max(level) } else { longest };
+            return if longest < fewest { level } else { longest };
         }
         // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
         // at most one; but a part of the sequences may be of one length.

@@ -86,6 +86,11 @@ const fn group_by_group<V: Lanes>() -> bool {
     halves_of::<V>() > 1
 }
 
+/// Rows whose sums stay in registers.
+const fn most_rows<const G: usize, V: Lanes>() -> usize {
+    <V::Simd as Simd>::ACCUMULATORS / if group_by_group::<V>() { 1 } else { G }
+}
+
 /// `out[t] = bias + W a[t]`
 #[inline(always)]
 pub(super) fn multiply<const G: usize, V: Lanes>(
@@ -226,11 +231,10 @@ pub(super) fn add_outer<const G: usize, V: Lanes>(
     b: &[[V; G]],
     (products, set): (&mut [V], bool),
 ) {
-    let most = <V::Simd as Simd>::ACCUMULATORS / if group_by_group::<V>() { 1 } else { G };
     let products = &mut products.as_chunks_mut::<G>().0[..a.columns];
-    for (block, products) in products.chunks_mut(most).enumerate() {
-        let (top, height) = (block * most, products.len());
-        by_width!(height <= <V::Simd as Simd>::ACCUMULATORS, R => {
+    for (block, products) in products.chunks_mut(most_rows::<G, V>()).enumerate() {
+        let (top, height) = (block * most_rows::<G, V>(), products.len());
+        by_width!(height <= most_rows::<G, V>(), R => {
             let products: &mut [[V; G]; R] = products.first_chunk_mut().expect("the block");
             if group_by_group::<V>() {
                 for first in 0..G {
