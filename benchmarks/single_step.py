@@ -1,8 +1,7 @@
 """Counts the instructions that a program executes by stepping through it: Linux on x86-64.
 
 The kernel stops the program after every instruction (ptrace), some 40,000 times a second, so that
-only what lies between two calls of a function is stepped through. Instructions of libraries are
-left out.
+only what lies between two calls of a function is stepped through.
 """
 
 import ctypes
@@ -11,7 +10,7 @@ import re
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +66,6 @@ class Listing:
     def __init__(self, program: Path) -> None:
         command = ["objdump", "-d", "--no-show-raw-insn", str(program)]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        self.program = program
         self.functions: dict[str, int] = {}
         self._lines: dict[int, tuple[str, str]] = {}
         function = ""
@@ -78,30 +76,28 @@ class Listing:
             elif found := re.match(r" *([0-9a-f]+):\t(.*)", line):
                 self._lines[int(found[1], 16)] = function, found[2]
 
-    def count(
-        self, arguments: list[str], environment: Mapping[str, str], function: str
-    ) -> Counter[Instruction]:
-        """Return how often each instruction executes between the second and the third call.
-
-        They are calls of the functions whose names match a regular expression.
-        """
-        starts = {address for name, address in self.functions.items() if re.search(function, name)}
-        with subprocess.Popen(
-            [self.program, *arguments], env=environment, stdout=subprocess.DEVNULL,
-            preexec_fn=lambda: _libc.ptrace(TRACE_ME, 0, None, None),  # noqa: PLW1509
-        ) as process:  # fmt: skip
-            try:
-                traced = Traced(process.pid)
-                traced.run_to(starts)
-                traced.run_to(starts)
-                visits = traced.step_to(starts)
-            finally:
-                process.kill()
-        counts: Counter[Instruction] = Counter()
+    def instructions(self, visits: Mapping[int, float]) -> Iterator[tuple[Instruction, float]]:
+        """Yield what was executed, and how often; what lies in libraries is left out."""
         for address, times in visits.items():
             if address in self._lines:
-                counts[decode(*self._lines[address])] += times
-        return counts
+                yield decode(*self._lines[address]), times
+
+
+def count(
+    command: list[str | Path], environment: Mapping[str, str], starts: set[int]
+) -> Counter[int]:
+    """Return how often each address is executed from the second visit of these to the third."""
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: _libc.ptrace(TRACE_ME, 0, None, None),  # noqa: PLW1509
+    ) as process:  # fmt: skip
+        try:
+            traced = Traced(process.pid)
+            traced.run_to(starts)
+            traced.run_to(starts)
+            return traced.step_to(starts)
+        finally:
+            process.kill()
 
 
 class Traced:
