@@ -16,8 +16,9 @@ Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does
 are 2 multiply-adds or products, 6 instructions, 2 loads of 32 bytes, 1 store of 32 (AMD, Software
 Optimization Guide for the Zen 4 Microarchitecture, publication 57647). An instruction of AVX-512
 passes twice: measured, a multiply-add takes a cycle, a load too, even of a number for all lanes,
-and a store two. The bound by phases takes the largest of the four for each function and adds these
-up: a function is a phase, and phases hardly overlap.
+and a store two. (The column of multiply-adds counts 32 bytes in both tables.) The bound by phases
+takes the largest of the four for each function and adds these up: a function is a phase, and phases
+hardly overlap.
 
 No bound should be too high. So the cycles of loads and stores are those of vectors (three loads and
 two stores of general registers fit into a cycle), those of instructions have no conditional jumps
