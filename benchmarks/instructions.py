@@ -17,8 +17,11 @@ are 2 multiply-adds or products, 6 instructions, 2 loads of 32 bytes, 1 store of
 Optimization Guide for the Zen 4 Microarchitecture, publication 57647). An instruction of AVX-512
 passes twice: measured, a multiply-add takes a cycle, a load too, even of a number for all lanes,
 and a store two. (The column of multiply-adds counts 32 bytes in both tables.) The bound by phases
-takes the largest of the four for each function and adds these up: a function is a phase, and phases
-hardly overlap.
+takes the largest of the four for each phase and adds these up. A phase is an innermost loop that
+executes more instructions each time it is entered than the core has in flight (320; Zen 3: 256), or
+what is left of a function: phases overlap only at their ends. What a core makes of such a bound
+tells a product of two matrices by OpenBLAS, all of which is one such loop: the share of the peak
+that it reaches is said.
 
 No bound should be too high. So the cycles of loads and stores are those of vectors (three loads and
 two stores of general registers fit into a cycle), those of instructions have no conditional jumps
@@ -31,8 +34,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -40,12 +43,14 @@ from pathlib import Path
 
 import single_step
 from machine import LEVELS, describe
+from machine_code import Instruction, Listing
 from rivals.fma_peak import build
-from single_step import Instruction, Listing
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = ROOT / "target/release/examples/shapes"
 MULTIPLY_ADDS, INSTRUCTIONS, LOADS, STORES = 2, 6, 2, 1
+LOOK_AHEAD = 320
+BLAS_KERNELS = {"avx2": "Zen", "avx512": "SkylakeX"}
 
 
 @dataclass(frozen=True)
@@ -159,14 +164,13 @@ def costs(instruction: Instruction) -> tuple[float, ...]:
     )
 
 
-def by_function(listing: Listing, visits: dict[int, float]) -> list[list[float]]:
-    """Return the costs of each function."""
-    functions: dict[str, list[float]] = defaultdict(lambda: [0.0] * 7)
-    for instruction, times in listing.instructions(visits):
-        own = functions[instruction.function]
-        for place, cost in enumerate(costs(instruction)):
-            own[place] += times * cost
-    return list(functions.values())
+def by_phase(listing: Listing, visits: dict[int, float]) -> Iterator[list[float]]:
+    """Yield the costs of each phase."""
+    for phase in listing.phases(visits, LOOK_AHEAD):
+        each = zip(*(costs(instruction) for instruction, _ in phase), strict=True)
+        yield [
+            sum(cost * times for cost, (_, times) in zip(own, phase, strict=True)) for own in each
+        ]
 
 
 def nanoseconds(shape: Shape, level: str) -> float:
@@ -186,6 +190,26 @@ def gigahertz(*flags: str) -> float:
     return max(float(run.stdout) for run in runs) / 1e9 / (MULTIPLY_ADDS * 8 * 2)
 
 
+def blas_share(level: str, clock: float) -> float:
+    """Return the share of the peak that a product of two 512 x 512 matrices of float32 reaches."""
+    code = (
+        "import time, numpy as np\n"
+        "a = np.ones((512, 512), np.float32)\n"
+        "b, c, times = a.copy(), a.copy(), []\n"
+        "for _ in range(200):\n"
+        "    start = time.perf_counter()\n"
+        "    np.matmul(a, b, out=c)\n"
+        "    times.append(time.perf_counter() - start)\n"
+        "print(2 * 512**3 / min(times))\n"
+    )
+    kernels = {"OPENBLAS_CORETYPE": BLAS_KERNELS[level], "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | kernels,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout) / (clock * 1e9 * MULTIPLY_ADDS * 8 * 2)
+
+
 def table(
     level: str,
     shapes: Iterable[Shape],
@@ -195,14 +219,17 @@ def table(
 ) -> None:
     """Print a line per shape; ``visits`` counts how often an epoch executes each address."""
     what = "a full training step or a prediction, per timestep"
-    print(f"{LEVELS[level]}, {what}; the clock is {clock:.2f} GHz")
+    print(f"{LEVELS[level]}, {what}; the clock is {clock:.2f} GHz,")
+    print(
+        f"and a product of matrices by OpenBLAS reaches {blas_share(level, clock):.0%} of the peak"
+    )
     print(f"{'':<57}counted{'':<24}cycles: at least for each of these, by phases, and spent")
     names = ("adds", "instructions", "loads", "stores")
     print(f"{'':<48}{''.join(f'{name:>13}' for name in (*names, *names, 'phases', 'spent'))}")
     for shape in shapes:
-        functions = by_function(listing, visits(shape))
-        totals = [sum(costs) / shape.steps for costs in zip(*functions, strict=True)]
-        phases = sum(max(function[3:]) for function in functions) / shape.steps
+        each = list(by_phase(listing, visits(shape)))
+        totals = [sum(costs) / shape.steps for costs in zip(*each, strict=True)]
+        phases = sum(max(phase[3:]) for phase in each) / shape.steps
         vectors, spent = shape.vectors, nanoseconds(shape, level) * clock
         figures = (vectors, *totals[:3], vectors / MULTIPLY_ADDS, *totals[4:], phases, spent)
         name = f"{shape.line}{'predict' if shape.predicts else ''}"

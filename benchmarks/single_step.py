@@ -6,81 +6,20 @@ only what lies between two calls of a function is stepped through.
 
 import ctypes
 import os
-import re
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 TRACE_ME, READ_REGISTER, WRITE_REGISTER, CONTINUE, SINGLE_STEP = 0, 3, 6, 7, 9
 PROGRAM_COUNTER = 16 * 8  # where the kernel's user_regs_struct has it
 BREAKPOINT = b"\xcc"
-WIDTHS = {"x": 128, "y": 256, "z": 512}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _libc.ptrace.restype = ctypes.c_long
 _libc.waitpid.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """What an instruction does."""
-
-    function: str
-    text: str
-    product: bool  # of floating-point numbers, with or without a sum
-    load: bool
-    store: bool
-    bits: int  # of its widest vector register; 0 without one
-    fused: bool  # nothing to do, or a jump that may be one with the comparison before it
-
-
-def decode(function: str, text: str) -> Instruction:
-    """Return what a line of the listing of objdump says: ``vmovups 0x40(%rdi),%zmm2{%k1}{z}``."""
-    text = re.sub(r" *#.*", "", text)
-    name, _, rest = re.sub(r"^((lock|rep\w*|data16|cs|bnd) )+", "", text).partition(" ")
-    *sources, destination = re.findall(r"(?:\([^)]*\)|[^,(])+", rest.strip()) or [""]
-    accesses = not name.startswith(("lea", "nop", "prefetch"))
-    to_memory = accesses and re.search("[(:]", destination) is not None
-    writes = not re.match(r"(cmp|test|bt|i?mul|i?div|push|jmp|call)[bwlq]?$", name)
-    reads = not re.match(r"v|k?mov|set|pop", name)
-    return Instruction(
-        function=function,
-        text=text,
-        product=re.match(r"v?mul[sp][sd]$|vfn?m(add|sub)", name) is not None,
-        load=name in ("pop", "ret")
-        or (accesses and any(re.search("[(:]", source) for source in sources))
-        or (to_memory and reads),
-        store=name in ("push", "call") or (to_memory and writes),
-        bits=max((WIDTHS[width] for width in re.findall(r"%([xyz])mm", rest)), default=0),
-        fused=re.match(r"nop|j(?!mp)", name) is not None or text == "xchg %ax,%ax",
-    )
-
-
-class Listing:
-    """The machine code of a program: its instructions and its functions, by address."""
-
-    def __init__(self, program: Path) -> None:
-        command = ["objdump", "-d", "--no-show-raw-insn", str(program)]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        self.functions: dict[str, int] = {}
-        self._lines: dict[int, tuple[str, str]] = {}
-        function = ""
-        for line in text.splitlines():
-            if header := re.match(r"([0-9a-f]+) <(.*)>:$", line):
-                function = header[2]
-                self.functions[function] = int(header[1], 16)
-            elif found := re.match(r" *([0-9a-f]+):\t(.*)", line):
-                self._lines[int(found[1], 16)] = function, found[2]
-
-    def instructions(self, visits: Mapping[int, float]) -> Iterator[tuple[Instruction, float]]:
-        """Yield what was executed, and how often; what lies in libraries is left out."""
-        for address, times in visits.items():
-            if address in self._lines:
-                yield decode(*self._lines[address]), times
 
 
 def count(

@@ -7,6 +7,7 @@
 //! | `single.rs` | small batches: one sequence after the other, on the calling thread |
 //! | `tiled.rs` | the others: tiles, distributed over threads |
 //! | `inputs.rs` | what batches are computed from |
+//! | `packed.rs` | tiles that are packed once |
 //! | `worker.rs` | what one thread does for a batch |
 //! | `tile.rs`, `unit.rs` | the same for tiles, and for single sequences |
 //! | `carry.rs` | states between the windows of a sequence |
@@ -15,6 +16,7 @@
 mod carry;
 mod contract;
 mod inputs;
+mod packed;
 mod single;
 mod team;
 mod tile;

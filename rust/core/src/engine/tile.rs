@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::inputs::{BatchInputs, load_states};
+use super::packed::{PackedTiles, gather_features, gather_labels};
 use crate::bptt::{BufferSpec, DropoutMasks, LossRequest, Pass, Trace, windows};
 use crate::context::CancelCheck;
 use crate::data::Sequences;
@@ -11,7 +12,7 @@ use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::Simd;
 use crate::loss::Loss;
-use crate::packing::{BySequence, MOST_LANES, Tile, Tiling, gather, scatter};
+use crate::packing::{BySequence, MOST_LANES, Tile, Tiling, scatter};
 use crate::weights::Layout;
 
 /// The buffers of a thread that works on tiles.
@@ -34,11 +35,11 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         Self { simd, pass: Pass::new(simd, layout, buffers), window: buffers.steps, in_window }
     }
 
-    /// `Σ loss` of some tiles; sets `gradient` to theirs.
-    pub(crate) fn set(
+    /// `Σ loss` of some tiles, which may be packed; sets `gradient` to theirs.
+    pub(super) fn set(
         &mut self,
         inputs: &BatchInputs<'_, T>,
-        (tiling, tiles): (&Tiling, Range<usize>),
+        (tiling, packed, tiles): (&Tiling, Option<PackedTiles<'_, T, S>>, Range<usize>),
         request: &LossRequest<T>,
         gradient: &mut Aligned<T>,
         cancel: &mut CancelCheck<'_>,
@@ -56,8 +57,14 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 total += self.in_windows(inputs, lanes, request, (gradient, cancel))?;
                 continue;
             }
-            self.load_labels(inputs.data, lanes);
-            let next = (number + 1 < known).then(|| tiling.tile(number + 1));
+            let mut packed = packed.map(|tiles| tiles.tile(number));
+            if let Some(own) = &mut packed {
+                own.swap(&mut self.pass.trace);
+            } else {
+                self.load_labels(inputs.data, lanes);
+                self.load_features(inputs.data, lanes, config.features());
+            }
+            let next = (packed.is_none() && number + 1 < known).then(|| tiling.tile(number + 1));
             self.forward(inputs, (lanes, next), request.masks, cancel)?;
             if let Some((states, _)) = inputs.carried {
                 let trace = &self.pass.trace;
@@ -67,19 +74,22 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             if request.gradient {
                 self.pass.backward(inputs.network, (gradient, true), cancel)?;
             }
+            if let Some(mut own) = packed {
+                own.swap(&mut self.pass.trace);
+            }
         }
         Ok(total)
     }
 
     /// Takes the labels of a tile into the trace.
     fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
-        let (columns, nan) = (data.label_columns(), T::from_f64(f64::NAN));
         let trace = &mut self.pass.trace;
-        gather(self.simd, lanes, columns, |s| data.labels_of(s), nan, &mut trace.labels);
-        if data.has_label_weights() {
-            let weights = |s| data.label_weights_of(s);
-            gather(self.simd, lanes, columns, weights, T::ZERO, &mut trace.label_weights);
-        }
+        gather_labels(self.simd, data, lanes, &mut trace.labels, &mut trace.label_weights);
+    }
+
+    /// Takes its features.
+    fn load_features(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>, features: usize) {
+        gather_features(self.simd, data, lanes, features, &mut self.pass.trace.x);
     }
 
     /// [`Self::set`] for one tile in windows, whose gradient is added.
@@ -127,10 +137,11 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             let hidden = inputs.network.config.shape.hidden;
             self.pass.trace.clear_initial::<BySequence>(lane, hidden);
         }
+        self.load_features(inputs.data, window, inputs.network.config.features());
         self.forward(inputs, (window, None), masks, cancel)
     }
 
-    /// Computes states and outputs' pre-activations of one tile.
+    /// Computes states and outputs' pre-activations of one tile, whose features are in the trace.
     fn forward(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -152,8 +163,6 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 trace.starts.add(t, lane);
             }
         }
-        let features = |s| data.features_of(s);
-        gather(self.simd, lanes, config.features(), features, T::ZERO, &mut trace.x);
         trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
         load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
         self.pass.set_masks(config, masks, lanes.segments());
@@ -178,6 +187,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     ) -> Result<()> {
         let outputs = inputs.network.config.shape.output;
         if lanes.steps() <= self.window {
+            self.load_features(inputs.data, lanes, inputs.network.config.features());
             self.forward(inputs, (lanes, next), masks, cancel)?;
             self.pass.activate(inputs.network, loss);
             scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);

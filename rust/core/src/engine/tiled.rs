@@ -14,6 +14,7 @@ use crate::data::Sequences;
 use crate::engine::carry::CarriedStates;
 use crate::engine::contract::{BatchRequest, Engine, EngineSpec, EngineWork, LABEL_WORK, segments};
 use crate::engine::inputs::BatchInputs;
+use crate::engine::packed::PackedBatches;
 use crate::engine::team::{Finally, Rounds, wait_until, with_team};
 use crate::engine::worker::ShardWorker;
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Level, Simd};
 use crate::optim::{Clip, Optimizer};
-use crate::packing::{Tiling, fewest_tiled};
+use crate::packing::{BySequence, Tiling, fewest_tiled};
 use crate::weights::{Layout, Network, NetworkView, Panels, Transposed};
 
 /// Multiply-adds of a shard, at least, so that it is worth a round of the team.
@@ -40,6 +41,8 @@ struct Shared<'a, T: Real> {
     transposed: Transposed<T>,
     panels: Panels<T>,
     tiling: Tiling,
+    /// The first sequence of the batch.
+    first: u32,
     shards: usize,
     loss_request: LossRequest<T>,
     /// Whether this is the first of the windows in which states are carried.
@@ -53,8 +56,9 @@ struct Shard<T> {
 }
 
 /// The shards of a batch, which the threads of a team take one after the other.
-struct ShardQueue<'a, T: Real> {
+struct ShardQueue<'a, T: Real, S: Simd> {
     data: &'a Sequences<'a, T>,
+    packed: Option<PackedBatches<T, S>>,
     carried: Option<CarriedStates<T>>,
     /// Whether a single thread takes all of them.
     alone: bool,
@@ -111,8 +115,12 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     panels.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let threads = context.threads.min(most_shards);
+    // Tiles that go in windows are packed window by window.
+    let whole = buffers.in_windows::<BySequence, T::Lanes<S>>(&layout).steps == buffers.steps;
+    let features = layout.config().features();
     let queue = ShardQueue {
         data,
+        packed: if whole { PackedBatches::new(simd, data, spec, features) } else { None },
         alone: threads == 1,
         carried: spec.window.is_some().then(|| CarriedStates::new(&layout, spec.batch_size)),
         shared: RwLock::new(Shared {
@@ -120,6 +128,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
             transposed,
             panels,
             tiling: Tiling::with_capacity(T::LANES, spec.batch_size).for_gradients(),
+            first: 0,
             shards: 0,
             loss_request: LossRequest {
                 target: spec.target,
@@ -153,7 +162,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
 }
 
 // A lock is poisoned only by a panic, which ends the call anyway.
-impl<'a, T: Real> ShardQueue<'a, T> {
+impl<'a, T: Real, S: Simd> ShardQueue<'a, T, S> {
     fn read(&self) -> RwLockReadGuard<'_, Shared<'a, T>> {
         self.shared.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,12 +176,7 @@ impl<'a, T: Real> ShardQueue<'a, T> {
     }
 
     /// Takes shards and computes them until there is none left.
-    fn work<S: Simd>(
-        &self,
-        worker: &mut ShardWorker<T, S>,
-        upcoming: &[u32],
-        cancel: &mut CancelCheck<'_>,
-    ) {
+    fn work(&self, worker: &mut ShardWorker<T, S>, upcoming: &[u32], cancel: &mut CancelCheck<'_>) {
         let shared = self.read();
         let inputs = BatchInputs {
             network: NetworkView {
@@ -200,10 +204,11 @@ impl<'a, T: Real> ShardQueue<'a, T> {
                 continue;
             }
             let Shard { sum, gradient } = &mut *self.shard(number);
+            let packed = self.packed.as_ref().map(|batches| batches.of(shared.first));
             let parts = parts_of(number, shared.shards, parts(&shared.tiling));
             *sum = worker.set(
                 &inputs,
-                (&shared.tiling, parts),
+                (&shared.tiling, packed, parts),
                 &shared.loss_request,
                 gradient,
                 cancel,
@@ -217,7 +222,7 @@ impl<'a, T: Real> ShardQueue<'a, T> {
 
 /// The engine of mini-batches, as the leader of the team sees it.
 struct Tiled<'d, 'a, 'p, T: Real, S: Simd> {
-    queue: &'d ShardQueue<'a, T>,
+    queue: &'d ShardQueue<'a, T, S>,
     rounds: &'d Rounds,
     spec: EngineSpec,
     cancel: &'d mut CancelCheck<'p>,
@@ -242,6 +247,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
                 return Ok((0.0, 0.0));
             };
             shared.loss_request = loss_request;
+            shared.first = batch[0];
             if request.window.is_some() || data.has_initial_states() {
                 shared.tiling.set_segments(segments(data, batch, request));
             } else {
@@ -261,6 +267,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
         if shards > 1 {
             self.rounds.start();
         }
+        let upcoming = if self.queue.packed.is_some() { &[] } else { upcoming };
         self.queue.work(&mut self.worker, upcoming, self.cancel);
         wait_until(|| self.queue.done.load(Ordering::Acquire) == shards);
         if self.queue.cancelled.load(Ordering::Relaxed) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::inputs::BatchInputs;
+use super::packed::PackedTiles;
 use super::tile::TileWorker;
 use super::unit::UnitWorker;
 use crate::bptt::{BufferSpec, LossRequest, Target};
@@ -43,18 +44,18 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
         ]
     }
 
-    /// `Σ loss` of some parts of a tiling, its tiles and then its single segments; sets `gradient` to
-    /// theirs.
+    /// `Σ loss` of some parts of a tiling, its tiles, which may be packed, and then its single segments;
+    /// sets `gradient` to theirs.
     pub(crate) fn set(
         &mut self,
         inputs: &BatchInputs<'_, T>,
-        (tiling, parts): (&Tiling, Range<usize>),
+        (tiling, packed, parts): (&Tiling, Option<PackedTiles<'_, T, S>>, Range<usize>),
         request: &LossRequest<T>,
         gradient: &mut Aligned<T>,
         cancel: &mut CancelCheck<'_>,
     ) -> Result<f64> {
         let tiles = parts.start.min(tiling.len())..parts.end.min(tiling.len());
-        let total = self.tiles.set(inputs, (tiling, tiles), request, gradient, cancel)?;
+        let total = self.tiles.set(inputs, (tiling, packed, tiles), request, gradient, cancel)?;
         if parts.end <= tiling.len() {
             return Ok(total);
         }
