@@ -198,6 +198,44 @@ def test_a_transformer_without_labels_learns_what_comes_next() -> None:
         SequenceTransformer(**KEYS).fit(frame[["card", "t", "kind"]])
 
 
+@pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"reverse": True}])
+def test_a_transformer_returns_the_states_that_the_head_reads(
+    readout: str, options: dict[str, Any]
+) -> None:
+    random = np.random.default_rng(0)
+    X = [random.normal(size=(length, 2)) for length in (1, 2, 5, 9)]
+    states = SequenceTransformer(
+        cell="rnn", num_layers=2, hidden_size=3, readout=readout, scaler=None, epochs=2,
+        dtype="float64", random_state=0, **options,
+    ).fit(X, np.arange(4.0))  # fmt: skip
+    weights = states.model_.state_dict()
+
+    def read(rows: Any, place: str) -> Any:
+        """Return the states after each row, by the equations."""
+        h, found = np.zeros(3), []
+        for row in rows:
+            h = np.tanh(
+                weights[f"weight_ih_{place}"] @ row + weights[f"weight_hh_{place}"] @ h
+                + weights[f"bias_{place}"]
+            )  # fmt: skip
+            found.append(h)
+        return np.array(found)
+
+    directions = [False, True] if "bidirectional" in options else ["reverse" in options]
+    for rows, found in zip(X, states.transform(X), strict=True):
+        for layer in range(2):
+            parts, ends = [], []
+            for backwards in directions:
+                place = f"l{layer}_reverse" if backwards and len(directions) == 2 else f"l{layer}"
+                steps = read(rows[::-1] if backwards else rows, place)
+                ends.append(steps[-1])
+                parts.append(steps[::-1] if backwards else steps)
+            rows = np.hstack(parts)
+        expected = np.hstack(ends) if readout == "last" else rows.mean(axis=0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_a_pickle_is_small_and_predicts_the_same(tmp_path: Path) -> None:
     frame, classes, _ = purchases()
     model = SequenceClassifier(**KEYS, hidden_size=64, epochs=2).fit(frame, classes)

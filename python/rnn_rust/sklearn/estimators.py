@@ -242,15 +242,26 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``.
 
-        Where whole sequences are read out, that is the last state of a sequence, or their mean:
-        once for each sequence given as an array, else in all of its rows.
+        Where whole sequences are read out, that is the final state of a sequence, of the direction
+        that reads backwards the one after the first row, or the mean of the states: once for each
+        sequence given as an array, else in all of its rows.
         """
         check_is_fitted(self)
         table = self._table(X, None)
         states = np.asarray(self.model_.hidden_states(table.data))
         offsets = table.data.offsets
         if self.readout == "last":
-            states = states[offsets[1:] - 1]
+            states = self._final(states, offsets)
         elif self.readout == "mean":
             states = np.add.reduceat(states, offsets[:-1]) / np.diff(offsets)[:, None]
         return table.per_row(states)
+
+    def _final(self, states: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the state of each sequence that the head reads: each direction's final one."""
+        first, last = offsets[:-1], offsets[1:] - 1
+        if self.model_.settings["reverse"]:
+            return states[first]
+        if not self.model_.settings["bidirectional"]:
+            return states[last]
+        half = states.shape[1] // 2
+        return np.hstack([states[last, :half], states[first, half:]])
