@@ -223,7 +223,8 @@ def test_a_transformer_returns_the_states_that_the_head_reads(
         return np.array(found)
 
     directions = [False, True] if "bidirectional" in options else ["reverse" in options]
-    for rows, found in zip(X, states.transform(X), strict=True):
+    for inputs, found in zip(X, states.transform(X), strict=True):
+        rows = inputs
         for layer in range(2):
             parts, ends = [], []
             for backwards in directions:
