@@ -11,7 +11,7 @@ import pytest
 from onnx_runs import assert_close, session
 
 import rnn_rust
-from rnn_rust import GRU, LSTM, RNN
+from rnn_rust import GRU, LSTM
 from rnn_rust.errors import ModelFileError
 
 # The weights that graphs here may have, with 3 features and 4 units.
