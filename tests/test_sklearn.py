@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import rnn_rust
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn import (
     SequenceClassifier,
@@ -245,6 +246,26 @@ def test_a_pickle_is_small_and_predicts_the_same(tmp_path: Path) -> None:
     assert len(pickled) <= 2 * os.path.getsize(tmp_path / "model.safetensors")
     same = pickle.loads(pickled)
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize("labels", ["yes or no", "kinds"])
+def test_the_network_knows_the_names_of_classes(labels: str, tmp_path: Path) -> None:
+    frame, classes, _ = purchases()
+    y = classes if labels == "yes or no" else frame["kind"].to_numpy()
+    model = SequenceClassifier(**KEYS, epochs=3)
+    # The first part may lack a class.
+    few = y != "no"
+    model.partial_fit(frame[few], y[few], classes=np.unique(y)).partial_fit(frame, y)
+    assert model.model_.classes == tuple(np.unique(y))
+    model.model_.save(tmp_path / "model.safetensors")
+    loaded = rnn_rust.load(tmp_path / "model.safetensors")
+    predicted = loaded.predict_classes(frame)
+    np.testing.assert_array_equal(np.ravel(predicted), model.predict(frame))
+    model.model_.to_c(tmp_path / "c")
+    header = (tmp_path / "c" / "model.h").read_text()
+    assert ("the probability of yes" if labels == "yes or no" else "MODEL_CLASS_FOOD") in header
+    numbers = SequenceClassifier(**KEYS, epochs=1).fit(frame, y == y[0])
+    assert numbers.model_.classes is None
 
 
 def test_callbacks_of_scikit_learn_see_every_epoch() -> None:

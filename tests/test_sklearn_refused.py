@@ -232,7 +232,7 @@ def test_labels_that_are_no_finite_numbers_are_named() -> None:
     ):
         with pytest.raises(DataError, match=message):
             model.fit(frame, wrong)
-    with pytest.raises(DataError, match="y is empty"):
+    with pytest.raises(DataError, match="there are no rows, or all are missing"):
         SequenceClassifier(**KEYS).fit(frame[:0], classes[:0])
 
     class Sparse:

@@ -263,6 +263,10 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed = int(random.randint(2**31 - 1))
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
+        classes = self._known_classes()
+        if classes is not None and classes.dtype.kind == "U":
+            # For files and exports; labels are handed over as numbers, in this order.
+            self.model_.label_levels = {"label": tuple(classes.tolist())}
         self._made_of = made_of(self)
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None

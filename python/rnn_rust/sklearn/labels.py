@@ -77,11 +77,9 @@ def present(y: NDArray[Any]) -> NDArray[Any]:
     DataError
         There is none.
     """
-    if len(y) == 0:
-        raise DataError("y is empty; give a label for each row of X")
     labels = y[~is_missing(y)] if y.ndim == 1 else y
     if labels.size == 0:
-        raise DataError("y has no label: all are missing")
+        raise DataError("y has no label: there are no rows, or all are missing")
     return np.array(labels.tolist()) if labels.dtype == object else labels
 
 
