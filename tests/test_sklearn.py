@@ -261,6 +261,12 @@ def test_the_network_knows_the_names_of_classes(labels: str, tmp_path: Path) -> 
     loaded = rnn_rust.load(tmp_path / "model.safetensors")
     predicted = loaded.predict_classes(frame)
     np.testing.assert_array_equal(np.ravel(predicted), model.predict(frame))
+    # Labels of other data are matched by name, whatever comes first there.
+    turned = frame.assign(label0=y).iloc[::-1]
+    data = rnn_rust.Dataset.from_frame(
+        turned, id="card", time="t", features=["x", "kind"], labels="label0"
+    )
+    assert loaded.evaluate(data).accuracy == pytest.approx(model.score(frame, y))
     model.model_.to_c(tmp_path / "c")
     header = (tmp_path / "c" / "model.h").read_text()
     assert ("the probability of yes" if labels == "yes or no" else "MODEL_CLASS_FOOD") in header

@@ -263,10 +263,6 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed = int(random.randint(2**31 - 1))
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
-        classes = self._known_classes()
-        if classes is not None and classes.dtype.kind == "U":
-            # For files and exports; labels are handed over as numbers, in this order.
-            self.model_.label_levels = {"label": tuple(classes.tolist())}
         self._made_of = made_of(self)
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
@@ -362,6 +358,10 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed: int | None,
         task: FitTask | None = None,
     ) -> None:
+        classes = self._known_classes()
+        if classes is not None and classes.dtype.kind == "U":
+            # For files and exports; labels are handed over as numbers, in this order.
+            self.model_.label_levels = {data.label_names[0]: tuple(classes.tolist())}
         callbacks: list[Any] = [] if task is None else [task]
         if seed is not None and stops_early(self, data, held_out):
             if held_out is None:
