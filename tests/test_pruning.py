@@ -8,7 +8,7 @@ import pytest
 
 from rnn_rust import GRU, SGD, Dataset
 from rnn_rust.callbacks import PruningCallback
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DivergedError, ParameterError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -60,6 +60,14 @@ def test_training_that_diverges_prunes_its_trial_and_the_search_goes_on(data: Da
 
     study.optimize(objective, n_trials=2)
     assert [trial.state.name for trial in study.trials] == ["PRUNED", "COMPLETE"]
+    # Where another training has diverged, this one may end well.
+    try:
+        GRU(2, 3, 1, optimizer=SGD(1e30)).fit(data, epochs=5, batch_size=2)
+    except DivergedError:
+        again = [PruningCallback(study.ask(), "loss")]
+        assert len(GRU(2, 3, 1).fit(data, epochs=2, callbacks=again)) == 2
+    else:
+        pytest.fail("it has not diverged")
     # Other errors stay what they are.
     with pytest.raises(ZeroDivisionError):
         GRU(2, 3, 1).fit(

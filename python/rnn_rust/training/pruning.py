@@ -56,6 +56,7 @@ class PruningCallback:
         if not isinstance(monitor, str):
             raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
         self.trial, self.monitor = trial, monitor
+        self._handled: BaseException | None = None
 
     def on_begin(self, training: Training) -> None:
         """Check that records will have the metric, and count epochs from here."""
@@ -65,13 +66,15 @@ class PruningCallback:
             raise ParameterError(
                 f"PruningCallback: records have no '{self.monitor}' but {known}{meant}"
             )
+        # An error that the caller is handling meanwhile is not one of this training.
+        self._handled = sys.exception()
 
     def on_end(self, training: Training) -> None:
         """Prune the trial if training has diverged: other hyperparameters may do better."""
         import optuna
 
         error = sys.exception()
-        if isinstance(error, DivergedError):
+        if isinstance(error, DivergedError) and error is not self._handled:
             raise optuna.TrialPruned(str(error)) from error
 
     def __call__(self, record: Record) -> None:
