@@ -274,6 +274,17 @@ def test_the_network_knows_the_names_of_classes(labels: str, tmp_path: Path) -> 
     assert numbers.model_.classes is None
 
 
+@pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])
+def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2, warm_start=goes_on_by == "fit")
+    getattr(model, goes_on_by)(frame, classes)
+    same = pickle.loads(pickle.dumps(model))
+    for each in (model, same):
+        getattr(each, goes_on_by)(frame, classes)
+    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
 def test_callbacks_of_scikit_learn_see_every_epoch() -> None:
     callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
     frame, classes, _ = purchases()

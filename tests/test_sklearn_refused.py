@@ -232,6 +232,9 @@ def test_labels_that_are_no_finite_numbers_are_named() -> None:
     ):
         with pytest.raises(DataError, match=message):
             model.fit(frame, wrong)
+    mixed = np.array([1, "a", None] * (len(frame) // 3), dtype=object)
+    with pytest.raises(DataError, match="several types, 'a' and 1; give all one type"):
+        SequenceClassifier(**KEYS).fit(frame, mixed)
     with pytest.raises(DataError, match="there are no rows, or all are missing"):
         SequenceClassifier(**KEYS).fit(frame[:0], classes[:0])
 

@@ -127,7 +127,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         They are twice as large as the weights, and searches send fitted estimators around.
         """
         state = super().__getstate__()
-        if "model_" in state and not self.warm_start:
+        if "model_" in state and not (self.warm_start or self._goes_on):
             state = state | {"model_": copy.copy(self.model_)}
             state["model_"].optimizer = self.model_.optimizer
         return state
@@ -233,6 +233,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             else:
                 continue_model(self)
             self._train(table.data, None, 1, seed=None)
+            self._goes_on = True
         return self
 
     @contextlib.contextmanager
@@ -263,7 +264,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed = int(random.randint(2**31 - 1))
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
-        self._made_of = made_of(self)
+        self._made_of, self._goes_on = made_of(self), False
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
 
@@ -412,5 +413,5 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
 
 def _is_learnt(name: str) -> bool:
     """Whether an attribute is one that a fit leaves."""
-    own = ("_categories", "_classes", "_outputs_wanted", "_made_of")
+    own = ("_categories", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
     return name in own or (name.endswith("_") and not name.startswith("_"))

@@ -75,12 +75,18 @@ def present(y: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     DataError
-        There is none.
+        There is none, or there is text beside something else.
     """
     labels = y[~is_missing(y)] if y.ndim == 1 else y
     if labels.size == 0:
         raise DataError("y has no label: there are no rows, or all are missing")
-    return np.array(labels.tolist()) if labels.dtype == object else labels
+    if labels.dtype != object:
+        return labels
+    by_kind = {isinstance(label, str): label for label in labels.flat}
+    if len(by_kind) > 1:
+        text, other = by_kind[True], by_kind[False]
+        raise DataError(f"y has labels of several types, {text!r} and {other!r}; give all one type")
+    return np.array(labels.tolist())
 
 
 def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
