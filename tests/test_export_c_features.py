@@ -12,6 +12,7 @@ from c_code import Driver, begins, call, compiled, state_size, tool
 from purchases import TIMES, frame, trained
 
 import rnn_rust as rnn
+from rnn_rust.errors import DataError
 
 
 def events(model: Any, table: pl.DataFrame) -> np.ndarray[Any, Any]:
@@ -89,6 +90,19 @@ def test_what_is_no_event_is_refused_and_changes_nothing(tmp_path: Path) -> None
     shown = driver.lines(np.concatenate([rows[:3], bad, rows[3:]]))
     assert shown[3:8] == ["refused -1"] * 5
     assert shown[:3] + shown[8:] == good
+    assert "or the time is by 1 or more earlier than the one before." in " ".join(
+        (target / "model.h").read_text().replace("*", " ").split()
+    )
+    # The model itself says so too, and goes on.
+    stepper, scorer = model.stepper(), model.scorer()
+    event = {"amount": 1.0, "distance": 2.0, "merchant": "fuel", "code": 1, "when": 100.0}
+    expected = stepper.step(event), stepper.step(event | {"when": 99.5})
+    stepper.reset()
+    for step in (stepper.step, lambda one: scorer.score("a", one)):
+        np.testing.assert_array_equal(step(event), expected[0])
+        with pytest.raises(DataError, match="'log_elapsed': a time is 5 earlier than that of the"):
+            step(event | {"when": 95.0})
+        np.testing.assert_array_equal(step(event | {"when": 99.5}), expected[1])
 
 
 def test_a_gap_is_refused_by_a_model_without_them(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ REFUSED = [
     (b"epoch,loss\n1,0.5\n", "safetensors"),
     (np.random.default_rng(0).bytes(5000), "safetensors"),
     (foreign(), "not written by rnn_rust"),
-    (foreign(format="pt"), "not written by rnn_rust"),
+    (foreign(format="pt"), "from_torch(safetensors.numpy.load_file(path))"),
     (foreign(rnn_rust="{"), "damaged"),
     (foreign(rnn_rust="[1]"), "damaged"),
     (foreign(rnn_rust="[" * 10**5), "damaged"),

@@ -11,7 +11,7 @@ import pytest
 from onnx_runs import assert_close, session
 
 import rnn_rust
-from rnn_rust import GRU, LSTM, RNN
+from rnn_rust import GRU, LSTM
 from rnn_rust.errors import ModelFileError
 
 # The weights that graphs here may have, with 3 features and 4 units.
@@ -309,15 +309,3 @@ def test_names_classes_and_the_threshold_come_back(tmp_path: Path) -> None:
     assert (loaded.label_names, loaded.threshold) == (("fraud",), 0.3)
     assert loaded.loss_name == "binary_cross_entropy"
     assert (loaded.predict_classes(data) == model.predict_classes(data)).all()
-
-
-def test_gaps_and_categories_do_not_come_back(tmp_path: Path) -> None:
-    data = rnn_rust.Dataset.from_frame(
-        {"id": [0, 0, 1], "t": [0, 1, 0], "x": [1.0, None, 2.0], "y": [0.0, 1.0, 2.0]},
-        features="x", labels="y", missing="keep",
-    )  # fmt: skip
-    model = RNN(missing="mean")
-    model.fit(data, epochs=1, progress=False)
-    model.to_onnx(tmp_path / "model.onnx")
-    with pytest.raises(ModelFileError, match=r"node 'isnan' \(IsNaN\): an operator that no model"):
-        rnn_rust.from_onnx(tmp_path / "model.onnx")

@@ -46,6 +46,18 @@ def at_the_end(kind: str, **values: Any) -> Change:
     return lambda config: config["layers"].append(entry)
 
 
+def wrapped(kind: str) -> Change:
+    """Let TimeDistributed wrap the first layer of a kind."""
+
+    def change(config: dict[str, Any]) -> None:
+        found = next(one for one in config["layers"] if one["class_name"] == kind)
+        own = {"class_name": kind, "config": found["config"]}
+        found["class_name"] = "TimeDistributed"
+        found["config"] = {"name": found["config"]["name"], "layer": own}
+
+    return change
+
+
 def branch(config: dict[str, Any]) -> None:
     """Let a functional model's last layer read the inputs too."""
     node = config["layers"][-1]["inbound_nodes"][0]
@@ -112,6 +124,11 @@ def hard(name: str) -> dict[str, Any]:
         (
             "lstm-no-bias-mean", at_the_end("Activation", activation="hard_tanh"),
             r"'added' \(Activation\): activation='hard_tanh' is not supported",
+        ),
+        ("gru", wrapped("GRU"), r"'gru' \(TimeDistributed\): it wraps GRU, which then reads seq"),
+        (
+            "lstm-bidirectional-last", wrapped("Bidirectional"),
+            r"'bidirectional_3' \(TimeDistributed\): it wraps Bidirectional, which then",
         ),
         ("gru", at_the_end("Activation"), "'added'.*must follow a Dense without one"),
         ("gru", at_the_end("GlobalAveragePooling1D"), "'added'.*must follow a recurrent layer"),

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from onnx_runs import assert_close, metadata, padded, rows_of, run, run_reference, session
 
-from rnn_rust import GRU, LSTM, RNN, Dataset
+from rnn_rust import GRU, LSTM, RNN, Dataset, from_onnx
+from rnn_rust.errors import ModelFileError
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,56 @@ def test_of_features_of_time_the_log_tells(path: Path, caplog: pytest.LogCapture
     assert "takes elapsed, hour as further columns" in caplog.text
     names = metadata(path)["feature_names"]
     assert names == ["amount", "age", "elapsed", "hour sine", "hour cosine", "code", "merchant"]
+
+
+def test_of_a_feature_that_float32_rounds_the_log_tells(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a step and of a sequence; in float64 nothing is lost."""
+    table = purchases().with_columns(
+        clock=1.7e9 + pl.col("age"), member=1e8 + pl.col("id") / 1000, seconds=pl.col("age")
+    )
+
+    def model(dtype: str) -> Any:
+        data = Dataset.from_frame(
+            table, id="id", time="time", features=["clock", "seconds"], static="member", labels="y"
+        )
+        made = RNN(hidden_size=3, scaler="standard", dtype=dtype)
+        made.fit(data, epochs=1, progress=False)
+        return made
+
+    model("float64").to_onnx(path)
+    assert caplog.text == ""
+    model("float32").to_onnx(path)
+    told = [record.getMessage().partition(" is ")[0] for record in caplog.records]
+    assert told == ["Feature 'clock'", "Feature 'member'"]
+
+
+def test_what_is_not_read_back_is_named(path: Path) -> None:
+    whole, lacking = purchases(), ["amount", "age"]
+    gapless = whole.with_columns(pl.col("amount").fill_null(0.0))
+
+    def written(table: pl.DataFrame, features: list[str], **options: Any) -> None:
+        data = Dataset.from_frame(
+            table, id="id", time="time", features=features, labels="y", missing="keep",
+            static=options.pop("static", None),
+        )  # fmt: skip
+        model = GRU(hidden_size=3, scaler="standard", **options)
+        model.fit(data, epochs=1, progress=False)
+        model.to_onnx(path)
+
+    constant = gapless.with_columns(birth=1950 + pl.col("id"))
+    for arguments, options, what in (
+        ((whole, lacking), {"missing": "mean"}, "fills gaps"),
+        ((whole, lacking), {"missing": "forward"}, "fills gaps"),
+        ((gapless, ["merchant"]), {}, "has categories"),
+        ((constant, ["amount"]), {"static": "birth"}, "has static features"),
+    ):
+        written(*arguments, **options)
+        with pytest.raises(ModelFileError, match=rf"rnn_rust {what}, which .*save\(\) writes"):
+            from_onnx(path)
+    written(gapless, lacking)
+    assert from_onnx(path).feature_names == ("amount", "age")
 
 
 def test_versions_inputs_and_names(path: Path) -> None:

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import rnn_rust
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn import (
     SequenceClassifier,
@@ -198,6 +199,45 @@ def test_a_transformer_without_labels_learns_what_comes_next() -> None:
         SequenceTransformer(**KEYS).fit(frame[["card", "t", "kind"]])
 
 
+@pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"reverse": True}])
+def test_a_transformer_returns_the_states_that_the_head_reads(
+    readout: str, options: dict[str, Any]
+) -> None:
+    random = np.random.default_rng(0)
+    X = [random.normal(size=(length, 2)) for length in (1, 2, 5, 9)]
+    states = SequenceTransformer(
+        cell="rnn", num_layers=2, hidden_size=3, readout=readout, scaler=None, epochs=2,
+        dtype="float64", random_state=0, **options,
+    ).fit(X, np.arange(4.0))  # fmt: skip
+    weights = states.model_.state_dict()
+
+    def read(rows: Any, place: str) -> Any:
+        """Return the states after each row, by the equations."""
+        h, found = np.zeros(3), []
+        for row in rows:
+            h = np.tanh(
+                weights[f"weight_ih_{place}"] @ row + weights[f"weight_hh_{place}"] @ h
+                + weights[f"bias_{place}"]
+            )  # fmt: skip
+            found.append(h)
+        return np.array(found)
+
+    directions = [False, True] if "bidirectional" in options else ["reverse" in options]
+    for inputs, found in zip(X, states.transform(X), strict=True):
+        rows = inputs
+        for layer in range(2):
+            parts, ends = [], []
+            for backwards in directions:
+                place = f"l{layer}_reverse" if backwards and len(directions) == 2 else f"l{layer}"
+                steps = read(rows[::-1] if backwards else rows, place)
+                ends.append(steps[-1])
+                parts.append(steps[::-1] if backwards else steps)
+            rows = np.hstack(parts)
+        expected = np.hstack(ends) if readout == "last" else rows.mean(axis=0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_a_pickle_is_small_and_predicts_the_same(tmp_path: Path) -> None:
     frame, classes, _ = purchases()
     model = SequenceClassifier(**KEYS, hidden_size=64, epochs=2).fit(frame, classes)
@@ -205,6 +245,43 @@ def test_a_pickle_is_small_and_predicts_the_same(tmp_path: Path) -> None:
     pickled = pickle.dumps(model)
     assert len(pickled) <= 2 * os.path.getsize(tmp_path / "model.safetensors")
     same = pickle.loads(pickled)
+    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize("labels", ["yes or no", "kinds"])
+def test_the_network_knows_the_names_of_classes(labels: str, tmp_path: Path) -> None:
+    frame, classes, _ = purchases()
+    y = classes if labels == "yes or no" else frame["kind"].to_numpy()
+    model = SequenceClassifier(**KEYS, epochs=3)
+    # The first part may lack a class.
+    few = y != "no"
+    model.partial_fit(frame[few], y[few], classes=np.unique(y)).partial_fit(frame, y)
+    assert model.model_.classes == tuple(np.unique(y))
+    model.model_.save(tmp_path / "model.safetensors")
+    loaded = rnn_rust.load(tmp_path / "model.safetensors")
+    predicted = loaded.predict_classes(frame)
+    np.testing.assert_array_equal(np.ravel(predicted), model.predict(frame))
+    # Labels of other data are matched by name, whatever comes first there.
+    turned = frame.assign(label0=y).iloc[::-1]
+    data = rnn_rust.Dataset.from_frame(
+        turned, id="card", time="t", features=["x", "kind"], labels="label0"
+    )
+    assert loaded.evaluate(data).accuracy == pytest.approx(model.score(frame, y))
+    model.model_.to_c(tmp_path / "c")
+    header = (tmp_path / "c" / "model.h").read_text()
+    assert ("the probability of yes" if labels == "yes or no" else "MODEL_CLASS_FOOD") in header
+    numbers = SequenceClassifier(**KEYS, epochs=1).fit(frame, y == y[0])
+    assert numbers.model_.classes is None
+
+
+@pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])
+def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2, warm_start=goes_on_by == "fit")
+    getattr(model, goes_on_by)(frame, classes)
+    same = pickle.loads(pickle.dumps(model))
+    for each in (model, same):
+        getattr(each, goes_on_by)(frame, classes)
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
 
 

@@ -48,7 +48,7 @@ def test_what_a_transformer_has_done_to_the_id_is_said() -> None:
         ({"cell": "elman"}, "cell='elman' is not known; use 'rnn', 'gru' or 'lstm'"),
         ({"optimizer": "adm"}, "optimizer='adm' is not known; use 'sgd'"),
         ({"early_stopping": "yes"}, "early_stopping must be True, False or 'auto'"),
-        ({"early_stopping": True, "validation_fraction": 2}, "validation_fraction must be between"),
+        ({"early_stopping": True, "validation_fraction": 2}, "validation_fraction must be above 0"),
         ({"batch_size": 2.5}, "batch_size must be an integer or None"),
         ({"class_weight": {"maybe": 2}}, "class_weight has .*maybe"),
     ],
@@ -180,3 +180,135 @@ def test_more_that_is_named() -> None:
         transformer.transform(frame.assign(card=frame["card"].where(frame["t"] > 0)))
     with pytest.raises(ParameterError, match="needs id="):
         next(SequenceKFold(3, id=None).split(frame))  # type: ignore[arg-type]
+
+
+def test_what_is_no_table_is_named() -> None:
+    frame, classes, count = purchases()
+    polars = pl.from_pandas(frame)
+    for table in (
+        polars.lazy(),
+        frame.to_dict("list"),
+        polars.to_arrow(),
+        np.zeros((len(frame), 2)),
+    ):
+        kind = type(table).__name__
+        with pytest.raises(ParameterError, match=kind):
+            SequenceClassifier(**KEYS).fit(table, classes, sample_weight=np.ones(len(frame)))
+        with pytest.raises(ParameterError, match=kind):
+            next(SequenceKFold(3, id="card", stratify=True).split(table, classes))
+    with pytest.raises(ParameterError, match=r"LazyFrame.*collect"):
+        SequenceRegressor().fit(polars.select("x").lazy(), count)
+    # Columns of a frame go by name, those of an array by their order.
+    parts = [frame[["x", "t"]], frame[["t", "x"]]]
+    for frames in (parts, [pl.from_pandas(part) for part in parts]):
+        with pytest.raises(ParameterError, match="a list of frames"):
+            SequenceRegressor(readout="last").fit(frames, [1.0, 2.0])
+    with pytest.raises(ParameterError, match="categories= names columns of a frame"):
+        SequenceRegressor(categories=["x"]).fit(np.zeros((3, 2)), [1.0, 2.0, 3.0])
+    with pytest.raises(DataError, match="complex"):
+        SequenceRegressor(readout="last").fit(np.full((2, 3, 1), 1j), [1.0, 2.0])
+    with pytest.raises(DataError, match="array of real numbers"):
+        SequenceRegressor(readout="last").fit([np.array([["a"]])], [1.0])
+
+
+def test_sequences_in_an_array_of_objects() -> None:
+    parts = [np.arange(2.0)[:, None], np.arange(3.0)[:, None]]
+    packed = np.empty(2, dtype=object)
+    packed[:] = parts
+    model = SequenceRegressor(readout="last", epochs=2, random_state=0).fit(parts, [1.0, 2.0])
+    again = clone(model).fit(packed, [1.0, 2.0])
+    np.testing.assert_array_equal(again.predict(packed), model.predict(parts))
+    as_objects = [part.astype(object) for part in parts]
+    np.testing.assert_array_equal(model.predict(as_objects), model.predict(parts))
+
+
+def test_labels_that_are_no_finite_numbers_are_named() -> None:
+    frame, classes, count = purchases()
+    model = SequenceRegressor(**KEYS, epochs=1)
+    for wrong, message in (
+        (classes, "y has the label '(yes|no)', which is no number"),
+        (count + 1j, "complex"),
+        (np.where(np.arange(len(count)) == 7, np.inf, count), r"y, row 7 .*infinite"),
+    ):
+        with pytest.raises(DataError, match=message):
+            model.fit(frame, wrong)
+    mixed = np.array([1, "a", None] * (len(frame) // 3), dtype=object)
+    with pytest.raises(DataError, match="several types, 'a' and 1; give all one type"):
+        SequenceClassifier(**KEYS).fit(frame, mixed)
+    with pytest.raises(DataError, match="there are no rows, or all are missing"):
+        SequenceClassifier(**KEYS).fit(frame[:0], classes[:0])
+
+    class Sparse:
+        """What looks like a matrix of SciPy."""
+
+        def toarray(self) -> None: ...
+
+    with pytest.raises(ShapeError, match="sparse"):
+        model.fit(frame, Sparse())
+    # A missing label of pandas is one in a list, too, and in a second column.
+    known = np.where(frame["t"] == 0, None, count)
+    gaps = [pd.NA if label is None else label for label in known]
+    expected = model.fit(frame, known.astype(float)).predict(frame)
+    np.testing.assert_array_equal(model.fit(frame, gaps).predict(frame), expected)
+    nullable = pd.DataFrame({"a": count, "b": pd.array(gaps, dtype="Float64")})
+    several = np.column_stack([count, known.astype(float)])
+    expected = clone(model).fit(frame, several).predict(frame)
+    model.fit(frame, nullable)
+    np.testing.assert_array_equal(model.predict(frame), expected)
+    assert model.score(frame, nullable) == model.score(frame, several)
+
+
+def test_the_argument_that_is_wrong_is_named_as_the_estimator_has_it() -> None:
+    frame, classes, count = purchases()
+    for wrong, message in (
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be at least 1"),
+        ({"validation": "late"}, "validation='late' is not known; use 'random' or 'time'"),
+        ({"validation": "time", "time": None, "ties": "keep"}, "validation='time' needs time="),
+        ({"validation_fraction": True}, "validation_fraction must be above 0 and below 1"),
+        ({"batch_size": True}, "batch_size must be an integer or None"),
+        ({"class_weight": {"yes": -1}}, "class_weight of 'yes' must be finite and at least 0"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            SequenceClassifier(**KEYS | {"early_stopping": True} | wrong).fit(frame, classes)
+    share = SequenceClassifier(**KEYS, epochs=1, early_stopping=True).set_params(
+        validation_fraction=np.float32(0.25)
+    )
+    assert share.fit(frame, classes).validation_scores_ is not None
+    for estimator in (SequenceRegressor, SequenceTransformer):
+        with pytest.raises(ParameterError, match="loss='cross_entropy' learns classes"):
+            estimator(**KEYS, loss="cross_entropy").fit(frame, count)
+    with pytest.raises(ParameterError, match="random_state must be an integer"):
+        next(SequenceKFold(3, id="card", random_state=None).split(frame))  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="by='time' needs time="):
+        next(SequenceKFold(3, id="card", by="time").split(frame))
+
+
+def test_classes_are_told_once_and_no_weights_in_their_place() -> None:
+    frame, classes, count = purchases()
+    with pytest.raises(ParameterError, match="sample_weight="):
+        SequenceRegressor(**KEYS).partial_fit(frame, count, np.ones(len(frame)))
+    for estimator in (SequenceClassifier, SequenceTransformer):
+        model = estimator(**KEYS).partial_fit(frame, classes, classes=["yes", "no"])
+        model.partial_fit(frame, classes, classes=["no", "yes"])
+        with pytest.raises(ParameterError, match="has learnt 'no', 'yes'"):
+            model.partial_fit(frame, classes, classes=["no", "yes", "maybe"])
+        assert model.n_iter_ == 2
+
+
+def test_training_that_goes_on_heeds_new_arguments_or_refuses_them() -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2, warm_start=True).fit(frame, classes)
+    before = model.predict_proba(frame)
+    for wrong in ({"hidden_size": 3}, {"readout": "last"}, {"class_weight": "balanced"}):
+        changed = {name: getattr(model, name) for name in wrong}
+        model.set_params(**wrong)
+        for train in (model.fit, model.partial_fit):
+            with pytest.raises(ParameterError, match=f"{next(iter(wrong))}=.*set it back"):
+                train(frame, classes)
+        model.set_params(**changed)
+    # A rate of 0 changes nothing, unlike the first.
+    model.set_params(learning_rate=0.0, epochs=1, n_threads=2).fit(frame, classes)
+    np.testing.assert_array_equal(model.predict_proba(frame), before)
+    assert model.model_.n_threads == 2
+    model.set_params(learning_rate=0.01).fit(frame, classes)
+    assert (model.predict_proba(frame) != before).any()

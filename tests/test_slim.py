@@ -205,3 +205,26 @@ def test_what_needs_polars_says_so(slim_python: Path, call: str) -> None:
         "polars | tables, files and frames take Polars, which is not installed: pip install "
         "polars; without it a model predicts on NumPy arrays, and steps\n"
     )
+
+
+def test_the_command_line_and_the_log_say_what_they_take(slim_python: Path) -> None:
+    for module, wanted in (
+        ("rnn_rust.cli", "click | the command line takes click and rich: pip install click rich"),
+        ("rnn_rust.log", "rich | the log on a terminal takes rich: pip install rich; without it"),
+    ):
+        code = (
+            f"try: import {module}\n"
+            "except ModuleNotFoundError as error: print(error.name, '|', error)"
+        )
+        assert run(slim_python, code).startswith(wanted)
+
+
+def test_a_command_that_lacks_a_library_is_no_bug() -> None:
+    code = "import sys; sys.modules['polars'] = None; from rnn_rust.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", DATA / "sample.csv"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: tables, files and frames take Polars, which is not inst")
+    assert done.stderr.count("\n") == 1

@@ -276,7 +276,7 @@ def test_layers_of_modules_are_the_recurrent_one_and_a_head() -> None:
         (
             {"conv.weight": np.ones((2, 3, 4))},
             ParameterError,
-            "head has conv.weight; name the head",
+            "head has conv.weight; name the head.* or give the recurrent part alone",
         ),
         ({"norm.weight": np.ones(4)}, ParameterError, "one linear head has norm.weight"),
         ({"bias_ih_l0": np.full(12, np.nan)}, DataError, "bias_l0 has values that are NaN"),

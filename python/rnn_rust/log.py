@@ -8,7 +8,14 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from rich.text import Text
+try:
+    from rich.text import Text
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the log on a terminal takes rich: pip install rich; without it, add a handler to "
+        'logging.getLogger("rnn_rust")',
+        name=error.name,
+    ) from error
 
 from rnn_rust.base.console import console
 from rnn_rust.errors import ParameterError

@@ -9,7 +9,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import click
+try:
+    import click
+    import rich as _rich  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the command line takes click and rich: pip install click rich", name=error.name
+    ) from error
 
 from rnn_rust import _core
 from rnn_rust.cli.data import data

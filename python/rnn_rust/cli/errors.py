@@ -35,7 +35,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return "interrupted", INTERRUPTED
     if isinstance(error, click.ClickException):
         return error.format_message() + _where_to_look(error), MISUSE
-    if isinstance(error, RnnRustError):
+    if isinstance(error, RnnRustError) or _is_lacking(error):
         return str(error), MISUSE
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
@@ -46,6 +46,11 @@ def _explain(error: Exception) -> tuple[str, int]:
         f"{type(error).__name__}: {error} (a bug in rnn-rust, please report it; "
         "--verbosity debug shows the traceback)"
     ), BUG
+
+
+def _is_lacking(error: Exception) -> bool:
+    """Whether a library is not installed."""
+    return isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("rnn_rust")
 
 
 def _where_to_look(error: click.ClickException) -> str:

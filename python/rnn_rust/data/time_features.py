@@ -62,7 +62,8 @@ def columns(
     Raises
     ------
     DataError
-        Times are numbers, where a date is needed.
+        Times are numbers, where a date is needed; or one is so much earlier than the time before
+        that there is no logarithm.
     """
     found: list[NDArray[np.float64]] = []
     for name in wanted:
@@ -71,8 +72,19 @@ def columns(
             found += [np.sin(angle), np.cos(angle)]
             continue
         passed = _seconds(times - before)
-        found.append(np.log1p(passed) if name == LOG_ELAPSED else passed)
+        found.append(_log(passed) if name == LOG_ELAPSED else passed)
     return found
+
+
+def _log(passed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of 1 plus what has passed."""
+    if (least := passed.min(initial=0.0)) <= -1:
+        raise DataError(
+            f"time feature '{LOG_ELAPSED}': a time is {-least:g} earlier than that of the row "
+            "before; give rows in the order of time"
+        )
+    logarithms: NDArray[np.float64] = np.log1p(passed)
+    return logarithms
 
 
 def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +13,9 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
-
-_log = logging.getLogger("rnn_rust")
+from rnn_rust.model.rounding import names_of_inputs, warn_of_rounding
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
-# What rounding of a feature to float may change of a scaled one.
-_ROUNDING = 1e-5
 _SIZES = (
     "FEATURES", "CATEGORIES", "INPUTS", "LAYERS", "HIDDEN", "GATES", "OUTPUTS", "THRESHOLD",
     "STEPS", "H",
@@ -183,21 +179,13 @@ class Design:
         scaler = self.model.scaler
         if scaler is None or not self.is_float:
             return
-        names = self.feature_names or tuple(str(i) for i in range(self.features))
-        if self.model.encoder is not None:
-            names = self.model.encoder.number_names
-        pairs = zip(names, scaler.feature_shift_, scaler.feature_scale_, strict=False)
+        names = names_of_inputs(self.model)
+        shifts, scales = scaler.feature_shift_, scaler.feature_scale_
         tiny, largest = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
-        for name, shift, scale in pairs:
+        for name, shift, scale in zip(names, shifts, scales, strict=False):
             if not (abs(shift) <= largest and tiny <= scale <= largest):
                 raise ParameterError(
                     f"the scaler of feature '{name}' (shift {shift:g}, scale {scale:g}) is out of "
                     "the range of float; use dtype='float64'"
                 )
-            size = max(abs(shift), abs(shift + scale))
-            if size * float(np.finfo(np.float32).eps) > _ROUNDING * scale:
-                _log.warning(
-                    "Feature '%s' is about %g, and varies by about %g: float rounds it too much to "
-                    "give what predict does; give the model differences of it, or dtype='float64'",
-                    name, size, scale,
-                )  # fmt: skip
+        warn_of_rounding(names, shifts, scales)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_rust.data.time_features import CYCLES
+from rnn_rust.data.time_features import CYCLES, LOG_ELAPSED
 from rnn_rust.device.constants import arrays
 from rnn_rust.device.design import Design, Enumeration
 from rnn_rust.device.interface import call, fill
@@ -144,6 +144,7 @@ def _refused(design: Design) -> list[tuple[str, bool]]:
     return [
         ("a feature is infinite" if gaps else "a feature is NAN or infinite", design.features > 0),
         ("the time is NAN or infinite", bool(design.times)),
+        ("the time is by 1 or more earlier than the one before", LOG_ELAPSED in design.times),
     ]
 
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from rnn_rust.errors import ParameterError, ShapeError
 
+# Layers that read whole sequences, not single steps.
+_OF_SEQUENCES = ("SimpleRNN", "GRU", "LSTM", "Bidirectional", "GlobalAveragePooling1D", "Masking")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -106,6 +109,11 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, list[NDArray[Any]]]) 
     name = config["name"]
     if kind == "TimeDistributed":
         kind, config = config["layer"]["class_name"], config["layer"]["config"]
+        if kind in _OF_SEQUENCES:
+            raise Layer("TimeDistributed", name, config, []).refused(
+                f"it wraps {kind}, which then reads sequences of sequences; models here read "
+                "sequences of rows"
+            )
     return Layer(kind, name, config, weights.get(name, []))
 
 

@@ -18,7 +18,9 @@ def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
     and converters for Keras write them, with constants that are still to be computed, and with
     features and outputs that are scaled. Without linear layer the outputs are the states. Where
     there are several outputs the first one counts. A softmax or sigmoid at the end becomes that of
-    loss ``"cross_entropy"`` or ``"binary_cross_entropy"``.
+    loss ``"cross_entropy"`` or ``"binary_cross_entropy"``. What a file of this package may do with
+    features beside scaling, filling gaps and reading categories and static features, is not read
+    back: :func:`rnn_rust.load` reads the file that ``save`` writes.
 
     It takes the library onnx: ``pip install "rnn-rust[onnx]"``.
 

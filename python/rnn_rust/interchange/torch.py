@@ -159,7 +159,8 @@ def _head(head: Any, others: _State, width: int) -> tuple[_State, str | None]:
         if left := [key for key in others if key not in used]:
             raise ParameterError(
                 f"no recurrent network with one linear head has {', '.join(left)}; name the head "
-                "(head='fc'), and other weights are passed over"
+                "(head='fc'), and other weights are passed over, or give the recurrent part alone, "
+                "from_torch(net.rnn), if there is none"
             )
         return ({}, None) if place is None else _linear(others, place)
     if isinstance(head, str):

@@ -377,7 +377,8 @@ class Model(Network):
         float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
         runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
         float32, so is the slope of an RNN with activation ``"leaky_relu"``. An RNN of activation
-        ``"softplus"`` overflows in onnxruntime where a unit's sum is above 88.
+        ``"softplus"`` overflows in onnxruntime where a unit's sum is above 88. A feature that
+        float32 rounds too much, as it is large beside what it varies by, is logged.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto
 
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
+from rnn_rust.model.rounding import names_of_inputs, warn_of_rounding
 from rnn_rust.model.scoring import output_names
 from rnn_rust.onnx.features import Columns, add_features, add_static
 from rnn_rust.onnx.graph import GraphBuilder
@@ -31,7 +32,19 @@ def to_onnx(model: Network, path: str | os.PathLike[str], *, step: bool) -> None
             "%s: an ONNX graph does not read dates: it takes %s as further columns of 'features'",
             path, ", ".join(model.encoder.times),
         )  # fmt: skip
+    if model.settings["dtype"] == "float32":
+        _warn_of_rounding(model)
     write(path, exported.SerializeToString(deterministic=True))
+
+
+def _warn_of_rounding(model: Network) -> None:
+    """Log the features that float32 rounds too much, of steps and of sequences."""
+    if model.scaler is not None:
+        scales = model.scaler.feature_shift_, model.scaler.feature_scale_
+        warn_of_rounding(names_of_inputs(model), *scales)
+    static = None if model.encoder is None else model.encoder.static
+    if static is not None:
+        warn_of_rounding(static.number_names, static.shift, static.scale)
 
 
 def model_proto(model: Network, *, step: bool) -> ModelProto:

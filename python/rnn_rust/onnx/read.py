@@ -90,8 +90,27 @@ def _read(model: ModelProto, size: int) -> Read:
                 default=0)  # fmt: skip
     if not opset or not model.graph.node:
         raise ModelFileError("this is not an ONNX file, or it is damaged (it has no graph)")
-    reader = _Reader(model.graph, opset, size)
-    return Read(reader.outputs(), _metadata(model))
+    reader, metadata = _Reader(model.graph, opset, size), _metadata(model)
+    try:
+        return Read(reader.outputs(), metadata)
+    except ModelFileError as error:
+        if encoded := _encoded(model, metadata):
+            raise ModelFileError(
+                f"this file of rnn_rust {' and '.join(encoded)}, which cannot be read back from "
+                "ONNX; load the model's own file, which save() writes"
+            ) from error
+        raise
+
+
+def _encoded(model: ModelProto, metadata: dict[str, Any]) -> list[str]:
+    """Return what a graph of this package does with features, besides scaling them."""
+    operators = {node.op_type for node in model.graph.node}
+    found = {
+        "fills gaps": model.producer_name == "rnn_rust" and bool(operators & {"IsNaN", "Scan"}),
+        "has categories": "categories" in metadata,
+        "has static features": "static_names" in metadata,
+    }
+    return [what for what, there in found.items() if there]
 
 
 class _Reader:

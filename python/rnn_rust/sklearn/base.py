@@ -21,11 +21,18 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from rnn_rust.base.checks import positive_integer
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.labels import as_labels, is_missing, present
-from rnn_rust.sklearn.networks import hold_out, new_model, stops_early
+from rnn_rust.sklearn.networks import (
+    continue_model,
+    hold_out,
+    made_of,
+    new_model,
+    stops_early,
+)
 from rnn_rust.sklearn.tables import (
     Reading,
     Table,
@@ -35,6 +42,7 @@ from rnn_rust.sklearn.tables import (
     from_rows,
     is_sequence_list,
     joined_labels,
+    require_table,
 )
 from rnn_rust.sklearn.tasks import CallbackSupportMixin, FitTask, with_callbacks
 
@@ -119,7 +127,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         They are twice as large as the weights, and searches send fitted estimators around.
         """
         state = super().__getstate__()
-        if "model_" in state and not self.warm_start:
+        if "model_" in state and not (self.warm_start or self._goes_on):
             state = state | {"model_": copy.copy(self.model_)}
             state["model_"].optimizer = self.model_.optimizer
         return state
@@ -137,6 +145,23 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     def _encode_labels(self, y: Any) -> NDArray[Any]:
         """Return labels as numbers."""
         raise NotImplementedError
+
+    def _known_classes(self) -> NDArray[Any] | None:
+        """Return the classes that were learnt; None where labels are numbers."""
+        return None
+
+    def _told_classes(self, classes: Any, *, first: bool) -> None:
+        """Take the classes that a first ``partial_fit`` is told, which later ones may repeat."""
+        if first:
+            self._learn_labels(classes)
+            return
+        known = self._known_classes()
+        if known is None or set(known.tolist()) != set(present(classes).tolist()):
+            learnt = "numbers" if known is None else ", ".join(map(repr, known.tolist()))
+            raise ParameterError(
+                f"classes= is for the first call of partial_fit, which has learnt {learnt}; leave "
+                "it out, or give the same"
+            )
 
     # Fitting ---------------------------------------------------------------------------------
 
@@ -178,7 +203,9 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             table = self._training_table(X, y, sample_weight, reset=not continued)
             held_out = self._held_out(X_val, y_val, labelled=y is not None)
             random = check_random_state(self.random_state)
-            if not continued:
+            if continued:
+                continue_model(self)
+            else:
                 self._begin(random)
             task = FitTask(self, self.epochs, {"X": X, "y": y})
             seed = int(random.randint(2**31 - 1))
@@ -191,18 +218,22 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     ) -> Self:
         """Learn for one more epoch; the first call may be told all ``classes``.
 
-        X, y and ``sample_weight`` are as in :meth:`fit`.
+        X, y and ``sample_weight`` are as in :meth:`fit`, arguments that were set since the first
+        call as with ``warm_start``.
         """
         begins = not hasattr(self, "model_")
         with self._as_it_was_on_error():
-            if begins and classes is not None:
-                self._learn_labels(as_labels(classes))
+            if classes is not None:
+                self._told_classes(as_labels(classes), first=begins)
             table = self._training_table(
                 X, y, sample_weight, reset=begins, labels_known=classes is not None
             )
             if begins:
                 self._begin(check_random_state(self.random_state))
+            else:
+                continue_model(self)
             self._train(table.data, None, 1, seed=None)
+            self._goes_on = True
         return self
 
     @contextlib.contextmanager
@@ -233,12 +264,14 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed = int(random.randint(2**31 - 1))
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
+        self._made_of, self._goes_on = made_of(self), False
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
 
     def _training_table(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, labels_known: bool = False
     ) -> Table:
+        require_table(X, is_frame_wanted=not self._takes_arrays)
         y = self._targets(X, y, reset=reset)
         if reset and not labels_known:
             self._learn_labels(y)
@@ -273,11 +306,13 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _table(self, X: Any, y: Targets, weights: Targets = None, *, reset: bool = False) -> Table:
         """Return X as sequences. The first time, columns are learnt, later compared."""
-        if self.static is not None and (self._takes_arrays or is_sequence_list(X)):
-            raise ParameterError(
-                "static= names columns of a frame, whose rows id= or time= put together; give a "
-                "frame and these, or leave static= out"
-            )
+        require_table(X, is_frame_wanted=not self._takes_arrays)
+        for name in ("static", "categories"):
+            if getattr(self, name) is not None and (self._takes_arrays or is_sequence_list(X)):
+                raise ParameterError(
+                    f"{name}= names columns of a frame, whose rows id= or time= put together; give "
+                    f"a frame and these, or leave {name}= out"
+                )
         if is_sequence_list(X):
             table = from_list(X, y, weights, each_step=self.readout == "each_step")
             self._check_width(table.data, reset=reset)
@@ -324,15 +359,20 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         seed: int | None,
         task: FitTask | None = None,
     ) -> None:
+        classes = self._known_classes()
+        if classes is not None and classes.dtype.kind == "U":
+            # For files and exports; labels are handed over as numbers, in this order.
+            self.model_.label_levels = {data.label_names[0]: tuple(classes.tolist())}
         callbacks: list[Any] = [] if task is None else [task]
         if seed is not None and stops_early(self, data, held_out):
             if held_out is None:
                 data, held_out = hold_out(self, data, seed)
-            callbacks += [EarlyStopping(patience=self.n_iter_no_change, restore_best=True)]
+            patience = positive_integer("n_iter_no_change", self.n_iter_no_change)
+            callbacks += [EarlyStopping(patience=patience, restore_best=True)]
         size = self.batch_size
         if size is None:
             size = len(data)
-        elif not isinstance(size, Integral):
+        elif isinstance(size, bool) or not isinstance(size, Integral):
             raise ParameterError(f"batch_size must be an integer or None, got {size!r}")
         history = self.model_.fit(
             data, epochs=epochs, batch_size=int(size), shuffle=self.batch_size is not None,
@@ -373,5 +413,5 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
 
 def _is_learnt(name: str) -> bool:
     """Whether an attribute is one that a fit leaves."""
-    own = ("_categories", "_classes", "_outputs_wanted")
+    own = ("_categories", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
     return name in own or (name.endswith("_") and not name.startswith("_"))

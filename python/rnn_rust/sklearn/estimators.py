@@ -19,7 +19,14 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.base import SequenceEstimator
-from rnn_rust.sklearn.labels import class_codes, coded_weights, loss_of_classes, present
+from rnn_rust.sklearn.labels import (
+    as_targets,
+    class_codes,
+    coded_weights,
+    loss_of_classes,
+    loss_of_numbers,
+    present,
+)
 
 _PARAMETERS = """
     Parameters
@@ -56,7 +63,8 @@ _PARAMETERS = """
     validation, validation_fraction
         Which share of the sequences is held out: ``"random"`` ones, or the latest (``"time"``).
     warm_start
-        Whether ``fit`` goes on with the model of the call before.
+        Whether ``fit`` goes on with the model of the call before. What was set since then counts,
+        a learning rate for example; what the network was made of, such as its size, cannot change.
     random_state
         Of initial weights, held-out sequences, order and dropout.
 
@@ -104,6 +112,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def _encode_labels(self, y: Any) -> NDArray[Any]:
         return class_codes(y, self.classes_)
 
+    def _known_classes(self) -> NDArray[Any] | None:
+        return self.classes_
+
     def _loss_and_outputs(self) -> tuple[Any, int]:
         if len(self.classes_) < 2:
             raise ValueError(
@@ -150,11 +161,17 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         if np.ndim(y) > 2:
             raise ShapeError(f"y has the shape {np.shape(y)}; give a row of labels for each row")
         if self._takes_arrays:
-            return np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
-        return np.asarray(y, dtype=np.float64)
+            y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
+        return as_targets(y)
+
+    def _told_classes(self, classes: Any, *, first: bool) -> None:
+        raise ParameterError(
+            "classes= is for labels that are classes, and SequenceRegressor learns numbers; give "
+            "weights of rows by name, sample_weight="
+        )
 
     def _loss_and_outputs(self) -> tuple[Any, int]:
-        return ("mse" if self.loss is None else self.loss), self.n_outputs_
+        return loss_of_numbers(self.loss), self.n_outputs_
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the numbers of every row of X.
@@ -220,12 +237,15 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
 
     def _encode_labels(self, y: Any) -> Any:
         if self._classes is None:
-            return np.asarray(y, dtype=np.float64)
+            return as_targets(np.asarray(y))
         return class_codes(column_or_1d(y), self._classes)
+
+    def _known_classes(self) -> NDArray[Any] | None:
+        return self._classes
 
     def _loss_and_outputs(self) -> tuple[Any, int]:
         if self._classes is None or len(self._classes) < 2:
-            return ("mse" if self.loss is None else self.loss), self._outputs_wanted
+            return loss_of_numbers(self.loss), self._outputs_wanted
         return loss_of_classes(self.loss, len(self._classes))
 
     def _class_weight(self) -> Any:
@@ -242,15 +262,26 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``.
 
-        Where whole sequences are read out, that is the last state of a sequence, or their mean:
-        once for each sequence given as an array, else in all of its rows.
+        Where whole sequences are read out, that is the final state of a sequence, of the direction
+        that reads backwards the one after the first row, or the mean of the states: once for each
+        sequence given as an array, else in all of its rows.
         """
         check_is_fitted(self)
         table = self._table(X, None)
         states = np.asarray(self.model_.hidden_states(table.data))
         offsets = table.data.offsets
         if self.readout == "last":
-            states = states[offsets[1:] - 1]
+            states = self._final(states, offsets)
         elif self.readout == "mean":
             states = np.add.reduceat(states, offsets[:-1]) / np.diff(offsets)[:, None]
         return table.per_row(states)
+
+    def _final(self, states: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the state of each sequence that the head reads: each direction's final one."""
+        first, last = offsets[:-1], offsets[1:] - 1
+        if self.model_.settings["reverse"]:
+            return states[first]
+        if not self.model_.settings["bidirectional"]:
+            return states[last]
+        half = states.shape[1] // 2
+        return np.hstack([states[last, :half], states[first, half:]])

@@ -13,7 +13,7 @@ from rnn_rust.base.checks import whole_number
 from rnn_rust.data.folds import fold_indices
 from rnn_rust.errors import ParameterError
 from rnn_rust.sklearn.labels import as_labels, class_codes, present
-from rnn_rust.sklearn.tables import Reading, Rows, Table, check_lengths, from_frame
+from rnn_rust.sklearn.tables import Reading, Rows, Table, check_lengths, from_frame, require_table
 
 
 class SequenceKFold(BaseEstimator):
@@ -81,6 +81,10 @@ class SequenceKFold(BaseEstimator):
         whole_number("n_splits", self.n_splits, least=2)
         if self.id is None:
             raise ParameterError("SequenceKFold needs id=, the column that tells sequences apart")
+        require_table(X, is_frame_wanted=True)
+        seed = whole_number("random_state", self.random_state, least=0)
+        if self.by == "time" and self.time is None:
+            raise ParameterError("by='time' needs time=, the column that orders the rows")
         labels = None
         if self.stratify:
             if y is None:
@@ -92,7 +96,7 @@ class SequenceKFold(BaseEstimator):
         table = from_frame(X, labels, None, reading, names=[])
         parts = fold_indices(
             table.data, self.n_splits, by=self.by, stratify=self.stratify, gap=self.gap,
-            seed=self.random_state,
+            seed=seed,
         )  # fmt: skip
         for train, test in parts:
             yield _rows(table, train), _rows(table, test)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import row_at
+from rnn_rust.base.checks import non_negative
 from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -15,6 +17,8 @@ CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")
 
 def as_labels(y: Any) -> NDArray[Any]:
     """Return labels as an array; where one of a column that is no float is missing, it is None."""
+    if hasattr(y, "toarray"):
+        raise ShapeError("y is a sparse matrix, which is not read; give y.toarray()")
     if isinstance(y, pl.DataFrame):
         y = y.to_series() if y.width == 1 else y.to_numpy()
     elif hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2:
@@ -42,15 +46,26 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _is_gap(label: Any) -> bool:
-    return label is None or (isinstance(label, float | np.floating) and bool(np.isnan(label)))
+    if isinstance(label, float | np.floating):
+        return bool(np.isnan(label))
+    # Those of pandas have no truth value.
+    return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def _is_number(label: Any) -> bool:
+    try:
+        float(label)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def is_missing(y: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which labels are None or NaN."""
     if y.dtype.kind == "f":
         return np.isnan(y)
-    if y.dtype == object and y.ndim == 1:
-        return np.array([_is_gap(label) for label in y], dtype=bool)
+    if y.dtype == object:
+        return np.array([_is_gap(label) for label in y.flat], dtype=bool).reshape(y.shape)
     return np.zeros(y.shape, dtype=bool)
 
 
@@ -60,12 +75,43 @@ def present(y: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     DataError
-        There is none.
+        There is none, or there is text beside something else.
     """
     labels = y[~is_missing(y)] if y.ndim == 1 else y
     if labels.size == 0:
-        raise DataError("y has no label: all are missing")
-    return np.array(labels.tolist()) if labels.dtype == object else labels
+        raise DataError("y has no label: there are no rows, or all are missing")
+    if labels.dtype != object:
+        return labels
+    by_kind = {isinstance(label, str): label for label in labels.flat}
+    if len(by_kind) > 1:
+        text, other = by_kind[True], by_kind[False]
+        raise DataError(f"y has labels of several types, {text!r} and {other!r}; give all one type")
+    return np.array(labels.tolist())
+
+
+def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return labels that are numbers as float64, NaN where they are missing.
+
+    Raises
+    ------
+    DataError
+        One is no finite number.
+    """
+    if y.dtype.kind == "c":
+        raise DataError("y has complex numbers; give real ones")
+    if y.dtype == object:
+        y = np.where(is_missing(y), np.nan, y)
+    try:
+        numbers = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        wrong = next(label for label in y.flat if not _is_number(label))
+        raise DataError(
+            f"y has the label {str(wrong)!r}, which is no number; SequenceClassifier learns classes"
+        ) from error
+    if (infinite := np.isinf(numbers)).any():
+        row = int(np.argwhere(infinite)[0, 0])
+        raise DataError(f"y, {row_at(row)}: a label is infinite; give a finite number, or none")
+    return numbers
 
 
 def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
@@ -97,13 +143,15 @@ def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
     Raises
     ------
     ParameterError
-        There is a weight of another class.
+        There is a weight of another class, or one is no finite number of at least 0.
     """
     if not isinstance(class_weight, dict):
         return class_weight
     names = classes.tolist()
     if unknown := [str(label) for label in class_weight if label not in names]:
         raise ParameterError(f"class_weight has {', '.join(unknown)}, of which y has none")
+    for label, weight in class_weight.items():
+        non_negative(f"class_weight of {label!r}", weight)
     return {place: class_weight.get(label, 1.0) for place, label in enumerate(names)}
 
 
@@ -124,3 +172,19 @@ def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
     if isinstance(name, str) and name != "cross_entropy":
         raise ParameterError(f"loss={loss!r} is for two classes, and y has {count}; leave it out")
     return ("cross_entropy" if loss is None else loss), count
+
+
+def loss_of_numbers(loss: Any) -> Any:
+    """Return the loss for labels that are numbers.
+
+    Raises
+    ------
+    ParameterError
+        It is one of several classes.
+    """
+    if getattr(loss, "name", loss) == "cross_entropy":
+        raise ParameterError(
+            "loss='cross_entropy' learns classes, and these labels are numbers; use "
+            "SequenceClassifier, or another loss"
+        )
+    return "mse" if loss is None else loss

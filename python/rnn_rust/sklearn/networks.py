@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from rnn_rust.base.checks import fraction
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.models import MODELS, Model
 
+# Arguments of an estimator and of its network alike, but for those that may change between fits.
+_OF_NETWORK = (
+    "num_layers", "bidirectional", "reverse", "dropout", "readout", "clip_norm", "scaler",
+    "max_categories", "missing", "missing_indicator", "time_features", "dtype",
+)  # fmt: skip
+# What else a fitted network has been made of.
+_FIXED = ("cell", "hidden_size", *_OF_NETWORK, "loss", "class_weight", "categories", "static")
 # Sequences from which on early stopping is worth its validation part, if it is "auto".
 _MANY = 10_000
 
@@ -25,15 +33,44 @@ def new_model(estimator: Any, seed: int, loss: Any, outputs: int, class_weight: 
     """
     if estimator.cell not in ("rnn", "gru", "lstm"):
         raise ParameterError(f"cell={estimator.cell!r} is not known; use 'rnn', 'gru' or 'lstm'")
-    own = (
-        "num_layers", "bidirectional", "reverse", "dropout", "readout", "clip_norm", "scaler",
-        "max_categories", "missing", "missing_indicator", "time_features", "dtype", "n_threads",
-    )  # fmt: skip
     return MODELS[estimator.cell.upper()](
         None, estimator.hidden_size, outputs, loss=loss, class_weight=class_weight, seed=seed,
         optimizer=_optimizer(estimator.optimizer, estimator.learning_rate),
-        **{name: getattr(estimator, name) for name in own},
+        n_threads=estimator.n_threads, **{name: getattr(estimator, name) for name in _OF_NETWORK},
     )  # fmt: skip
+
+
+def made_of(estimator: Any) -> dict[str, Any]:
+    """Return the arguments that a network keeps, and those that may change between fits."""
+    changing = ("optimizer", "learning_rate", "n_threads")
+    return {name: getattr(estimator, name) for name in (*_FIXED, *changing)}
+
+
+def continue_model(estimator: Any) -> None:
+    """Let the network of an estimator go by arguments that were set since it was made.
+
+    Raises
+    ------
+    ParameterError
+        One is of those that a network keeps.
+    """
+    before, now = estimator._made_of, made_of(estimator)
+    changed = [name for name, value in now.items() if not _is_same(value, before[name])]
+    for name in changed:
+        if name in _FIXED:
+            raise ParameterError(
+                f"{name}={now[name]!r}: the network that training goes on with has "
+                f"{before[name]!r}; set it back, or fit anew with warm_start=False"
+            )
+    if {"optimizer", "learning_rate"} & {*changed}:
+        estimator.model_.optimizer = _optimizer(estimator.optimizer, estimator.learning_rate)
+    if "n_threads" in changed:
+        estimator.model_.n_threads = estimator.n_threads
+    estimator._made_of = now
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other or bool(np.all(one == other))
 
 
 def _optimizer(optimizer: Any, learning_rate: float) -> Any:
@@ -61,8 +98,11 @@ def stops_early(estimator: Any, data: Dataset, held_out: Dataset | None) -> bool
 
 def hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """Return the sequences to train on, and those held out."""
-    share: Any = estimator.validation_fraction
-    if not isinstance(share, int | float) or not 0 < share < 1:
-        raise ParameterError(f"validation_fraction must be between 0 and 1, got {share!r}")
-    train, held_out = data.split(1 - share, seed=seed, by=estimator.validation)
+    share = fraction("validation_fraction", estimator.validation_fraction)
+    by = estimator.validation
+    if by not in ("random", "time"):
+        raise ParameterError(f"validation={by!r} is not known; use 'random' or 'time'")
+    if by == "time" and estimator.time is None:
+        raise ParameterError("validation='time' needs time=, the column that orders the rows")
+    train, held_out = data.split(1 - share, seed=seed, by=by)
     return train, held_out

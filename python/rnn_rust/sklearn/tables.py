@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import refuse_mask
+from rnn_rust.base.arrays import as_numbers, refuse_mask
 from rnn_rust.base.polars import pl
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.numbers import as_integers
@@ -112,9 +112,26 @@ def is_frame(X: object) -> bool:
 
 def is_sequence_list(X: object) -> bool:
     """Whether X holds one array per sequence: a 3-D array, or a list of 2-D arrays."""
-    if isinstance(X, list | tuple):
-        return bool(X) and all(getattr(part, "ndim", 0) == 2 for part in X)
+    if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype == object):
+        return len(X) > 0 and all(getattr(part, "ndim", 0) == 2 for part in X)
     return getattr(X, "ndim", 0) == 3
+
+
+def require_table(X: object, *, is_frame_wanted: bool) -> None:
+    """Raise ParameterError if X is what estimators do not read: a frame where one is wanted."""
+    if isinstance(X, pl.LazyFrame):
+        raise ParameterError("X is a LazyFrame, whose rows are not there yet; give X.collect()")
+    if isinstance(X, list | tuple) and any(map(is_frame, X)):
+        raise ParameterError(
+            "X is a list of frames; put them together in one frame with a column for id=, or give "
+            "arrays"
+        )
+    if is_frame_wanted and not is_sequence_list(X) and not is_frame(X):
+        kind = type(X).__name__
+        raise ParameterError(
+            f"id= and time= name columns of a frame, and X is of type {kind}; give a frame of "
+            "pandas or Polars, in a pipeline by set_output(transform='pandas') or 'polars'"
+        )
 
 
 def from_rows(X: NDArray[Any], y: NDArray[Any] | None, weights: NDArray[Any] | None) -> Table:
@@ -131,7 +148,7 @@ def from_list(
     y has a label for each sequence, or, with ``each_step``, one array for each.
     """
     refuse_mask("X", list(X))
-    parts = [np.asarray(part, dtype=np.float64) for part in X]
+    parts = [_as_floats(part) for part in X]
     widths = sorted({part.shape[1] for part in parts})
     _require_steps(parts)
     if len(widths) > 1:
@@ -145,6 +162,18 @@ def from_list(
         row_weights = np.repeat(weights, np.diff(offsets))
     data = Dataset.from_arrays(np.concatenate(parts), labels, offsets, weights=row_weights)
     return Table(data, np.arange(int(offsets[-1])), is_list=True, names=None)
+
+
+def _as_floats(part: Any) -> NDArray[np.float64]:
+    """Return an array of a sequence as numbers; DataError if it is none of real ones."""
+    array = np.asarray(part)
+    try:
+        # An array of objects may hold numbers.
+        return as_numbers("X", array.astype(float) if array.dtype == object else array).astype(
+            float
+        )
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error)) from error
 
 
 def _spread(y: NDArray[Any], offsets: Rows, *, each_step: bool) -> NDArray[np.float64]:
@@ -241,12 +270,6 @@ def _as_polars(X: Any, reading: Reading, names: list[str] | None) -> pl.DataFram
 
     With ``names`` of features no other columns are converted: they may be of any kind.
     """
-    if not is_frame(X):
-        kind = type(X).__name__
-        raise ParameterError(
-            f"id= and time= name columns of a frame, and X is of type {kind}; give a frame of "
-            "pandas or Polars, in a pipeline by set_output(transform='pandas') or 'polars'"
-        )
     if not isinstance(X, pl.DataFrame):
         levels = [name for name in reading.keys if name in X.index.names and name not in X.columns]
         X = (X.reset_index(level=levels) if levels else X).reset_index(drop=True)

@@ -102,7 +102,10 @@ def _stored(data: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"the description of the model is damaged: {error}") from error
     if stored is None:
-        raise ModelFileError("this safetensors file was not written by rnn_rust")
+        raise ModelFileError(
+            "this safetensors file was not written by rnn_rust; weights of PyTorch are read by "
+            "from_torch(safetensors.numpy.load_file(path))"
+        )
     return stored
 
 

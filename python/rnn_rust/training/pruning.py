@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from rnn_rust.base.suggest import suggestion
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DivergedError, ParameterError
 
 if TYPE_CHECKING:
     import optuna
@@ -31,7 +32,8 @@ class PruningCallback:
         In ``fit``: the record will not have the metric.
     optuna.TrialPruned
         In ``fit``: the trial is worse than others were by this epoch; Optuna expects this exception
-        from the objective function. A metric that is not finite ends the trial too.
+        from the objective function. A metric that is not finite ends the trial too, and so does
+        training that diverges.
 
     Examples
     --------
@@ -51,7 +53,10 @@ class PruningCallback:
     def __init__(self, trial: optuna.Trial, monitor: str = "validation_loss") -> None:
         if not (hasattr(trial, "report") and hasattr(trial, "should_prune")):
             raise ParameterError(f"trial must be a trial of Optuna, got {trial!r}")
+        if not isinstance(monitor, str):
+            raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
         self.trial, self.monitor = trial, monitor
+        self._handled: BaseException | None = None
 
     def on_begin(self, training: Training) -> None:
         """Check that records will have the metric, and count epochs from here."""
@@ -61,6 +66,16 @@ class PruningCallback:
             raise ParameterError(
                 f"PruningCallback: records have no '{self.monitor}' but {known}{meant}"
             )
+        # An error that the caller is handling meanwhile is not one of this training.
+        self._handled = sys.exception()
+
+    def on_end(self, training: Training) -> None:
+        """Prune the trial if training has diverged: other hyperparameters may do better."""
+        import optuna
+
+        error = sys.exception()
+        if isinstance(error, DivergedError) and error is not self._handled:
+            raise optuna.TrialPruned(str(error)) from error
 
     def __call__(self, record: Record) -> None:
         """Report the metric."""
