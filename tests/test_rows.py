@@ -246,7 +246,7 @@ def test_a_value_by_name_that_is_no_number_is_found(value: Any) -> None:
                 call(row)
     with pytest.raises(DataError, match=r"features of event 0: 'a' is \[1.0\], which is not a num"):
         model.scorer().score_batch([1], [good | {"a": [1.0]}])
-    with pytest.raises(DataError, match="real numbers, got dtype object, the first is Decimal"):
+    with pytest.raises(DataError, match="real numbers, got dtype object, which has Decimal"):
         model.scorer().score_batch([1], [{"a": Decimal(1), "b": 2.0}])
 
 

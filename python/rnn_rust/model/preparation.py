@@ -89,11 +89,7 @@ class Preparation:
         _check_kind(data, "a prediction")
         self._check_features(data)
         scaler = self.scaler
-        if scaler is not None and not scaler.is_fitted:
-            raise ParameterError(
-                "the model's scaler is not fitted yet; call fit() first, or give the model a "
-                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
-            )
+        check_fitted(scaler)
         data = self.encoded(data)
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
@@ -281,6 +277,15 @@ def check_dataset(purpose: str, data: Any) -> None:
         raise ParameterError(
             f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
             "dataset.subset([0]) is one of a single sequence"
+        )
+
+
+def check_fitted(scaler: Scaler | None) -> None:
+    """Raise ParameterError if a model has a scaler that is not fitted yet."""
+    if scaler is not None and not scaler.is_fitted:
+        raise ParameterError(
+            "the model's scaler is not fitted yet; call fit() first, or give the model a fitted "
+            "one: scaler=rnn_rust.MinMaxScaler().fit(train)"
         )
 
 

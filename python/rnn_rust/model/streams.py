@@ -10,6 +10,7 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.pickled_stepper import make_stepper
+from rnn_rust.model.preparation import check_fitted
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.settings import engine_settings
 
@@ -50,6 +51,7 @@ def units_of(model: BaseNetwork) -> tuple[Any, Any]:
     """
     features: Any = ([], [])
     labels: Any = ([], [])
+    check_fitted(model.scaler)
     if model.scaler is not None:
         features, labels = model.scaler.shifts_and_scales()
         labels = labels if model.scaler.labels else ([], [])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import boolean, positive_integer
+from rnn_rust.base.checks import boolean, path_text, positive_integer
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
@@ -216,7 +216,7 @@ class Checkpoint:
         *,
         mode: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path_text("path", path))
         if not self.path.name:
             raise ParameterError(f"path must be that of a file, got {str(path)!r}")
         self.every = positive_integer("every", every)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from rnn_rust.base.checks import path_text
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import History, Record
 
@@ -23,7 +24,7 @@ class _Logger(ABC):
     """Keeps a file open while a training lasts; what is written is in the file at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
         """Open the file. What is in it stays until there is a record: training may be refused."""
@@ -89,7 +90,7 @@ class CSVLogger(_Logger):
     Raises
     ------
     ParameterError
-        In ``fit``: the file cannot be written.
+        ``path`` is not a path; in ``fit``, the file cannot be written.
     """
 
     def on_begin(self, training: Training) -> None:
@@ -127,7 +128,7 @@ class JSONLinesLogger(_Logger):
     Raises
     ------
     ParameterError
-        In ``fit``: the file cannot be written.
+        ``path`` is not a path; in ``fit``, the file cannot be written.
     """
 
     def _write(self, record: Record) -> None:
