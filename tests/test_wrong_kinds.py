@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import rnn_rust as rnn
@@ -242,3 +243,69 @@ def test_a_history_is_indexed_by_numbers_and_slices() -> None:
         history[4]
     with pytest.raises(TypeError, match=r"not for 'loss'; to_frame\(\)"):
         history["loss"]  # type: ignore[call-overload]
+
+
+EVENT = {"amount": 1.5, "shop": "fuel", "when": "2026-03-02 14:00"}
+
+
+@pytest.fixture(scope="module")
+def encoded() -> rnn.GRU:
+    """Return a model of numbers, categories and times, whose two levels fill the data."""
+    frame = pl.DataFrame(
+        {
+            "id": [1, 1, 1, 2, 2, 2],
+            "when": [f"2026-03-0{day} 14:00" for day in (1, 2, 3, 1, 2, 3)],
+            "amount": [1.0, 2.0, 3.0, 4.0, 5.0, 7.0],
+            "shop": ["fuel", "books", "fuel", "fuel", "toys", "wine"],
+            "y1": [0.0, 1.0, 0.0, 1.0, 0.0, 1.0],
+        }
+    )
+    data = rnn.Dataset.from_frame(frame, time="when", features=["amount", "shop"], labels="y1")
+    model = rnn.GRU(hidden_size=4, time_features="hour")
+    model.fit(data, epochs=1, progress=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    "value", [None, np.datetime64("NaT"), float("nan"), np.inf, "2026-02-30", [1], True, b"now"],
+    ids=repr,
+)  # fmt: skip
+def test_the_time_of_a_row_is_named_where_it_is_none(encoded: rnn.GRU, value: Any) -> None:
+    for use in (encoded.stepper().step, lambda row: encoded.scorer().score("key", row)):
+        with pytest.raises(DataError, match=r"features: 'when' is .* not a time; give a number"):
+            use(EVENT | {"when": value})
+
+
+@pytest.mark.parametrize("value", ["yesterday", ""])
+def test_a_text_that_is_no_time_is_that_of_its_column(encoded: rnn.GRU, value: str) -> None:
+    with pytest.raises(DataError, match=f"^features, .*column 'when': '{value}' is not a time"):
+        encoded.stepper().step(EVENT | {"when": value})
+
+
+@pytest.mark.parametrize("value", ["much", [1], {}, 10**400], ids=type)
+def test_the_number_of_a_row_is_named_where_it_is_none(encoded: rnn.GRU, value: Any) -> None:
+    with pytest.raises(DataError, match=r"features: 'amount' is .*, which is not a number"):
+        encoded.stepper().step(EVENT | {"amount": value})
+
+
+def test_a_refused_row_changes_no_state(encoded: rnn.GRU) -> None:
+    stepper, other = encoded.stepper(), encoded.stepper()
+    stepper.step(EVENT)
+    with pytest.raises(DataError):
+        stepper.step(EVENT | {"when": None})
+    other.step(EVENT)
+    assert (stepper.step(EVENT) == other.step(EVENT)).all()
+
+
+def test_a_scorer_of_categories_is_swapped_for_a_model(encoded: rnn.GRU) -> None:
+    with pytest.raises(ParameterError, match="model must be an RNN, GRU or LSTM, got None"):
+        encoded.scorer().swap(None)
+
+
+def test_levels_that_fill_the_data_leave_nothing_to_others(encoded: rnn.GRU) -> None:
+    """Sixths do not sum to 1 in binary."""
+    assert encoded.preprocessor is not None
+    shares = encoded.preprocessor.table().drop_nulls("share")
+    found = dict(shares.select("input", "share").iter_rows())
+    assert found["shop=other"] == 0.0
+    assert found["shop=fuel"] == 0.5
