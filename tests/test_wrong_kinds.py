@@ -309,3 +309,32 @@ def test_levels_that_fill_the_data_leave_nothing_to_others(encoded: rnn.GRU) -> 
     found = dict(shares.select("input", "share").iter_rows())
     assert found["shop=other"] == 0.0
     assert found["shop=fuel"] == 0.5
+
+
+def test_a_checkpoint_beyond_the_epochs_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "training.checkpoint"
+    fit(epochs=3, callbacks=[rnn.Checkpoint(path)])
+    with pytest.raises(ParameterError, match=r"has 3 epochs already, to epochs=2; give at least"):
+        fit(epochs=2, resume=path)
+
+
+def test_what_is_too_large_gets_advice_that_helps() -> None:
+    """No scaler changes weights."""
+    labels = rnn.Dataset.from_arrays(X, np.arange(12.0)[:, None] % 2, [0, 5, 12])
+    model = make_model(loss="binary_cross_entropy", class_weight={0: 1.0, 1: 1e300})
+    with pytest.raises(DataError, match="weights are too large for float32; divide them by a"):
+        model.fit(labels, epochs=1, progress=False)
+    with pytest.raises(
+        DataError, match="features are too large for float32; use dtype='float64' o"
+    ):
+        make_model().predict(X * 1e300)
+
+
+def test_a_single_label_is_not_labels() -> None:
+    single = rnn.RegressionEvaluator().score([1.0], [2.0])
+    assert "Regression on 1 label (0" in str(single)
+    two = rnn.RegressionEvaluator().score([1.0, 2.0], [2.0, 2.0])
+    assert "Regression on 2 labels (0" in str(two)
+    assert "for the 1 label that has one" in str(two)
+    assert "of 1 label (" in str(rnn.BinaryClassificationEvaluator().score([1.0], [0.2]))
+    assert "of 1 label (" in str(rnn.ClassificationEvaluator().score([1.0], [[0.2, 0.8]]))

@@ -259,9 +259,11 @@ class Preparation:
         )
         # A data set is finite; only what was scaled or converted can have overflowed.
         if not finite and (scaling is not None or array.dtype != values.dtype):
-            raise DataError(
-                f"{name} are too large for {self.dtype}; use dtype='float64' or a scaler"
-            )
+            scaled = {"features": " or a scaler", "labels": " or a scaler"}
+            advice = f"use dtype='float64'{scaled.get(name, '')}"
+            if name == "weights":
+                advice = "divide them by a constant"
+            raise DataError(f"{name} are too large for {self.dtype}; {advice}")
         return array
 
 

@@ -96,7 +96,8 @@ class Model(Network):
             came first. None keeps all.
         expire_after
             An entity is given up once an event's time is more than this past its last one; each
-            event then has a time. None keeps them for any time.
+            event then has a time. An event removes some of those that have expired, so that ``len``
+            may count others a little longer. None keeps them for any time.
 
         Raises
         ------

@@ -84,7 +84,10 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
         going_on = match_saved(training.callbacks, state["callbacks"], path)
         done = len(state["history"]["loss"])
         if done > training.epochs:
-            raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
+            raise ParameterError(
+                f"cannot continue from {path}, which has {done} epochs already, to "
+                f"epochs={training.epochs}; give at least as many, or use another path"
+            )
     except ParameterError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError) as error:
