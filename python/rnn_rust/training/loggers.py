@@ -53,12 +53,13 @@ class _Logger(ABC):
             self._write(record)
 
     def on_end(self, training: Training) -> None:
-        """Close the file."""
+        """Close the file, and let go of the training."""
         is_accepted = getattr(training, "accepted", True)
         with self._named():
             if is_accepted and self._history and not self._is_replaced:
                 self._replace()
             self._file.close()
+        del self._file, self._history
         if self._is_new and not is_accepted:
             self.path.unlink(missing_ok=True)
 
@@ -98,6 +99,11 @@ class CSVLogger(_Logger):
         self._columns: dict[str, None] = {}
         self._writer: csv.DictWriter[str]
         super().on_begin(training)
+
+    def on_end(self, training: Training) -> None:
+        """Close the file, and let go of the training."""
+        super().on_end(training)
+        vars(self).pop("_writer", None)  # There is none before the first record.
 
     def _write(self, record: Record) -> None:
         if record.keys() <= self._columns.keys():
