@@ -75,15 +75,62 @@ def test_an_optimizer_that_keeps_its_state_to_itself_is_refused(path: Path) -> N
     assert model.epochs_trained == 0
 
 
-def test_a_state_that_no_file_can_hold_is_refused(path: Path) -> None:
-    class Odd:
-        def __call__(self, record: Record) -> None:
-            pass
+class Keeps:
+    """A callback with a state of any kind, which it gets back when a training is resumed."""
 
-        def state_dict(self) -> dict[str, Any]:
-            return {"seen": {1, 2}}
+    def __init__(self, state: Any) -> None:
+        self.state = state
 
-    refused(lambda: fit(make_model(), Odd(), Checkpoint(path)), ParameterError, "checkpoint", "set")
+    def __call__(self, record: Record) -> None:
+        pass
+
+    def state_dict(self) -> Any:
+        return self.state
+
+    def load_state_dict(self, state: Any) -> None:
+        self.state = state
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ({"seen": {1, 2}}, "set"),
+        ({"seen": float("nan")}, "float"),
+        # These would come back as others, or be refused by the library that writes the file.
+        ({0: np.zeros(2)}, "0 cannot be a name"),
+        ({"deep": {None: 1}}, "None cannot be a name"),
+        ({"$tensor": "x"}, "'$tensor' cannot be a name"),
+        ({"a/b": np.zeros(1), "a": {"b": np.ones(1)}}, "two arrays are named"),
+        ({"seen": np.array(["text"])}, "an array of dtype <U4"),
+        ({"seen": np.array([1j])}, "an array of dtype complex128"),
+        ({"seen": np.array(["2026-01-01"], "M8[D]")}, "an array of dtype datetime64[D]"),
+        ({"seen": np.array([None])}, "an array of dtype object"),
+    ],
+)
+def test_a_state_that_no_file_can_hold_is_refused(path: Path, state: Any, word: str) -> None:
+    keeps = Keeps(state)
+    refused(lambda: fit(make_model(), keeps, Checkpoint(path)), ParameterError, "checkpoint", word)
+    assert not path.exists()
+
+
+def test_a_state_comes_back_as_it_was(path: Path) -> None:
+    state = {
+        "numbers": np.array([1.5, np.nan]), "whole": np.arange(3, dtype=np.uint8),
+        "deep": {"flags": np.array([True, False]), "a/b": np.zeros((0, 2)), "text": "ä", "one": 1},
+    }  # fmt: skip
+    fit(make_model(), Keeps(state), Checkpoint(path), epochs=3)
+    again = Keeps(None)
+    fit(make_model(), again, epochs=4, resume=path)
+    assert again.state["deep"].keys() == state["deep"].keys()
+    for found, wanted in (
+        (again.state["numbers"], state["numbers"]),
+        (again.state["whole"], state["whole"]),
+        (again.state["deep"]["flags"], state["deep"]["flags"]),
+        (again.state["deep"]["a/b"], state["deep"]["a/b"]),
+    ):
+        assert found.dtype == wanted.dtype
+        assert np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f")
+    assert (again.state["deep"]["text"], again.state["deep"]["one"]) == ("ä", 1)
 
 
 def test_what_is_no_checkpoint_is_refused(path: Path) -> None:

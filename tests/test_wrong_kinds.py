@@ -24,7 +24,7 @@ def make_model(**options: Any) -> rnn.GRU:
 
 def fit(model: Any = None, **arguments: Any) -> rnn.History:
     given = {"epochs": 2, "progress": False} | arguments
-    return (model or make_model()).fit(DATA, **given)  # type: ignore[no-any-return]
+    return (model or make_model()).fit(DATA, **given)
 
 
 USES_OF_PATHS: dict[str, Callable[[Any], object]] = {
@@ -87,9 +87,9 @@ def test_arrays_are_not_names() -> None:
     with pytest.raises(ParameterError, match="missing="):
         make_model(missing=two)
     with pytest.raises(ParameterError, match="mode must be 'min' or 'max'"):
-        rnn.EarlyStopping("loss", mode=two)  # type: ignore[arg-type]
+        rnn.EarlyStopping("loss", mode=two)
     with pytest.raises(ParameterError, match="horizon must be an integer"):
-        rnn.RegressionEvaluator(horizon=np.array(0.5))  # type: ignore[arg-type]
+        rnn.RegressionEvaluator(horizon=np.array(0.5))
 
 
 @pytest.mark.parametrize("value", [None, 1, "no", X], ids=type)
@@ -103,7 +103,7 @@ def test_a_threshold_is_a_number(value: Any) -> None:
     for evaluator in (rnn.BinaryClassificationEvaluator, rnn.RegressionEvaluator):
         with pytest.raises(ParameterError, match="threshold must be a finite number"):
             evaluator(value)
-    assert rnn.BinaryClassificationEvaluator(np.float32(0.5)).threshold == 0.5  # type: ignore[arg-type]
+    assert rnn.BinaryClassificationEvaluator(np.float32(0.5)).threshold == 0.5
 
 
 @pytest.mark.parametrize("evaluator", [3, "rmse", rnn.RegressionEvaluator], ids=repr)
@@ -224,9 +224,9 @@ def test_a_scorer_is_of_a_model() -> None:
     scorer = make_model().scorer()
     for use in (scorer.swap, rnn.Scorer):
         with pytest.raises(ParameterError, match="model must be an RNN, GRU or LSTM, got None"):
-            use(None)  # type: ignore[arg-type]
+            use(None)
     with pytest.raises(ParameterError, match="keep_states must be True or False"):
-        scorer.swap(make_model(), keep_states=1)  # type: ignore[arg-type]
+        scorer.swap(make_model(), keep_states=1)
 
 
 def test_the_place_of_a_gap_in_a_row_is_named() -> None:
@@ -242,7 +242,7 @@ def test_a_history_is_indexed_by_numbers_and_slices() -> None:
     with pytest.raises(IndexError, match="no record 4 in a history of 4"):
         history[4]
     with pytest.raises(TypeError, match=r"not for 'loss'; to_frame\(\)"):
-        history["loss"]  # type: ignore[call-overload]
+        history["loss"]
 
 
 EVENT = {"amount": 1.5, "shop": "fuel", "when": "2026-03-02 14:00"}
