@@ -12,7 +12,7 @@ from oracle import make_data, refused, same_bits
 from test_checkpoint import DATA, OTHER, fit, make_model
 from test_optim import PythonSGD
 
-from rnn_rust import RNN, SGD, Checkpoint, Dataset, MinMaxScaler
+from rnn_rust import RNN, SGD, Adam, Checkpoint, Dataset, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.schedules import CosineDecay
@@ -169,6 +169,21 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
         refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))
+
+
+@pytest.mark.parametrize(
+    "kind", [Adam(), SGD(0.1, momentum=0.9)], ids=lambda one: type(one).__name__
+)
+def test_a_checkpoint_without_one_of_the_moments_is_damaged(path: Path, kind: Any) -> None:
+    """It would train on from a moment of 0, and end with other bits without a word."""
+    model = make_model(optimizer=kind)
+    fit(model, Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    moments = description["training"]["state"]["optimizer_state"]["optimizer"]
+    name = next(name for name in moments if name.endswith(".weight_ih_l0"))
+    moments["<unprintable str object>"] = moments.pop(name)
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(optimizer=kind), resume=path), ModelFileError, "damaged", name)
 
 
 def test_a_refused_training_teaches_the_model_nothing(tmp_path: Path) -> None:
