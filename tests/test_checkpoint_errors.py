@@ -171,6 +171,24 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
         refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))
 
 
+@pytest.mark.parametrize("lost", ["state", "stopped"])
+def test_a_callback_that_is_not_kept_whole_is_damage(path: Path, lost: str) -> None:
+    fit(make_model(), Keeps({"seen": 1}), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    del description["training"]["state"]["callbacks"]["0"][lost]
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(), Keeps(None), resume=path), ModelFileError, "damaged", lost)
+
+
+@pytest.mark.parametrize("first", [-1, 2**63, 1e308])
+def test_a_history_that_begins_at_no_epoch_is_damage(path: Path, first: float) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    description["training"]["state"]["history"]["first_epoch"] = first
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(), resume=path), ModelFileError, "damaged", "begins after")
+
+
 @pytest.mark.parametrize(
     "kind", [Adam(), SGD(0.1, momentum=0.9)], ids=lambda one: type(one).__name__
 )

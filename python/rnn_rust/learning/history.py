@@ -183,13 +183,16 @@ class History:
         Raises
         ------
         ValueError
-            Its columns differ in length.
+            Its columns differ in length, or it begins at no epoch.
         """
         columns = [state["loss"], state["seconds"]]
         columns += [part for more in state["more"].values() for part in more.values()]
         if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of the history differ in length")
-        self.first_epoch = int(state["first_epoch"])
+        first = int(state["first_epoch"])
+        if not 0 <= first < 2**63:
+            raise ValueError(f"the history begins after {first} epochs")
+        self.first_epoch = first
         self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
         self._more = {}
         for name, column in state["more"].items():
