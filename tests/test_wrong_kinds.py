@@ -156,8 +156,9 @@ class Own:
     ("answer", "wanted"),
     [
         (3, "needs metrics"),
-        (Answer("f2", {"f2": 1.0, "loss": 5.0}), "a metric 'loss', and every record has one"),
+        (Answer("f2", {"f2": 1.0, "loss": 5.0}), "a metric 'loss', and records have one"),
         (Answer("f2", {"f2": 1.0, "epoch": 5.0}), "a metric 'epoch'"),
+        (Answer("validation_loss", {"validation_loss": 1.0}), "a metric 'validation_loss'"),
         (Answer("f2", {"f2": "high"}), "metric 'f2' must be a number, got 'high'"),
         (Answer("f2", {"f1": 1.0}), "primary metric 'f2' is not among its metrics: f1"),
     ],

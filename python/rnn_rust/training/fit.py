@@ -27,7 +27,7 @@ from rnn_rust.training.state import Training
 
 _log = logging.getLogger("rnn_rust")
 
-_IN_EVERY_RECORD = ("epoch", "loss", "seconds")
+_OF_RECORDS = ("epoch", "loss", "seconds", "validation_loss")
 
 
 class TrainResult(NamedTuple):
@@ -107,9 +107,9 @@ def _metrics_of(result: Result) -> dict[str, float]:
     _require(result, "metrics", "primary_name")
     values = dict(result.metrics())
     for name, value in values.items():
-        if name in _IN_EVERY_RECORD:
+        if name in _OF_RECORDS:
             raise ParameterError(
-                f"the evaluator has a metric {name!r}, and every record has one of that name; give "
+                f"the evaluator has a metric {name!r}, and records have one of that name; give "
                 "it another"
             )
         if not isinstance(value, Real):
