@@ -83,13 +83,13 @@ class Preparation:
         ------
         ShapeError
             Another number of feature columns than the network's, or columns of other names.
-        ParameterError
-            The scaler is not fitted yet.
+        ShapeError, ParameterError
+            As :meth:`check_scaler`.
         """
         _check_kind(data, "a prediction")
         self._check_features(data)
+        self.check_scaler()
         scaler = self.scaler
-        check_fitted(scaler)
         data = self.encoded(data)
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
@@ -102,6 +102,35 @@ class Preparation:
         else:
             features = self._prepared(data.features, "features", scaling)
         return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
+
+    def check_scaler(self) -> None:
+        """Check that the scaler, if there is one, is fitted, and on as many columns as these.
+
+        Raises
+        ------
+        ParameterError
+            It is not fitted yet.
+        ShapeError
+            It was fitted on more or fewer columns.
+        """
+        scaler, encoder = self.scaler, self.encoder
+        if scaler is None:
+            return
+        if not scaler.is_fitted:
+            raise ParameterError(
+                "the model's scaler is not fitted yet; call fit() first, or give the model a "
+                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
+            )
+        features = self.input_size if encoder is None else len(encoder.feature_names)
+        # Labels that it leaves as they are may be any.
+        labels = self.label_columns if scaler.labels else scaler.columns[1]
+        if scaler.columns != (features, labels):
+            raise ShapeError(
+                "the scaler was fitted on other columns (features {}, labels {}) than the model has "
+                "(features {}, labels {}); fit one on data of the model".format(
+                    *scaler.columns, features, labels
+                )
+            )
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
         """Return rows of sequences in the order in which the network reads them, and back."""
@@ -279,15 +308,6 @@ def check_dataset(purpose: str, data: Any) -> None:
         raise ParameterError(
             f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
             "dataset.subset([0]) is one of a single sequence"
-        )
-
-
-def check_fitted(scaler: Scaler | None) -> None:
-    """Raise ParameterError if a model has a scaler that is not fitted yet."""
-    if scaler is not None and not scaler.is_fitted:
-        raise ParameterError(
-            "the model's scaler is not fitted yet; call fit() first, or give the model a fitted "
-            "one: scaler=rnn_rust.MinMaxScaler().fit(train)"
         )
 
 

@@ -10,7 +10,6 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
 from rnn_rust.model.pickled_stepper import make_stepper
-from rnn_rust.model.preparation import check_fitted
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.settings import engine_settings
 
@@ -46,12 +45,12 @@ def units_of(model: BaseNetwork) -> tuple[Any, Any]:
 
     Raises
     ------
-    ParameterError
-        The model's scaler is not fitted yet.
+    ParameterError, ShapeError
+        The model's scaler is not fitted yet, or fitted on other columns.
     """
     features: Any = ([], [])
     labels: Any = ([], [])
-    check_fitted(model.scaler)
+    model.preparation.check_scaler()
     if model.scaler is not None:
         features, labels = model.scaler.shifts_and_scales()
         labels = labels if model.scaler.labels else ([], [])

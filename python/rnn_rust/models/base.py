@@ -320,6 +320,8 @@ class Model(Network):
         ------
         ModelFileError
             The file cannot be written there.
+        ParameterError, ShapeError
+            ``path`` is not one; the model has no sizes yet, or a scaler of other columns.
         """
         description = describe(self)
         stored = optimizers.from_dict(description["optimizer"])
