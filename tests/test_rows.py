@@ -222,7 +222,7 @@ def test_dicts_of_one_event() -> None:
 def test_what_an_encoder_cannot_read_is_named() -> None:
     scorer = made("mean").scorer()
     large = {"a": 10**400, "b": 1.0}
-    with pytest.raises(DataError, match="features: 'a' is 1000.*, which is not a number"):
+    with pytest.raises(DataError, match=r"features: 'a' is 1000.*, which is not a number"):
         scorer.score(1, large)
     for rows in ([large, large], [{"a": 2.5, "b": 1.0}, large]):
         with pytest.raises(DataError, match="features: an int is too large"):

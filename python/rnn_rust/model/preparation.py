@@ -126,10 +126,9 @@ class Preparation:
         labels = self.label_columns if scaler.labels else scaler.columns[1]
         if scaler.columns != (features, labels):
             raise ShapeError(
-                "the scaler was fitted on other columns (features {}, labels {}) than the model has "
-                "(features {}, labels {}); fit one on data of the model".format(
-                    *scaler.columns, features, labels
-                )
+                f"the scaler was fitted on other columns (features {scaler.columns[0]}, labels "
+                f"{scaler.columns[1]}) than the model has (features {features}, labels {labels}); "
+                "fit one on data of the model"
             )
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
