@@ -29,7 +29,7 @@ def checked_mode(monitor: str, mode: str | None) -> str:
     if not isinstance(monitor, str):
         raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
     if isinstance(mode, str) and mode in ("min", "max"):
-        return mode
+        return str(mode)
     if mode is not None:
         raise ParameterError(f"mode must be 'min' or 'max', got {mode!r}")
     if monitor.removeprefix("validation_") in _SMALLER_IS_BETTER:

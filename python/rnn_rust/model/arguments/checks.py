@@ -29,7 +29,7 @@ def fill(name: str, value: object) -> str:
     """Return what becomes of a missing number, or raise ParameterError."""
     if not isinstance(value, str) or value not in FILLS:
         raise ParameterError(f"{name}={value!r} is not known; use {', '.join(map(repr, FILLS))}")
-    return value
+    return str(value)
 
 
 def text(_: str, value: object) -> str:
