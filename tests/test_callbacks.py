@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import gc
 import json
+import pickle
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -299,3 +303,42 @@ def test_a_training_that_is_refused_leaves_the_file_alone(logger: Any, tmp_path:
     assert path.read_bytes() == before
     fit(make_model(), logger(path), epochs=2)
     assert 0 < len(path.read_bytes()) < len(before)
+
+
+# After the training ---------------------------------------------------------------------------
+
+
+def test_a_callback_lets_go_of_its_training(tmp_path: Path) -> None:
+    """One that is kept keeps neither data nor model alive, and can be copied and pickled."""
+    callbacks = [
+        EarlyStopping(patience=4),
+        Checkpoint(tmp_path / "training.checkpoint", keep_best="loss"),
+        CSVLogger(tmp_path / "log.csv"),
+        JSONLinesLogger(tmp_path / "log.jsonl"),
+    ]
+    data = make_learnable([4, 2], seed=7)
+    model, seen = make_model(), weakref.ref(data)
+    kept = weakref.ref(model)
+    model.fit(data, epochs=2, callbacks=callbacks, validation=OTHER, progress=False)
+    with pytest.raises(ParameterError):
+        model.fit(
+            data, epochs=2, progress=False,
+            callbacks=[*callbacks, Checkpoint(tmp_path / "other", keep_best="validation_loss")],
+        )  # fmt: skip
+    for callback in callbacks:
+        assert type(copy.deepcopy(callback)) is type(callback)
+        assert type(pickle.loads(pickle.dumps(callback))) is type(callback)
+    del data, model
+    gc.collect()
+    assert seen() is None
+    assert kept() is None
+
+
+def test_a_callback_with_a_state_is_not_given_twice(tmp_path: Path) -> None:
+    """It would count every epoch twice."""
+    for callback in (EarlyStopping(), Checkpoint(tmp_path / "a"), CSVLogger(tmp_path / "b")):
+        with pytest.raises(ParameterError, match=f"the same {type(callback).__name__} twice"):
+            fit(make_model(), callback, callback)
+    seen: list[float] = []
+    fit(make_model(), *[lambda record: seen.append(record["epoch"])] * 2, epochs=2)
+    assert seen == [1, 1, 2, 2]

@@ -12,7 +12,7 @@ from oracle import make_data, refused, same_bits
 from test_checkpoint import DATA, OTHER, fit, make_model
 from test_optim import PythonSGD
 
-from rnn_rust import RNN, SGD, Checkpoint, Dataset, MinMaxScaler
+from rnn_rust import RNN, SGD, Adam, Checkpoint, Dataset, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.schedules import CosineDecay
@@ -75,15 +75,62 @@ def test_an_optimizer_that_keeps_its_state_to_itself_is_refused(path: Path) -> N
     assert model.epochs_trained == 0
 
 
-def test_a_state_that_no_file_can_hold_is_refused(path: Path) -> None:
-    class Odd:
-        def __call__(self, record: Record) -> None:
-            pass
+class Keeps:
+    """A callback with a state of any kind, which it gets back when a training is resumed."""
 
-        def state_dict(self) -> dict[str, Any]:
-            return {"seen": {1, 2}}
+    def __init__(self, state: Any) -> None:
+        self.state = state
 
-    refused(lambda: fit(make_model(), Odd(), Checkpoint(path)), ParameterError, "checkpoint", "set")
+    def __call__(self, record: Record) -> None:
+        pass
+
+    def state_dict(self) -> Any:
+        return self.state
+
+    def load_state_dict(self, state: Any) -> None:
+        self.state = state
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ({"seen": {1, 2}}, "set"),
+        ({"seen": float("nan")}, "float"),
+        # These would come back as others, or be refused by the library that writes the file.
+        ({0: np.zeros(2)}, "0 cannot be a name"),
+        ({"deep": {None: 1}}, "None cannot be a name"),
+        ({"$tensor": "x"}, "'$tensor' cannot be a name"),
+        ({"a/b": np.zeros(1), "a": {"b": np.ones(1)}}, "two arrays are named"),
+        ({"seen": np.array(["text"])}, "an array of dtype <U4"),
+        ({"seen": np.array([1j])}, "an array of dtype complex128"),
+        ({"seen": np.array(["2026-01-01"], "M8[D]")}, "an array of dtype datetime64[D]"),
+        ({"seen": np.array([None])}, "an array of dtype object"),
+    ],
+)
+def test_a_state_that_no_file_can_hold_is_refused(path: Path, state: Any, word: str) -> None:
+    keeps = Keeps(state)
+    refused(lambda: fit(make_model(), keeps, Checkpoint(path)), ParameterError, "checkpoint", word)
+    assert not path.exists()
+
+
+def test_a_state_comes_back_as_it_was(path: Path) -> None:
+    state = {
+        "numbers": np.array([1.5, np.nan]), "whole": np.arange(3, dtype=np.uint8),
+        "deep": {"flags": np.array([True, False]), "a/b": np.zeros((0, 2)), "text": "ä", "one": 1},
+    }  # fmt: skip
+    fit(make_model(), Keeps(state), Checkpoint(path), epochs=3)
+    again = Keeps(None)
+    fit(make_model(), again, epochs=4, resume=path)
+    assert again.state["deep"].keys() == state["deep"].keys()
+    for found, wanted in (
+        (again.state["numbers"], state["numbers"]),
+        (again.state["whole"], state["whole"]),
+        (again.state["deep"]["flags"], state["deep"]["flags"]),
+        (again.state["deep"]["a/b"], state["deep"]["a/b"]),
+    ):
+        assert found.dtype == wanted.dtype
+        assert np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f")
+    assert (again.state["deep"]["text"], again.state["deep"]["one"]) == ("ä", 1)
 
 
 def test_what_is_no_checkpoint_is_refused(path: Path) -> None:
@@ -122,6 +169,39 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
         refused(lambda: fit(make_model(), resume=path), ModelFileError, str(path))
+
+
+@pytest.mark.parametrize("lost", ["state", "stopped"])
+def test_a_callback_that_is_not_kept_whole_is_damage(path: Path, lost: str) -> None:
+    fit(make_model(), Keeps({"seen": 1}), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    del description["training"]["state"]["callbacks"]["0"][lost]
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(), Keeps(None), resume=path), ModelFileError, "damaged", lost)
+
+
+@pytest.mark.parametrize("first", [-1, 2**63, 1e308])
+def test_a_history_that_begins_at_no_epoch_is_damage(path: Path, first: float) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    description["training"]["state"]["history"]["first_epoch"] = first
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(), resume=path), ModelFileError, "damaged", "begins after")
+
+
+@pytest.mark.parametrize(
+    "kind", [Adam(), SGD(0.1, momentum=0.9)], ids=lambda one: type(one).__name__
+)
+def test_a_checkpoint_without_one_of_the_moments_is_damaged(path: Path, kind: Any) -> None:
+    """It would train on from a moment of 0, and end with other bits without a word."""
+    model = make_model(optimizer=kind)
+    fit(model, Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    moments = description["training"]["state"]["optimizer_state"]["optimizer"]
+    name = next(name for name in moments if name.endswith(".weight_ih_l0"))
+    moments["<unprintable str object>"] = moments.pop(name)
+    path.write_bytes(pack(description, tensors))
+    refused(lambda: fit(make_model(optimizer=kind), resume=path), ModelFileError, "damaged", name)
 
 
 def test_a_refused_training_teaches_the_model_nothing(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def trained() -> rnn.GRU:
     return model
 
 
+def test_a_column_of_the_name_of_the_answer_is_not_overwritten() -> None:
+    model, frame = trained(), table().with_columns(predicted=pl.lit("mine"))
+    for given in (frame, frame.to_pandas(), frame.to_arrow()):
+        for scored_by in (model, model.scorer()):
+            with pytest.raises(DataError, match="has a column 'predicted' already; rename it"):
+                scored_by.score_frame(given)
+
+
 def test_classes_are_learnt_and_given_back(tmp_path: Path) -> None:
     model, new = trained(), table(60, seed=1)
     assert model.classes == ("run", "stand", "walk")

@@ -1,7 +1,10 @@
 """Every exception that this package raises on purpose, and its warnings.
 
 All exceptions derive from :class:`RnnRustError`, and from the built-in class that fits, so that
-``except ValueError`` works as well as ``except rnn_rust.errors.DataError``.
+``except ValueError`` works as well as ``except rnn_rust.errors.DataError``. Beside them stand
+Python's own where Python has them: IndexError of what is indexed, and TypeError of a call with an
+argument that there is not, of the key or the array ``out`` of a stream, and of what cannot be
+pickled.
 """
 
 

@@ -7,6 +7,7 @@ numbers, and parses strings.
 from __future__ import annotations
 
 import sys
+from numbers import Real
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -51,9 +52,12 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     except ValueError as error:
         raise DataError(f"{name}: rows of different lengths; make all equally long") from error
     if array.dtype.kind not in "biuf":
-        first = f", the first is {array.flat[0]!r}" if array.size else ""
+        seen = ""
+        if array.size:
+            others = (one for one in array.flat if not isinstance(one, Real))
+            seen = f", which has {next(others, array.flat[0])!r}"
         raise DataError(
-            f"{name} must be an array of real numbers, got dtype {array.dtype}{first}; convert it "
+            f"{name} must be an array of real numbers, got dtype {array.dtype}{seen}; convert it "
             "to float"
         )
     return array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -122,6 +123,20 @@ def non_negative(name: str, value: float) -> float:
 def positive_integer(name: str, value: object) -> int:
     """Return ``value`` as an int of at least 1; errors as :func:`whole_number`."""
     return whole_number(name, value, least=1)
+
+
+def path_text(name: str, value: object) -> str:
+    """Return the path of a file or folder as a str.
+
+    Raises
+    ------
+    ParameterError
+        ``value`` is not a path, it is empty, or has a null character.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ParameterError(f"{name} must be a path, a str or a pathlib.Path, got {value!r}")
+    return path
 
 
 def check_fields(settings: object, **checks: Callable[[str, Any], Any]) -> None:

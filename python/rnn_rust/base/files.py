@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rnn_rust.base.checks import path_text
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -24,9 +26,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ------
     OSError
         The file cannot be written, or is not a regular file; it names ``path``.
+    ParameterError
+        ``path`` is not one.
     """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(_temporary_name(target, secrets.token_hex(8)))
+    target = Path(os.path.realpath(path_text("path", path)))
+    temporary = target.parent / _temporary_name(target, secrets.token_hex(8))
     try:
         old = target.stat().st_mode if target.exists() else None
         if old is not None and not stat.S_ISREG(old):
@@ -52,7 +56,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
     Nobody else may be writing the same file.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_text("path", path)))
     for leftover in target.parent.glob(_temporary_name(target, "*")):
         with contextlib.suppress(OSError):
             leftover.unlink()

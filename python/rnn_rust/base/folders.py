@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rnn_rust.base.checks import path_text
+
 
 @contextlib.contextmanager
 def replacing_folder(
@@ -24,10 +26,12 @@ def replacing_folder(
     ------
     OSError
         The folder cannot be written, is something else, or has other files; it names ``path``.
+    ParameterError
+        ``path`` is not one.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_text("folder", path)))
     name = f".{target.name[:100]}-{secrets.token_hex(8)}"
-    new, old = target.with_name(f"{name}.tmp"), target.with_name(f"{name}.old")
+    new, old = target.parent / f"{name}.tmp", target.parent / f"{name}.old"
     try:
         _check_replaceable(target, is_ours)
         new.mkdir()

@@ -236,7 +236,7 @@ class FeatureEncoder:
             value = 0.0 if name in levels else values[name]
             try:
                 row.append(np.nan if value is None else float(value))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise DataError(f"static feature '{name}': {value!r} is not a number") from error
             if np.isinf(row[-1]):
                 raise DataError(f"static feature '{name}': {value!r} is not finite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -190,6 +191,8 @@ def _rows(
         shares = encoder.shares[name]
         for level, share in zip(levels, shares, strict=True):
             rows.append((f"{name}={level}", "level", static, None, None, None, share))
-        rest = max(1 - sum(shares), 0.0)
+        # Shares are rounded: a rest that no single row could be is none.
+        rest = 1 - math.fsum(shares)
+        rest = rest if rest > 1e-12 else 0.0
         rows.append((f"{name}={OTHER}", "other", static, None, None, None, rest))
     return rows

@@ -26,7 +26,12 @@ _FIRST_MONDAY = 4 * 86_400.0
 
 def checked(name: str, wanted: str | Iterable[str]) -> tuple[str, ...]:
     """Return names of features of time; ParameterError if one is not known or given twice."""
-    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    try:
+        names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    except TypeError:
+        raise ParameterError(
+            f"{name} must be some of {', '.join(KNOWN)}, or () for none; got {wanted!r}"
+        ) from None
     for one in names:
         if one not in KNOWN:
             raise ParameterError(

@@ -110,7 +110,7 @@ class ClassificationResult:
             answer = int(self.baseline.tp > 0)
             notes.insert(0, f"baseline: always {answer}, the more frequent label")
         head = (
-            f"Binary classification of {self.steps:,} labels ({self.missing:,} missing), "
+            f"Binary classification of {m.count(self.steps, 'label')} ({self.missing:,} missing), "
             f"positive above {self.threshold:g}"
         )
         blocks = [head, m.metric_table(results, _ROWS), m.table(matrix), "\n".join(notes)]

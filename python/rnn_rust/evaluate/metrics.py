@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -182,11 +183,12 @@ def _squares_about_mean(values: Floats) -> float:
 
 def check_threshold(threshold: float, above: float = -math.inf, name: str = "threshold") -> None:
     """Raise ParameterError unless `threshold` is a finite number greater than `above`."""
+    is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
     try:
-        usable = math.isfinite(threshold) and threshold > above
-    except (TypeError, OverflowError):
-        usable = False
-    if not usable:
+        number = float(threshold) if is_number else math.nan
+    except OverflowError:
+        number = math.inf
+    if not (math.isfinite(number) and number > above):
         wanted = "a finite number" if above == -math.inf else f"a finite number above {above:g}"
         raise ParameterError(f"{name} must be {wanted}; got {threshold!r}")
 
@@ -281,6 +283,11 @@ def number(value: float) -> str:
 def percent(value: float) -> str:
     """Return a share as a percentage."""
     return f"{value:.2%}"
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things in words, as ``1 label`` or ``1,200 labels``."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def cell(result: object, name: str, style: Callable[[float], str]) -> str:

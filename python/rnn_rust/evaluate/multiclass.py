@@ -99,7 +99,7 @@ class MulticlassResult:
             answer = classes[int(np.argmax(np.sum(self.baseline.confusion, axis=0)))]
             notes.insert(0, f"baseline: always {answer}, the most frequent label")
         head = (
-            f"Classification of {self.steps:,} labels ({self.missing:,} missing) "
+            f"Classification of {m.count(self.steps, 'label')} ({self.missing:,} missing) "
             f"into {len(classes)} classes"
         )
         shown = m.table(matrix) if len(classes) <= _MOST_COLUMNS else ""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnn_rust.base.arrays import Offsets
 from rnn_rust.data.order import reorder, with_label_levels
 from rnn_rust.data.sequences import require_dataset
+from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.learning.labels import labels_per_sequence, last_labelled
 
@@ -115,6 +116,10 @@ def classes_and_probabilities(
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
     """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
+    if not callable(getattr(model, "predict", None)):
+        raise ParameterError(
+            f"an evaluation needs a model, which has predict(dataset), got {model!r}"
+        )
     predicted = model.predict(dataset)
     if reads_steps(model):
         return dataset.labels, predicted, dataset.offsets

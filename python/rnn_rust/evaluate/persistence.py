@@ -156,6 +156,8 @@ def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | N
     if horizon is None:
         return None
     given = horizon if isinstance(horizon, list | tuple | np.ndarray) else [horizon]
+    if np.ndim(given) == 0:
+        given = [horizon]
     if len(given) == 0:
         raise ParameterError("horizon is empty; give one, or one for each label column")
     return tuple(whole_number("horizon", one, least=1) for one in given)

@@ -112,13 +112,14 @@ class RegressionResult:
         )
         everyone = [*results, *self.columns.values()]
         notes = [
-            f"baseline: {self.baseline_note}, for the {self.baseline.steps:,} labels that have one"
+            f"baseline: {self.baseline_note}, for the {m.count(self.baseline.steps, 'label')} that "
+            f"{'has' if self.baseline.steps == 1 else 'have'} one"
             if self.baseline is not None
             else f"no baseline to compare with: {self.baseline_note}",
             *([] if self.season is None else [f"last season: {self.season_note}"]),
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
-        head = f"Regression on {self.steps:,} labels ({self.missing:,} missing)"
+        head = f"Regression on {m.count(self.steps, 'label')} ({self.missing:,} missing)"
         blocks = [head, m.metric_table(results, rows), self._column_table(), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -51,9 +51,37 @@ class History:
         """Return the number of finished epochs."""
         return len(self.loss)
 
-    def __getitem__(self, position: int) -> Record:
-        """Return one record: epoch (counted from 1), loss, seconds, and what was evaluated."""
-        at = range(len(self))[position]
+    @overload
+    def __getitem__(self, position: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[Record]: ...
+
+    def __getitem__(self, position: int | slice) -> Record | list[Record]:
+        """Return one record: epoch (counted from 1), loss, seconds, and what was evaluated.
+
+        Of a slice, a list of records.
+
+        Raises
+        ------
+        IndexError
+            There is no such record.
+        TypeError
+            ``position`` is not a number.
+        """
+        if isinstance(position, slice):
+            return self.records[position]
+        try:
+            at = range(len(self))[position]
+        except IndexError:
+            raise IndexError(
+                f"there is no record {position} in a history of {len(self):,}"
+            ) from None
+        except TypeError:
+            raise TypeError(
+                f"a history has a record for each number, not for {position!r}; to_frame() has a "
+                "column for each metric"
+            ) from None
         record: Record = {
             "epoch": self.first_epoch + at + 1,
             "loss": self.loss[at],
@@ -155,13 +183,16 @@ class History:
         Raises
         ------
         ValueError
-            Its columns differ in length.
+            Its columns differ in length, or it begins at no epoch.
         """
         columns = [state["loss"], state["seconds"]]
         columns += [part for more in state["more"].values() for part in more.values()]
         if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of the history differ in length")
-        self.first_epoch = int(state["first_epoch"])
+        first = int(state["first_epoch"])
+        if not 0 <= first < 2**63:
+            raise ValueError(f"the history begins after {first} epochs")
+        self.first_epoch = first
         self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
         self._more = {}
         for name, column in state["more"].items():

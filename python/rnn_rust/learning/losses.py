@@ -125,7 +125,7 @@ def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, 
         name = CUSTOM
     else:
         raise ParameterError(
-            "loss must be a name, one of rnn_rust.learning.losses, or an object with "
+            "loss must be a name, one of rnn_rust.losses, or an object with "
             f"value_and_gradient(predictions, labels), got {loss!r}"
         )
     if pos_weight is not None:

@@ -28,7 +28,7 @@ def checked_mode(monitor: str, mode: str | None) -> str:
     """
     if not isinstance(monitor, str):
         raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
-    if mode in ("min", "max"):
+    if isinstance(mode, str) and mode in ("min", "max"):
         return str(mode)
     if mode is not None:
         raise ParameterError(f"mode must be 'min' or 'max', got {mode!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Set
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -265,7 +265,10 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
                 f"with update(parameters, gradients){suggestion(optimizer, OPTIMIZERS)}"
             )
         return named[optimizer.lower()]()
-    is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(optimizer, type)
+    # Dicts and sets have a method of that name, too, which does something else.
+    is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(
+        optimizer, type | Mapping | Set
+    )
     if not is_custom and type(optimizer) not in OPTIMIZERS.values():
         raise ParameterError(
             f"optimizer must be {', '.join(OPTIMIZERS)} (an instance, or its name), or an object "

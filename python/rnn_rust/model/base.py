@@ -33,7 +33,7 @@ from rnn_rust.model.building import (
 )
 from rnn_rust.model.declaration import described
 from rnn_rust.model.optimizer_state import OptimizerState
-from rnn_rust.model.preparation import Preparation
+from rnn_rust.model.preparation import Preparation, check_dataset
 from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
 from rnn_rust.model.states import state_shape
@@ -43,6 +43,8 @@ _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
 
 # Settings that are shown although they are the defaults.
 _ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
+
+_NO_SIZES = "the model has no sizes yet, and so no weights; fit it, or call build(data)"
 
 
 class Unbuilt:
@@ -55,9 +57,7 @@ class Unbuilt:
 
     def __getattr__(self, name: str) -> Any:
         """Say what is missing."""
-        raise ParameterError(
-            "the model has no sizes yet, and so no weights; fit it, or call build(data)"
-        )
+        raise ParameterError(_NO_SIZES)
 
 
 class BaseNetwork:
@@ -114,6 +114,11 @@ class BaseNetwork:
         """Whether its sizes are known, so that there are weights."""
         return None not in (self._settings["input_size"], self._settings["output_size"])
 
+    def require_sizes(self) -> None:
+        """Raise ParameterError if a size is not known."""
+        if not self.is_built:
+            raise ParameterError(_NO_SIZES)
+
     def build(self, data: Dataset) -> Self:
         """Find the sizes that are not known, and the levels of categories, in training data.
 
@@ -125,7 +130,10 @@ class BaseNetwork:
             The data has another number of feature columns than ``input_size``.
         DataError
             There is no label to find the outputs by.
+        ParameterError
+            ``data`` is not a data set.
         """
+        check_dataset("build", data)
         if not self.epochs_trained and not self.label_levels:
             self.label_levels = classes_of(data, self.loss_name)
             data = with_label_levels(data, self.label_levels)

@@ -27,8 +27,19 @@ TRAINING_PREFIX = "training/"
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """Return everything that a file keeps of a network beside its weights."""
+    """Return everything that a file keeps of a network beside its weights.
+
+    Raises
+    ------
+    ParameterError
+        A size of the network is not known yet.
+    ShapeError
+        The scaler was fitted on other columns: no network could be built from the file.
+    """
+    network.require_sizes()
     scaler, class_table = network.scaler, network.class_table
+    if scaler is not None and scaler.is_fitted:
+        network.preparation.check_scaler()
     # A function for the learning rate may know no epoch beyond the last.
     last_epoch = max(network.epochs_trained - 1, 0)
     return {
@@ -106,10 +117,8 @@ def _build(
     network.label_levels = {name: tuple(own) for name, own in description.get("classes", [])}
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)
-    encoder = network.encoder
-    scaled = (sizes[0] if encoder is None else len(encoder.feature_names), sizes[1])
-    if network.scaler is not None and network.scaler.is_fitted and network.scaler.columns != scaled:
-        raise ModelFileError(f"the scaler has {network.scaler.columns} columns, the model {scaled}")
+    if network.scaler is not None and network.scaler.is_fitted:
+        network.preparation.check_scaler()
     network.class_table = _class_table(description["class_table"], network)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
         setattr(network, name, _names(name, description[name], size))

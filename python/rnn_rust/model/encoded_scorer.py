@@ -21,7 +21,7 @@ from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
 from rnn_rust.model.rows import row_of, with_names
-from rnn_rust.model.scorer import Scorer, order_of_events
+from rnn_rust.model.scorer import Scorer, check_events, order_of_events
 from rnn_rust.model.streams import units_of
 
 if TYPE_CHECKING:
@@ -273,6 +273,7 @@ class EncodedScorer(Scorer):
         ParameterError
             As there; or it fills gaps, or takes times, in another way.
         """
+        check_events(model)
         own, other = self._encoder, model.encoder
         ways = ("numbers", "fill", "indicators", "times")
         if other is None or any(getattr(own, way) != getattr(other, way) for way in ways):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,23 +21,55 @@ from rnn_rust.model.rows import row_of
 from rnn_rust.model.states import warn_of_rows_before
 
 
-def _instant(value: Any) -> Any:
-    """Return a time as an array of one: a number, or a date, also of Python or as text."""
-    if isinstance(value, str):
-        iso = re.fullmatch(r"\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?", value.strip())
-        value = np.datetime64(iso[0].replace("/", "-")) if iso else _parsed(value)
-    time = np.array([value])
-    return time.astype("datetime64[us]") if time.dtype == object else time
+def _number(name: str, value: Any) -> float:
+    """Return a number, NaN where it is missing, or raise DataError."""
+    try:
+        return math.nan if is_missing(value) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(
+            f"features: '{name}' is {reprlib.repr(value)}, which is not a number; give numbers, "
+            "and text for categories"
+        ) from None
 
 
-def _parsed(text: str) -> Any:
+def _instant(name: str, value: Any) -> Any:
+    """Return a time as an array of one: a number, or a date, also of Python or as text.
+
+    Raises
+    ------
+    DataError
+        It is missing, or not a time.
+    """
+    try:
+        time = np.array([_date(name, value) if isinstance(value, str) else value])
+        time = time.astype("datetime64[us]") if time.dtype == object else time
+        is_time = time.shape == (1,) and time.dtype.kind in "iufM" and np.isfinite(time[0])
+    except DataError:
+        raise
+    except (TypeError, ValueError, OverflowError):
+        is_time = False
+    if not is_time:
+        raise DataError(
+            f"features: '{name}' is {reprlib.repr(value)}, which is not a time; give a number or a "
+            "date"
+        )
+    return time
+
+
+def _date(name: str, text: str) -> Any:
+    """Return the date that a text says."""
+    iso = re.fullmatch(r"\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?", text.strip())
+    return np.datetime64(iso[0].replace("/", "-")) if iso else _parsed(name, text)
+
+
+def _parsed(name: str, text: str) -> Any:
     """Return a date in any form that a time column may have."""
     from rnn_rust.base.arrays import row_at
     from rnn_rust.base.polars import pl
     from rnn_rust.data.source import Source
     from rnn_rust.data.times import read_times
 
-    times, _ = read_times(pl.Series("time", [text]), Source("features", row_at))
+    times, _ = read_times(pl.Series(name, [text]), Source("features", row_at))
     return times.to_numpy()[0]
 
 
@@ -79,31 +112,24 @@ class RowEncoder:
         DataError
             One is missing by name, or is not a number where it has to be.
         """
-        values = row_of("features", features, self.feature_names)
-        try:
-            row, after = self._row(values, carried)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"features: {error}; give numbers, and text for categories") from None
+        row, after = self._row(row_of("features", features, self.feature_names), carried)
         return np.array(row), after
 
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self.encoder
-        given = {
-            name: math.nan if is_missing(values[name]) else float(values[name])
-            for name in encoder.numbers
-        }
+        given = {name: _number(name, values[name]) for name in encoder.numbers}
         missing = {name: math.isnan(value) for name, value in given.items()}
         row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
             if not missing[name]:
                 last[name] = value
             elif encoder.fill == "error":
-                raise ValueError(f"'{name}' is missing")
+                raise DataError(f"features: '{name}' is missing")
             kept = last.get(name, mean) if encoder.fill == "forward" else mean
             row.append(kept if missing[name] else value)
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
-            time = _instant(values[self._time_name])
+            time = _instant(self._time_name, values[self._time_name])
             before = time if carried.time is None else carried.time
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]

@@ -53,6 +53,7 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
     ShapeError
         Arrays have another number of columns than the model has features.
     """
+    model.require_sizes()
     if isinstance(value, Sequence):
         return Inputs(value, _as_they_are, is_one=True)
     if isinstance(value, Dataset):

@@ -203,6 +203,7 @@ class Network(BaseNetwork):
         gradients: bool,
         dropout_seed: int | None,
     ) -> tuple[float, dict[str, FloatArray] | None]:
+        self.require_sizes()
         if dropout_seed is not None:
             dropout_seed = whole_number("dropout_seed", dropout_seed, least=0)
         return self._core.loss(
@@ -230,6 +231,7 @@ class Network(BaseNetwork):
         DivergedError
             The loss or the new weights are not finite; the weights stay as they were.
         """
+        self.require_sizes()
         data = self._starting_from(data, initial_state, alone=isinstance(data, Sequence))
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63

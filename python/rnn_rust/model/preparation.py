@@ -83,17 +83,13 @@ class Preparation:
         ------
         ShapeError
             Another number of feature columns than the network's, or columns of other names.
-        ParameterError
-            The scaler is not fitted yet.
+        ShapeError, ParameterError
+            As :meth:`check_scaler`.
         """
         _check_kind(data, "a prediction")
         self._check_features(data)
+        self.check_scaler()
         scaler = self.scaler
-        if scaler is not None and not scaler.is_fitted:
-            raise ParameterError(
-                "the model's scaler is not fitted yet; call fit() first, or give the model a "
-                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
-            )
         data = self.encoded(data)
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
@@ -106,6 +102,34 @@ class Preparation:
         else:
             features = self._prepared(data.features, "features", scaling)
         return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
+
+    def check_scaler(self) -> None:
+        """Check that the scaler, if there is one, is fitted, and on as many columns as these.
+
+        Raises
+        ------
+        ParameterError
+            It is not fitted yet.
+        ShapeError
+            It was fitted on more or fewer columns.
+        """
+        scaler, encoder = self.scaler, self.encoder
+        if scaler is None:
+            return
+        if not scaler.is_fitted:
+            raise ParameterError(
+                "the model's scaler is not fitted yet; call fit() first, or give the model a "
+                "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
+            )
+        features = self.input_size if encoder is None else len(encoder.feature_names)
+        # Labels that it leaves as they are may be any.
+        labels = self.label_columns if scaler.labels else scaler.columns[1]
+        if scaler.columns != (features, labels):
+            raise ShapeError(
+                f"the scaler was fitted on other columns (features {scaler.columns[0]}, labels "
+                f"{scaler.columns[1]}) than the model has (features {features}, labels {labels}); "
+                "fit one on data of the model"
+            )
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
         """Return rows of sequences in the order in which the network reads them, and back."""
@@ -263,9 +287,11 @@ class Preparation:
         )
         # A data set is finite; only what was scaled or converted can have overflowed.
         if not finite and (scaling is not None or array.dtype != values.dtype):
-            raise DataError(
-                f"{name} are too large for {self.dtype}; use dtype='float64' or a scaler"
-            )
+            scaled = {"features": " or a scaler", "labels": " or a scaler"}
+            advice = f"use dtype='float64'{scaled.get(name, '')}"
+            if name == "weights":
+                advice = "divide them by a constant"
+            raise DataError(f"{name} are too large for {self.dtype}; {advice}")
         return array
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.checks import boolean, finite, whole_number
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
@@ -195,6 +195,7 @@ class Scorer(_core.Scorer):
             As :meth:`save`.
         """
         check_events(model)
+        boolean("keep_states", keep_states)
         if (model.encoder is None) != (self.model.encoder is None):
             raise ParameterError(
                 "one model takes numbers alone, the other categories, gaps or times too; make a "
@@ -203,8 +204,8 @@ class Scorer(_core.Scorer):
         own = copy.copy(model)
         if own.feature_names != self.model.feature_names:
             raise ParameterError(
-                f"the model takes the features {own.feature_names}, the scorer's "
-                f"{self.model.feature_names}; give one of the same"
+                f"the model takes the features {_shown(own.feature_names)}, the scorer's "
+                f"{_shown(self.model.feature_names)}; give one of the same"
             )
         self._exchange(own, keep_states)
 
@@ -268,9 +269,10 @@ class Scorer(_core.Scorer):
 
 
 def check_events(model: Network) -> None:
-    """Raise ParameterError if a model needs more than the events so far."""
-    if not model.is_built:
-        model.state_dict()  # It says what is missing.
+    """Raise ParameterError if it is not a model, or one that needs more than the events so far."""
+    if not isinstance(model, Network):
+        raise ParameterError(f"model must be an RNN, GRU or LSTM, got {model!r}")
+    model.require_sizes()
     check_reads_forward(model, "a scorer")
     if model.encoder is not None and model.encoder.static is not None:
         static = ", ".join(model.encoder.static.source_names)
@@ -278,6 +280,10 @@ def check_events(model: Network) -> None:
             f"a scorer takes the features of events, and the model has static ones ({static}"
             "); train on them in features="
         )
+
+
+def _shown(names: tuple[str, ...] | None) -> str:
+    return "without names" if names is None else ", ".join(names)
 
 
 def order_of_events(data: Dataset) -> NDArray[np.int64]:

@@ -79,7 +79,8 @@ def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -
     source = table_of(table)
     whole = source.keys(source.names)
     names = output_names(model)
-    if taken := [name for name in names if name in source.names]:
+    added = names if model.classes is None else [*names, "predicted"]
+    if taken := [name for name in added if name in source.names]:
         raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
     outputs = outputs_of(whole)
     columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))

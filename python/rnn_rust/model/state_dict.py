@@ -23,12 +23,14 @@ def checked_state(
     Raises
     ------
     ShapeError
-        A name is missing or unknown, or an array has another shape.
+        A name is missing, unknown or not a string, or an array has another shape.
     DataError
         A value is NaN, infinite or not a number.
     """
     if not isinstance(state, Mapping):
         raise ShapeError(f"a state dict maps names to arrays, got {type(state).__name__}")
+    if nameless := [name for name in state if not isinstance(name, str)]:
+        raise ShapeError(f"the names of a state dict are strings, and it has {nameless[0]!r}")
     given = _fold_biases(dict(state), like)
     _check_names(given, like)
     weights = {name: _as_weight(name, given[name], array) for name, array in like.items()}

@@ -45,11 +45,12 @@ def units_of(model: BaseNetwork) -> tuple[Any, Any]:
 
     Raises
     ------
-    ParameterError
-        The model's scaler is not fitted yet.
+    ParameterError, ShapeError
+        The model's scaler is not fitted yet, or fitted on other columns.
     """
     features: Any = ([], [])
     labels: Any = ([], [])
+    model.preparation.check_scaler()
     if model.scaler is not None:
         features, labels = model.scaler.shifts_and_scales()
         labels = labels if model.scaler.labels else ([], [])

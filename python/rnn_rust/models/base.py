@@ -96,7 +96,8 @@ class Model(Network):
             came first. None keeps all.
         expire_after
             An entity is given up once an event's time is more than this past its last one; each
-            event then has a time. None keeps them for any time.
+            event then has a time. An event removes some of those that have expired, so that ``len``
+            may count others a little longer. None keeps them for any time.
 
         Raises
         ------
@@ -319,6 +320,8 @@ class Model(Network):
         ------
         ModelFileError
             The file cannot be written there.
+        ParameterError, ShapeError
+            ``path`` is not one; the model has no sizes yet, or a scaler of other columns.
         """
         description = describe(self)
         stored = optimizers.from_dict(description["optimizer"])

@@ -60,6 +60,7 @@ def _check(model: Network) -> None:
     model.state_dict()  # a model without sizes says so
     if model.scaler is not None and not model.scaler.is_fitted:
         raise ParameterError("the model's scaler is not fitted yet; call fit() before to_onnx()")
+    model.preparation.check_scaler()
     plan = model.ahead
     if plan is not None and plan.relative_to is not None:
         raise ParameterError(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import replacing
 from rnn_rust.errors import MissingFileError, ModelFileError
 
@@ -147,7 +148,7 @@ def _canonical(value: Any) -> str:
 def read(path: str | os.PathLike[str]) -> bytes:
     """Return what a file holds; errors as :func:`load`."""
     try:
-        return Path(path).read_bytes()
+        return Path(path_text("path", path)).read_bytes()
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {path}") from None
     except OSError as error:
@@ -181,7 +182,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """
     import tempfile
 
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_text("path", path)))
     try:
         if target.exists() and not target.is_file():
             raise OSError(errno.EINVAL, "it is not a regular file")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import boolean, positive_integer
+from rnn_rust.base.checks import boolean, path_text, positive_integer
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
@@ -216,7 +216,7 @@ class Checkpoint:
         *,
         mode: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path_text("path", path))
         if not self.path.name:
             raise ParameterError(f"path must be that of a file, got {str(path)!r}")
         self.every = positive_integer("every", every)
@@ -238,13 +238,13 @@ class Checkpoint:
     def on_begin(self, training: Training) -> None:
         """Start anew, and remove temporary files that a killed process left behind."""
         check_writable(self.path)
-        self._training = training
         if self._monitor is not None:
             self._monitor.check(training.metrics)
             self._before = self._monitor.state_dict()
             self._monitor.reset()
         for path in (self.path, self.best_path):
             remove_leftovers(path)
+        self._training = training
 
     def __call__(self, record: Record) -> None:
         """Write the files."""
@@ -256,7 +256,8 @@ class Checkpoint:
         write(self.path, data)
 
     def on_end(self, training: Training) -> None:
-        """Remember an earlier training if this one was refused."""
+        """Let go of the training, its model and data; of one that was refused forget all."""
+        del self._training
         if self._monitor is not None and not training.accepted:
             self._monitor.load_state_dict(self._before)
 
@@ -278,14 +279,17 @@ def checked_callbacks(
     Raises
     ------
     ParameterError
-        One is not a function, or its ``every`` is not a number of epochs.
+        One is not a function, its ``every`` is not a number of epochs, or one that keeps a state is
+        there twice.
     """
     if not isinstance(callbacks, Iterable):
         raise ParameterError(f"callbacks must be a sequence of functions, got {callbacks!r}")
     given = list(callbacks)
     if invalid := [each for each in given if not callable(each) or _is_class(each)]:
         raise ParameterError(f"callbacks must be functions, got {invalid[0]!r}")
-    for callback in given:
+    for at, callback in enumerate(given):
+        if hasattr(callback, "on_begin") and any(callback is other for other in given[:at]):
+            raise ParameterError(f"callbacks has the same {type(callback).__name__} twice")
         positive_integer(f"{type(callback).__name__}.every", getattr(callback, "every", 1))
     return sorted(given, key=lambda callback: isinstance(callback, Checkpoint))
 

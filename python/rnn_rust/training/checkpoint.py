@@ -40,15 +40,15 @@ def to_bytes(training: Training) -> bytes:
         "callbacks": saved_states(training.callbacks, training.stopped_by),
     }
     tensors: dict[str, FloatArray] = {}
-    tree = _without_arrays(state, TRAINING_PREFIX[:-1], tensors)
     try:
+        tree = _without_arrays(state, TRAINING_PREFIX[:-1], tensors)
         description = describe(training.model) | {
             "training": {"setup": training.setup, "state": tree}
         }
         return pack(description, training.model.state_dict() | tensors)
     except (TypeError, ValueError) as error:
         raise ParameterError(
-            f"a checkpoint holds arrays, finite numbers and strings in dicts: {error}"
+            f"a checkpoint holds arrays, finite numbers and strings by name in dicts: {error}"
         ) from error
 
 
@@ -84,7 +84,10 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
         going_on = match_saved(training.callbacks, state["callbacks"], path)
         done = len(state["history"]["loss"])
         if done > training.epochs:
-            raise ParameterError(f"{path} has {done} epochs already, epochs={training.epochs}")
+            raise ParameterError(
+                f"cannot continue from {path}, which has {done} epochs already, to "
+                f"epochs={training.epochs}; give at least as many, or use another path"
+            )
     except ParameterError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -192,11 +195,23 @@ _TENSOR = "$tensor"
 
 
 def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> Any:
-    """Return the tree with a reference for every array, which goes to ``tensors``."""
+    """Return the tree with a reference for every array, which goes to ``tensors``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array or a name would come back from a file as another.
+    """
     if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+            raise TypeError(f"an array of dtype {value.dtype} is none of numbers")
+        if path in tensors:
+            raise ValueError(f"two arrays are named {path}")
         tensors[path] = np.array(value, order="C")
         return {_TENSOR: path}
     if isinstance(value, dict):
+        if strange := [key for key in value if not isinstance(key, str) or key == _TENSOR]:
+            raise TypeError(f"{strange[0]!r} cannot be a name")
         return {key: _without_arrays(v, f"{path}/{key}", tensors) for key, v in value.items()}
     return value.item() if isinstance(value, np.generic) else value
 

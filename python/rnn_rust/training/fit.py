@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_rust.base.checks import fraction, positive_integer
+from rnn_rust.base.checks import fraction, path_text, positive_integer
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.summary import used_columns
 from rnn_rust.errors import ParameterError
@@ -25,6 +26,8 @@ from rnn_rust.training.loop import run
 from rnn_rust.training.state import Training
 
 _log = logging.getLogger("rnn_rust")
+
+_OF_RECORDS = ("epoch", "loss", "seconds", "validation_loss")
 
 
 class TrainResult(NamedTuple):
@@ -67,11 +70,9 @@ def fit(
         checked_callbacks(callbacks),
     )  # fmt: skip
     eval_every = positive_integer("eval_every", eval_every)
-    no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
-    if evaluator is not None and no_evaluator:
-        raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
-    if not isinstance(resume, str | os.PathLike | None):
-        raise ParameterError(f"resume must be the path of a checkpoint, got {resume!r}")
+    _check_evaluator(evaluator)
+    if resume is not None:
+        resume = path_text("resume", resume)
     if train.keys is not None:
         _log.info("Columns: %s", used_columns(train))
     records = _Records(training, evaluator, eval_every)
@@ -82,6 +83,43 @@ def fit(
         complete_record=records.complete if is_needed else None,
         every=eval_every if validation is None else 1, resume=resume,
     )  # fmt: skip
+
+
+def _check_evaluator(evaluator: object) -> None:
+    """Raise ParameterError if it is neither None nor has ``evaluate``."""
+    no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
+    if evaluator is not None and no_evaluator:
+        raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
+
+
+def _require(result: object, *attributes: str) -> None:
+    """Raise ParameterError if what an evaluator returned lacks an attribute."""
+    for name in attributes:
+        if not hasattr(result, name):
+            raise ParameterError(
+                f"what an evaluator returns needs {name} (see rnn_rust.evaluate.Result), and "
+                f"{result!r} lacks it"
+            )
+
+
+def _metrics_of(result: Result) -> dict[str, float]:
+    """Return the metrics of an evaluation; ParameterError if a record cannot have them."""
+    _require(result, "metrics", "primary_name")
+    values = dict(result.metrics())
+    for name, value in values.items():
+        if name in _OF_RECORDS:
+            raise ParameterError(
+                f"the evaluator has a metric {name!r}, and records have one of that name; give "
+                "it another"
+            )
+        if not isinstance(value, Real):
+            raise ParameterError(f"the evaluator's metric {name!r} must be a number, got {value!r}")
+    if result.primary_name not in values:
+        raise ParameterError(
+            f"the evaluator's primary metric {result.primary_name!r} is not among its metrics: "
+            f"{', '.join(map(str, values))}"
+        )
+    return values
 
 
 class _Records:
@@ -104,7 +142,7 @@ class _Records:
         values: dict[str, float] = {}
         for prefix, data in self._parts.items():
             result = self._evaluator.evaluate(self._training.model, data)
-            values |= {prefix + name: value for name, value in result.metrics().items()}
+            values |= {prefix + name: value for name, value in _metrics_of(result).items()}
         return [result.primary_name], values
 
     def complete(self) -> None:
@@ -126,6 +164,7 @@ class _Records:
 
 def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
     """Carry out :meth:`rnn_rust.RNN.evaluate`."""
+    _check_evaluator(evaluator)
     given = inputs_of(model, data, labelled=True).data
     if not isinstance(given, Dataset):
         given = _alone(given)
@@ -163,6 +202,7 @@ def train(
 ) -> TrainResult:
     """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
     check_dataset("training", dataset)
+    _check_evaluator(evaluator)
     if evaluator is None:
         evaluator = default_evaluator(dataset, loss=model.loss_name)
     parts = dataset.split(fraction("train_ratio", train_ratio), seed=model.settings["seed"])
@@ -173,7 +213,10 @@ def train(
     eval_every = positive_integer("eval_every", eval_every)
 
     def evaluate() -> list[Result]:
-        return [evaluator.evaluate(model, part) for part in parts]
+        results = [evaluator.evaluate(model, part) for part in parts]
+        for result in results:
+            _require(result, "primary")
+        return results
 
     def metric_names() -> list[str]:
         evaluate()

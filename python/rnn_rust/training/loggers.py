@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from rnn_rust.base.checks import path_text
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import History, Record
 
@@ -23,7 +24,7 @@ class _Logger(ABC):
     """Keeps a file open while a training lasts; what is written is in the file at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
         """Open the file. What is in it stays until there is a record: training may be refused."""
@@ -52,12 +53,13 @@ class _Logger(ABC):
             self._write(record)
 
     def on_end(self, training: Training) -> None:
-        """Close the file."""
+        """Close the file, and let go of the training."""
         is_accepted = getattr(training, "accepted", True)
         with self._named():
             if is_accepted and self._history and not self._is_replaced:
                 self._replace()
             self._file.close()
+        del self._file, self._history
         if self._is_new and not is_accepted:
             self.path.unlink(missing_ok=True)
 
@@ -89,7 +91,7 @@ class CSVLogger(_Logger):
     Raises
     ------
     ParameterError
-        In ``fit``: the file cannot be written.
+        ``path`` is not a path; in ``fit``, the file cannot be written.
     """
 
     def on_begin(self, training: Training) -> None:
@@ -97,6 +99,11 @@ class CSVLogger(_Logger):
         self._columns: dict[str, None] = {}
         self._writer: csv.DictWriter[str]
         super().on_begin(training)
+
+    def on_end(self, training: Training) -> None:
+        """Close the file, and let go of the training."""
+        super().on_end(training)
+        vars(self).pop("_writer", None)  # There is none before the first record.
 
     def _write(self, record: Record) -> None:
         if record.keys() <= self._columns.keys():
@@ -127,7 +134,7 @@ class JSONLinesLogger(_Logger):
     Raises
     ------
     ParameterError
-        In ``fit``: the file cannot be written.
+        ``path`` is not a path; in ``fit``, the file cannot be written.
     """
 
     def _write(self, record: Record) -> None:

@@ -112,11 +112,15 @@ def match_saved(
     ------
     ParameterError
         A callback is there with other fixed settings.
+    KeyError
+        What is kept of one is not whole.
     """
     present = list(_identified(callbacks))
     found, missing = [], []
     for entry in kept.values():
         identity = {name: entry[name] for name in ("name", "fixed_settings", "number")}
+        if lost := {"state", "stopped"} - entry.keys():
+            raise KeyError(*lost)
         same = [callback for callback, own in present if own == identity]
         if same:
             found.append(ResumedCallback(same[0], entry, path))

@@ -58,6 +58,7 @@ class Training:
         self.epochs = positive_integer("epochs", self.epochs)
         self.batch_size = positive_integer("batch_size", self.batch_size)
         boolean("shuffle", self.shuffle)
+        boolean("progress", self.progress)
         check_dataset("training", self.data)
         self.model.build(self.data)
         levels = self.model.label_levels

@@ -27,7 +27,7 @@ def in_float32(name: str, value: float) -> float:
 
 def fill(name: str, value: object) -> str:
     """Return what becomes of a missing number, or raise ParameterError."""
-    if value not in FILLS:
+    if not isinstance(value, str) or value not in FILLS:
         raise ParameterError(f"{name}={value!r} is not known; use {', '.join(map(repr, FILLS))}")
     return str(value)
 

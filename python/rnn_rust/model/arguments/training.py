@@ -52,7 +52,10 @@ class TrainingOptions(TypedDict, total=False):
         Argument(
             None,
             optional(positive),
-            "Maximum norm of the gradient over all weights; a longer one is scaled down.",
+            """
+            Maximum norm of the gradient over all weights; a longer one is multiplied by
+            ``clip_norm / (norm + 1e-6)``, as in PyTorch.
+            """,
             Option(
                 "Clip the gradient of an update to this norm.",
                 group="Training",
@@ -91,7 +94,10 @@ class TrainingOptions(TypedDict, total=False):
         Argument(
             None,
             as_given,
-            '``"balanced"`` or a dict with a weight for each class, for the losses of classes.',
+            """
+            ``"balanced"`` or a dict with a weight for each class, for the losses of classes. By the
+            number of the class; where labels are text that of its name in ``classes``.
+            """,
             Option(
                 "Give all classes the same total weight, however rare they are.",
                 group="Training",
