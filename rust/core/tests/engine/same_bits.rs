@@ -70,6 +70,50 @@ fn training() {
     }
 }
 
+/// The weights after so many calls of so many epochs each, without shuffling.
+fn trained_in_order<T: Compiled>(
+    (start, data): (&Network<T>, &Sequences<'_, T>),
+    (level, threads, batch_size): (Level, usize, usize),
+    (calls, epochs): (usize, usize),
+) -> (Vec<T>, Vec<f64>) {
+    let (mut network, mut records) = (start.clone(), Vec::new());
+    let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
+    let mut sgd = sgd(&network);
+    for call in 0..calls {
+        let first_epoch = call * epochs;
+        let run = EpochRun { batch_size, first_epoch, epochs, ..EpochRun::default() };
+        in_context(level, threads, |context| {
+            network.train(data, objective, &run, &mut sgd, &mut records, context).unwrap();
+        });
+    }
+    (network.parameters().to_vec(), records.iter().map(|record| record.loss).collect())
+}
+
+/// One epoch for each call packs its tiles anew; several epochs in order pack them once.
+fn packed_once<T: Compiled>(seed: u64) {
+    let (network, data) = case::<T>(seed, !seed.is_multiple_of(3));
+    for (level, batch_size) in Level::available().into_iter().zip([300, 37, 16, 64].iter().cycle())
+    {
+        for data in [data.view(), data.weighted()] {
+            let of = |threads, calls, epochs| {
+                let call = (level, threads, *batch_size);
+                trained_in_order((&network, &data), call, (calls, epochs))
+            };
+            let expected = of(1, 3, 1);
+            assert_eq!(of(1, 1, 3), expected, "{level}, case {seed}");
+            assert_eq!(of(2, 1, 3), expected, "{level}, two threads, case {seed}");
+        }
+    }
+}
+
+#[test]
+fn tiles_that_are_packed_once() {
+    for seed in 0..12 {
+        packed_once::<f32>(seed);
+        packed_once::<f64>(seed);
+    }
+}
+
 /// Outputs of all sequences at once, and of each by itself.
 fn predictions_give_the_same_bits<T: Compiled>(seed: u64) {
     predictions_agree(seed, case::<T>(seed, true));
