@@ -108,3 +108,26 @@ def test_the_command_line_names_classes() -> None:
     lines = run_well("predict", "model.safetensors", "moves.csv").stdout.splitlines()
     assert lines[0] == "id,t,prediction_run,prediction_stand,prediction_walk,predicted"
     assert {line.rsplit(",", 1)[1] for line in lines[1:]} <= set(KINDS)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "mse", "cross_entropy"])
+def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
+    numbers = table().with_columns(kind=(pl.col("speed") > 1).cast(pl.Float64))
+    words = numbers.with_columns(
+        kind=pl.when(pl.col("kind") > 0).then(pl.lit("fast")).otherwise(pl.lit("slow"))
+    )
+    model = rnn.GRU(hidden_size=4, loss=loss)
+    model.fit(dataset(numbers), epochs=1, progress=False)
+    # By name "fast" is class 0, where the model learnt it as 1.
+    named = dataset(words)
+    message = r"label column 'kind' has classes by name \(fast, slow\), and the model learnt num"
+    for ask in (
+        lambda: model.evaluate(named),
+        lambda: model.evaluate(words),
+        lambda: model.loss(named),
+        lambda: model.fit(named, epochs=1, progress=False),
+        lambda: model.fit(dataset(numbers), epochs=1, progress=False, validation=named),
+    ):
+        with pytest.raises(DataError, match=message):
+            ask()
+    np.testing.assert_array_equal(model.predict(named), model.predict(dataset(numbers)))

@@ -193,7 +193,7 @@ class Preparation:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
         features = self.feature_names if data.encoder is None else None
         data = reorder(data, features=features, labels=self.label_names)
-        return with_label_levels(data, self.label_levels) if self.label_levels else data
+        return with_label_levels(data, self.label_levels, self.label_names)
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""
