@@ -397,7 +397,8 @@ def test_a_file_whose_codes_are_numbers_goes_with_one_where_they_are_text(tmp_pa
     )  # fmt: skip
     assert data.levels == {"code": ("7", "b")}
     assert data.features.ravel().tolist() == [1.0, 0.0, 0.0]
-    assert data.static is not None and data.static.levels == {"region": ("44",)}
+    assert data.static is not None
+    assert data.static.levels == {"region": ("44",)}
 
 
 def test_a_model_of_codes_in_a_frame_predicts_a_file(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ def read_numbers(
         converted = _with_decimal_commas([frame[name] for name in plain], source)
     else:
         converted = [as_numbers(frame[name], source) for name in plain]
-    numbers = pl.DataFrame([*converted, *coded.values()])
+    # Not as a list, in which a column without a name would be given one.
+    numbers = pl.DataFrame({column.name: column for column in (*converted, *coded.values())})
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
     of_features = frame.select(columns.features)
@@ -132,7 +133,13 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
 
     Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
     """
-    if column.dtype.is_float():
+    kind = column.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        raise DataError(
+            f"{source.name}, column '{column.name}': type {kind} is no category, which are texts "
+            "or whole numbers; convert it, or leave the column out"
+        )
+    if kind.is_float():
         column, fraction = as_integers(floats := column)
         if fraction is not None:
             raise DataError(

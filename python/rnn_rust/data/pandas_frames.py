@@ -12,19 +12,32 @@ from rnn_rust.errors import DataError
 
 
 def from_pandas(frame: Any) -> pl.DataFrame:
-    """Return a frame of pandas column by column; levels of its index come first.
+    """Return a frame of pandas column by column; errors as `columns_of` and `converted`."""
+    columns = columns_of(frame)
+    return pl.DataFrame({name: converted(name, column) for name, column in columns.items()})
+
+
+def columns_of(frame: Any) -> dict[str, Any]:
+    """Return the columns of a frame of pandas by name; levels of its index come first.
 
     An index that only counts rows is left out; a level without a name is called ``index``.
 
     Raises
     ------
     DataError
-        Two columns have one name, or a column cannot be converted.
+        Two columns have one name.
     """
     columns = [*_index_levels(frame.index)]
     columns += [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
     reject_repeats([name for name, _ in columns], "frame")
-    return pl.DataFrame([_series(name, column) for name, column in columns])
+    return dict(columns)
+
+
+def from_column(name: str, cells: Any) -> pl.Series:
+    """Return a series, an index or an array of pandas; errors as `converted`."""
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    return converted(name, pd.Series(cells))
 
 
 def _index_levels(index: Any) -> list[tuple[str, Any]]:
@@ -40,14 +53,20 @@ def _index_levels(index: Any) -> list[tuple[str, Any]]:
     ]  # fmt: skip
 
 
-def _series(name: str, column: Any) -> pl.Series:
-    """Return a column of pandas; what Polars converts through pyarrow alone goes another way."""
+def converted(name: str, column: Any) -> pl.Series:
+    """Return a column of pandas; what Polars converts through pyarrow alone goes another way.
+
+    Raises
+    ------
+    DataError
+        It cannot be converted.
+    """
     kind = str(column.dtype)
     try:
         if kind.endswith("[pyarrow]") or hasattr(column.dtype, "pyarrow_dtype"):
             return pl.Series(name, column.array.__arrow_array__())
         if kind == "category":
-            categories = _series(name, column.cat.categories.to_series())
+            categories = converted(name, column.cat.categories.to_series())
             places = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
             cells = categories.gather(places.set(places < 0, None))
             # Numbers of a categorical type are no quantities.

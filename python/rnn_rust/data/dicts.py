@@ -1,0 +1,104 @@
+"""Dicts of arrays as Polars frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.arrays import has_mask
+from rnn_rust.base.polars import pl
+from rnn_rust.data.levels import is_missing
+from rnn_rust.errors import DataError, ParameterError
+
+# What Polars has in place of NumPy's other units of dates and durations.
+_UNITS = {
+    "Y": "D",
+    "M": "D",
+    "W": "D",
+    "h": "ms",
+    "m": "ms",
+    "s": "ms",
+    "ps": "ns",
+    "fs": "ns",
+    "as": "ns",
+}
+
+
+def from_dict(table: Mapping[Any, Any]) -> pl.DataFrame:
+    """Return a dict of columns as a frame; masked cells are missing.
+
+    Raises
+    ------
+    DataError
+        A column cannot be converted, two have the same name, or lengths differ.
+    ParameterError
+        A column is no list or array of one dimension.
+    """
+    columns: dict[str, pl.Series] = {}
+    for key, cells in table.items():
+        name = str(key)
+        if name in columns:
+            raise DataError(f"frame: two columns are named '{name}'; rename one of them")
+        try:
+            columns[name] = _column(name, cells)
+        except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+            if isinstance(error, DataError | ParameterError):
+                raise
+            raise DataError(
+                f"frame, column '{name}': the cells cannot be converted "
+                f"({str(error).splitlines()[0]}); give all cells one type"
+            ) from error
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"frame: columns of different lengths, {lengths}; make all equally long")
+    return pl.DataFrame(columns)
+
+
+def _column(name: str, cells: Any) -> pl.Series:
+    if isinstance(cells, pl.Series):
+        return cells.alias(name)
+    if has_mask(cells):
+        hidden = np.ma.getmaskarray(cells)
+        known = _column(name, cells.data)
+        return pl.select(pl.when(pl.Series(~hidden)).then(known)).to_series().alias(name)
+    if type(cells).__module__.partition(".")[0] == "pandas":
+        from rnn_rust.data.pandas_frames import from_column
+
+        return from_column(name, cells)
+    if hasattr(cells, "__arrow_c_array__") or hasattr(cells, "__arrow_c_stream__"):
+        return pl.Series(name, cells)
+    array = np.asarray(cells)
+    if array.ndim != 1:
+        raise ParameterError(
+            f"frame: column {name!r} has shape {array.shape}; every column of a dict is a list or "
+            "an array of one dimension"
+        )
+    if array.dtype.kind in "mM":
+        return pl.Series(name, _of_known_unit(name, array))
+    # NumPy makes one type of numbers and text in a list, and objects of what lacks a number.
+    return pl.Series(name, array) if array.dtype.kind not in "UO" else _of_cells(name, cells)
+
+
+def _of_cells(name: str, cells: Any) -> pl.Series:
+    values = [None if is_missing(cell) else cell for cell in cells]
+    numbers = {type(value) for value in values if value is not None} <= {int, float}
+    # Polars goes by the first cell, and would refuse 1.5 after 1.
+    floats = numbers and any(isinstance(value, float) for value in values)
+    return pl.Series(name, values, dtype=pl.Float64 if floats else None)
+
+
+def _of_known_unit(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return dates or durations in a unit that Polars has; DataError if they do not fit it."""
+    kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
+    wanted = np.dtype(f"{kind}8[{_UNITS.get(unit, unit)}]")
+    months = kind == "m" and unit in "YM"
+    converted = array if months else array.astype(wanted)
+    if months or not ((converted == array) | np.isnat(array)).all():
+        raise DataError(
+            f"frame, column '{name}': type {array.dtype} cannot be converted without loss; give "
+            "days, milliseconds, microseconds or nanoseconds"
+        )
+    return converted
