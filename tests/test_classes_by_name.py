@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import run_well
+from conftest import run, run_well
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError
@@ -131,3 +131,28 @@ def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
         with pytest.raises(DataError, match=message):
             ask()
     np.testing.assert_array_equal(model.predict(named), model.predict(dataset(numbers)))
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_a_column_that_is_called_like_the_answer_is_not_overwritten() -> None:
+    model = trained()
+    frame = table().with_columns(predicted=pl.lit("mine"))
+    for one in (frame, frame.to_pandas(), frame.to_arrow()):
+        with pytest.raises(DataError, match="frame: it has a column 'predicted' already; rename"):
+            model.score_frame(one)
+    with pytest.raises(DataError, match="'predicted' already"):
+        model.scorer().score_frame(frame)
+    table().rename({"id": "predicted"}).write_csv("moves.csv")
+    columns = ("--id", "predicted", "--features", "speed", "--labels", "kind", "--epochs", "1")
+    run_well("train", "moves.csv", *columns)
+    result = run("predict", "model.safetensors", "moves.csv")
+    assert result.exit_code == 2
+    assert "Error: rename column 'predicted' in the data, a name of the output" in result.stderr
+
+
+def test_the_rest_of_a_frame_of_pandas_may_be_anything_when_it_is_scored() -> None:
+    model = trained()
+    frame = table().to_pandas()
+    scored = model.score_frame(frame.assign(rest=[1, "a"] * 120))
+    assert scored["rest"].tolist() == [1, "a"] * 120
+    assert scored.drop(columns="rest").equals(model.score_frame(frame))

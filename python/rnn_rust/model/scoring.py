@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,16 @@ def output_names(model: Network) -> list[str]:
         return ["prediction"]
     labels = model.label_names or tuple(f"y{number}" for number in range(1, count + 1))
     return [f"prediction_{label}" for label in labels]
+
+
+ANSWER = "predicted"
+"""The name of the column of classes, where these have names."""
+
+
+def taken_name(model: Network, columns: Iterable[str]) -> str | None:
+    """Return the first of the columns that has the name of an output; None if none has."""
+    names = {*output_names(model), *([] if model.classes is None else [ANSWER])}
+    return next((name for name in columns if name in names), None)
 
 
 def predict_classes(model: Network, data: Any) -> Any:
@@ -69,23 +79,22 @@ def score_frame(model: Network, table: Any) -> Any:
 def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -> Any:
     """Return a table with outputs as further columns, and classes where these have names.
 
-    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a Polars frame.
+    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a frame.
     """
     from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
 
     package = type(table).__module__.partition(".")[0]
-    # A stream can be read once.
     source = table_of(table)
-    whole = source.keys(source.names)
-    names = output_names(model)
-    if taken := [name for name in names if name in source.names]:
-        raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
-    outputs = outputs_of(whole)
-    columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
+    if (taken := taken_name(model, source.names)) is not None:
+        raise DataError(f"frame: it has a column '{taken}' already; rename it")
+    # A stream can be read once; of pandas only what the model needs can be converted.
+    whole = None if package == "pandas" else source.keys(source.names)
+    outputs = outputs_of(source if whole is None else whole)
+    columns: dict[str, Any] = dict(zip(output_names(model), outputs.T, strict=True))
     if model.classes is not None:
-        columns["predicted"] = _classes(model, outputs).tolist()
-    if package == "pandas":
+        columns[ANSWER] = _classes(model, outputs).tolist()
+    if whole is None:
         return table.assign(**columns)
     scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
     if package != "pyarrow":
