@@ -430,7 +430,8 @@ class Dataset(Sequences):
             last. They are not cut, so that parts may overlap in time, of which an
             :class:`rnn_rust.errors.OverlapWarning` tells.
         stratify
-            Whether to keep the share of sequences with a positive label (any above 0) in each part.
+            Whether to keep the share of sequences with a positive label in each part: any above 0,
+            or of classes by name the rarest one.
         at
             In place of fractions, an instant in the terms of the time column: a number, or a date
             (as text, of Python or of NumPy). Sequences that end before it are the first part, those
