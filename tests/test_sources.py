@@ -389,3 +389,26 @@ def test_lists_and_bytes_are_neither_categories_nor_parts_of_a_time(column: list
         Dataset.from_frame(table, features="date", labels=[], categories="date")
     with pytest.raises(DataError, match=r"frame, column 'date': type .* is no part of a time"):
         Dataset.from_frame(table, features="t", labels=[], time=["date", "time"])
+
+
+def test_files_without_a_label_yet_go_with_those_that_have_classes(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("t,x1,kind\n1,1,walk\n2,2,run\n")
+    (tmp_path / "2.csv").write_text("t,x1,kind\n3,3,\n4,4,NA\n")
+    (tmp_path / "3.csv").write_text("t,x1,kind\n5,3,7\n")
+    paths = sorted(tmp_path.iterdir())
+    for some in (paths[:2], paths[1::-1]):
+        data = Dataset.from_file(some, features="x1", labels="kind")
+        assert data.label_levels == {"kind": ("run", "walk")}
+        np.testing.assert_array_equal(data.labels.ravel(), [1, 0, np.nan, np.nan])
+    with pytest.raises(DataError, match=r"'kind' is text in some .*; write its labels alike"):
+        Dataset.from_file(paths, features="x1", labels="kind")
+
+
+def test_a_folder_may_have_the_name_of_a_kind_of_file(tmp_path: Path) -> None:
+    folder = tmp_path / "export.tsv.old"
+    folder.mkdir()
+    (folder / "a.csv").write_text("t,x1\n1,2\n")
+    assert Dataset.from_file(folder / "a.csv", labels=[]).features.tolist() == [[2.0]]
+    (folder / "empty.ndjson").touch()
+    with pytest.raises(DataError, match=r"empty\.ndjson is empty; it needs a row"):
+        Dataset.from_file(folder / "empty.ndjson")
