@@ -591,7 +591,8 @@ class Dataset(Sequences):
         Raises
         ------
         DataError
-            An id is in two of the ``datasets``.
+            An id is in two of the ``datasets``; or ids or times are of different kinds; or they
+            are normalised differently.
         ShapeError
             Their columns are not the same.
         ParameterError

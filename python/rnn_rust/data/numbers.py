@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, argument
-from rnn_rust.data.levels import Levels
 from rnn_rust.data.levels import merged as merged_levels
+from rnn_rust.data.levels import merged_labels
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
@@ -184,25 +184,14 @@ def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
         [part.features for part in parts], [part.levels for part in parts], columns.features,
         refusal + "name it in categories= if it is a category",
     )  # fmt: skip
-    labels, label_levels = merged_levels(
-        [part.labels for part in parts], _label_levels(parts, columns), columns.labels,
+    labels, label_levels = merged_labels(
+        [part.labels for part in parts], [part.label_levels for part in parts], columns.labels,
         refusal + "write its labels alike",
     )  # fmt: skip
     weights = [part.weights for part in parts if part.weights is not None]
     return Numbers(
         features, labels, np.concatenate(weights) if weights else None, levels, label_levels
     )
-
-
-def _label_levels(parts: Sequence[Numbers], columns: Columns) -> list[Levels]:
-    """Return the classes of each table; where it has no label those of the others do as well."""
-    named = {name for part in parts for name in part.label_levels}
-    found: list[Levels] = []
-    for part in parts:
-        columns_of = zip(columns.labels, part.labels.T, strict=True)
-        empty = [name for name, column in columns_of if name in named and np.isnan(column).all()]
-        found.append({**dict.fromkeys(empty, ()), **part.label_levels})
-    return found
 
 
 def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.Series:
