@@ -10,7 +10,7 @@ import pytest
 from conftest import run, run_well
 
 import rnn_rust as rnn
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 KINDS = ("walk", "run", "stand")
 
@@ -156,3 +156,51 @@ def test_the_rest_of_a_frame_of_pandas_may_be_anything_when_it_is_scored() -> No
     scored = model.score_frame(frame.assign(rest=[1, "a"] * 120))
     assert scored["rest"].tolist() == [1, "a"] * 120
     assert scored.drop(columns="rest").equals(model.score_frame(frame))
+
+
+def test_outputs_for_classes_that_training_lacks() -> None:
+    frame = table().with_columns(
+        kind=pl.when(pl.col("id") == 39).then(pl.lit("swim")).otherwise(pl.col("kind"))
+    )
+    data = dataset(frame)
+    train, test = data.subset(np.arange(30)), data.subset(np.arange(30, 40))
+    model = rnn.GRU(1, 4, 4, loss="cross_entropy")
+    model.fit(train, epochs=1, progress=False)
+    assert model.classes == ("run", "stand", "swim", "walk")
+    assert np.shape(model.evaluate(test).confusion) == (4, 4)
+    assert model.score_frame(frame).columns[-5:-1] == [f"prediction_{one}" for one in model.classes]
+    unsized = rnn.GRU(hidden_size=4, loss="cross_entropy")
+    unsized.fit(train, epochs=1, progress=False)
+    assert unsized.classes == ("run", "stand", "walk")
+    with pytest.raises(
+        DataError, match=r"'swim', which is none of the classes known: .*; leave th"
+    ):
+        unsized.evaluate(test)
+
+
+def test_numbers_of_classes_that_do_not_suit_the_model() -> None:
+    wide = rnn.GRU(1, 4, 5, loss="cross_entropy")
+    with pytest.raises(
+        ShapeError, match=r"have 3 classes \(run, stand, walk\), the model has 5 ou"
+    ):
+        wide.fit(dataset(), epochs=1, progress=False)
+    two = rnn.GRU(hidden_size=4, loss="binary_cross_entropy")
+    with pytest.raises(ParameterError, match="tells two apart; use loss='cross_entropy'"):
+        two.fit(dataset(), epochs=1, progress=False)
+    one = dataset(table().with_columns(kind=pl.lit("run")))
+    for loss in ("binary_cross_entropy", "cross_entropy"):
+        with pytest.raises(DataError, match="all of one class, run; give data with two at least"):
+            rnn.GRU(hidden_size=4, loss=loss).fit(one, epochs=1, progress=False)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_knows_classes_of_all_parts() -> None:
+    """The one sequence of a class lies in another part than the training's, for most seeds."""
+    frame = table().with_columns(
+        kind=pl.when(pl.col("id") == 39).then(pl.lit("swim")).otherwise(pl.col("kind"))
+    )
+    frame.write_csv("moves.csv")
+    columns = ("--features", "speed", "--labels", "kind", "--epochs", "1")
+    for seed in range(4):
+        run_well("train", "moves.csv", *columns, "--seed", seed)
+        assert rnn.load("model.safetensors").classes == ("run", "stand", "swim", "walk")

@@ -211,8 +211,11 @@ def test_forecasts_put_together_are_those_of_all_rows() -> None:
     np.testing.assert_array_equal(both.seasonal, whole.seasonal)
     model = rnn.GRU(1, 3, 2, seed=1)
     assert model.loss(both) == model.loss(whole)
+    first, second = (rows.subset([at]) for at in range(2))
+    changes = first.forecast("load", features="load")
+    values = second.forecast("load", features="load", relative_to=None)
     with pytest.raises(DataError, match="forecast other values; make them by the same call"):
-        Dataset.concat([one, rows.subset([1]).forecast("load", 2, season=2, relative_to=None)])
+        Dataset.concat([changes, values])
 
 
 def test_missing_numbers_of_one_data_set_are_those_of_all() -> None:
