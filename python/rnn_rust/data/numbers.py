@@ -159,7 +159,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
         if fraction is not None:
             raise DataError(
                 f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
-                "texts or whole numbers; leave the column out of categories="
+                "texts or whole numbers; correct the cell, or leave the column out of categories="
             )
     text = column.cast(pl.String).fill_null("").str.strip_chars()
     levels = text.unique().sort()

@@ -198,16 +198,13 @@ class JoinedTable(Table):
         for name in frames[0].columns:
             kinds = [frame[name].dtype for frame in frames]
             # Polars would make days since 1970 of dates.
-            if any(kind.is_numeric() for kind in kinds) and any(map(_is_temporal, kinds)):
+            dates = any(kind.is_temporal() for kind in kinds)
+            if dates and any(kind.is_numeric() for kind in kinds):
                 raise unlike
         try:
             return pl.concat(frames, how="vertical_relaxed")
         except pl.exceptions.PolarsError as error:
             raise unlike from error
-
-
-def _is_temporal(kind: pl.DataType) -> bool:
-    return kind.is_temporal()
 
 
 def table_of(value: object, name: str = "frame") -> Table:
