@@ -182,11 +182,19 @@ def test_folds_by_time_learn_from_what_has_ended() -> None:
         ({"by": "row"}, "by='row' is not known"),
         ({"gap": 1}, "gap= is for by='time'"),
         ({"by": "time", "stratify": True}, "cannot stratify"),
-        ({"by": "time", "gap": datetime.timedelta(1)}, "cannot be taken from times"),
+        ({"by": "time", "gap": datetime.timedelta(1)}, "folds: gap must be a number"),
+        ({"by": "time", "gap": -1}, "folds: gap must be finite and at least 0"),
         ({"seed": -1}, "seed=-1 must be"),
     ):
         with pytest.raises(ParameterError, match=message):
             list(data.folds(**{"k": 4, **arguments}))  # type: ignore[arg-type]
+    for gap_of_dates, message in (
+        (3, "folds: gap=3 cannot be taken from times of dtype .*; give a timedelta"),
+        (datetime.timedelta(days=-1), "must be a duration of at least 0"),
+        (np.timedelta64("NaT"), "must be a duration of at least 0"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            list(dated.folds(4, by="time", gap=gap_of_dates))
     with pytest.raises(DataError, match="windows"):
         list(make(30).folds(2, by="time"))
     with pytest.raises(DataError, match="no sequence ends before"):

@@ -390,7 +390,12 @@ def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
     """Return ``value``, a data set; raise ParameterError if it is something else."""
     if not isinstance(value, Sequences):
         raise ParameterError(
-            f"{purpose} needs a Dataset, not a {type(value).__name__}; dataset.subset([0]) is the "
-            "Dataset of one sequence"
+            f"{purpose} needs a Dataset, not a {type(value).__name__}; {_how_to_make(value)}"
         )
     return value
+
+
+def _how_to_make(value: object) -> str:
+    if isinstance(value, Sequence):
+        return "dataset.subset([0]) is the Dataset of one sequence"
+    return "Dataset.from_frame, from_file and from_arrays make one"

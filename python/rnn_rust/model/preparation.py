@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
 from rnn_rust.data.order import Data, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
@@ -277,11 +277,7 @@ def check_dataset(purpose: str, data: Any) -> None:
     ParameterError
         It is anything else.
     """
-    if not isinstance(data, Dataset):
-        raise ParameterError(
-            f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
-            "dataset.subset([0]) is one of a single sequence"
-        )
+    require_dataset(data, purpose)
 
 
 def _started(data: Any) -> NDArray[np.bool_]:
@@ -310,8 +306,8 @@ def _feature_count(data: Dataset | Sequence) -> int:
 def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(
-            f"{purpose} needs a Dataset or one of its sequences, got {reprlib.repr(data)}; "
-            "see Dataset.from_csv, from_frame and from_arrays"
+            f"{purpose} needs a Dataset or one of its sequences, not a {type(data).__name__}; "
+            "Dataset.from_frame, from_file and from_arrays make one"
         )
 
 
