@@ -619,7 +619,7 @@ class Dataset(Sequences):
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
 
         The bounds stay with the data set and its subsets. A second call changes nothing. Static
-        features and categories stay as they are.
+        features, categories and classes by name stay as they are.
 
         This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
         training; for an unbiased evaluation give the model a scaler, which sees the training part
