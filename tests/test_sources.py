@@ -412,3 +412,42 @@ def test_a_folder_may_have_the_name_of_a_kind_of_file(tmp_path: Path) -> None:
     (folder / "empty.ndjson").touch()
     with pytest.raises(DataError, match=r"empty\.ndjson is empty; it needs a row"):
         Dataset.from_file(folder / "empty.ndjson")
+
+
+def test_columns_of_pandas_of_many_types() -> None:
+    """Numbers of objects may be of several types; sparse ones, seconds and periods are read."""
+    columns = {
+        "mixed": pd.Series([1, 2.5, None], dtype=object),
+        "scalars": pd.Series([np.float32(1), np.int64(2), 3], dtype=object),
+        "sparse": pd.arrays.SparseArray([5, 5, 1], fill_value=5),
+        "flags": pd.arrays.SparseArray([True, False, True]),
+    }
+    seconds = np.array(["0001-01-01", "2020-01-01", "9999-12-31"], "M8[s]")
+    frame = pd.DataFrame({"t": seconds, **columns})
+    data = Dataset.from_frame(frame, features=list(columns), labels=[], missing="keep")
+    expected = [[1, 2.5, np.nan], [1, 2, 3], [5, 5, 1], [1, 0, 1]]
+    np.testing.assert_array_equal(data.features.T, expected)
+    assert data.times.astype("M8[s]").tolist() == seconds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (pd.period_range("2024-01-08", periods=2, freq="W"), ["2024-01-08", "2024-01-15"]),
+        (pd.period_range("2024-01", periods=2, freq="M"), ["2024-01-01", "2024-02-01"]),
+        (
+            pd.date_range("2024-06-01", periods=2, tz="dateutil/Europe/Vienna"),
+            ["2024-05-31T22:00", "2024-06-01T22:00"],
+        ),
+        (
+            pd.date_range("2024-06-01", periods=2, tz="Europe/Vienna", unit="s"),
+            ["2024-05-31T22:00", "2024-06-01T22:00"],
+        ),
+    ],
+)
+def test_times_of_pandas(times: Any, expected: list[str]) -> None:
+    data = Dataset.from_frame(pd.DataFrame({"t": times, "x1": [1, 2]}), labels=[])
+    assert data.times.tolist() == np.array(expected, data.times.dtype).tolist()
+    gap = pd.Series(times).where([True, False])
+    with pytest.raises(DataError, match=r"row 1 .*, column 't': the cell is empty"):
+        Dataset.from_frame(pd.DataFrame({"t": gap, "x1": [1, 2]}), labels=[])

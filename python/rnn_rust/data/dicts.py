@@ -6,25 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import has_mask
 from rnn_rust.base.polars import pl
-from rnn_rust.data.levels import is_missing
+from rnn_rust.data.cells import from_cells, from_times
 from rnn_rust.errors import DataError, ParameterError
-
-# What Polars has in place of NumPy's other units of dates and durations.
-_UNITS = {
-    "Y": "D",
-    "M": "D",
-    "W": "D",
-    "h": "ms",
-    "m": "ms",
-    "s": "ms",
-    "ps": "ns",
-    "fs": "ns",
-    "as": "ns",
-}
 
 
 def from_dict(table: Mapping[Any, Any]) -> pl.DataFrame:
@@ -77,28 +63,6 @@ def _column(name: str, cells: Any) -> pl.Series:
             "an array of one dimension"
         )
     if array.dtype.kind in "mM":
-        return pl.Series(name, _of_known_unit(name, array))
+        return from_times(name, array)
     # NumPy makes one type of numbers and text in a list, and objects of what lacks a number.
-    return pl.Series(name, array) if array.dtype.kind not in "UO" else _of_cells(name, cells)
-
-
-def _of_cells(name: str, cells: Any) -> pl.Series:
-    values = [None if is_missing(cell) else cell for cell in cells]
-    numbers = {type(value) for value in values if value is not None} <= {int, float}
-    # Polars goes by the first cell, and would refuse 1.5 after 1.
-    floats = numbers and any(isinstance(value, float) for value in values)
-    return pl.Series(name, values, dtype=pl.Float64 if floats else None)
-
-
-def _of_known_unit(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return dates or durations in a unit that Polars has; DataError if they do not fit it."""
-    kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
-    wanted = np.dtype(f"{kind}8[{_UNITS.get(unit, unit)}]")
-    months = kind == "m" and unit in "YM"
-    converted = array if months else array.astype(wanted)
-    if months or not ((converted == array) | np.isnat(array)).all():
-        raise DataError(
-            f"frame, column '{name}': type {array.dtype} cannot be converted without loss; give "
-            "days, milliseconds, microseconds or nanoseconds"
-        )
-    return converted
+    return pl.Series(name, array) if array.dtype.kind not in "UO" else from_cells(name, cells)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.polars import pl
+from rnn_rust.data.cells import from_cells, from_times
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
 
@@ -73,9 +74,14 @@ def converted(name: str, column: Any) -> pl.Series:
             return cells.cast(pl.String).cast(pl.Categorical) if cells.dtype.is_integer() else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:
             return _moments(name, column)
+        if kind.startswith("Sparse"):
+            return converted(name, column.sparse.to_dense())
         if isinstance(column.dtype, np.dtype) and kind != "object":
-            return pl.Series(name, column.to_numpy())
+            array = column.to_numpy()
+            return from_times(name, array) if array.dtype.kind in "mM" else pl.Series(name, array)
         return _cells(name, column, kind)
+    except DataError:
+        raise
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"frame, column '{name}': cells of type {kind} cannot be converted "
@@ -84,25 +90,23 @@ def converted(name: str, column: Any) -> pl.Series:
 
 
 def _moments(name: str, column: Any) -> pl.Series:
-    zone = str(column.dt.tz)
-    moments = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    # Zones of zoneinfo and of pytz have names; others are those of a fixed offset or of a file.
+    zone = getattr(column.dt.tz, "key", None) or getattr(column.dt.tz, "zone", None)
+    moments = from_times(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     utc = moments.dt.replace_time_zone("UTC")
-    return utc.dt.convert_time_zone(zone) if _is_named(zone) else utc
+    return utc if zone is None else utc.dt.convert_time_zone(zone)
 
 
 def _cells(name: str, column: Any, kind: str) -> pl.Series:
     """Return objects, text, periods, and numbers that may be missing."""
-    if kind.startswith("period"):
-        return pl.Series(name, column.astype(str).tolist())
     missing = column.isna().to_numpy()
+    if kind.startswith("period"):
+        # A week is written by its first day and its last one.
+        texts = zip(missing, column.astype(str).str.partition("/")[0], strict=True)
+        return pl.Series(name, [None if gone else cell for gone, cell in texts], dtype=pl.String)
     if kind.lower().startswith(("int", "uint", "float", "bool")):
         values = column.to_numpy(dtype=kind.lower().replace("boolean", "bool"), na_value=0)
         nothing = pl.Series([None]).new_from_index(0, len(values))
         return pl.Series(name, values).zip_with(pl.Series(~missing), nothing)
-    return pl.Series(
-        name, [None if gone else cell for gone, cell in zip(missing, column, strict=True)]
-    )
-
-
-def _is_named(zone: str) -> bool:
-    return "/" in zone or zone == "UTC"
+    cells = zip(missing, column, strict=True)
+    return from_cells(name, (None if gone else cell for gone, cell in cells))
