@@ -204,3 +204,43 @@ def test_the_command_line_knows_classes_of_all_parts() -> None:
     for seed in range(4):
         run_well("train", "moves.csv", *columns, "--seed", seed)
         assert rnn.load("model.safetensors").classes == ("run", "stand", "swim", "walk")
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_answers_by_the_threshold_of_two_classes() -> None:
+    table().with_columns(
+        kind=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    ).write_csv("moves.csv")
+    columns = ("--features", "speed", "--labels", "kind", "--epochs", "60")
+    run_well("train", "moves.csv", *columns, "--loss", "binary_cross_entropy")
+    run_well("predict", "model.safetensors", "moves.csv", "--output", "out.csv")
+    answered = pl.read_csv("out.csv")
+    expected = ["yes" if p > 0.5 else "no" for p in answered["prediction"]]
+    assert set(expected) == {"yes", "no"}
+    assert answered["predicted"].to_list() == expected
+    model = rnn.load("model.safetensors")
+    assert model.score_frame(pl.read_csv("moves.csv"))["predicted"].to_list() == expected
+
+
+def test_several_labels_have_names_of_their_own() -> None:
+    frame = table().with_columns(
+        fast=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no")),
+        plain=(pl.col("speed") > 0).cast(pl.Int64),
+        slow=pl.when(pl.col("speed") < 1).then(pl.lit("crawl")).otherwise(pl.lit("zoom")),
+    )
+    labels = ["fast", "plain", "slow"]
+    data = rnn.Dataset.from_frame(frame, features="speed", labels=labels)
+    model = rnn.GRU(hidden_size=6, loss="binary_cross_entropy", optimizer=rnn.Adam(0.02), seed=1)
+    model.fit(data, epochs=30, progress=False)
+    above = model.predict(frame) > 0.5
+    expected = [
+        ["yes" if fast else "no", int(plain), "zoom" if slow else "crawl"]
+        for fast, plain, slow in above.tolist()
+    ]
+    assert model.predict_classes(frame).tolist() == expected
+    scored = model.score_frame(frame)
+    assert scored["predicted_fast"].to_list() == [row[0] for row in expected]
+    assert scored["predicted_slow"].to_list() == [row[2] for row in expected]
+    assert "predicted_plain" not in scored.columns
+    with pytest.raises(DataError, match="'predicted_fast' already"):
+        model.score_frame(scored.drop("prediction_fast", "prediction_plain", "prediction_slow"))

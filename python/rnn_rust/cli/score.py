@@ -168,7 +168,7 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
     import numpy as np
 
     from rnn_rust.base.polars import pl
-    from rnn_rust.model.scoring import ANSWER, output_names, taken_name
+    from rnn_rust.model.scoring import answers, output_names, taken_name
 
     outputs = model.predict(dataset)
     if model.readout == "each_step":
@@ -182,7 +182,5 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
         raise click.UsageError(f"rename column '{taken}' in the data, a name of the output")
     columns = zip(output_names(model), in_file_order.T, strict=True)
     table = keys.with_columns(pl.Series(name, column) for name, column in columns)
-    if model.classes is None:
-        return table
-    answers = [model.classes[number] for number in in_file_order.argmax(axis=1)]
-    return table.with_columns(pl.Series(ANSWER, answers))
+    named = answers(model, in_file_order).items()
+    return table.with_columns(pl.Series(name, classes) for name, classes in named)

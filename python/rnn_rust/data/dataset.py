@@ -274,7 +274,8 @@ class Dataset(Sequences):
         frame
             A Polars frame, eager or lazy; a pandas frame, whose index becomes columns if it has a
             name or does more than count rows; a pyarrow table or record-batch reader; a DuckDB
-            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays.
+            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays or lists,
+            whose masked cells are missing ones.
         id
             Strings or integers.
         time

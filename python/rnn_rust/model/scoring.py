@@ -29,13 +29,25 @@ def output_names(model: Network) -> list[str]:
     return [f"prediction_{label}" for label in labels]
 
 
-ANSWER = "predicted"
-"""The name of the column of classes, where these have names."""
+def _answer_names(model: Network) -> dict[str, int]:
+    """Return the names of columns of classes by name, and the label that each is of."""
+    if model.loss_name == "cross_entropy" or model.settings["output_size"] == 1:
+        return {} if model.classes is None else {"predicted": 0}
+    labels = enumerate(model.label_names or ())
+    return {f"predicted_{label}": at for at, label in labels if label in model.label_levels}
+
+
+def answers(model: Network, outputs: Any) -> dict[str, list[str]]:
+    """Return the columns of classes by name: ``predicted``, or ``predicted_LABEL`` of several."""
+    if not (names := _answer_names(model)):
+        return {}
+    classes = _classes(model, outputs).reshape(len(outputs), -1)
+    return {name: classes[:, at].tolist() for name, at in names.items()}
 
 
 def taken_name(model: Network, columns: Iterable[str]) -> str | None:
     """Return the first of the columns that has the name of an output; None if none has."""
-    names = {*output_names(model), *([] if model.classes is None else [ANSWER])}
+    names = {*output_names(model), *_answer_names(model)}
     return next((name for name in columns if name in names), None)
 
 
@@ -56,9 +68,22 @@ def _classes(model: Network, outputs: Any) -> Any:
     else:
         threshold = 0.5 if model.threshold is None else model.threshold
         numbers = (outputs > threshold).astype(np.int64)
-        numbers = numbers[..., 0] if outputs.shape[-1] == 1 else numbers
+        if outputs.shape[-1] > 1:
+            return _classes_of_each(model, numbers)
+        numbers = numbers[..., 0]
     names = model.classes
     return numbers if names is None else np.array(names, dtype=object)[numbers]
+
+
+def _classes_of_each(model: Network, numbers: Any) -> Any:
+    """Return the class of each of several labels, by name where that label has names."""
+    if not model.label_levels:
+        return numbers
+    classes = numbers.astype(object)
+    for at, label in enumerate(model.label_names or ()):
+        if (names := model.label_levels.get(label)) is not None:
+            classes[..., at] = np.array(names, dtype=object)[numbers[..., at]]
+    return classes
 
 
 def score_frame(model: Network, table: Any) -> Any:
@@ -92,8 +117,7 @@ def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -
     whole = None if package == "pandas" else source.keys(source.names)
     outputs = outputs_of(source if whole is None else whole)
     columns: dict[str, Any] = dict(zip(output_names(model), outputs.T, strict=True))
-    if model.classes is not None:
-        columns[ANSWER] = _classes(model, outputs).tolist()
+    columns |= answers(model, outputs)
     if whole is None:
         return table.assign(**columns)
     scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
