@@ -20,6 +20,16 @@ _UNITS = {
 _WHOLE, _NUMBERS = (int, np.integer), (int, float, np.integer, np.floating)
 
 
+def unconvertible(name: str, cells: str, error: Exception) -> DataError:
+    """Return the error of a column whose ``cells`` cannot be converted, for this reason."""
+    # Polars writes out the number, however long.
+    large = isinstance(error, OverflowError)
+    reason = "an int is too large" if large else str(error).splitlines()[0]
+    return DataError(
+        f"frame, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
+    )
+
+
 def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
     """Return cells of Python as a column, whole numbers beside others as floats.
 

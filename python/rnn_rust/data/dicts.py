@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_rust.base.arrays import has_mask
 from rnn_rust.base.polars import pl
-from rnn_rust.data.cells import from_cells, from_times
+from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.errors import DataError, ParameterError
 
 
@@ -30,13 +30,10 @@ def from_dict(table: Mapping[Any, Any]) -> pl.DataFrame:
             raise DataError(f"frame: two columns are named '{name}'; rename one of them")
         try:
             columns[name] = _column(name, cells)
+        except (DataError, ParameterError):
+            raise
         except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, DataError | ParameterError):
-                raise
-            raise DataError(
-                f"frame, column '{name}': the cells cannot be converted "
-                f"({str(error).splitlines()[0]}); give all cells one type"
-            ) from error
+            raise unconvertible(name, "the cells", error) from error
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"frame: columns of different lengths, {lengths}; make all equally long")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.polars import pl
-from rnn_rust.data.cells import from_cells, from_times
+from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
 
@@ -83,10 +83,7 @@ def converted(name: str, column: Any) -> pl.Series:
     except DataError:
         raise
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"frame, column '{name}': cells of type {kind} cannot be converted "
-            f"({str(error).splitlines()[0]}); give all cells one type"
-        ) from error
+        raise unconvertible(name, f"cells of type {kind}", error) from error
 
 
 def _moments(name: str, column: Any) -> pl.Series:
