@@ -374,3 +374,40 @@ def test_a_checkpoint_knows_other_levels_as_its_training_ends(tmp_path: Path) ->
     loaded = rnn.load(path)
     for name, value in model.state_dict().items():
         assert np.array_equal(loaded.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_categories_of_a_csv_file_may_be_numbers(tmp_path: Path, separator: str) -> None:
+    cells = [["id", "t", "code", "x1"], ["1", "1", "10", "1.5"], ["1", "2", "007", "2"]]
+    cells += [["1", "3", "7", "4"], ["1", "4", "10", "8"]]
+    path = tmp_path / "codes.csv"
+    path.write_text("".join(separator.join(row) + "\n" for row in cells))
+    data = rnn.Dataset.from_csv(path, features=["x1", "code"], labels=[], categories="code")
+    assert data.levels == {"code": ("007", "10", "7")}
+    assert data.features.tolist() == [[1.5, 1.0], [2.0, 0.0], [4.0, 2.0], [8.0, 1.0]]
+
+
+def test_a_file_whose_codes_are_numbers_goes_with_one_where_they_are_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,t,code\n1,1,b\n1,3,7\n")
+    (tmp_path / "b.csv").write_text("id,t,code\n1,2,7\n")
+    (tmp_path / "shops.csv").write_text("id,region\n1,44\n")
+    data = rnn.Dataset.from_file(
+        [tmp_path / "a.csv", tmp_path / "b.csv"],
+        features="code", labels=[], categories=["code", "region"], static=tmp_path / "shops.csv",
+    )  # fmt: skip
+    assert data.levels == {"code": ("7", "b")}
+    assert data.features.ravel().tolist() == [1.0, 0.0, 0.0]
+    assert data.static is not None
+    assert data.static.levels == {"region": ("44",)}
+
+
+def test_a_model_of_codes_in_a_frame_predicts_a_file(tmp_path: Path) -> None:
+    purchases = frame()
+    data = rnn.Dataset.from_frame(
+        purchases, features=["amount", "code"], labels="y1", categories="code"
+    )
+    model = rnn.GRU(hidden_size=3, scaler="standard", seed=1)
+    model.fit(data, epochs=1, progress=False)
+    path = tmp_path / "purchases.csv"
+    purchases.select("code", "t", "amount", "id").write_csv(path)
+    np.testing.assert_array_equal(model.predict(path), model.predict(purchases))

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import run_well
+from conftest import run, run_well
 
 import rnn_rust as rnn
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 KINDS = ("walk", "run", "stand")
 
@@ -116,3 +116,139 @@ def test_the_command_line_names_classes() -> None:
     lines = run_well("predict", "model.safetensors", "moves.csv").stdout.splitlines()
     assert lines[0] == "id,t,prediction_run,prediction_stand,prediction_walk,predicted"
     assert {line.rsplit(",", 1)[1] for line in lines[1:]} <= set(KINDS)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "mse", "cross_entropy"])
+def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
+    numbers = table().with_columns(kind=(pl.col("speed") > 1).cast(pl.Float64))
+    words = numbers.with_columns(
+        kind=pl.when(pl.col("kind") > 0).then(pl.lit("fast")).otherwise(pl.lit("slow"))
+    )
+    model = rnn.GRU(hidden_size=4, loss=loss)
+    model.fit(dataset(numbers), epochs=1, progress=False)
+    # By name "fast" is class 0, where the model learnt it as 1.
+    named = dataset(words)
+    message = r"label column 'kind' has classes by name \(fast, slow\), and the model learnt num"
+    for ask in (
+        lambda: model.evaluate(named),
+        lambda: model.evaluate(words),
+        lambda: model.loss(named),
+        lambda: model.fit(named, epochs=1, progress=False),
+        lambda: model.fit(dataset(numbers), epochs=1, progress=False, validation=named),
+    ):
+        with pytest.raises(DataError, match=message):
+            ask()
+    np.testing.assert_array_equal(model.predict(named), model.predict(dataset(numbers)))
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_a_column_that_is_called_like_the_answer_is_not_overwritten() -> None:
+    model = trained()
+    frame = table().with_columns(predicted=pl.lit("mine"))
+    for one in (frame, frame.to_pandas(), frame.to_arrow()):
+        with pytest.raises(DataError, match="frame: it has a column 'predicted' already; rename"):
+            model.score_frame(one)
+    with pytest.raises(DataError, match="'predicted' already"):
+        model.scorer().score_frame(frame)
+    table().rename({"id": "predicted"}).write_csv("moves.csv")
+    columns = ("--id", "predicted", "--features", "speed", "--labels", "kind", "--epochs", "1")
+    run_well("train", "moves.csv", *columns)
+    result = run("predict", "model.safetensors", "moves.csv")
+    assert result.exit_code == 2
+    assert "Error: rename column 'predicted' in the data, a name of the output" in result.stderr
+
+
+def test_the_rest_of_a_frame_of_pandas_may_be_anything_when_it_is_scored() -> None:
+    model = trained()
+    frame = table().to_pandas()
+    scored = model.score_frame(frame.assign(rest=[1, "a"] * 120))
+    assert scored["rest"].tolist() == [1, "a"] * 120
+    assert scored.drop(columns="rest").equals(model.score_frame(frame))
+
+
+def test_outputs_for_classes_that_training_lacks() -> None:
+    frame = table().with_columns(
+        kind=pl.when(pl.col("id") == 39).then(pl.lit("swim")).otherwise(pl.col("kind"))
+    )
+    data = dataset(frame)
+    train, test = data.subset(np.arange(30)), data.subset(np.arange(30, 40))
+    model = rnn.GRU(1, 4, 4, loss="cross_entropy")
+    model.fit(train, epochs=1, progress=False)
+    assert model.classes == ("run", "stand", "swim", "walk")
+    assert np.shape(model.evaluate(test).confusion) == (4, 4)
+    assert model.score_frame(frame).columns[-5:-1] == [f"prediction_{one}" for one in model.classes]
+    unsized = rnn.GRU(hidden_size=4, loss="cross_entropy")
+    unsized.fit(train, epochs=1, progress=False)
+    assert unsized.classes == ("run", "stand", "walk")
+    with pytest.raises(
+        DataError, match=r"'swim', which is none of the classes known: .*; leave th"
+    ):
+        unsized.evaluate(test)
+
+
+def test_numbers_of_classes_that_do_not_suit_the_model() -> None:
+    wide = rnn.GRU(1, 4, 5, loss="cross_entropy")
+    with pytest.raises(
+        ShapeError, match=r"have 3 classes \(run, stand, walk\), the model has 5 ou"
+    ):
+        wide.fit(dataset(), epochs=1, progress=False)
+    two = rnn.GRU(hidden_size=4, loss="binary_cross_entropy")
+    with pytest.raises(ParameterError, match="tells two apart; use loss='cross_entropy'"):
+        two.fit(dataset(), epochs=1, progress=False)
+    one = dataset(table().with_columns(kind=pl.lit("run")))
+    for loss in ("binary_cross_entropy", "cross_entropy"):
+        with pytest.raises(DataError, match="all of one class, run; give data with two at least"):
+            rnn.GRU(hidden_size=4, loss=loss).fit(one, epochs=1, progress=False)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_knows_classes_of_all_parts() -> None:
+    """The one sequence of a class lies in another part than the training's, for most seeds."""
+    frame = table().with_columns(
+        kind=pl.when(pl.col("id") == 39).then(pl.lit("swim")).otherwise(pl.col("kind"))
+    )
+    frame.write_csv("moves.csv")
+    columns = ("--features", "speed", "--labels", "kind", "--epochs", "1")
+    for seed in range(4):
+        run_well("train", "moves.csv", *columns, "--seed", seed)
+        assert rnn.load("model.safetensors").classes == ("run", "stand", "swim", "walk")
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_answers_by_the_threshold_of_two_classes() -> None:
+    table().with_columns(
+        kind=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    ).write_csv("moves.csv")
+    columns = ("--features", "speed", "--labels", "kind", "--epochs", "60")
+    run_well("train", "moves.csv", *columns, "--loss", "binary_cross_entropy")
+    run_well("predict", "model.safetensors", "moves.csv", "--output", "out.csv")
+    answered = pl.read_csv("out.csv")
+    expected = ["yes" if p > 0.5 else "no" for p in answered["prediction"]]
+    assert set(expected) == {"yes", "no"}
+    assert answered["predicted"].to_list() == expected
+    model = rnn.load("model.safetensors")
+    assert model.score_frame(pl.read_csv("moves.csv"))["predicted"].to_list() == expected
+
+
+def test_several_labels_have_names_of_their_own() -> None:
+    frame = table().with_columns(
+        fast=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no")),
+        plain=(pl.col("speed") > 0).cast(pl.Int64),
+        slow=pl.when(pl.col("speed") < 1).then(pl.lit("crawl")).otherwise(pl.lit("zoom")),
+    )
+    labels = ["fast", "plain", "slow"]
+    data = rnn.Dataset.from_frame(frame, features="speed", labels=labels)
+    model = rnn.GRU(hidden_size=6, loss="binary_cross_entropy", optimizer=rnn.Adam(0.02), seed=1)
+    model.fit(data, epochs=30, progress=False)
+    above = model.predict(frame) > 0.5
+    expected = [
+        ["yes" if fast else "no", int(plain), "zoom" if slow else "crawl"]
+        for fast, plain, slow in above.tolist()
+    ]
+    assert model.predict_classes(frame).tolist() == expected
+    scored = model.score_frame(frame)
+    assert scored["predicted_fast"].to_list() == [row[0] for row in expected]
+    assert scored["predicted_slow"].to_list() == [row[2] for row in expected]
+    assert "predicted_plain" not in scored.columns
+    with pytest.raises(DataError, match="'predicted_fast' already"):
+        model.score_frame(scored.drop("prediction_fast", "prediction_plain", "prediction_slow"))

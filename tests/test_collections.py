@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -181,12 +182,99 @@ def test_folds_by_time_learn_from_what_has_ended() -> None:
         ({"by": "row"}, "by='row' is not known"),
         ({"gap": 1}, "gap= is for by='time'"),
         ({"by": "time", "stratify": True}, "cannot stratify"),
-        ({"by": "time", "gap": datetime.timedelta(1)}, "cannot be taken from times"),
+        ({"by": "time", "gap": datetime.timedelta(1)}, "folds: gap must be a number"),
+        ({"by": "time", "gap": -1}, "folds: gap must be finite and at least 0"),
         ({"seed": -1}, "seed=-1 must be"),
     ):
         with pytest.raises(ParameterError, match=message):
             list(data.folds(**{"k": 4, **arguments}))  # type: ignore[arg-type]
+    for gap_of_dates, message in (
+        (3, "folds: gap=3 cannot be taken from times of dtype .*; give a timedelta"),
+        (datetime.timedelta(days=-1), "must be a duration of at least 0"),
+        (np.timedelta64("NaT"), "must be a duration of at least 0"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            list(dated.folds(4, by="time", gap=gap_of_dates))
     with pytest.raises(DataError, match="windows"):
         list(make(30).folds(2, by="time"))
     with pytest.raises(DataError, match="no sequence ends before"):
         list(make(9, 9, 9, 9).folds(2, by="time"))
+
+
+def series(id: int, values: list[float]) -> Dataset:
+    return Dataset.from_arrays(
+        values, None, [0, len(values)], ids=[id], feature_names=["load"]
+    ).forecast("load", 2, season=2)
+
+
+def test_forecasts_put_together_are_those_of_all_rows() -> None:
+    """Present and seasonal values belong to their rows, wherever these come to stand."""
+    one, other = series(1, [0, 1, 3, 7, 2, 5]), series(2, [0, 10, 30, 20])
+    rows = Dataset.from_arrays(
+        [0, 1, 3, 7, 2, 5, 0, 10, 30, 20], None, [0, 6, 10], ids=[1, 2], feature_names=["load"]
+    )
+    both, whole = Dataset.concat([one, other]), rows.forecast("load", 2, season=2)
+    assert both == whole
+    np.testing.assert_array_equal(both.present, whole.present)
+    np.testing.assert_array_equal(both.seasonal, whole.seasonal)
+    model = rnn.GRU(1, 3, 2, seed=1)
+    assert model.loss(both) == model.loss(whole)
+    first, second = (rows.subset([at]) for at in range(2))
+    changes = first.forecast("load", features="load")
+    values = second.forecast("load", features="load", relative_to=None)
+    with pytest.raises(DataError, match="forecast other values; make them by the same call"):
+        Dataset.concat([changes, values])
+
+
+def test_missing_numbers_of_one_data_set_are_those_of_all() -> None:
+    full = Dataset.from_frame({"id": [1, 1], "t": [1, 2], "x1": [1.0, 2.0], "y1": [0, 1]})
+    gaps = Dataset.from_frame(
+        {"id": [2, 2], "t": [1, 2], "x1": [1.0, None], "y1": [0, 1]}, missing="keep"
+    )
+    both = Dataset.concat([full, gaps])
+    assert both.keeps_missing
+    model = rnn.RNN(1, 2, 1)
+    with pytest.raises(DataError, match=r"column 'x1' is missing in row 3 \(counted from 0\)"):
+        model.predict(both)
+
+
+def test_classes_of_a_data_set_without_labels_yet_are_those_of_the_others() -> None:
+    frame = {"id": ["a", "a"], "t": [1, 2], "x1": [1.0, 2.0]}
+    known = Dataset.from_frame(frame | {"y1": ["up", "down"]}, features="x1", labels="y1")
+    new = Dataset.from_frame(frame | {"id": ["b", "b"], "y1": [None, None]}, labels="y1")
+    for parts in ([known, new], [new, known]):
+        both = Dataset.concat(parts)
+        assert both.label_levels == {"y1": ("down", "up")}
+        assert both.to_frame().filter(id="a")["y1"].to_list() == ["up", "down"]
+        assert both.to_frame().filter(id="b")["y1"].to_list() == [None, None]
+
+
+DAYS = np.array(["2024-01-01", "2024-01-02"], "M8[D]")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.normalize(), "normalised differently, or one alone is"),
+        (
+            lambda d: Dataset.from_arrays(d.features, d.labels, d.offsets, ["b"], DAYS - DAYS[0]),
+            r"times are datetime64\[D\] and timedelta64\[D\]; convert one",
+        ),
+        (
+            lambda d: Dataset.from_arrays(d.features, d.labels, d.offsets, ["a"], d.times),
+            "id 'a' is in several data sets; rename one",
+        ),
+    ],
+)  # fmt: skip
+def test_data_sets_that_cannot_be_put_together(
+    change: Callable[[Dataset], Dataset], message: str
+) -> None:
+    first, second = (Dataset.from_arrays([1.0, 2.0], [0.0, 4.0], [0, 2], [id], DAYS) for id in "ab")
+    with pytest.raises(DataError, match=message):
+        Dataset.concat([first, change(second)])
+
+
+def test_large_ids_are_not_rounded_when_put_together() -> None:
+    large = Dataset.from_arrays([1.0], None, [0, 1], np.array([2**63 + 1], np.uint64))
+    with pytest.raises(DataError, match="do not fit one of them; make them text"):
+        Dataset.concat([large, Dataset.from_arrays([1.0], None, [0, 1], [1])])

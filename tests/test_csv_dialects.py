@@ -53,6 +53,8 @@ def test_decimal_commas_that_cannot_be_read(write: Write) -> None:
     assert read_error(path).startswith("line 3, column 'x1': '1.234' is 1234 or 1.234, and other")
     path = write("id;t;x1;y1\na;1;0,5;0\na;2;1,2,3;1\n")
     assert read_error(path).startswith("line 3, column 'x1': '1,2,3' is not a number")
+    path = write("id;t;x1;y1\na;1;0,5;0\na;2;2.5;1\n")
+    assert read_error(path).startswith("line 3, column 'x1': '2.5' has a decimal point, and other")
     path = write('id,t,x1,y1\na,1,"0,5",0\n')
     assert read_error(path).startswith("line 2, column 'x1': '0,5' is not a number")
 
@@ -132,3 +134,19 @@ def test_a_name_that_is_mistaken_gets_a_suggestion(write: Write) -> None:
     options: dict[str, Any] = {"id": "card", "time": "when", "features": "amuont"}
     with pytest.raises(DataError, match=r"no column 'amuont', .*; did you mean 'amount'\?"):
         Dataset.from_csv(path, **options)
+
+
+def test_what_to_do_about_a_label_that_is_no_number(write: Write) -> None:
+    path = write("id,t,x1,label\na,1,0.5,yes\na,2,1.5,no\n")
+    assert "or name the column with labels (--labels on the command line)" in read_error(path)
+    assert Dataset.from_csv(path, labels="label").label_levels == {"label": ("no", "yes")}
+    path = write("id,t,x1,label\na,1,0.5,yes\na,2,1.5,1\n")
+    with pytest.raises(
+        DataError, match=r"'yes' is not a number; correct the cell .a label is a nu"
+    ):
+        Dataset.from_csv(path, labels="label")
+
+
+def test_a_csv_file_is_a_path() -> None:
+    with pytest.raises(ParameterError, match="a CSV file is given by its path, not 5"):
+        Dataset.from_csv(5)  # type: ignore[arg-type]

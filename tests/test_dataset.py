@@ -333,6 +333,23 @@ def test_summary(ds: Dataset) -> None:
     assert repr(ds) == "<Dataset: 3 sequences, 6 rows, 2 feature and 1 label columns>"
 
 
+def test_a_summary_counts_classes_by_name() -> None:
+    frame = pl.DataFrame({"t": range(5), "x1": range(5), "y1": ["ok", "fraud", None, "ok", "ok"]})
+    data = Dataset.from_frame(frame, features="x1", labels="y1")
+    assert "label      y1: 2 classes, fraud (1), ok (3); 1 missing" in data.summary()
+    assert (
+        "label      y1: 1 class, ok (1); 1 missing" in data.split(at=2)[1].split(at=4)[0].summary()
+    )
+
+
+def test_an_id_of_another_type_is_told(ds: Dataset) -> None:
+    numbered = Dataset.from_arrays(X, Y, OFFSETS, ids=[1, 2, 3])
+    with pytest.raises(KeyError, match="no sequence has the id '3'; ids are integers: 1"):
+        numbered.sequence("3")
+    with pytest.raises(KeyError, match="no sequence has the id 3; ids are text: 'a'"):
+        ds.sequence(3)
+
+
 def test_normalize_in_place_and_back() -> None:
     ds = Dataset.from_arrays([1.0, 3.0, 2.0], [[10.0], [20.0], [np.nan]], [0, 2, 3])
     before = ds.features

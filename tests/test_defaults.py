@@ -141,4 +141,5 @@ def test_a_series_of_a_few_rows_is_refused(tmp_path: Path, rows: int, options: t
     result = run("train", path, *options)
     assert result.exit_code == 2
     error = result.stderr.splitlines()[-1]
-    assert error.startswith(f"Error: {rows} rows are too few for a training")
+    count = "1 row is" if rows == 1 else f"{rows} rows are"
+    assert error.startswith(f"Error: {count} too few for a training")

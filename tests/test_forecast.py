@@ -163,15 +163,16 @@ def test_the_command_line_forecasts() -> None:
         (["2020-01-01", "2021-01-01"], ["2022-01-01", "2023-01-01"]),
         (["2024-01-01T00:00", "2024-01-01T06:00"], ["2024-01-01T12:00", "2024-01-01T18:00"]),
         (["2024-01-31", "2024-03-31", "2024-05-31"], ["2024-07-31", "2024-09-30"]),
+        (["2023-12-31", "2024-01-31", "2024-02-29"], ["2024-03-31", "2024-04-30"]),
+        (["2023-02-28", "2024-02-29"], ["2025-02-28", "2026-02-28"]),
+        (["2023-06-30T12:00", "2023-09-30T12:00"], ["2023-12-31T12:00", "2024-03-31T12:00"]),
+        # Days that not every month has go on by their median distance.
+        (["2024-03-30", "2024-04-30"], ["2024-05-31", "2024-07-01"]),
     ],
 )
 def test_times_go_on(times: list[Any], expected: list[Any]) -> None:
     kind = "M8[m]" if "T" in str(times[0]) else "M8[D]" if isinstance(times[0], str) else None
     following = next_times(np.array(times, kind), 2)
-    if times == ["2024-01-31", "2024-03-31", "2024-05-31"]:
-        # Days that not every month has go on by their median distance.
-        assert (np.diff(following) > np.timedelta64(59, "D")).all()
-        return
     assert following.tolist() == np.array(expected, kind).tolist()
 
 
@@ -183,6 +184,12 @@ def test_times_go_on(times: list[Any], expected: list[Any]) -> None:
         ({"horizon": 0}, ParameterError, "horizon must be at least 1"),
         ({"season": 0}, ParameterError, "season must be at least 1"),
         ({"lags": [0]}, ParameterError, "lags must be at least 1"),
+        ({"lags": -1}, ParameterError, "lags must be at least 0, got -1"),
+        ({"lags": 1.5}, ParameterError, "lags must be an integer of at least 0"),
+        ({"lags": [1, 1]}, ParameterError, r"forecast: lags=\[1, 1\] has one twice; drop it"),
+        ({"features": ["heat", "heat"]}, ParameterError, "has one twice; drop it"),
+        ({"features": [1]}, ParameterError, r"features must be column names, got \[1\]"),
+        ({"lags": 9}, DataError, "no sequence is longer than the largest lag, 9; give more rows"),
         ({"relative_to": "season"}, ParameterError, "relative_to='season' is not known"),
         ({"features": ["cold"]}, DataError, "'cold' is no feature"),
         ({"features": []}, ParameterError, "there is no feature"),
@@ -210,3 +217,24 @@ def test_data_a_forecast_does_not_suit() -> None:
         model.predict(np.zeros((4, 2)))
     with pytest.raises(DataError, match="no column 'heat'"):
         model.predict({"t": [1, 2], "load": [1.0, 2.0]})
+
+
+def test_text_is_no_series_and_the_labels_of_before_are_none() -> None:
+    """What was a label, or a category that is no feature any more, leaves no levels behind."""
+    table = pl.DataFrame({"t": range(30), "load": np.arange(30.0), "day": ["a", "b", "a"] * 10})
+    table = table.with_columns(state=pl.Series(["on", "off"] * 15))
+    data = rnn.Dataset.from_frame(table, features=["load", "day"], labels="state")
+    for name in ("day", "state"):
+        with pytest.raises(DataError, match=f"forecast: '{name}' is text; a series is numbers"):
+            data.forecast(name)
+    made = data.forecast("load", 2)
+    assert (made.label_levels, made.levels) == ({}, {"day": ("a", "b")})
+    assert data.forecast("load", features="load").levels == {}
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    model.fit(made, epochs=1, progress=False)
+    assert model.forecast(table)["t"].to_list() == [30, 31]
+
+
+def test_a_part_without_a_value_ahead_says_so() -> None:
+    with pytest.raises(DataError, match=r"no row is followed by another .* longer sequences"):
+        series(1).forecast("load").require_labels("training")

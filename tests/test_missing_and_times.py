@@ -93,6 +93,7 @@ def test_a_missing_number_is_refused_unless_it_may_be() -> None:
         ({"time_features": ["minute"]}, "'minute' is not known"),
         ({"time_features": ["hour", "hour"]}, "has one twice"),
         ({"time_features": "weekdays"}, "did you mean 'weekday'"),
+        ({"time_features": 5}, "time_features must be names of elapsed, .*; got 5"),
     ):
         with pytest.raises(ParameterError, match=message):
             rnn.GRU(hidden_size=4, **arguments)
@@ -233,3 +234,10 @@ def test_arrays_without_names_are_taken_by_position() -> None:
     timed = rnn.GRU(hidden_size=4, missing="mean", time_features=["weekday"]).build(data)
     with pytest.raises(rnn.errors.ShapeError, match="trained on x, z"):
         timed.predict(rows)
+
+
+def test_durations_are_no_dates() -> None:
+    frame = pl.DataFrame({"t": [datetime.timedelta(1), datetime.timedelta(2)], "x1": [1.0, 2.0]})
+    data = rnn.Dataset.from_frame(frame, labels=[])
+    with pytest.raises(DataError, match="'hour' needs dates, and the times are durations"):
+        rnn.Preprocessor(time_features="hour").fit(data)

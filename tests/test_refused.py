@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from oracle import make_data, make_learnable
 from test_checkpoint import DATA, OTHER, KeptSGD
@@ -334,3 +335,13 @@ def test_learnable_data_is_what_these_tests_take_it_for() -> None:
     model.fit(make_learnable([4, 2], seed=1), epochs=1, progress=False)
     after = snapshot(model)
     assert all(before[name] != after[name] for name in ("weights", "moments", "epochs", "scaler"))
+
+
+@pytest.mark.parametrize("table", [pl.DataFrame(), "data.csv", None])
+def test_what_is_no_data_set_is_told_what_makes_one(table: Any) -> None:
+    model = RNN(1, 2, 1)
+    kind = type(table).__name__
+    advice = "Dataset.from_frame, from_file and from_arrays make one"
+    for call in (lambda: model.fit(table, epochs=1), lambda: model.loss(table)):
+        with pytest.raises(ParameterError, match=f"not a {kind}; {advice}$"):
+            call()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import sklearn.preprocessing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import rnn_rust as rnn
 from rnn_rust import Dataset, MinMaxScaler, StandardScaler
 from rnn_rust.data.scale import Scaler, make_scaler, scaler_from_dict
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
@@ -177,3 +179,31 @@ def test_damaged_dictionaries(change: dict[str, object]) -> None:
     for name in good:
         with pytest.raises(ModelFileError):
             scaler_from_dict({key: value for key, value in good.items() if key != name})
+
+
+def test_classes_by_name_are_not_scaled() -> None:
+    """Numbers of classes that were scaled would be those of other classes."""
+    kinds = ["c", "a", None, "b"]
+    frame = pl.DataFrame({"t": range(4), "x1": [0.0, 4.0, 2.0, 1.0], "size": range(4)})
+    frame = frame.with_columns(kind=pl.Series(kinds))
+    for scaler in (MinMaxScaler(), StandardScaler(), rnn.RobustScaler()):
+        data = Dataset.from_frame(frame, features="x1", labels=["size", "kind"])
+        scaled = scaler.fit(data).transform(data)
+        np.testing.assert_array_equal(scaled.labels[:, 1], [2, 0, np.nan, 1])
+        assert scaled.labels[:, 0].tolist() != [0, 1, 2, 3]
+        np.testing.assert_allclose(
+            scaler.inverse_transform_labels(scaled.labels), data.labels, atol=1e-15
+        )
+    data = Dataset.from_frame(frame, features="x1", labels="kind").normalize()
+    assert data.features.ravel().tolist() == [0.0, 1.0, 0.5, 0.25]
+    assert data.to_frame()["kind"].to_list() == kinds
+    model = rnn.GRU(hidden_size=3, loss="cross_entropy", seed=1)
+    model.fit(data, epochs=1, progress=False)
+    assert model.classes == ("a", "b", "c")
+
+
+def test_a_scaler_of_other_columns_is_refused() -> None:
+    two, one = (Dataset.from_arrays(np.eye(3)[:, :k], [0.0, 1, 2], [0, 3]) for k in (2, 1))
+    model = rnn.GRU(1, 2, 1, scaler=StandardScaler().fit(two))
+    with pytest.raises(ShapeError, match="fitted on 2 columns of features, and the model has 1; g"):
+        model.fit(one, epochs=1, progress=False)

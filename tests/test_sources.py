@@ -221,9 +221,42 @@ def consumed_reader() -> Any:
             "columns 1 and 2 of the header are both named 'x1'",
         ),
         (
-            lambda: pd.DataFrame({"t": [1, 2], "x1": [1, "b"]}),
+            lambda: pd.DataFrame({"t": [1, 2], "x1": [1, "b"], "y1": [0, 1]}),
             DataError,
             "column 'x1'.*'b' is not a number|cannot be converted",
+        ),
+        (lambda: pd.Series([1.0]), ParameterError, r"not a pandas.*\.Series"),
+        (
+            lambda: TABLE.lazy().with_columns(pl.col("none")),
+            DataError,
+            'frame: it cannot be read .*"none"',
+        ),
+        (lambda: pl.scan_csv("none.csv"), DataError, "frame: it cannot be read .*none.csv"),
+        (
+            lambda: {"t": [1, 2], 5: [1.0, 2.0], "5": [3.0, 4.0]},
+            DataError,
+            "frame: two columns are named '5'; rename one",
+        ),
+        (
+            lambda: {"t": [1, 2], "x1": [1, "b"]},
+            DataError,
+            "frame, column 'x1': the cells cannot be converted .*; give all cells one type",
+        ),
+        (lambda: {"t": [1, 2], "x1": [[1], [1, 2]]}, DataError, "'x1': the cells cannot be con"),
+        (
+            lambda: {"t": np.array([1, 2], "M8[ps]"), "x1": [1, 2]},
+            DataError,
+            r"'t': type datetime64\[ps\] cannot be converted without loss",
+        ),
+        (
+            lambda: {"t": np.array([1, 2], "m8[M]"), "x1": [1, 2]},
+            DataError,
+            r"'t': type timedelta64\[M\] cannot be converted without loss",
+        ),
+        (
+            lambda: pa.table([[1], [2.0], [3.0]], names=["t", "x1", "x1"]),
+            DataError,
+            "frame: the Table cannot be read .*; check the table",
         ),
         (lambda: "data.csv", ParameterError, r"a table is .*, not a builtins\.str"),
         (lambda: [("a", 1)], ParameterError, r"not a builtins\.list"),
@@ -294,3 +327,127 @@ def test_several_zstandard_frames_are_one_file(tmp_path: Path) -> None:
     parts = (b"id,t,x1,y1\na,1,1,2\n", b"a,2,3,4\n" * 1)
     path.write_bytes(b"".join(pa.compress(part, codec="zstd", asbytes=True) for part in parts))
     assert Dataset.from_file(path).features.tolist() == [[1], [3]]
+
+
+def test_dicts_of_columns_of_many_kinds() -> None:
+    """Masked cells are missing; lists may lack numbers, and mix whole ones with others."""
+    columns: dict[str, Any] = {
+        "masked": np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False]),
+        "list": [1, float("nan"), 2.5],
+        "gap": [1, None, pd.NA],
+        "arrow": pa.array([1, None, 3]),
+        "chunks": pa.chunked_array([[1.5], [2.5, None]]),
+        "nullable": pd.array([None, 2, 3], dtype="Int64"),
+        "series": pd.Series([1, 2, 3], index=[2, 1, 0]),
+        "index": pd.Index([4, 5, 6]),
+    }
+    table = {"t": np.array(["2024", "2025", "2026"], "M8[Y]"), **columns}
+    data = Dataset.from_frame(table, features=list(columns), labels=[], missing="keep")
+    nan = np.nan
+    expected = [
+        [1, nan, 3], [1, nan, 2.5], [1, nan, nan], [1, nan, 3], [1.5, 2.5, nan], [nan, 2, 3],
+        [1, 2, 3], [4, 5, 6],
+    ]  # fmt: skip
+    np.testing.assert_array_equal(data.features.T, expected)
+    assert data.times.astype("M8[Y]").astype(str).tolist() == ["2024", "2025", "2026"]
+    hours = {"t": np.array(["2024-01-01T05", "2024-01-01T07"], "M8[h]"), "x1": [1, 2]}
+    assert np.diff(Dataset.from_frame(hours, labels=[]).times) == np.timedelta64(2, "h")
+    with pytest.raises(DataError, match=r"row 1 .*, column 'masked': the cell is empty"):
+        Dataset.from_frame(table, features="masked", labels=[])
+
+
+def test_columns_of_pandas_that_are_not_needed_may_hold_anything() -> None:
+    frame = TABLE.to_pandas().assign(mixed=[1, "a", None, object()])
+    data = Dataset.from_frame(frame)
+    assert data.left_out == ("note", "mixed")
+    np.testing.assert_array_equal(data.features, Dataset.from_frame(TABLE).features)
+    with pytest.raises(DataError, match="frame, column 'mixed': cells of type object cannot be"):
+        Dataset.from_frame(frame, features=["x1", "mixed"])
+
+
+def test_a_column_may_have_an_empty_name() -> None:
+    frame = pl.DataFrame({"t": [1, 2], "": [1.5, 2.5], "y1": [0.0, 1.0]})
+    data = Dataset.from_frame(frame, features=[""], labels="y1")
+    assert data.feature_names == ("",)
+    assert data.features.tolist() == [[1.5], [2.5]]
+    assert data.to_frame().equals(frame)
+
+
+def test_days_of_one_file_and_numbers_of_another_are_no_common_time(tmp_path: Path) -> None:
+    table = pl.DataFrame({"t": [1, 2], "x1": [1.0, 2.0]})
+    table.write_parquet(tmp_path / "a.parquet")
+    days = pl.Series([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)])
+    table.with_columns(t=days).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="ids or times have other types in some files"):
+        Dataset.from_file(tmp_path / "*.parquet", labels=[])
+
+
+@pytest.mark.parametrize("column", [[[1], [2]], [b"\xff", b"a"]])
+def test_lists_and_bytes_are_neither_categories_nor_parts_of_a_time(column: list[Any]) -> None:
+    table = pl.DataFrame({"date": column, "time": ["10:00", "11:00"], "t": [1, 2]})
+    with pytest.raises(DataError, match=r"frame, column 'date': type .* is no category"):
+        Dataset.from_frame(table, features="date", labels=[], categories="date")
+    with pytest.raises(DataError, match=r"frame, column 'date': type .* is no part of a time"):
+        Dataset.from_frame(table, features="t", labels=[], time=["date", "time"])
+
+
+def test_files_without_a_label_yet_go_with_those_that_have_classes(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("t,x1,kind\n1,1,walk\n2,2,run\n")
+    (tmp_path / "2.csv").write_text("t,x1,kind\n3,3,\n4,4,NA\n")
+    (tmp_path / "3.csv").write_text("t,x1,kind\n5,3,7\n")
+    paths = sorted(tmp_path.iterdir())
+    for some in (paths[:2], paths[1::-1]):
+        data = Dataset.from_file(some, features="x1", labels="kind")
+        assert data.label_levels == {"kind": ("run", "walk")}
+        np.testing.assert_array_equal(data.labels.ravel(), [1, 0, np.nan, np.nan])
+    with pytest.raises(DataError, match=r"'kind' is text in some .*; write its labels alike"):
+        Dataset.from_file(paths, features="x1", labels="kind")
+
+
+def test_a_folder_may_have_the_name_of_a_kind_of_file(tmp_path: Path) -> None:
+    folder = tmp_path / "export.tsv.old"
+    folder.mkdir()
+    (folder / "a.csv").write_text("t,x1\n1,2\n")
+    assert Dataset.from_file(folder / "a.csv", labels=[]).features.tolist() == [[2.0]]
+    (folder / "empty.ndjson").touch()
+    with pytest.raises(DataError, match=r"empty\.ndjson is empty; it needs a row"):
+        Dataset.from_file(folder / "empty.ndjson")
+
+
+def test_columns_of_pandas_of_many_types() -> None:
+    """Numbers of objects may be of several types; sparse ones, seconds and periods are read."""
+    columns = {
+        "mixed": pd.Series([1, 2.5, None], dtype=object),
+        "scalars": pd.Series([np.float32(1), np.int64(2), 3], dtype=object),
+        "sparse": pd.arrays.SparseArray([5, 5, 1], fill_value=5),
+        "flags": pd.arrays.SparseArray([True, False, True]),
+    }
+    seconds = np.array(["0001-01-01", "2020-01-01", "9999-12-31"], "M8[s]")
+    frame = pd.DataFrame({"t": seconds, **columns})
+    data = Dataset.from_frame(frame, features=list(columns), labels=[], missing="keep")
+    expected = [[1, 2.5, np.nan], [1, 2, 3], [5, 5, 1], [1, 0, 1]]
+    np.testing.assert_array_equal(data.features.T, expected)
+    assert data.times.astype("M8[s]").tolist() == seconds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (pd.period_range("2024-01-08", periods=2, freq="W"), ["2024-01-08", "2024-01-15"]),
+        (pd.period_range("2024-01", periods=2, freq="M"), ["2024-01-01", "2024-02-01"]),
+        (
+            pd.date_range("2024-06-01", periods=2, tz="dateutil/Europe/Vienna"),
+            ["2024-05-31T22:00", "2024-06-01T22:00"],
+        ),
+        (
+            pd.date_range("2024-06-01", periods=2, tz="Europe/Vienna", unit="s"),
+            ["2024-05-31T22:00", "2024-06-01T22:00"],
+        ),
+    ],
+)
+def test_times_of_pandas(times: Any, expected: list[str]) -> None:
+    data = Dataset.from_frame(pd.DataFrame({"t": times, "x1": [1, 2]}), labels=[])
+    assert data.times.tolist() == np.array(expected, data.times.dtype).tolist()
+    gap = pd.Series(times).where([True, False])
+    with pytest.raises(DataError, match=r"row 1 .*, column 't': the cell is empty"):
+        Dataset.from_frame(pd.DataFrame({"t": gap, "x1": [1, 2]}), labels=[])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,3 +121,22 @@ def test_bad_arguments() -> None:
             ds.split(0.8, seed=seed)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="stratify=True needs labels"):
         Dataset.from_arrays(np.zeros(10), None, range(11)).split(0.8, stratify=True)
+
+
+def test_stratified_parts_share_the_rarest_class_by_name() -> None:
+    """By name "fraud" comes first, and is class 0, but it is what is rare."""
+    kinds = np.full((40, 3), "legit", dtype=object)
+    kinds[:8, 1] = "fraud"
+    kinds[20, 0] = None
+    frame = pl.DataFrame(
+        {"id": np.repeat(np.arange(40), 3), "t": np.tile(np.arange(3), 40), "kind": kinds.ravel()}
+    ).with_columns(x1=pl.col("t") * 1.0)
+    data = Dataset.from_frame(frame, features="x1", labels="kind")
+
+    def frauds(part: Dataset) -> int:
+        return sum(int(sequence.id) < 8 for sequence in part)
+
+    for seed in range(5):
+        assert [frauds(part) for part in data.split(0.75, seed=seed, stratify=True)] == [6, 2]
+        folds = data.folds(4, seed=seed, stratify=True)
+        assert [frauds(test) for _, test in folds] == [2, 2, 2, 2]

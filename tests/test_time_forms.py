@@ -84,6 +84,7 @@ def test_forms_are_read_as_their_dates_and_written_again(form: str, days: list[D
         ("01/31/2024 12:05:00 am", datetime.datetime(2024, 1, 31, 0, 5)),
         ("Jan 31 2024 13:05", datetime.datetime(2024, 1, 31, 13, 5)),
         ("31.1.2024 13:05", datetime.datetime(2024, 1, 31, 13, 5)),
+        ("2024-01-31 13:05:00.25", datetime.datetime(2024, 1, 31, 13, 5, 0, 250_000)),
     ],
 )
 def test_times_of_day(text: str, moment: datetime.datetime) -> None:
@@ -195,3 +196,9 @@ def test_a_million_dates_are_read_quickly_and_right() -> None:
     moments = start + np.arange(100_000) * np.timedelta64(7, "m")
     texts = pl.Series(moments.astype("M8[us]")).dt.to_string("%Y-%m-%d %H:%M")
     assert (read(texts.to_list()).times == moments).all()
+
+
+def test_nanoseconds_are_written_as_they_were_read() -> None:
+    texts = ["1969-12-31 23:59:59.123456789", "2024-01-31 13:05:00.000000001"]
+    data = read(texts)
+    assert [data.written_time(time) for time in data.times] == texts

@@ -87,8 +87,8 @@ class DataSplit(NamedTuple):
         if not all(earlier < later for earlier, later in pairwise([first, *at])):
             parts = "a training" if patience is None else "a training, a validation"
             raise DataError(
-                f"{len(dataset.times)} rows are too few for {parts} and a test part in the order "
-                "of time; give more"
+                f"{len(dataset.times)} row{'s are' if len(dataset.times) > 1 else ' is'} too few "
+                f"for {parts} and a test part in the order of time; give more"
             )
         train, *between, test = dataset.split(at=at, across="context")
         return cls(train, between[0] if between else None, test)._checked()

@@ -168,7 +168,7 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
     import numpy as np
 
     from rnn_rust.base.polars import pl
-    from rnn_rust.model.scoring import output_names
+    from rnn_rust.model.scoring import answers, output_names, taken_name
 
     outputs = model.predict(dataset)
     if model.readout == "each_step":
@@ -178,12 +178,9 @@ def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.D
         in_file_order = outputs
         ids = [] if dataset.id_name is None else [dataset.id_name]
         keys = keys.select(ids)[dataset.row_numbers[dataset.offsets[:-1]]]
-    names = output_names(model)
-    if taken := set(names) & set(keys.columns):
-        raise click.UsageError(f"rename column '{taken.pop()}' in the data, a name of the output")
-    columns = zip(names, in_file_order.T, strict=True)
+    if (taken := taken_name(model, keys.columns)) is not None:
+        raise click.UsageError(f"rename column '{taken}' in the data, a name of the output")
+    columns = zip(output_names(model), in_file_order.T, strict=True)
     table = keys.with_columns(pl.Series(name, column) for name, column in columns)
-    if model.classes is None:
-        return table
-    answers = [model.classes[number] for number in in_file_order.argmax(axis=1)]
-    return table.with_columns(predicted=pl.Series(answers))
+    named = answers(model, in_file_order).items()
+    return table.with_columns(pl.Series(name, classes) for name, classes in named)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_rust.base.checks import positive_integer
+from rnn_rust.base.checks import positive_integer, whole_number
+from rnn_rust.data.columns import as_names
 from rnn_rust.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -69,13 +70,17 @@ class Forecast:
                 f"forecast: relative_to={relative_to!r} is not known; use 'last', 'season' (with "
                 "season=...) or None"
             )
-        back = tuple(lags) if isinstance(lags, Iterable) else tuple(range(1, lags + 1))
-        for lag in back:
-            positive_integer("lags", lag)
-        names = (features,) if isinstance(features, str) else features
+        if isinstance(lags, Iterable):
+            back = tuple(positive_integer("lags", lag) for lag in lags)
+        else:
+            back = tuple(range(1, whole_number("lags", lags, least=0) + 1))
+        names = None if features is None else as_names("features", features)
+        for part, several in (("lags", back), ("features", names or ())):
+            if len(set(several)) < len(several):
+                raise ParameterError(f"forecast: {part}={list(several)} has one twice; drop it")
         return cls(
-            column=column, horizon=horizon, season=season, lags=back,
-            features=None if names is None else tuple(names), relative_to=relative_to,
+            column=column, horizon=horizon, season=season, lags=back, features=names,
+            relative_to=relative_to,
         )  # fmt: skip
 
     @property

@@ -85,6 +85,8 @@ class CsvFile:
         separator: str | None = None,
         comment: str | None = None,
     ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise ParameterError(f"a CSV file is given by its path, not {path!r}")
         self.path = Path(path)
         self.name = str(path) if name is None else name
         self._separator = _character("separator", separator)

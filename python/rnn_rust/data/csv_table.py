@@ -33,7 +33,10 @@ class CsvTable(Table):
         source = Source(self.name, self._file.place)
         if not self._file.has_rows:
             raise DataError(f"{self.name}: there are no rows; give one row per time step")
-        found = _read_blocks(self._file, columns, dtype or "float64")
+        # A category may look like a number: 007 is another than 7.
+        found = None
+        if not columns.categories:
+            found = _read_blocks(self._file, columns, dtype or "float64")
         if found is not None:
             return Cells(*found, source, is_text=True)
         text = load(self._file, (*columns.keys, *columns.numbers), ())

@@ -274,7 +274,8 @@ class Dataset(Sequences):
         frame
             A Polars frame, eager or lazy; a pandas frame, whose index becomes columns if it has a
             name or does more than count rows; a pyarrow table or record-batch reader; a DuckDB
-            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays.
+            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays or lists,
+            whose masked cells are missing ones.
         id
             Strings or integers.
         time
@@ -430,7 +431,8 @@ class Dataset(Sequences):
             last. They are not cut, so that parts may overlap in time, of which an
             :class:`rnn_rust.errors.OverlapWarning` tells.
         stratify
-            Whether to keep the share of sequences with a positive label (any above 0) in each part.
+            Whether to keep the share of sequences with a positive label in each part: any above 0,
+            or of classes by name the rarest one.
         at
             In place of fractions, an instant in the terms of the time column: a number, or a date
             (as text, of Python or of NumPy). Sequences that end before it are the first part, those
@@ -590,7 +592,8 @@ class Dataset(Sequences):
         Raises
         ------
         DataError
-            An id is in two of the ``datasets``.
+            An id is in two of the ``datasets``; or ids or times are of different kinds; or they
+            are normalised differently.
         ShapeError
             Their columns are not the same.
         ParameterError
@@ -617,7 +620,7 @@ class Dataset(Sequences):
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
 
         The bounds stay with the data set and its subsets. A second call changes nothing. Static
-        features and categories stay as they are.
+        features, categories and classes by name stay as they are.
 
         This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
         training; for an unbiased evaluation give the model a scaler, which sees the training part

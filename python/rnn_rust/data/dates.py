@@ -95,17 +95,20 @@ class TimeForm:
     def write(self, time: np.datetime64) -> str:
         """Return an instant as it would stand in the column."""
         moment = time.astype("datetime64[us]").item()
+        rest = (time - time.astype("datetime64[s]")).astype("timedelta64[ns]")
+        fraction = f"{int(rest.astype(np.int64)):09d}"
         if self.zone is not None:
             moment += datetime.timedelta(minutes=offset_minutes(self.zone))
-        return "".join(self._piece(*piece, moment) for piece in self.pieces)
+        return "".join(
+            fraction[: len(sample)] if part == "fraction" else self._piece(part, sample, moment)
+            for part, sample in self.pieces
+        )
 
     def _piece(self, part: str, sample: str, moment: datetime.datetime) -> str:
         if part in ("a", "b"):
             part = "day" if (part == "a") == self.day_first else "month"
         if part == "name":
             return _month_name(moment.month, sample)
-        if part == "fraction":
-            return f"{moment.microsecond:06d}"[: len(sample)].ljust(len(sample), "0")
         if part == "half":
             return ("am" if moment.hour < 12 else "pm") if sample.islower() else f"{moment:%p}"
         if part == "zone":

@@ -88,12 +88,17 @@ class _TemporaryFile:
         weakref.finalize(self, self.path.unlink, missing_ok=True)
 
 
+def _suffixes(name: str) -> tuple[str, str]:
+    """Return the suffix of what a file holds, and that of its compression or nothing."""
+    stem, last = os.path.splitext(name.lower())
+    return (os.path.splitext(stem)[1], last) if last in _COMPRESSED else (last, "")
+
+
 def _open_path(path: Path_, csv: dict[str, str | None]) -> Table:
     """Return the table of a file whose suffix says what it is."""
     name = str(path)
-    stem, last = os.path.splitext(name.lower())
-    packed = _COMPRESSED.get(last)
-    kind = _KINDS.get(os.path.splitext(stem)[1] if packed else last)
+    suffix, compression = _suffixes(name)
+    kind, packed = _KINDS.get(suffix), _COMPRESSED.get(compression)
     require_file(Path(path), name)
     if kind is None:
         raise DataError(f"{name}: its name does not say what it is; use {SUFFIXES}")
@@ -112,7 +117,7 @@ def _open(
 ) -> Table:
     """Return the table of a file, which is kept as long as the table if it is a temporary one."""
     if kind == "csv":
-        if ".tsv" in name.lower():
+        if _suffixes(name)[0] == ".tsv":
             csv = {**csv, "separator": csv["separator"] or "\t"}
         table: Table = CsvTable(CsvFile(path, name, **csv))
     else:
@@ -123,6 +128,8 @@ def _open(
 
 def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
     """Return a frame of the file, lazy where its kind allows: only needed columns are read then."""
+    if not _begin(path):
+        raise DataError(f"{name} is empty; it needs a row for each time step")
     try:
         if kind == "parquet":
             frame: pl.LazyFrame | pl.DataFrame = pl.scan_parquet(path.absolute(), glob=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.checks import finite, whole_number
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.split import checked_seed, strata
 from rnn_rust.errors import DataError, ParameterError
@@ -79,18 +80,13 @@ def _time_parts(
     """Each block of sequences is tested by what ended before it, and ``gap`` before it, began."""
     _require(dataset, k + 1, k)
     begins = dataset.times[dataset.offsets[:-1]]
+    gap = None if gap is None else _checked_gap(gap, begins.dtype)
     ends = dataset.times[dataset.offsets[1:] - 1]
     order = np.argsort(begins, kind="stable")
     blocks = np.array_split(order, k + 1)
     for number, test in enumerate(blocks[1:], start=1):
         first = begins[test].min()
-        try:
-            known = ends < (first if gap is None else first - gap)
-        except TypeError as error:
-            raise ParameterError(
-                f"folds: gap={gap!r} cannot be taken from times of dtype {begins.dtype}; give a "
-                "number, or a timedelta for dates"
-            ) from error
+        known = ends < (first if gap is None else first - gap)
         train = np.flatnonzero(known)
         if train.size == 0:
             raise DataError(
@@ -98,3 +94,18 @@ def _time_parts(
                 f"part of fold {number} of {k} begins; cut long sequences by windows()"
             )
         yield train, np.sort(test)
+
+
+def _checked_gap(gap: Any, times: np.dtype[Any]) -> Any:
+    """Return what can be taken from times; ParameterError if it is of another kind, or below 0."""
+    if times.kind not in "mM":
+        finite("folds: gap", gap, least=0)
+        return gap
+    if not isinstance(gap, datetime.timedelta | np.timedelta64):
+        raise ParameterError(
+            f"folds: gap={gap!r} cannot be taken from times of dtype {times}; give a timedelta"
+        )
+    span = np.timedelta64(gap)
+    if np.isnat(span) or span < np.timedelta64(0):
+        raise ParameterError(f"folds: gap={gap!r} must be a duration of at least 0")
+    return span

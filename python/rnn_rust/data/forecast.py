@@ -47,6 +47,8 @@ def forecast(dataset: Data, plan: Forecast) -> Data:
         labels=np.ascontiguousarray(labels), feature_names=names,
         label_names=plan.label_names(), ahead=plan, present=series,
         seasonal=_seasonal(series, offsets, plan), has_feature_names=True, has_label_names=True,
+        levels={name: own for name, own in dataset.levels.items() if name in names},
+        label_levels={},
     )  # fmt: skip
     return _without_first_rows(made, max(plan.lags, default=0))
 
@@ -70,6 +72,8 @@ def hide_later_labels(dataset: Data) -> Data:
 
 
 def _series(dataset: Sequences, column: str) -> FloatArray:
+    if column in dataset.levels or column in dataset.label_levels:
+        raise DataError(f"forecast: '{column}' is text; a series is numbers")
     for names, matrix in (
         (dataset.feature_names, dataset.features), (dataset.label_names, dataset.labels)
     ):  # fmt: skip
@@ -148,5 +152,7 @@ def _without_first_rows(dataset: Data, rows: int) -> Data:
     lengths = np.diff(dataset.offsets) - rows
     some = np.flatnonzero(lengths > 0)
     if some.size == 0:
-        raise DataError(f"forecast: no sequence has more than {rows} rows, the largest lag")
+        raise DataError(
+            f"forecast: no sequence is longer than the largest lag, {rows}; give more rows of one"
+        )
     return dataset.part(dataset.offsets[some] + rows, lengths[some], some)

@@ -22,18 +22,18 @@ def write_frame(dataset: Sequences) -> pl.DataFrame:
         static = [_feature(own.levels, name, rows[:, at]) for at, name in enumerate(own.names)]
     labels = zip(dataset.label_names, dataset.labels.T, strict=True)
     weights = [] if dataset.weights is None else [pl.Series(dataset.weights_name, dataset.weights)]
-    return pl.DataFrame(
-        [
-            *key_columns(dataset),
-            *(
-                _feature(dataset.levels, name, dataset.features[:, at])
-                for at, name in enumerate(dataset.feature_names)
-            ),
-            *static,
-            *(_label(dataset, name, column) for name, column in labels),
-            *weights,
-        ]
-    )
+    columns = [
+        *key_columns(dataset),
+        *(
+            _feature(dataset.levels, name, dataset.features[:, at])
+            for at, name in enumerate(dataset.feature_names)
+        ),
+        *static,
+        *(_label(dataset, name, column) for name, column in labels),
+        *weights,
+    ]
+    # Not as a list, in which a column without a name would be given one.
+    return pl.DataFrame({column.name: column for column in columns})
 
 
 def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:

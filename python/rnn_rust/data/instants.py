@@ -19,7 +19,7 @@ def in_terms_of(dataset: Sequences, instant: Instant) -> Any:
     """Return an instant that can be compared with the times of the data set.
 
     Text may be in any form that a time column may have, or less: ``2024`` and ``2024-01-31T12``.
-    Without a time zone of its own, it is in that of the column.
+    Without a time zone of its own, it is in that of the column, as are day and month in its order.
 
     Raises
     ------
@@ -70,7 +70,8 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
             date = np.datetime64(text.replace("/", "-"))
         except ValueError:
             date = np.datetime64("NaT")
-        if np.isnat(date):
+        # Of 20240131 NumPy would make a year.
+        if np.isnat(date) or date.astype("M8[Y]") > np.datetime64("9999"):
             raise _refusal(instant, "dates; give one like 2024-01-31 or 2024-01-31T12:00")
         zone = None
     else:
@@ -78,7 +79,7 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
         zone = parts["zone"][0]
         if zone is not None and form is not None and not form.zoned:
             raise _refusal(instant, "dates without a time zone; give one without")
-        parsed = written.parse(parts, day_first=form is None or form.day_first)
+        parsed = written.parse(parts, day_first=_day_first(dataset, text, parts))
         if parsed[0] is None:
             raise _refusal(instant, "dates, and this is none of the calendar")
         date = parsed.to_numpy()[0]
@@ -87,6 +88,20 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
             written.offset_minutes(form.zone), "m"
         )
     return date
+
+
+def _day_first(dataset: Sequences, text: str, parts: Any) -> bool:
+    """Return whether the day comes first: as in the column, else as the date itself tells."""
+    if parts["a"][0] is None:
+        return True
+    form = dataset.time_form
+    if form is not None and any(part in ("a", "b") for part, _ in form.pieces):
+        return form.day_first
+    first, second = int(parts["a"][0]), int(parts["b"][0])
+    if max(first, second) <= 12 and first != second and "." not in text.partition(" ")[0]:
+        raise _refusal(text, "dates, and this may be day and month or month and day; write it like "
+                       "2024-01-31")  # fmt: skip
+    return second <= 12
 
 
 def _refusal(instant: object, times_are: str) -> ParameterError:

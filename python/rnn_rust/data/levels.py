@@ -58,11 +58,24 @@ def recode(
             level = own[name][int(codes[np.argmax(strange)])]
             raise DataError(
                 f"column '{name}' has {level!r}, which is none of the classes known: "
-                f"{', '.join(levels)}"
+                f"{', '.join(levels)}; leave that label empty, or train on data that has the class"
             )
         result = result.copy() if result is matrix else result
         result[known, at] = to[codes]
     return result
+
+
+def merged_labels(
+    matrices: list[NDArray[Any]], levels: list[Levels], names: tuple[str, ...], refusal: str
+) -> tuple[NDArray[Any], dict[str, tuple[str, ...]]]:
+    """Return labels as `merged` does; where there is no label, the classes of others do as well."""
+    named = {name for own in levels for name in own}
+    alike: list[Levels] = []
+    for matrix, own in zip(matrices, levels, strict=True):
+        columns = zip(names, matrix.T, strict=True)
+        empty = [name for name, column in columns if name in named and np.isnan(column).all()]
+        alike.append({**dict.fromkeys(empty, ()), **own})
+    return merged(matrices, alike, names, refusal)
 
 
 def merged(

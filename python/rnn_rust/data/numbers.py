@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
-from rnn_rust.data.columns import Columns
+from rnn_rust.data.columns import Columns, argument
 from rnn_rust.data.levels import merged as merged_levels
+from rnn_rust.data.levels import merged_labels
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError
 
@@ -73,12 +74,13 @@ def read_numbers(
         frame = frame.with_columns(_without_type_of_numbers(frame[name]))
         if _is_category(frame[name], columns.labels_named):
             coded[name], label_levels[name] = _class_codes(frame[name])
-    plain = [name for name in columns.numbers if name not in coded]
-    if decimal_comma:
-        converted = _with_decimal_commas([frame[name] for name in plain], source)
+    plain = {name: _advice(name, columns) for name in columns.numbers if name not in coded}
+    if decimal_comma and any(_has_comma(frame[name]) for name in plain):
+        converted = [_decimal_commas(frame[name], source, own) for name, own in plain.items()]
     else:
-        converted = [as_numbers(frame[name], source) for name in plain]
-    numbers = pl.DataFrame([*converted, *coded.values()])
+        converted = [as_numbers(frame[name], source, own) for name, own in plain.items()]
+    # Not as a list, in which a column without a name would be given one.
+    numbers = pl.DataFrame({column.name: column for column in (*converted, *coded.values())})
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
     of_features = frame.select(columns.features)
@@ -89,6 +91,20 @@ def read_numbers(
         weights = _matrix(numbers, (columns.weights,), dtype, frame.height)[:, 0]
         _check_weights(weights, frame[columns.weights], source)
     return Numbers(features, labels, weights, levels, label_levels)
+
+
+_ADVICE = "correct the cell, or leave the column out (categories= names it as one)"
+
+
+def _advice(name: str, columns: Columns) -> str:
+    """Return what to do about a cell of a column that is no number."""
+    if name == columns.weights:
+        return "correct the cell"
+    if name not in columns.labels:
+        return _ADVICE
+    if columns.labels_named:
+        return "correct the cell (a label is a number in all rows, or in all a class by name)"
+    return f"correct the cell, or name the column with {argument('labels')} if it has classes"
 
 
 # A number, or what may be meant for one: "$ 5", "1 000", "24h".
@@ -132,12 +148,18 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
 
     Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
     """
-    if column.dtype.is_float():
+    kind = column.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        raise DataError(
+            f"{source.name}, column '{column.name}': type {kind} is no category, which are texts "
+            "or whole numbers; convert it, or leave the column out"
+        )
+    if kind.is_float():
         column, fraction = as_integers(floats := column)
         if fraction is not None:
             raise DataError(
                 f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
-                "texts or whole numbers; leave the column out of categories="
+                "texts or whole numbers; correct the cell, or leave the column out of categories="
             )
     text = column.cast(pl.String).fill_null("").str.strip_chars()
     levels = text.unique().sort()
@@ -157,17 +179,14 @@ def _class_codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
 
 def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
     """Return the numbers of several tables under one another, with the levels of all."""
-    refusal = (
-        "column '{name}' is text in some files and numbers in others; name it in categories= if it "
-        "is a category"
-    )
+    refusal = "column '{name}' is text in some files and numbers in others; "
     features, levels = merged_levels(
         [part.features for part in parts], [part.levels for part in parts], columns.features,
-        refusal,
+        refusal + "name it in categories= if it is a category",
     )  # fmt: skip
-    labels, label_levels = merged_levels(
+    labels, label_levels = merged_labels(
         [part.labels for part in parts], [part.label_levels for part in parts], columns.labels,
-        refusal,
+        refusal + "write its labels alike",
     )  # fmt: skip
     weights = [part.weights for part in parts if part.weights is not None]
     return Numbers(
@@ -175,12 +194,15 @@ def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
     )
 
 
-def as_numbers(column: pl.Series, source: Source) -> pl.Series:
-    """Return a column of numbers or truth values, null where a cell has none."""
+def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.Series:
+    """Return a column of numbers or truth values, null where a cell has none.
+
+    ``advice`` is what a message about a cell that is neither says to do.
+    """
     if column.dtype == pl.String:
         text = column.str.strip_chars()
         numbers = text.cast(pl.Float64, strict=False)
-        return _with_words(numbers, text, column, source)
+        return _with_words(numbers, text, column, (source, advice))
     if not column.dtype.is_numeric() and column.dtype not in (pl.Boolean, pl.Null):
         raise DataError(
             f"{source.name}, column '{column.name}': type {column.dtype} is not numeric; convert "
@@ -190,9 +212,10 @@ def as_numbers(column: pl.Series, source: Source) -> pl.Series:
 
 
 def _with_words(
-    numbers: pl.Series, text: pl.Series, column: pl.Series, source: Source
+    numbers: pl.Series, text: pl.Series, column: pl.Series, messages: tuple[Source, str]
 ) -> pl.Series:
     """Fill in what is not a number but a truth value; refuse what is neither, nor missing."""
+    source, advice = messages
     other = numbers.is_null() & text.is_not_null()
     if not other.any():
         return numbers
@@ -202,37 +225,33 @@ def _with_words(
     wrong = other & numbers.is_null() & ~word.is_in(MISSING)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
-        raise DataError(
-            f"{source.at(row, column.name)}: '{column[row]}' is not a number; correct the cell, or "
-            "leave the column out (categories= names it as one)"
-        )
+        raise DataError(f"{source.at(row, column.name)}: '{column[row]}' is not a number; {advice}")
     return numbers
 
 
-def _with_decimal_commas(columns: list[pl.Series], source: Source) -> list[pl.Series]:
-    texts = [column.str.strip_chars() for column in columns]
-    commas = any(bool(text.str.contains(",", literal=True).any()) for text in texts)
-    if not commas:
-        return [as_numbers(column, source) for column in columns]
-    return [_decimal_commas(*pair, source) for pair in zip(texts, columns, strict=True)]
+def _has_comma(column: pl.Series) -> bool:
+    return bool(column.str.contains(",", literal=True).any())
 
 
-def _decimal_commas(text: pl.Series, column: pl.Series, source: Source) -> pl.Series:
+def _decimal_commas(column: pl.Series, source: Source, advice: str) -> pl.Series:
     """Return the numbers of text with decimal commas."""
-    both = text.str.contains(r"\.") & text.str.contains(_COMMA_NUMBER)
-    unclear = both & ~text.str.contains(",", literal=True)
-    if unclear.any():
-        row = int(unclear.arg_max() or 0)
-        cell = column[row]
-        raise DataError(
-            f"{source.at(row, column.name)}: '{cell}' is {cell.strip().replace('.', '')} or "
-            f"{cell.strip()}, and other numbers have decimal commas; write all with commas and "
-            "without points between thousands"
-        )
+    text = column.str.strip_chars()
     sound = text.str.contains(_COMMA_NUMBER)
+    pointed = text.str.contains(".", literal=True) & ~text.str.contains(",", literal=True)
+    pointed &= sound | text.cast(pl.Float64, strict=False).is_not_null()
+    if pointed.any():
+        row = int(pointed.arg_max() or 0)
+        cell = text[row]
+        problem = "has a decimal point"
+        if sound[row]:
+            problem = f"is {cell.replace('.', '')} or {cell}"
+        raise DataError(
+            f"{source.at(row, column.name)}: '{column[row]}' {problem}, and other numbers have "
+            "decimal commas; write all with commas and without points between thousands"
+        )
     plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     numbers = pl.select(pl.when(sound).then(plain.cast(pl.Float64, strict=False))).to_series()
-    return _with_words(numbers.rename(column.name), text, column, source)
+    return _with_words(numbers.rename(column.name), text, column, (source, advice))
 
 
 def _matrix(

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.columns import listed
 from rnn_rust.data.levels import Levels, recode
 from rnn_rust.data.sequences import Sequence, Sequences
-from rnn_rust.errors import ShapeError
+from rnn_rust.errors import DataError, ShapeError
 
 Data = TypeVar("Data", bound=Sequences | Sequence)
 Names = tuple[str, ...] | None
@@ -67,20 +68,33 @@ def reorder(
     return replace(data, **changes)
 
 
-def with_label_levels(data: Data, wanted: Levels) -> Data:
+def with_label_levels(data: Data, wanted: Levels, learnt: Names = None) -> Data:
     """Return data whose classes have the numbers of other levels of the same columns.
+
+    ``learnt`` are the names of the labels that a model was trained on, None if it has no names.
 
     Raises
     ------
     DataError
-        A label is none of them.
+        A label is none of them; or classes by name, and numbers were learnt.
     """
     own, names = data.label_levels, data.label_names or ()
+    _refuse_names(data, wanted, learnt or ())
     shared = {name: levels for name, levels in wanted.items() if name in own}
     if not shared or own == wanted:
         return data
     labels = recode(data.labels, own, shared, names)
     return replace(data, labels=labels, label_levels={**own, **shared})
+
+
+def _refuse_names(data: Sequences | Sequence, wanted: Levels, learnt: tuple[str, ...]) -> None:
+    """Raise DataError if a label has classes by name where the model learnt numbers."""
+    own = data.label_levels
+    if strange := [name for name in learnt if name in own and name not in wanted]:
+        raise DataError(
+            f"label column '{strange[0]}' has classes by name "
+            f"({listed(own[strange[0]], most=3)}), and the model learnt numbers there; give numbers"
+        )
 
 
 def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:

@@ -7,24 +7,38 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.polars import pl
+from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
 
 
 def from_pandas(frame: Any) -> pl.DataFrame:
-    """Return a frame of pandas column by column; levels of its index come first.
+    """Return a frame of pandas column by column; errors as `columns_of` and `converted`."""
+    columns = columns_of(frame)
+    return pl.DataFrame({name: converted(name, column) for name, column in columns.items()})
+
+
+def columns_of(frame: Any) -> dict[str, Any]:
+    """Return the columns of a frame of pandas by name; levels of its index come first.
 
     An index that only counts rows is left out; a level without a name is called ``index``.
 
     Raises
     ------
     DataError
-        Two columns have one name, or a column cannot be converted.
+        Two columns have one name.
     """
     columns = [*_index_levels(frame.index)]
     columns += [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
     reject_repeats([name for name, _ in columns], "frame")
-    return pl.DataFrame([_series(name, column) for name, column in columns])
+    return dict(columns)
+
+
+def from_column(name: str, cells: Any) -> pl.Series:
+    """Return a series, an index or an array of pandas; errors as `converted`."""
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+    return converted(name, pd.Series(cells))
 
 
 def _index_levels(index: Any) -> list[tuple[str, Any]]:
@@ -40,50 +54,56 @@ def _index_levels(index: Any) -> list[tuple[str, Any]]:
     ]  # fmt: skip
 
 
-def _series(name: str, column: Any) -> pl.Series:
-    """Return a column of pandas; what Polars converts through pyarrow alone goes another way."""
+def converted(name: str, column: Any) -> pl.Series:
+    """Return a column of pandas; what Polars converts through pyarrow alone goes another way.
+
+    Raises
+    ------
+    DataError
+        It cannot be converted.
+    """
     kind = str(column.dtype)
     try:
         if kind.endswith("[pyarrow]") or hasattr(column.dtype, "pyarrow_dtype"):
             return pl.Series(name, column.array.__arrow_array__())
         if kind == "category":
-            categories = _series(name, column.cat.categories.to_series())
+            categories = converted(name, column.cat.categories.to_series())
             places = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
             cells = categories.gather(places.set(places < 0, None))
             # Numbers of a categorical type are no quantities.
             return cells.cast(pl.String).cast(pl.Categorical) if cells.dtype.is_integer() else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:
             return _moments(name, column)
+        if kind.startswith("Sparse"):
+            return converted(name, column.sparse.to_dense())
         if isinstance(column.dtype, np.dtype) and kind != "object":
-            return pl.Series(name, column.to_numpy())
+            array = column.to_numpy()
+            return from_times(name, array) if array.dtype.kind in "mM" else pl.Series(name, array)
         return _cells(name, column, kind)
+    except DataError:
+        raise
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"frame, column '{name}': cells of type {kind} cannot be converted "
-            f"({str(error).splitlines()[0]}); give all cells one type"
-        ) from error
+        raise unconvertible(name, f"cells of type {kind}", error) from error
 
 
 def _moments(name: str, column: Any) -> pl.Series:
-    zone = str(column.dt.tz)
-    moments = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    # Zones of zoneinfo and of pytz have names; others are those of a fixed offset or of a file.
+    zone = getattr(column.dt.tz, "key", None) or getattr(column.dt.tz, "zone", None)
+    moments = from_times(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     utc = moments.dt.replace_time_zone("UTC")
-    return utc.dt.convert_time_zone(zone) if _is_named(zone) else utc
+    return utc if zone is None else utc.dt.convert_time_zone(zone)
 
 
 def _cells(name: str, column: Any, kind: str) -> pl.Series:
     """Return objects, text, periods, and numbers that may be missing."""
-    if kind.startswith("period"):
-        return pl.Series(name, column.astype(str).tolist())
     missing = column.isna().to_numpy()
+    if kind.startswith("period"):
+        # A week is written by its first day and its last one.
+        texts = zip(missing, column.astype(str).str.partition("/")[0], strict=True)
+        return pl.Series(name, [None if gone else cell for gone, cell in texts], dtype=pl.String)
     if kind.lower().startswith(("int", "uint", "float", "bool")):
         values = column.to_numpy(dtype=kind.lower().replace("boolean", "bool"), na_value=0)
         nothing = pl.Series([None]).new_from_index(0, len(values))
         return pl.Series(name, values).zip_with(pl.Series(~missing), nothing)
-    return pl.Series(
-        name, [None if gone else cell for gone, cell in zip(missing, column, strict=True)]
-    )
-
-
-def _is_named(zone: str) -> bool:
-    return "/" in zone or zone == "UTC"
+    cells = zip(missing, column, strict=True)
+    return from_cells(name, (None if gone else cell for gone, cell in cells))

@@ -194,10 +194,11 @@ class Scaler:
                 f"column '{names[column]}' runs from {low[column]:g} to {high[column]:g}, too wide "
                 "to scale; divide it by a constant first"
             )
-        if part == "feature":  # the numbers of levels, and of inputs, stay what they are
-            is_category = np.array([name in dataset.levels for name in names])
-            varies &= ~is_category
-            shift[is_category] = 0.0
+        # The numbers of levels, of inputs and of classes by name stay what they are.
+        levels = dataset.levels if part == "feature" else dataset.label_levels
+        is_category = np.array([name in levels for name in names])
+        varies &= ~is_category
+        shift[is_category] = 0.0
         width[~varies] = 1.0
         # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
         unit_shift, unit_scale = self._learn(rows, shift, width)

@@ -247,9 +247,14 @@ class Sequences:
         """Return the sequence of an id; KeyError if there is none."""
         found = np.flatnonzero(self.ids == id)
         if found.size == 0:
-            close = suggestion(str(id), map(str, self.ids[:10_000].tolist()))
-            raise KeyError(f"no sequence has the id {id!r}{close}")
+            raise KeyError(f"no sequence has the id {id!r}{self._close_id(id)}")
         return self._sequence_at(int(found[0]))
+
+    def _close_id(self, id: str | int) -> str:
+        some = self.ids[:10_000].tolist()
+        if not isinstance(id, type(some[0])):
+            return f"; ids are {'text' if isinstance(some[0], str) else 'integers'}: {some[0]!r}"
+        return suggestion(str(id), map(str, some))
 
     def _slice(self, which: slice) -> Self:
         positions = np.arange(len(self), dtype=np.int64)[which]
@@ -366,11 +371,11 @@ class Sequences:
     def require_labels(self, purpose: str) -> FloatArray:
         """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
         if np.isnan(self.labels).all():
-            lack = (
-                "every label is missing; fill in some"
-                if self.has_labels
-                else f"the data has no label column; name one with {argument('labels')}"
-            )
+            lack = "every label is missing; fill in some"
+            if not self.has_labels:
+                lack = f"the data has no label column; name one with {argument('labels')}"
+            elif self.ahead is not None:
+                lack = "no row is followed by another of its sequence; give longer sequences"
             raise DataError(f"{purpose} needs labels, but {lack}")
         return self.labels
 
@@ -385,7 +390,12 @@ def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
     """Return ``value``, a data set; raise ParameterError if it is something else."""
     if not isinstance(value, Sequences):
         raise ParameterError(
-            f"{purpose} needs a Dataset, not a {type(value).__name__}; dataset.subset([0]) is the "
-            "Dataset of one sequence"
+            f"{purpose} needs a Dataset, not a {type(value).__name__}; {_how_to_make(value)}"
         )
     return value
+
+
+def _how_to_make(value: object) -> str:
+    if isinstance(value, Sequence):
+        return "dataset.subset([0]) is the Dataset of one sequence"
+    return "Dataset.from_frame, from_file and from_arrays make one"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from numbers import Real
 from operator import index
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,8 @@ def split_indices(
         A sequence that begins early may end late: where training rows are as late as the first row
         of a later part, an `OverlapWarning` says how many.
     stratify
-        Whether to keep the share of sequences with a positive label (any above 0) in each part.
+        Whether to keep the share of sequences with a positive label in each part: any above 0, or
+        of classes by name the rarest one.
 
     Raises
     ------
@@ -111,10 +113,23 @@ def _cut(order: Positions, shares: tuple[float, ...]) -> list[Positions]:
 
 
 def strata(dataset: Sequences) -> list[Positions]:
-    """Return the positions of the sequences with a positive label, and of the others."""
-    positive_rows = (dataset.require_labels("split with stratify=True") > 0).any(axis=1)
+    """Return the positions of the sequences with a positive label, and of the others.
+
+    Of classes by name the rarest one is positive, of equally rare ones the last by name.
+    """
+    labels = dataset.require_labels("split with stratify=True")
+    positive_rows = np.zeros(len(labels), dtype=np.bool_)
+    for name, column in zip(dataset.label_names, labels.T, strict=True):
+        positive_rows |= _is_rarest(column) if name in dataset.label_levels else column > 0
     positive = np.logical_or.reduceat(positive_rows, dataset.offsets[:-1])
     return [np.flatnonzero(positive), np.flatnonzero(~positive)]
+
+
+def _is_rarest(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a label (N,) is the rarest class, of equally rare ones the last."""
+    classes, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    rarest = classes[counts == counts.min()][-1:] if len(classes) else classes
+    return np.isin(column, rarest)
 
 
 def _time_order(dataset: Sequences) -> Positions:

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 def next_times(times: NDArray[Any], count: int) -> NDArray[Any]:
     """Return ``count`` times after the last of ``times (T,)``, which rise.
 
-    Dates that are the same day of every month, every third month or every year go on so; all else
-    goes on by the median distance of two neighbours. One row alone is followed by distances of 1.
+    Dates that are the same day of every month, every third month or every year go on so, and so do
+    last days of months; all else goes on by the median distance of two neighbours. One row alone is
+    followed by distances of 1.
     """
     ahead = np.arange(1, count + 1)
-    if times.dtype.kind == "M" and (months := _months(times)) is not None:
-        unit = np.datetime_data(times.dtype)[0]
-        month = times[-1].astype("M8[M]")
-        within = times[-1] - month.astype(times.dtype)
-        later = (month + ahead * months).astype(f"M8[{unit}]") + within
-        following: NDArray[Any] = later.astype(times.dtype)
-        return following
+    if times.dtype.kind == "M":
+        day = np.timedelta64(1, "D")
+        # The day after the last one of a month is the first one of the next.
+        for shift in (0 * day, day):
+            if (months := _months(times + shift)) is not None:
+                following: NDArray[Any] = _months_later(times[-1] + shift, ahead * months) - shift
+                return following.astype(times.dtype)
     if len(times) == 1:
         step: Any = np.timedelta64(1, "D") if times.dtype.kind == "M" else 1
     else:
@@ -30,6 +31,13 @@ def next_times(times: NDArray[Any], count: int) -> NDArray[Any]:
         step = np.sort(distances)[len(distances) // 2] if whole else np.median(distances)
     evenly: NDArray[Any] = times[-1] + ahead * step
     return evenly
+
+
+def _months_later(time: Any, months: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the same day and time of day, so many months later."""
+    month = time.astype("M8[M]")
+    later: NDArray[Any] = (month + months).astype(time.dtype) + (time - month.astype(time.dtype))
+    return later
 
 
 def _months(times: NDArray[Any]) -> int | None:

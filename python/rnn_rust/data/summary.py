@@ -28,7 +28,9 @@ def summarise(dataset: Sequences) -> str:
     for name, levels in levels_of.items():
         lines.append(f"category   {name}: {len(levels):,} levels, {listed(levels, most=3)}")
     for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
-        lines.append(f"label      {name}: {_describe(column)}")
+        classes = dataset.label_levels.get(name)
+        described = _describe(column) if classes is None else _describe_classes(column, classes)
+        lines.append(f"label      {name}: {described}")
     if not dataset.has_labels:
         lines.append("label      none")
     if (weights := dataset.weights) is not None:
@@ -68,3 +70,12 @@ def _describe(column: FloatArray) -> str:
         ones = np.count_nonzero(known)
         return f"{ones / len(known):.4g} positive ({ones:,} of {len(known):,}), {missing}"
     return f"{known.min():.6g} to {known.max():.6g}, mean {known.mean():.6g}, {missing}"
+
+
+def _describe_classes(column: FloatArray, classes: tuple[str, ...]) -> str:
+    """Describe one label (N,) of classes by name: how many there are of each, the first ones."""
+    known = column[~np.isnan(column)].astype(np.int64)
+    counts = np.bincount(known, minlength=len(classes)).tolist()
+    some = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count]
+    classes_of = f"{len(some)} class{'es' * (len(some) != 1)}, {listed(some, most=6)}"
+    return f"{classes_of}; {len(column) - len(known):,} missing"

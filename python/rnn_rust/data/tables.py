@@ -20,6 +20,7 @@ from rnn_rust.data.columns import (
     choose_columns,
     reject_repeats,
 )
+from rnn_rust.data.dicts import from_dict
 from rnn_rust.data.grouping import Cells, group_rows
 from rnn_rust.data.numbers import merged, read_numbers
 from rnn_rust.data.source import JoinedSource, Source
@@ -116,7 +117,10 @@ class FrameTable(Table):
     def __init__(self, frame: pl.DataFrame | pl.LazyFrame, name: str = "frame") -> None:
         self.name = name
         self._frame = frame.lazy()
-        self.names = self._frame.collect_schema().names()
+        try:
+            self.names = self._frame.collect_schema().names()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._unreadable(error) from error
 
     def read(self, columns: Columns, dtype: str | None) -> Cells:
         """See the base class."""
@@ -136,9 +140,26 @@ class FrameTable(Table):
         try:
             return self._frame.select(names).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"{self.name}: it cannot be read ({str(error).splitlines()[0]}); check the table"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> DataError:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return DataError(f"{self.name}: it cannot be read ({reason}); check the table")
+
+
+class PandasTable(FrameTable):
+    """A frame of pandas, of which only those columns are converted that are asked for."""
+
+    def __init__(self, frame: Any, name: str = "frame") -> None:
+        from rnn_rust.data.pandas_frames import columns_of
+
+        self.name, self._columns = name, columns_of(frame)
+        self.names = list(self._columns)
+
+    def _collect(self, names: list[str]) -> pl.DataFrame:
+        from rnn_rust.data.pandas_frames import converted
+
+        return pl.DataFrame({name: converted(name, self._columns[name]) for name in names})
 
 
 class JoinedTable(Table):
@@ -160,19 +181,30 @@ class JoinedTable(Table):
         cells = [part.read(columns, dtype) for part in self._parts]
         ends = list(accumulate(len(part.numbers.features) for part in cells))
         source = JoinedSource(self.name, [part.source for part in cells], ends)
-        try:
-            keys = pl.concat([part.keys for part in cells], how="vertical_relaxed")
-        except pl.exceptions.PolarsError as error:
-            raise DataError(
-                f"{self.name}: ids or times have other types in some files than in others; write "
-                "them alike"
-            ) from error
+        keys = self._joined([part.keys for part in cells])
         numbers = merged([part.numbers for part in cells], columns)
         return Cells(keys, numbers, source, is_text=all(part.is_text for part in cells))
 
     def keys(self, names: Sequence[str]) -> pl.DataFrame:
         """See the base class."""
-        return pl.concat([part.keys(names) for part in self._parts], how="vertical_relaxed")
+        return self._joined([part.keys(names) for part in self._parts])
+
+    def _joined(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Return keys under one another; DataError if they are of several kinds."""
+        unlike = DataError(
+            f"{self.name}: ids or times have other types in some files than in others; write "
+            "them alike"
+        )
+        for name in frames[0].columns:
+            kinds = [frame[name].dtype for frame in frames]
+            # Polars would make days since 1970 of dates.
+            dates = any(kind.is_temporal() for kind in kinds)
+            if dates and any(kind.is_numeric() for kind in kinds):
+                raise unlike
+        try:
+            return pl.concat(frames, how="vertical_relaxed")
+        except pl.exceptions.PolarsError as error:
+            raise unlike from error
 
 
 def table_of(value: object, name: str = "frame") -> Table:
@@ -190,13 +222,11 @@ def table_of(value: object, name: str = "frame") -> Table:
     require_polars()
     if isinstance(value, pl.DataFrame | pl.LazyFrame):
         return FrameTable(value, name)
-    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns"):
-        from rnn_rust.data.pandas_frames import from_pandas
-
-        return FrameTable(from_pandas(value), name)
+    if _is_pandas(value):
+        return PandasTable(value, name)
     if isinstance(value, Mapping):
-        return FrameTable(_of_mapping(value), name)
-    if hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series):
+        return FrameTable(from_dict(value), name)
+    if _is_stream(value):
         return FrameTable(_of_stream(value), name)
     raise ParameterError(
         f"a table is {KINDS}, not a {type(value).__module__}.{type(value).__qualname__}"
@@ -207,16 +237,27 @@ def is_table(value: object) -> bool:
     """Whether :func:`table_of` takes it for a table."""
     return (
         isinstance(value, Table | pl.DataFrame | pl.LazyFrame | Mapping)
-        or (type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns"))
-        or (hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series))
+        or _is_pandas(value)
+        or _is_stream(value)
     )
+
+
+def _is_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+def _is_stream(value: object) -> bool:
+    """Whether it has columns in the form of Arrow; a single one of Polars or pandas has not."""
+    package = type(value).__module__.partition(".")[0]
+    is_column = isinstance(value, pl.Series) or package == "pandas"
+    return hasattr(value, "__arrow_c_stream__") and not is_column
 
 
 def _of_stream(value: Any) -> pl.DataFrame:
-    kind, again = (
-        type(value).__name__,
-        "a stream is read once, by one reader at a time: make a new one",
-    )
+    kind = type(value).__name__
+    again = "a stream is read once, by one reader at a time: make a new one"
+    if hasattr(value, "num_rows"):
+        again = "check the table"
     try:
         frame = pl.DataFrame(value)
     except Exception as error:  # whatever the library raises that made the stream
@@ -225,25 +266,3 @@ def _of_stream(value: Any) -> pl.DataFrame:
     if frame.height == 0:
         raise DataError(f"frame: the {kind} has no rows, or was read before; {again}")
     return frame
-
-
-def _of_mapping(value: Mapping[Any, Any]) -> pl.DataFrame:
-    columns = {}
-    for name, cells in value.items():
-        array = cells if isinstance(cells, pl.Series) else np.asarray(cells)
-        if array.ndim != 1 if isinstance(array, np.ndarray) else False:
-            raise ParameterError(
-                f"frame: column {name!r} has shape {array.shape}; every column of a dict is a list "
-                "or an array of one dimension"
-            )
-        keep = isinstance(array, np.ndarray) and array.dtype.kind != "U"
-        columns[str(name)] = array if keep and array.dtype != object else pl.Series(list(cells))
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise DataError(f"frame: columns of different lengths, {lengths}; make all equally long")
-    try:
-        return pl.DataFrame(columns)
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        raise DataError(
-            f"frame: the dict cannot be read ({error}); give each column one type"
-        ) from error

@@ -43,6 +43,12 @@ def joined_time(keys: pl.DataFrame, names: tuple[str, ...], source: Source, rows
         )
     texts = []
     for part, name in zip(parts, names, strict=True):
+        kind = keys[name].dtype
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            raise DataError(
+                f"{source.name}, column '{name}': type {kind} is no part of a time; convert it to "
+                "numbers, text or dates"
+            )
         text = keys[name].cast(pl.String).str.strip_chars()
         if (empty := text.is_null() | (text == "")).any():
             row = int(empty.arg_max() or 0)

@@ -102,7 +102,8 @@ def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
 def _phase(name: str, times: NDArray[Any]) -> NDArray[np.float64]:
     """Return how much of a period has passed, from 0 to 1."""
     if times.dtype.kind != "M":
-        raise DataError(f"time feature '{name}' needs dates, and the times are numbers")
+        kind = "durations" if times.dtype.kind == "m" else "numbers"
+        raise DataError(f"time feature '{name}' needs dates, and the times are {kind}")
     if name == "yearday":
         begins = times.astype("M8[Y]")
         length = _seconds((begins + 1).astype("M8[s]") - begins.astype("M8[s]"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.checks import positive_integer
-from rnn_rust.data.levels import merged
+from rnn_rust.data.levels import merged, merged_labels
 from rnn_rust.data.order import reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
 from rnn_rust.data.static import TEXT_IN_SOME, concatenated
@@ -77,7 +77,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         [part.features for part in parts], [part.levels for part in parts], first.feature_names,
         TEXT_IN_SOME,
     )  # fmt: skip
-    labels, label_levels = merged(
+    labels, label_levels = merged_labels(
         [part.labels for part in parts], [part.label_levels for part in parts], first.label_names,
         TEXT_IN_SOME,
     )  # fmt: skip
@@ -86,8 +86,9 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         "features": features, "labels": labels,
         "times": np.concatenate([part.times for part in parts]),
     }  # fmt: skip
-    if first.weights is not None:
-        rows["weights"] = np.concatenate([part.weights for part in parts])
+    for name in ("weights", "present", "seasonal"):
+        if getattr(first, name) is not None:
+            rows[name] = np.concatenate([getattr(part, name) for part in parts])
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
     return replace(
         first,
@@ -99,6 +100,7 @@ def concatenate(datasets: Several[Cut]) -> Cut:
         row_numbers=np.arange(offsets[-1], dtype=np.int64),
         levels=levels,
         label_levels=label_levels,
+        keeps_missing=any(part.keeps_missing for part in parts),
     )
 
 
@@ -110,19 +112,39 @@ def _check_alike(first: Sequences, part: Sequences) -> None:
             f"concat: {sizes[1]} feature and label columns beside {sizes[0]}, or weights in "
             "one alone; give data sets with the same columns"
         )
+    if first.ahead != part.ahead:
+        raise DataError("concat: the data sets forecast other values; make them by the same call")
+    scales = [_scales(getattr(one, "normalizer", None)) for one in (first, part)]
+    if scales[0] != scales[1]:
+        raise DataError(
+            "concat: the data sets are normalised differently, or one alone is; put them together "
+            "as they were read"
+        )
     for what, one, other in (("ids", first.ids, part.ids), ("times", first.times, part.times)):
-        if (one.dtype.kind in "iuf") != (other.dtype.kind in "iuf"):
+        if _kind(one) != _kind(other):
             raise DataError(f"concat: {what} are {one.dtype} and {other.dtype}; convert one")
+
+
+def _scales(normalizer: Any) -> tuple[Any, ...] | None:
+    if normalizer is None:
+        return None
+    names = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
+    return tuple(getattr(normalizer, name).tolist() for name in names)
+
+
+def _kind(values: NDArray[Any]) -> str:
+    return "number" if values.dtype.kind in "iuf" else values.dtype.kind
 
 
 def _distinct_ids(parts: list[Cut]) -> NDArray[Any]:
     """Return the ids of all parts; DataError if one is in several."""
     ids = np.concatenate([part.ids for part in parts])
+    if ids.dtype.kind == "f":
+        raise DataError("concat: ids of int64 and uint64 do not fit one of them; make them text")
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise DataError(
-            f"concat: id {distinct[np.argmax(counts)]!r} is in several data sets; rename one"
-        )
+        twice = distinct.item(np.argmax(counts))
+        raise DataError(f"concat: id {twice!r} is in several data sets; rename one")
     return ids
 
 

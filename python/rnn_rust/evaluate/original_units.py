@@ -34,7 +34,7 @@ def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
         labels=getattr(model, "label_names", None),
     )
     levels = getattr(model, "label_levels", {})
-    return with_label_levels(dataset, levels) if levels else dataset
+    return with_label_levels(dataset, levels, getattr(model, "label_names", None))
 
 
 def labels_and_predictions(

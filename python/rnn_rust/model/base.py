@@ -127,15 +127,16 @@ class BaseNetwork:
         Raises
         ------
         ShapeError
-            The data has another number of feature columns than ``input_size``.
+            The data has another number of feature columns than ``input_size``, or its labels have
+            another number of classes by name than ``output_size``.
         DataError
-            There is no label to find the outputs by.
+            There is no label to find the outputs by, or but one class by name.
         ParameterError
             ``data`` is not a data set.
         """
         check_dataset("build", data)
         if not self.epochs_trained and not self.label_levels:
-            self.label_levels = classes_of(data, self.loss_name)
+            self.label_levels = classes_of(data, self.loss_name, self._settings["output_size"])
             data = with_label_levels(data, self.label_levels)
         learns = self.encoder is None and not self.epochs_trained
         learns = learns and needs_encoder(self._settings, data)

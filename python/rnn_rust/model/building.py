@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from rnn_rust.data.columns import listed
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
 from rnn_rust.data.scale import Scaler
-from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.labels import class_count, outputs_for
 
 Settings = Mapping[str, Any]
@@ -31,8 +32,22 @@ def sizes_of(data: Dataset, settings: Settings, loss_name: str) -> dict[str, int
     return {"input_size": columns, "output_size": outputs}
 
 
-def classes_of(data: Dataset, loss_name: str) -> dict[str, tuple[str, ...]]:
-    """Return the classes that occur among labels that are text."""
+def classes_of(
+    data: Dataset, loss_name: str, output_size: int | None
+) -> dict[str, tuple[str, ...]]:
+    """Return the classes of labels that are text: those that occur.
+
+    Where ``output_size`` counts others too, which the data is known to have in another part, all.
+
+    Raises
+    ------
+    DataError
+        There is but one class.
+    ParameterError
+        The loss is not one of these classes.
+    ShapeError
+        There is another number of classes than of outputs.
+    """
     if data.label_levels and class_count(loss_name, 2) is None:
         name = next(iter(data.label_levels))
         raise ParameterError(
@@ -43,8 +58,32 @@ def classes_of(data: Dataset, loss_name: str) -> dict[str, tuple[str, ...]]:
     for name, known in data.label_levels.items():
         column = data.labels[:, data.label_names.index(name)]
         codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
-        found[name] = tuple(known[code] for code in codes)
+        own = tuple(known[code] for code in codes)
+        all_count = loss_name == "cross_entropy" and output_size == len(known)
+        found[name] = known if all_count else own
+        _check_count(name, found[name], loss_name, output_size)
     return found
+
+
+def _check_count(
+    name: str, classes: tuple[str, ...], loss_name: str, output_size: int | None
+) -> None:
+    count, shown = len(classes), listed(classes, most=6)
+    if count < 2:
+        raise DataError(
+            f"the labels of column '{name}' are all of one class, {shown or 'none'}; give data "
+            "with two at least"
+        )
+    if loss_name != "cross_entropy" and count > 2:
+        raise ParameterError(
+            f"the labels of column '{name}' have {count} classes ({shown}), and loss "
+            f"{loss_name!r} tells two apart; use loss='cross_entropy'"
+        )
+    if loss_name == "cross_entropy" and output_size not in (None, count):
+        raise ShapeError(
+            f"the labels of column '{name}' have {count} classes ({shown}), the model has "
+            f"{output_size} outputs (output_size={output_size})"
+        )
 
 
 def needs_encoder(settings: Settings, data: Dataset) -> bool:

@@ -188,13 +188,13 @@ class EncodedScorer(Scorer):
         from rnn_rust.data.tables import is_table, read_table, table_of
 
         features = with_names(features)
-        try:
-            if not is_table(features):
-                rows = _rows_of(features, self.feature_names)
+        if not is_table(features):
+            rows = _rows_of(features, self.feature_names)
+            try:
                 features = _columns_of(rows, self.feature_names)
-            frame = table_of(features).keys([*self.feature_names])
-        except OverflowError:
-            raise DataError("features: an int is too large to be a feature") from None
+            except OverflowError:
+                raise DataError("features: an int is too large to be a feature") from None
+        frame = table_of(features).keys([*self.feature_names])
         if len(frame) != len(keys):
             raise ShapeError(f"{len(keys)} keys, features of {len(frame)} events; give as many")
         numbers: dict[Any, int] = {}

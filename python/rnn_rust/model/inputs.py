@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import reprlib
 from collections.abc import Callable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
         return Inputs(data, _in_table_order(data))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
-        f"(T, F) or (B, T, F), or a list of arrays (T, F); not {reprlib.repr(value)}"
+        f"(T, F) or (B, T, F), or a list of arrays (T, F); not a {type(value).__name__}"
     )
 
 

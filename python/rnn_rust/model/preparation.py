@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
 from rnn_rust.data.order import Data, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
@@ -217,7 +217,7 @@ class Preparation:
         """Return the data with features and labels in the network's order; errors as `inputs`."""
         features = self.feature_names if data.encoder is None else None
         data = reorder(data, features=features, labels=self.label_names)
-        return with_label_levels(data, self.label_levels) if self.label_levels else data
+        return with_label_levels(data, self.label_levels, self.label_names)
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
         """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""
@@ -280,6 +280,11 @@ class Preparation:
         values = as_floats(name, values)
         if rows is None and scaling is None and values.dtype == self.dtype:
             return values
+        if scaling is not None and len(scaling[0]) != values.shape[1]:
+            raise ShapeError(
+                f"the scaler was fitted on {len(scaling[0])} columns of {name}, and the model has "
+                f"{values.shape[1]}; give one that was fitted on such data, or its name"
+            )
         starts, offsets = rows or (np.zeros(1, dtype=np.int64), np.array([0, len(values)]))
         shift, scale = scaling or (None, None)
         array, finite = _core.prepare_rows(
@@ -303,11 +308,7 @@ def check_dataset(purpose: str, data: Any) -> None:
     ParameterError
         It is anything else.
     """
-    if not isinstance(data, Dataset):
-        raise ParameterError(
-            f"{purpose} needs a Dataset, got {reprlib.repr(data)}; "
-            "dataset.subset([0]) is one of a single sequence"
-        )
+    require_dataset(data, purpose)
 
 
 def _started(data: Any) -> NDArray[np.bool_]:
@@ -336,8 +337,8 @@ def _feature_count(data: Dataset | Sequence) -> int:
 def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(
-            f"{purpose} needs a Dataset or one of its sequences, got {reprlib.repr(data)}; "
-            "see Dataset.from_csv, from_frame and from_arrays"
+            f"{purpose} needs a Dataset or one of its sequences, not a {type(data).__name__}; "
+            "Dataset.from_frame, from_file and from_arrays make one"
         )
 
 

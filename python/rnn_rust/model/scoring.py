@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,28 @@ def output_names(model: Network) -> list[str]:
     return [f"prediction_{label}" for label in labels]
 
 
+def _answer_names(model: Network) -> dict[str, int]:
+    """Return the names of columns of classes by name, and the label that each is of."""
+    if model.loss_name == "cross_entropy" or model.settings["output_size"] == 1:
+        return {} if model.classes is None else {"predicted": 0}
+    labels = enumerate(model.label_names or ())
+    return {f"predicted_{label}": at for at, label in labels if label in model.label_levels}
+
+
+def answers(model: Network, outputs: Any) -> dict[str, list[str]]:
+    """Return the columns of classes by name: ``predicted``, or ``predicted_LABEL`` of several."""
+    if not (names := _answer_names(model)):
+        return {}
+    classes = _classes(model, outputs).reshape(len(outputs), -1)
+    return {name: classes[:, at].tolist() for name, at in names.items()}
+
+
+def taken_name(model: Network, columns: Iterable[str]) -> str | None:
+    """Return the first of the columns that has the name of an output; None if none has."""
+    names = {*output_names(model), *_answer_names(model)}
+    return next((name for name in columns if name in names), None)
+
+
 def predict_classes(model: Network, data: Any) -> Any:
     """Carry out :meth:`rnn_rust.RNN.predict_classes`."""
     if class_count(model.loss_name, 2) is None:
@@ -46,9 +68,22 @@ def _classes(model: Network, outputs: Any) -> Any:
     else:
         threshold = 0.5 if model.threshold is None else model.threshold
         numbers = (outputs > threshold).astype(np.int64)
-        numbers = numbers[..., 0] if outputs.shape[-1] == 1 else numbers
+        if outputs.shape[-1] > 1:
+            return _classes_of_each(model, numbers)
+        numbers = numbers[..., 0]
     names = model.classes
     return numbers if names is None else np.array(names, dtype=object)[numbers]
+
+
+def _classes_of_each(model: Network, numbers: Any) -> Any:
+    """Return the class of each of several labels, by name where that label has names."""
+    if not model.label_levels:
+        return numbers
+    classes = numbers.astype(object)
+    for at, label in enumerate(model.label_names or ()):
+        if (names := model.label_levels.get(label)) is not None:
+            classes[..., at] = np.array(names, dtype=object)[numbers[..., at]]
+    return classes
 
 
 def score_frame(model: Network, table: Any) -> Any:
@@ -69,24 +104,21 @@ def score_frame(model: Network, table: Any) -> Any:
 def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -> Any:
     """Return a table with outputs as further columns, and classes where these have names.
 
-    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a Polars frame.
+    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a frame.
     """
     from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
 
     package = type(table).__module__.partition(".")[0]
-    # A stream can be read once.
     source = table_of(table)
-    whole = source.keys(source.names)
-    names = output_names(model)
-    added = names if model.classes is None else [*names, "predicted"]
-    if taken := [name for name in added if name in source.names]:
-        raise DataError(f"frame: it has a column '{taken[0]}' already; rename it")
-    outputs = outputs_of(whole)
-    columns: dict[str, Any] = dict(zip(names, outputs.T, strict=True))
-    if model.classes is not None:
-        columns["predicted"] = _classes(model, outputs).tolist()
-    if package == "pandas":
+    if (taken := taken_name(model, source.names)) is not None:
+        raise DataError(f"frame: it has a column '{taken}' already; rename it")
+    # A stream can be read once; of pandas only what the model needs can be converted.
+    whole = None if package == "pandas" else source.keys(source.names)
+    outputs = outputs_of(source if whole is None else whole)
+    columns: dict[str, Any] = dict(zip(output_names(model), outputs.T, strict=True))
+    columns |= answers(model, outputs)
+    if whole is None:
         return table.assign(**columns)
     scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
     if package != "pyarrow":

@@ -66,8 +66,9 @@ class Model(Network):
         """Return a table with the predictions of its rows as further columns.
 
         These are named ``prediction``, or ``prediction_LABEL`` for each of several labels, or
-        ``prediction_CLASS``, with the class itself as ``predicted`` where classes have names. A
-        model that reads out whole sequences has one prediction for all rows of a sequence.
+        ``prediction_CLASS``, with the class itself as ``predicted`` where classes have names, or
+        ``predicted_LABEL`` for each of several labels. A model that reads out whole sequences has
+        one prediction for all rows of a sequence.
 
         Parameters
         ----------

@@ -64,7 +64,8 @@ class Training:
         levels = self.model.label_levels
         self.data = with_label_levels(self.data, levels)
         if isinstance(self.validation, Dataset):
-            self.validation = with_label_levels(self.validation, levels)
+            known = self.model.label_names or known_names(self.data)[1]
+            self.validation = with_label_levels(self.validation, levels, known)
         preparation = self.model.preparation
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")

@@ -1,0 +1,63 @@
+"""Cells of Python and of NumPy as columns of Polars, which takes fewer types of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_rust.base.polars import pl
+from rnn_rust.data.levels import is_missing
+from rnn_rust.errors import DataError
+
+# What Polars has in place of NumPy's other units of dates and durations.
+_UNITS = {
+    "Y": "D", "M": "D", "W": "D", "h": "ms", "m": "ms", "s": "ms", "ps": "ns", "fs": "ns",
+    "as": "ns",
+}  # fmt: skip
+_WHOLE, _NUMBERS = (int, np.integer), (int, float, np.integer, np.floating)
+
+
+def unconvertible(name: str, cells: str, error: Exception) -> DataError:
+    """Return the error of a column whose ``cells`` cannot be converted, for this reason."""
+    # Polars writes out the number, however long.
+    large = isinstance(error, OverflowError)
+    reason = "an int is too large" if large else str(error).splitlines()[0]
+    return DataError(
+        f"frame, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
+    )
+
+
+def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
+    """Return cells of Python as a column, whole numbers beside others as floats.
+
+    Polars raises an error of its own where types are mixed.
+    """
+    values = [None if is_missing(cell) else cell for cell in cells]
+    known = [value for value in values if value is not None]
+    numbers = all(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in known)
+    if numbers and not all(isinstance(value, _WHOLE) for value in known):
+        floats = [None if value is None else float(value) for value in values]
+        return pl.Series(name, floats, dtype=pl.Float64)
+    return pl.Series(name, values)
+
+
+def from_times(name: str, array: NDArray[Any]) -> pl.Series:
+    """Return datetime64 or timedelta64 as a column, in the next finer unit that Polars has.
+
+    Raises
+    ------
+    DataError
+        There is none in which they are the same.
+    """
+    kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
+    months = kind == "m" and unit in "YM"
+    converted = array if months else array.astype(f"{kind}8[{_UNITS.get(unit, unit)}]")
+    if months or not ((converted == array) | np.isnat(array)).all():
+        raise DataError(
+            f"frame, column '{name}': type {array.dtype} cannot be converted without loss; give "
+            "days, milliseconds, microseconds or nanoseconds"
+        )
+    return pl.Series(name, converted)
