@@ -93,7 +93,7 @@ def test_a_missing_number_is_refused_unless_it_may_be() -> None:
         ({"time_features": ["minute"]}, "'minute' is not known"),
         ({"time_features": ["hour", "hour"]}, "has one twice"),
         ({"time_features": "weekdays"}, "did you mean 'weekday'"),
-        ({"time_features": 5}, "time_features must be names of elapsed, .*; got 5"),
+        ({"time_features": 5}, "time_features must be some of elapsed, .*; got 5"),
     ):
         with pytest.raises(ParameterError, match=message):
             rnn.GRU(hidden_size=4, **arguments)

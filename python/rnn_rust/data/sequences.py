@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from operator import index
@@ -389,9 +390,9 @@ def check_finite_states(states: FloatArray) -> None:
 def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
     """Return ``value``, a data set; raise ParameterError if it is something else."""
     if not isinstance(value, Sequences):
-        raise ParameterError(
-            f"{purpose} needs a Dataset, not a {type(value).__name__}; {_how_to_make(value)}"
-        )
+        plain = value is None or isinstance(value, (int, float, str))
+        got = reprlib.repr(value) if plain else f"a {type(value).__name__}"
+        raise ParameterError(f"{purpose} needs a Dataset, not {got}; {_how_to_make(value)}")
     return value
 
 

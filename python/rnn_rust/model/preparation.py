@@ -280,11 +280,6 @@ class Preparation:
         values = as_floats(name, values)
         if rows is None and scaling is None and values.dtype == self.dtype:
             return values
-        if scaling is not None and len(scaling[0]) != values.shape[1]:
-            raise ShapeError(
-                f"the scaler was fitted on {len(scaling[0])} columns of {name}, and the model has "
-                f"{values.shape[1]}; give one that was fitted on such data, or its name"
-            )
         starts, offsets = rows or (np.zeros(1, dtype=np.int64), np.array([0, len(values)]))
         shift, scale = scaling or (None, None)
         array, finite = _core.prepare_rows(
