@@ -337,11 +337,13 @@ def test_learnable_data_is_what_these_tests_take_it_for() -> None:
     assert all(before[name] != after[name] for name in ("weights", "moments", "epochs", "scaler"))
 
 
-@pytest.mark.parametrize("table", [pl.DataFrame(), "data.csv", None])
-def test_what_is_no_data_set_is_told_what_makes_one(table: Any) -> None:
+@pytest.mark.parametrize(
+    ("table", "shown"),
+    [(pl.DataFrame(), "a DataFrame"), ("data.csv", "'data.csv'"), (None, "None"), (5, "5")],
+)
+def test_what_is_no_data_set_is_told_what_makes_one(table: Any, shown: str) -> None:
     model = RNN(1, 2, 1)
-    kind = type(table).__name__
     advice = "Dataset.from_frame, from_file and from_arrays make one"
     for call in (lambda: model.fit(table, epochs=1), lambda: model.loss(table)):
-        with pytest.raises(ParameterError, match=f"not a {kind}; {advice}$"):
+        with pytest.raises(ParameterError, match=f"not {shown}; {advice}$"):
             call()
