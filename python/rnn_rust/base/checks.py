@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import reprlib
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -172,3 +173,10 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
     if name not in ("float32", "float64"):
         raise ParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
     return name
+
+
+def named(value: object) -> str:
+    """Return what an argument of the wrong kind is called in a message: itself if it is short."""
+    if value is None or isinstance(value, (int, float, str)):
+        return reprlib.repr(value)
+    return f"a {type(value).__name__}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from operator import index
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.checks import named
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
@@ -390,9 +390,9 @@ def check_finite_states(states: FloatArray) -> None:
 def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
     """Return ``value``, a data set; raise ParameterError if it is something else."""
     if not isinstance(value, Sequences):
-        plain = value is None or isinstance(value, (int, float, str))
-        got = reprlib.repr(value) if plain else f"a {type(value).__name__}"
-        raise ParameterError(f"{purpose} needs a Dataset, not {got}; {_how_to_make(value)}")
+        raise ParameterError(
+            f"{purpose} needs a Dataset, not {named(value)}; {_how_to_make(value)}"
+        )
     return value
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, refuse_mask
+from rnn_rust.base.checks import named
 from rnn_rust.data.columns import TIME_NAMES, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.errors import ParameterError, ShapeError
@@ -70,7 +71,7 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
         return Inputs(data, _in_table_order(data))
     raise ParameterError(
         f"a model takes a Dataset, one of its sequences, {KINDS}, the path of a file, an array "
-        f"(T, F) or (B, T, F), or a list of arrays (T, F); not a {type(value).__name__}"
+        f"(T, F) or (B, T, F), or a list of arrays (T, F); not {named(value)}"
     )
 
 

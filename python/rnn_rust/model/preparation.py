@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
+from rnn_rust.base.checks import named
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
 from rnn_rust.data.order import Data, reorder, with_label_levels
@@ -332,7 +333,7 @@ def _feature_count(data: Dataset | Sequence) -> int:
 def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(
-            f"{purpose} needs a Dataset or one of its sequences, not a {type(data).__name__}; "
+            f"{purpose} needs a Dataset or one of its sequences, not {named(data)}; "
             "Dataset.from_frame, from_file and from_arrays make one"
         )
 
