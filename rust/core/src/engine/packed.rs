@@ -6,7 +6,7 @@ use super::contract::EngineSpec;
 use crate::bptt::Trace;
 use crate::data::Sequences;
 use crate::lanes::Real;
-use crate::lanes::simd::Simd;
+use crate::lanes::simd::{Simd, numbers};
 use crate::packing::{Tile, Tiling, gather};
 
 /// Bytes that all packed tiles may take: the data, which is there already, is then there twice.
@@ -34,6 +34,11 @@ impl<T: Real, S: Simd> PackedTile<T, S> {
         gather_features(simd, data, lanes, features, &mut own.x);
         gather_labels(simd, data, lanes, &mut own.labels, &mut own.label_weights);
         own
+    }
+
+    /// All numbers, to be prefetched.
+    pub(super) fn numbers(&self) -> [&[T]; 3] {
+        [&self.x, &self.labels, &self.label_weights].map(|groups| numbers(groups))
     }
 
     /// Exchanges them for those of a trace: to compute with them, and again to have them back.
@@ -107,17 +112,27 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
 
     /// Those of the batch that begins with a sequence.
     pub(super) fn of(&self, first: u32) -> PackedTiles<'_, T, S> {
-        PackedTiles(&self.batches[first as usize / self.batch_size])
+        let number = first as usize / self.batch_size;
+        let next = &self.batches[(number + 1) % self.batches.len()];
+        PackedTiles { tiles: &self.batches[number], next: next.first() }
     }
 }
 
-/// The tiles of a batch.
+/// The tiles of a batch, and the first one of the next.
 #[derive(Clone, Copy)]
-pub(super) struct PackedTiles<'a, T: Real, S: Simd>(&'a [Mutex<PackedTile<T, S>>]);
+pub(super) struct PackedTiles<'a, T: Real, S: Simd> {
+    tiles: &'a [Mutex<PackedTile<T, S>>],
+    next: Option<&'a Mutex<PackedTile<T, S>>>,
+}
 
 impl<'a, T: Real, S: Simd> PackedTiles<'a, T, S> {
     /// A tile, which one thread computes.
     pub(super) fn tile(self, number: usize) -> MutexGuard<'a, PackedTile<T, S>> {
-        self.0[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.tiles[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tile after one, unless another thread has it.
+    pub(super) fn after(self, number: usize) -> Option<MutexGuard<'a, PackedTile<T, S>>> {
+        self.tiles.get(number + 1).or(self.next)?.try_lock().ok()
     }
 }

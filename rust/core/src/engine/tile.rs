@@ -57,15 +57,19 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 total += self.in_windows(inputs, lanes, request, (gradient, cancel))?;
                 continue;
             }
-            let mut packed = packed.map(|tiles| tiles.tile(number));
-            if let Some(own) = &mut packed {
+            let mut own = packed.map(|tiles| tiles.tile(number));
+            if let Some(own) = &mut own {
                 own.swap(&mut self.pass.trace);
+                let next = packed.and_then(|tiles| tiles.after(number));
+                let ahead = next.as_ref().map(|tile| tile.numbers()).unwrap_or_default();
+                self.forward(inputs, (lanes, &ahead), request.masks, cancel)?;
             } else {
                 self.load_labels(inputs.data, lanes);
                 self.load_features(inputs.data, lanes, config.features());
+                let next = (number + 1 < known).then(|| tiling.tile(number + 1));
+                let (ahead, count) = ahead_of(inputs, (lanes, next));
+                self.forward(inputs, (lanes, &ahead[..count]), request.masks, cancel)?;
             }
-            let next = (packed.is_none() && number + 1 < known).then(|| tiling.tile(number + 1));
-            self.forward(inputs, (lanes, next), request.masks, cancel)?;
             if let Some((states, _)) = inputs.carried {
                 let trace = &self.pass.trace;
                 states.keep::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
@@ -74,7 +78,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             if request.gradient {
                 self.pass.backward(inputs.network, (gradient, true), cancel)?;
             }
-            if let Some(mut own) = packed {
+            if let Some(own) = &mut own {
                 own.swap(&mut self.pass.trace);
             }
         }
@@ -138,14 +142,16 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             self.pass.trace.clear_initial::<BySequence>(lane, hidden);
         }
         self.load_features(inputs.data, window, inputs.network.config.features());
-        self.forward(inputs, (window, None), masks, cancel)
+        let (ahead, count) = ahead_of(inputs, (window, None));
+        self.forward(inputs, (window, &ahead[..count]), masks, cancel)
     }
 
-    /// Computes states and outputs' pre-activations of one tile, whose features are in the trace.
+    /// Computes states and outputs' pre-activations of one tile, whose features are in the trace. The
+    /// inputs `ahead` are prefetched meanwhile.
     fn forward(
         &mut self,
         inputs: &BatchInputs<'_, T>,
-        (lanes, next): (Tile<'_>, Option<Tile<'_>>),
+        (lanes, ahead): (Tile<'_>, &[&[T]]),
         masks: Option<DropoutMasks>,
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
@@ -166,9 +172,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
         load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
         self.pass.set_masks(config, masks, lanes.segments());
-        let mut ahead: [&[T]; MOST_AHEAD] = [&[]; MOST_AHEAD];
-        let count = set_ahead(&mut ahead, inputs, (lanes, next));
-        self.pass.forward(inputs.network, &ahead[..count], cancel)
+        self.pass.forward(inputs.network, ahead, cancel)
     }
 
     /// What the last pass left.
@@ -188,7 +192,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         let outputs = inputs.network.config.shape.output;
         if lanes.steps() <= self.window {
             self.load_features(inputs.data, lanes, inputs.network.config.features());
-            self.forward(inputs, (lanes, next), masks, cancel)?;
+            let (ahead, count) = ahead_of(inputs, (lanes, next));
+            self.forward(inputs, (lanes, &ahead[..count]), masks, cancel)?;
             self.pass.activate(inputs.network, loss);
             scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
             return Ok(());
@@ -214,12 +219,12 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
 /// Sequences of a tile whose inputs are prefetched, at most: short ones share lanes.
 const MOST_AHEAD: usize = 4 * MOST_LANES;
 
-/// Sets the first of `ahead` to the inputs of the next tile, and tells how many they are.
-fn set_ahead<'a, T: Real>(
-    ahead: &mut [&'a [T]; MOST_AHEAD],
+/// The inputs of the next tile, the first ones of an array, and how many they are.
+fn ahead_of<'a, T: Real>(
     inputs: &BatchInputs<'a, T>,
     (lanes, next): (Tile<'_>, Option<Tile<'_>>),
-) -> usize {
+) -> ([&'a [T]; MOST_AHEAD], usize) {
+    let mut ahead: [&[T]; MOST_AHEAD] = [&[]; MOST_AHEAD];
     let mut count = 0;
     let mut add = |sequence: u32| {
         if count < MOST_AHEAD {
@@ -238,5 +243,5 @@ fn set_ahead<'a, T: Real>(
                 .for_each(|&sequence| add(sequence));
         }
     }
-    count
+    (ahead, count)
 }
