@@ -31,7 +31,11 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Allocations of a training call and of a prediction, and the bytes of the former.
-fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> [usize; 3] {
+fn count(
+    sequences: usize,
+    epochs: usize,
+    (batch_size, threads, shuffle): (usize, usize, bool),
+) -> [usize; 3] {
     let shape = Shape { input: 3, hidden: 10, output: 1 };
     let config = Config::new(shape, Cell::Elman(Activation::Tanh));
     let mut network = Network::<f32>::new(config, Init::Pytorch, 0).unwrap();
@@ -41,7 +45,7 @@ fn count(sequences: usize, epochs: usize, batch_size: usize, threads: usize) -> 
     let offsets: Vec<i64> = (0..=sequences).map(|s| 5 * s as i64 + bend[s % 4]).collect();
     let data = Sequences::new(&features, &labels, &offsets, (3, 1)).unwrap();
     let objective = Objective { loss: Loss::Mse, reduction: Reduction::Mean };
-    let run = EpochRun { batch_size, shuffle: true, epochs, ..EpochRun::default() };
+    let run = EpochRun { batch_size, shuffle, epochs, ..EpochRun::default() };
     let mut records = Vec::with_capacity(epochs);
     let mut go_on = || true;
     let mut context = Context::new(&mut go_on).unwrap().with_threads(threads);
@@ -87,14 +91,18 @@ fn main() {
     }
     for (batch_size, threads) in [(1, 1), (64, 1), (1024, 2)] {
         // The first call pays for what the process sets up once.
-        count(2048, 1, batch_size, threads);
-        let few = count(2048, 1, batch_size, threads);
-        let many = count(8192, 20, batch_size, threads);
+        let shuffled = (batch_size, threads, true);
+        count(2048, 1, shuffled);
+        let few = count(2048, 1, shuffled);
+        let many = count(8192, 20, shuffled);
         println!("allocations, batch {batch_size}, {threads} threads: {few:?}, then {many:?}");
         // A sequence costs its place in the order, 4 bytes; all else is there once.
         assert!(many[2] - few[2] <= 4 * (8192 - 2048), "the workspace grows with the data");
         // A prediction may start another thread for more work.
         assert_eq!(many[0], few[0], "sequences or epochs allocate");
         assert!(few[0] < 150 && many[1] <= few[1] + 40, "{few:?} {many:?}");
-    }
+    } // Batches that come in every epoch are packed before the first one.
+    let [few, many] = [16, 32].map(|epochs| count(2048, epochs, (64, 1, false)));
+    println!("allocations in order: {few:?}, then {many:?}");
+    assert_eq!(many, few, "epochs in order allocate");
 }

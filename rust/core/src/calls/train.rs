@@ -59,13 +59,8 @@ impl<T: Compiled> Network<T> {
         request: BatchRequest,
         context: &mut Context<'_>,
     ) -> Result<(f64, Vec<T>)> {
-        let spec = EngineSpec {
-            target,
-            reduction,
-            batch_size: data.len(),
-            window: None,
-            same_batches: false,
-        };
+        let spec =
+            EngineSpec { target, reduction, batch_size: data.len(), window: None, repeats: 1 };
         let work = OneBatch { order: &in_order(data), request };
         let (level, network) = (context.level, &mut self.clone());
         T::one_batch(level, OnEngine { network, data, spec, context, work })?
@@ -89,8 +84,8 @@ impl<T: Compiled> Network<T> {
         let window = run.bptt_steps.filter(|&steps| steps < data.longest());
         let Objective { loss, reduction } = objective;
         let (target, batch_size) = (Target::Loss(loss), run.batch_size);
-        let same_batches = !run.shuffle && run.epochs > 1;
-        let spec = EngineSpec { target, reduction, batch_size, window, same_batches };
+        let repeats = if run.shuffle { 1 } else { run.epochs };
+        let spec = EngineSpec { target, reduction, batch_size, window, repeats };
         let work = Epochs { data, window, run, optimizer, records };
         let level = context.level;
         T::epochs(level, OnEngine { network: self, data, spec, context, work })?

@@ -63,9 +63,8 @@ pub(crate) struct EngineSpec {
     pub(crate) batch_size: usize,
     /// The most steps of a window, if sequences are cut into windows.
     pub(crate) window: Option<usize>,
-    /// Whether batches come again and again, and are consecutive sequences: it may then be worth
-    /// preparing them.
-    pub(crate) same_batches: bool,
+    /// How often the same batches come, which are consecutive sequences; 1 where they differ.
+    pub(crate) repeats: usize,
 }
 
 impl EngineSpec {

@@ -1,4 +1,4 @@
-//! Tiles that are packed once, where every epoch has the same batches.
+//! Tiles that are packed once, where many epochs have the same batches.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,9 @@ use crate::packing::{Tile, Tiling, gather};
 
 /// Bytes that all packed tiles may take: the data, which is there already, is then there twice.
 const MOST_BYTES: usize = 256 << 20;
+/// Epochs from which on packing pays: where the tiles do not fit into a cache, the system's work for
+/// fresh memory takes as long as gathering does in ten epochs.
+const FEWEST_REPEATS: usize = 16;
 
 /// The features of a tile, and its labels with their weights, if they have any, in its lanes.
 pub(super) struct PackedTile<T: Real, S: Simd> {
@@ -83,7 +86,7 @@ pub(super) struct PackedBatches<T: Real, S: Simd> {
 }
 
 impl<T: Real, S: Simd> PackedBatches<T, S> {
-    /// None where epochs differ, where a batch is not of whole sequences from their starts, or where
+    /// None where epochs differ or are few, where a batch is not of whole sequences from their starts, or where
     /// the tiles would take too much memory.
     pub(super) fn new(
         simd: S,
@@ -94,7 +97,7 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         let columns = features + 2 * data.label_columns();
         let bytes = (data.rows() * columns).saturating_mul(size_of::<T>());
         let whole = spec.window.is_none() && !data.has_initial_states();
-        if !(spec.same_batches && whole && bytes <= MOST_BYTES) {
+        if spec.repeats < FEWEST_REPEATS || !whole || bytes > MOST_BYTES {
             return None;
         }
         let mut tiling = Tiling::with_capacity(T::LANES, spec.batch_size).for_gradients();
