@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.time_features import CYCLES, DATES
 from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
@@ -70,6 +71,9 @@ class Design:
         self.features = int(settings["input_size"]) if encoder is None else len(encoder.numbers)
         self.feature_names = model.feature_names if encoder is None else encoder.numbers
         self.times = () if encoder is None else encoder.times
+        self.time_kind = None if encoder is None else encoder.time_kind
+        if set(self.times) & set(CYCLES):
+            self.time_kind = DATES  # Files written before models kept the kind do not tell it.
         self.levels = {} if encoder is None else encoder.levels
         self.fill = "error" if encoder is None else encoder.fill
         self.indicators = () if encoder is None else encoder.indicators

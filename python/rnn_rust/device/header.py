@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_rust.data.time_features import CYCLES, LOG_ELAPSED
+from rnn_rust.data.time_features import DATES, DURATIONS, LOG_ELAPSED, NUMBERS
 from rnn_rust.device.constants import arrays
 from rnn_rust.device.design import Design, Enumeration
 from rnn_rust.device.interface import call, fill
@@ -43,6 +43,15 @@ int ${prefix}_step($arguments);
 
 #endif
 """
+
+
+_SINCE = "seconds since 1 January 1970, UTC"
+_TIMES = {
+    DATES: _SINCE,
+    DURATIONS: "a duration in seconds",
+    NUMBERS: "a number, in the unit of the training",
+    None: f"{_SINCE} (or the time as in training, if that was a number)",
+}
 
 
 def header(design: Design) -> str:
@@ -126,10 +135,7 @@ def _about_step(design: Design) -> str:
     if design.levels:
         lines.append("categories: the number of a level of each, as above.")
     if design.times:
-        is_date = bool(set(design.times) & set(CYCLES))
-        unit = "seconds since 1 January 1970, UTC"
-        unit += "" if is_date else " (or the time as in training, if that was a number)"
-        lines.append(f"time:       {unit}.")
+        lines.append(f"time:       {_TIMES[design.time_kind]}.")
     lines.append(f"outputs:    {_about_outputs(design)}.")
     if design.model.readout == "last":
         lines.append("            Those after the last event are the answer to the sequence.")
