@@ -15,6 +15,7 @@ from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 from rnn_rust.model.rounding import names_of_inputs, warn_of_rounding
+from rnn_rust.model.scoring import classes_of_outputs
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _SIZES = (
@@ -113,13 +114,26 @@ class Design:
         """Whether each output is the probability of a 1."""
         return self.model.loss_name in ("binary_cross_entropy", "focal")
 
+    @property
+    def has_named_classes(self) -> bool:
+        """Whether each output is a probability, and classes of some label have names."""
+        return self.is_binary and any(classes_of_outputs(self.model))
+
+    @property
+    def positives(self) -> list[str]:
+        """The class that each output is the probability of, where outputs are such."""
+        return ["1" if own is None else own[-1] for own in classes_of_outputs(self.model)]
+
     @cached_property
     def enumerations(self) -> list[Enumeration]:
         """The places of features, categories, levels and outputs that have names."""
         new, found = Names(self.prefix, _SIZES).new, []
 
-        def add(about: str, kind: str, names: Iterable[str], **more: str) -> None:
-            constants = {new(kind, name or "empty"): name for name in names}
+        def add(
+            about: str, kind: str, names: Iterable[str], texts: Iterable[str] = (), **more: str
+        ) -> None:
+            shown = zip(names, texts or names, strict=True)
+            constants = {new(kind, name or "empty"): text for name, text in shown}
             constants |= {new(kind, name): text for name, text in more.items()}
             found.append(Enumeration(constants, about))
 
@@ -132,8 +146,15 @@ class Design:
             add(about, name, own, other="all that training has not seen")
         if self.output_names and self.outputs > 1:
             kind = "class" if self.model.loss_name == "cross_entropy" else "output"
-            add("The places of outputs", kind, self.output_names)
+            add("The places of outputs", kind, self.output_names, self._texts_of_outputs())
         return found
+
+    def _texts_of_outputs(self) -> list[str]:
+        """Return what is said of each output beside its name; nothing if the name says it."""
+        if not self.has_named_classes:
+            return []
+        shown = zip(self.output_names or (), self.positives, strict=True)
+        return [f"{label}: the probability of {positive}" for label, positive in shown]
 
     @property
     def feature_constants(self) -> list[str]:

@@ -97,8 +97,14 @@ def _sizes(design: Design) -> str:
     if design.is_binary:
         threshold = design.model.threshold
         value = repr(0.5 if threshold is None else threshold) + ("f" if design.is_float else "")
-        lines.append(f"#define {up}_THRESHOLD {value} /* an output above it means 1 */\n")
+        lines.append(f"#define {up}_THRESHOLD {value} /* {_about_threshold(design)} */\n")
     return "".join(lines)
+
+
+def _about_threshold(design: Design) -> str:
+    several = design.outputs > 1 and design.has_named_classes
+    what = "the class named below" if several else comment(design.positives[0])
+    return f"an output above it means {what}"
 
 
 def _enumerations(design: Design) -> str:
@@ -156,9 +162,10 @@ def _refused(design: Design) -> list[tuple[str, bool]]:
 
 def _about_outputs(design: Design) -> str:
     if design.is_binary:
-        classes = design.model.classes
-        what = "1" if classes is None else comment(classes[-1])
-        return f"the probability of {what}" + (" of each label" if design.outputs > 1 else "")
+        if design.outputs == 1:
+            return f"the probability of {comment(design.positives[0])}"
+        what = "the class named above" if design.has_named_classes else "1"
+        return f"of each label the probability of {what}"
     if design.model.applied_activation == "softmax":
         return "the probability of each class"
     if design.scales_labels:

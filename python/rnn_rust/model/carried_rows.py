@@ -126,9 +126,7 @@ class Runs:
         features = np.zeros((len(front), data.features.shape[1]), data.features.dtype)
         for number, name in enumerate(encoder.numbers):
             features[:, data.feature_names.index(name)] = carried.numbers[own, number]
-        times = np.insert(
-            now.astype(np.result_type(now, carried.times)), front, carried.times[own]
-        )
+        times = np.insert(now.astype(np.result_type(now, carried.times)), front, carried.times[own])
         shift: NDArray[np.int64] = np.cumsum(goes_on) - goes_on
         offsets = np.append(self._starts + shift, len(now) + len(front))
         before = np.zeros(len(now), np.int64)
