@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import polars as pl
 from oracle import Array, make_data
 
 from rnn_rust import GRU, LSTM, RNN, Dataset
@@ -83,3 +84,18 @@ def to_bytes(model: Network) -> bytes:
 def from_bytes(data: bytes) -> Network:
     """The model of the contents of a file."""
     return build(MODELS, *unpack(data, "a file"))
+
+
+CLASSES = {"fast": ["no", "yes"], "plain": ["off", "on"], "slow": ["crawl", "zoom"]}
+
+
+def several_labels(named: Iterable[str]) -> Dataset:
+    """Return rows with three labels of two classes each: by name where named, else numbers."""
+    x = np.random.default_rng(0).normal(size=24)
+    above = {"fast": x > 0.5, "plain": x > 0, "slow": x > -0.5}
+    columns = {
+        label: np.where(high, *CLASSES[label][::-1]) if label in set(named) else high.astype(float)
+        for label, high in above.items()
+    }
+    table = pl.DataFrame({"id": np.arange(24) // 6, "x": x, **columns})
+    return Dataset.from_frame(table, time=None, features="x", labels=[*CLASSES])

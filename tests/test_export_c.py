@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from c_code import Driver, begins, call, compiled, state_size, tool
 from conftest import RunPython
-from networks import ACTIVATIONS, CELLS
+from networks import ACTIVATIONS, CELLS, several_labels
 from oracle import make_data, refused
 
 import rnn_rust as rnn
@@ -182,6 +183,41 @@ def test_names_of_columns_become_constants(tmp_path: Path) -> None:
         ("PUMP_FEATURE_GROE_2", "größe!"), ("PUMP_OUTPUT_LOW", "low"), ("PUMP_OUTPUT_HIGH", "high"),
     ]  # fmt: skip
     call([str(compiled(tmp_path / "exported"))])
+
+
+def test_outputs_tell_the_class_of_their_label(tmp_path: Path) -> None:
+    def header(named: list[str]) -> str:
+        model = RNN(hidden_size=2, loss="binary_cross_entropy")
+        model.fit(several_labels(named), epochs=1, progress=False)
+        model.to_c(tmp_path / "exported")
+        call([str(compiled(tmp_path / "exported"))])
+        return (tmp_path / "exported" / "model.h").read_text("utf-8")
+
+    def outputs(text: str) -> list[str]:
+        return re.findall(r"^    MODEL_OUTPUT_\w+,? /\* (.*) \*/$", text, re.MULTILINE)
+
+    text = header(["fast", "slow"])
+    assert outputs(text) == [
+        "fast: the probability of yes", "plain: the probability of 1",
+        "slow: the probability of zoom",
+    ]  # fmt: skip
+    assert "outputs:    of each label the probability of the class named above.\n" in text
+    assert "/* an output above it means the class named below */" in text
+    text = header(["slow"])
+    assert outputs(text)[0] == "fast: the probability of 1"
+    assert outputs(text)[2] == "slow: the probability of zoom"
+    text = header([])
+    assert outputs(text) == ["fast", "plain", "slow"]
+    assert "outputs:    of each label the probability of 1.\n" in text
+    assert "/* an output above it means 1 */" in text
+    table = pl.DataFrame({"id": [0, 0, 0], "x": [0.0, 1.0, 2.0], "kind": ["*/", "b", "b"]})
+    model = RNN(hidden_size=2, loss="binary_cross_entropy")
+    data = Dataset.from_frame(table, time=None, features="x", labels="kind")
+    model.fit(data, epochs=1, progress=False)
+    model.to_c(tmp_path / "single")
+    text = (tmp_path / "single" / "model.h").read_text()
+    assert "outputs:    the probability of b.\n" in text
+    assert "/* an output above it means b */" in text
 
 
 def test_the_same_model_is_the_same_text(tmp_path: Path) -> None:

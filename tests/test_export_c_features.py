@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,29 @@ def test_what_is_no_event_is_refused_and_changes_nothing(tmp_path: Path) -> None
         with pytest.raises(DataError, match="'log_elapsed': a time is 5 earlier than that of the"):
             step(event | {"when": 95.0})
         np.testing.assert_array_equal(step(event | {"when": 99.5}), expected[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit"),
+    [
+        ("dates", "seconds since 1 January 1970, UTC."),
+        ("durations", "a duration in seconds."),
+        ("numbers", "a number, in the unit of the training."),
+        (None, "seconds since 1 January 1970, UTC (or the time as in training, if that was a num"),
+    ],
+)
+def test_the_header_says_what_times_are(kind: str | None, unit: str, tmp_path: Path) -> None:
+    table = frame(dates=kind == "dates")
+    if kind == "durations":
+        table = table.with_columns(when=(pl.col("when") * 1e6).cast(pl.Duration("us")))
+    model = trained(table, missing="mean", time_features="log_elapsed")
+    if kind is None:
+        model.encoder = replace(model.encoder, time_kind=None)
+    assert model.encoder.time_kind == kind
+    model.to_c(tmp_path / "exported")
+    assert f" * time:       {unit}" in (tmp_path / "exported" / "model.h").read_text()
+    # Its vectors are what the model's stepper gives for times of this kind.
+    call([str(compiled(tmp_path / "exported"))])
 
 
 def test_a_gap_is_refused_by_a_model_without_them(tmp_path: Path) -> None:

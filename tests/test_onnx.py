@@ -12,10 +12,19 @@ import pytest
 from conftest import RunPython
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import ACTIVATIONS, ARCHITECTURES, CELLS, LOSSES, READOUTS, make_labelled
+from networks import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    CELLS,
+    CLASSES,
+    LOSSES,
+    READOUTS,
+    make_labelled,
+    several_labels,
+)
 from onnx_runs import assert_close, metadata, padded, run, run_reference, session
 
-from rnn_rust import GRU, LSTM, RNN, Dataset
+from rnn_rust import GRU, LSTM, RNN, Dataset, from_onnx
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.models import Model
 
@@ -155,6 +164,21 @@ def test_classes_by_name_are_in_the_metadata(path: Path) -> None:
     model.to_onnx(path)
     assert metadata(path)["classes"] == ["a", "b", "c"]
     assert_close(run(path, data.features.astype(np.float32), [2, 1]), model.predict(data), 1e-5)
+
+
+@pytest.mark.parametrize("named", [["fast", "slow"], ["slow"], ["fast"], []])
+def test_labels_have_classes_of_their_own_in_the_metadata(path: Path, named: list[str]) -> None:
+    data = several_labels(named)
+    model = RNN(hidden_size=2, loss="binary_cross_entropy", seed=0)
+    model.fit(data, epochs=1, progress=False)
+    model.to_onnx(path)
+    about = metadata(path)
+    assert about["label_names"] == ["fast", "plain", "slow"]
+    assert "classes" not in about
+    assert about.get("label_classes", {}) == {label: CLASSES[label] for label in named}
+    loaded = from_onnx(path)
+    assert loaded.label_levels == model.label_levels
+    assert loaded.predict_classes(data).tolist() == model.predict_classes(data).tolist()
 
 
 def test_equal_models_are_equal_files_and_replace_what_is_there(tmp_path: Path) -> None:

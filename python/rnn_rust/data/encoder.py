@@ -74,6 +74,9 @@ class FeatureEncoder:
         The number of the first input.
     shift, scale
         What is taken from each number, and what it is divided by; empty where a scaler does it.
+    time_kind
+        What the times are that these features follow from, one of `rnn_rust.data.time_features`;
+        None where there are none, and of a file that does not tell it.
     """
 
     numbers: tuple[str, ...]
@@ -87,6 +90,7 @@ class FeatureEncoder:
     first: int = 0
     shift: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    time_kind: str | None = None
 
     @classmethod
     def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
@@ -145,15 +149,16 @@ class FeatureEncoder:
         ShapeError
             It has other columns.
         DataError
-            A category is a number in the data, or a number a category; or a number is missing that
-            may not be.
+            A category is a number in the data, or a number a category; a number is missing that may
+            not be; or times are of another kind than in training.
         """
         if data.encoder == self:
             return data
         offsets = getattr(data, "offsets", np.array([0, len(data.features)]))
         source = (data.features, self._names_of(data), data.levels)
+        time_name = getattr(data, "time_name", None)
         changes: dict[str, Any] = {
-            "features": self._encoded(source, offsets, data.times),
+            "features": self._encoded(source, offsets, data.times, time_name),
             "feature_names": self.feature_names, "levels": dict(self.levels), "encoder": self,
             "static": self._encoded_static(data.static),
         }  # fmt: skip
@@ -193,6 +198,7 @@ class FeatureEncoder:
         source: tuple[NDArray[Any], tuple[str, ...], Mapping[str, tuple[str, ...]]],
         offsets: NDArray[np.int64],
         times: NDArray[Any],
+        time_name: str | None = None,
     ) -> NDArray[Any]:
         """Return the rows of a matrix, with its names and levels, as the engine takes them."""
         matrix, names, levels = source
@@ -209,6 +215,7 @@ class FeatureEncoder:
             columns.append(self._filled(name, column, missing[name], mean, offsets))
         columns += [missing[name] for name in self.indicators]
         if self.times:
+            time_features.check_kind(time_name, times.dtype, self.time_kind)
             before = np.concatenate([times[:1], times[:-1]])
             before[offsets[:-1]] = times[offsets[:-1]]
             columns += time_features.columns(self.times, times, before)
@@ -290,7 +297,10 @@ class FeatureEncoder:
             {"name": name, "levels": own, "shares": self.shares[name]}
             for name, own in self.levels.items()
         ]
-        fields = ("numbers", "means", "fill", "indicators", "times", "first", "shift", "scale")
+        fields = (
+            "numbers", "means", "fill", "indicators", "times", "first", "shift", "scale",
+            "time_kind",
+        )  # fmt: skip
         static = None if self.static is None else self.static.to_dict()
         return {name: getattr(self, name) for name in fields} | {
             "columns": columns, "static": static
@@ -318,10 +328,13 @@ class FeatureEncoder:
         if not sound or len(set(names)) < len(names):
             raise ModelFileError("the features are not those of a model")
         times = time_features.checked("times", values["times"])
+        if (time_kind := values.get("time_kind")) not in (None, *time_features.KINDS):
+            raise ModelFileError("the times are not those of a model")
         static = None if values.get("static") is None else cls.from_dict(values["static"])
         made = cls(
             numbers, means, values["fill"], indicators, times, levels, shares, static,
             whole_number("first", values.get("first", 0), least=0), shift, scale,
+            time_kind,
         )  # fmt: skip
         count = len(made.number_names)
         if len(shift) != len(scale) or len(shift) not in (0, count):

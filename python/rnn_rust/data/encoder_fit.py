@@ -71,7 +71,10 @@ def _of_columns(
         if missing.any():
             gaps.append(name)
     indicators = tuple(gaps) if indicator else ()
-    return FeatureEncoder(numbers, tuple(means), fill, indicators, times, levels, shares)
+    kind = time_features.kind_of(dataset.times.dtype) if times else None
+    return FeatureEncoder(
+        numbers, tuple(means), fill, indicators, times, levels, shares, time_kind=kind
+    )
 
 
 def _static_part(

@@ -20,6 +20,10 @@ CYCLES = {"hour": 86_400.0, "weekday": 7 * 86_400.0, "yearday": 365.2425 * 86_40
 """Periods in seconds of the features that go round."""
 KNOWN = (ELAPSED, LOG_ELAPSED, *CYCLES)
 
+DATES, DURATIONS, NUMBERS = "dates", "durations", "numbers"
+KINDS = (DATES, DURATIONS, NUMBERS)
+"""What times are; what passes between numbers has a unit that only the caller knows."""
+
 # 1 January 1970 was a Thursday: weeks begin with Monday, the 5th.
 _FIRST_MONDAY = 4 * 86_400.0
 
@@ -48,6 +52,32 @@ def column_names(wanted: tuple[str, ...]) -> tuple[str, ...]:
     for name in wanted:
         found += [f"{name} sine", f"{name} cosine"] if name in CYCLES else [name]
     return tuple(found)
+
+
+def kind_of(times: np.dtype[Any]) -> str:
+    """Return the kind that times of a type are of."""
+    return {"M": DATES, "m": DURATIONS}.get(times.kind, NUMBERS)
+
+
+def check_kind(
+    name: str | None, times: np.dtype[Any], known: str | None, when: str = "in training"
+) -> None:
+    """Raise DataError if times are of another kind than others were.
+
+    Parameters
+    ----------
+    name
+        Their column; None where there is none.
+    times
+        Their type.
+    known
+        The kind of the others; None if it is not known, and these may be any.
+    when
+        Where the others were.
+    """
+    if known not in (None, found := kind_of(times)):
+        has, had = ("times are", "were") if name is None else (f"time column '{name}' has", "had")
+        raise DataError(f"{has} {found}, and {had} {known} {when}; give {known}")
 
 
 def columns(
@@ -102,7 +132,7 @@ def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
 def _phase(name: str, times: NDArray[Any]) -> NDArray[np.float64]:
     """Return how much of a period has passed, from 0 to 1."""
     if times.dtype.kind != "M":
-        kind = "durations" if times.dtype.kind == "m" else "numbers"
+        kind = kind_of(times.dtype)
         raise DataError(f"time feature '{name}' needs dates, and the times are {kind}")
     if name == "yearday":
         begins = times.astype("M8[Y]")

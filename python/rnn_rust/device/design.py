@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.data.time_features import CYCLES, DATES
 from rnn_rust.device.words import Names, checked_prefix, comment
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 from rnn_rust.model.rounding import names_of_inputs, warn_of_rounding
+from rnn_rust.model.scoring import classes_of_outputs
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _SIZES = (
@@ -70,6 +72,9 @@ class Design:
         self.features = int(settings["input_size"]) if encoder is None else len(encoder.numbers)
         self.feature_names = model.feature_names if encoder is None else encoder.numbers
         self.times = () if encoder is None else encoder.times
+        self.time_kind = None if encoder is None else encoder.time_kind
+        if set(self.times) & set(CYCLES):
+            self.time_kind = DATES  # Files written before models kept the kind do not tell it.
         self.levels = {} if encoder is None else encoder.levels
         self.fill = "error" if encoder is None else encoder.fill
         self.indicators = () if encoder is None else encoder.indicators
@@ -109,13 +114,26 @@ class Design:
         """Whether each output is the probability of a 1."""
         return self.model.loss_name in ("binary_cross_entropy", "focal")
 
+    @property
+    def has_named_classes(self) -> bool:
+        """Whether each output is a probability, and classes of some label have names."""
+        return self.is_binary and any(classes_of_outputs(self.model))
+
+    @property
+    def positives(self) -> list[str]:
+        """The class that each output is the probability of, where outputs are such."""
+        return ["1" if own is None else own[-1] for own in classes_of_outputs(self.model)]
+
     @cached_property
     def enumerations(self) -> list[Enumeration]:
         """The places of features, categories, levels and outputs that have names."""
         new, found = Names(self.prefix, _SIZES).new, []
 
-        def add(about: str, kind: str, names: Iterable[str], **more: str) -> None:
-            constants = {new(kind, name or "empty"): name for name in names}
+        def add(
+            about: str, kind: str, names: Iterable[str], texts: Iterable[str] = (), **more: str
+        ) -> None:
+            shown = zip(names, texts or names, strict=True)
+            constants = {new(kind, name or "empty"): text for name, text in shown}
             constants |= {new(kind, name): text for name, text in more.items()}
             found.append(Enumeration(constants, about))
 
@@ -128,8 +146,15 @@ class Design:
             add(about, name, own, other="all that training has not seen")
         if self.output_names and self.outputs > 1:
             kind = "class" if self.model.loss_name == "cross_entropy" else "output"
-            add("The places of outputs", kind, self.output_names)
+            add("The places of outputs", kind, self.output_names, self._texts_of_outputs())
         return found
+
+    def _texts_of_outputs(self) -> list[str]:
+        """Return what is said of each output beside its name; nothing if the name says it."""
+        if not self.has_named_classes:
+            return []
+        shown = zip(self.output_names or (), self.positives, strict=True)
+        return [f"{label}: the probability of {positive}" for label, positive in shown]
 
     @property
     def feature_constants(self) -> list[str]:

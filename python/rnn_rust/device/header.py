@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_rust.data.time_features import CYCLES, LOG_ELAPSED
+from rnn_rust.data.time_features import DATES, DURATIONS, LOG_ELAPSED, NUMBERS
 from rnn_rust.device.constants import arrays
 from rnn_rust.device.design import Design, Enumeration
 from rnn_rust.device.interface import call, fill
@@ -43,6 +43,15 @@ int ${prefix}_step($arguments);
 
 #endif
 """
+
+
+_SINCE = "seconds since 1 January 1970, UTC"
+_TIMES = {
+    DATES: _SINCE,
+    DURATIONS: "a duration in seconds",
+    NUMBERS: "a number, in the unit of the training",
+    None: f"{_SINCE} (or the time as in training, if that was a number)",
+}
 
 
 def header(design: Design) -> str:
@@ -88,8 +97,14 @@ def _sizes(design: Design) -> str:
     if design.is_binary:
         threshold = design.model.threshold
         value = repr(0.5 if threshold is None else threshold) + ("f" if design.is_float else "")
-        lines.append(f"#define {up}_THRESHOLD {value} /* an output above it means 1 */\n")
+        lines.append(f"#define {up}_THRESHOLD {value} /* {_about_threshold(design)} */\n")
     return "".join(lines)
+
+
+def _about_threshold(design: Design) -> str:
+    several = design.outputs > 1 and design.has_named_classes
+    what = "the class named below" if several else comment(design.positives[0])
+    return f"an output above it means {what}"
 
 
 def _enumerations(design: Design) -> str:
@@ -126,10 +141,7 @@ def _about_step(design: Design) -> str:
     if design.levels:
         lines.append("categories: the number of a level of each, as above.")
     if design.times:
-        is_date = bool(set(design.times) & set(CYCLES))
-        unit = "seconds since 1 January 1970, UTC"
-        unit += "" if is_date else " (or the time as in training, if that was a number)"
-        lines.append(f"time:       {unit}.")
+        lines.append(f"time:       {_TIMES[design.time_kind]}.")
     lines.append(f"outputs:    {_about_outputs(design)}.")
     if design.model.readout == "last":
         lines.append("            Those after the last event are the answer to the sequence.")
@@ -150,9 +162,10 @@ def _refused(design: Design) -> list[tuple[str, bool]]:
 
 def _about_outputs(design: Design) -> str:
     if design.is_binary:
-        classes = design.model.classes
-        what = "1" if classes is None else comment(classes[-1])
-        return f"the probability of {what}" + (" of each label" if design.outputs > 1 else "")
+        if design.outputs == 1:
+            return f"the probability of {comment(design.positives[0])}"
+        what = "the class named above" if design.has_named_classes else "1"
+        return f"of each label the probability of {what}"
     if design.model.applied_activation == "softmax":
         return "the probability of each class"
     if design.scales_labels:

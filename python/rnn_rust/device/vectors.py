@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_rust.data.time_features import CYCLES
+from rnn_rust.data.time_features import DATES, DURATIONS
 from rnn_rust.device.design import Design
 from rnn_rust.device.interface import call, fill
 from rnn_rust.device.words import number, rows_of
@@ -150,10 +150,16 @@ def _answers(design: Design, first: Any, features: Any, categories: Any, times: 
             ]
             row = [*features[step], *levels]
             if design.times:
-                is_date = bool(set(design.times) & set(CYCLES))
-                row.append(np.datetime64(int(times[step]), "s") if is_date else times[step])
+                row.append(_time_of(design, times[step]))
         outputs.append(stepper.step(row))
     return np.stack(outputs)
+
+
+def _time_of(design: Design, seconds: Any) -> Any:
+    """Return a time as the model takes it."""
+    if design.time_kind == DATES:
+        return np.datetime64(int(seconds), "s")
+    return np.timedelta64(int(seconds), "s") if design.time_kind == DURATIONS else seconds
 
 
 def _unknown(levels: tuple[str, ...]) -> str:

@@ -64,7 +64,6 @@ def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
     except (ShapeError, DataError, ValueError) as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
     model.feature_names, model.label_names = found.feature_names, found.label_names
-    if found.classes is not None:
-        model.label_levels = {(found.label_names or ("y1",))[0]: found.classes}
+    model.label_levels = found.label_levels
     model.threshold = found.threshold
     return model

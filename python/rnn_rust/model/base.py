@@ -152,7 +152,10 @@ class BaseNetwork:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """The name of each class, in the order of outputs; None if they are numbers."""
+        """The name of each class, in the order of outputs; None if they are numbers.
+
+        Of several labels those of the first that has names: ``label_levels`` has all.
+        """
         return next(iter(self.label_levels.values()), None)
 
     @property

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.errors import DataError, ModelFileError
+from rnn_rust.data.time_features import check_kind, kind_of
+from rnn_rust.errors import ModelFileError
 from rnn_rust.model.encoded_stepper import Carried
 
 
@@ -28,10 +29,8 @@ class CarriedRows:
         if not self.known.any():
             self.times = np.zeros(len(self.times), times)
         elif self.times.dtype != times:
-            try:
-                self.times = self.times.astype(np.result_type(self.times, times))
-            except TypeError:
-                raise DataError(f"times are {times}, and were {self.times.dtype}") from None
+            check_kind(None, times, kind_of(self.times.dtype), "in the events before")
+            self.times = self.times.astype(np.result_type(self.times, times))
         more: int = max(rows, 2 * len(self.known)) - len(self.known)
         if rows > len(self.known):
             self.numbers = np.concatenate(
@@ -50,7 +49,7 @@ class CarriedRows:
 
     def put(self, row: int, carried: Carried, names: Sequence[str]) -> None:
         """Set what an entity carries."""
-        time = np.zeros(1) if carried.time is None else carried.time
+        time = np.zeros(1, self.times.dtype) if carried.time is None else carried.time
         self.grow(row + 1, time.dtype)
         self.numbers[row] = [carried.numbers.get(name, np.nan) for name in names]
         self.times[row], self.known[row] = time[0], True
@@ -115,21 +114,24 @@ class Runs:
 
     def encode(self, encoder: FeatureEncoder, carried: CarriedRows) -> Dataset:
         """Return the data set, with the rows in front, as the engine takes its features."""
-        data = self.data
-        carried.grow(int(self._rows.max()) + 1, data.times.dtype)
+        data, now = self.data, self.data.times
+        if encoder.times:
+            check_kind(data.time_name, now.dtype, encoder.time_kind)
+        else:
+            # What is no feature may be of any kind.
+            now = np.zeros(len(now), carried.times.dtype)
+        carried.grow(int(self._rows.max()) + 1, now.dtype)
         goes_on = ~self._new & carried.known[self._rows]
         front, own = self._starts[goes_on], self._rows[goes_on]
         features = np.zeros((len(front), data.features.shape[1]), data.features.dtype)
         for number, name in enumerate(encoder.numbers):
             features[:, data.feature_names.index(name)] = carried.numbers[own, number]
-        times = np.insert(
-            data.times.astype(np.result_type(data.times, carried.times)), front, carried.times[own]
-        )
+        times = np.insert(now.astype(np.result_type(now, carried.times)), front, carried.times[own])
         shift: NDArray[np.int64] = np.cumsum(goes_on) - goes_on
-        offsets = np.append(self._starts + shift, len(data.times) + len(front))
-        before = np.zeros(len(data.times), np.int64)
+        offsets = np.append(self._starts + shift, len(now) + len(front))
+        before = np.zeros(len(now), np.int64)
         before[front] = 1
-        self.events = np.arange(len(data.times)) + np.cumsum(before)
+        self.events = np.arange(len(now)) + np.cumsum(before)
         self._raw = np.insert(data.features, front, features, axis=0)
         self._times, self._offsets, self._encoder = times, offsets, encoder
         nothing = np.zeros((len(self._raw), 0))

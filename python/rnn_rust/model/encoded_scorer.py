@@ -93,6 +93,8 @@ class EncodedScorer(Scorer):
                 place = int(rows[0])
                 if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
                     row, after = self._rows.encode(features, carried)
+                if after.time is not None:
+                    self._carried.grow(place + 1, after.time.dtype)
                 outputs = self._step(rows, new, row[np.newaxis])[0]
                 self._carried.put(place, after, self._encoder.numbers)
         if out is not None:
@@ -278,6 +280,11 @@ class EncodedScorer(Scorer):
         ways = ("numbers", "fill", "indicators", "times")
         if other is None or any(getattr(own, way) != getattr(other, way) for way in ways):
             raise ParameterError("the model takes other features, or fills gaps in another way")
+        if None not in (kinds := (other.time_kind, own.time_kind)) and kinds[0] != kinds[1]:
+            raise ParameterError(
+                f"the model was trained on times that are {kinds[0]}, and those of the scorer's "
+                f"are {kinds[1]}"
+            )
         super().swap(model, keep_states=keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import math
 import re
 import reprlib
@@ -33,7 +34,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _instant(name: str, value: Any) -> Any:
-    """Return a time as an array of one: a number, or a date, also of Python or as text.
+    """Return a time as an array of one: a number, a date or a duration, also of Python or as text.
 
     Raises
     ------
@@ -42,16 +43,18 @@ def _instant(name: str, value: Any) -> Any:
     """
     try:
         time = np.array([_date(name, value) if isinstance(value, str) else value])
-        time = time.astype("datetime64[us]") if time.dtype == object else time
-        is_time = time.shape == (1,) and time.dtype.kind in "iufM" and np.isfinite(time[0])
+        if time.dtype == object:
+            lasts = isinstance(value, datetime.timedelta)
+            time = time.astype("timedelta64[us]" if lasts else "datetime64[us]")
+        is_time = time.shape == (1,) and time.dtype.kind in "iufmM" and np.isfinite(time[0])
     except DataError:
         raise
     except (TypeError, ValueError, OverflowError):
         is_time = False
     if not is_time:
         raise DataError(
-            f"features: '{name}' is {reprlib.repr(value)}, which is not a time; give a number or a "
-            "date"
+            f"features: '{name}' is {reprlib.repr(value)}, which is not a time; give a number, a "
+            "date or a duration"
         )
     return time
 
@@ -110,7 +113,8 @@ class RowEncoder:
         ShapeError
             There are more or fewer features.
         DataError
-            One is missing by name, or is not a number where it has to be.
+            One is missing by name, is not a number where it has to be, or is a time of another kind
+            than in training.
         """
         row, after = self._row(row_of("features", features, self.feature_names), carried)
         return np.array(row), after
@@ -129,8 +133,12 @@ class RowEncoder:
             row.append(kept if missing[name] else value)
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
-            time = _instant(self._time_name, values[self._time_name])
+            name = self._time_name
+            time = _instant(name, values[name])
             before = time if carried.time is None else carried.time
+            time_features.check_kind(name, time.dtype, encoder.time_kind)
+            kind = time_features.kind_of(before.dtype)
+            time_features.check_kind(name, time.dtype, kind, "in the rows before")
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]
         for name in encoder.levels:

@@ -29,6 +29,13 @@ def output_names(model: Network) -> list[str]:
     return [f"prediction_{label}" for label in labels]
 
 
+def classes_of_outputs(model: Network) -> list[tuple[str, ...] | None]:
+    """Return the two classes that each output tells apart; None where these are numbers."""
+    if (count := model.settings["output_size"]) == 1:
+        return [model.classes]
+    return [model.label_levels.get(label) for label in model.label_names or ("",) * count]
+
+
 def _answer_names(model: Network) -> dict[str, int]:
     """Return the names of columns of classes by name, and the label that each is of."""
     if model.loss_name == "cross_entropy" or model.settings["output_size"] == 1:
@@ -80,8 +87,8 @@ def _classes_of_each(model: Network, numbers: Any) -> Any:
     if not model.label_levels:
         return numbers
     classes = numbers.astype(object)
-    for at, label in enumerate(model.label_names or ()):
-        if (names := model.label_levels.get(label)) is not None:
+    for at, names in enumerate(classes_of_outputs(model)):
+        if names is not None:
             classes[..., at] = np.array(names, dtype=object)[numbers[..., at]]
     return classes
 

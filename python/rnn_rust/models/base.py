@@ -368,8 +368,8 @@ class Model(Network):
         what :meth:`predict` returns: ``(batch, time, L)``, 0 beyond a sequence's length; with
         readout ``"last"`` or ``"mean"`` ``(batch, L)``. Scaling, filling of missing numbers (NaN)
         and the activation of outputs are part of it. Metadata, each entry JSON, has the names of
-        columns, outputs, categories and classes. It needs the library onnx: ``pip install
-        "rnn-rust[onnx]"``.
+        columns, outputs, categories and classes (of several labels ``label_classes``, by their
+        names). It needs the library onnx: ``pip install "rnn-rust[onnx]"``.
 
         A graph of numbers knows neither text nor dates. Of a category it takes the number of the
         level among ``categories`` of the metadata, any other number counts as "other"; features of

@@ -165,8 +165,10 @@ def _metadata(model: Network) -> dict[str, Any]:
         about["feature_names"] = list(columns.names)
     if model.label_names is not None:
         about["label_names"] = list(model.label_names)
-    if model.classes is not None:
+    if model.classes is not None and len(model.label_names or ("",)) == 1:
         about["classes"] = list(model.classes)
+    elif model.label_levels:
+        about["label_classes"] = {name: list(own) for name, own in model.label_levels.items()}
     levels = dict(columns.levels)
     if static is not None and static.names is not None:
         about["static_names"] = list(static.names)

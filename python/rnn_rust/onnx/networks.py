@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Description:
         That of the weights.
     activation
         The activation of the outputs; ``"classes"`` for a sigmoid that a loss may imply.
-    feature_names, label_names, classes, threshold
+    feature_names, label_names, label_levels, threshold
         As the attributes of a model, where the file has them.
     """
 
@@ -47,7 +47,7 @@ class Description:
     activation: str
     feature_names: tuple[str, ...] | None = None
     label_names: tuple[str, ...] | None = None
-    classes: tuple[str, ...] | None = None
+    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     threshold: float | None = None
 
     def arguments(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -241,21 +241,28 @@ def _fold_features(weights: dict[str, FloatArray], affine: tuple[FloatArray, Flo
 # Names -----------------------------------------------------------------------------------------
 
 
+def _texts(value: Any, count: int) -> tuple[str, ...] | None:
+    """Return a list of so many texts; None if it is something else."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    return tuple(value) if all(isinstance(one, str) for one in value) else None
+
+
 def _names(metadata: dict[str, Any], inputs: int, outputs: int, activation: str) -> dict[str, Any]:
     """Return names of columns and classes, and the threshold, where they fit."""
     found: dict[str, Any] = {}
     columns = 1 if activation == "softmax" else outputs
-    of_classes = {"softmax": outputs, "classes": 2}.get(activation, 0)
-    for name, count in (
-        ("feature_names", inputs), ("label_names", columns), ("classes", of_classes),
-    ):  # fmt: skip
-        names = metadata.get(name)
-        if (
-            isinstance(names, list)
-            and len(names) == count
-            and all(isinstance(one, str) for one in names)
-        ):
-            found[name] = tuple(names)
+    for name, count in (("feature_names", inputs), ("label_names", columns)):
+        if (names := _texts(metadata.get(name), count)) is not None:
+            found[name] = names
+    labels = found.get("label_names", ("y1",) if columns == 1 else ())
+    named = metadata.get("label_classes")
+    if columns == 1:
+        named = {labels[0]: metadata.get("classes")}
+    count = {"softmax": outputs, "classes": 2}.get(activation, 0)
+    if isinstance(named, dict):
+        read = {label: _texts(named.get(label), count) for label in labels}
+        found["label_levels"] = {label: own for label, own in read.items() if own is not None}
     threshold = metadata.get("threshold")
     if isinstance(threshold, float) and np.isfinite(threshold):
         found["threshold"] = threshold

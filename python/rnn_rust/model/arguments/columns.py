@@ -70,7 +70,8 @@ class ColumnOptions(TypedDict, total=False):
             Features that follow from times: ``"elapsed"`` since the row before in the sequence
             (seconds, or the unit of the time column), ``"log_elapsed"``, the logarithm of 1 plus
             that; of dates ``"hour"`` of the day, ``"weekday"`` and ``"yearday"``, each as sine and
-            cosine.
+            cosine. Dates, durations and numbers are told apart: what is predicted has times of the
+            kind learnt.
             """,
             Option(
                 "Features that follow from times; with commas between, or repeated.",
