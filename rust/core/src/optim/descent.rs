@@ -30,10 +30,13 @@ impl<T: Real> GradientDescent<T> {
         method.check()?;
         let count = method.moments().len();
         check_memory::<T>((2 * count).saturating_mul(len))?;
-        let previous = vec![Aligned::zeros(len); count];
-        let mut moments = previous.clone();
-        for moment in &mut moments {
-            moment.fill(T::from_f64(method.first_moment()));
+        // Zeros that are not written to take no memory until the first step.
+        let zeros = || (0..count).map(|_| Aligned::zeros(len)).collect::<Vec<_>>();
+        let (mut moments, previous) = (zeros(), zeros());
+        if method.first_moment() != 0.0 {
+            for moment in &mut moments {
+                moment.fill(T::from_f64(method.first_moment()));
+            }
         }
         Ok(Self { method, len, steps: 0, moments, previous, can_undo: false })
     }
