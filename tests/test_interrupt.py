@@ -25,9 +25,10 @@ class Arrived(BaseException):
 
 
 def pending_signal(call: Callable[[], object]) -> tuple[bool, list[Any]]:
-    """Make a call with a signal pending; return whether what its handler raises arrives, and all answers.
+    """Make a call with a signal pending; return whether the exception of its handler arrives.
 
-    Between the signal and the call no Python code runs, in which the handler would raise.
+    Returns the answers of the call too. Between the signal and the call no Python code runs, in
+    which the handler would raise.
     """
     answers: list[Any] = []
     try:
