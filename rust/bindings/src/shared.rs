@@ -218,6 +218,9 @@ impl<T: Scalar> SharedNetwork<T> {
     ) -> Result<(), Error> {
         let mut exclusive = self.exclusive()?;
         let own = &mut *exclusive.optimizer;
+        if request.optimizer.is_none() {
+            own.take_memory()?;
+        }
         let mut network = self.read().copy()?;
         if request.run.begins {
             network.settle();

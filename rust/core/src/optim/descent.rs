@@ -41,6 +41,19 @@ impl<T: Real> GradientDescent<T> {
         Ok(Self { method, len, steps: 0, moments, previous, can_undo: false })
     }
 
+    /// Takes the memory of the moments before the first step, so that what is checked afterwards
+    /// counts on no more than is left. [`Memory`](crate::Error::Memory) if there is not enough.
+    pub fn take_memory(&mut self) -> Result<()> {
+        if self.steps > 0 {
+            return Ok(());
+        }
+        check_memory::<T>((2 * self.moments.len()).saturating_mul(self.len))?;
+        // A copy is written to; those before a step that has not been taken may be any.
+        self.moments = self.moments.clone();
+        self.previous.clone_from(&self.moments);
+        Ok(())
+    }
+
     /// The method.
     pub fn method(&self) -> Method {
         self.method
