@@ -16,7 +16,7 @@ from oracle import assert_all_close, make_data, refused, same_bits
 
 import rnn_rust
 from rnn_rust import RNN, SGD, Adagrad, Adam, AdamW, RMSprop, schedules
-from rnn_rust.errors import DivergedError, ParameterError, ShapeError
+from rnn_rust.errors import DataError, DivergedError, ParameterError, ShapeError
 from rnn_rust.learning.optimizers import Optimizer, engine_settings, from_dict, to_dict
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
@@ -284,3 +284,44 @@ def test_saving_is_silent_where_everything_is_kept(
 @pytest.mark.parametrize("optimizer", ["newton", 0.1, None, SGD, PythonSGD, Optimizer()])
 def test_what_is_no_optimizer_is_refused(optimizer: Any) -> None:
     refused(lambda: make_model(optimizer=optimizer), ParameterError, "optimizer", "update(")
+
+
+def test_the_engine_does_not_go_on_from_a_part_of_an_optimizer_state() -> None:
+    model = make_model(optimizer=Adam())
+    model.update(DATA)
+    core = model._core
+    state = core.optimizer_state()
+    for name in state:
+        part = {key: value for key, value in state.items() if key != name}
+        with pytest.raises(DataError if name == "steps" else ShapeError, match=name):
+            core.load_optimizer_state(part)
+        with pytest.raises(ValueError, match=name):
+            model.optimizer_state.load_moments(part | {"<unprintable str object>": state[name]})
+    name = "exp_avg.weight_hh_l0"
+    others: list[tuple[dict[str, Any], type[Exception], str]] = [
+        (
+            {"more": state[name]},
+            ShapeError,
+            f"has {len(state) + 1} entries, and this one has {len(state)}",
+        ),
+        ({name: state[name].astype("float32")}, DataError, f"{name} is no contiguous array"),
+        ({name: state[name][:-1]}, ShapeError, "weight_hh_l0"),
+        ({"steps": "one"}, DataError, "no number of steps"),
+        ({"steps": -1}, DataError, "no number of steps"),
+    ]
+    for other, error, message in others:
+        with pytest.raises(error, match=message):
+            core.load_optimizer_state(state | other)
+    after = core.optimizer_state()
+    assert list(after) == list(state)
+    assert all(np.array_equal(after[key], state[key]) for key in state)
+
+
+def test_the_engine_does_not_take_a_part_of_the_weights() -> None:
+    model = make_model()
+    weights = model.state_dict()
+    for name in weights:
+        part = {key: value + 1 for key, value in weights.items() if key != name}
+        with pytest.raises(ShapeError, match=f"the state dict lacks {name}"):
+            model._core.load_state_dict(part)
+    assert all(np.array_equal(model.state_dict()[name], weights[name]) for name in weights)

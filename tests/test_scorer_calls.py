@@ -7,6 +7,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -30,10 +31,15 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
         scorer.score(1, x[:2], time=0)
     with pytest.raises(DataError, match="feature 1 is NaN"):
         scorer.score(1, [0.0, np.nan, 0.0], time=0)
-    with pytest.raises(ParameterError, match="time must be a number for each event"):
+    with pytest.raises(ParameterError, match="time must be a finite number for each event"):
         scorer.score(1, x)
-    with pytest.raises(ParameterError, match="time must be a number for each event"):
+    with pytest.raises(ParameterError, match="time must be a finite number for each event"):
         scorer.score(1, x, time=np.nan)
+    for time in (np.inf, -np.inf):
+        with pytest.raises(ParameterError, match=f"time must be a finite number.*, got {time}"):
+            scorer.score(1, x, time=time)
+        with pytest.raises(ParameterError, match=f"time must be a finite number.*, got {time}"):
+            scorer.score_batch([1, 2, 3], DATA[:3], times=[0.0, 1.0, time])
     bad = DATA[:70].copy()
     bad[66, 2] = np.inf
     with pytest.raises(DataError, match="row 66: feature 2 is inf"):
@@ -53,6 +59,80 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
         scorer.score(1, x, np.zeros(2), time=0)
     assert len(scorer) == 0
     assert scorer.score_batch([], np.zeros((0, 3)), times=[]).shape == (0, 2)
+
+
+def encoded() -> Any:
+    """Return a scorer that fills gaps."""
+    frame = {"t": [0, 1], "a": [1.0, None], "b": [3.0, 5.0], "c": [0.5, 2.0], "y": [0.0, 1.0]}
+    model = rnn.GRU(hidden_size=3, missing="forward")
+    model.build(rnn.Dataset.from_frame(frame, features=["a", "b", "c"], labels="y", missing="keep"))
+    return model.scorer(expire_after=1.0)
+
+
+REFUSED: dict[str, tuple[type[Exception], str, Any]] = {
+    "half a character": (
+        DataError, r"the key '\\ud800' has half of a surrogate pair.*; give a str without, or by",
+        lambda scorer: scorer.score("\ud800", DATA[0], time=0)),
+    "half a character to look up": (
+        DataError, r"the key 'a\\udfff' has half", lambda scorer: scorer.state("a\udfff")),
+    "half a character among keys": (
+        DataError, r"the key '\\ud800' has half",
+        lambda scorer: scorer.score_batch(["a", "\ud800"], DATA[:2], times=[0, 0])),
+    "a choice": (
+        ParameterError, "return_new must be True or False, got 1",
+        lambda scorer: scorer.score(1, DATA[0], time=0, return_new=1)),
+    "a choice of a batch": (
+        ParameterError, "return_new must be True or False, got 'no'",
+        lambda scorer: scorer.score_batch([1], DATA[:1], times=[0], return_new="no")),
+    "no keys": (
+        ShapeError, "keys: None; give a list or an array, one key for each event",
+        lambda scorer: scorer.score_batch(None, DATA[:1], times=[0])),
+    "one number as keys": (
+        ShapeError, "keys: 7; give a list",
+        lambda scorer: scorer.score_batch(7, DATA[:1], times=[0])),
+    "one text as keys": (
+        TypeError, "keys are several", lambda scorer: scorer.score_batch("a", DATA[:1], times=[0])),
+    "an infinite time": (
+        ParameterError, "time must be a finite number for each event, as entities expire, got inf",
+        lambda scorer: scorer.score(1, DATA[0], time=np.inf)),
+    "a text as times": (
+        DataError, "times must be an array of real numbers, .*, which has .*'x'.*; convert it",
+        lambda scorer: scorer.score_batch([1], DATA[:1], times="x")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+@pytest.mark.parametrize("kind", ["numbers", "encoded"])
+def test_arguments_that_cannot_be_used_are_named(kind: str, what: str) -> None:
+    scorer: Any = encoded() if kind == "encoded" else rnn.GRU(3, 4, 2).scorer(expire_after=1.0)
+    error, message, call = REFUSED[what]
+    with pytest.raises(error, match=message):
+        call(scorer)
+    assert len(scorer) == 0
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [("x", "'x'"), (pd.Timestamp("2024-05-06"), r"Timestamp\('2024-05-06 00:00:00'\)"),
+     (10**400, "10000"), ([1.0], r"\[1\.0\]")],
+)  # fmt: skip
+def test_a_time_that_is_no_number_is_named(time: Any, shown: str) -> None:
+    scorer = rnn.GRU(3, 4, 2).scorer(expire_after=1.0)
+    with pytest.raises(ParameterError, match=f"time must be a number, .*, got {shown}") as refused:
+        scorer.score(1, DATA[0], time=time)
+    assert len(str(refused.value)) < 200
+    for number in (1, 1.5, np.float32(2.5), np.int64(3), True):
+        scorer.score(1, DATA[0], time=number)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e39])
+def test_a_number_too_large_for_the_model_is_shown_in_short(value: float) -> None:
+    row = [0.0, 0.0, value]
+    shown = f"feature 2 is {value:.0e}".replace("e+", "e")
+    model = rnn.GRU(3, 4, 1)
+    for call in (lambda: model.scorer().score(1, row), lambda: model.stepper().step(row)):
+        with pytest.raises(DataError, match=rf"{shown}; every feature must be finite"):
+            call()
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import rnn_rust as rnn
+from rnn_rust.errors import ShapeError
 
 DATA = np.random.default_rng(0).normal(size=(200, 3))
 
@@ -67,10 +68,16 @@ class Itself:
 @pytest.mark.parametrize(
     "keys",
     [
-        "abc", b"abc", Itself(), np.ma.array([1, 2, 3], mask=[0, 1, 0]),
+        "abc", b"abc", np.ma.array([1, 2, 3], mask=[0, 1, 0]),
         np.array(["2026-01-01"] * 3, dtype="datetime64[ns]"), np.ones(3),
     ],
 )  # fmt: skip
 def test_keys_of_other_kinds_are_refused(keys: Any) -> None:
-    with pytest.raises(TypeError, match=r"key|iter"):
+    with pytest.raises(TypeError, match="key"):
+        rnn.GRU(3, 4, 1).scorer().score_batch(keys, np.zeros((3, 3)))
+
+
+def test_keys_that_are_not_several_are_refused() -> None:
+    keys: Any = Itself()
+    with pytest.raises(ShapeError, match=r"keys: <.*Itself .*; give a list or an array"):
         rnn.GRU(3, 4, 1).scorer().score_batch(keys, np.zeros((3, 3)))

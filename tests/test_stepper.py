@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oracle import make_data, refused
 
 from rnn_rust import GRU, LSTM, RNN, Dataset, MinMaxScaler
-from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.errors import BusyError, DataError, ParameterError, ShapeError
 
 DATA = make_data([5, 1, 9], 3, 2)
 
@@ -173,3 +173,25 @@ def test_features_by_name_and_in_two_dimensions() -> None:
         model.stepper().step({"x1": 1.0})
     with pytest.raises(ShapeError, match="one by one, or use predict"):
         model.stepper().step(data.features)
+
+
+def test_a_call_in_the_middle_of_a_call_is_refused() -> None:
+    stepper = GRU(3, 4, 1).stepper()
+
+    class Calling:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            stepper.reset()
+            return np.zeros(3)
+
+    with pytest.raises(BusyError, match="in the middle of a call; give each thread a stepper"):
+        stepper.step(Calling())
+    stepper.step(np.zeros(3))
+
+
+def test_static_features_that_are_no_numbers_are_named() -> None:
+    stepper = GRU(3, 4, 1).stepper()
+    for wrong in ("x", ["x"], [None], None, [1 + 2j]):
+        with pytest.raises(DataError, match="statics must be an array of real numbers"):
+            stepper.set_statics(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match=r"statics: shape \[1, 2\]; give a number for each"):
+        stepper.set_statics([[1.0, 2.0]])

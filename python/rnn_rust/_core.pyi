@@ -167,7 +167,10 @@ class Network:
     def optimizer_state(self) -> dict[str, Any]:
         """Return what the optimiser keeps: its steps, and its moments tensor by tensor."""
     def load_optimizer_state(self, state: dict[str, Any]) -> None:
-        """Go on from what another one kept."""
+        """Go on from what another one with the same settings kept, all of it.
+
+        ShapeError if a tensor is missing, or is not one of this optimiser.
+        """
     def predict(
         self, features: _Array, offsets: _Offsets, once: _Once, *, states: bool = False
     ) -> list[NDArray[Any]]:
@@ -237,7 +240,7 @@ class Stepper:
         TypeError
             ``out`` is not such an array.
         """
-    def set_statics(self, statics: list[float]) -> None:
+    def set_statics(self, statics: ArrayLike) -> None:
         """Set the static features of the sequence, as the engine takes them."""
     def __copy__(self) -> Stepper:
         """Return a stepper with a state of its own, and the same weights."""
@@ -312,7 +315,10 @@ class Scorer:
         ShapeError
             Another number of features than the model's, or more than one row.
         DataError
-            A feature is missing by name, NaN, infinite or masked, or not a real number.
+            A feature is missing by name, NaN, infinite or masked, or not a real number; or ``key``
+            is a str that UTF-8 cannot have.
+        ParameterError
+            ``time`` is not a number, or not finite with ``expire_after``.
         TypeError
             ``out`` is not such an array, or ``key`` something else.
         """
@@ -357,7 +363,7 @@ class Scorer:
 
         Raises
         ------
-        ShapeError, DataError, TypeError
+        ShapeError, DataError, ParameterError, TypeError
             As :meth:`score`.
         """
     def _admit(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.checks import boolean
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
@@ -81,9 +82,10 @@ class EncodedScorer(Scorer):
 
         Raises
         ------
-        ShapeError, DataError, TypeError
+        ShapeError, DataError, ParameterError, TypeError
             As there.
         """
+        boolean("return_new", return_new)
         with self._turns.turn():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
@@ -124,12 +126,11 @@ class EncodedScorer(Scorer):
 
         Raises
         ------
-        ShapeError, DataError, TypeError
+        ShapeError, DataError, ParameterError, TypeError
             As there.
         """
-        if getattr(keys, "ndim", 1) != 1:
-            raise ShapeError(f"keys: shape {list(keys.shape)}; give one for each event")
-        own = keys.tolist() if hasattr(keys, "tolist") else list(keys)
+        boolean("return_new", return_new)
+        own = _listed(keys)
         given = None if times is None else as_floats("times", times)
         if given is not None and given.shape != (len(own),):
             raise ShapeError(f"{len(own)} keys, times of shape {given.shape}; give as many")
@@ -301,6 +302,21 @@ class EncodedScorer(Scorer):
     def _take(self, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         super()._take(description, arrays)
         self._carried.take(arrays, description["scorer"]["times"], len(self))
+
+
+def _listed(keys: Any) -> list[Any]:
+    """Return the keys of events as a list, as a scorer of numbers takes them."""
+    if isinstance(keys, str | bytes):
+        raise TypeError("keys are several, a list or an array; score takes a single one")
+    if getattr(keys, "ndim", 1) != 1:
+        raise ShapeError(f"keys: shape {list(keys.shape)}; give one for each event")
+    try:
+        own: list[Any] = keys.tolist() if hasattr(keys, "tolist") else list(keys)
+    except TypeError:
+        raise ShapeError(
+            f"keys: {reprlib.repr(keys)}; give a list or an array, one key for each event"
+        ) from None
+    return own
 
 
 def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:

@@ -122,13 +122,10 @@ class OptimizerState:
 
         Raises
         ------
-        ValueError
+        ShapeError, DataError
             One is missing, or is not one of this optimiser.
         """
         if self.in_python is None:
-            # The engine would take a moment that is missing for 0, and train on with other bits.
-            if different := self._core.optimizer_state().keys() ^ state.keys():
-                raise ValueError(f"the moments differ in {', '.join(sorted(different))}")
             self._core.load_optimizer_state(state)
         else:
             self.in_python.load_state_dict(state)  # type: ignore[attr-defined]

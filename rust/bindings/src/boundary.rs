@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::PyErr;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rnn_rust::{Context, Error};
@@ -45,9 +46,46 @@ pub(crate) fn data_error(message: String) -> PyErr {
     exceptions::DataError::new_err(message)
 }
 
+/// The exception of an argument outside its allowed values.
+pub(crate) fn parameter_error(message: String) -> PyErr {
+    exceptions::ParameterError::new_err(message)
+}
+
 /// The exception of an array whose shape cannot be used.
 pub(crate) fn shape_error(message: String) -> PyErr {
     exceptions::ShapeError::new_err(message)
+}
+
+/// Characters of a value that a message shows.
+const SHOWN: usize = 80;
+
+/// A value as messages show it.
+///
+/// What `{}` and `{:?}` make of an object of Python runs signal handlers, and drops what they raise:
+/// no message may have such an object in it.
+pub(crate) fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let text = value.repr()?;
+    let text = text.to_string_lossy();
+    Ok(match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into_owned(),
+    })
+}
+
+/// What a value was converted to; None if it cannot be. What else was raised, a `KeyboardInterrupt`
+/// say, stays raised.
+pub(crate) fn if_possible<R>(py: Python<'_>, converted: PyResult<R>) -> PyResult<Option<R>> {
+    match converted {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if error.is_instance_of::<PyTypeError>(py)
+                || error.is_instance_of::<PyValueError>(py)
+                || error.is_instance_of::<PyOverflowError>(py) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Runs `work` detached from the interpreter. Signals are checked every few milliseconds, and an

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, data_error, shape_error};
+use crate::boundary::{Scalar, data_error, if_possible, shape_error, shown};
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
 /// scaler.
@@ -144,9 +144,13 @@ impl RowReader {
             let Some(value) = features.get_item(name)? else {
                 return Err(data_error(format!("features: '{name}' is missing")));
             };
-            row.push(value.extract().map_err(|_| {
-                data_error(format!("features: '{name}' is {value:?}, which is not a number"))
-            })?);
+            let Some(number) = if_possible(value.py(), value.extract())? else {
+                let value = shown(&value)?;
+                return Err(data_error(format!(
+                    "features: '{name}' is {value}, which is not a number"
+                )));
+            };
+            row.push(number);
         }
         Ok(row)
     }
@@ -166,7 +170,7 @@ pub(crate) fn not_finite<N: core::Real>(values: &[N], at: usize, columns: usize)
     let row = if values.len() > columns { format!("row {row}: ") } else { String::new() };
     data_error(format!(
         "{row}feature {column} is {}; every feature must be finite in the model's type",
-        values[at],
+        core::shortest(values[at]),
     ))
 }
 

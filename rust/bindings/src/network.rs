@@ -8,9 +8,9 @@ use pyo3::types::PyDict;
 use rnn_rust as core;
 use rnn_rust::Objective;
 
-use crate::boundary::{data_error, exception, run};
+use crate::boundary::{exception, run};
 use crate::features::{RowReader, Scaling};
-use crate::python::tensors;
+use crate::python::{add_tensors, tensors};
 use crate::settings::{Dtype, EpochRun, Settings, method};
 use crate::shared::{Arrays, Once, SharedNetwork, TrainRequest};
 use crate::stepper::{IntoStepper, Stepper};
@@ -104,29 +104,25 @@ impl Network {
 
     /// Chooses the optimiser, by name and numbers; the state of the last one is lost.
     fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Some(method) = method(settings)? else {
-            return Err(data_error(format!("{settings} is no optimizer of the engine")));
-        };
+        let method = method(settings)?;
         with!(self, shared => py.detach(|| shared.set_method(method)).map_err(|error| exception(&error)))
     }
 
     /// The state of the optimiser: its steps, and its moments tensor by tensor.
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, shared => {
-            let (network, optimizer) = py.detach(|| (shared.read(), shared.optimizer()));
-            let optimizer = optimizer.map_err(|error| exception(&error))?;
+            let (network, moments) = py.detach(|| (shared.read(), shared.moments()));
+            let (steps, moments) = moments.map_err(|error| exception(&error))?;
             let state = PyDict::new(py);
-            state.set_item("steps", optimizer.steps())?;
-            for (name, flat) in optimizer.moments() {
-                for (tensor, array) in tensors(py, network.layout(), flat)? {
-                    state.set_item(format!("{name}.{tensor}"), array)?;
-                }
+            state.set_item("steps", steps)?;
+            for (name, flat) in moments {
+                add_tensors(&state, &format!("{name}."), network.layout(), &flat)?;
             }
             Ok(state)
         })
     }
 
-    /// Resumes from the state of another one.
+    /// Resumes from the state of another one with the same settings; a `ShapeError` if it lacks a tensor.
     fn load_optimizer_state(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         with!(self, shared => shared.load_optimizer(py, state))
     }

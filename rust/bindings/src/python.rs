@@ -15,12 +15,23 @@ pub(crate) fn tensors<'py, T: Scalar>(
     flat: &[T],
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    for (number, tensor) in layout.tensors().iter().enumerate() {
-        let values = PyArray1::from_vec(py, layout.unpack(flat, number));
-        let array: Bound<'py, PyArrayDyn<T>> = values.reshape(tensor.dimensions())?;
-        dict.set_item(tensor.name(), array)?;
-    }
+    add_tensors(&dict, "", layout, flat)?;
     Ok(dict)
+}
+
+/// Adds an array for every tensor to a dict; their names begin with `prefix` there.
+pub(crate) fn add_tensors<T: Scalar>(
+    dict: &Bound<'_, PyDict>,
+    prefix: &str,
+    layout: &Layout,
+    flat: &[T],
+) -> PyResult<()> {
+    for (number, tensor) in layout.tensors().iter().enumerate() {
+        let values = PyArray1::from_vec(dict.py(), layout.unpack(flat, number));
+        let array: Bound<'_, PyArrayDyn<T>> = values.reshape(tensor.dimensions())?;
+        dict.set_item(format!("{prefix}{}", tensor.name()), array)?;
+    }
+    Ok(())
 }
 
 /// An object with `value_and_gradient(predictions, labels) -> (float, array)`, whose answers Python

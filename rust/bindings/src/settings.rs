@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::boundary::data_error;
 use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::{
@@ -146,12 +147,12 @@ impl EpochRun {
 }
 
 /// An optimiser of the engine, by the lower-case name of its class, with all of its numbers.
-pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Option<Method>> {
+pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Method> {
     let number = |name: &str| settings.get_item(name)?.extract::<f64>();
     let truth = |name: &str| settings.get_item(name)?.extract::<bool>();
     let weight_decay = number("weight_decay")?;
     let name: String = settings.get_item("method")?.extract()?;
-    Ok(Some(match name.as_str() {
+    Ok(match name.as_str() {
         "sgd" => Method::Sgd {
             momentum: number("momentum")?,
             nesterov: truth("nesterov")?,
@@ -179,6 +180,6 @@ pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Option<Method>> {
                 Method::AdamW { beta1, beta2, eps, weight_decay }
             }
         }
-        _ => return Ok(None),
-    }))
+        _ => return Err(data_error(format!("{name:?} is no optimizer of the engine"))),
+    })
 }

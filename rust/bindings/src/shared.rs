@@ -12,7 +12,7 @@ use rnn_rust::{
     Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
 };
 
-use crate::boundary::{Scalar, exception, run};
+use crate::boundary::{Scalar, data_error, exception, if_possible, run, shape_error};
 use crate::python::{PythonLoss, PythonOptimizer};
 use crate::settings::{EpochRun, Settings};
 
@@ -59,6 +59,9 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
         Ok(Self { features: features.extract()?, labels, weights, sequences, offsets })
     }
 }
+
+/// Moments of an optimiser by their names.
+type Moments<T> = Vec<(&'static str, Vec<T>)>;
 
 /// A network of one element type, shared between Python threads.
 ///
@@ -126,13 +129,17 @@ impl<T: Scalar> SharedNetwork<T> {
         Ok(Exclusive { optimizer, owner: &self.owner })
     }
 
-    pub(crate) fn optimizer(&self) -> Result<GradientDescent<T>, Error> {
-        Ok(self.exclusive()?.optimizer.clone())
+    /// Steps of the optimiser so far, and a copy of its moments.
+    pub(crate) fn moments(&self) -> Result<(u64, Moments<T>), Error> {
+        let optimizer = &self.exclusive()?.optimizer;
+        let moments = optimizer.moments();
+        let copies = moments.into_iter().map(|(name, flat)| (name, flat.to_vec())).collect();
+        Ok((optimizer.steps(), copies))
     }
 
     pub(crate) fn set_method(&self, method: Method) -> Result<(), Error> {
         let len = self.read().layout().len();
-        self.exclusive()?.optimizer.clone_from(&GradientDescent::new(method, len)?);
+        *self.exclusive()?.optimizer = GradientDescent::new(method, len)?;
         Ok(())
     }
 
@@ -211,7 +218,10 @@ impl<T: Scalar> SharedNetwork<T> {
     ) -> Result<(), Error> {
         let mut exclusive = self.exclusive()?;
         let own = &mut *exclusive.optimizer;
-        let mut network = core::Network::clone(&self.read());
+        if request.optimizer.is_none() {
+            own.take_memory()?;
+        }
+        let mut network = self.read().copy()?;
         if request.run.begins {
             network.settle();
             own.settle();
@@ -236,10 +246,10 @@ impl<T: Scalar> SharedNetwork<T> {
 
     pub(crate) fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
-        let given = given::<T>(&layout, "", state)?;
+        let given = given::<T>(&layout, ("the state dict", ""), state)?;
         py.detach(|| {
             let _exclusive = self.exclusive()?;
-            let mut changed = core::Network::clone(&self.read());
+            let mut changed = self.read().copy()?;
             for (tensor, values) in given {
                 changed.set_tensor(tensor, &values)?;
             }
@@ -251,16 +261,29 @@ impl<T: Scalar> SharedNetwork<T> {
 
     pub(crate) fn load_optimizer(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
-        let steps: u64 = state.as_any().get_item("steps")?.extract()?;
-        let optimizer = py.detach(|| self.optimizer()).map_err(|error| exception(&error))?;
-        let names: Vec<&'static str> = optimizer.moments().iter().map(|(name, _)| *name).collect();
+        let what = "the state of the optimizer";
+        let steps = match state.get_item("steps")? {
+            Some(steps) => if_possible(py, steps.extract::<u64>())?,
+            None => None,
+        };
+        let steps = steps.ok_or_else(|| data_error(format!("{what} has no number of steps")))?;
+        let method = py.detach(|| Ok(self.exclusive()?.optimizer.method()));
+        let names = method.map_err(|error: Error| exception(&error))?.moments();
         let mut moments = Vec::new();
-        for name in names {
+        for &name in names {
             let mut flat = vec![T::ZERO; layout.len()];
-            for (tensor, values) in given::<T>(&layout, &format!("{name}."), state)? {
+            for (tensor, values) in given::<T>(&layout, (what, &format!("{name}.")), state)? {
                 layout.pack(&mut flat, tensor, &values).map_err(|error| exception(&error))?;
             }
             moments.push((name, flat));
+        }
+        let expected = 1 + names.len() * layout.tensors().len();
+        if state.len() != expected {
+            return Err(shape_error(format!(
+                "{what} has {} entries, and this one has {expected}: {}",
+                state.len(),
+                [&["steps"], names].concat().join(", "),
+            )));
         }
         py.detach(|| {
             let moments: Vec<(&str, &[T])> =
@@ -271,20 +294,25 @@ impl<T: Scalar> SharedNetwork<T> {
     }
 }
 
-/// The tensors that a dict has, by number.
+/// Every tensor by number, from the dict that `what` says, where names begin with `prefix`.
 fn given<T: Scalar>(
     layout: &Layout,
-    prefix: &str,
+    (what, prefix): (&str, &str),
     state: &Bound<'_, PyDict>,
 ) -> PyResult<Vec<(usize, Vec<T>)>> {
-    let mut given = Vec::new();
-    for (number, tensor) in layout.tensors().iter().enumerate() {
-        if let Some(value) = state.get_item(format!("{prefix}{}", tensor.name()))? {
-            let array: PyReadonlyArrayDyn<'_, T> = value.extract()?;
-            given.push((number, array.as_slice()?.to_vec()));
-        }
-    }
-    Ok(given)
+    let tensors = layout.tensors().iter().enumerate();
+    let read = |(number, tensor): (usize, &core::Tensor)| {
+        let name = format!("{prefix}{}", tensor.name());
+        let value = state.get_item(&name)?;
+        let value = value.ok_or_else(|| shape_error(format!("{what} lacks {name}")))?;
+        let array: Option<PyReadonlyArrayDyn<'_, T>> = if_possible(value.py(), value.extract())?;
+        let values = array.as_ref().and_then(|array| array.as_slice().ok());
+        let values = values.ok_or_else(|| {
+            data_error(format!("{what}: {name} is no contiguous array of the network's dtype"))
+        })?;
+        Ok((number, values.to_vec()))
+    };
+    tensors.map(read).collect()
 }
 
 /// Trains by a loss of the engine, or by one in Python.

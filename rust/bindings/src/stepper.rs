@@ -1,11 +1,14 @@
 //! The class `Stepper`: a network that reads one sequence step by step.
 
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, data_error, exception};
+use crate::boundary::{Scalar, busy_error, data_error, exception, shape_error};
 use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
 use crate::python::tensors;
 
@@ -96,29 +99,37 @@ enum Inner {
 }
 
 /// Reads one sequence step by step and carries the state; made by ``model.stepper()``.
-#[pyclass(module = "rnn_rust._core")]
+#[pyclass(frozen, module = "rnn_rust._core")]
 pub(crate) struct Stepper {
-    inner: Inner,
+    inner: Mutex<Inner>,
     /// Python's function of weights, units, names and state that makes one again.
     remake: Py<PyAny>,
 }
 
+/// Runs `$body` with `$scaled` bound to the stepper of whichever type it is.
 macro_rules! with {
     ($self:ident, $scaled:ident => $body:expr) => {
-        match &mut $self.inner {
+        match &mut *$self.held()? {
             Inner::F32($scaled) => $body,
             Inner::F64($scaled) => $body,
         }
     };
 }
 
-macro_rules! with_ref {
-    ($self:ident, $scaled:ident => $body:expr) => {
-        match &$self.inner {
-            Inner::F32($scaled) => $body,
-            Inner::F64($scaled) => $body,
+impl Stepper {
+    /// What no other call may use meanwhile.
+    fn held(&self) -> PyResult<MutexGuard<'_, Inner>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Ok(inner),
+            // By a panic, which its caller has seen.
+            Err(TryLockError::Poisoned(error)) => Ok(error.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(busy_error(
+                "a stepper was called by another thread, or by a signal handler, in the middle of a \
+                 call; give each thread a stepper of its own, and let a handler set a flag"
+                    .into(),
+            )),
         }
-    };
+    }
 }
 
 /// How a network of one type becomes a [`Stepper`].
@@ -142,7 +153,7 @@ macro_rules! into_stepper {
             ) -> Stepper {
                 let (x, y, restored) = (Vec::new(), Vec::new(), Vec::new());
                 let scaled = Scaled { stepper, features, labels, rows, x, y, restored };
-                Stepper { inner: Inner::$Variant(scaled), remake }
+                Stepper { inner: Mutex::new(Inner::$Variant(scaled)), remake }
             }
         }
     };
@@ -155,7 +166,7 @@ impl Stepper {
     /// Outputs ``(L,)`` after one more step with ``features (I,)``, in original units.
     #[pyo3(signature = (features, out = None))]
     fn step<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         out: Option<Bound<'py, PyAny>>,
@@ -174,26 +185,34 @@ impl Stepper {
     }
 
     /// Sets the static features of the sequence, as the engine takes them.
-    fn set_statics(&mut self, statics: Vec<f64>) -> PyResult<()> {
+    fn set_statics(&self, py: Python<'_>, statics: &Bound<'_, PyAny>) -> PyResult<()> {
         with!(self, scaled => {
+            let array = scaled.rows.as_floats.bind(py).call1(("statics", statics))?;
+            let shape = array.cast::<PyUntypedArray>()?.shape();
+            if shape.len() != 1 {
+                return Err(shape_error(format!(
+                    "statics: shape {shape:?}; give a number for each static feature"
+                )));
+            }
+            let statics = doubles(&array)?;
             let own: Vec<_> = statics.iter().map(|&s| core::Real::from_f64(s)).collect();
             if let Some(i) = own.iter().position(|s| !core::Real::is_finite(*s)) {
                 return Err(data_error(format!(
                     "static feature {i} is {} as the network takes it; it must be finite in the \
                      model's type",
-                    statics[i],
+                    core::shortest(statics[i]),
                 )));
             }
             scaled.stepper.set_statics(&own).map_err(|error| exception(&error))
         })
     }
 
-    fn __repr__(&self) -> String {
-        let dtype = match &self.inner {
+    fn __repr__(&self) -> PyResult<String> {
+        let dtype = match &*self.held()? {
             Inner::F32(_) => "float32",
             Inner::F64(_) => "float64",
         };
-        with_ref!(self, scaled => {
+        with!(self, scaled => {
             let config = scaled.stepper.network().config();
             let cell = match config.cell {
                 core::Cell::Elman(_) => "RNN",
@@ -205,31 +224,31 @@ impl Stepper {
             } else {
                 String::new()
             };
-            format!(
+            Ok(format!(
                 "Stepper({cell}, {} features, {layers}{} units, {} outputs, {dtype})",
                 config.features(),
                 config.shape.hidden,
                 config.shape.output,
-            )
+            ))
         })
     }
 
     /// One with a state of its own, and the same weights.
-    fn __copy__(&self, py: Python<'_>) -> Self {
-        let remake = self.remake.clone_ref(py);
-        match &self.inner {
-            Inner::F32(scaled) => Self { inner: Inner::F32(scaled.copy(py)), remake },
-            Inner::F64(scaled) => Self { inner: Inner::F64(scaled.copy(py)), remake },
-        }
+    fn __copy__(&self, py: Python<'_>) -> PyResult<Self> {
+        let inner = match &*self.held()? {
+            Inner::F32(scaled) => Inner::F32(scaled.copy(py)),
+            Inner::F64(scaled) => Inner::F64(scaled.copy(py)),
+        };
+        Ok(Self { inner: Mutex::new(inner), remake: self.remake.clone_ref(py) })
     }
 
-    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> Self {
+    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.__copy__(py)
     }
 
     /// How Python makes one again: from a network with these weights.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let arguments = with_ref!(self, scaled => {
+        let arguments = with!(self, scaled => {
             let network = scaled.stepper.network();
             (
                 tensors(py, network.layout(), network.parameters())?,
@@ -243,14 +262,15 @@ impl Stepper {
     }
 
     /// Begins another sequence: the state becomes 0.
-    fn reset(&mut self) {
+    fn reset(&self) -> PyResult<()> {
         with!(self, scaled => scaled.stepper.reset());
+        Ok(())
     }
 
     /// The state after the last step: ``(H,)``, of several layers ``(layers, H)``; an LSTM's rows
     /// are h followed by c.
     #[getter]
-    fn state<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         with!(self, scaled => {
             let flat = PyArray1::from_vec(py, scaled.stepper.state());
             match scaled.stepper.state_shape() {
@@ -261,7 +281,7 @@ impl Stepper {
     }
 
     #[setter]
-    fn set_state(&mut self, state: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn set_state(&self, state: &Bound<'_, PyAny>) -> PyResult<()> {
         with!(self, scaled => {
             let array = scaled.rows.as_floats.bind(state.py()).call1(("state", state))?;
             take_state(&mut scaled.stepper, &array)
@@ -270,11 +290,16 @@ impl Stepper {
 }
 
 fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-    let array = state.call_method1("astype", ("float64",))?;
-    let array: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
-    let state: Vec<T> = array.as_slice()?.iter().map(|&h| T::from_f64(h)).collect();
+    let state: Vec<T> = doubles(state)?.into_iter().map(T::from_f64).collect();
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {
         return Err(data_error(format!("state {i} is not finite in the model's type")));
     }
     stepper.set_state(&state).map_err(|error| exception(&error))
+}
+
+/// The numbers of an array of floats.
+fn doubles(array: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    let array = array.call_method1("astype", ("float64",))?;
+    let array: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
+    Ok(array.as_slice()?.to_vec())
 }

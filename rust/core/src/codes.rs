@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Level, Mask, Simd, WithSimd, dispatch};
 
@@ -41,7 +41,7 @@ fn check_codes<T: Real>(
         None => Ok(()),
         Some(code) => {
             let (what, expected) = ("a category", "the number of one of its inputs");
-            Err(Error::Parameter { what, expected, got: code.to_f64().to_string() })
+            Err(Error::Parameter { what, expected, got: shortest(code.to_f64()) })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::activation::Activation;
 use crate::cell::Cell;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 
 /// The sizes of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,14 +224,14 @@ impl Config {
         {
             if !(0.0..1.0).contains(&probability) {
                 let expected = "at least 0 and below 1";
-                return Err(Error::Parameter { what, expected, got: probability.to_string() });
+                return Err(Error::Parameter { what, expected, got: shortest(probability) });
             }
         }
         if self.dropout > 0.0 && self.layers == 1 {
             return Err(Error::Parameter {
                 what: "dropout",
                 expected: "0 for a single layer, as it acts between layers",
-                got: self.dropout.to_string(),
+                got: shortest(self.dropout),
             });
         }
         Ok(())

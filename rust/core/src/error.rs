@@ -66,6 +66,15 @@ impl std::error::Error for Error {}
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// A number as messages show it: `1e300`, not 300 digits.
+pub fn shortest(number: impl fmt::Display + fmt::LowerExp) -> String {
+    let plain = number.to_string();
+    if plain.len() > LONG { format!("{number:e}") } else { plain }
+}
+
+/// Characters from which on an exponent is shorter, or easier to read.
+const LONG: usize = 20;
+
 /// `Ok` when `holds`, else the shape error that the other arguments describe.
 pub(crate) fn check_shape(
     holds: bool,
@@ -81,4 +90,17 @@ pub(crate) fn check_shape(
         expected: expected.to_string(),
         got: got.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_in_messages() {
+        let shown = [0.1, -3.0, 1e6, 1e300, -2.5e-200, f64::NAN, f64::INFINITY].map(shortest);
+        assert_eq!(shown, ["0.1", "-3", "1000000", "1e300", "-2.5e-200", "NaN", "inf"]);
+        assert_eq!(shortest(f32::MAX), "3.4028235e38");
+        assert_eq!(shortest(-1.0 / 3.0), "-0.3333333333333333");
+    }
 }

@@ -70,7 +70,7 @@ pub use cell::Cell;
 pub use config::{Categories, Config, Readout, Shape, StaticFeatures};
 pub use context::{Context, NUM_THREADS};
 pub use data::Sequences;
-pub use error::{Error, Result};
+pub use error::{Error, Result, shortest};
 pub use lanes::{Real, elementary, matrix, simd};
 pub use loss::Loss;
 pub use objective::{Objective, Reduction};

@@ -7,17 +7,30 @@
 use memchr::{memchr, memchr3};
 use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBool, PyBytes};
 
 use crate::boundary::{Scalar, run, shape_error};
 
 /// What becomes of a column of the file.
-#[derive(Clone, Copy, FromPyObject)]
+#[derive(Clone, Copy)]
 pub(crate) enum Column {
     /// A number: which matrix, and which column there.
     Number((usize, usize)),
     /// The cells are wanted as they are, or nobody wants them.
     Text(bool),
+}
+
+/// Not derived: that would spell out, in Python, why a truth is no pair, and a Ctrl-C that comes in
+/// between would be lost.
+impl<'py> FromPyObject<'_, 'py> for Column {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.cast::<PyBool>() {
+            Ok(wanted) => Ok(Self::Text(wanted.is_true())),
+            Err(_) => Ok(Self::Number(value.extract()?)),
+        }
+    }
 }
 
 /// A matrix whose rows are filled, one after the other.

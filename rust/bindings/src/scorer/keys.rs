@@ -5,34 +5,41 @@ use std::ops::Range;
 use numpy::{PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use rnn_rust::{HashedKey, Key, KeyHasher};
 
-use crate::boundary::shape_error;
+use crate::boundary::{data_error, if_possible, shape_error, shown};
 
 /// The key of one entity.
 pub(super) fn key_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Key<'a>> {
-    if value.is_exact_instance_of::<PyInt>() {
-        return number(value).ok_or_else(|| refused(value));
-    }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Key::Text(text.to_str()?));
+        return match if_possible(value.py(), text.to_str())? {
+            Some(text) => Ok(Key::Text(text)),
+            None => Err(data_error(format!(
+                "the key {} has half of a surrogate pair, which is no character; give a str \
+                 without, or bytes",
+                shown(value)?,
+            ))),
+        };
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Key::Bytes(bytes.as_bytes()));
     }
-    // Integers of NumPy.
-    number(value).ok_or_else(|| refused(value))
+    match number(value)? {
+        Some(key) => Ok(key),
+        None => Err(PyTypeError::new_err(format!(
+            "a key is an int of 64 bits, a str or bytes, not {}",
+            shown(value)?,
+        ))),
+    }
 }
 
-fn number<'a>(value: &Bound<'_, PyAny>) -> Option<Key<'a>> {
-    let signed = value.extract::<i64>().map(Key::from);
-    signed.or_else(|_| value.extract::<u64>().map(Key::from)).ok()
-}
-
-fn refused(value: &Bound<'_, PyAny>) -> PyErr {
-    let shown = value.repr().map_or_else(|_| "this".into(), |text| text.to_string());
-    PyTypeError::new_err(format!("a key is an int of 64 bits, a str or bytes, not {shown}"))
+/// An int of Python's, or of NumPy's.
+fn number<'a>(value: &Bound<'_, PyAny>) -> PyResult<Option<Key<'a>>> {
+    if let Some(signed) = if_possible(value.py(), value.extract::<i64>())? {
+        return Ok(Some(signed.into()));
+    }
+    Ok(if_possible(value.py(), value.extract::<u64>())?.map(Key::from))
 }
 
 /// The keys of many events, borrowed or copied from Python.
@@ -78,7 +85,13 @@ impl<'py> Keys<'py> {
                     return Self::converted(&method.call0()?, false);
                 }
             }
-            let values = values.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+            let Some(each) = if_possible(values.py(), values.try_iter())? else {
+                return Err(shape_error(format!(
+                    "keys: {}; give a list or an array, one key for each event",
+                    shown(values)?,
+                )));
+            };
+            let values = each.collect::<PyResult<Vec<_>>>()?;
             return CopiedKeys::of(values.into_iter()).map(Self::Any);
         };
         if !values.is_exact_instance_of::<PyUntypedArray>() && values.hasattr("mask")? {

@@ -14,11 +14,11 @@ mod turns;
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 
-use crate::boundary::{exception, run, shape_error};
+use crate::boundary::{exception, if_possible, parameter_error, run, shape_error, shown};
 use crate::features::RowReader;
 use crate::network::{Inner as NetworkInner, Network};
 use crate::python::tensors;
@@ -45,6 +45,40 @@ macro_rules! with {
 #[pyclass(subclass, frozen, module = "rnn_rust._core")]
 pub(crate) struct Scorer {
     inner: Inner,
+}
+
+/// The time of an event.
+struct Time(f64);
+
+impl<'py> FromPyObject<'_, 'py> for Time {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match if_possible(value.py(), value.extract())? {
+            Some(time) => Ok(Self(time)),
+            None => Err(parameter_error(format!(
+                "time must be a number, of a date its seconds, got {}",
+                shown(&value)?,
+            ))),
+        }
+    }
+}
+
+/// Whether to return what is new too.
+struct ReturnNew(bool);
+
+impl<'py> FromPyObject<'_, 'py> for ReturnNew {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.cast::<PyBool>() {
+            Ok(value) => Ok(Self(value.is_true())),
+            Err(_) => Err(parameter_error(format!(
+                "return_new must be True or False, got {}",
+                shown(&value)?,
+            ))),
+        }
+    }
 }
 
 #[pymethods]
@@ -108,23 +142,29 @@ impl Scorer {
     /// ShapeError
     ///     Another number of features than the model's, or more than one row.
     /// DataError
-    ///     A feature is missing by name, NaN, infinite or masked, or not a real number.
+    ///     A feature is missing by name, NaN, infinite or masked, or not a real number; or ``key``
+    ///     is a str that UTF-8 cannot have.
+    /// ParameterError
+    ///     ``time`` is not a number, or not finite with ``expire_after``.
     /// TypeError
     ///     ``out`` is not such an array, or ``key`` something else.
-    #[pyo3(signature = (key, features, out = None, *, time = None, return_new = false))]
+    #[pyo3(
+        signature = (key, features, out = None, *, time = None, return_new = ReturnNew(false)),
+        text_signature = "($self, key, features, out=None, *, time=None, return_new=False)"
+    )]
     fn score<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
         features: &Bound<'py, PyAny>,
         out: Option<Bound<'py, PyAny>>,
-        time: Option<f64>,
-        return_new: bool,
+        time: Option<Time>,
+        return_new: ReturnNew,
     ) -> PyResult<Bound<'py, PyAny>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            let (outputs, new) = keyed.score((key, time), features, out)?;
-            if !return_new {
+            let (outputs, new) = keyed.score((key, time.map(|time| time.0)), features, out)?;
+            if !return_new.0 {
                 return Ok(outputs);
             }
             (outputs, new).into_pyobject(py).map(Bound::into_any)
@@ -152,9 +192,12 @@ impl Scorer {
     ///
     /// Raises
     /// ------
-    /// ShapeError, DataError, TypeError
+    /// ShapeError, DataError, ParameterError, TypeError
     ///     As :meth:`score`.
-    #[pyo3(signature = (keys, features, out = None, *, times = None, return_new = false))]
+    #[pyo3(
+        signature = (keys, features, out = None, *, times = None, return_new = ReturnNew(false)),
+        text_signature = "($self, keys, features, out=None, *, times=None, return_new=False)"
+    )]
     fn score_batch<'py>(
         &self,
         py: Python<'py>,
@@ -162,7 +205,7 @@ impl Scorer {
         features: &Bound<'py, PyAny>,
         out: Option<Bound<'py, PyAny>>,
         times: Option<&Bound<'py, PyAny>>,
-        return_new: bool,
+        return_new: ReturnNew,
     ) -> PyResult<Bound<'py, PyAny>> {
         with!(self, keyed => {
             let keys = Keys::of(keys)?;
@@ -177,7 +220,7 @@ impl Scorer {
             let mut new = vec![false; count];
             let outputs = keyed.score_batch(batch, features, &mut new)?;
             let outputs = outputs.into_array(py, keyed.outputs(), out)?;
-            if !return_new {
+            if !return_new.0 {
                 return Ok(outputs);
             }
             (outputs, PyArray1::from_vec(py, new)).into_pyobject(py).map(Bound::into_any)

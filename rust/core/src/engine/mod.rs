@@ -78,13 +78,14 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let shared = carried + Transposed::<T>::size(layout);
     if !tiled {
         let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
-        check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + layout.len() + shared)?;
+        // The gradient, and the weights before an update.
+        check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + 2 * layout.len() + shared)?;
         let mut engine = single::Single::new(simd, network, data, (spec, buffers), context);
         return Ok(work.run(&mut engine));
     }
     let worker = ShardWorker::<T, S>::size(layout, buffers);
     let shards = tiled::most_shards(layout, data, batch_size);
     let shared = shared + Panels::<T>::size(layout, tiled::batch_steps(data, batch_size), true);
-    check_memory::<T>(context.threads.min(shards) * worker + (2 + shards) * layout.len() + shared)?;
+    check_memory::<T>(context.threads.min(shards) * worker + (3 + shards) * layout.len() + shared)?;
     Ok(tiled::with_tiled(simd, network, data, (spec, buffers), context, work))
 }

@@ -1,6 +1,6 @@
 //! `Real`: the two element types of the engine, `f32` and `f64`.
 
-use std::fmt::{Debug, Display};
+use std::fmt::{Debug, Display, LowerExp};
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
 use crate::lanes::elementary::Constants;
@@ -14,6 +14,7 @@ pub trait Real:
     + Default
     + Debug
     + Display
+    + LowerExp
     + PartialOrd
     + Send
     + Sync

@@ -14,7 +14,7 @@ mod groups;
 mod tests;
 mod textbook;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 
 /// The loss e of the predictions at one step against their labels.
 ///
@@ -120,7 +120,7 @@ impl Loss {
         };
         match checks.into_iter().find(|&(_, _, allowed, _)| !allowed) {
             Some((what, value, _, expected)) => {
-                Err(Error::Parameter { what, expected, got: value.to_string() })
+                Err(Error::Parameter { what, expected, got: shortest(value) })
             }
             None => Ok(()),
         }

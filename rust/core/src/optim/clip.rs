@@ -1,6 +1,6 @@
 //! `Clip`: bounds on the gradient before an update.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 
@@ -19,7 +19,7 @@ impl Clip {
         for (what, bound) in [("clip_norm", self.norm), ("clip_value", self.value)] {
             if let Some(bound) = bound.filter(|bound| bound.is_nan() || *bound <= 0.0) {
                 let expected = "a number greater than 0";
-                return Err(Error::Parameter { what, expected, got: bound.to_string() });
+                return Err(Error::Parameter { what, expected, got: shortest(bound) });
             }
         }
         Ok(())

@@ -30,12 +30,28 @@ impl<T: Real> GradientDescent<T> {
         method.check()?;
         let count = method.moments().len();
         check_memory::<T>((2 * count).saturating_mul(len))?;
-        let previous = vec![Aligned::zeros(len); count];
-        let mut moments = previous.clone();
-        for moment in &mut moments {
-            moment.fill(T::from_f64(method.first_moment()));
+        // Zeros that are not written to take no memory until the first step.
+        let zeros = || (0..count).map(|_| Aligned::zeros(len)).collect::<Vec<_>>();
+        let (mut moments, previous) = (zeros(), zeros());
+        if method.first_moment() != 0.0 {
+            for moment in &mut moments {
+                moment.fill(T::from_f64(method.first_moment()));
+            }
         }
         Ok(Self { method, len, steps: 0, moments, previous, can_undo: false })
+    }
+
+    /// Takes the memory of the moments before the first step, so that what is checked afterwards
+    /// counts on no more than is left. [`Memory`](crate::Error::Memory) if there is not enough.
+    pub fn take_memory(&mut self) -> Result<()> {
+        if self.steps > 0 {
+            return Ok(());
+        }
+        check_memory::<T>((2 * self.moments.len()).saturating_mul(self.len))?;
+        // A copy is written to; those before a step that has not been taken may be any.
+        self.moments = self.moments.clone();
+        self.previous.clone_from(&self.moments);
+        Ok(())
     }
 
     /// The method.

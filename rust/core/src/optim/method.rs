@@ -1,6 +1,6 @@
 //! `Method`: which optimiser, and its parameters.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 
 /// A method of descent with its parameters, as PyTorch defines it.
 ///
@@ -143,7 +143,7 @@ fn check(
     expected: &'static str,
 ) -> Result<()> {
     match parameters.iter().find(|&&(_, value)| !allowed(value)) {
-        Some(&(what, value)) => Err(Error::Parameter { what, expected, got: value.to_string() }),
+        Some(&(what, value)) => Err(Error::Parameter { what, expected, got: shortest(value) }),
         None => Ok(()),
     }
 }

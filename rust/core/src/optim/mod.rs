@@ -16,7 +16,7 @@ pub use clip::Clip;
 pub use descent::GradientDescent;
 pub use method::Method;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
 
@@ -47,6 +47,6 @@ pub fn check_rate<T: Real>(rate: f64) -> Result<()> {
     Err(Error::Parameter {
         what: "learning_rate",
         expected: "a number of at least 0 that is finite in the network's type",
-        got: rate.to_string(),
+        got: shortest(rate),
     })
 }

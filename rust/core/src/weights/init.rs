@@ -1,6 +1,8 @@
 //! Initial weights. Values are drawn in double precision and rounded to the network's type, so
 //! an `f32` and an `f64` network of one seed start from the same numbers.
 
+use std::iter::repeat_n;
+
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 use crate::weights::{Layout, Role};
@@ -35,33 +37,36 @@ impl Init {
         }
     }
 
-    /// The initial values of a tensor, row-major in the shape that users see.
+    /// The initial values of a tensor, row-major in the shape that users see, one after the other.
     ///
     /// Fans and orthogonal matrices are those of one gate.
-    pub fn values(self, layout: &Layout, tensor: usize, seed: u64) -> Vec<f64> {
+    pub fn values(
+        self,
+        layout: &Layout,
+        tensor: usize,
+        seed: u64,
+    ) -> Box<dyn Iterator<Item = f64>> {
         let mut rng = Rng::new(seed, Purpose::Weights, tensor as u64);
         let hidden = layout.config().shape.hidden;
         let gates = layout.config().cell.gates();
         let tensor = &layout.tensors()[tensor];
-        let count = tensor.dimensions().iter().product();
-        let mut uniform = |bound: f64| -> Vec<f64> {
-            (0..count).map(|_| bound * (2.0 * rng.uniform() - 1.0)).collect()
-        };
-        match (self, tensor.role(), tensor.dimensions()) {
-            (Self::Pytorch, ..) => uniform(1.0 / (hidden as f64).sqrt()),
-            (Self::Uniform, ..) => uniform(1.0),
-            (_, _, [_]) => vec![0.0; count],
+        let count: usize = tensor.dimensions().iter().product();
+        let bound = match (self, tensor.role(), tensor.dimensions()) {
+            (Self::Pytorch, ..) => 1.0 / (hidden as f64).sqrt(),
+            (Self::Uniform, ..) => 1.0,
+            (_, _, [_]) => return Box::new(repeat_n(0.0, count)),
             (Self::Orthogonal, Role::RecurrentWeight, _) => {
-                (0..gates).flat_map(|_| orthogonal(hidden, &mut rng)).collect()
+                return Box::new((0..gates).flat_map(move |_| orthogonal(hidden, &mut rng)));
             }
-            (_, Role::HeadWeight, fans) => glorot(&mut uniform, fans[0] + fans[1]),
-            (_, _, fans) => glorot(&mut uniform, fans[0] / gates + fans[1]),
-        }
+            (_, Role::HeadWeight, fans) => glorot(fans[0] + fans[1]),
+            (_, _, fans) => glorot(fans[0] / gates + fans[1]),
+        };
+        Box::new((0..count).map(move |_| bound * (2.0 * rng.uniform() - 1.0)))
     }
 }
 
-fn glorot(uniform: &mut impl FnMut(f64) -> Vec<f64>, fans: usize) -> Vec<f64> {
-    uniform((6.0 / fans as f64).sqrt())
+fn glorot(fans: usize) -> f64 {
+    (6.0 / fans as f64).sqrt()
 }
 
 /// An `n × n` orthogonal matrix, uniform over all of them: the Q of a Gaussian matrix's QR
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn bounds_are_those_of_the_literature() {
-        let weights = |init: Init| init.values(&layout(), WEIGHT_IH, 1);
+        let weights = |init: Init| init.values(&layout(), WEIGHT_IH, 1).collect::<Vec<_>>();
         for (init, bound) in [
             (Init::Pytorch, 0.2),
             (Init::Uniform, 1.0),
@@ -113,13 +118,16 @@ mod tests {
             let largest = largest(&weights(init));
             assert!(largest <= bound && largest > 0.95 * bound, "{init:?}: {largest}");
         }
-        assert_eq!(largest(&Init::GlorotUniform.values(&layout(), BIAS, 1)), 0.0);
-        assert!(largest(&Init::Pytorch.values(&layout(), BIAS, 1)) > 0.1);
+        assert_eq!(
+            largest(&Init::GlorotUniform.values(&layout(), BIAS, 1).collect::<Vec<_>>()),
+            0.0
+        );
+        assert!(largest(&Init::Pytorch.values(&layout(), BIAS, 1).collect::<Vec<_>>()) > 0.1);
     }
 
     #[test]
     fn orthogonal_rows_are_orthonormal() {
-        let q = Init::Orthogonal.values(&layout(), WEIGHT_HH, 5);
+        let q: Vec<f64> = Init::Orthogonal.values(&layout(), WEIGHT_HH, 5).collect();
         let n = 25;
         for i in 0..n {
             for j in 0..n {
@@ -131,7 +139,8 @@ mod tests {
 
     #[test]
     fn seeds_and_tensors_have_streams_of_their_own() {
-        let draw = |tensor, seed| Init::Uniform.values(&layout(), tensor, seed);
+        let draw =
+            |tensor, seed| Init::Uniform.values(&layout(), tensor, seed).collect::<Vec<f64>>();
         assert_eq!(draw(BIAS, 4), draw(BIAS, 4));
         assert_ne!(draw(BIAS, 4), draw(BIAS, 5));
         assert_ne!(draw(BIAS, 4), draw(WEIGHT_HH, 4)[..25]);

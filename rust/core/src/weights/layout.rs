@@ -233,11 +233,21 @@ impl Layout {
             format_args!("{dimensions:?}"),
             format_args!("{} numbers", values.len()),
         )?;
+        self.put(flat, tensor, values.iter().copied());
+        Ok(())
+    }
+
+    /// The same of values as they come, as many as the tensor has.
+    pub(crate) fn put<T>(
+        &self,
+        flat: &mut [T],
+        tensor: usize,
+        values: impl IntoIterator<Item = T>,
+    ) {
         let part = &mut flat[self.range(tensor)];
-        for (position, &value) in self.positions(tensor).zip(values) {
+        for (position, value) in self.positions(tensor).zip(values) {
             part[position] = value;
         }
-        Ok(())
     }
 
     /// The position within its tensor's range of each element, in the users' row-major order.

@@ -3,7 +3,7 @@
 use crate::cell::Cell;
 use crate::config::{Config, Shape};
 use crate::context::check_memory;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::Level;
@@ -16,7 +16,7 @@ pub struct Network<T: Real> {
     config: Config,
     layout: Layout,
     parameters: Aligned<T>,
-    /// The parameters before the last update.
+    /// The parameters before the last update; empty where none can be taken back.
     previous: Aligned<T>,
 }
 
@@ -24,7 +24,7 @@ impl<T: Real> Network<T> {
     /// A network with initial weights. [`Error::Parameter`] if the configuration is invalid.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
         config.check()?;
-        // Room for the weights, their gradient and a copy.
+        // Room for the weights, and to train them: a copy, and their gradient.
         let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
         let layout = Layout::new::<T>(&config).filter(|layout| fits(layout.len()));
         let layout = layout.ok_or_else(|| {
@@ -37,11 +37,10 @@ impl<T: Real> Network<T> {
         })?;
         let mut parameters = Aligned::zeros(layout.len());
         for number in 0..layout.tensors().len() {
-            let values = init.values(&layout, number, seed);
-            let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
-            layout.pack(&mut parameters, number, &values)?;
+            let values = init.values(&layout, number, seed).map(T::from_f64);
+            layout.put(&mut parameters, number, values);
         }
-        Ok(Self { config, layout, previous: parameters.clone(), parameters })
+        Ok(Self { config, layout, previous: Aligned::zeros(0), parameters })
     }
 
     /// Adds to the bias of every forget gate, so that an LSTM remembers at first (Gers,
@@ -62,11 +61,18 @@ impl<T: Real> Network<T> {
             }
             if bias.iter().any(|b| !b.is_finite()) {
                 let (what, expected) = ("forget_bias", "a number that the network's type can hold");
-                return Err(Error::Parameter { what, expected, got: value.to_string() });
+                return Err(Error::Parameter { what, expected, got: shortest(value) });
             }
             self.set_tensor(number, &bias)?;
         }
         Ok(())
+    }
+
+    /// A copy to be trained. [`Error::Memory`] if there is no room for it and the weights before an
+    /// update.
+    pub fn copy(&self) -> Result<Self> {
+        check_memory::<T>(2 * self.layout.len())?;
+        Ok(self.clone())
     }
 
     /// The architecture.
@@ -92,6 +98,9 @@ impl<T: Real> Network<T> {
         (level, rate): (Level, f64),
         gradient: &[T],
     ) -> bool {
+        if self.previous.is_empty() {
+            self.previous = Aligned::zeros(self.parameters.len());
+        }
         std::mem::swap(&mut self.parameters, &mut self.previous);
         let finite = optimizer.step(level, rate, &self.previous, gradient, &mut self.parameters);
         if !finite {
@@ -103,12 +112,14 @@ impl<T: Real> Network<T> {
 
     /// Makes the last update final: a later failure does not take it back.
     pub fn settle(&mut self) {
-        self.previous.copy_from_slice(&self.parameters);
+        self.previous = Aligned::zeros(0);
     }
 
-    /// Takes the last update back.
+    /// Takes the last update back, if it is not final.
     pub(crate) fn undo(&mut self) {
-        self.parameters.copy_from_slice(&self.previous);
+        if !self.previous.is_empty() {
+            self.parameters.copy_from_slice(&self.previous);
+        }
     }
 
     /// One tensor, row-major in its [`dimensions`](crate::Tensor::dimensions).

@@ -177,7 +177,11 @@ fn a_restored_descent_goes_on_with_the_same_bits() {
         let mut run = five_steps();
         let fresh = GradientDescent::new(method, LEN).unwrap();
         let mut resumed = Run { descent: fresh, ..five_steps() };
+        resumed.descent.restore(0, &run.descent.moments()).unwrap();
+        resumed.descent.take_memory().unwrap();
+        assert_eq!(resumed.descent.moments(), run.descent.moments(), "{method:?}");
         resumed.descent.restore(run.descent.steps(), &run.descent.moments()).unwrap();
+        resumed.descent.take_memory().unwrap();
         resumed.descent.undo();
         (0..5).for_each(|_| drop((run.step(), resumed.step())));
         assert_eq!(run.state(), resumed.state(), "{method:?}");

@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::keys::{HashedKey, Key, KeyHasher, OwnedKey};
 use super::slabs::Slabs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortest};
 
 /// No row.
 const NONE: u32 = u32::MAX;
@@ -77,7 +77,7 @@ impl Entities {
         }
         if let Some(after) = limits.expire_after.filter(|after| after.is_nan() || *after < 0.0) {
             let (what, expected) = ("expire_after", "a number of at least 0");
-            return Err(Error::Parameter { what, expected, got: after.to_string() });
+            return Err(Error::Parameter { what, expected, got: shortest(after) });
         }
         Ok(Self {
             hasher: KeyHasher::default(),

@@ -168,12 +168,16 @@ impl<T: Real> Scorer<T> {
         let got = times.map_or(events, <[f64]>::len);
         check_shape(got == events, "times", events, got)?;
         let expire = self.entities.limits().expire_after.is_some() && events > 0;
-        if expire && times.is_none_or(|times| !all_numbers(times)) {
-            let got = if times.is_some() { "NaN" } else { "none" }.into();
-            let (what, expected) = ("time", "a number for each event, as entities expire");
-            return Err(Error::Parameter { what, expected, got });
-        }
-        Ok(())
+        let got = match times {
+            _ if !expire => return Ok(()),
+            None => "none".into(),
+            Some(times) => match times.iter().find(|time| !time.is_finite()) {
+                None => return Ok(()),
+                Some(time) => time.to_string(),
+            },
+        };
+        let (what, expected) = ("time", "a finite number for each event, as entities expire");
+        Err(Error::Parameter { what, expected, got })
     }
 
     /// That so many events have features that the network can take, and room for their outputs.
@@ -229,8 +233,4 @@ impl<T: Real> Scorer<T> {
     pub fn state(&self, key: HashedKey<'_>) -> Option<&[T]> {
         self.entities.find(key).map(|row| self.states.row(row))
     }
-}
-
-fn all_numbers(times: &[f64]) -> bool {
-    !times.iter().any(|time| time.is_nan())
 }
