@@ -220,7 +220,10 @@ impl Layout {
     /// Copies a tensor out of the flat buffer, row-major in the shape that users see.
     pub fn unpack<T: Real>(&self, flat: &[T], tensor: usize) -> Vec<T> {
         let part = &flat[self.range(tensor)];
-        self.positions(tensor).map(|i| part[i]).collect()
+        // Collected, they would not say how many they are, and take twice the room as they grow.
+        let mut values = Vec::with_capacity(self.tensors[tensor].dimensions.iter().product());
+        values.extend(self.positions(tensor).map(|i| part[i]));
+        values
     }
 
     /// Copies `values`, in the shape that users see, into the flat buffer.
