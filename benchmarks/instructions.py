@@ -83,6 +83,7 @@ SHAPES = (
     Shape("few frauds   29-10-1   T=10  f32   1 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f64   1 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f32   32 ", 5_120, 29, 10),
+    Shape("few frauds   29-10-1   T=10  f64   32 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f32   256 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f64   256 ", 5_120, 29, 10),
     Shape("few frauds   29-10-1   T=10  f32   256 ", 5_120, 29, 10, predicts=True),

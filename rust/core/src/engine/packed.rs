@@ -9,8 +9,9 @@ use crate::lanes::Real;
 use crate::lanes::simd::{Simd, numbers};
 use crate::packing::{Tile, Tiling, gather};
 
-/// Bytes that all packed tiles may take: the data, which is there already, is then there twice.
-const MOST_BYTES: usize = 256 << 20;
+/// Bytes that all packed tiles may take: far beyond the last cache, reading them takes as long as
+/// gathering does.
+const MOST_BYTES: usize = 48 << 20;
 /// Epochs from which on packing pays: where the tiles do not fit into a cache, the system's work for
 /// fresh memory takes as long as gathering does in ten epochs.
 const FEWEST_REPEATS: usize = 16;
