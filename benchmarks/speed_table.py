@@ -67,10 +67,10 @@ def preface(records: list[Record]) -> str:
     )
     return (
         f"Measured on one core, one thread each: {machines}. Compare ratios, not times, between "
-        "machines. Training is forward, backward and update, in nanoseconds per time step, float32 "
-        "unless said. The strongest rival is the fastest of what we could write by hand in JAX, "
-        "NumPy and PyTorch (`benchmarks/rivals`); what is usually written is slower by far, and "
-        "stands in `benchmarks/records`."
+        "machines. Training is forward, backward and update in the order of the data, in "
+        "nanoseconds per time step, float32 unless said. The strongest rival is the fastest of "
+        "what we could write by hand in JAX, NumPy and PyTorch (`benchmarks/rivals`); what is "
+        "usually written is slower by far, and stands in `benchmarks/records`."
     )
 
 
