@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rnn_rust.data.dates import TimeForm
 
 AnySequences = TypeVar("AnySequences", bound="Sequences")
+# What one who gave something else is told.
+HOW_TO_MAKE = "Dataset.from_frame, from_file and from_arrays make one"
 _ROW_ARRAYS = (
     "features", "labels", "times", "row_numbers", "weights", "present", "seasonal",
 )  # fmt: skip
@@ -390,13 +392,7 @@ def check_finite_states(states: FloatArray) -> None:
 def require_dataset(value: AnySequences, purpose: str) -> AnySequences:
     """Return ``value``, a data set; raise ParameterError if it is something else."""
     if not isinstance(value, Sequences):
-        raise ParameterError(
-            f"{purpose} needs a Dataset, not {named(value)}; {_how_to_make(value)}"
-        )
+        single = isinstance(value, Sequence)
+        advice = "dataset.subset([0]) is the Dataset of one sequence" if single else HOW_TO_MAKE
+        raise ParameterError(f"{purpose} needs a Dataset, not {named(value)}; {advice}")
     return value
-
-
-def _how_to_make(value: object) -> str:
-    if isinstance(value, Sequence):
-        return "dataset.subset([0]) is the Dataset of one sequence"
-    return "Dataset.from_frame, from_file and from_arrays make one"

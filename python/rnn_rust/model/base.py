@@ -19,6 +19,7 @@ from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import engine_loss
@@ -33,7 +34,7 @@ from rnn_rust.model.building import (
 )
 from rnn_rust.model.declaration import described
 from rnn_rust.model.optimizer_state import OptimizerState
-from rnn_rust.model.preparation import Preparation, check_dataset
+from rnn_rust.model.preparation import Preparation
 from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
 from rnn_rust.model.states import state_shape
@@ -134,7 +135,7 @@ class BaseNetwork:
         ParameterError
             ``data`` is not a data set.
         """
-        check_dataset("build", data)
+        require_dataset(data, "build")
         if not self.epochs_trained and not self.label_levels:
             self.label_levels = classes_of(data, self.loss_name, self._settings["output_size"])
             data = with_label_levels(data, self.label_levels)

@@ -15,7 +15,7 @@ from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
 from rnn_rust.data.order import Data, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
-from rnn_rust.data.sequences import require_dataset
+from rnn_rust.data.sequences import HOW_TO_MAKE
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import ClassWeight, class_weights, label_weights
 from rnn_rust.learning.labels import check_classes, class_count, sequence_labels
@@ -296,17 +296,6 @@ class Preparation:
         return array
 
 
-def check_dataset(purpose: str, data: Any) -> None:
-    """Check that ``data`` is a whole data set, not one of its sequences.
-
-    Raises
-    ------
-    ParameterError
-        It is anything else.
-    """
-    require_dataset(data, purpose)
-
-
 def _started(data: Any) -> NDArray[np.bool_]:
     """Return which sequences start from a state other than 0, from which all start anyhow."""
     if data.initial_state is None:
@@ -333,8 +322,7 @@ def _feature_count(data: Dataset | Sequence) -> int:
 def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(
-            f"{purpose} needs a Dataset or one of its sequences, not {named(data)}; "
-            "Dataset.from_frame, from_file and from_arrays make one"
+            f"{purpose} needs a Dataset or one of its sequences, not {named(data)}; {HOW_TO_MAKE}"
         )
 
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from rnn_rust.base.checks import fraction, path_text, positive_integer
 from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.data.summary import used_columns
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result, default_evaluator
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.inputs import inputs_of
 from rnn_rust.model.network import Network
-from rnn_rust.model.preparation import LabelledInputs, check_dataset
+from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.training.callbacks import checked_callbacks
 from rnn_rust.training.loop import run
 from rnn_rust.training.state import Training
@@ -201,7 +202,7 @@ def train(
     evaluator: Evaluator | None,
 ) -> TrainResult:
     """Carry out :meth:`rnn_rust.RNN.train`, where arguments, result and errors are described."""
-    check_dataset("training", dataset)
+    require_dataset(dataset, "training")
     _check_evaluator(evaluator)
     if evaluator is None:
         evaluator = default_evaluator(dataset, loss=model.loss_name)

@@ -9,9 +9,9 @@ from typing import Any
 from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.order import known_names, reorder, with_label_levels
+from rnn_rust.data.sequences import require_dataset
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.network import Network
-from rnn_rust.model.preparation import check_dataset
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Training:
         self.batch_size = positive_integer("batch_size", self.batch_size)
         boolean("shuffle", self.shuffle)
         boolean("progress", self.progress)
-        check_dataset("training", self.data)
+        require_dataset(self.data, "training")
         self.model.build(self.data)
         levels = self.model.label_levels
         self.data = with_label_levels(self.data, levels)
@@ -70,7 +70,7 @@ class Training:
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")
         if self.validation is not None:
-            check_dataset("validation", self.validation)
+            require_dataset(self.validation, "validation")
             # A model without names takes over those of its training data.
             features, labels = known_names(self.data)
             self.validation = reorder(
