@@ -18,6 +18,9 @@ mod zstd;
 
 use pyo3::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: rnn_rust::HugePages = rnn_rust::HugePages;
+
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

@@ -10,6 +10,9 @@ use std::time::Instant;
 use rnn_rust::rng::{Purpose, Rng};
 use rnn_rust::*;
 
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
+
 /// (name, inputs, hidden units, steps, sequences, batch size, cell); one output each. The sequences
 /// of ragged cases have 5 steps to so many, those of the sample the lengths of `data/sample.csv`.
 type Case = (&'static str, usize, usize, usize, usize, usize, Cell);

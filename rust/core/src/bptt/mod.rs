@@ -3,7 +3,8 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `request.rs` | [`LossRequest`], what is asked for; where the gradient lies |
-//! | `trace.rs` | [`Trace`], the buffers of a pass; [`BufferSpec`], what they are to hold |
+//! | `inputs.rs` | [`PassInputs`], what a pass reads |
+//! | `trace.rs` | [`Trace`], what it leaves behind; [`BufferSpec`], what buffers are to hold |
 //! | `statics.rs` | features that a sequence has once |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
 //! | `ahead.rs` | inputs of the next sequences, prefetched |
@@ -23,6 +24,7 @@ mod dropout;
 mod forward;
 mod fused;
 mod head;
+mod inputs;
 mod pass;
 mod request;
 mod starts;
@@ -32,6 +34,7 @@ mod windows;
 
 pub(crate) use dropout::{DropoutMasks, Site};
 pub(crate) use fused::{Fused, FusedStep, fused_groups};
+pub(crate) use inputs::{InputBuffers, InputSizes, PassInputs};
 pub(crate) use pass::Pass;
 pub(crate) use request::{LossRequest, Target};
 pub(crate) use trace::{BufferSpec, Trace};

@@ -8,6 +8,7 @@ use super::backward::Backward;
 use super::dropout::{DropoutMasks, Multiply, Site};
 use super::forward::{Forward, LayerDirection};
 use super::head::{Activate, HeadBackward, LossKernel, Pool, ReadOut, Unpool};
+use super::inputs::PassInputs;
 use super::request::LossRequest;
 use super::starts::Time;
 use super::trace::{BufferSpec, LayerTrace, Trace, chunk_steps};
@@ -95,11 +96,12 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    /// From the inputs in the trace to the pre-activations of the outputs. The inputs `ahead` are
-    /// prefetched meanwhile.
+    /// From the features to the pre-activations of the outputs. The inputs `ahead` are prefetched
+    /// meanwhile.
     pub(crate) fn forward(
         &mut self,
         network: NetworkView<'_, T>,
+        x: &[V],
         ahead: &[&[T]],
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
@@ -111,7 +113,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 for chunk in chunks(self.trace.steps, self.chunk) {
                     let steps = chunk.len();
                     let ahead = (layer + direction == 0).then_some(&mut ahead);
-                    self.forward_chunk(network, (layer, direction), chunk, ahead);
+                    self.forward_chunk(network, x, (layer, direction), chunk, ahead);
                     cancel.spend(
                         steps * work / (network.config.layers * network.config.directions()),
                     )?;
@@ -160,13 +162,14 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     fn forward_chunk(
         &mut self,
         network: NetworkView<'_, T>,
+        x: &[V],
         (layer, direction): (usize, usize),
         chunk: Range<usize>,
         ahead: Option<&mut Ahead<'_, T>>,
     ) {
         let place = self.place(network.config, layer, direction);
         let (backward, simd) = (self.backward, self.simd);
-        let Trace { starts, x, statics, layers, zeros, scratch, .. } = &mut self.trace;
+        let Trace { starts, statics, layers, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);
@@ -190,21 +193,26 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 
     /// `Σ loss`; the pre-activations become the derivatives by them.
-    pub(crate) fn loss(&mut self, network: NetworkView<'_, T>, request: &LossRequest<T>) -> f64 {
+    pub(crate) fn loss(
+        &mut self,
+        network: NetworkView<'_, T>,
+        inputs: PassInputs<'_, V>,
+        request: &LossRequest<T>,
+    ) -> f64 {
         let (outputs, trace) = (network.config.shape.output, &mut self.trace);
         let columns = request.target.columns(outputs);
         let mut total = 0.0;
         // Window by chunk into double precision, so that long sums keep their digits.
         for Range { start, end } in chunks(trace.steps, self.chunk) {
-            let weighted = !trace.label_weights.is_empty();
+            let weighted = !inputs.label_weights.is_empty();
             total += self.simd.vectorize(LossKernel {
                 target: request.target,
                 activation: network.config.output_activation,
                 outputs,
                 logits: &mut trace.logits[start * outputs..end * outputs],
-                labels: &trace.labels[start * columns..end * columns],
+                labels: &inputs.labels[start * columns..end * columns],
                 label_weights: if weighted {
-                    &trace.label_weights[start * columns..end * columns]
+                    &inputs.label_weights[start * columns..end * columns]
                 } else {
                     &[]
                 },
@@ -221,6 +229,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     pub(crate) fn backward(
         &mut self,
         network: NetworkView<'_, T>,
+        x: &[V],
         (gradient, ends): (&mut [T], bool),
         cancel: &mut CancelCheck<'_>,
     ) -> Result<()> {
@@ -236,7 +245,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
                 }
                 for chunk in chunks(self.trace.steps, self.chunk).rev() {
                     let steps = chunk.len();
-                    self.backward_chunk(network, (layer, direction), chunk, gradient);
+                    self.backward_chunk(network, x, (layer, direction), chunk, gradient);
                     cancel.spend(2 * steps * work / (config.layers * config.directions()))?;
                 }
             }
@@ -287,13 +296,14 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     fn backward_chunk(
         &mut self,
         network: NetworkView<'_, T>,
+        x: &[V],
         (layer, direction): (usize, usize),
         chunk: Range<usize>,
         gradient: &mut [T],
     ) {
         let place = self.place(network.config, layer, direction);
         let simd = self.simd;
-        let Trace { starts, x, statics, layers, d_states, zeros, scratch, .. } = &mut self.trace;
+        let Trace { starts, statics, layers, d_states, zeros, scratch, .. } = &mut self.trace;
         let (below, own) = layers.split_at_mut(layer);
         let LayerTrace { states, input, mask, directions } = &mut own[0];
         let dropped = (!mask.is_empty()).then_some(&input[..]);

@@ -1,5 +1,6 @@
 //! The buffers of a pass: rows of groups, row-major `(steps, columns)`.
 
+use super::inputs::InputSizes;
 use super::starts::SequenceStarts;
 use super::statics::StaticRows;
 use crate::config::Readout;
@@ -30,12 +31,7 @@ pub(crate) fn slots_stride(slots: usize, state_len: usize) -> usize {
 pub(crate) struct Trace<V: Lanes> {
     pub(crate) steps: usize,
     pub(crate) starts: SequenceStarts<V::Elem>,
-    /// Inputs x, `(steps, I)`.
-    pub(crate) x: Vec<V>,
     pub(crate) statics: StaticRows<V>,
-    /// Labels, NaN where there is none; and their weights, if they have any.
-    pub(crate) labels: Vec<V>,
-    pub(crate) label_weights: Vec<V>,
     /// Pre-activations of the outputs, `(steps, L)`; later the derivative of the loss by them.
     pub(crate) logits: Vec<V>,
     pub(crate) layers: Vec<LayerTrace<V>>,
@@ -139,9 +135,9 @@ impl<V: Lanes> Trace<V> {
         trace
     }
 
-    /// The numbers in such buffers.
+    /// The numbers in such buffers, and in those of the inputs.
     pub(crate) fn size<P: Packing>(layout: &Layout, spec: BufferSpec) -> usize {
-        let mut groups = 0;
+        let mut groups = InputSizes::new::<P, V>(layout, spec).total();
         let count = |more: usize| {
             groups += more;
             Vec::new()
@@ -157,7 +153,7 @@ impl<V: Lanes> Trace<V> {
         starts: SequenceStarts<V::Elem>,
         mut buffer: impl FnMut(usize) -> Vec<V>,
     ) -> Self {
-        let BufferSpec { steps, backward, carried, label_columns, weighted, windows } = spec;
+        let BufferSpec { steps, backward, carried, windows, .. } = spec;
         let config = layout.config();
         let lanes = V::LEN;
         let row = P::groups(config.shape.hidden, lanes);
@@ -198,10 +194,7 @@ impl<V: Lanes> Trace<V> {
             steps: 0,
             starts,
             layers: layers.collect(),
-            x: buffer(packed(P::groups(config.features(), lanes))),
             statics: StaticRows::build::<P>(config, (steps, chunk, slots), &mut buffer),
-            labels: buffer(when(backward, packed(single(label_columns)))),
-            label_weights: buffer(when(weighted, packed(single(label_columns)))),
             logits: buffer(packed(single(config.shape.output))),
             pooled: buffer(when(config.pools(), steps * state)),
             shares: buffer(when(config.readout == Readout::Mean, steps)),

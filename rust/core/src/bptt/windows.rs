@@ -2,6 +2,7 @@
 //! backward pass computes each window's forward pass again (Chen et al., 2016, "Training Deep Nets
 //! with Sublinear Memory Cost"). A trace beyond the caches costs more than the computation.
 
+use super::inputs::PassInputs;
 use super::pass::Pass;
 use super::request::LossRequest;
 use super::trace::{BufferSpec, StateRows, Trace, chunk_steps};
@@ -50,7 +51,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     pub(crate) fn finish_window(
         &mut self,
         network: NetworkView<'_, T>,
-        window: Window,
+        (window, inputs): (Window, PassInputs<'_, V>),
         request: &LossRequest<T>,
         (gradient, cancel): (&mut [T], &mut CancelCheck<'_>),
     ) -> Result<f64> {
@@ -60,9 +61,9 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         if !window.loss {
             return Ok(0.0);
         }
-        let loss = self.loss(network, request);
+        let loss = self.loss(network, inputs, request);
         if request.gradient {
-            self.backward(network, (gradient, window.last), cancel)?;
+            self.backward(network, inputs.x, (gradient, window.last), cancel)?;
         }
         Ok(loss)
     }

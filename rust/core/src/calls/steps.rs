@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::bptt::{BufferSpec, FusedStep, Pass, fused_groups};
+use crate::bptt::{BufferSpec, FusedStep, InputBuffers, Pass, fused_groups};
 use crate::context::CancelCheck;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, numbers, numbers_mut};
@@ -39,25 +39,28 @@ pub(super) struct StepperOf<T: Real, S: Simd> {
     simd: S,
     network: Arc<Network<T>>,
     loss: Loss,
+    inputs: InputBuffers<T::Lanes<S>>,
     pass: Pass<ByUnit, T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
     pub(super) fn new(simd: S, network: Arc<Network<T>>, loss: Loss) -> Self {
         let buffers = BufferSpec { carried: true, ..BufferSpec::predictions(1) };
+        let inputs = InputBuffers::new::<ByUnit>(simd, network.layout(), buffers);
         let mut pass = Pass::new(simd, network.layout(), buffers);
         pass.trace.steps = 1;
-        Self { simd, loss, pass, network }
+        Self { simd, loss, inputs, pass, network }
     }
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
     /// From features to the next states and to the outputs' pre-activations.
     fn step_by_layers(&mut self, x: &[T]) {
-        numbers_mut(&mut self.pass.trace.x)[..x.len()].copy_from_slice(x);
-        let mut go_on = || true;
+        numbers_mut(&mut self.inputs.x)[..x.len()].copy_from_slice(x);
+        let (network, mut go_on) = (self.network.view(None), || true);
         // One step is too short to be cancelled.
-        let _ = self.pass.forward(self.network.view(None), &[], &mut CancelCheck::new(&mut go_on));
+        let cancel = &mut CancelCheck::new(&mut go_on);
+        let _ = self.pass.forward(network, &self.inputs.x, &[], cancel);
         for layer in &mut self.pass.trace.layers {
             let own = &mut layer.directions[0];
             std::mem::swap(&mut own.initial.h, &mut layer.states);

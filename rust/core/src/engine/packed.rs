@@ -1,57 +1,19 @@
 //! Tiles that are packed once, where many epochs have the same batches.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::contract::EngineSpec;
-use crate::bptt::Trace;
+use crate::bptt::{BufferSpec, InputSizes, PassInputs};
+use crate::context::check_memory;
 use crate::data::Sequences;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, numbers};
-use crate::packing::{Tile, Tiling, gather};
+use crate::packing::{BySequence, Tile, Tiling, gather};
+use crate::weights::Layout;
 
-/// Bytes that all packed tiles may take: far beyond the last cache, reading them takes as long as
-/// gathering does.
-const MOST_BYTES: usize = 48 << 20;
-/// Epochs from which on packing pays: where the tiles do not fit into a cache, the system's work for
-/// fresh memory takes as long as gathering does in ten epochs.
-const FEWEST_REPEATS: usize = 16;
-
-/// The features of a tile, and its labels with their weights, if they have any, in its lanes.
-pub(super) struct PackedTile<T: Real, S: Simd> {
-    x: Vec<T::Lanes<S>>,
-    labels: Vec<T::Lanes<S>>,
-    label_weights: Vec<T::Lanes<S>>,
-}
-
-impl<T: Real, S: Simd> PackedTile<T, S> {
-    fn new(simd: S, data: &Sequences<'_, T>, lanes: Tile<'_>, features: usize) -> Self {
-        let room = |columns: usize| {
-            let groups = (lanes.steps() * columns).next_multiple_of(T::LANES);
-            vec![simd.zero::<T>(); groups]
-        };
-        let weights = if data.has_label_weights() { data.label_columns() } else { 0 };
-        let mut own = Self {
-            x: room(features),
-            labels: room(data.label_columns()),
-            label_weights: room(weights),
-        };
-        gather_features(simd, data, lanes, features, &mut own.x);
-        gather_labels(simd, data, lanes, &mut own.labels, &mut own.label_weights);
-        own
-    }
-
-    /// All numbers, to be prefetched.
-    pub(super) fn numbers(&self) -> [&[T]; 3] {
-        [&self.x, &self.labels, &self.label_weights].map(|groups| numbers(groups))
-    }
-
-    /// Exchanges them for those of a trace: to compute with them, and again to have them back.
-    pub(super) fn swap(&mut self, trace: &mut Trace<T::Lanes<S>>) {
-        std::mem::swap(&mut self.x, &mut trace.x);
-        std::mem::swap(&mut self.labels, &mut trace.labels);
-        std::mem::swap(&mut self.label_weights, &mut trace.label_weights);
-    }
-}
+/// Bytes that all packed tiles may take: they come on top of the data itself.
+const MOST_BYTES: usize = 256 << 20;
+/// Epochs from which on packing pays: fresh memory costs the system as much as five epochs of gathering
+/// cost beyond those of packed tiles.
+const FEWEST_REPEATS: usize = 8;
 
 /// Takes the features of a tile into its lanes.
 pub(super) fn gather_features<T: Real, S: Simd>(
@@ -83,7 +45,13 @@ pub(super) fn gather_labels<T: Real, S: Simd>(
 /// The tiles of every batch, where batches are consecutive sequences.
 pub(super) struct PackedBatches<T: Real, S: Simd> {
     batch_size: usize,
-    batches: Vec<Vec<Mutex<PackedTile<T, S>>>>,
+    /// The inputs of one tile after the other: features, labels, weights of labels. All of them in
+    /// one buffer, which the system can map in huge pages.
+    groups: Vec<T::Lanes<S>>,
+    /// Where each tile begins, and its sizes.
+    tiles: Vec<(usize, InputSizes)>,
+    /// The first tile of each batch.
+    first: Vec<usize>,
 }
 
 impl<T: Real, S: Simd> PackedBatches<T, S> {
@@ -92,51 +60,94 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
     pub(super) fn new(
         simd: S,
         data: &Sequences<'_, T>,
-        spec: EngineSpec,
-        features: usize,
+        layout: &Layout,
+        (spec, buffers): (EngineSpec, BufferSpec),
     ) -> Option<Self> {
-        let columns = features + 2 * data.label_columns();
-        let bytes = (data.rows() * columns).saturating_mul(size_of::<T>());
         let whole = spec.window.is_none() && !data.has_initial_states();
-        if spec.repeats < FEWEST_REPEATS || !whole || bytes > MOST_BYTES {
+        let columns = layout.config().features() + data.label_columns();
+        let least = (data.rows() * columns).saturating_mul(size_of::<T>());
+        if spec.repeats < FEWEST_REPEATS || !whole || least > MOST_BYTES {
             return None;
         }
-        let mut tiling = Tiling::with_capacity(T::LANES, spec.batch_size).for_gradients();
-        let sequences: Vec<u32> = (0..data.len() as u32).collect();
-        let mut packed = |batch: &[u32]| {
-            tiling.set(batch, |s| data.range(s as usize).len());
-            (0..tiling.len())
-                .map(|number| tiling.tile(number))
-                .map(|lanes| Mutex::new(PackedTile::new(simd, data, lanes, features)))
-                .collect()
+        let sizes = |tile: Tile<'_>| {
+            let own = BufferSpec { steps: tile.steps(), ..buffers };
+            InputSizes::new::<BySequence, T::Lanes<S>>(layout, own)
         };
-        let batches = sequences.chunks(spec.batch_size).map(&mut packed).collect();
-        Some(Self { batch_size: spec.batch_size, batches })
+        let mut groups = 0;
+        for_each_tile(data, spec.batch_size, |_, tile| groups += sizes(tile).total());
+        let numbers = groups * T::LANES;
+        if numbers * size_of::<T>() > MOST_BYTES || check_memory::<T>(numbers).is_err() {
+            return None;
+        }
+        let mut own = Self {
+            batch_size: spec.batch_size,
+            groups: Vec::with_capacity(groups),
+            tiles: Vec::new(),
+            first: Vec::new(),
+        };
+        for_each_tile(data, spec.batch_size, |batch, tile| {
+            // A batch of single sequences has no tile.
+            own.first.resize(batch + 1, own.tiles.len());
+            own.push(simd, data, (tile, layout.config().features()), sizes(tile));
+        });
+        own.first.resize(data.len().div_ceil(spec.batch_size), own.tiles.len());
+        Some(own)
+    }
+
+    fn push(
+        &mut self,
+        simd: S,
+        data: &Sequences<'_, T>,
+        (tile, features): (Tile<'_>, usize),
+        sizes: InputSizes,
+    ) {
+        let start = self.groups.len();
+        self.groups.resize(start + sizes.total(), simd.zero::<T>());
+        let (x, rest) = self.groups[start..].split_at_mut(sizes.x);
+        let (labels, label_weights) = rest.split_at_mut(sizes.labels);
+        gather_features(simd, data, tile, features, x);
+        gather_labels(simd, data, tile, labels, label_weights);
+        self.tiles.push((start, sizes));
     }
 
     /// Those of the batch that begins with a sequence.
     pub(super) fn of(&self, first: u32) -> PackedTiles<'_, T, S> {
-        let number = first as usize / self.batch_size;
-        let next = &self.batches[(number + 1) % self.batches.len()];
-        PackedTiles { tiles: &self.batches[number], next: next.first() }
+        PackedTiles { all: self, first: self.first[first as usize / self.batch_size] }
     }
 }
 
-/// The tiles of a batch, and the first one of the next.
+/// Calls `take` for each tile, with the number of its batch.
+fn for_each_tile<T: Real>(
+    data: &Sequences<'_, T>,
+    batch_size: usize,
+    mut take: impl FnMut(usize, Tile<'_>),
+) {
+    let mut tiling = Tiling::with_capacity(T::LANES, batch_size).for_gradients();
+    let sequences: Vec<u32> = (0..data.len() as u32).collect();
+    for (number, batch) in sequences.chunks(batch_size).enumerate() {
+        tiling.set(batch, |s| data.range(s as usize).len());
+        (0..tiling.len()).for_each(|tile| take(number, tiling.tile(tile)));
+    }
+}
+
+/// The tiles of a batch.
 #[derive(Clone, Copy)]
 pub(super) struct PackedTiles<'a, T: Real, S: Simd> {
-    tiles: &'a [Mutex<PackedTile<T, S>>],
-    next: Option<&'a Mutex<PackedTile<T, S>>>,
+    all: &'a PackedBatches<T, S>,
+    first: usize,
 }
 
 impl<'a, T: Real, S: Simd> PackedTiles<'a, T, S> {
-    /// A tile, which one thread computes.
-    pub(super) fn tile(self, number: usize) -> MutexGuard<'a, PackedTile<T, S>> {
-        self.tiles[number].lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn tile(self, number: usize) -> PassInputs<'a, T::Lanes<S>> {
+        let (start, sizes) = self.all.tiles[self.first + number];
+        let (x, rest) = self.all.groups[start..].split_at(sizes.x);
+        let (labels, rest) = rest.split_at(sizes.labels);
+        PassInputs { x, labels, label_weights: &rest[..sizes.label_weights] }
     }
 
-    /// The tile after one, unless another thread has it.
-    pub(super) fn after(self, number: usize) -> Option<MutexGuard<'a, PackedTile<T, S>>> {
-        self.tiles.get(number + 1).or(self.next)?.try_lock().ok()
+    /// All numbers of the tile after one, which may be the first of the next batch.
+    pub(super) fn after(self, number: usize) -> &'a [T] {
+        let (start, sizes) = self.all.tiles[(self.first + number + 1) % self.all.tiles.len()];
+        numbers(&self.all.groups[start..start + sizes.total()])
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::inputs::{BatchInputs, load_states};
 use super::packed::{PackedTiles, gather_features, gather_labels};
-use crate::bptt::{BufferSpec, DropoutMasks, LossRequest, Pass, Trace, windows};
+use crate::bptt::{BufferSpec, DropoutMasks, InputBuffers, LossRequest, Pass, Trace, windows};
 use crate::context::CancelCheck;
 use crate::data::Sequences;
 use crate::error::Result;
@@ -18,6 +18,7 @@ use crate::weights::Layout;
 /// The buffers of a thread that works on tiles.
 pub(crate) struct TileWorker<T: Real, S: Simd> {
     simd: S,
+    buffers: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
     /// The most steps of a pass; longer tiles go in windows, the current one of which is there.
     window: usize,
@@ -32,7 +33,13 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
         let in_window = Tiling::with_capacity(T::LANES, T::LANES);
-        Self { simd, pass: Pass::new(simd, layout, buffers), window: buffers.steps, in_window }
+        Self {
+            simd,
+            buffers: InputBuffers::new::<BySequence>(simd, layout, buffers),
+            pass: Pass::new(simd, layout, buffers),
+            window: buffers.steps,
+            in_window,
+        }
     }
 
     /// `Σ loss` of some tiles, which may be packed; sets `gradient` to theirs.
@@ -46,6 +53,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     ) -> Result<f64> {
         let mut total = 0.0;
         let config = inputs.network.config;
+        let features = config.features();
         if request.gradient {
             gradient.fill(T::ZERO);
         }
@@ -57,29 +65,30 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 total += self.in_windows(inputs, lanes, request, (gradient, cancel))?;
                 continue;
             }
-            let mut own = packed.map(|tiles| tiles.tile(number));
-            if let Some(own) = &mut own {
-                own.swap(&mut self.pass.trace);
-                let next = packed.and_then(|tiles| tiles.after(number));
-                let ahead = next.as_ref().map(|tile| tile.numbers()).unwrap_or_default();
-                self.forward(inputs, (lanes, &ahead), request.masks, cancel)?;
+            let following = number + 1 < known;
+            let own = if let Some(packed) = packed {
+                let own = packed.tile(number);
+                let last = number + 1 == tiling.len();
+                let ahead = if following || last { packed.after(number) } else { &[] };
+                forward(&mut self.pass, inputs, own.x, (lanes, &[ahead]), request.masks, cancel)?;
+                own
             } else {
                 self.load_labels(inputs.data, lanes);
-                self.load_features(inputs.data, lanes, config.features());
-                let next = (number + 1 < known).then(|| tiling.tile(number + 1));
+                self.load_features(inputs.data, lanes, features);
+                let own = self.buffers.view();
+                let next = following.then(|| tiling.tile(number + 1));
                 let (ahead, count) = ahead_of(inputs, (lanes, next));
-                self.forward(inputs, (lanes, &ahead[..count]), request.masks, cancel)?;
-            }
+                let ahead = (lanes, &ahead[..count]);
+                forward(&mut self.pass, inputs, own.x, ahead, request.masks, cancel)?;
+                own
+            };
             if let Some((states, _)) = inputs.carried {
                 let trace = &self.pass.trace;
                 states.keep::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
             }
-            total += self.pass.loss(inputs.network, request);
+            total += self.pass.loss(inputs.network, own, request);
             if request.gradient {
-                self.pass.backward(inputs.network, (gradient, true), cancel)?;
-            }
-            if let Some(own) = &mut own {
-                own.swap(&mut self.pass.trace);
+                self.pass.backward(inputs.network, own.x, (gradient, true), cancel)?;
             }
         }
         Ok(total)
@@ -87,13 +96,13 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
 
     /// Takes the labels of a tile into the trace.
     fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
-        let trace = &mut self.pass.trace;
-        gather_labels(self.simd, data, lanes, &mut trace.labels, &mut trace.label_weights);
+        let InputBuffers { labels, label_weights, .. } = &mut self.buffers;
+        gather_labels(self.simd, data, lanes, labels, label_weights);
     }
 
     /// Takes its features.
     fn load_features(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>, features: usize) {
-        gather_features(self.simd, data, lanes, features, &mut self.pass.trace.x);
+        gather_features(self.simd, data, lanes, features, &mut self.buffers.x);
     }
 
     /// [`Self::set`] for one tile in windows, whose gradient is added.
@@ -115,8 +124,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             }
             self.forward_window(inputs, (window, step.number), request.masks, cancel)?;
             let target = (&mut gradient[..], &mut *cancel);
-            losses[step.number] +=
-                self.pass.finish_window(inputs.network, step, request, target)?;
+            let own = (step, self.buffers.view());
+            losses[step.number] += self.pass.finish_window(inputs.network, own, request, target)?;
             for lane in (0..window.lanes()).filter(|&lane| step.loss && !window.goes_on(lane)) {
                 let hidden = inputs.network.config.shape.hidden;
                 self.pass.trace.clear_derivative::<BySequence>(lane, hidden);
@@ -143,36 +152,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
         self.load_features(inputs.data, window, inputs.network.config.features());
         let (ahead, count) = ahead_of(inputs, (window, None));
-        self.forward(inputs, (window, &ahead[..count]), masks, cancel)
-    }
-
-    /// Computes states and outputs' pre-activations of one tile, whose features are in the trace. The
-    /// inputs `ahead` are prefetched meanwhile.
-    fn forward(
-        &mut self,
-        inputs: &BatchInputs<'_, T>,
-        (lanes, ahead): (Tile<'_>, &[&[T]]),
-        masks: Option<DropoutMasks>,
-        cancel: &mut CancelCheck<'_>,
-    ) -> Result<()> {
-        let (config, data) = (inputs.network.config, inputs.data);
-        let trace = &mut self.pass.trace;
-        trace.steps = lanes.steps();
-        trace.starts.clear();
-        for lane in 0..lanes.lanes() {
-            let segments = lanes.lane(lane);
-            if segments.len() == 1 && lanes.load(lane) == lanes.steps() {
-                continue;
-            }
-            let inner = segments.iter().map(|segment| segment.start as usize);
-            for t in inner.chain(lanes.load(lane)..lanes.steps()) {
-                trace.starts.add(t, lane);
-            }
-        }
-        trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
-        load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
-        self.pass.set_masks(config, masks, lanes.segments());
-        self.pass.forward(inputs.network, ahead, cancel)
+        let ahead = (window, &ahead[..count]);
+        forward(&mut self.pass, inputs, &self.buffers.x, ahead, masks, cancel)
     }
 
     /// What the last pass left.
@@ -193,7 +174,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         if lanes.steps() <= self.window {
             self.load_features(inputs.data, lanes, inputs.network.config.features());
             let (ahead, count) = ahead_of(inputs, (lanes, next));
-            self.forward(inputs, (lanes, &ahead[..count]), masks, cancel)?;
+            let ahead = (lanes, &ahead[..count]);
+            forward(&mut self.pass, inputs, &self.buffers.x, ahead, masks, cancel)?;
             self.pass.activate(inputs.network, loss);
             scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
             return Ok(());
@@ -214,6 +196,36 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         self.in_window = tiling;
         Ok(())
     }
+}
+
+/// Computes states and outputs' pre-activations of one tile with the features `x`. The inputs
+/// `ahead` are prefetched meanwhile.
+fn forward<T: Real, S: Simd>(
+    pass: &mut Pass<BySequence, T::Lanes<S>>,
+    inputs: &BatchInputs<'_, T>,
+    x: &[T::Lanes<S>],
+    (lanes, ahead): (Tile<'_>, &[&[T]]),
+    masks: Option<DropoutMasks>,
+    cancel: &mut CancelCheck<'_>,
+) -> Result<()> {
+    let (config, data) = (inputs.network.config, inputs.data);
+    let trace = &mut pass.trace;
+    trace.steps = lanes.steps();
+    trace.starts.clear();
+    for lane in 0..lanes.lanes() {
+        let segments = lanes.lane(lane);
+        if segments.len() == 1 && lanes.load(lane) == lanes.steps() {
+            continue;
+        }
+        let inner = segments.iter().map(|segment| segment.start as usize);
+        for t in inner.chain(lanes.load(lane)..lanes.steps()) {
+            trace.starts.add(t, lane);
+        }
+    }
+    trace.statics.set_tile(lanes, |sequence| data.statics(sequence as usize));
+    load_states::<BySequence, _, _>(inputs, trace, lanes.segments());
+    pass.set_masks(config, masks, lanes.segments());
+    pass.forward(inputs.network, x, ahead, cancel)
 }
 
 /// Sequences of a tile whose inputs are prefetched, at most: short ones share lanes.

@@ -117,10 +117,9 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     let threads = context.threads.min(most_shards);
     // Tiles that go in windows are packed window by window.
     let whole = buffers.in_windows::<BySequence, T::Lanes<S>>(&layout).steps == buffers.steps;
-    let features = layout.config().features();
     let queue = ShardQueue {
         data,
-        packed: if whole { PackedBatches::new(simd, data, spec, features) } else { None },
+        packed: if whole { PackedBatches::new(simd, data, &layout, (spec, buffers)) } else { None },
         alone: threads == 1,
         carried: spec.window.is_some().then(|| CarriedStates::new(&layout, spec.batch_size)),
         shared: RwLock::new(Shared {
