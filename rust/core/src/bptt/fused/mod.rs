@@ -262,11 +262,14 @@ fn forward<'a, const G: usize, V: Lanes>(
 ) {
     let (zero, padding) = (V::splat(simd, V::Elem::ZERO), padding::<V>(simd, hidden));
     for (z, after) in slots.iter_mut().zip(states) {
+        // What the next state waits for stays in registers: a way through memory takes longer.
+        let (mut own, mut state) = (*z, [zero; G]);
         if let Some(before) = before {
-            add_product(simd, &numbers(before)[..hidden], w_hh, z);
+            add_product(simd, &numbers(before)[..hidden], w_hh, &mut own);
         }
-        activation.apply_to_units(z, after);
-        after[G - 1] = V::select(padding, zero, after[G - 1]);
+        activation.apply_to_units(&own, &mut state);
+        state[G - 1] = V::select(padding, zero, state[G - 1]);
+        (*z, *after) = (own, state);
         before = Some(after);
     }
 }
