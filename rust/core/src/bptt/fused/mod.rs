@@ -117,9 +117,12 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
     ) -> f64 {
         let sequence = OneSequence { buffers: self, network, rows, steps, request, gradient, set };
         let groups = ByUnit::groups(network.config.shape.hidden, V::LEN);
-        in_groups!(V, groups, G => sequence.run::<G>(simd))
+        in_groups!(V, groups, G => simd.vectorize(InGroups::<G, _>(sequence)))
     }
 }
+
+/// What is computed where the state takes G groups.
+struct InGroups<const G: usize, K>(K);
 
 /// Loss and gradient of one sequence.
 struct OneSequence<'a, V: Lanes> {
@@ -132,9 +135,12 @@ struct OneSequence<'a, V: Lanes> {
     set: bool,
 }
 
-impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
-    fn run<const G: usize>(self, simd: S) -> f64 {
-        let Self { buffers, network, rows, steps, request, gradient, set } = self;
+impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneSequence<'_, V>> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> f64 {
+        let OneSequence { buffers, network, rows, steps, request, gradient, set } = self.0;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
         // Exactly as many rows as there are steps: no access needs a check.
@@ -143,12 +149,12 @@ impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
         let x =
             Table { numbers: rows.features, stride: config.features(), columns: config.numbers() };
         let logits = &mut buffers.logits[..rows.labels.len().div_ceil(V::LEN)];
-        simd.vectorize(ForwardPass { weights: &weights, hidden, x, slots, states, logits });
+        ForwardPass { weights: &weights, hidden, x, slots, states, logits }.run(simd);
         let labels = &mut buffers.labels[..logits.len()];
         let used = if rows.label_weights.is_empty() { 0 } else { logits.len() };
         let label_weights = &mut buffers.label_weights[..used];
-        simd.vectorize(LoadLabels { rows, labels, label_weights });
-        let sum = simd.vectorize(LossKernel {
+        LoadLabels { rows, labels, label_weights }.run(simd);
+        let sum = LossKernel {
             target: request.target,
             activation: config.output_activation,
             outputs: 1,
@@ -157,21 +163,15 @@ impl<S: Simd, V: Lanes<Simd = S>> OneSequence<'_, V> {
             logits,
             scale: request.scale,
             several: true,
-        });
+        }
+        .run(simd);
         if request.gradient {
             let dy =
                 Table { numbers: numbers(logits), stride: shape.output, columns: shape.output };
             let transposed = &mut buffers.transposed;
-            simd.vectorize(BackwardPass {
-                weights: &weights,
-                hidden,
-                dy,
-                slots,
-                states,
-                transposed,
-            });
+            BackwardPass { weights: &weights, hidden, dy, slots, states, transposed }.run(simd);
             let layout = network.layout;
-            simd.vectorize(AddGradient { layout, x, hidden, dy, slots, states, gradient, set });
+            AddGradient { layout, x, hidden, dy, slots, states, gradient, set }.run(simd);
         }
         sum
     }

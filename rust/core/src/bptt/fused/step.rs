@@ -1,7 +1,7 @@
 //! One step of a stream, for the same networks.
 
 use super::products::{Table, add_lookups, multiply};
-use super::{MOST_GROUPS, Weights, forward, in_groups, in_registers};
+use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups, in_registers};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{ByUnit, Columns, Packing, Rows};
@@ -26,9 +26,6 @@ impl<S: Simd, V: Lanes<Simd = S>> FusedStep<'_, V> {
         in_groups!(V, self.h.len(), G => simd.vectorize(InGroups::<G, _>(self)));
     }
 }
-
-/// The same where the state takes G groups.
-struct InGroups<const G: usize, K>(K);
 
 impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, FusedStep<'_, V>> {
     type Output = ();
