@@ -94,7 +94,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         Ok(total)
     }
 
-    /// Takes the labels of a tile into the trace.
+    /// Takes the labels of a tile into the buffers.
     fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
         let InputBuffers { labels, label_weights, .. } = &mut self.buffers;
         gather_labels(self.simd, data, lanes, labels, label_weights);

@@ -97,7 +97,8 @@ fn packed_once<T: Compiled>(seed: u64) {
         (0..90).map(|_| if seed.is_multiple_of(3) { 7 } else { cases.size(1, 15) }).collect();
     let network: Network<T> = cases.network(config);
     let data: Data<T> = cases.data_for(&config, Loss::Mse, &lengths);
-    for (level, batch_size) in Level::available().into_iter().zip([64, 37, 16, 64]) {
+    // The last batch of 44 is of two sequences, too few for a tile.
+    for (level, batch_size) in Level::available().into_iter().zip([64, 37, 44, 16]) {
         for data in [data.view(), data.weighted()] {
             let of = |threads, calls, epochs| {
                 let call = (level, threads, batch_size);
