@@ -75,8 +75,16 @@ const MUCH: usize = 1 << 28;
 pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
     let bytes = numbers.saturating_mul(size_of::<T>());
     let promised = Vec::<T>::new().try_reserve_exact(numbers).is_ok();
-    let is_there = || bytes < MUCH || available().is_none_or(|available| bytes as u64 <= available);
-    if promised && is_there() { Ok(()) } else { Err(Error::Memory { bytes }) }
+    if promised && (bytes < MUCH || is_available(bytes)) {
+        Ok(())
+    } else {
+        Err(Error::Memory { bytes })
+    }
+}
+
+/// Whether the system can still give so many bytes, as far as it says.
+pub(crate) fn is_available(bytes: usize) -> bool {
+    available().is_none_or(|available| bytes as u64 <= available)
 }
 
 /// The bytes that the system can still give, where it says so.

@@ -3,11 +3,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Bytes of a buffer from which on huge pages are asked for, as in NumPy: two of them.
-const LARGE: usize = 4 << 20;
-
 /// The system's allocator, with huge pages for buffers of 4 MB and more where Linux gives them on
-/// request (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`): 2 MB take one entry of the
+/// request (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`, pages of 4 KB): 2 MB take one entry of the
 /// processor's translation buffers instead of 512. Training and prediction on more data than the
 /// caches hold are faster by it. A program makes it its own:
 ///
@@ -46,14 +43,19 @@ unsafe impl GlobalAlloc for HugePages {
 #[cfg(target_os = "linux")]
 #[inline(always)]
 fn advised(start: *mut u8, bytes: usize) -> *mut u8 {
+    /// Bytes of a buffer from which on huge pages are asked for, as in NumPy: two of them.
+    const LARGE: usize = 4 << 20;
     #[cold]
     fn advise(start: *mut u8, bytes: usize) {
+        // Where pages are larger, the system refuses advice from most addresses.
         const PAGE: usize = 4096;
-        let skipped = start.align_offset(PAGE);
-        // SAFETY: the range lies within a buffer that was just allocated. Where huge pages are not to
-        // be had, nothing changes.
+        // From the start of its page, so that the advice does not divide what the system mapped at
+        // once: it could not be moved as a whole any more when the buffer grows.
+        let before = start.addr() % PAGE;
+        // SAFETY: the pages are those of the buffer; advice changes no contents, nor those of what
+        // lies beside it. Where huge pages are not to be had, nothing happens.
         unsafe {
-            libc::madvise(start.add(skipped).cast(), bytes - skipped, libc::MADV_HUGEPAGE);
+            libc::madvise(start.wrapping_sub(before).cast(), before + bytes, libc::MADV_HUGEPAGE);
         }
     }
     if bytes >= LARGE && !start.is_null() {

@@ -1,6 +1,6 @@
 //! What a pass reads of its sequences: rows of groups, row-major `(steps, columns)`.
 
-use super::trace::BufferSpec;
+use super::spec::BufferSpec;
 use crate::lanes::Real;
 use crate::lanes::simd::Lanes;
 use crate::packing::{Columns, Packing};
@@ -26,11 +26,10 @@ pub(crate) struct InputSizes {
 
 impl InputSizes {
     pub(crate) fn new<P: Packing, V: Lanes>(layout: &Layout, spec: BufferSpec) -> Self {
-        // Sequences are packed in square blocks.
-        let packed = |columns: usize| (spec.steps * columns).next_multiple_of(V::LEN);
-        let labels = packed(Columns::new(spec.label_columns, 1).groups::<P>(V::LEN));
+        let columns = Columns::new(spec.label_columns, 1).groups::<P>(V::LEN);
+        let labels = packed_groups::<V>(spec.steps, columns);
         Self {
-            x: packed(P::groups(layout.config().features(), V::LEN)),
+            x: packed_groups::<V>(spec.steps, P::groups(layout.config().features(), V::LEN)),
             labels: if spec.backward { labels } else { 0 },
             label_weights: if spec.weighted { labels } else { 0 },
         }
@@ -39,6 +38,11 @@ impl InputSizes {
     pub(crate) fn total(self) -> usize {
         self.x + self.labels + self.label_weights
     }
+}
+
+/// Groups of so many rows: sequences are packed in square blocks.
+pub(super) fn packed_groups<V: Lanes>(rows: usize, columns: usize) -> usize {
+    (rows * columns).next_multiple_of(V::LEN)
 }
 
 /// Room for the inputs of one pass after the other.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `request.rs` | [`LossRequest`], what is asked for; where the gradient lies |
 //! | `inputs.rs` | [`PassInputs`], what a pass reads |
-//! | `trace.rs` | [`Trace`], what it leaves behind; [`BufferSpec`], what buffers are to hold |
+//! | `trace.rs` | [`Trace`], what it leaves behind |
+//! | `spec.rs` | [`BufferSpec`], what buffers are to hold |
 //! | `statics.rs` | features that a sequence has once |
 //! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
 //! | `ahead.rs` | inputs of the next sequences, prefetched |
@@ -27,6 +28,7 @@ mod head;
 mod inputs;
 mod pass;
 mod request;
+mod spec;
 mod starts;
 mod statics;
 mod trace;
@@ -37,5 +39,6 @@ pub(crate) use fused::{Fused, FusedStep, fused_groups};
 pub(crate) use inputs::{InputBuffers, InputSizes, PassInputs};
 pub(crate) use pass::Pass;
 pub(crate) use request::{LossRequest, Target};
-pub(crate) use trace::{BufferSpec, Trace};
+pub(crate) use spec::BufferSpec;
+pub(crate) use trace::Trace;
 pub(crate) use windows::windows;

@@ -1,6 +1,7 @@
 //! The buffers of a pass: rows of groups, row-major `(steps, columns)`.
 
-use super::inputs::InputSizes;
+use super::inputs::packed_groups;
+use super::spec::BufferSpec;
 use super::starts::SequenceStarts;
 use super::statics::StaticRows;
 use crate::config::Readout;
@@ -96,36 +97,6 @@ pub(crate) struct Scratch<V> {
     pub(crate) copies: Vec<V>,
 }
 
-/// What buffers are to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BufferSpec {
-    /// The most steps of a pass.
-    pub(crate) steps: usize,
-    /// Whether a backward pass follows.
-    pub(crate) backward: bool,
-    /// Whether states other than 0 may be set to start from.
-    pub(crate) carried: bool,
-    /// Columns of labels, and whether labels have weights.
-    pub(crate) label_columns: usize,
-    pub(crate) weighted: bool,
-    /// Windows of so many steps in a pass, if it goes in windows; else 0.
-    pub(crate) windows: usize,
-}
-
-impl BufferSpec {
-    /// For outputs of whole sequences.
-    pub(crate) fn predictions(steps: usize) -> Self {
-        Self {
-            steps,
-            backward: false,
-            carried: false,
-            label_columns: 0,
-            weighted: false,
-            windows: 0,
-        }
-    }
-}
-
 impl<V: Lanes> Trace<V> {
     /// Buffers of zeros.
     pub(crate) fn new<P: Packing>(simd: V::Simd, layout: &Layout, spec: BufferSpec) -> Self {
@@ -135,9 +106,9 @@ impl<V: Lanes> Trace<V> {
         trace
     }
 
-    /// The numbers in such buffers, and in those of the inputs.
-    pub(crate) fn size<P: Packing>(layout: &Layout, spec: BufferSpec) -> usize {
-        let mut groups = InputSizes::new::<P, V>(layout, spec).total();
+    /// The numbers in such buffers.
+    pub(super) fn size<P: Packing>(layout: &Layout, spec: BufferSpec) -> usize {
+        let mut groups = 0;
         let count = |more: usize| {
             groups += more;
             Vec::new()
@@ -162,8 +133,6 @@ impl<V: Lanes> Trace<V> {
         let when = |condition: bool, groups: usize| if condition { groups } else { 0 };
         // No product has more numbers than all weights together.
         let copied = P::SEVERAL && backward && layout.len() >= V::Simd::OUTER_COPIED;
-        // Sequences are packed in square blocks.
-        let packed = |columns: usize| (steps * columns).next_multiple_of(lanes);
         let chunk = chunk_steps(layout.len());
         let slots = slots_stride(config.cell.slots(), row);
         let slot_steps = if backward { steps } else { steps.min(chunk) };
@@ -195,7 +164,7 @@ impl<V: Lanes> Trace<V> {
             starts,
             layers: layers.collect(),
             statics: StaticRows::build::<P>(config, (steps, chunk, slots), &mut buffer),
-            logits: buffer(packed(single(config.shape.output))),
+            logits: buffer(packed_groups::<V>(steps, single(config.shape.output))),
             pooled: buffer(when(config.pools(), steps * state)),
             shares: buffer(when(config.readout == Readout::Mean, steps)),
             d_states: [

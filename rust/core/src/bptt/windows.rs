@@ -2,10 +2,11 @@
 //! backward pass computes each window's forward pass again (Chen et al., 2016, "Training Deep Nets
 //! with Sublinear Memory Cost"). A trace beyond the caches costs more than the computation.
 
-use super::inputs::PassInputs;
+use super::inputs::{InputSizes, PassInputs};
 use super::pass::Pass;
 use super::request::LossRequest;
-use super::trace::{BufferSpec, StateRows, Trace, chunk_steps};
+use super::spec::BufferSpec;
+use super::trace::{StateRows, Trace, chunk_steps};
 use crate::context::CancelCheck;
 use crate::error::Result;
 use crate::lanes::Real;
@@ -70,12 +71,18 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
 }
 
 impl BufferSpec {
+    /// The numbers in the buffers of a pass, and in those of its inputs.
+    pub(crate) fn size<P: Packing, V: Lanes>(self, layout: &Layout) -> usize {
+        let inputs = InputSizes::new::<P, V>(layout, self).total();
+        Trace::<V>::size::<P>(layout, self) + inputs * V::LEN
+    }
+
     /// The same for passes in windows where the trace would be long, as far as the network reads
     /// forward and its head one step at a time. The shape alone decides: so the bits are the same on
     /// all machines.
     pub(crate) fn in_windows<P: Packing, V: Lanes>(self, layout: &Layout) -> Self {
         let config = layout.config();
-        let bytes = Trace::<V>::size::<P>(layout, self) * size_of::<V::Elem>();
+        let bytes = self.size::<P, V>(layout) * size_of::<V::Elem>();
         let long = if self.backward { LONG } else { LONG_FORWARD };
         if self.carried || config.directions() > 1 || config.pools() || bytes < long {
             return self;

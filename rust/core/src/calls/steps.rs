@@ -39,28 +39,28 @@ pub(super) struct StepperOf<T: Real, S: Simd> {
     simd: S,
     network: Arc<Network<T>>,
     loss: Loss,
-    inputs: InputBuffers<T::Lanes<S>>,
+    loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<ByUnit, T::Lanes<S>>,
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
     pub(super) fn new(simd: S, network: Arc<Network<T>>, loss: Loss) -> Self {
         let buffers = BufferSpec { carried: true, ..BufferSpec::predictions(1) };
-        let inputs = InputBuffers::new::<ByUnit>(simd, network.layout(), buffers);
+        let loaded = InputBuffers::new::<ByUnit>(simd, network.layout(), buffers);
         let mut pass = Pass::new(simd, network.layout(), buffers);
         pass.trace.steps = 1;
-        Self { simd, loss, inputs, pass, network }
+        Self { simd, loss, loaded, pass, network }
     }
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
     /// From features to the next states and to the outputs' pre-activations.
     fn step_by_layers(&mut self, x: &[T]) {
-        numbers_mut(&mut self.inputs.x)[..x.len()].copy_from_slice(x);
+        numbers_mut(&mut self.loaded.x)[..x.len()].copy_from_slice(x);
         let (network, mut go_on) = (self.network.view(None), || true);
         // One step is too short to be cancelled.
         let cancel = &mut CancelCheck::new(&mut go_on);
-        let _ = self.pass.forward(network, &self.inputs.x, &[], cancel);
+        let _ = self.pass.forward(network, &self.loaded.x, &[], cancel);
         for layer in &mut self.pass.trace.layers {
             let own = &mut layer.directions[0];
             std::mem::swap(&mut own.initial.h, &mut layer.states);

@@ -84,7 +84,9 @@ impl<T: Compiled> Network<T> {
         let window = run.bptt_steps.filter(|&steps| steps < data.longest());
         let Objective { loss, reduction } = objective;
         let (target, batch_size) = (Target::Loss(loss), run.batch_size);
-        let repeats = if run.shuffle { 1 } else { run.epochs };
+        // With a budget of time, nobody knows how many epochs there will be.
+        let alike = !run.shuffle && run.time_budget.is_none();
+        let repeats = if alike { run.epochs } else { 1 };
         let spec = EngineSpec { target, reduction, batch_size, window, repeats };
         let work = Epochs { data, window, run, optimizer, records };
         let level = context.level;

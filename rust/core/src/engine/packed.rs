@@ -2,7 +2,7 @@
 
 use super::contract::EngineSpec;
 use crate::bptt::{BufferSpec, InputSizes, PassInputs};
-use crate::context::check_memory;
+use crate::context::is_available;
 use crate::data::Sequences;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, numbers};
@@ -55,8 +55,8 @@ pub(super) struct PackedBatches<T: Real, S: Simd> {
 }
 
 impl<T: Real, S: Simd> PackedBatches<T, S> {
-    /// None where epochs differ or are few, where a batch is not of whole sequences from their starts, or where
-    /// the tiles would take too much memory.
+    /// None where epochs differ or are few, where a batch is not of whole sequences from their
+    /// starts, or where the tiles would take too much memory.
     pub(super) fn new(
         simd: S,
         data: &Sequences<'_, T>,
@@ -64,9 +64,10 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         (spec, buffers): (EngineSpec, BufferSpec),
     ) -> Option<Self> {
         let whole = spec.window.is_none() && !data.has_initial_states();
+        // Tiles have about as many numbers as the data; far too many are not worth counting.
         let columns = layout.config().features() + data.label_columns();
-        let least = (data.rows() * columns).saturating_mul(size_of::<T>());
-        if spec.repeats < FEWEST_REPEATS || !whole || least > MOST_BYTES {
+        let about = (data.rows() * columns).saturating_mul(size_of::<T>());
+        if spec.repeats < FEWEST_REPEATS || !whole || about > MOST_BYTES {
             return None;
         }
         let sizes = |tile: Tile<'_>| {
@@ -75,16 +76,14 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         };
         let mut groups = 0;
         for_each_tile(data, spec.batch_size, |_, tile| groups += sizes(tile).total());
-        let numbers = groups * T::LANES;
-        if numbers * size_of::<T>() > MOST_BYTES || check_memory::<T>(numbers).is_err() {
+        // As much again is left to what else the call needs.
+        let bytes = groups * T::LANES * size_of::<T>();
+        if bytes > MOST_BYTES || !is_available(2 * bytes) {
             return None;
         }
-        let mut own = Self {
-            batch_size: spec.batch_size,
-            groups: Vec::with_capacity(groups),
-            tiles: Vec::new(),
-            first: Vec::new(),
-        };
+        let batch_size = spec.batch_size;
+        let mut own = Self { batch_size, groups: Vec::new(), tiles: Vec::new(), first: Vec::new() };
+        own.groups.try_reserve_exact(groups).ok()?;
         for_each_tile(data, spec.batch_size, |batch, tile| {
             // A batch of single sequences has no tile.
             own.first.resize(batch + 1, own.tiles.len());
@@ -149,5 +148,56 @@ impl<'a, T: Real, S: Simd> PackedTiles<'a, T, S> {
     pub(super) fn after(self, number: usize) -> &'a [T] {
         let (start, sizes) = self.all.tiles[(self.first + number + 1) % self.all.tiles.len()];
         numbers(&self.all.groups[start..start + sizes.total()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::bptt::Target;
+    use crate::cell::Cell;
+    use crate::config::{Config, Shape};
+    use crate::lanes::simd::{WithSimd, dispatch, level};
+    use crate::loss::Loss;
+    use crate::objective::Reduction;
+
+    /// The first tile of each batch, and how many tiles there are, if batches of 20 of 44 sequences
+    /// are packed for so many epochs.
+    struct FirstTiles(usize);
+
+    impl WithSimd for FirstTiles {
+        type Output = Option<(Vec<usize>, usize)>;
+
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let offsets: Vec<i64> = (0..=44).map(|s| 3 * s).collect();
+            let (x, y) = ([0.5f32; 2 * 3 * 44], [1.0; 3 * 44]);
+            let data = Sequences::new(&x, &y, &offsets, (2, 1)).unwrap();
+            let shape = Shape { input: 2, hidden: 3, output: 1 };
+            let layout =
+                Layout::new::<f32>(&Config::new(shape, Cell::Elman(Activation::Tanh))).unwrap();
+            let spec = EngineSpec {
+                target: Target::Loss(Loss::Mse),
+                reduction: Reduction::Mean,
+                batch_size: 20,
+                window: None,
+                repeats: self.0,
+            };
+            let buffers =
+                BufferSpec { backward: true, label_columns: 1, ..BufferSpec::predictions(6) };
+            let packed = PackedBatches::new(simd, &data, &layout, (spec, buffers))?;
+            let first = (0..44).step_by(20).map(|first| packed.of(first).first).collect();
+            Some((first, packed.tiles.len()))
+        }
+    }
+
+    #[test]
+    fn packed_for_many_epochs() {
+        let level = level().unwrap();
+        assert_eq!(dispatch(level, FirstTiles(FEWEST_REPEATS - 1)), None);
+        let (first, tiles) = dispatch(level, FirstTiles(FEWEST_REPEATS)).expect("packed");
+        let [one, two, three] = first[..] else { panic!("three batches") };
+        // The last batch is of four sequences, too few for a tile.
+        assert!(one == 0 && 0 < two && two < three && three == tiles, "{first:?} of {tiles}");
     }
 }

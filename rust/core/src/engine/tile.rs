@@ -18,7 +18,8 @@ use crate::weights::Layout;
 /// The buffers of a thread that works on tiles.
 pub(crate) struct TileWorker<T: Real, S: Simd> {
     simd: S,
-    buffers: InputBuffers<T::Lanes<S>>,
+    /// Features and labels of the current tile.
+    loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
     /// The most steps of a pass; longer tiles go in windows, the current one of which is there.
     window: usize,
@@ -28,14 +29,14 @@ pub(crate) struct TileWorker<T: Real, S: Simd> {
 impl<T: Real, S: Simd> TileWorker<T, S> {
     /// The numbers in its buffers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
-        Trace::<T::Lanes<S>>::size::<BySequence>(layout, buffers)
+        buffers.size::<BySequence, T::Lanes<S>>(layout)
     }
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
         let in_window = Tiling::with_capacity(T::LANES, T::LANES);
         Self {
             simd,
-            buffers: InputBuffers::new::<BySequence>(simd, layout, buffers),
+            loaded: InputBuffers::new::<BySequence>(simd, layout, buffers),
             pass: Pass::new(simd, layout, buffers),
             window: buffers.steps,
             in_window,
@@ -66,43 +67,47 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
                 continue;
             }
             let following = number + 1 < known;
-            let own = if let Some(packed) = packed {
-                let own = packed.tile(number);
+            let rows = if let Some(packed) = packed {
+                let rows = packed.tile(number);
+                debug_assert_eq!(
+                    rows.x.len(),
+                    (lanes.steps() * features).next_multiple_of(T::LANES)
+                );
                 let last = number + 1 == tiling.len();
                 let ahead = if following || last { packed.after(number) } else { &[] };
-                forward(&mut self.pass, inputs, own.x, (lanes, &[ahead]), request.masks, cancel)?;
-                own
+                forward(&mut self.pass, inputs, rows.x, (lanes, &[ahead]), request.masks, cancel)?;
+                rows
             } else {
                 self.load_labels(inputs.data, lanes);
                 self.load_features(inputs.data, lanes, features);
-                let own = self.buffers.view();
+                let rows = self.loaded.view();
                 let next = following.then(|| tiling.tile(number + 1));
                 let (ahead, count) = ahead_of(inputs, (lanes, next));
                 let ahead = (lanes, &ahead[..count]);
-                forward(&mut self.pass, inputs, own.x, ahead, request.masks, cancel)?;
-                own
+                forward(&mut self.pass, inputs, rows.x, ahead, request.masks, cancel)?;
+                rows
             };
             if let Some((states, _)) = inputs.carried {
                 let trace = &self.pass.trace;
                 states.keep::<BySequence, _>(trace, config.shape.hidden, lanes.segments());
             }
-            total += self.pass.loss(inputs.network, own, request);
+            total += self.pass.loss(inputs.network, rows, request);
             if request.gradient {
-                self.pass.backward(inputs.network, own.x, (gradient, true), cancel)?;
+                self.pass.backward(inputs.network, rows.x, (gradient, true), cancel)?;
             }
         }
         Ok(total)
     }
 
-    /// Takes the labels of a tile into the buffers.
+    /// Takes the labels of a tile into the room for them.
     fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
-        let InputBuffers { labels, label_weights, .. } = &mut self.buffers;
+        let InputBuffers { labels, label_weights, .. } = &mut self.loaded;
         gather_labels(self.simd, data, lanes, labels, label_weights);
     }
 
     /// Takes its features.
     fn load_features(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>, features: usize) {
-        gather_features(self.simd, data, lanes, features, &mut self.buffers.x);
+        gather_features(self.simd, data, lanes, features, &mut self.loaded.x);
     }
 
     /// [`Self::set`] for one tile in windows, whose gradient is added.
@@ -124,8 +129,9 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             }
             self.forward_window(inputs, (window, step.number), request.masks, cancel)?;
             let target = (&mut gradient[..], &mut *cancel);
-            let own = (step, self.buffers.view());
-            losses[step.number] += self.pass.finish_window(inputs.network, own, request, target)?;
+            let rows = self.loaded.view();
+            losses[step.number] +=
+                self.pass.finish_window(inputs.network, (step, rows), request, target)?;
             for lane in (0..window.lanes()).filter(|&lane| step.loss && !window.goes_on(lane)) {
                 let hidden = inputs.network.config.shape.hidden;
                 self.pass.trace.clear_derivative::<BySequence>(lane, hidden);
@@ -153,7 +159,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         self.load_features(inputs.data, window, inputs.network.config.features());
         let (ahead, count) = ahead_of(inputs, (window, None));
         let ahead = (window, &ahead[..count]);
-        forward(&mut self.pass, inputs, &self.buffers.x, ahead, masks, cancel)
+        forward(&mut self.pass, inputs, &self.loaded.x, ahead, masks, cancel)
     }
 
     /// What the last pass left.
@@ -175,7 +181,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
             self.load_features(inputs.data, lanes, inputs.network.config.features());
             let (ahead, count) = ahead_of(inputs, (lanes, next));
             let ahead = (lanes, &ahead[..count]);
-            forward(&mut self.pass, inputs, &self.buffers.x, ahead, masks, cancel)?;
+            forward(&mut self.pass, inputs, &self.loaded.x, ahead, masks, cancel)?;
             self.pass.activate(inputs.network, loss);
             scatter(self.simd, lanes, outputs, &self.pass.trace.logits, take);
             return Ok(());

@@ -19,7 +19,8 @@ const AHEAD: usize = 1024;
 /// The buffers of a thread that works on one sequence after the other.
 pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
-    buffers: InputBuffers<T::Lanes<S>>,
+    /// Features and labels of the current sequence.
+    loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<ByUnit, T::Lanes<S>>,
     gradient: Vec<T::Lanes<S>>,
     /// For losses and gradients, where the fused path serves all of them.
@@ -32,15 +33,15 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
     /// The numbers in its buffers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
         let gradient = if buffers.backward { layout.len() } else { 0 };
-        Trace::<T::Lanes<S>>::size::<ByUnit>(layout, buffers) + gradient
+        buffers.size::<ByUnit, T::Lanes<S>>(layout) + gradient
     }
 
     pub(crate) fn new(simd: S, layout: &Layout, buffers: BufferSpec) -> Self {
-        let own = InputBuffers::new::<ByUnit>(simd, layout, buffers);
+        let loaded = InputBuffers::new::<ByUnit>(simd, layout, buffers);
         let pass = Pass::new(simd, layout, buffers);
         let groups = if buffers.backward { layout.len() / T::LANES } else { 0 };
         let gradient = vec![simd.zero::<T>(); groups];
-        Self { simd, buffers: own, pass, gradient, fused: None, window: buffers.steps }
+        Self { simd, loaded, pass, gradient, fused: None, window: buffers.steps }
     }
 
     /// The same for losses and gradients of this target: with the fused path, where it serves.
@@ -102,10 +103,10 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
                 let hidden = inputs.network.config.shape.hidden;
                 states.keep::<ByUnit, _>(trace, hidden, std::iter::once((0, segment)));
             }
-            total += self.pass.loss(inputs.network, self.buffers.view(), request);
+            total += self.pass.loss(inputs.network, self.loaded.view(), request);
             if request.gradient {
                 let gradient = (numbers_mut(&mut self.gradient), true);
-                self.pass.backward(inputs.network, &self.buffers.x, gradient, cancel)?;
+                self.pass.backward(inputs.network, &self.loaded.x, gradient, cancel)?;
             }
         }
         Ok(total)
@@ -125,9 +126,9 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             self.pass.trace.start_window(window.number);
             self.forward(inputs, self.part(segment, window.number), request.masks, cancel)?;
             let target = (numbers_mut(&mut self.gradient), &mut *cancel);
-            let own = (window, self.buffers.view());
-            losses[window.number] +=
-                self.pass.finish_window(inputs.network, own, request, target)?;
+            let number = window.number;
+            let window = (window, self.loaded.view());
+            losses[number] += self.pass.finish_window(inputs.network, window, request, target)?;
         }
         self.pass.trace.set_carried(false);
         // Added up in the order of time, with a gradient and without.
@@ -145,7 +146,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         self.load(inputs, segment);
         let config = inputs.network.config;
         self.pass.set_masks(config, masks, std::iter::once((0, segment)));
-        self.pass.forward(inputs.network, &self.buffers.x, &[], cancel)?;
+        self.pass.forward(inputs.network, &self.loaded.x, &[], cancel)?;
         Ok(&self.pass.trace)
     }
 
@@ -189,22 +190,22 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(())
     }
 
-    /// Takes a segment of a sequence into the trace.
+    /// Takes a segment of a sequence into the buffers, and what it starts from into the trace.
     fn load(&mut self, inputs: &BatchInputs<'_, T>, segment: Segment) {
         let config = inputs.network.config;
         let rows = inputs.data.segment_rows(segment);
         let trace = &mut self.pass.trace;
         trace.steps = segment.steps as usize;
         let stride = ByUnit::groups(config.features(), T::LANES) * T::LANES;
-        let x = numbers_mut(&mut self.buffers.x).chunks_exact_mut(stride);
+        let x = numbers_mut(&mut self.loaded.x).chunks_exact_mut(stride);
         for (to, x) in x.zip(rows.features.chunks_exact(config.features())) {
             to[..x.len()].copy_from_slice(x);
         }
         trace.statics.set_one(inputs.data.statics(segment.sequence as usize));
-        for (to, &label) in self.buffers.labels.iter_mut().zip(rows.labels) {
+        for (to, &label) in self.loaded.labels.iter_mut().zip(rows.labels) {
             *to = self.simd.splat(label);
         }
-        for (to, &weight) in self.buffers.label_weights.iter_mut().zip(rows.label_weights) {
+        for (to, &weight) in self.loaded.label_weights.iter_mut().zip(rows.label_weights) {
             *to = self.simd.splat(weight);
         }
         load_states::<ByUnit, _, _>(inputs, trace, std::iter::once((0, segment)));

@@ -1,8 +1,8 @@
-//! The fused fast path: loss and gradient of one short sequence of a simple network, in few kernels.
+//! The fused fast path: loss and gradient of one short sequence of a simple network, in one kernel.
 //!
 //! Short sequences of few units are a few hundred instructions of arithmetic. Beside them the calls,
 //! copies and general rows of a [`super::Pass`] would cost more than the work itself. So here the
-//! groups of a state are known to the compiler, and a pass is one kernel; only the recurrence goes step
+//! groups of a state are known to the compiler, and all of it is one kernel; only the recurrence goes step
 //! by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
 //!
 //! A training step of one sequence takes a third (3-5-1, 1-5-1) to four fifths (6-32-1) of the time that
@@ -262,7 +262,8 @@ fn forward<'a, const G: usize, V: Lanes>(
 ) {
     let (zero, padding) = (V::splat(simd, V::Elem::ZERO), padding::<V>(simd, hidden));
     for (z, after) in slots.iter_mut().zip(states) {
-        // What the next state waits for stays in registers: a way through memory takes longer.
+        // A pre-activation stays in registers until its activation: a way through memory takes longer,
+        // and the next state waits for it.
         let (mut own, mut state) = (*z, [zero; G]);
         if let Some(before) = before {
             add_product(simd, &numbers(before)[..hidden], w_hh, &mut own);

@@ -53,7 +53,7 @@ impl<T: Real> WithSimd for MakeScores<T> {
     fn run<S: Simd>(self, simd: S) -> Self::Output {
         let Self { network, loss } = self;
         let buffers = BufferSpec { carried: true, ..BufferSpec::predictions(1) };
-        let inputs = InputBuffers::new::<BySequence>(simd, network.layout(), buffers);
+        let loaded = InputBuffers::new::<BySequence>(simd, network.layout(), buffers);
         let mut pass = Pass::new(simd, network.layout(), buffers);
         pass.trace.steps = 1;
         pass.trace.set_carried(true);
@@ -67,7 +67,7 @@ impl<T: Real> WithSimd for MakeScores<T> {
             simd,
             network,
             loss,
-            inputs,
+            loaded,
             pass,
             schedule,
         })
@@ -78,7 +78,7 @@ struct ScoreLanes<T: Real, S: Simd> {
     simd: S,
     network: Arc<Network<T>>,
     loss: Loss,
-    inputs: InputBuffers<T::Lanes<S>>,
+    loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
     /// For events that have too few beside them.
     single: StepperOf<T, S>,
@@ -147,7 +147,7 @@ impl<T: Real, S: Simd> ScoreLanes<T, S> {
             *lane = events.features(event as usize);
         }
         let trace = &mut self.pass.trace;
-        let x = &mut self.inputs.x[..config.features()];
+        let x = &mut self.loaded.x[..config.features()];
         simd.vectorize(ToLanes { lanes: &lanes, first: 0, groups: x });
         for (lane, &event) in lanes.iter_mut().zip(tile) {
             let event = event as usize;
@@ -168,7 +168,7 @@ impl<T: Real, S: Simd> ScoreLanes<T, S> {
         let (network, mut go_on) = (self.network.view(None), || true);
         // One step is too short to be cancelled.
         let cancel = &mut CancelCheck::new(&mut go_on);
-        let _ = self.pass.forward(network, &self.inputs.x, &[], cancel);
+        let _ = self.pass.forward(network, &self.loaded.x, &[], cancel);
         self.pass.activate(network, self.loss);
         let (mut first, trace) = (0, &self.pass.trace);
         for layer in &trace.layers {
