@@ -259,6 +259,10 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             // No more shards than the largest of them makes necessary: each has a gradient to be added.
             let parts_each = parts.div_ceil(most.max(1)).max(1);
             shared.shards = parts.div_ceil(parts_each);
+            if loss_request.gradient {
+                // Back to where it was computed: of two buffers in turn, each would be fetched anew.
+                std::mem::swap(&mut self.gradient, &mut self.queue.shard(0).gradient);
+            }
             self.queue.next.store(0, Ordering::Relaxed);
             self.queue.done.store(0, Ordering::Relaxed);
             (shared.shards, divisor, loss_request.gradient)
