@@ -5,6 +5,9 @@ python benchmarks/categories.py
 Three networks take turns: of 8 numeric features, of these and 10 columns of 100 levels, and of
 these and 40 more numeric features. A cost is what the columns add to the first one's time, per
 step; a ratio below 1 says that a column costs less than four numeric features do.
+
+A fourth network has the columns one-hot, as 1,000 numeric features. NumPy, without a network, sums
+up the same rows of weights, and in training adds the gradient to them (``np.add.at``).
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ import time
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 import rnn_rust as rnn
 
 SEQUENCES, STEPS, LEVELS, REPEATS = 2000, 20, 100, 15
 NUMERIC, COLUMNS = 8, 10
-WIDTHS = ((NUMERIC, 0), (NUMERIC, COLUMNS), (NUMERIC + 4 * COLUMNS, 0))
-NETWORKS = ((rnn.RNN, 10), (rnn.GRU, 32), (rnn.LSTM, 64))
+NETWORKS = ((rnn.RNN, 10), (rnn.GRU, 16), (rnn.GRU, 32), (rnn.LSTM, 64))
+GATES = {rnn.RNN: 1, rnn.GRU: 3, rnn.LSTM: 4}
 BATCH_SIZES = (32, 256)
+
+IntArray = NDArray[np.int64]
 
 
 def data(numeric: int, columns: int) -> rnn.Dataset:
@@ -39,13 +45,47 @@ def data(numeric: int, columns: int) -> rnn.Dataset:
     )
 
 
+def codes() -> IntArray:
+    """Return the row of the weights for each row of the data and each column."""
+    levels = np.random.default_rng(1).integers(0, LEVELS, (SEQUENCES * STEPS, COLUMNS))
+    return levels + LEVELS * np.arange(COLUMNS)
+
+
+def one_hot() -> rnn.Dataset:
+    """Return numbers, and a one for the level of each column among zeros."""
+    random, rows = np.random.default_rng(0), SEQUENCES * STEPS
+    features = np.zeros((rows, NUMERIC + COLUMNS * LEVELS), np.float32)
+    features[:, :NUMERIC] = random.normal(size=(rows, NUMERIC))
+    np.put_along_axis(features, NUMERIC + codes(), 1.0, axis=1)
+    labels = random.normal(size=rows).astype(np.float32)
+    offsets = np.arange(0, rows + 1, STEPS)
+    return rnn.Dataset.from_arrays(features=features, labels=labels, offsets=offsets)
+
+
+def numpy_sum(width: int, training: bool) -> float:
+    """Return the seconds in which NumPy sums up rows of so many weights, in short blocks."""
+    random, rows, block = np.random.default_rng(0), codes(), 1024
+    table = random.normal(size=(COLUMNS * LEVELS, width)).astype(np.float32)
+    gradient, seconds = np.zeros_like(table), []
+    for _ in range(5):
+        start = time.perf_counter()
+        for first in range(0, len(rows), block):
+            own = rows[first : first + block]
+            total = table[own[:, 0]]
+            for column in range(1, COLUMNS):
+                total += table[own[:, column]]
+            for column in range(COLUMNS if training else 0):
+                np.add.at(gradient, own[:, column], total)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
 class Network:
     """A network and its data, coded once."""
 
     def __init__(
-        self, model: type[rnn.RNN | rnn.GRU | rnn.LSTM], units: int, width: tuple[int, int]
+        self, model: type[rnn.RNN | rnn.GRU | rnn.LSTM], units: int, dataset: rnn.Dataset
     ) -> None:
-        dataset = data(*width)
         self._model = model(hidden_size=units, n_threads=1).build(dataset)
         self._data = self._model.preparation.encoded(dataset)
 
@@ -61,27 +101,33 @@ class Network:
         return time.perf_counter() - start
 
 
-def row(name: str, rounds: list[list[float]]) -> str:
+def row(name: str, rounds: list[list[float]], one_hot: float, by_numpy: float) -> str:
     """Return the medians, in nanoseconds per step, and the ratio of what is added."""
     scale = 1e9 / (SEQUENCES * STEPS)
     plain, coded, wide = (scale * statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = (coded - plain) / (wide - plain)
-    return f"{name:<28}{plain:10.0f}{coded:12.0f}{wide:12.0f}{ratio:8.2f}"
+    others = f"{scale * one_hot:12.0f}{scale * by_numpy:12.0f}"
+    return f"{name:<28}{plain:10.0f}{coded:12.0f}{wide:12.0f}{ratio:8.2f}{others}"
 
 
 def main() -> None:
     """Print a row for each network, training at each batch size, and prediction."""
     heads = ("8 numbers", f"+ {COLUMNS} columns", f"+ {4 * COLUMNS} numbers", "ratio")
-    print(f"{'ns per step':<28}{heads[0]:>10}{heads[1]:>12}{heads[2]:>12}{heads[3]:>8}")
+    print(f"{'ns per step':<28}{heads[0]:>10}{heads[1]:>12}{heads[2]:>12}{heads[3]:>8}", end="")
+    print(f"{'one-hot':>12}{'NumPy sum':>12}")
+    tables = [data(NUMERIC, 0), data(NUMERIC, COLUMNS), data(NUMERIC + 4 * COLUMNS, 0)]
+    hot = one_hot()
     for model, units in NETWORKS:
-        networks = [Network(model, units, width) for width in WIDTHS]
-        name = f"{model.__name__}-{units}"
+        networks = [Network(model, units, dataset) for dataset in tables]
+        encoded, name = Network(model, units, hot), f"{model.__name__}-{units}"
+        width = units * GATES[model]
         for batch_size in BATCH_SIZES:
             rounds = [[one.train(batch_size) for one in networks] for _ in range(REPEATS)]
-            print(row(f"{name}, train, batch {batch_size}", rounds))
-        print(
-            row(f"{name}, predict", [[one.predict() for one in networks] for _ in range(REPEATS)])
-        )
+            others = encoded.train(batch_size), numpy_sum(width, training=True)
+            print(row(f"{name}, train, batch {batch_size}", rounds, *others))
+        rounds = [[one.predict() for one in networks] for _ in range(REPEATS)]
+        others = min(encoded.predict() for _ in range(3)), numpy_sum(width, training=False)
+        print(row(f"{name}, predict", rounds, *others))
 
 
 if __name__ == "__main__":
