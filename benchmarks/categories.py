@@ -121,12 +121,13 @@ def main() -> None:
         networks = [Network(model, units, dataset) for dataset in tables]
         encoded, name = Network(model, units, hot), f"{model.__name__}-{units}"
         width = units * GATES[model]
+        by_numpy = [numpy_sum(width, training=training) for training in (True, False)]
         for batch_size in BATCH_SIZES:
             rounds = [[one.train(batch_size) for one in networks] for _ in range(REPEATS)]
-            others = encoded.train(batch_size), numpy_sum(width, training=True)
+            others = encoded.train(batch_size), by_numpy[0]
             print(row(f"{name}, train, batch {batch_size}", rounds, *others))
         rounds = [[one.predict() for one in networks] for _ in range(REPEATS)]
-        others = min(encoded.predict() for _ in range(3)), numpy_sum(width, training=False)
+        others = min(encoded.predict() for _ in range(3)), by_numpy[1]
         print(row(f"{name}, predict", rounds, *others))
 
 

@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The system's allocator, with huge pages for buffers of 4 MB and more where Linux gives them on
-/// request (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`, pages of 4 KB): 2 MB take one entry of the
-/// processor's translation buffers instead of 512. Training and prediction on more data than the
-/// caches hold are faster by it. A program makes it its own:
+/// request (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`, pages of 4 KB): 2 MB take one
+/// entry of the processor's translation buffers instead of 512. Training and prediction on more data
+/// than the caches hold are faster by it. A program makes it its own:
 ///
 /// ```
 /// #[global_allocator]

@@ -126,9 +126,9 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
             self.pass.trace.start_window(window.number);
             self.forward(inputs, self.part(segment, window.number), request.masks, cancel)?;
             let target = (numbers_mut(&mut self.gradient), &mut *cancel);
-            let number = window.number;
-            let window = (window, self.loaded.view());
-            losses[number] += self.pass.finish_window(inputs.network, window, request, target)?;
+            let rows = self.loaded.view();
+            losses[window.number] +=
+                self.pass.finish_window(inputs.network, (window, rows), request, target)?;
         }
         self.pass.trace.set_carried(false);
         // Added up in the order of time, with a gradient and without.

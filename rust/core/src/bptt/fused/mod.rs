@@ -2,8 +2,8 @@
 //!
 //! Short sequences of few units are a few hundred instructions of arithmetic. Beside them the calls,
 //! copies and general rows of a [`super::Pass`] would cost more than the work itself. So here the
-//! groups of a state are known to the compiler, and all of it is one kernel; only the recurrence goes step
-//! by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
+//! groups of a state are known to the compiler, and all of it is one kernel; only the recurrence goes
+//! step by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
 //!
 //! A training step of one sequence takes a third (3-5-1, 1-5-1) to four fifths (6-32-1) of the time that
 //! it takes without the path (`examples/shapes` at a batch size of 1, AVX2).
@@ -149,11 +149,11 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
         let x =
             Table { numbers: rows.features, stride: config.features(), columns: config.numbers() };
         let logits = &mut buffers.logits[..rows.labels.len().div_ceil(V::LEN)];
-        ForwardPass { weights: &weights, hidden, x, slots, states, logits }.run(simd);
+        forward_pass(simd, (&weights, hidden), x, (slots, states), logits);
         let labels = &mut buffers.labels[..logits.len()];
         let used = if rows.label_weights.is_empty() { 0 } else { logits.len() };
         let label_weights = &mut buffers.label_weights[..used];
-        LoadLabels { rows, labels, label_weights }.run(simd);
+        load_labels(simd, rows, labels, label_weights);
         let sum = LossKernel {
             target: request.target,
             activation: config.output_activation,
@@ -169,7 +169,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
             let dy =
                 Table { numbers: numbers(logits), stride: shape.output, columns: shape.output };
             let transposed = &mut buffers.transposed;
-            BackwardPass { weights: &weights, hidden, dy, slots, states, transposed }.run(simd);
+            backward_pass(simd, (&weights, hidden), dy, (slots, states), transposed);
             let layout = network.layout;
             AddGradient { layout, x, hidden, dy, slots, states, gradient, set }.run(simd);
         }
@@ -178,49 +178,33 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
 }
 
 /// From features to the states and to the pre-activations of the outputs.
-struct ForwardPass<'a, const G: usize, V: Lanes> {
-    weights: &'a Weights<'a, V::Elem>,
-    hidden: usize,
-    x: Table<'a, V::Elem>,
-    slots: &'a mut [[V; G]],
-    states: &'a mut [[V; G]],
-    logits: &'a mut [V],
+#[inline(always)]
+fn forward_pass<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    (weights, hidden): (&Weights<'_, V::Elem>, usize),
+    x: Table<'_, V::Elem>,
+    (slots, states): (&mut [[V; G]], &mut [[V; G]]),
+    logits: &mut [V],
+) {
+    multiply(simd, x, (weights.w_ih, weights.bias), slots);
+    add_lookups(simd, x, weights.w_ih, slots);
+    forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
+    read_out(simd, states, (weights.w_hy, weights.b_y), logits);
 }
 
-impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for ForwardPass<'_, G, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, simd: S) {
-        let Self { weights, hidden, x, slots, states, logits } = self;
-        multiply(simd, x, (weights.w_ih, weights.bias), slots);
-        add_lookups(simd, x, weights.w_ih, slots);
-        forward(simd, (weights.w_hh, hidden, weights.activation), None, slots, states);
-        read_out(simd, states, (weights.w_hy, weights.b_y), logits);
-    }
-}
-
-/// From the derivatives by the outputs' pre-activations to those by the units', in `slots`.
-struct BackwardPass<'a, const G: usize, V: Lanes> {
-    weights: &'a Weights<'a, V::Elem>,
-    hidden: usize,
-    dy: Table<'a, V::Elem>,
-    slots: &'a mut [[V; G]],
-    states: &'a [[V; G]],
-    /// For `W_hh`, transposed.
-    transposed: &'a mut [V],
-}
-
-impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for BackwardPass<'_, G, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, simd: S) {
-        let Self { weights, hidden, dy, slots, states, transposed } = self;
-        transpose::<G, V>(simd, (weights.w_hh, hidden), transposed);
-        let recurrent = (numbers(transposed), hidden, weights.activation);
-        backward(simd, recurrent, (dy, weights.w_hy), slots, states);
-    }
+/// From the derivatives by the outputs' pre-activations to those by the units', in `slots`; `transposed`
+/// becomes `W_hh`, transposed.
+#[inline(always)]
+fn backward_pass<const G: usize, V: Lanes>(
+    simd: V::Simd,
+    (weights, hidden): (&Weights<'_, V::Elem>, usize),
+    dy: Table<'_, V::Elem>,
+    (slots, states): (&mut [[V; G]], &[[V; G]]),
+    transposed: &mut [V],
+) {
+    transpose::<G, V>(simd, (weights.w_hh, hidden), transposed);
+    let recurrent = (numbers(transposed), hidden, weights.activation);
+    backward(simd, recurrent, (dy, weights.w_hy), slots, states);
 }
 
 /// The tensors of the network, and the activation of its units.
@@ -275,26 +259,20 @@ fn forward<'a, const G: usize, V: Lanes>(
     }
 }
 
-/// The labels, and their weights, of as many outputs at once as there are lanes.
-struct LoadLabels<'a, V: Lanes> {
-    rows: &'a SegmentRows<'a, V::Elem>,
-    labels: &'a mut [V],
-    label_weights: &'a mut [V],
-}
-
-impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LoadLabels<'_, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, simd: S) {
-        let Self { rows, labels, label_weights } = self;
-        let missing = V::Elem::from_f64(f64::NAN);
-        for (own, numbers) in labels.iter_mut().zip(rows.labels.chunks(V::LEN)) {
-            *own = V::load_partial(simd, numbers, missing);
-        }
-        for (own, numbers) in label_weights.iter_mut().zip(rows.label_weights.chunks(V::LEN)) {
-            *own = V::load_partial(simd, numbers, V::Elem::ZERO);
-        }
+/// Loads the labels, and their weights, of as many outputs at once as there are lanes.
+#[inline(always)]
+fn load_labels<V: Lanes>(
+    simd: V::Simd,
+    rows: &SegmentRows<'_, V::Elem>,
+    labels: &mut [V],
+    label_weights: &mut [V],
+) {
+    let missing = V::Elem::from_f64(f64::NAN);
+    for (own, numbers) in labels.iter_mut().zip(rows.labels.chunks(V::LEN)) {
+        *own = V::load_partial(simd, numbers, missing);
+    }
+    for (own, numbers) in label_weights.iter_mut().zip(rows.label_weights.chunks(V::LEN)) {
+        *own = V::load_partial(simd, numbers, V::Elem::ZERO);
     }
 }
 
