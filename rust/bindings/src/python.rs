@@ -98,9 +98,19 @@ impl PythonOptimizer<'_> {
 }
 
 impl<T: Scalar> Optimizer<T> for PythonOptimizer<'_> {
-    fn step(&mut self, _: Level, _: f64, before: &[T], gradient: &[T], after: &mut [T]) -> bool {
+    fn step(
+        &mut self,
+        _: Level,
+        _: f64,
+        before: &[T],
+        gradient: &mut [T],
+        after: &mut [T],
+    ) -> bool {
         match self.call(before, gradient, after) {
-            Ok(()) => after.iter().all(|w| w.is_finite()),
+            Ok(()) => {
+                gradient.fill(T::ZERO);
+                after.iter().all(|w| w.is_finite())
+            }
             Err(error) => {
                 self.raised = Some(error);
                 false

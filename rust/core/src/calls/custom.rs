@@ -138,7 +138,7 @@ impl<T: Compiled> Network<T> {
                 return diverged;
             }
             run.clip.limit(context.level, &mut gradient);
-            if !self.update(optimizer, (context.level, epoch.learning_rate), &gradient) {
+            if !self.update(optimizer, (context.level, epoch.learning_rate), &mut gradient) {
                 return diverged;
             }
             let steps = copy.offsets[copy.offsets.len() - 1] as usize;

@@ -34,7 +34,7 @@ pub(crate) trait Engine<T> {
         request: BatchRequest,
     ) -> Result<(f64, f64)>;
 
-    /// The gradient of the last batch, in the layout's order.
+    /// The gradient of the last batch, in the layout's order; 0 after an update.
     fn gradient(&self) -> &[T];
 
     /// Clips that gradient and lets an optimiser change the weights by it; see

@@ -75,7 +75,7 @@ impl<T: Real, S: Simd> Engine<T> for Single<'_, '_, T, S> {
             carried: carried.map(|(states, (from, _))| (states, from == 0)),
         };
         let segments = segments(self.data, batch, request);
-        let sum = self.worker.set(&inputs, segments, &loss_request, self.cancel)?;
+        let sum = self.worker.add(&inputs, segments, &loss_request, self.cancel)?;
         Ok((sum, divisor))
     }
 

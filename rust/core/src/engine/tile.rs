@@ -43,8 +43,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
     }
 
-    /// `Σ loss` of some tiles, which may be packed; sets `gradient` to theirs.
-    pub(super) fn set(
+    /// `Σ loss` of some tiles, which may be packed; adds theirs to `gradient`.
+    pub(super) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
         (tiling, packed, tiles): (&Tiling, Option<PackedTiles<'_, T, S>>, Range<usize>),
@@ -55,9 +55,6 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         let mut total = 0.0;
         let config = inputs.network.config;
         let features = config.features();
-        if request.gradient {
-            gradient.fill(T::ZERO);
-        }
         // The tile after those of a shard is the next one where no other thread takes it.
         let known = if inputs.alone { tiling.len() } else { tiles.end };
         for number in tiles {
@@ -110,7 +107,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         gather_features(self.simd, data, lanes, features, &mut self.loaded.x);
     }
 
-    /// [`Self::set`] for one tile in windows, whose gradient is added.
+    /// [`Self::add`] for one tile in windows.
     fn in_windows(
         &mut self,
         inputs: &BatchInputs<'_, T>,

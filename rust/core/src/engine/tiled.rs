@@ -16,7 +16,7 @@ use crate::engine::contract::{BatchRequest, Engine, EngineSpec, EngineWork, LABE
 use crate::engine::inputs::BatchInputs;
 use crate::engine::packed::PackedBatches;
 use crate::engine::team::{Finally, Rounds, wait_until, with_team};
-use crate::engine::worker::ShardWorker;
+use crate::engine::worker::{ShardWorker, add_and_clear};
 use crate::error::{Error, Result};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
@@ -52,6 +52,7 @@ struct Shared<'a, T: Real> {
 /// The result of a shard.
 struct Shard<T> {
     sum: Result<f64>,
+    /// 0 before a batch.
     gradient: Aligned<T>,
 }
 
@@ -205,7 +206,7 @@ impl<'a, T: Real, S: Simd> ShardQueue<'a, T, S> {
             let Shard { sum, gradient } = &mut *self.shard(number);
             let packed = self.packed.as_ref().map(|batches| batches.of(shared.first));
             let parts = parts_of(number, shared.shards, parts(&shared.tiling));
-            *sum = worker.set(
+            *sum = worker.add(
                 &inputs,
                 (&shared.tiling, packed, parts),
                 &shared.loss_request,
@@ -286,7 +287,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             if number == 0 {
                 std::mem::swap(&mut self.gradient, &mut shard.gradient);
             } else {
-                self.gradient.iter_mut().zip(&*shard.gradient).for_each(|(sum, &g)| *sum += g);
+                add_and_clear(&mut self.gradient, &mut shard.gradient);
             }
         }
         Ok((total, divisor))
@@ -299,7 +300,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool {
         let Shared { network, transposed, panels, .. } = &mut *self.queue.write();
         clip.limit(self.level, &mut self.gradient);
-        let kept = network.update(optimizer, (self.level, rate), &self.gradient);
+        let kept = network.update(optimizer, (self.level, rate), &mut self.gradient);
         transposed.set(network.layout(), network.parameters());
         panels.set(network.layout(), network.parameters());
         kept

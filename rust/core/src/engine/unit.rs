@@ -56,7 +56,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         self.fused.is_none()
     }
 
-    /// The gradient that [`Self::set`] left, in the layout's order.
+    /// The gradient that [`Self::add`] adds to, in the layout's order; 0 at first.
     pub(crate) fn gradient(&self) -> &[T] {
         numbers(&self.gradient)
     }
@@ -66,8 +66,8 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         numbers_mut(&mut self.gradient)
     }
 
-    /// `Σ loss` of some segments; sets the gradient to theirs.
-    pub(crate) fn set(
+    /// `Σ loss` of some segments; adds theirs to the gradient.
+    pub(crate) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
         segments: impl Iterator<Item = Segment>,
@@ -80,20 +80,14 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
                 self.simd.prefetch(number);
             }
         }
-        let (mut total, mut first) = (0.0, true);
+        let mut total = 0.0;
         for segment in segments {
             if let Some(fused) = &mut self.fused {
-                let target = (&mut self.gradient[..], first);
                 let rows = (&inputs.data.segment_rows(segment), segment.steps as usize);
-                total += fused.run(self.simd, &inputs.network, rows, request, target);
+                total += fused.run(self.simd, &inputs.network, rows, request, &mut self.gradient);
                 cancel.spend(3 * segment.steps as usize * inputs.network.layout.len())?;
-                first = false;
                 continue;
             }
-            if first && request.gradient {
-                self.gradient_mut().fill(T::ZERO);
-            }
-            first = false;
             if segment.steps as usize > self.window {
                 total += self.in_windows(inputs, segment, request, cancel)?;
                 continue;
@@ -112,7 +106,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(total)
     }
 
-    /// [`Self::set`] for one sequence in windows, whose gradient is added.
+    /// [`Self::add`] for one sequence in windows.
     fn in_windows(
         &mut self,
         inputs: &BatchInputs<'_, T>,

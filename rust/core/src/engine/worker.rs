@@ -45,8 +45,8 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
     }
 
     /// `Σ loss` of some parts of a tiling, its tiles, which may be packed, and then its single segments;
-    /// sets `gradient` to theirs.
-    pub(crate) fn set(
+    /// adds theirs to `gradient`.
+    pub(crate) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
         (tiling, packed, parts): (&Tiling, Option<PackedTiles<'_, T, S>>, Range<usize>),
@@ -55,17 +55,24 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
         cancel: &mut CancelCheck<'_>,
     ) -> Result<f64> {
         let tiles = parts.start.min(tiling.len())..parts.end.min(tiling.len());
-        let total = self.tiles.set(inputs, (tiling, packed, tiles), request, gradient, cancel)?;
+        let total = self.tiles.add(inputs, (tiling, packed, tiles), request, gradient, cancel)?;
         if parts.end <= tiling.len() {
             return Ok(total);
         }
         let single = parts.start.saturating_sub(tiling.len())..parts.end - tiling.len();
         let segments = tiling.single()[single].iter().copied();
-        let single = self.single.set(inputs, segments, request, cancel)?;
+        let single = self.single.add(inputs, segments, request, cancel)?;
         if request.gradient {
-            let own = self.single.gradient();
-            gradient.iter_mut().zip(own).for_each(|(sum, &g)| *sum += g);
+            add_and_clear(gradient, self.single.gradient_mut());
         }
         Ok(total + single)
+    }
+}
+
+/// Adds a gradient to another one, and leaves 0 to be added to.
+pub(super) fn add_and_clear<T: Real>(sums: &mut [T], gradient: &mut [T]) {
+    for (sum, own) in sums.iter_mut().zip(gradient) {
+        *sum += *own;
+        *own = T::ZERO;
     }
 }

@@ -91,7 +91,7 @@ impl<T: Real> GradientDescent<T> {
     }
 
     /// The step of this number, from `previous`.
-    fn apply(&mut self, level: Level, rate: f64, slices: (&[T], &[T], &mut [T])) -> bool {
+    fn apply(&mut self, level: Level, rate: f64, slices: (&[T], &mut [T], &mut [T])) -> bool {
         let t = T::from_f64;
         match self.method {
             Method::Sgd { momentum, nesterov, weight_decay } => {
@@ -144,7 +144,7 @@ impl<T: Real> GradientDescent<T> {
         &mut self,
         level: Level,
         rule: impl Rule<T, M>,
-        (before, gradient, after): (&[T], &[T], &mut [T]),
+        (before, gradient, after): (&[T], &mut [T], &mut [T]),
     ) -> bool {
         let old: &[Aligned<T>; M] = self.previous[..].try_into().expect("the method's count");
         let new: &mut [Aligned<T>; M] =
@@ -160,7 +160,7 @@ impl<T: Real> Optimizer<T> for GradientDescent<T> {
         level: Level,
         rate: f64,
         before: &[T],
-        gradient: &[T],
+        gradient: &mut [T],
         after: &mut [T],
     ) -> bool {
         for len in [before.len(), gradient.len(), after.len()] {
@@ -213,7 +213,7 @@ fn power(mut base: f64, mut exponent: u64) -> f64 {
 struct Update<'a, T, R, const M: usize> {
     rule: R,
     before: &'a [T],
-    gradient: &'a [T],
+    gradient: &'a mut [T],
     after: &'a mut [T],
     old: [&'a [T]; M],
     new: [&'a mut [T]; M],
@@ -236,7 +236,7 @@ impl<T: Real, R: Rule<T, M>, const M: usize, S: Simd> Kernel<S> for Update<'_, T
         // 0 · w is 0 for finite w, else NaN. A sum for each, as additions wait for the one before.
         let zero = simd.zero::<T>();
         let (mut check, mut checks) = (zero, [zero; M]);
-        let groups = before.chunks_exact(T::LANES).zip(gradient.chunks_exact(T::LANES));
+        let groups = before.chunks_exact(T::LANES).zip(gradient.chunks_exact_mut(T::LANES));
         let mut at = 0;
         for ((w, g), after) in groups.zip(after.chunks_exact_mut(T::LANES)) {
             let mut moments = [zero; M];
@@ -244,6 +244,7 @@ impl<T: Real, R: Rule<T, M>, const M: usize, S: Simd> Kernel<S> for Update<'_, T
                 moments[m] = simd.load(&old[m][at..at + T::LANES]);
             }
             let w = rule.apply(simd.load(w), simd.load(g), &mut moments);
+            zero.store(g);
             check = w.fma(zero, check);
             w.store(after);
             for m in 0..M {

@@ -96,7 +96,7 @@ impl<T: Real> Network<T> {
         &mut self,
         optimizer: &mut dyn Optimizer<T>,
         (level, rate): (Level, f64),
-        gradient: &[T],
+        gradient: &mut [T],
     ) -> bool {
         if self.previous.is_empty() {
             self.previous = Aligned::zeros(self.parameters.len());

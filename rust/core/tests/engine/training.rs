@@ -51,11 +51,11 @@ fn one_epoch_is_the_gradient_step_of_each_batch_in_order() {
             (3, 2),
         )
         .unwrap();
-        let (_, gradient) =
+        let (_, mut gradient) =
             by_hand.gradient(&part, MEAN, None, &mut Context::new(&mut go_on).unwrap()).unwrap();
         let level = simd::level().unwrap();
         let mut sgd = sgd(&by_hand);
-        assert!(by_hand.update(&mut sgd, (level, 0.1), &gradient));
+        assert!(by_hand.update(&mut sgd, (level, 0.1), &mut gradient));
     }
     let in_order = EpochRun { shuffle: false, ..run(2, 1) };
     train(&mut network, &data.view(), &in_order, 0.1, &mut || true).1.unwrap();

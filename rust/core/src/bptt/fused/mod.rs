@@ -105,17 +105,17 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
         })
     }
 
-    /// `Σ loss` of some steps of a sequence; its gradient, if it is asked for, is added to `gradient`,
-    /// or set.
+    /// `Σ loss` of some steps of a sequence; its gradient, if it is asked for, is added to
+    /// `gradient`.
     pub(crate) fn run(
         &mut self,
         simd: S,
         network: &NetworkView<'_, T>,
         (rows, steps): (&SegmentRows<'_, T>, usize),
         request: &LossRequest<T>,
-        (gradient, set): (&mut [V], bool),
+        gradient: &mut [V],
     ) -> f64 {
-        let sequence = OneSequence { buffers: self, network, rows, steps, request, gradient, set };
+        let sequence = OneSequence { buffers: self, network, rows, steps, request, gradient };
         let groups = ByUnit::groups(network.config.shape.hidden, V::LEN);
         in_groups!(V, groups, G => simd.vectorize(InGroups::<G, _>(sequence)))
     }
@@ -132,7 +132,6 @@ struct OneSequence<'a, V: Lanes> {
     steps: usize,
     request: &'a LossRequest<V::Elem>,
     gradient: &'a mut [V],
-    set: bool,
 }
 
 impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneSequence<'_, V>> {
@@ -140,7 +139,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
 
     #[inline(always)]
     fn run(self, simd: S) -> f64 {
-        let OneSequence { buffers, network, rows, steps, request, gradient, set } = self.0;
+        let OneSequence { buffers, network, rows, steps, request, gradient } = self.0;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
         // Exactly as many rows as there are steps: no access needs a check.
@@ -171,7 +170,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
             let transposed = &mut buffers.transposed;
             backward_pass(simd, (&weights, hidden), dy, (slots, states), transposed);
             let layout = network.layout;
-            AddGradient { layout, x, hidden, dy, slots, states, gradient, set }.run(simd);
+            AddGradient { layout, x, hidden, dy, slots, states, gradient }.run(simd);
         }
         sum
     }
@@ -311,9 +310,8 @@ struct AddGradient<'a, const G: usize, V: Lanes> {
     /// dz
     slots: &'a [[V; G]],
     states: &'a [[V; G]],
-    /// In the layout's order; it is added to, or set.
+    /// In the layout's order; it is added to.
     gradient: &'a mut [V],
-    set: bool,
 }
 
 impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, G, V> {
@@ -321,7 +319,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { layout, x, hidden, dy, slots: dz, states, gradient, set } = self;
+        let Self { layout, x, hidden, dy, slots: dz, states, gradient } = self;
         let groups = |tensor: usize| layout.range(tensor).len() / V::LEN;
         // Tensors lie in the order of their numbers.
         let (g_ih, others) = gradient.split_at_mut(groups(0));
@@ -330,10 +328,10 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
         let (g_hy, g_by) = others.split_at_mut(groups(3));
         let h =
             Table { numbers: numbers(states.as_flattened()), stride: G * V::LEN, columns: hidden };
-        add_outer(simd, x, dz, (&mut *g_ih, set));
-        add_at_lookups(simd, x, dz, (g_ih, set));
-        add_outer(simd, h, &dz[1..], (g_hh, set));
-        add_outer(simd, dy, states, (g_hy, set));
+        add_outer(simd, x, dz, &mut *g_ih);
+        add_at_lookups(x, dz, g_ih);
+        add_outer(simd, h, &dz[1..], g_hh);
+        add_outer(simd, dy, states, g_hy);
         let mut sums = [V::splat(simd, V::Elem::ZERO); G];
         for dz in dz {
             for g in 0..G {
@@ -341,14 +339,14 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
             }
         }
         for g in 0..G {
-            g_b[g] = if set { sums[g] } else { g_b[g] + sums[g] };
+            g_b[g] = g_b[g] + sums[g];
         }
         for (l, own) in numbers_mut(g_by)[..dy.columns].iter_mut().enumerate() {
             let mut sum = V::Elem::ZERO;
             for t in 0..dz.len() {
                 sum += dy.numbers[t * dy.columns + l];
             }
-            *own = if set { sum } else { *own + sum };
+            *own += sum;
         }
     }
 }

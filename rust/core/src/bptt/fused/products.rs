@@ -55,21 +55,17 @@ pub(super) fn add_lookups<const G: usize, V: Lanes>(
     }
 }
 
-/// `products[code_c of t] += b[t]`; with `set`, the products of all categories are set.
+/// `products[code_c of t] += b[t]`.
 #[inline(always)]
 pub(super) fn add_at_lookups<const G: usize, V: Lanes>(
-    simd: V::Simd,
     x: Table<'_, V::Elem>,
     b: &[[V; G]],
-    (products, set): (&mut [V], bool),
+    products: &mut [V],
 ) {
     if x.stride == x.columns {
         return;
     }
     let products = products.as_chunks_mut::<G>().0;
-    if set {
-        products[x.columns..].fill([V::splat(simd, V::Elem::ZERO); G]);
-    }
     for (codes, b) in x.categories().zip(b) {
         for &code in codes {
             let own = &mut products[code.to_index()];
@@ -223,13 +219,13 @@ pub(super) fn transpose<const G: usize, V: Lanes>(
     }
 }
 
-/// `products[r] += Σ_t a[t][r] b[t]`, or `=`, over the steps of `b`.
+/// `products[r] += Σ_t a[t][r] b[t]`, over the steps of `b`.
 #[inline(always)]
 pub(super) fn add_outer<const G: usize, V: Lanes>(
     simd: V::Simd,
     a: Table<'_, V::Elem>,
     b: &[[V; G]],
-    (products, set): (&mut [V], bool),
+    products: &mut [V],
 ) {
     let products = &mut products.as_chunks_mut::<G>().0[..a.columns];
     for (block, products) in products.chunks_mut(most_rows::<G, V>()).enumerate() {
@@ -238,10 +234,10 @@ pub(super) fn add_outer<const G: usize, V: Lanes>(
             let products: &mut [[V; G]; R] = products.first_chunk_mut().expect("the block");
             if group_by_group::<V>() {
                 for first in 0..G {
-                    add_outer_block::<G, 1, R, V>(simd, (a, top), (b, first), (products, set));
+                    add_outer_block::<G, 1, R, V>(simd, (a, top), (b, first), products);
                 }
             } else {
-                add_outer_block::<G, G, R, V>(simd, (a, top), (b, 0), (products, set));
+                add_outer_block::<G, G, R, V>(simd, (a, top), (b, 0), products);
             }
         });
     }
@@ -253,7 +249,7 @@ fn add_outer_block<const G: usize, const K: usize, const R: usize, V: Lanes>(
     simd: V::Simd,
     (a, top): (Table<'_, V::Elem>, usize),
     (b, first): (&[[V; G]], usize),
-    (products, set): (&mut [[V; G]; R], bool),
+    products: &mut [[V; G]; R],
 ) {
     let mut sums: Matrix<R, K, V> = Matrix([[V::splat(simd, V::Elem::ZERO); K]; R]);
     let mut from = top;
@@ -269,7 +265,7 @@ fn add_outer_block<const G: usize, const K: usize, const R: usize, V: Lanes>(
     // Summed up from zero and then added: long sums keep their digits.
     for r in 0..R {
         for (own, &sum) in products[r][first..first + K].iter_mut().zip(&sums.0[r]) {
-            *own = if set { sum } else { *own + sum };
+            *own = *own + sum;
         }
     }
 }
