@@ -1,4 +1,4 @@
-"""Categories among the features: levels that are looked up, and unknown ones as "other"."""
+"""Categories in a network: levels that are looked up, and unknown ones as "other"."""
 
 from __future__ import annotations
 
@@ -9,38 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
+from categories import FEATURES, dataset, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnn_rust as rnn
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
-
-FEATURES = ["merchant", "amount", "code"]
-
-
-def frame(rows: int = 200, seed: int = 0) -> pl.DataFrame:
-    """Purchases: a merchant as text, a code as a number."""
-    random = np.random.default_rng(seed)
-    steps = np.arange(rows)
-    return pl.DataFrame(
-        {
-            "id": steps // 8,
-            "t": steps % 8,
-            "merchant": random.choice(["fuel", "food", "zoo", ""], rows, p=[0.5, 0.3, 0.1, 0.1]),
-            "amount": random.normal(size=rows),
-            "code": random.choice([100, 200, 300], rows),
-            "y1": random.normal(size=rows),
-        }
-    )
-
-
-def dataset(table: Any = None, **options: Any) -> rnn.Dataset:
-    given_options = {"features": FEATURES, "categories": "code", **options}
-    return rnn.Dataset.from_frame(frame() if table is None else table, **given_options)
 
 
 def one_hot(encoded: rnn.Dataset, encoder: FeatureEncoder) -> rnn.Dataset:
@@ -174,56 +151,6 @@ def test_a_training_with_categories_can_be_resumed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole.predict(frame()), parts.predict(frame()))
 
 
-def test_what_is_read_as_a_category(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    frame().write_csv(path)
-    read = rnn.Dataset.from_csv(path, features=FEATURES, categories=["code"])
-    assert read == dataset()
-    assert read.levels == {
-        "merchant": ("", "food", "fuel", "zoo"), "code": ("100", "200", "300"),
-    }  # fmt: skip
-    assert "category   merchant: 4 levels" in read.summary()
-    assert read.to_frame()["merchant"].to_list() == frame()["merchant"].to_list()
-    assert rnn.Dataset.from_frame(read.to_frame(), features=FEATURES) == read
-    pandas = frame().to_pandas().astype({"merchant": "category"})
-    assert dataset(pandas).levels["merchant"] == read.levels["merchant"]
-    numbers = rnn.Dataset.from_csv(path, features=FEATURES)
-    assert list(numbers.levels) == ["merchant"]
-    assert read.features.dtype == np.float64
-    halves = tmp_path / "half-0.csv", tmp_path / "half-1.csv"
-    frame()[:100].filter(pl.col("merchant") != "zoo").write_csv(halves[0])
-    frame()[100:].filter(pl.col("merchant") != "food").write_csv(halves[1])
-    both = rnn.Dataset.from_file(tmp_path / "half-*.csv", features=FEATURES, categories="code")
-    together = pl.concat([pl.read_csv(half) for half in halves])
-    assert both == dataset(together)
-
-
-@pytest.mark.parametrize("cell", ["12a", "$5", "1 000", "1,5", "３"])
-def test_text_like_numbers_is_no_category_by_itself(cell: str) -> None:
-    table = frame(8).with_columns(amount=pl.lit(cell))
-    with pytest.raises(DataError, match=r"is not a number; .*\(categories= names it as one\)"):
-        dataset(table)
-    assert dataset(table, categories=["amount", "code"]).levels["amount"] == (cell,)
-
-
-def test_text_is_no_category_where_features_go_by_default() -> None:
-    table = frame(8).select("id", "t", "y1", x1=pl.lit("text"))
-    with pytest.raises(DataError, match="'text' is not a number"):
-        rnn.Dataset.from_frame(table)
-    assert rnn.Dataset.from_frame(table, features="x1").levels == {"x1": ("text",)}
-
-
-def test_parts_of_a_data_set_put_together_again() -> None:
-    data = dataset()
-    few, many = data[:1], data[1:]
-    assert rnn.Dataset.concat([few, many]) == data
-    apart = [dataset(frame().filter(pl.col("id") == number)) for number in range(3)]
-    joined = rnn.Dataset.concat(apart)
-    assert joined.to_frame().cast({"merchant": pl.String}).rows() == (
-        dataset(frame()[:24]).to_frame().cast({"merchant": pl.String}).rows()
-    )
-
-
 def test_what_is_refused() -> None:
     data = dataset()
     plain = rnn.GRU(3, 4, 1)
@@ -265,56 +192,6 @@ def test_what_is_refused() -> None:
         )
 
 
-def test_sizes_are_found_in_the_first_fit() -> None:
-    numbers = rnn.Dataset.from_arrays(np.zeros((6, 2)), [0, 1, 2, 0, 1, 2], [0, 3, 6])
-    model = rnn.GRU(hidden_size=3, loss="cross_entropy")
-    assert repr(model).startswith("GRU(None, 3, None")
-    assert not model.is_built
-    copy.deepcopy(model)
-    model.fit(numbers, epochs=1, progress=False)
-    assert (model.settings["input_size"], model.settings["output_size"]) == (2, 3)
-    same = rnn.GRU(2, 3, 3, loss="cross_entropy")
-    same.fit(numbers, epochs=1, progress=False)
-    np.testing.assert_array_equal(model.predict(numbers), same.predict(numbers))
-    assert rnn.RNN(hidden_size=3).build(numbers).predict(numbers).shape == (6, 1)
-    with pytest.raises(ShapeError, match="input_size=5"):
-        rnn.RNN(5, 3).fit(numbers, epochs=1, progress=False)
-    unlabelled = rnn.Dataset.from_arrays(np.zeros((2, 2)), None, [0, 2])
-    refused = rnn.RNN(hidden_size=3)
-    with pytest.raises(DataError, match="labels"):
-        refused.fit(unlabelled, epochs=1, progress=False)
-    assert not refused.is_built
-    for named in (numbers, pd.DataFrame):
-        with pytest.raises((ParameterError, ShapeError, DataError)):
-            refused.predict(named)
-
-
-def test_a_robust_scaler_has_the_median_and_the_quartiles() -> None:
-    random = np.random.default_rng(0)
-    x = np.append(random.normal(5, 2, 99), 1e6)
-    data = rnn.Dataset.from_arrays(x, np.where(x > 100, np.nan, x), [0, 40, 100])
-    scaler = rnn.RobustScaler().fit(data)
-    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75])
-    np.testing.assert_allclose(scaler.feature_shift_, [middle])
-    np.testing.assert_allclose(scaler.feature_scale_, [high - low])
-    np.testing.assert_allclose(scaler.label_shift_, [np.median(x[:-1])])
-    part = rnn.RobustScaler().fit(data.subset([1]))
-    np.testing.assert_allclose(part.feature_shift_, [np.median(x[40:])])
-    same = rnn.Dataset.from_arrays([1.0, 1, 1, 1, 9], None, [0, 5])
-    assert rnn.RobustScaler().fit(same).feature_scale_.tolist() == [1]
-    model = rnn.GRU(1, 3, 1, scaler="robust")
-    model.fit(data, epochs=1, progress=False)
-    np.testing.assert_allclose(model.scaler.feature_shift_, [middle])
-
-
-def test_numbers_of_a_categorical_type_of_pandas_are_categories() -> None:
-    table = frame().to_pandas()
-    table["y1"] = (table["y1"] > 0).astype(int)
-    plain = rnn.Dataset.from_frame(table, features=FEATURES, categories="code")
-    typed = table.astype({"code": "category", "id": "category", "y1": "category"})
-    assert rnn.Dataset.from_frame(typed, features=FEATURES) == plain
-
-
 @pytest.mark.parametrize("kind", ["features", "static"])
 @pytest.mark.parametrize(
     "cells",
@@ -341,22 +218,6 @@ def test_a_stepper_knows_the_level_of_any_cell(kind: str, cells: pl.Series) -> N
             assert np.array_equal(stepper.step({"x1": 1.0, **shop}), output)
 
 
-@pytest.mark.parametrize(
-    "values", [[3, 1, 10], [0.5, 0.25, 8.0], [True, False, True], ["u", "v", "w"]], ids=str
-)
-def test_a_categorical_type_of_pandas_may_lack_cells(values: list[Any]) -> None:
-    cells = pd.Series(values, dtype="category")
-    cells[1] = None
-    table = pd.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": cells, "y1": cells})
-    data = rnn.Dataset.from_frame(table, features="x1", labels="y1", missing="keep")
-    plain = [None if at == 1 else value for at, value in enumerate(values)]
-    is_category = isinstance(values[0], str) or type(values[0]) is int
-    assert bool(data.levels) == is_category
-    named = {"categories": "x1"} if is_category else {}
-    same = pl.DataFrame({"id": [0, 0, 0], "t": [0, 1, 2], "x1": plain, "y1": plain})
-    assert data == rnn.Dataset.from_frame(same, features="x1", labels="y1", missing="keep", **named)
-
-
 @pytest.mark.parametrize("features", [1.0, None, "ab", {1.0, 2.0}, np.ones((2, 1))], ids=repr)
 def test_a_step_takes_one_row(features: Any) -> None:
     rows = {"t": [0, 1], "x1": [1.0, 2.0], "x2": ["a", "b"], "y1": [1.0, 2.0]}
@@ -374,31 +235,6 @@ def test_a_checkpoint_knows_other_levels_as_its_training_ends(tmp_path: Path) ->
     loaded = rnn.load(path)
     for name, value in model.state_dict().items():
         assert np.array_equal(loaded.state_dict()[name], value)
-
-
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_categories_of_a_csv_file_may_be_numbers(tmp_path: Path, separator: str) -> None:
-    cells = [["id", "t", "code", "x1"], ["1", "1", "10", "1.5"], ["1", "2", "007", "2"]]
-    cells += [["1", "3", "7", "4"], ["1", "4", "10", "8"]]
-    path = tmp_path / "codes.csv"
-    path.write_text("".join(separator.join(row) + "\n" for row in cells))
-    data = rnn.Dataset.from_csv(path, features=["x1", "code"], labels=[], categories="code")
-    assert data.levels == {"code": ("007", "10", "7")}
-    assert data.features.tolist() == [[1.5, 1.0], [2.0, 0.0], [4.0, 2.0], [8.0, 1.0]]
-
-
-def test_a_file_whose_codes_are_numbers_goes_with_one_where_they_are_text(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,t,code\n1,1,b\n1,3,7\n")
-    (tmp_path / "b.csv").write_text("id,t,code\n1,2,7\n")
-    (tmp_path / "shops.csv").write_text("id,region\n1,44\n")
-    data = rnn.Dataset.from_file(
-        [tmp_path / "a.csv", tmp_path / "b.csv"],
-        features="code", labels=[], categories=["code", "region"], static=tmp_path / "shops.csv",
-    )  # fmt: skip
-    assert data.levels == {"code": ("7", "b")}
-    assert data.features.ravel().tolist() == [1.0, 0.0, 0.0]
-    assert data.static is not None
-    assert data.static.levels == {"region": ("44",)}
 
 
 def test_a_model_of_codes_in_a_frame_predicts_a_file(tmp_path: Path) -> None:

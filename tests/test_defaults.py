@@ -1,18 +1,20 @@
-"""Defaults that work: losses by the labels, batch sizes, and what was meant by a wrong name."""
+"""Defaults that work: sizes and losses by the data, batch sizes, what a wrong name meant."""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import DATA, check_error, run, run_well
 
 import rnn_rust as rnn
 from rnn_rust.cli.defaults import infer_batch_size, infer_loss
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 
 def labelled(labels: list[float]) -> rnn.Dataset:
@@ -143,3 +145,27 @@ def test_a_series_of_a_few_rows_is_refused(tmp_path: Path, rows: int, options: t
     error = result.stderr.splitlines()[-1]
     count = "1 row is" if rows == 1 else f"{rows} rows are"
     assert error.startswith(f"Error: {count} too few for a training")
+
+
+def test_sizes_are_found_in_the_first_fit() -> None:
+    numbers = rnn.Dataset.from_arrays(np.zeros((6, 2)), [0, 1, 2, 0, 1, 2], [0, 3, 6])
+    model = rnn.GRU(hidden_size=3, loss="cross_entropy")
+    assert repr(model).startswith("GRU(None, 3, None")
+    assert not model.is_built
+    copy.deepcopy(model)
+    model.fit(numbers, epochs=1, progress=False)
+    assert (model.settings["input_size"], model.settings["output_size"]) == (2, 3)
+    same = rnn.GRU(2, 3, 3, loss="cross_entropy")
+    same.fit(numbers, epochs=1, progress=False)
+    np.testing.assert_array_equal(model.predict(numbers), same.predict(numbers))
+    assert rnn.RNN(hidden_size=3).build(numbers).predict(numbers).shape == (6, 1)
+    with pytest.raises(ShapeError, match="input_size=5"):
+        rnn.RNN(5, 3).fit(numbers, epochs=1, progress=False)
+    unlabelled = rnn.Dataset.from_arrays(np.zeros((2, 2)), None, [0, 2])
+    refused = rnn.RNN(hidden_size=3)
+    with pytest.raises(DataError, match="labels"):
+        refused.fit(unlabelled, epochs=1, progress=False)
+    assert not refused.is_built
+    for named in (numbers, pd.DataFrame):
+        with pytest.raises((ParameterError, ShapeError, DataError)):
+            refused.predict(named)

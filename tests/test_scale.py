@@ -209,3 +209,21 @@ def test_a_scaler_of_other_columns_is_refused() -> None:
         ShapeError, match=r"fitted on other columns \(features 2, .*model has \(features 1,"
     ):
         model.fit(one, epochs=1, progress=False)
+
+
+def test_a_robust_scaler_has_the_median_and_the_quartiles() -> None:
+    random = np.random.default_rng(0)
+    x = np.append(random.normal(5, 2, 99), 1e6)
+    data = rnn.Dataset.from_arrays(x, np.where(x > 100, np.nan, x), [0, 40, 100])
+    scaler = rnn.RobustScaler().fit(data)
+    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(scaler.feature_shift_, [middle])
+    np.testing.assert_allclose(scaler.feature_scale_, [high - low])
+    np.testing.assert_allclose(scaler.label_shift_, [np.median(x[:-1])])
+    part = rnn.RobustScaler().fit(data.subset([1]))
+    np.testing.assert_allclose(part.feature_shift_, [np.median(x[40:])])
+    same = rnn.Dataset.from_arrays([1.0, 1, 1, 1, 9], None, [0, 5])
+    assert rnn.RobustScaler().fit(same).feature_scale_.tolist() == [1]
+    model = rnn.GRU(1, 3, 1, scaler="robust")
+    model.fit(data, epochs=1, progress=False)
+    np.testing.assert_allclose(model.scaler.feature_shift_, [middle])

@@ -9,6 +9,16 @@ from rnn_rust.data.columns import listed
 from rnn_rust.data.sequences import Sequences
 
 
+def sizes(dataset: Sequences) -> str:
+    """Return the numbers of sequences, rows and columns, in one line."""
+    return (
+        f"<Dataset: {len(dataset):,} sequences, {dataset.offsets[-1]:,} rows, "
+        f"{len(dataset.feature_names)} feature and {len(dataset.label_names)} label columns"
+        f"{'' if dataset.static is None else f', {len(dataset.static.names)} static'}"
+        f"{'' if dataset.weights is None else ', weights'}>"
+    )
+
+
 def summarise(dataset: Sequences) -> str:
     """Return rows, sequences, lengths, features, the rate or range of each label, weights."""
     lengths = np.diff(dataset.offsets)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import warnings
-from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -21,18 +16,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from rnn_rust.base.checks import positive_integer
-from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.labels import as_labels, is_missing, present
-from rnn_rust.sklearn.networks import (
-    continue_model,
-    hold_out,
-    made_of,
-    new_model,
-    stops_early,
-)
+from rnn_rust.sklearn.networks import continue_model, made_of, new_model
 from rnn_rust.sklearn.tables import (
     Reading,
     Table,
@@ -45,6 +32,7 @@ from rnn_rust.sklearn.tables import (
     require_table,
 )
 from rnn_rust.sklearn.tasks import CallbackSupportMixin, FitTask, with_callbacks
+from rnn_rust.sklearn.training import as_it_was_on_error, train
 
 Targets = NDArray[Any] | None
 
@@ -199,7 +187,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             An argument, a column or a cell cannot be used.
         """
         continued = self.warm_start and hasattr(self, "model_")
-        with self._as_it_was_on_error():
+        with as_it_was_on_error(self):
             table = self._training_table(X, y, sample_weight, reset=not continued)
             held_out = self._held_out(X_val, y_val, labelled=y is not None)
             random = check_random_state(self.random_state)
@@ -209,7 +197,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
                 self._begin(random)
             task = FitTask(self, self.epochs, {"X": X, "y": y})
             seed = int(random.randint(2**31 - 1))
-            self._train(table.data, held_out, self.epochs, seed=seed, task=task)
+            train(self, table.data, held_out, self.epochs, seed=seed, task=task)
             task.end()
         return self
 
@@ -222,7 +210,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         call as with ``warm_start``.
         """
         begins = not hasattr(self, "model_")
-        with self._as_it_was_on_error():
+        with as_it_was_on_error(self):
             if classes is not None:
                 self._told_classes(as_labels(classes), first=begins)
             table = self._training_table(
@@ -232,22 +220,9 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
                 self._begin(check_random_state(self.random_state))
             else:
                 continue_model(self)
-            self._train(table.data, None, 1, seed=None)
+            train(self, table.data, None, 1, seed=None)
             self._goes_on = True
         return self
-
-    @contextlib.contextmanager
-    def _as_it_was_on_error(self) -> Iterator[None]:
-        """Leave what was learnt before as it was if training is refused."""
-        before = {name: value for name, value in vars(self).items() if _is_learnt(name)}
-        try:
-            yield
-        except BaseException:
-            for name in [*filter(_is_learnt, vars(self))]:
-                delattr(self, name)
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
 
     def _held_out(self, X: Any, y: Any, *, labelled: bool) -> Dataset | None:
         if X is None:
@@ -350,42 +325,6 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     def _class_weight(self) -> Any:
         return self.class_weight
 
-    def _train(
-        self,
-        data: Dataset,
-        held_out: Dataset | None,
-        epochs: int,
-        *,
-        seed: int | None,
-        task: FitTask | None = None,
-    ) -> None:
-        classes = self._known_classes()
-        if classes is not None and classes.dtype.kind == "U":
-            # For files and exports; labels are handed over as numbers, in this order.
-            self.model_.label_levels = {data.label_names[0]: tuple(classes.tolist())}
-        callbacks: list[Any] = [] if task is None else [task]
-        if seed is not None and stops_early(self, data, held_out):
-            if held_out is None:
-                data, held_out = hold_out(self, data, seed)
-            patience = positive_integer("n_iter_no_change", self.n_iter_no_change)
-            callbacks += [EarlyStopping(patience=patience, restore_best=True)]
-        size = self.batch_size
-        if size is None:
-            size = len(data)
-        elif isinstance(size, bool) or not isinstance(size, Integral):
-            raise ParameterError(f"batch_size must be an integer or None, got {size!r}")
-        history = self.model_.fit(
-            data, epochs=epochs, batch_size=int(size), shuffle=self.batch_size is not None,
-            validation=held_out, callbacks=callbacks, progress=False,
-        )  # fmt: skip
-        self.loss_curve_ += [record["loss"] for record in history]
-        if held_out is not None:
-            scores = [-record["validation_loss"] for record in history]
-            self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
-        self.n_iter_ = len(self.loss_curve_)
-        if history.interrupted:
-            warnings.warn("training was interrupted", ConvergenceWarning, stacklevel=3)
-
     def _outputs(self, X: Any) -> tuple[Table, NDArray[Any]]:
         """Return the outputs of the network for X, of rows or sequences of the table."""
         check_is_fitted(self)
@@ -409,9 +348,3 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             rows = self._table(X, None).last_rows(labelled)
         weights = None if weights is None else weights[rows]
         return present(labels[rows]), predicted[rows], weights
-
-
-def _is_learnt(name: str) -> bool:
-    """Whether an attribute is one that a fit leaves."""
-    own = ("_categories", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
-    return name in own or (name.endswith("_") and not name.startswith("_"))

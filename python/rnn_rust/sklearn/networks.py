@@ -1,4 +1,4 @@
-"""What the arguments of an estimator say: its network, and the part that is held out."""
+"""The network of an estimator: what its arguments say, and which may change between fits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from rnn_rust.base.checks import fraction
-from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.models import MODELS, Model
@@ -19,8 +17,6 @@ _OF_NETWORK = (
 )  # fmt: skip
 # What else a fitted network has been made of.
 _FIXED = ("cell", "hidden_size", *_OF_NETWORK, "loss", "class_weight", "categories", "static")
-# Sequences from which on early stopping is worth its validation part, if it is "auto".
-_MANY = 10_000
 
 
 def new_model(estimator: Any, seed: int, loss: Any, outputs: int, class_weight: Any) -> Model:
@@ -82,27 +78,3 @@ def _optimizer(optimizer: Any, learning_rate: float) -> Any:
         names = ", ".join(map(repr, known))
         raise ParameterError(f"optimizer={optimizer!r} is not known; use {names}")
     return known[optimizer.lower()](learning_rate)
-
-
-def stops_early(estimator: Any, data: Dataset, held_out: Dataset | None) -> bool:
-    """Whether the loss of held-out data may end the training."""
-    wanted = estimator.early_stopping
-    if not isinstance(wanted, bool | np.bool_) and not (
-        isinstance(wanted, str) and wanted == "auto"
-    ):
-        raise ParameterError(f"early_stopping must be True, False or 'auto', got {wanted!r}")
-    if isinstance(wanted, str):
-        return held_out is not None or len(data) > _MANY
-    return bool(wanted)
-
-
-def hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Return the sequences to train on, and those held out."""
-    share = fraction("validation_fraction", estimator.validation_fraction)
-    by = estimator.validation
-    if by not in ("random", "time"):
-        raise ParameterError(f"validation={by!r} is not known; use 'random' or 'time'")
-    if by == "time" and estimator.time is None:
-        raise ParameterError("validation='time' needs time=, the column that orders the rows")
-    train, held_out = data.split(1 - share, seed=seed, by=by)
-    return train, held_out
