@@ -71,7 +71,7 @@ def test_a_network_with_categories_is_that_of_all_inputs(model_class: Any, batch
 def test_levels_are_those_of_training_and_others_count_as_average() -> None:
     table = frame()
     train = dataset(table)
-    model = rnn.GRU(hidden_size=4, scaler="standard").fit and rnn.GRU(hidden_size=4)
+    model = rnn.GRU(hidden_size=4)
     model.fit(train, epochs=2, progress=False)
     encoder = model.encoder
     assert encoder is not None
