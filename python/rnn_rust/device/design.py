@@ -16,6 +16,7 @@ from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 from rnn_rust.model.rounding import names_of_inputs, warn_of_rounding
 from rnn_rust.model.scoring import classes_of_outputs
+from rnn_rust.model.streams import check_learns_values
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _SIZES = (
@@ -57,13 +58,8 @@ class Design:
                 f"C takes the features of events, and the model has static features ({names}); "
                 "train on them in features="
             )
+        check_learns_values(model, "C")
         model.stepper()  # It says what is wrong with a model that cannot be read step by step.
-        if model.ahead is not None and model.ahead.relative_to is not None:
-            raise ParameterError(
-                f"the model forecasts changes of '{model.ahead.column}', to which predict adds the "
-                "value itself: C has no table to find it in; train on "
-                "dataset.forecast(..., relative_to=None)"
-            )
         settings, encoder = model.settings, model.encoder
         self.is_float = settings["dtype"] == "float32"
         self.hidden, self.layers = int(settings["hidden_size"]), int(settings["num_layers"])

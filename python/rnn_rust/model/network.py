@@ -150,8 +150,9 @@ class Network(BaseNetwork):
         ------
         ParameterError
             The model's scaler is not fitted yet, or the model cannot answer before a sequence has
-            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``. Or ``static`` is not
-            what the model was trained with.
+            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``; or it forecasts changes,
+            which a stepper has no value to add to. Or ``static`` is not what the model was
+            trained with.
 
         Examples
         --------

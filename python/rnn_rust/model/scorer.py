@@ -22,7 +22,7 @@ from rnn_rust.model.inputs import read
 from rnn_rust.model.network import Network
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.scoring import with_outputs
-from rnn_rust.model.streams import check_reads_forward, units_of
+from rnn_rust.model.streams import check_learns_values, check_reads_forward, units_of
 from rnn_rust.storage.model_file import pack, write
 
 STATES = "scorer/"
@@ -190,7 +190,7 @@ class Scorer(_core.Scorer):
         Raises
         ------
         ParameterError
-            The model has other sizes, or takes other features.
+            The model has other sizes, takes other features, or forecasts changes.
         BusyError
             As :meth:`save`.
         """
@@ -273,6 +273,7 @@ def check_events(model: Network) -> None:
     if not isinstance(model, Network):
         raise ParameterError(f"model must be an RNN, GRU or LSTM, got {model!r}")
     model.require_sizes()
+    check_learns_values(model, "a scorer")
     check_reads_forward(model, "a scorer")
     if model.encoder is not None and model.encoder.static is not None:
         static = ", ".join(model.encoder.static.source_names)

@@ -10,12 +10,22 @@ from rnn_rust.errors import ModelFileError
 from rnn_rust.model.encoded_scorer import EncodedScorer
 from rnn_rust.model.network import Network
 from rnn_rust.model.scorer import STATES, Scorer
+from rnn_rust.model.streams import check_learns_values
 
 
 def restored(
     model: Network, description: dict[str, Any], tensors: dict[str, NDArray[Any]]
 ) -> Scorer:
-    """Return the scorer of a file; ModelFileError if its states are not those of the model."""
+    """Return the scorer of a file.
+
+    Raises
+    ------
+    ModelFileError
+        Its states are not those of the model.
+    ParameterError
+        The model forecasts changes, to which a scorer cannot add the value.
+    """
+    check_learns_values(model, "a scorer")
     try:
         limits = description["scorer"]
         scorer = make_scorer(model, limits["max_entities"], limits["expire_after"])

@@ -16,6 +16,7 @@ from rnn_rust.model.settings import engine_settings
 
 def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_state: Any) -> Any:
     """Carry out :meth:`rnn_rust.RNN.stepper`."""
+    check_learns_values(model, "a stepper")
     check_reads_forward(model, "a stepper")
     names = None if model.feature_names is None else list(model.feature_names)
     settings = engine_settings(model.cell, model.settings, model.encoder)
@@ -37,6 +38,17 @@ def check_reads_forward(model: BaseNetwork, what: str) -> None:
         raise ParameterError(
             f"{what} knows no later rows, and reverse=True reads sequences from their ends; use "
             "predict on whole sequences"
+        )
+
+
+def check_learns_values(model: BaseNetwork, what: str) -> None:
+    """Raise ParameterError if a model forecasts changes from values that only tables have."""
+    plan = model.ahead
+    if plan is not None and plan.relative_to is not None:
+        raise ParameterError(
+            f"the model forecasts changes of '{plan.column}', to which predict adds the value "
+            f"itself: {what} has no table to find it in; train on "
+            "dataset.forecast(..., relative_to=None)"
         )
 
 

@@ -152,6 +152,8 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
     ModelFileError
         It is not the file of a scorer, it is damaged (its checksum tells), or a newer version wrote
         it.
+    ParameterError
+        Its model forecasts changes, to which a scorer cannot add the value.
     """
     data = read(path)
     try:

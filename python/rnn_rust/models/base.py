@@ -352,9 +352,8 @@ class Model(Network):
         Raises
         ------
         ParameterError
-            As :meth:`stepper`; or the model forecasts changes, or has a scale out of float's range;
-            or ``name`` cannot begin a name in C; or the folder cannot be written, or has other
-            files.
+            As :meth:`stepper`; or the model has a scale out of float's range; or ``name`` cannot
+            begin a name in C; or the folder cannot be written, or has other files.
         """
         from rnn_rust.device import to_c
 
