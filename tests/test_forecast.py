@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import rnn_rust as rnn
 from rnn_rust.data.steps import next_times
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 AIRLINE = DATA / "airline-passengers.csv"
 
@@ -238,3 +238,58 @@ def test_text_is_no_series_and_the_labels_of_before_are_none() -> None:
 def test_a_part_without_a_value_ahead_says_so() -> None:
     with pytest.raises(DataError, match=r"no row is followed by another .* longer sequences"):
         series(1).forecast("load").require_labels("training")
+
+
+@pytest.mark.parametrize("lags", [0, 3])
+@pytest.mark.parametrize("relative_to", ["last", "season", None])
+def test_one_sequence_as_it_was_read(lags: int, relative_to: str | None) -> None:
+    """It is answered as a data set of itself, and evaluated so."""
+    data = series(20, 15)
+    made = data.forecast("load", 2, season=4, lags=lags, relative_to=relative_to)
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    model.fit(made, epochs=1, progress=False)
+    whole = model.predict(data)
+    for sequence, answer in zip(data, np.split(whole, [20 - lags]), strict=True):
+        np.testing.assert_array_equal(model.predict(sequence), answer)
+    one, state = model.predict(data[1], return_state=True)
+    assert (one.shape, state.shape) == ((15 - lags, 2), (3,))
+    known = made[1].known
+    changes = np.asarray(model.predict(made[1])) - (0 if known is None else known)
+    assert np.abs(one - changes).max() > 1 or relative_to is None
+    assert model.evaluate(data[1]).mae == pytest.approx(
+        np.nanmean(np.abs(made[1].labels - whole[20 - lags :]))
+    )
+
+
+def test_hidden_states_need_no_value_that_changes_are_from() -> None:
+    data = series(20, 15)
+    made = data.forecast("load", 2)
+    model = rnn.GRU(hidden_size=3, scaler="standard")
+    model.fit(made, epochs=1, progress=False)
+    expected = model.hidden_states(made)
+    np.testing.assert_array_equal(model.hidden_states(data), expected)
+    np.testing.assert_array_equal(model.hidden_states(made[0].features), expected[:20])
+    np.testing.assert_array_equal(model.hidden_states(data[1]), expected[20:])
+    named = rnn.Dataset.from_arrays(
+        made.features, None, made.offsets, feature_names=made.feature_names
+    )
+    np.testing.assert_array_equal(model.hidden_states(named), expected)
+    np.testing.assert_array_equal(model.hidden_states(named[1]), expected[20:])
+    for without in (named, named[1]):
+        with pytest.raises(ShapeError, match="changes of 'load', which is not among the columns"):
+            model.predict(without)
+
+
+def test_data_made_for_another_forecast_is_refused() -> None:
+    """What its labels are relative to is not what the outputs of the model are relative to."""
+    data = series(20)
+    model = rnn.GRU(hidden_size=3)
+    model.fit(data.forecast("load", 2), epochs=1, progress=False)
+    others: list[dict[str, Any]] = [
+        {"horizon": 3}, {"relative_to": None}, {"season": 1, "relative_to": "season"}
+    ]  # fmt: skip
+    for arguments in others:
+        with pytest.raises(ParameterError, match=r"horizon=2, relative_to='last', and the data"):
+            model.predict(data.forecast("load", **({"horizon": 2} | arguments)))
+    same = data.forecast("load", 2, season=4, relative_to="last")
+    np.testing.assert_array_equal(model.predict(same), model.predict(data))

@@ -95,6 +95,18 @@ class Forecast:
             return None
         return tuple(dict.fromkeys((*self.features, self.column)))
 
+    @property
+    def learns(self) -> tuple[str, int, str | None, int | None]:
+        """What outputs mean: the series, how far ahead, and what changes are from."""
+        season = self.season if self.relative_to == "season" else None
+        return self.column, self.horizon, self.relative_to, season
+
+    def in_words(self) -> str:
+        """Return what outputs mean, for messages."""
+        column, horizon, relative_to, season = self.learns
+        seasons = "" if season is None else f", season={season}"
+        return f"'{column}', horizon={horizon}{seasons}, relative_to={relative_to!r}"
+
     def label_names(self) -> tuple[str, ...]:
         """Return the names of the labels: ``passengers+1``, ``passengers+2``, ..."""
         return tuple(f"{self.column}+{ahead}" for ahead in range(1, self.horizon + 1))

@@ -15,6 +15,8 @@ from rnn_rust.base.arrays import FloatArray, refuse_mask
 from rnn_rust.base.checks import named
 from rnn_rust.data.columns import TIME_NAMES, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.forecast import forecast
+from rnn_rust.data.single import of_one
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.model.base import BaseNetwork
 
@@ -41,8 +43,13 @@ class Inputs:
     is_one: bool = False
 
 
-def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inputs:
+def inputs_of(
+    model: BaseNetwork, value: Any, *, labelled: bool = False, states: bool = False
+) -> Inputs:
     """Return what a model is asked about: see :meth:`rnn_rust.RNN.predict`.
+
+    Where its ``states`` are asked for, the features are enough, also of a model that forecasts
+    changes.
 
     Raises
     ------
@@ -55,15 +62,18 @@ def inputs_of(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Inpu
     """
     model.require_sizes()
     if isinstance(value, Sequence):
+        if model.ahead is not None:
+            data = _forecast_of(model, of_one(value), states=states)
+            return Inputs(data, _as_they_are, is_one=True)
         return Inputs(value, _as_they_are, is_one=True)
     if isinstance(value, Dataset):
-        return Inputs(_forecast_of(model, value), _as_they_are)
+        return Inputs(_forecast_of(model, value, states=states), _as_they_are)
     if isinstance(value, np.ndarray) or (
         isinstance(value, list | tuple) and value and all(isinstance(a, np.ndarray) for a in value)
     ):
-        return _of_arrays(model, value)
+        return _of_arrays(model, value, states=states)
     if _is_like_an_array(value):
-        return _of_arrays(model, np.asarray(value))
+        return _of_arrays(model, np.asarray(value), states=states)
     from rnn_rust.data.tables import KINDS, is_table
 
     if is_table(value) or isinstance(value, str | os.PathLike):
@@ -141,22 +151,26 @@ def columns_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys((*own, plan.column)))
 
 
-def _forecast_of(model: BaseNetwork, data: Dataset) -> Dataset:
+def _forecast_of(model: BaseNetwork, data: Dataset, *, states: bool = False) -> Dataset:
     """Return the data set as the model was trained on it, if that was one for a forecast."""
     plan = model.ahead
-    if plan is None or data.ahead is not None:
+    if plan is None:
         return data
-    if plan.column not in (*data.feature_names, *data.label_names):
-        if plan.relative_to is not None:
-            raise ShapeError(
-                f"the model forecasts changes of '{plan.column}', which is not among the columns "
-                f"{', '.join(data.feature_names)}; give data with that column"
+    if data.ahead is not None:
+        if not states and plan.learns != data.ahead.learns:
+            raise ParameterError(
+                f"the model forecasts {plan.in_words()}, and the data set was made to forecast "
+                f"{data.ahead.in_words()}; give the data as it was read"
             )
         return data
-    return data.forecast(
-        plan.column, plan.horizon, season=plan.season, lags=plan.lags, features=plan.features,
-        relative_to=plan.relative_to,
-    )  # fmt: skip
+    if plan.column in (*data.feature_names, *data.label_names):
+        return forecast(data, plan)
+    if plan.relative_to is not None and not states:
+        raise ShapeError(
+            f"the model forecasts changes of '{plan.column}', which is not among the columns "
+            f"{', '.join(data.feature_names)}; give data with that column"
+        )
+    return data
 
 
 def _as_they_are(outputs: FloatArray, by_step: bool) -> Answer:
@@ -177,7 +191,9 @@ def _in_table_order(data: Dataset) -> Callable[[FloatArray, bool], Answer]:
     return restore
 
 
-def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) -> Inputs:
+def _of_arrays(
+    model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]], *, states: bool
+) -> Inputs:
     arrays: list[NDArray[Any]] = list(value) if not isinstance(value, np.ndarray) else [value]
     single = isinstance(value, np.ndarray)
     for array in arrays:
@@ -192,7 +208,7 @@ def _of_arrays(model: BaseNetwork, value: NDArray[Any] | Several[NDArray[Any]]) 
                 f"{which}shape {array.shape}; the model expects {size} feature columns: arrays "
                 f"(T, {size}), one for each sequence, or (B, T, {size})"
             )
-    if model.ahead is not None and model.ahead.relative_to is not None:
+    if model.ahead is not None and model.ahead.relative_to is not None and not states:
         raise ParameterError(
             f"the model forecasts changes of '{model.ahead.column}'; give a table with that column"
         )

@@ -122,9 +122,10 @@ class Network(BaseNetwork):
     def hidden_states(self, data: Any, *, initial_state: Any = None) -> Any:
         """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
 
-        ``data``, ``initial_state`` and errors are as in :meth:`predict`.
+        ``data``, ``initial_state`` and errors are as in :meth:`predict`; of a model that forecasts
+        changes arrays of its features are taken too.
         """
-        given = inputs_of(self, data)
+        given = inputs_of(self, data, states=True)
         own = self._starting_from(given.data, initial_state, alone=given.is_one)
         features, offsets, once = self.preparation.inputs(own)
         (states,) = self._core.hidden_states(features, offsets, once)

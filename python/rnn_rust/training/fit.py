@@ -6,15 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from numbers import Real
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from rnn_rust.base.checks import fraction, path_text, positive_integer
-from rnn_rust.data.dataset import Dataset, Sequence
+from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.sequences import require_dataset
+from rnn_rust.data.single import of_one
 from rnn_rust.data.summary import used_columns
 from rnn_rust.errors import ParameterError
 from rnn_rust.evaluate import Evaluator, Result, default_evaluator
@@ -168,28 +166,10 @@ def evaluate(model: Network, data: Any, evaluator: Evaluator | None) -> Result:
     _check_evaluator(evaluator)
     given = inputs_of(model, data, labelled=True).data
     if not isinstance(given, Dataset):
-        given = _alone(given)
+        given = of_one(given)
     if evaluator is None:
         evaluator = default_evaluator(given, loss=model.loss_name)
     return evaluator.evaluate(model, given)
-
-
-def _alone(sequence: Sequence) -> Dataset:
-    """Return the data set of one sequence."""
-    others = {"id", "feature_names", "label_names", "initial_state"}
-    kept = {field.name for field in fields(Sequence)} - others
-    widths = sequence.features.shape[1], sequence.labels.shape[1]
-    names, label_names = sequence.feature_names, sequence.label_names
-    state = sequence.initial_state
-    return Dataset(
-        **{name: getattr(sequence, name) for name in kept},
-        ids=np.array([sequence.id], dtype=object if isinstance(sequence.id, str) else np.int64),
-        offsets=np.array([0, len(sequence)]), row_numbers=np.arange(len(sequence)),
-        feature_names=names or tuple(f"x{at + 1}" for at in range(widths[0])),
-        label_names=label_names or tuple(f"y{at + 1}" for at in range(widths[1])),
-        has_feature_names=names is not None, has_label_names=label_names is not None,
-        initial_state=None if state is None else state[np.newaxis],
-    )  # fmt: skip
 
 
 def train(
