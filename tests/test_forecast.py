@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnn_rust as rnn
-from rnn_rust.data.steps import next_times
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 AIRLINE = DATA / "airline-passengers.csv"
@@ -149,31 +148,6 @@ def test_the_command_line_forecasts() -> None:
     ):
         check_error(run("train", AIRLINE, *options, *words), message)
     check_error(run("train", AIRLINE, "--season", 12), "go with --forecast")
-
-
-@pytest.mark.parametrize(
-    ("times", "expected"),
-    [
-        ([1, 3, 5], [7, 9]),
-        ([0.5, 1.0, 1.5], [2.0, 2.5]),
-        ([7], [8, 9]),
-        (["2024-01-31", "2024-02-01"], ["2024-02-02", "2024-02-03"]),
-        (["2024-11-01", "2024-12-01"], ["2025-01-01", "2025-02-01"]),
-        (["2024-07-15", "2024-10-15"], ["2025-01-15", "2025-04-15"]),
-        (["2020-01-01", "2021-01-01"], ["2022-01-01", "2023-01-01"]),
-        (["2024-01-01T00:00", "2024-01-01T06:00"], ["2024-01-01T12:00", "2024-01-01T18:00"]),
-        (["2024-01-31", "2024-03-31", "2024-05-31"], ["2024-07-31", "2024-09-30"]),
-        (["2023-12-31", "2024-01-31", "2024-02-29"], ["2024-03-31", "2024-04-30"]),
-        (["2023-02-28", "2024-02-29"], ["2025-02-28", "2026-02-28"]),
-        (["2023-06-30T12:00", "2023-09-30T12:00"], ["2023-12-31T12:00", "2024-03-31T12:00"]),
-        # Days that not every month has go on by their median distance.
-        (["2024-03-30", "2024-04-30"], ["2024-05-31", "2024-07-01"]),
-    ],
-)
-def test_times_go_on(times: list[Any], expected: list[Any]) -> None:
-    kind = "M8[m]" if "T" in str(times[0]) else "M8[D]" if isinstance(times[0], str) else None
-    following = next_times(np.array(times, kind), 2)
-    assert following.tolist() == np.array(expected, kind).tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,104 @@
-"""Times that follow those of a sequence, at its own pace."""
+"""Times that follow those of a sequence, at its own pace or at that of others."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_DAY = np.timedelta64(1, "D")
+# Days 29 to 31 are not in every month.
+_IN_EVERY_MONTH = np.timedelta64(28, "D")
 
-def next_times(times: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return ``count`` times after the last of ``times (T,)``, which rise.
 
-    Dates that are the same day of every month, every third month or every year go on so, and so do
-    last days of months; all else goes on by the median distance of two neighbours. One row alone is
-    followed by distances of 1.
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How far apart the rows of sequences are in time.
+
+    Attributes
+    ----------
+    count
+        How many units.
+    unit
+        ``"month"``; ``"month end"``, months between the last days of months; ``""`` of times that
+        are numbers; or a unit of NumPy's, of dates and durations.
     """
-    ahead = np.arange(1, count + 1)
+
+    count: int | float
+    unit: str = ""
+
+    @property
+    def in_months(self) -> bool:
+        """Whether it is a number of months, which differ in length."""
+        return self.unit in ("month", "month end")
+
+    def suits(self, times: NDArray[Any]) -> bool:
+        """Whether times are of a kind that it can go on with."""
+        if self.in_months:
+            return times.dtype.kind == "M"
+        return (times.dtype.kind in "mM") == bool(self.unit)
+
+    def after(self, times: NDArray[Any], count: int) -> NDArray[Any]:
+        """Return ``count`` times after the last one."""
+        last, ahead = times[-1], np.arange(1, count + 1)
+        if self.in_months:
+            # The day after the last one of a month is the first one of the next.
+            shift = _DAY * (self.unit == "month end")
+            following = _months_later(last + shift, ahead * int(self.count)) - shift
+        elif self.unit:
+            following = last + (ahead * int(self.count)).astype(f"m8[{self.unit}]")
+        else:
+            following = last + ahead * self.count
+        in_its_unit: NDArray[Any] = following.astype(times.dtype)
+        return in_its_unit if np.array_equal(in_its_unit, following) else following
+
+
+def pace_of(times: NDArray[Any], offsets: NDArray[np.int64]) -> Pace | None:
+    """Return the pace of sequences, whose times rise; None if none has two rows.
+
+    Dates that are the same day of a month throughout a sequence, or its last day, are months apart,
+    others their distance: each the median over all neighbours in the sequences.
+    """
+    later = np.ones(len(times), dtype=bool)
+    later[offsets[:-1]] = False
+    later = np.flatnonzero(later)
+    if later.size == 0:
+        return None
     if times.dtype.kind == "M":
-        day = np.timedelta64(1, "D")
-        # The day after the last one of a month is the first one of the next.
-        for shift in (0 * day, day):
-            if (months := _months(times + shift)) is not None:
-                following: NDArray[Any] = _months_later(times[-1] + shift, ahead * months) - shift
-                return following.astype(times.dtype)
-    if len(times) == 1:
-        step: Any = np.timedelta64(1, "D") if times.dtype.kind == "M" else 1
-    else:
-        distances = np.diff(times)
-        whole = distances.dtype.kind in "mi"
-        step = np.sort(distances)[len(distances) // 2] if whole else np.median(distances)
-    evenly: NDArray[Any] = times[-1] + ahead * step
-    return evenly
+        for unit, shift in (("month", 0 * _DAY), ("month end", _DAY)):
+            if months := _months(times + shift, later):
+                return Pace(count=months, unit=unit)
+    distances = times[later] - times[later - 1]
+    if distances.dtype.kind == "m":
+        unit, of_one = np.datetime_data(distances.dtype)
+        return Pace(count=int(_median(distances.astype(np.int64))) * of_one, unit=unit)
+    whole = distances.dtype.kind in "iu"
+    return Pace(count=int(_median(distances)) if whole else float(np.median(distances)))
+
+
+def _median(values: NDArray[Any]) -> Any:
+    """Return the median, of an even number the upper one of the two: it is one of the values."""
+    return np.sort(values)[len(values) // 2]
+
+
+def _months(times: NDArray[Any], later: NDArray[np.int64]) -> int:
+    """Return how many months lie between rows and those before; 0 if that is no whole number."""
+    months = times.astype("M8[M]")
+    within = times - months.astype(times.dtype)
+    whole = (within[later] == within[later - 1]) & (within[later] < _IN_EVERY_MONTH)
+    return int(_median(np.diff(months.astype(np.int64))[later - 1])) if whole.all() else 0
 
 
 def _months_later(time: Any, months: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the same day and time of day, so many months later."""
+    """Return the same day and time of day so many months later, in short months their last day."""
     month = time.astype("M8[M]")
-    later: NDArray[Any] = (month + months).astype(time.dtype) + (time - month.astype(time.dtype))
+    first = (month + months).astype(time.dtype)
+    end = (month + months + 1).astype(time.dtype)
+    day = (time - month.astype(time.dtype)).astype("m8[D]")
+    last_day = (end - first).astype("m8[D]") - _DAY
+    later: NDArray[Any] = (
+        first + (time - month.astype(time.dtype) - day) + np.minimum(day, last_day)
+    )
     return later
-
-
-def _months(times: NDArray[Any]) -> int | None:
-    """Return how many months lie between neighbours, None if that is not one number."""
-    if len(times) < 2:
-        return None
-    months = times.astype("M8[M]")
-    within = times - months.astype(times.dtype)
-    distances = np.diff(months.astype(np.int64))
-    regular = (within == within[0]).all() and (distances == distances[0]).all()
-    # Days 29 to 31 are not in every month.
-    short = within[0] < np.timedelta64(28, "D")
-    return int(distances[0]) if regular and short and distances[0] > 0 else None

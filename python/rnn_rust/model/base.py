@@ -20,6 +20,7 @@ from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
 from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.data.sequences import require_dataset
+from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import engine_loss
@@ -97,6 +98,7 @@ class BaseNetwork:
         self.label_names: tuple[str, ...] | None = None
         self.table: Keys | None = None
         self.ahead: Forecast | None = None
+        self.pace: Pace | None = None
         self._take_names_of_scaler()
         self._threshold: float | None = None
         self.epochs_trained = 0

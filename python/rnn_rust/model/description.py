@@ -14,13 +14,14 @@ from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.scale import scaler_from_dict
+from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
-Described = TypeVar("Described", Keys, Forecast)
+Described = TypeVar("Described", Keys, Forecast, Pace)
 
 # Tensors whose names begin with this are not weights: they belong to a checkpoint.
 TRAINING_PREFIX = "training/"
@@ -50,6 +51,7 @@ def describe(network: Network) -> dict[str, Any]:
         "label_names": network.label_names,
         "table": None if network.table is None else asdict(network.table),
         "forecast": None if network.ahead is None else asdict(network.ahead),
+        "pace": None if network.pace is None else asdict(network.pace),
         "class_table": None if class_table is None else class_table.tolist(),
         "features": None if network.encoder is None else network.encoder.to_dict(),
         "classes": [[name, own] for name, own in network.label_levels.items()],
@@ -124,13 +126,14 @@ def _build(
         setattr(network, name, _names(name, description[name], size))
     network.table = _read_again(Keys, description.get("table"))
     network.ahead = _read_again(Forecast, description.get("forecast"))
+    network.pace = _read_again(Pace, description.get("pace"))
     network.threshold = description["threshold"]
     network.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return network
 
 
 def _read_again(kind: type[Described], fields: Any) -> Described | None:
-    """Return a description of a table, or of a forecast; None where the file has none."""
+    """Return what a file says of a table or a forecast; None where it says nothing."""
     if fields is None:
         return None
     # Tuples are lists in a file.

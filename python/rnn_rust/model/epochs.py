@@ -10,6 +10,7 @@ import numpy as np
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
+from rnn_rust.data.steps import pace_of
 from rnn_rust.learning.losses import CUSTOM, CheckedLoss
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.preparation import LabelledInputs
@@ -65,6 +66,8 @@ def adapt(model: BaseNetwork, data: Dataset) -> None:
     model.label_names = model.label_names or labels
     model.table = model.table or data.keys
     model.ahead = model.ahead or data.ahead
+    if data.ahead is not None and data.time_name is not None:
+        model.pace = model.pace or pace_of(data.times, data.offsets)
 
 
 def custom_loss(model: BaseNetwork) -> CheckedLoss | None:

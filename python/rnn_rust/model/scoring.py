@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.data.steps import next_times
+from rnn_rust.data.steps import pace_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.inputs import inputs_of, read
@@ -164,12 +166,32 @@ def forecast(model: Network, table: Any) -> pl.DataFrame:
     if data.id_name is not None:
         columns.append(pl.Series(data.id_name, np.repeat(data.ids, plan.horizon).tolist()))
     if data.time_name is not None:
-        later = [
-            next_times(data.times[begin : end + 1], plan.horizon)
-            for begin, end in zip(data.offsets[:-1], ends, strict=True)
-        ]
-        columns.append(pl.Series(data.time_name, np.concatenate(later)))
+        columns.append(pl.Series(data.time_name, _later_times(model, data, plan.horizon)))
     else:
         ahead = np.tile(np.arange(1, plan.horizon + 1), len(data))
         columns.append(pl.Series("rows ahead", ahead))
     return pl.DataFrame([*columns, pl.Series(plan.column, outputs.reshape(-1))])
+
+
+def _later_times(model: Network, data: Dataset, count: int) -> NDArray[Any]:
+    """Return ``count`` times that follow each sequence, one sequence after the other.
+
+    At the pace of the sequence; of a single row at that of the others, or else of the training.
+    """
+    others = pace_of(data.times, data.offsets)
+    if others is None and model.pace is not None and model.pace.suits(data.times):
+        others = model.pace
+    later = []
+    for at, (begin, end) in enumerate(pairwise(data.offsets)):
+        times = data.times[begin:end]
+        pace = pace_of(times, np.array([0, len(times)])) or others
+        if pace is None:
+            whose = "the series" if data.id_name is None else f"id {data.ids.item(at)!r}"
+            lags = max(model.ahead.lags, default=0) if model.ahead is not None else 0
+            beyond = f" after those that lags={lags} takes" if lags else ""
+            raise DataError(
+                f"forecast: {whose} has one row{beyond}, and neither another sequence nor the "
+                "training says how far apart rows are; give two or more rows"
+            )
+        later.append(pace.after(times, count))
+    return np.concatenate(later)

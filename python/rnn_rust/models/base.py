@@ -122,8 +122,9 @@ class Model(Network):
     def forecast(self, data: Any) -> pl.DataFrame:
         """Return what follows the last row of each sequence: a Polars frame of id, time and value.
 
-        It has ``horizon`` rows for each sequence; times go on at the pace of the sequence. The
-        model was trained on a data set made by :meth:`rnn_rust.Dataset.forecast`.
+        It has ``horizon`` rows for each sequence; times go on at the pace of the sequence, of one
+        with a single row at the pace of the others, or else of the training. The model was trained
+        on a data set made by :meth:`rnn_rust.Dataset.forecast`.
 
         Parameters
         ----------
@@ -135,7 +136,8 @@ class Model(Network):
         ParameterError
             The model was trained on other labels.
         DataError
-            A column is missing, or a cell cannot be used.
+            A column is missing, or a cell cannot be used; or a sequence has a single row, and
+            nothing says how far apart rows are.
         """
         return forecast(self, data)
 
