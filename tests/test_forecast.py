@@ -38,6 +38,10 @@ def test_labels_features_and_what_is_known(
 ) -> None:
     """Each value, computed by loops from the sequences themselves."""
     data = series(*lengths)
+    if season is not None and max(lengths) <= season:
+        with pytest.raises(DataError, match=f"no sequence is longer than a season of {season} row"):
+            data.forecast("load", horizon, season=season, lags=lags)
+        return
     if max(lengths) <= lags:
         with pytest.raises(DataError, match="the largest lag"):
             data.forecast("load", horizon, season=season, lags=lags)
@@ -59,6 +63,9 @@ def test_labels_features_and_what_is_known(
                 if season is not None:
                     before = t + h - season * -(-h // season)
                     known = x[before] if before >= 0 else x[t]
+                    assert own.seasonal is not None
+                    last = x[before] if before >= 0 else np.nan
+                    np.testing.assert_equal(own.seasonal[row, h - 1], last)
                 assert own.known is not None
                 assert own.known[row, h - 1] == known
             assert own.features[row, 0] == -x[t]

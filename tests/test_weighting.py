@@ -175,10 +175,14 @@ def test_an_unlabelled_column_has_no_weights_to_learn() -> None:
     data = make_labelled([4, 3], "focal", (2, 3))
     labels = data.labels.copy()
     labels[:, 1] = np.nan
+    unlabelled = data.with_values(data.features, labels)
     model = make_model("focal", class_weight="balanced")
-    model.fit(data.with_values(data.features, labels), epochs=2, progress=False)
-    assert model.class_table is not None
-    assert model.class_table[1].tolist() == [1, 1]
+    table = model.preparation.balanced_class_table(unlabelled)
+    assert table is not None
+    assert table[1].tolist() == [1, 1]
+    with pytest.raises(DataError, match="every label, and 'y2' has none"):
+        model.fit(unlabelled, epochs=2, progress=False)
+    assert model.class_table is None
 
 
 @pytest.mark.parametrize("pos_weight", [0.25, 1.0, 7.0])

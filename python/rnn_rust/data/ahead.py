@@ -117,6 +117,7 @@ def known_values(present: Any, seasonal: Any, plan: Forecast | None) -> FloatArr
     if plan is None or plan.relative_to is None:
         return None
     if plan.relative_to == "season":
-        found: FloatArray = seasonal
+        # Before a season has passed the present value is all that is known.
+        found: FloatArray = np.where(np.isnan(seasonal), present[:, None], seasonal)
         return found
     return np.repeat(present[:, None], plan.horizon, axis=1)

@@ -87,7 +87,8 @@ class Dataset(DerivableSequences):
         :meth:`with_initial_state`.
     ahead, present, seasonal
         Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
-        the series; and the same time of the last season ``(N, L)``. None otherwise.
+        the series; and the same time of the last season ``(N, L)``, NaN where none has passed.
+        None otherwise.
     has_feature_names, has_label_names
         Whether these names are the data's own. Otherwise they are placeholders (``x1``, ``y1``),
         and models take the columns by their position.
@@ -400,6 +401,11 @@ class Dataset(DerivableSequences):
         This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
         training; for an unbiased evaluation give the model a scaler, which sees the training part
         alone.
+
+        Raises
+        ------
+        ParameterError
+            The data set is one of :meth:`forecast`, of changes.
         """
         if self.normalizer is None:
             normalizer = MinMaxScaler().fit(self)

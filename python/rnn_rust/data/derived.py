@@ -11,7 +11,7 @@ import numpy as np
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.cut import Instants, split_at
 from rnn_rust.data.folds import folds
-from rnn_rust.data.forecast import forecast
+from rnn_rust.data.forecast import check_season, forecast
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.several import concatenate
 from rnn_rust.data.split import split_indices
@@ -160,14 +160,16 @@ class DerivableSequences(Sequences):
             series, and its change from the row before or, with a season, from a season before.
         relative_to
             What the model learns the change from: ``"season"``, the same time of the last season
-            (default where a season is named); ``"last"``, the present value (else the default); or
+            (default where a season is named), in the first rows, before which none has passed, the
+            present value; ``"last"``, the present value (else the default); or
             None to learn the values themselves, which networks do not carry beyond those of the
             training part.
 
         Raises
         ------
         DataError
-            There is no such column, it has missing values, or no sequence is longer than the lags.
+            There is no such column, it has missing values, or no sequence is longer than the lags
+            or the season.
         ParameterError
             An argument is not of the kind above, or the data set was changed after reading.
 
@@ -179,6 +181,7 @@ class DerivableSequences(Sequences):
         plan = Forecast.checked(
             column, horizon, season=season, lags=lags, features=features, relative_to=relative_to
         )
+        check_season(self, plan)
         return forecast(self, plan)
 
     def windows(self, length: int, step: int | None = None) -> Self:

@@ -53,6 +53,16 @@ def forecast(dataset: Data, plan: Forecast) -> Data:
     return _without_first_rows(made, max(plan.lags, default=0))
 
 
+def check_season(dataset: Sequences, plan: Forecast) -> None:
+    """Raise DataError if no label has a value of the last season: no sequence is long enough."""
+    longest = int(np.diff(dataset.offsets).max())
+    if plan.season is not None and longest <= plan.season:
+        raise DataError(
+            f"forecast: no sequence is longer than a season of {plan.season} rows, the longest has "
+            f"{longest}; give more rows of one, or a shorter season"
+        )
+
+
 def changes_only(dataset: Data) -> Data:
     """Return the data set with the changes that a model learns in place of its labels."""
     if dataset.known is None:
@@ -134,14 +144,13 @@ def _shifted(series: FloatArray, offsets: NDArray[np.int64], ahead: int) -> Floa
 
 
 def _seasonal(series: FloatArray, offsets: NDArray[np.int64], plan: Forecast) -> FloatArray | None:
-    """Return the same time of the last season ``(N, horizon)``; early on, the present value."""
+    """Return the same time of the last season ``(N, horizon)``, NaN where none has passed."""
     if plan.season is None:
         return None
     columns = []
     for ahead in range(1, plan.horizon + 1):
         seasons = -(-ahead // plan.season)
-        before = _shifted(series, offsets, ahead - seasons * plan.season)
-        columns.append(np.where(np.isnan(before), series, before))
+        columns.append(_shifted(series, offsets, ahead - seasons * plan.season))
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 

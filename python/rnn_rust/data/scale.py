@@ -105,8 +105,16 @@ class Scaler:
         ------
         ShapeError
             Other columns than those that it was fitted on; so do the other methods.
+        ParameterError
+            Changes are learnt of labels in their own units, see
+            :meth:`rnn_rust.Dataset.forecast`, and it would scale them.
         """
         dataset = self._in_order(dataset, "transform")
+        if self.labels and dataset.known is not None:
+            raise ParameterError(
+                "the labels are forecast as changes from values in their own units, and cannot be "
+                "scaled beside these; give the scaler to the model, scaler='standard' say"
+            )
         return dataset.with_values(
             self.transform_features(dataset.features), self.transform_labels(dataset.labels)
         )

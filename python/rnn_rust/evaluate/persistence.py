@@ -122,7 +122,7 @@ def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
     if seasonal is None:
         return last, None
     note = f"the same time of the last season of {_rows(plan.season or 0)}"
-    return last, Baseline(seasonal.astype(np.float64), note, "no season has passed")
+    return last, Baseline(seasonal.astype(np.float64), note, "no season has passed before a label")
 
 
 def from_values(values: m.Floats, whose: str = "") -> Baseline:

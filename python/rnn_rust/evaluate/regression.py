@@ -62,9 +62,10 @@ class RegressionResult:
     baseline_note : str
         What the baseline predicts, or why there is none.
     season : RegressionResult or None
-        The same for the same time of the last season, of a forecast whose season is named.
+        The same for the same time of the last season, of a forecast whose season is named. Its
+        `steps` are those before which a season has passed; None if there is no such step.
     season_note : str
-        What that is.
+        What that is, or why there is none.
     """
 
     threshold: float
@@ -112,11 +113,8 @@ class RegressionResult:
         )
         everyone = [*results, *self.columns.values()]
         notes = [
-            f"baseline: {self.baseline_note}, for the {m.count(self.baseline.steps, 'label')} that "
-            f"{'has' if self.baseline.steps == 1 else 'have'} one"
-            if self.baseline is not None
-            else f"no baseline to compare with: {self.baseline_note}",
-            *([] if self.season is None else [f"last season: {self.season_note}"]),
+            _note("baseline", self.baseline, self.baseline_note),
+            *([_note("last season", self.season, self.season_note)] if self.season_note else []),
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
         head = f"Regression on {m.count(self.steps, 'label')} ({self.missing:,} missing)"
@@ -132,6 +130,14 @@ class RegressionResult:
             base = m.cell(column.baseline, "rmse", m.number) if column.baseline else "none "
             rows.append([name, *(m.cell(column, *one) for one in shown), base])
         return m.table(rows)
+
+
+def _note(what: str, beside: RegressionResult | None, note: str) -> str:
+    """Return what predictions are compared with, and for how many labels; or why they are not."""
+    if beside is None:
+        return f"no {what} to compare with: {note}"
+    labels, have = m.count(beside.steps, "label"), "has" if beside.steps == 1 else "have"
+    return f"{what}: {note}, for the {labels} that {have} one"
 
 
 @dataclass(frozen=True)
@@ -231,7 +237,9 @@ class RegressionEvaluator:
         result = evaluator._score(labels, predictions, baseline, names)
         if seasonal is None:
             return result
-        beside = evaluator._measure(labels, np.where(np.isnan(labels), np.nan, seasonal.values))
+        if np.isnan(labels + seasonal.values).all():
+            return replace(result, season_note=seasonal.lack)
+        beside = evaluator._measure(labels, seasonal.values)
         return replace(result, season=beside, season_note=seasonal.note)
 
     def score(

@@ -226,7 +226,8 @@ class Model(Network):
         ------
         ParameterError, ShapeError, DataError
             An argument or the data does not fit, or is not that of the checkpoint. What is refused
-            before the first epoch leaves the model as it was.
+            before the first epoch leaves the model as it was. The first training needs a value of
+            every label.
         ModelFileError
             ``resume`` is not a checkpoint, or a Checkpoint cannot be written.
         DivergedError

@@ -12,6 +12,7 @@ from rnn_rust.data.order import known_names, reorder, with_label_levels
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.network import Network
+from rnn_rust.training.learnable import check_learnable
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Training:
         preparation = self.model.preparation
         self.data = preparation.reordered(self.data)
         preparation.check_labelled(self.data, "training")
+        check_learnable(self.model, self.data)
         if self.validation is not None:
             require_dataset(self.validation, "validation")
             # A model without names takes over those of its training data.
