@@ -121,6 +121,11 @@ class Dataset(DerivableSequences):
         The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
         in which their ids first appear. Only the columns that are needed are read.
 
+        A number is missing where its cell is null, empty, or one of the words ``NA``, ``N/A``,
+        ``#N/A``, ``NaN``, ``NULL`` and ``None``, in capitals or not. A label that is a class is
+        missing in the same cells of a CSV file, but for ``None``, which is a class there; in other
+        tables, which have nulls, only where it is null or empty: any word is a class.
+
         Parameters
         ----------
         files
@@ -146,9 +151,8 @@ class Dataset(DerivableSequences):
             categorical type is.
         labels
             Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
-            ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label. Text
-            that is named is one of several classes.
-            ``labels=[]`` reads a table without labels.
+            ``target``. Numbers, or text that is named and is one of several classes; a label may be
+            missing. ``labels=[]`` reads a table without labels.
         static
             Features that have one value for all rows of a sequence, such as a customer's age:
             column names; or a second table (a frame, or the ``Path`` of a file) with a row for each
@@ -259,8 +263,8 @@ class Dataset(DerivableSequences):
         """Take a table in memory with a row for each time step.
 
         Beside these parameters ``features``, ``labels``, ``static``, ``weights``, ``categories``,
-        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count
-        rows from 0, as ``frame[row]`` does.
+        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`, as is what counts
+        as missing. Error messages count rows from 0, as ``frame[row]`` does.
 
         Parameters
         ----------
