@@ -135,8 +135,9 @@ class Dataset(DerivableSequences):
             the same columns; or an open binary file, whose contents say what it is.
         id
             The column that says which sequence a row belongs to; by default ``id`` or ``name``. A
-            table without one, or with ``id=None``, is one series. Ids are integers if all are plain
-            integers (``7``, not ``007``), else strings.
+            table without one, or with ``id=None``, is one series; where the only such column is
+            named for something else, ``id=`` has to say what is meant. Ids are integers if all are
+            plain integers (``7``, not ``007``), else strings.
         time
             The column that orders the rows of a sequence; by default ``t``. Numbers, or dates in
             any of these forms: ``2024-01-31``, ``2024-01-31T12:00:00.5+01:00``, ``31/01/2024``,
