@@ -62,6 +62,27 @@ def test_numbers_of_a_categorical_type_of_pandas_are_categories() -> None:
     assert rnn.Dataset.from_frame(typed, features=FEATURES) == plain
 
 
+@pytest.mark.parametrize("cells", [["u", "v", "u", None], ["10", "7", "10", None]], ids=str)
+@pytest.mark.parametrize("named", [{}, {"features": "x1", "labels": "y1"}])
+def test_text_of_a_categorical_type_is_a_category_by_its_default_name(
+    cells: list[Any], named: dict[str, Any]
+) -> None:
+    rows: dict[str, Any] = {"id": ["7", "7", "8", "8"], "t": [1, 2, 1, 2], "y1": [0, 1, 0, 1]}
+    pandas = pd.DataFrame(rows | {"x1": cells}).astype({"x1": "category", "id": "category"})
+    polars = pl.DataFrame(rows | {"x1": cells}).cast({"x1": pl.Categorical, "id": pl.Categorical})
+    tables: list[Any] = [pandas, polars, polars.to_arrow(), polars.to_pandas()]
+    for table in (*tables, pandas.convert_dtypes(dtype_backend="pyarrow")):
+        data = rnn.Dataset.from_frame(table, **named)
+        levels = ["", *sorted({cell for cell in cells if cell})]
+        assert data.levels == {"x1": tuple(levels)}
+        assert data.features[:, 0].tolist() == [levels.index(cell or "") for cell in cells]
+        assert data.ids.tolist() == [7, 8]
+        assert data.labels[:, 0].tolist() == [0, 1, 0, 1]
+    # Labels whose categories are all numbers are these, whatever the type.
+    labels = pd.DataFrame(rows).assign(x1=0.5).astype({"y1": str}).astype({"y1": "category"})
+    assert rnn.Dataset.from_frame(labels, **named).labels[:, 0].tolist() == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize(
     "values", [[3, 1, 10], [0.5, 0.25, 8.0], [True, False, True], ["u", "v", "w"]], ids=str
 )

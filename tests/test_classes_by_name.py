@@ -79,11 +79,8 @@ def test_classes_have_their_numbers_whatever_the_data_has() -> None:
     assert data.label_levels == {"kind": ("stand", "walk")}
     codes = {name: number for number, name in enumerate(model.classes or ())}
     expected = [np.nan if k is None else codes[k] for k in few["kind"]]
-    plain = rnn.Dataset.from_frame(
-        few.with_columns(kind=pl.Series(expected, dtype=pl.Float64)),
-        features="speed",
-        labels="kind",
-    )
+    # Arrays have no names; numbers there are those of the classes.
+    plain = rnn.Dataset.from_arrays(data.features, np.array(expected)[:, None], data.offsets)
     assert model.loss(data) == model.loss(plain)
     strange = table(12, seed=3).with_columns(kind=pl.lit("swim"))
     with pytest.raises(DataError, match="column 'kind' has 'swim', which is none of the classes"):
@@ -139,6 +136,63 @@ def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
         with pytest.raises(DataError, match=message):
             ask()
     np.testing.assert_array_equal(model.predict(named), model.predict(dataset(numbers)))
+
+
+def test_numbers_are_no_names_of_a_model_that_learnt_these(tmp_path: Path) -> None:
+    """As class numbers in the order of the alphabet they would be the reverse of what they say."""
+    is_low = pl.col("speed") < 1
+    words = table().with_columns(kind=pl.when(is_low).then(pl.lit("lo")).otherwise(pl.lit("hi")))
+    model = rnn.GRU(hidden_size=4, loss="binary_cross_entropy", optimizer=rnn.Adam(0.02))
+    model.fit(dataset(words), epochs=20, progress=False)
+    accuracy = model.evaluate(words).accuracy
+    assert accuracy > 0.9
+    message = r"label column 'kind' has numbers or truth values, and the model learnt classes by "
+    message += r"name there \(hi, lo\); give the names in their place"
+    is_high = words.with_columns(kind=pl.col("kind") == "hi")
+    for other in (is_high, is_high.cast({"kind": pl.Int64}), is_high.cast({"kind": pl.Float32})):
+        numbers, path = dataset(other), tmp_path / "numbers.csv"
+        other.write_csv(path)
+        for ask in (
+            model.evaluate, model.loss, model.update, lambda given: model.evaluate(given[0]),
+            lambda given: model.fit(given, epochs=1, progress=False),
+            lambda given: model.fit(dataset(words), epochs=1, progress=False, validation=given),
+            lambda given: rnn.BinaryClassificationEvaluator().evaluate(model, given),
+        ):  # fmt: skip
+            with pytest.raises(DataError, match=message):
+                ask(numbers)
+        for table_or_file in (other, other.to_pandas(), path):
+            with pytest.raises(DataError, match=message):
+                model.evaluate(table_or_file)
+        np.testing.assert_array_equal(model.predict(numbers), model.predict(dataset(words)))
+    with pytest.raises(DataError, match=message):
+        rnn.GRU(hidden_size=4, loss="binary_cross_entropy").fit(
+            dataset(words), epochs=1, progress=False, validation=dataset(is_high)
+        )
+    assert model.epochs_trained == 20
+    for same in (words, words.cast({"kind": pl.Categorical}), words.to_pandas()):
+        assert model.evaluate(same).accuracy == accuracy
+
+
+def test_data_that_has_no_numbers_in_place_of_names_is_taken() -> None:
+    model = trained()
+    none = table().with_columns(kind=pl.lit(None, dtype=pl.Float64))
+    model.predict(none)
+    model.predict(none.drop("kind"))
+    with pytest.raises(DataError, match="every label is missing"):
+        model.evaluate(none)
+    encoded = model.preparation.encoded(model.preparation.reordered(dataset()))
+    assert model.loss(encoded) == model.loss(dataset())
+    model.fit(encoded, epochs=1, validation=encoded, progress=False)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_command_line_refuses_numbers_in_place_of_names() -> None:
+    table().write_csv("moves.csv")
+    run_well("train", "moves.csv", "--features", "speed", "--labels", "kind", "--epochs", "1")
+    table().with_columns(kind=pl.lit(1)).write_csv("numbers.csv")
+    result = run("evaluate", "model.safetensors", "numbers.csv")
+    assert result.exit_code == 2
+    assert "label column 'kind' has numbers" in result.stderr
 
 
 @pytest.mark.usefixtures("folder", "logger_as_before")

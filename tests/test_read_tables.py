@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from sources import TABLE, assert_same
 
+import rnn_rust as rnn
 from rnn_rust import Dataset
 from rnn_rust.errors import DataError, ParameterError
 
@@ -255,3 +256,37 @@ def test_times_of_pandas(times: Any, expected: list[str]) -> None:
     gap = pd.Series(times).where([True, False])
     with pytest.raises(DataError, match=r"row 1 .*, column 't': the cell is empty"):
         Dataset.from_frame(pd.DataFrame({"t": gap, "x1": [1, 2]}), labels=[])
+
+
+@pytest.mark.parametrize("part", ["features", "labels", "static", "time", "weights"])
+@pytest.mark.parametrize("name", ["id", "name"])
+def test_a_column_is_not_the_id_and_something_else_without_saying_so(name: str, part: str) -> None:
+    frame = pl.DataFrame(
+        {name: [1, 1, 2], "t": [1, 2, 1], "x1": [1.0, 2.0, 3.0], "y1": [0, 1, 0]}
+    )  # fmt: skip
+    columns: dict[str, Any] = {part: ["x1", name] if part == "features" else name}
+    message = f"frame: column '{name}' is asked for as {part}, and is the id by default; give id=N"
+    with pytest.raises(DataError, match=message):
+        Dataset.from_frame(frame, **columns)
+    if part != "static":
+        ordered = frame.sort("t") if part != "time" else frame
+        series = Dataset.from_frame(ordered, id=None, ties="keep", **columns)
+        assert (len(series), series.offsets.tolist()) == (1, [0, 3])
+    # Where another column says the sequence, it is meant.
+    for option in ({"id": "card"}, {}):
+        other = {"id": "name", "name": "id"}[name]
+        renamed = frame.with_columns(pl.Series("card" if option else other, ["a", "a", "b"]))
+        if part == "time":
+            renamed = renamed.with_columns(pl.Series(name, [1, 2, 1]))
+        data = Dataset.from_frame(renamed, **columns, **option)
+        assert data.ids.tolist() == ["a", "b"]
+
+
+def test_a_model_without_names_of_keys_takes_its_columns_from_a_table() -> None:
+    rows = np.array([[5.0, 1.0], [6.0, 2.0], [7.0, 3.0]])
+    names = ["name", "x1"]
+    data = Dataset.from_arrays(rows, rows[:, :1], [0, 3], feature_names=names)
+    model = rnn.GRU(2, 3, 1)
+    model.fit(data, epochs=1, progress=False)
+    frame = pl.DataFrame(dict(zip(names, rows.T, strict=True)))
+    np.testing.assert_array_equal(model.predict(frame), model.predict(rows))

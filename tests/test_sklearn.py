@@ -341,3 +341,26 @@ def test_a_fit_takes_one_core() -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert wall > 0.2
     assert cpu < 1.3 * wall
+
+
+def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:
+    """Labels of an estimator are numbers of classes by then, and none of other names."""
+    random = np.random.default_rng(0)
+    steps = np.arange(600)
+    frame = pl.DataFrame({"id": steps // 6, "t": steps % 6, "x": random.normal(size=600)})
+    numbers = (frame["x"] > 0).to_numpy().astype(int)
+    # In the order of the alphabet too.
+    words = np.array(["down", "up"])[numbers]
+    fitted = []
+    for y in (numbers, words):
+        estimator = SequenceClassifier(
+            id="id", time="t", epochs=4, early_stopping=True, random_state=0
+        )
+        estimator.fit(frame, y).partial_fit(frame, y)
+        fitted.append(estimator)
+    assert fitted[1].model_.label_levels == {"label0": ("down", "up")}
+    assert fitted[0].loss_curve_ == fitted[1].loss_curve_
+    assert fitted[0].validation_scores_ == fitted[1].validation_scores_
+    np.testing.assert_array_equal(
+        fitted[1].predict(frame), np.array(["down", "up"])[fitted[0].predict(frame)]
+    )

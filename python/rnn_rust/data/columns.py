@@ -170,7 +170,8 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
     Raises
     ------
     DataError
-        A name occurs twice in the table, a column is missing, or it is named for two roles.
+        A name occurs twice in the table, a column is missing, or it is named for two roles; or the
+        only one that would be the id by default is named for another.
     ParameterError
         A name is not a string.
     """
@@ -194,6 +195,8 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         return named.get(part) or tuple(name for name in defaults if name in free)[:1]
 
     id_, time = key("id", ID_NAMES), key("time", TIME_NAMES)
+    if given["id"] is Default.NAMES and not id_:
+        _refuse_lost_id(named, where)
     free = [name for name in free if name not in (*id_, *time)]
     features = named.get("features", tuple(filter(FEATURE_NAMES.fullmatch, free)))
     labels = named.get("labels", tuple(filter(LABEL_NAMES.fullmatch, free)))
@@ -214,6 +217,18 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         features_named="features" in named, keeps_missing=roles.missing == "keep",
         labels_named="labels" in named,
     )  # fmt: skip
+
+
+def _refuse_lost_id(named: dict[str, tuple[str, ...]], where: str) -> None:
+    """Raise DataError if what would be the id is named for something else: all were one series."""
+    for part, names in named.items():
+        for name in names:
+            if name in ID_NAMES:
+                raise DataError(
+                    f"{where}: column '{name}' is asked for as {part}, and is the id by default; "
+                    "give id=None in Python if all rows are one series, or name the column of ids "
+                    f"with {argument('id')}"
+                )
 
 
 def _fail_without(part: str, seen: list[str], free: list[str], where: str) -> NoReturn:

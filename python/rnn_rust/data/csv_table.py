@@ -16,7 +16,7 @@ from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.csv_file import Block, CsvFile
 from rnn_rust.data.grouping import Cells
-from rnn_rust.data.numbers import Numbers, as_numbers, read_numbers
+from rnn_rust.data.numbers import Numbers, are_classes, as_numbers, read_numbers
 from rnn_rust.data.source import Source
 from rnn_rust.data.tables import Table
 from rnn_rust.errors import DataError
@@ -37,13 +37,23 @@ class CsvTable(Table):
         found = None
         if not columns.categories:
             found = _read_blocks(self._file, columns, dtype or "float64")
-        if found is not None:
+        if found is not None and not self._has_classes(columns, found[1].labels):
             return Cells(*found, source, is_text=True)
         text = load(self._file, (*columns.keys, *columns.numbers), ())
         numbers = read_numbers(
-            text, columns, source, dtype or "float64", decimal_comma=self._file.separator != ","
-        )
+            text, columns, source, dtype or "float64", from_text=True,
+            decimal_comma=self._file.separator != ",",
+        )  # fmt: skip
         return Cells(text.select(columns.keys), numbers, source, is_text=True)
+
+    def _has_classes(self, columns: Columns, labels: FloatArray) -> bool:
+        """Whether labels of which none was read as a number are all of one class, none."""
+        empty = [
+            name for name, column in zip(columns.labels, labels.T, strict=True)
+            if columns.labels_named and np.isnan(column).all()
+        ]  # fmt: skip
+        text = load(self._file, empty, ()) if empty else pl.DataFrame()
+        return any(are_classes(text[name], from_text=True) for name in empty)
 
     def keys(self, names: Sequence[str]) -> pl.DataFrame:
         """See the base class."""

@@ -122,6 +122,11 @@ class Dataset(DerivableSequences):
         The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
         in which their ids first appear. Only the columns that are needed are read.
 
+        A number is missing where its cell is null, empty, or one of the words ``NA``, ``N/A``,
+        ``#N/A``, ``NaN``, ``NULL`` and ``None``, in capitals or not. A label that is a class is
+        missing in the same cells of a CSV file, but for ``None``, which is a class there; in other
+        tables, which have nulls, only where it is null or empty: any word is a class.
+
         Parameters
         ----------
         files
@@ -131,8 +136,9 @@ class Dataset(DerivableSequences):
             the same columns; or an open binary file, whose contents say what it is.
         id
             The column that says which sequence a row belongs to; by default ``id`` or ``name``. A
-            table without one, or with ``id=None``, is one series. Ids are integers if all are plain
-            integers (``7``, not ``007``), else strings.
+            table without one, or with ``id=None``, is one series; where the only such column is
+            named for something else, ``id=`` has to say what is meant. Ids are integers if all are
+            plain integers (``7``, not ``007``), else strings.
         time
             The column that orders the rows of a sequence; by default ``t``. Numbers, or dates in
             any of these forms: ``2024-01-31``, ``2024-01-31T12:00:00.5+01:00``, ``31/01/2024``,
@@ -147,9 +153,8 @@ class Dataset(DerivableSequences):
             categorical type is.
         labels
             Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
-            ``target``. A cell that is empty, ``NA``, ``NULL`` or ``nan`` is a missing label. Text
-            that is named is one of several classes.
-            ``labels=[]`` reads a table without labels.
+            ``target``. Numbers, or text that is named and is one of several classes; a label may be
+            missing. ``labels=[]`` reads a table without labels.
         static
             Features that have one value for all rows of a sequence, such as a customer's age:
             column names; or a second table (a frame, or the ``Path`` of a file) with a row for each
@@ -260,8 +265,8 @@ class Dataset(DerivableSequences):
         """Take a table in memory with a row for each time step.
 
         Beside these parameters ``features``, ``labels``, ``static``, ``weights``, ``categories``,
-        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`. Error messages count
-        rows from 0, as ``frame[row]`` does.
+        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`, as is what counts
+        as missing. Error messages count rows from 0, as ``frame[row]`` does.
 
         Parameters
         ----------

@@ -127,6 +127,11 @@ class FeatureEncoder:
         """How many inputs categories take."""
         return sum(len(own) + 1 for own in self.levels.values())
 
+    @property
+    def parts(self) -> tuple[FeatureEncoder, ...]:
+        """The encoder of the features of rows, and that of static ones where there are some."""
+        return (self,) if self.static is None else (self, self.static)
+
     def first_inputs(self) -> dict[str, int]:
         """Return the number of the first input of each category."""
         first, found = self.first + len(self.number_names), {}

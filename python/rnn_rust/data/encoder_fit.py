@@ -106,9 +106,8 @@ def _static_part(
 
 def _check_derived_names(encoder: FeatureEncoder) -> None:
     """Raise DataError if a column has the name of a feature that is derived."""
-    parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
-    columns = {name for part in parts for name in part.source_names}
-    for part in parts:
+    columns = {name for part in encoder.parts for name in part.source_names}
+    for part in encoder.parts:
         derived = {f"{name} missing": f"missing_indicator for '{name}'" for name in part.indicators}
         derived |= dict.fromkeys(time_features.column_names(part.times), "time_features")
         if taken := [name for name in derived if name in columns]:

@@ -54,12 +54,14 @@ def read_numbers(
     source: Source,
     dtype: str | None,
     *,
+    from_text: bool = False,
     decimal_comma: bool = False,
 ) -> Numbers:
     """Return the columns of numbers; DataError if a cell cannot be used.
 
     Features that are named and whose every cell is text, and none a number, are categories, as are
-    those of a categorical type and those that are named as categories.
+    those of a categorical type and those that are named as categories. Labels are classes likewise.
+    ``from_text`` says that the table is a file of text, in which words stand for missing cells.
     With ``decimal_comma`` text may have a comma before the decimal places; where some of it has,
     it is the decimal sign of all.
     """
@@ -72,8 +74,8 @@ def read_numbers(
     label_levels: dict[str, tuple[str, ...]] = {}
     for name in columns.labels:
         frame = frame.with_columns(_without_type_of_numbers(frame[name]))
-        if _is_category(frame[name], columns.labels_named):
-            coded[name], label_levels[name] = _class_codes(frame[name])
+        if columns.labels_named and are_classes(frame[name], from_text=from_text):
+            coded[name], label_levels[name] = _class_codes(frame[name], from_text=from_text)
     plain = {name: _advice(name, columns) for name in columns.numbers if name not in coded}
     if decimal_comma and any(_has_comma(frame[name]) for name in plain):
         converted = [_decimal_commas(frame[name], source, own) for name, own in plain.items()]
@@ -111,17 +113,28 @@ def _advice(name: str, columns: Columns) -> str:
 _LIKE_A_NUMBER = r"^[^\p{L}]*\p{N}"
 
 
-def _is_category(column: pl.Series, named: bool) -> bool:
+def are_classes(labels: pl.Series, *, from_text: bool) -> bool:
+    """Whether the labels of a column that was named are classes by name."""
+    return _is_category(labels, named=True, missing=_words_for_no_class(from_text))
+
+
+def _words_for_no_class(from_text: bool) -> tuple[str, ...]:
+    # In a column of classes none is one of them. A table that has nulls needs no words for them.
+    return tuple(word for word in MISSING if word != "none") if from_text else ("",)
+
+
+def _is_category(column: pl.Series, named: bool, missing: tuple[str, ...] = MISSING) -> bool:
     """Whether a column is of such a type, or text of which no cell is like a number.
 
-    Text only where the column was named as a feature: by default features are numbers.
+    Text only where the column was named: by default columns are numbers. Cells of ``missing`` words
+    are neither.
     """
     if column.dtype in (pl.Categorical, pl.Enum):
         return True
     if column.dtype != pl.String or not named:
         return False
     word = column.str.strip_chars().str.to_lowercase()
-    word = word.filter(word.is_not_null() & ~word.is_in(MISSING))
+    word = word.filter(word.is_not_null() & ~word.is_in(missing))
     numeric = word.str.contains(_LIKE_A_NUMBER) | word.is_in(("true", "false", "inf", "-inf"))
     return len(word) > 0 and not numeric.any()
 
@@ -167,10 +180,11 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
     return codes.rename(column.name), tuple(levels.to_list())
 
 
-def _class_codes(column: pl.Series) -> tuple[pl.Series, tuple[str, ...]]:
+def _class_codes(column: pl.Series, *, from_text: bool) -> tuple[pl.Series, tuple[str, ...]]:
     """Return the number of each cell's class, null where it is missing, and the classes by name."""
     text = column.cast(pl.String).str.strip_chars()
-    missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
+    words = _words_for_no_class(from_text)
+    missing = text.is_null() | text.str.to_lowercase().is_in(words)
     known = pl.select(pl.when(~missing).then(text)).to_series()
     classes = known.drop_nulls().unique().sort()
     codes = known.cast(pl.Enum(classes)).to_physical().cast(pl.Float64)

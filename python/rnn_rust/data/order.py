@@ -72,14 +72,16 @@ def with_label_levels(data: Data, wanted: Levels, learnt: Names = None) -> Data:
     """Return data whose classes have the numbers of other levels of the same columns.
 
     ``learnt`` are the names of the labels that a model was trained on, None if it has no names.
+    Labels without names are taken as the numbers of the classes, as arrays can have no others.
 
     Raises
     ------
     DataError
-        A label is none of them; or classes by name, and numbers were learnt.
+        A label is none of them; or classes by name, and numbers were learnt, or the reverse.
     """
     own, names = data.label_levels, data.label_names or ()
     _refuse_names(data, wanted, learnt or ())
+    _refuse_numbers(data, wanted)
     shared = {name: levels for name, levels in wanted.items() if name in own}
     if not shared or own == wanted:
         return data
@@ -95,6 +97,17 @@ def _refuse_names(data: Sequences | Sequence, wanted: Levels, learnt: tuple[str,
             f"label column '{strange[0]}' has classes by name "
             f"({listed(own[strange[0]], most=3)}), and the model learnt numbers there; give numbers"
         )
+
+
+def _refuse_numbers(data: Sequences | Sequence, wanted: Levels) -> None:
+    """Raise DataError if a label has numbers where the model learnt classes by name."""
+    names = known_names(data)[1] or ()
+    for name in (name for name in names if name in wanted and name not in data.label_levels):
+        if not np.isnan(data.labels[:, names.index(name)]).all():
+            raise DataError(
+                f"label column '{name}' has numbers or truth values, and the model learnt classes "
+                f"by name there ({listed(wanted[name], most=3)}); give the names in their place"
+            )
 
 
 def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:

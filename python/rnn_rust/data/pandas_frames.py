@@ -70,8 +70,9 @@ def converted(name: str, column: Any) -> pl.Series:
             categories = converted(name, column.cat.categories.to_series())
             places = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
             cells = categories.gather(places.set(places < 0, None))
-            # Numbers of a categorical type are no quantities.
-            return cells.cast(pl.String).cast(pl.Categorical) if cells.dtype.is_integer() else cells
+            # Numbers of a categorical type are no quantities, and text is none by default.
+            is_category = cells.dtype.is_integer() or cells.dtype == pl.String
+            return cells.cast(pl.String).cast(pl.Categorical) if is_category else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:
             return _moments(name, column)
         if kind.startswith("Sparse"):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from rnn_rust.base.arrays import FloatArray
 from rnn_rust.data.dataset import Dataset
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.forecast import changes_only
 from rnn_rust.data.order import known_names
 from rnn_rust.data.steps import pace_of
@@ -123,20 +127,59 @@ def settle_other_levels(model: BaseNetwork) -> None:
 
     Weighted by how frequent these are: an unknown level counts as an average one.
     """
+    _settle(model)
+
+
+@contextmanager
+def settled_for_now(model: BaseNetwork) -> Iterator[None]:
+    """Show the model between epochs as it would be if training ended there.
+
+    Training goes on with the weights of "other" levels that it had, so that its course does not
+    depend on who looks; with others where a callback has replaced them.
+    """
+    before, means = _settle(model)
+    try:
+        yield
+    finally:
+        if means:
+            state = model._core.state_dict()
+            for (tensor, column), mean in means.items():
+                weights = state[tensor][:, column]
+                if np.array_equal(weights, mean.astype(weights.dtype)):
+                    weights[:] = before[tensor, column]
+            model._core.load_state_dict(state)
+
+
+# Columns of weights, by the name of the tensor and the number of the input.
+_Columns = dict[tuple[str, int], FloatArray]
+
+
+def _settle(model: BaseNetwork) -> tuple[_Columns, _Columns]:
+    """Settle "other" levels; return their weights as they were, and as they are now."""
     encoder = model.encoder
-    if encoder is None:
-        return
-    state = model.state_dict()
-    parts = (encoder,) if encoder.static is None else (encoder, encoder.static)
-    categories = [
-        (first, part.shares[name]) for part in parts for name, first in part.first_inputs().items()
-    ]
-    for first, known in categories:
-        shares = np.array(known)
-        if shares.sum() < 1 - _FEW_OTHERS:
-            continue
-        for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):
-            if tensor in state:
-                own = state[tensor][:, first : first + len(shares)]
-                state[tensor][:, first + len(shares)] = own @ (shares / shares.sum())
-    model.load_state_dict(state)
+    if encoder is None or not any(part.levels for part in encoder.parts):
+        return {}, {}
+    state = model._core.state_dict()
+    means = _means_of_known_levels(encoder, state)
+    before = {(tensor, column): state[tensor][:, column].copy() for tensor, column in means}
+    for (tensor, column), mean in means.items():
+        state[tensor][:, column] = mean
+    if means:
+        model._core.load_state_dict(state)
+    return before, means
+
+
+def _means_of_known_levels(encoder: FeatureEncoder, state: dict[str, FloatArray]) -> _Columns:
+    """Return the weights for the "other" level of each category that training has hardly seen."""
+    means: _Columns = {}
+    for part in encoder.parts:
+        for name, first in part.first_inputs().items():
+            shares = np.array(part.shares[name])
+            if shares.sum() < 1 - _FEW_OTHERS:
+                continue
+            other = first + len(shares)
+            for tensor in ("weight_ih_l0", "weight_ih_l0_reverse"):
+                if tensor in state:
+                    known = state[tensor][:, first:other]
+                    means[tensor, other] = known @ (shares / shares.sum())
+    return means

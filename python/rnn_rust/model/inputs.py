@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, refuse_mask
 from rnn_rust.base.checks import named
-from rnn_rust.data.columns import TIME_NAMES, Roles
+from rnn_rust.data.columns import ID_NAMES, TIME_NAMES, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.forecast import forecast
 from rnn_rust.data.single import of_one
@@ -105,16 +105,20 @@ def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
 def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     """Return what the columns of a table are to a model."""
     keys, own = model.table, model.label_names if labelled and model.ahead is None else ()
+    features = columns_to_read(model)
     read: dict[str, Any] = {}
     if keys is not None:
         read = {
             "id": keys.id, "time": keys.time or None, "time_format": keys.time_format,
             "ties": keys.ties,
         }  # fmt: skip
-    elif not any(name in names for name in TIME_NAMES):
-        read = {"time": None}
+    else:
+        if not any(name in names for name in TIME_NAMES):
+            read["time"] = None
+        if not any(name in names and name not in (features or ()) for name in ID_NAMES):
+            read["id"] = None
     return Roles(
-        **read, features=columns_to_read(model), labels=own, static=static_to_read(model),
+        **read, features=features, labels=own, static=static_to_read(model),
         categories=known_categories(model),
         missing=reads_missing(model), labels_optional=True,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -37,16 +38,19 @@ def train(
     ParameterError
         An argument is outside its allowed values.
     """
-    classes = estimator._known_classes()
-    if classes is not None and classes.dtype.kind == "U":
-        # For files and exports; labels are handed over as numbers, in this order.
-        estimator.model_.label_levels = {data.label_names[0]: tuple(classes.tolist())}
     callbacks: list[Any] = [] if task is None else [task]
     if seed is not None and _stops_early(estimator, data, held_out):
         if held_out is None:
             data, held_out = _hold_out(estimator, data, seed)
         patience = positive_integer("n_iter_no_change", estimator.n_iter_no_change)
         callbacks += [EarlyStopping(patience=patience, restore_best=True)]
+    classes = estimator._known_classes()
+    if classes is not None and classes.dtype.kind == "U":
+        # For files and exports; labels were handed over as numbers, in this order.
+        levels = {data.label_names[0]: tuple(classes.tolist())}
+        estimator.model_.label_levels = levels
+        data = replace(data, label_levels=levels)
+        held_out = None if held_out is None else replace(held_out, label_levels=levels)
     size = estimator.batch_size
     if size is None:
         size = len(data)

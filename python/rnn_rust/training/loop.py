@@ -13,7 +13,13 @@ from contextlib import ExitStack
 from itertools import filterfalse
 
 from rnn_rust.learning.history import History, Record
-from rnn_rust.model.epochs import EpochRun, adapt, settle_other_levels, train_epochs
+from rnn_rust.model.epochs import (
+    EpochRun,
+    adapt,
+    settle_other_levels,
+    settled_for_now,
+    train_epochs,
+)
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.snapshot import restorer
 from rnn_rust.training.callbacks import Checkpoint
@@ -56,11 +62,14 @@ def run(
     restore_model = restorer(training.model)
     try:
         with ExitStack() as ends:
+            # Once more after callbacks, which may put back earlier weights.
+            ends.callback(_settle, training)
             adapt(training.model, training.data)
             training.encode()
             arrays = training.model.preparation.labelled_inputs(training.data, "training")
             training.metrics += evaluate()
             _begin(training, arrays, resume, ends)
+            ends.callback(_settle, training)
             training.accepted = training.is_over
             try:
                 _train(training, arrays, complete_record, every)
@@ -77,8 +86,13 @@ def run(
         if not training.accepted:
             restore_model()
         raise
-    settle_other_levels(training.model)
     return training.history
+
+
+def _settle(training: Training) -> None:
+    """Settle what training leaves open, however it ends, unless it was refused."""
+    if training.accepted:
+        settle_other_levels(training.model)
 
 
 def _begin(
@@ -153,24 +167,26 @@ def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
 
 def _between_epochs(training: Training, complete_record: Callable[[], object] | None) -> None:
     """Complete the record of the last epoch and show it to everybody."""
-    if complete_record is not None:
-        complete_record()
     done = len(training.history)
-    plateau = training.model.optimizer_state.plateau
-    if plateau is not None:
-        plateau.observe(training.history[-1])
 
     def is_due(callback: object) -> bool:
         return done == training.epochs or done % getattr(callback, "every", 1) == 0
 
     checkpoints = [each for each in training.callbacks if isinstance(each, Checkpoint)]
     others = [each for each in training.callbacks if not isinstance(each, Checkpoint)]
-    for callback in filter(is_due, others):
-        _call(training, callback)
-    if training.stopped:
-        for callback in filterfalse(is_due, others):
+    with settled_for_now(training.model):
+        if complete_record is not None:
+            complete_record()
+        plateau = training.model.optimizer_state.plateau
+        if plateau is not None:
+            plateau.observe(training.history[-1])
+        for callback in filter(is_due, others):
             _call(training, callback)
-    # Checkpoints come last: they are to hold what the others have seen.
+        if training.stopped:
+            for callback in filterfalse(is_due, others):
+                _call(training, callback)
+    # Checkpoints come last: they are to hold what the others have seen. They keep the weights that
+    # training goes on with; what is loaded from them is settled then.
     for checkpoint in checkpoints:
         if training.stopped or is_due(checkpoint):
             _call(training, checkpoint)
