@@ -124,6 +124,7 @@ def test_a_part_before_the_first_season_has_no_season_to_compare_with() -> None:
         rnn.GRU(hidden_size=3).fit(changes, epochs=1, progress=False)
 
 
+@pytest.mark.usefixtures("folder", "logger_as_before")
 def test_a_season_longer_than_every_sequence_is_refused() -> None:
     message = "forecast: no sequence is longer than a season of 9 rows, the longest has 9; give"
     with pytest.raises(DataError, match=message):
