@@ -136,6 +136,16 @@ def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArra
     return last[labelled], labelled
 
 
+def occurring_classes(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """Return the classes by name that occur in each label column that has such."""
+    found = {}
+    for name, known in dataset.label_levels.items():
+        column = dataset.labels[:, dataset.label_names.index(name)]
+        codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
+        found[name] = tuple(known[code] for code in codes)
+    return found
+
+
 def outputs_for(dataset: Dataset, loss: str) -> int:
     """Return the outputs that a loss needs: one for each label column, or for each class.
 
