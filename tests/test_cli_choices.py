@@ -147,3 +147,13 @@ def test_a_class_that_only_the_validation_part_has_gets_an_output() -> None:
     )
     train(rare, "model.safetensors")
     assert rnn.load("model.safetensors").classes == ("high", "low", "mid")
+
+
+def test_a_ratio_that_leaves_a_part_empty_is_named_as_it_is_typed() -> None:
+    refused(
+        table([0, 1]).filter(pl.col("id") < 2),
+        "--train-ratio 0.8 of 2 sequences leaves a part without any; choose another --train-ratio",
+    )
+    refused(
+        table([0, 1]), "--train-ratio 0.01 of 20 sequences leaves", more=("--train-ratio", "0.01")
+    )

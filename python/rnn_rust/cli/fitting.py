@@ -116,7 +116,13 @@ class DataSplit(NamedTuple):
         """Split sequences at random; one series, and a forecast, in the order of time."""
         if _goes_by_time(dataset):
             return cls.in_time(dataset, share, patience=patience)
-        train, test = dataset.split(share, seed=seed)
+        try:
+            train, test = dataset.split(share, seed=seed)
+        except DataError as error:
+            raise DataError(
+                f"--train-ratio {share:g} of {len(dataset)} sequences leaves a part without any; "
+                "choose another --train-ratio, or add sequences"
+            ) from error
         return cls.of(train, test, patience=patience, seed=seed)
 
     def _checked(self) -> DataSplit:
