@@ -23,7 +23,7 @@ def test_what_is_read_as_a_category(tmp_path: Path) -> None:
     assert read.levels == {
         "merchant": ("", "food", "fuel", "zoo"), "code": ("100", "200", "300"),
     }  # fmt: skip
-    assert "category   merchant: 4 levels" in read.summary()
+    assert "category   merchant: 4 levels, , food, fuel, ..." in read.summary().splitlines()
     assert read.to_frame()["merchant"].to_list() == frame()["merchant"].to_list()
     assert rnn.Dataset.from_frame(read.to_frame(), features=FEATURES) == read
     pandas = frame().to_pandas().astype({"merchant": "category"})

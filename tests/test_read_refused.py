@@ -78,7 +78,7 @@ def test_dates_that_have_no_order(write: Write, times: list[str], message: str) 
         (HEADER, "there are no rows"),
         (HEADER.strip() + "\n\n\n", "there are no rows"),
         ("id|t|x1|y1\na|1|2|3\n", "no time column ('t'); columns seen: 'id|t|x1|y1'"),
-        ("id,t,x1,x1,y1\na,1,2,3,4\n", "columns 3 and 4 of the header are both named 'x1'"),
+        ("id,t,x1,x1,y1\na,1,2,3,4\n", "columns 3 and 4 are both named 'x1'"),
         ("card,t,x1,y1\na,1,2,3\nb,1,4,5\n", "line 3: the series has a row at time 1 already, "),
         ("id,time,x1,y1\na,1,2,3\n", "no time column ('t'); columns seen: 'id', 'time', 'x1'"),
         ("id,t,a,y1\na,1,2,3\n", "no feature column ('x' or 'f' and a number); columns seen: "),

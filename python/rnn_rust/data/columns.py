@@ -254,10 +254,16 @@ def argument(part: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:
-    """Return names with commas between; of more than ``most`` the first ones."""
+    """Return names with commas between; of more than ``most`` the first ones, and how many."""
     names = list(names)
-    more = f", ... ({len(names)} in all)" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    shown = first_of(names, most)
+    return f"{shown} ({len(names)} in all)" if len(names) > most else shown
+
+
+def first_of(names: Iterable[str], most: int) -> str:
+    """Return names with commas between, ``...`` for those after the first ``most``."""
+    names = list(names)
+    return ", ".join(names[:most] + (["..."] if len(names) > most else []))
 
 
 def reject_repeats(seen: list[str], where: str) -> None:
@@ -266,8 +272,8 @@ def reject_repeats(seen: list[str], where: str) -> None:
     for position, name in enumerate(seen, start=1):
         if name in first:
             raise DataError(
-                f"{where}: columns {first[name]} and {position} of the header are both named "
-                f"'{name}'; rename one of them"
+                f"{where}: columns {first[name]} and {position} are both named '{name}'; rename "
+                "one of them"
             )
         first[name] = position
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnn_rust.data.columns import listed
+from rnn_rust.data.columns import first_of
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
@@ -63,7 +63,7 @@ def classes_of(
 def _check_count(
     name: str, classes: tuple[str, ...], loss_name: str, output_size: int | None
 ) -> None:
-    count, shown = len(classes), listed(classes, most=6)
+    count, shown = len(classes), first_of(classes, most=6)
     if count < 2:
         raise DataError(
             f"the labels of column '{name}' are all of one class, {shown or 'none'}; give data "
