@@ -157,3 +157,18 @@ def test_a_ratio_that_leaves_a_part_empty_is_named_as_it_is_typed() -> None:
     refused(
         table([0, 1]), "--train-ratio 0.01 of 20 sequences leaves", more=("--train-ratio", "0.01")
     )
+
+
+def test_gaps_of_another_column_of_a_forecast_are_filled_where_that_is_asked_for() -> None:
+    rows = range(60)
+    series = pl.DataFrame(
+        {"t": rows, "x1": [None if row == 3 else row % 7 for row in rows],
+         "sold": [row % 5 for row in rows]}
+    )  # fmt: skip
+    series.write_csv("sales.csv")
+    columns = ("--forecast", "sold", "--features", "x1", "--epochs", "2")
+    message = "line 5, column 'x1': the cell is empty; give a finite number, leave the row out, or"
+    check_error(run("train", "sales.csv", *columns), message, "--missing mean")
+    run_well("train", "sales.csv", *columns, "--missing", "mean")
+    assert rnn.load("model.safetensors").settings["missing"] == "mean"
+    run_well("predict", "model.safetensors", "sales.csv")

@@ -169,7 +169,8 @@ def _forecast(
     if horizon is not None and len(horizon) > 1:
         raise click.UsageError("--forecast takes one --horizon, up to which it goes")
     read = tuple(dict.fromkeys((*(features or ()), column)))
-    dataset = options.read(path, chosen, features=read, labels=(), static=static)
+    keep = "error" if chosen["missing"] == "error" else "keep"
+    dataset = options.read(path, chosen, features=read, labels=(), static=static, missing=keep)
     return dataset.forecast(
         column, 1 if horizon is None else horizon[0], season=season, lags=lags, features=features
     )
