@@ -165,6 +165,40 @@ def test_scored_frames_are_of_the_kind_given() -> None:
         MODEL.score_frame(scored)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_files_are_scored_as_predict_reads_them(tmp_path: Path, suffix: str) -> None:
+    frame, path = table(), tmp_path / f"data{suffix}"
+    frame.write_csv(path) if suffix == ".csv" else frame.write_parquet(path)
+    for source in (path, str(path)):
+        scored = MODEL.score_frame(source)
+        np.testing.assert_array_equal(scored["prediction"], MODEL.predict(path)[:, 0])
+        kept = scored.drop("prediction")
+        assert kept.equals(pl.read_csv(path, infer_schema=False) if suffix == ".csv" else frame)
+        assert scored.equals(MODEL.scorer().score_frame(source))
+    scored.write_csv(tmp_path / "scored.csv")
+    with pytest.raises(DataError, match=r"scored\.csv: it has a column 'prediction' already"):
+        MODEL.score_frame(tmp_path / "scored.csv")
+    (tmp_path / "bad.csv").write_text("card,when,amount,age\na,2026-01-01,4x,1\n")
+    with pytest.raises(DataError, match=r"bad\.csv, line 2, column 'amount': '4x' is not a number"):
+        MODEL.score_frame(tmp_path / "bad.csv")
+
+
+def test_a_data_set_is_scored_in_its_own_order() -> None:
+    data = rnn.Dataset.from_frame(
+        table(), id="card", time="when", features=["amount", "age"], labels="fraud"
+    )
+    for model in (MODEL, WHOLE):
+        scored = model.score_frame(data)
+        assert scored.drop("prediction").equals(data.to_frame())
+        expected = model.predict(data)[:, 0]
+        if model is WHOLE:
+            expected = np.repeat(expected, np.diff(data.offsets))
+        np.testing.assert_array_equal(scored["prediction"], expected)
+    for other in (data[0], np.zeros((3, 2)), 5):
+        with pytest.raises(ParameterError):
+            MODEL.score_frame(other)
+
+
 def test_scores_of_whole_sequences_stand_in_all_their_rows() -> None:
     frame = table()
     data = rnn.Dataset.from_frame(

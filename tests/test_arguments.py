@@ -61,7 +61,7 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
     (CE | {"scaler": StandardScaler()}, ["scaler", "classes", "labels=False"]),
     (BCE | {"class_weight": {0: 1}}, ["class_weight", "class 1"]),
     (BCE | {"class_weight": {0: 1, 1: 1, 2: 1}}, ["class_weight", "2 is not a class"]),
-    (BCE | {"class_weight": {"no": 1, "yes": 1}}, ["class_weight", "'no'"]),
+    (BCE | {"class_weight": {"no": 1, 1: 1}}, ["class_weight", "'no'"]),
     (BCE | {"class_weight": {0: 1, 1: -1}}, ["class_weight", "class 1", "-1"]),
     (BCE | {"class_weight": {0: 0, 1: 0}}, ["class_weight", "all weights are 0"]),
     (CE | {"class_weight": {0: 1, 1: np.nan, 2: 1}}, ["class_weight", "class 1", "nan"]),

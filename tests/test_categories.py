@@ -101,6 +101,27 @@ def test_unknown_levels_are_reported_and_are_other(caplog: pytest.LogCaptureFixt
     np.testing.assert_array_equal(outputs, model.predict(other))
 
 
+def test_an_unknown_level_counts_as_one_of_those_left_out() -> None:
+    model = rnn.GRU(hidden_size=4, max_categories=2)
+    model.fit(dataset(), epochs=2, progress=False)
+    assert model.encoder is not None
+    shares = np.array(model.encoder.shares["merchant"])
+    assert shares.sum() < 0.99  # so that the weights of what is left out are learnt
+    weights = model.state_dict()["weight_ih_l0"]
+    first = model.encoder.first_inputs()["merchant"]
+    mean = weights[:, first : first + 2] @ (shares / shares.sum())
+    assert np.abs(weights[:, first + 2] - mean).max() > 1e-3
+    rare = next(
+        level for level in frame()["merchant"].unique().sort()
+        if level not in model.encoder.levels["merchant"]
+    )  # fmt: skip
+    new = frame(16, seed=1)
+    outputs = [
+        model.predict(new.with_columns(merchant=pl.lit(level))) for level in ("casino", rare)
+    ]
+    np.testing.assert_array_equal(*outputs)
+
+
 def test_few_levels_have_an_input_of_their_own() -> None:
     model = rnn.GRU(hidden_size=4, max_categories=2)
     model.fit(dataset(), epochs=1, progress=False)

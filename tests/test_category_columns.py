@@ -23,7 +23,7 @@ def test_what_is_read_as_a_category(tmp_path: Path) -> None:
     assert read.levels == {
         "merchant": ("", "food", "fuel", "zoo"), "code": ("100", "200", "300"),
     }  # fmt: skip
-    assert "category   merchant: 4 levels" in read.summary()
+    assert "category   merchant: 4 levels, , food, fuel, ..." in read.summary().splitlines()
     assert read.to_frame()["merchant"].to_list() == frame()["merchant"].to_list()
     assert rnn.Dataset.from_frame(read.to_frame(), features=FEATURES) == read
     pandas = frame().to_pandas().astype({"merchant": "category"})
@@ -42,7 +42,7 @@ def test_what_is_read_as_a_category(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", ["12a", "$5", "1 000", "1,5", "３"])
 def test_text_like_numbers_is_no_category_by_itself(cell: str) -> None:
     table = frame(8).with_columns(amount=pl.lit(cell))
-    with pytest.raises(DataError, match=r"is not a number; .*\(categories= names it as one\)"):
+    with pytest.raises(DataError, match=r"is not a number; .* or name it in categories \(--cat"):
         dataset(table)
     assert dataset(table, categories=["amount", "code"]).levels["amount"] == (cell,)
 

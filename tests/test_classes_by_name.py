@@ -256,16 +256,27 @@ def test_numbers_of_classes_that_do_not_suit_the_model() -> None:
 
 
 @pytest.mark.usefixtures("folder", "logger_as_before")
-def test_the_command_line_knows_classes_of_all_parts() -> None:
-    """The one sequence of a class lies in another part than the training's, for most seeds."""
+def test_the_command_line_knows_classes_of_all_parts_but_the_test_part() -> None:
+    """The one sequence of a class lies in each of the three parts, for one seed or another."""
     frame = table().with_columns(
         kind=pl.when(pl.col("id") == 39).then(pl.lit("swim")).otherwise(pl.col("kind"))
     )
     frame.write_csv("moves.csv")
     columns = ("--features", "speed", "--labels", "kind", "--epochs", "1")
-    for seed in range(4):
-        run_well("train", "moves.csv", *columns, "--seed", seed)
-        assert rnn.load("model.safetensors").classes == ("run", "stand", "swim", "walk")
+    data, parts = dataset(frame), set()
+    for seed in range(6):
+        past, _ = data.split(0.8, seed=seed)
+        result = run("train", "moves.csv", *columns, "--seed", seed)
+        if 39 in past.ids:
+            parts.add("training" if 39 in past.split(0.8, seed=seed)[0].ids else "validation")
+            assert result.exit_code == 0, result.output
+            assert rnn.load("model.safetensors").classes == ("run", "stand", "swim", "walk")
+        else:
+            parts.add("test")
+            assert result.exit_code == 2
+            assert "the test part: column 'kind' has 'swim'" in result.stderr
+            assert "or split so that the training part has it" in result.stderr
+    assert parts == {"training", "validation", "test"}
 
 
 @pytest.mark.usefixtures("folder", "logger_as_before")
@@ -306,3 +317,52 @@ def test_several_labels_have_names_of_their_own() -> None:
     assert "predicted_plain" not in scored.columns
     with pytest.raises(DataError, match="'predicted_fast' already"):
         model.score_frame(scored.drop("prediction_fast", "prediction_plain", "prediction_slow"))
+
+
+@pytest.mark.parametrize("output_size", [None, 3])
+def test_classes_have_weights_by_name(output_size: int | None, tmp_path: Path) -> None:
+    def model(class_weight: dict[object, float]) -> rnn.GRU:
+        return rnn.GRU(
+            1, 4, output_size, loss="cross_entropy", class_weight=class_weight  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    by_name = model({"walk": 3.0, "run": 0.5, "stand": 1.0})
+    if output_size is not None:
+        for call in (lambda: by_name.loss(dataset()), lambda: by_name.save(tmp_path / "m.st")):
+            with pytest.raises(
+                ParameterError, match=r"numbers the model does not know yet; call f"
+            ):
+                call()
+    by_name.fit(dataset(), epochs=2, progress=False)
+    assert by_name.classes == ("run", "stand", "walk")
+    assert by_name.settings["class_weight"] == {0: 0.5, 1: 1.0, 2: 3.0}
+    by_number = model({0: 0.5, 1: 1.0, 2: 3.0})
+    by_number.fit(dataset(), epochs=2, progress=False)
+    by_name.save(tmp_path / "name.st")
+    by_number.save(tmp_path / "number.st")
+    assert (tmp_path / "name.st").read_bytes() == (tmp_path / "number.st").read_bytes()
+
+
+def test_weights_by_name_that_do_not_suit_the_labels() -> None:
+    numbers = table().with_columns(kind=pl.when(pl.col("speed") > 1).then(1).otherwise(0))
+    both = table().with_columns(fast=pl.col("kind").fill_null("fast"))
+    for frame, weights, message in (
+        (table(), {"walk": 1, "run": 1, "fly": 1}, "'fly' is not a class; the classes are run, st"),
+        (table(), {"walk": 1, "run": 1}, "class 'stand' has no weight; give each of run, stand, w"),
+        (numbers, {"yes": 1, "no": 2}, "the labels are numbers; give the weights by number, {0:"),
+    ):
+        model = rnn.GRU(hidden_size=4, loss="cross_entropy", class_weight=weights)
+        with pytest.raises(ParameterError, match=message):
+            model.fit(dataset(frame), epochs=1, progress=False)
+    two = both.with_columns(
+        fast=pl.when(pl.col("speed") > 1).then(pl.lit("yes")).otherwise(pl.lit("no")),
+        kind=pl.when(pl.col("kind") == "run").then(pl.lit("run")).otherwise(pl.lit("rest")),
+    )
+    data = rnn.Dataset.from_frame(two, features="speed", labels=["kind", "fast"])
+    model = rnn.GRU(hidden_size=4, loss="focal", class_weight={"yes": 1, "no": 2})
+    with pytest.raises(ParameterError, match="the label columns have different names; give the"):
+        model.fit(data, epochs=1, progress=False)
+    with pytest.raises(ParameterError, match="class yes has the weight -1"):
+        rnn.GRU(hidden_size=4, loss="focal", class_weight={"yes": -1, "no": 2})
+    with pytest.raises(ParameterError, match="all weights are 0"):
+        rnn.GRU(hidden_size=4, loss="focal", class_weight={"yes": 0, "no": 0})

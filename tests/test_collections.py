@@ -36,13 +36,28 @@ def test_ids_index() -> None:
         numbered.sequence(1)
 
 
+def test_an_empty_slice_is_told_as_it_is_written() -> None:
+    for which, written in (
+        (slice(None, 0), "[:0]"), (slice(3, 2, 1), "[3:2:1]"), (slice(None, None), None),
+    ):  # fmt: skip
+        data = make(2, 3)
+        if written is None:
+            assert len(data[which]) == 2
+            continue
+        with pytest.raises(IndexError) as caught:
+            data[which]
+        assert str(caught.value) == f"no sequence is in {written} of a data set of 2 sequences"
+
+
 @settings(max_examples=60, deadline=None)
 @given(which=st.slices(6), count=st.integers(1, 6))
 def test_slices_are_views(which: slice, count: int) -> None:
     data = make(*range(1, count + 1))
     wanted = list(data)[which]
     if not wanted:
-        with pytest.raises(IndexError, match="no sequence is in slice"):
+        with pytest.raises(
+            IndexError, match=r"no sequence is in \[[-0-9]*:[-0-9:]*\] of a data set"
+        ):
             data[which]
         return
     part = data[which]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -148,5 +149,7 @@ def test_what_to_do_about_a_label_that_is_no_number(write: Write) -> None:
 
 
 def test_a_csv_file_is_a_path() -> None:
-    with pytest.raises(ParameterError, match="a CSV file is given by its path, not 5"):
+    with pytest.raises(ParameterError, match=r"a CSV file is given by its path, not 5$"):
         Dataset.from_csv(5)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="path, not a BytesIO; from_file takes open files"):
+        Dataset.from_csv(io.BytesIO(b"id,t,x1,y1"))  # type: ignore[arg-type]

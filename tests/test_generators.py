@@ -232,7 +232,7 @@ class TestKaggle:
         ("changes", "message"),
         [
             ({'"V3",': '"W3",', '"Class"': '"Label"'}, "line 1: the header lacks V3, Class;"),
-            ({'"V3",': '"V3","Time",'}, "columns 1 and 5 of the header are both named 'Time'"),
+            ({'"V3",': '"V3","Time",'}, "columns 1 and 5 are both named 'Time'"),
             ({",2.1,": ",two,"}, "line 3, column 'V2': 'two' is not a number"),
             ({",2.1,": ",,"}, "line 3, column 'V2': the cell is empty"),
             ({",2.1,": ",nan,"}, "line 3, column 'V2': the value is nan"),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
+import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.learning.class_weights import check_class_weight, class_weights, label_weights
 from rnn_rust.learning.labels import (
@@ -241,3 +242,40 @@ def test_class_weights_are_checked_once() -> None:
 def test_class_weights_that_are_none(class_weight: object, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         check_class_weight(class_weight, 2)
+
+
+def classes_in(*labels: float) -> rnn.Dataset:
+    rows = np.zeros((len(labels), 1))
+    return rnn.Dataset.from_arrays(rows, np.array(labels), [0, len(labels)])
+
+
+def built(data: rnn.Dataset) -> int:
+    model = rnn.GRU(hidden_size=2, loss="cross_entropy").build(data)
+    return int(model.settings["output_size"])
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (5.5, "5.5 is not the number of a class; .* needs whole numbers from 0 upwards; correct"),
+        (-1, "-1 is not the number of a class; .* needs whole numbers from 0 upwards; correct"),
+        (1e9, r"1e\+09 is not the number of a class, as there are fewer rows; number classes 0, 1"),
+        (1e300, "needs whole numbers from 0 upwards"),
+    ],
+)
+def test_classes_that_cannot_be_counted(label: float, message: str) -> None:
+    with pytest.raises(DataError, match=f"row 1 .*, column 'y1': {message}|{message}"):
+        built(classes_in(0, label, 1, 2))
+
+
+def test_numbers_of_classes_that_leave_most_out_are_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for good in ((0, 1, 2, NAN), (1, 2, 1, 2), (0, 2, 2, 2), (0, 0)):
+        built(classes_in(*good))
+    assert not caplog.records
+    assert built(classes_in(*(100, 200) * 200)) == 201
+    assert [record.getMessage() for record in caplog.records] == [
+        "Labels of 'y1' have 2 classes, and the model has an output for each number from 0 to 200: "
+        "number classes 0, 1, 2, ... or name them as text"
+    ]

@@ -30,7 +30,7 @@ def test_5000_damaged_files() -> None:
 
 
 def test_what_is_no_onnx_file_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"there is no file .*missing\.onnx"):
+    with pytest.raises(MissingFileError, match=r"there is no file .*missing\.onnx; check the path"):
         rnn_rust.from_onnx(tmp_path / "missing.onnx")
     for content in (b"", b"not a model", b"\x00" * 100, b"PK\x03\x04"):
         path = tmp_path / "other.onnx"

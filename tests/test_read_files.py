@@ -138,7 +138,20 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused("table", DataError, "its name does not say what it is", b"x")
     refused("table.gz", DataError, "its name does not say what it is", gzip.compress(csv))
     refused("broken.parquet", DataError, "not readable as parquet", b"PAR1 nothing")
-    refused("broken.ndjson", DataError, "broken.ndjson", b'{"id": 1,\n')
+    sound = b'{"id": 1, "t": 1, "x1": 1, "y1": 0}\n'
+    for line in (b'{"id": 1,', b"[1]", b"5", b'{"id": 1, "t": NaN}', b"\xff"):
+        message = r"broken\.ndjson, line 3: .* is not a JSON object; correct the line"
+        refused("broken.ndjson", DataError, message, sound + b"\n" + line + b"\n" + sound)
+    table, damaged = io.BytesIO(), r"\((?!.*spec).*\); write the file anew"
+    TABLE.write_ipc(table)
+    for name in ("cut.arrow", "cut.feather"):
+        refused(name, DataError, f"not readable as arrow {damaged}", table.getvalue()[:-9])
+    stream = io.BytesIO()
+    TABLE.write_ipc_stream(stream)
+    for length in (10, 99, 200, len(stream.getvalue()) // 2):
+        refused(
+            "cut.ipc", DataError, f"not readable as arrow {damaged}", stream.getvalue()[:length]
+        )
     refused("cut.csv.gz", DataError, "not readable as gzip", gzip.compress(csv * 999)[:-20])
     refused("no.csv.gz", DataError, "not readable as gzip", csv)
     refused("no.csv.zst", DataError, "not readable as zstd", csv)
@@ -156,7 +169,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     TABLE.clear().write_parquet(empty)
     refused(empty, DataError, "there are no rows")
     refused(tmp_path / "nothing.csv", MissingFileError, "there is no such file")
-    refused(tmp_path / "none-*.csv", MissingFileError, "there is no file of such a name")
+    refused(tmp_path / "none-*.csv", MissingFileError, "no file fits the pattern")
     refused(io.BytesIO(b""), DataError, "the open file is empty, or was read to its end")
     refused(io.StringIO("id"), ParameterError, "is open as text")
     refused(7, ParameterError, "from_file takes a path")

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import Write, read_error
 
 from rnn_rust import Dataset
-from rnn_rust.errors import MissingFileError, ParameterError
+from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 HEADER = "id,t,x1,x2,y1\n"
 GOOD = "a,1,1,2,3\n"
@@ -77,7 +78,7 @@ def test_dates_that_have_no_order(write: Write, times: list[str], message: str) 
         (HEADER, "there are no rows"),
         (HEADER.strip() + "\n\n\n", "there are no rows"),
         ("id|t|x1|y1\na|1|2|3\n", "no time column ('t'); columns seen: 'id|t|x1|y1'"),
-        ("id,t,x1,x1,y1\na,1,2,3,4\n", "columns 3 and 4 of the header are both named 'x1'"),
+        ("id,t,x1,x1,y1\na,1,2,3,4\n", "columns 3 and 4 are both named 'x1'"),
         ("card,t,x1,y1\na,1,2,3\nb,1,4,5\n", "line 3: the series has a row at time 1 already, "),
         ("id,time,x1,y1\na,1,2,3\n", "no time column ('t'); columns seen: 'id', 'time', 'x1'"),
         ("id,t,a,y1\na,1,2,3\n", "no feature column ('x' or 'f' and a number); columns seen: "),
@@ -102,7 +103,7 @@ def test_bad_files(write: Write, content: str | bytes, message: str) -> None:
         ({"features": ["x1", "x9"]}, "no column 'x9', asked for as features;"),
         ({"features": []}, "no feature column"),
         ({"features": ["x1", "y1"], "labels": "y1"}, "column 'y1' is asked for as features, and"),
-        ({"features": ["x1", "x1"]}, "column 'x1' is asked for as features, and again as feat"),
+        ({"features": ["x1", "x1"]}, "column 'x1' is named twice in features; name it once"),
         ({"id": "x1", "time": "x1"}, "column 'x1' is asked for as id, and again as time"),
     ],
 )
@@ -125,6 +126,40 @@ def test_column_names_are_text(write: Write, columns: dict[str, Any], message: s
         Dataset.from_csv(path, **columns)
     with pytest.raises(ParameterError, match=message):
         Dataset.from_frame(pl.read_csv(path), **columns)
+
+
+def test_a_column_that_is_not_there_is_taken_for_a_similar_one_without_a_role() -> None:
+    def advice(wanted: str, *others: str, **roles: str) -> str:
+        table = {name: [1] for name in ("card", "t", "y1", *others)}
+        with pytest.raises(DataError) as caught:
+            Dataset.from_frame(table, **{"id": "card", "features": wanted, **roles})
+        return str(caught.value).rpartition("; ")[2]
+
+    add = "correct the name, or add the column"
+    assert advice("amount", "amuont") == "did you mean 'amuont'?"
+    assert advice("cards") == add  # the id
+    assert advice("abroad", "board") == "did you mean 'board'?"
+    assert advice("abroad", "card2") == add  # not similar
+    assert advice("y2", labels="y1") == add
+    assert advice("tt") == add  # the time, by its default name
+    assert advice("x1", "x1", id="crad") == "did you mean 'card'?"
+
+
+def test_an_empty_cell_among_features_may_be_kept(write: Write) -> None:
+    path = write("id,t,x1,y1\na,1,,3\n")
+    message = read_error(path)
+    assert "line 2, column 'x1': the cell is empty" in message
+    assert "train it with missing='mean' or 'forward' (--missing mean on the comm" in message
+    assert message.endswith("on data read with missing='keep'")
+    assert np.isnan(Dataset.from_csv(path, missing="keep").features).all()
+    # What no model fills: an infinite number, and a weight.
+    assert read_error(write("id,t,x1,y1\na,1,inf,3\n")).endswith("or leave the row out")
+    weighted = write("id,t,x1,y1,w\na,1,1,3,\n")
+    assert read_error(weighted, weights="w").endswith("or leave the row out")
+    with pytest.raises(DataError, match="a table read with missing='keep' may have gaps"):
+        Dataset.from_arrays([1.0, np.nan], None, [0, 2])
+    with pytest.raises(DataError, match="inf is not a finite number; correct it or leave the row"):
+        Dataset.from_arrays([1.0, np.inf], None, [0, 2])
 
 
 def test_advice_is_for_python_and_the_command_line(write: Write) -> None:

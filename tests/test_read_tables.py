@@ -110,7 +110,17 @@ def consumed_reader() -> Any:
         (
             lambda: pd.DataFrame([[1, 2]], columns=["x1", "x1"]),
             DataError,
-            "columns 1 and 2 of the header are both named 'x1'",
+            "columns 1 and 2 are both named 'x1'",
+        ),
+        (
+            lambda: pd.DataFrame([[1, 2]], columns=["x1", "x1"], index=pd.Index([3], name="id")),
+            DataError,
+            "columns 1 and 2 are both named 'x1'",
+        ),
+        (
+            lambda: pd.DataFrame({"x1": [1.0], "y1": [2]}, index=pd.Index([3], name="y1")),
+            DataError,
+            "frame: a column and a level of the index are both named 'y1'; rename one of them",
         ),
         (
             lambda: pd.DataFrame({"t": [1, 2], "x1": [1, "b"], "y1": [0, 1]}),

@@ -92,7 +92,12 @@ def test_by_time_needs_times_in_common() -> None:
 
 @pytest.mark.parametrize("fractions", [(), (0,), (1,), (1.2,), (-0.1,), (0.5, 0.4), (0.5, 0, 0.5)])
 def test_bad_fractions(fractions: tuple[float, ...]) -> None:
-    with pytest.raises(ParameterError, match=r"fractions .* must lie between 0 and 1"):
+    wrong = "fractions must lie between 0 and 1, not "
+    if not fractions:
+        wrong = "there is no fraction"
+    elif fractions == (0.5, 0.4):
+        wrong = r"fractions \(0.5, 0.4\) sum to 0.9, not to 1"
+    with pytest.raises(ParameterError, match=f"{wrong}.*; give one, the training share, or sev"):
         make(10).split(*fractions)
 
 

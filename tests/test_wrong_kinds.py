@@ -329,6 +329,20 @@ def test_what_is_too_large_gets_advice_that_helps() -> None:
         DataError, match="features are too large for float32; use dtype='float64' o"
     ):
         make_model().predict(X * 1e300)
+    table = {"t": range(3), "x1": [0.0, 1, 2], "x2": [0.0, 1e300, 2], "y1": [1.0, 2, 3]}
+    named = rnn.Dataset.from_frame(table)
+    model = rnn.GRU(hidden_size=2, dtype="float32")
+    with pytest.raises(DataError, match="features of column 'x2' are too large for float32; use"):
+        model.fit(named, epochs=1, progress=False)
+    large = rnn.Dataset.from_frame(table, features=["x1"], labels=["y1", "x2"])
+    with pytest.raises(DataError, match="labels of column 'x2' are too large for float32; use d"):
+        rnn.GRU(hidden_size=2).fit(large, epochs=1, progress=False)
+    static = rnn.Dataset.from_frame(
+        table | {"x2": [1e300] * 3, "x3": [1.0] * 3}, features="x1", static=["x3", "x2"],
+        labels="y1",
+    )  # fmt: skip
+    with pytest.raises(DataError, match="static features of column 'x2' are too large"):
+        rnn.GRU(hidden_size=2).fit(static, epochs=1, progress=False)
 
 
 def test_a_single_label_is_not_labels() -> None:

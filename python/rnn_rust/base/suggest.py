@@ -28,7 +28,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if (meant := _ELSEWHERE.get(name.lower())) in names:
         return f"; did you mean '{meant}'?"
     lower = {one.lower(): one for one in names}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    # Above what words have in common that mean other things, as abroad and card do.
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
     return f"; did you mean '{lower[close[0]]}'?" if close else ""
 
 

@@ -61,19 +61,26 @@ def _are_classes(distinct: Any) -> bool:
 
 def infer_missing(dataset: Dataset) -> str:
     """Return what missing numbers become: the mean where there are any; the log says so."""
-    import numpy as np
-
-    columns = [(dataset.feature_names, dataset.features)]
-    if (static := dataset.static) is not None:
-        columns.append((static.names, static.values))
-    names = [
-        name for own, values in columns
-        for name, column in zip(own, values.T, strict=True) if np.isnan(column).any()
-    ]  # fmt: skip
-    if not names:
+    if not (names := columns_with_gaps(dataset)):
         return "error"
     _log.info("Missing numbers of %s: the mean (--missing chooses another)", ", ".join(names))
     return "mean"
+
+
+def columns_with_gaps(dataset: Dataset) -> list[str]:
+    """Return the features, and the static ones, in which a number is missing."""
+    import numpy as np
+
+    columns = []
+    # The rows of a view are not to be copied out where no row has a gap.
+    if np.isnan(dataset.shared_rows.arrays["features"]).any():
+        columns.append((dataset.feature_names, dataset.features))
+    if (static := dataset.static) is not None:
+        columns.append((static.names, static.values))
+    return [
+        name for own, values in columns
+        for name, column in zip(own, values.T, strict=True) if np.isnan(column).any()
+    ]  # fmt: skip
 
 
 def infer_batch_size(train: Dataset) -> int:

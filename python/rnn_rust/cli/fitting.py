@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from rnn_rust.cli.defaults import columns_with_gaps
 from rnn_rust.cli.errors import INTERRUPTED
+from rnn_rust.data.order import with_label_levels
 from rnn_rust.errors import DataError
+from rnn_rust.learning.labels import occurring_classes
 from rnn_rust.training.callbacks import Checkpoint, EarlyStopping
 from rnn_rust.training.loggers import CSVLogger, JSONLinesLogger
 
@@ -30,11 +33,20 @@ LOGGERS: dict[str, Callable[[Path], Any]] = {".csv": CSVLogger, ".jsonl": JSONLi
 
 
 class DataSplit(NamedTuple):
-    """What is learnt from, what early stopping looks at, and what nothing looks at but the end."""
+    """What is learnt from, what early stopping looks at, and what nothing looks at but the end.
+
+    Attributes
+    ----------
+    train, validation, test
+        The parts; no validation part without early stopping.
+    past
+        The training and the validation part together: what a model is chosen by.
+    """
 
     train: Dataset
     validation: Dataset | None
     test: Dataset
+    past: Dataset
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> DataSplit:
@@ -45,10 +57,10 @@ class DataSplit(NamedTuple):
         DataError
             A part has no label.
         """
-        validation = None
+        past, validation = train, None
         if patience is not None and len(train) >= _LEAST_TO_SPLIT:
             train, validation = train.split(0.8, **how)
-        return cls(train, validation, test)._checked()
+        return cls(train, validation, test, past=past)._checked()
 
     @classmethod
     def cut(
@@ -64,13 +76,16 @@ class DataSplit(NamedTuple):
             An instant is not of the times' kind, or they do not rise.
         """
         at: Any = [_as_time(text.strip(), dataset) for text in instants]
-        train, *between, test = dataset.split(at=at, across=_across(dataset))
+        across = _across(dataset)
+        train, *between, test = dataset.split(at=at, across=across)
         if between:
-            return cls(train, between[0], test)._checked()
+            past = dataset.split(at=at[-1], across=across)[0]
+            return cls(train, between[0], test, past=past)._checked()
         if patience is None or not _goes_by_time(dataset):
             return cls.of(train, test, patience=patience, seed=seed)
         at = [_instant_after(train, 0.8), *at]
-        return cls(*dataset.split(at=at, across="context"))._checked()
+        earlier, validation, test = dataset.split(at=at, across="context")
+        return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod
     def in_time(cls, dataset: Dataset, share: float, *, patience: int | None) -> DataSplit:
@@ -91,7 +106,8 @@ class DataSplit(NamedTuple):
                 f"for {parts} and a test part in the order of time; give more"
             )
         train, *between, test = dataset.split(at=at, across="context")
-        return cls(train, between[0] if between else None, test)._checked()
+        past = dataset.split(at=at[-1], across="context")[0]
+        return cls(train, between[0] if between else None, test, past=past)._checked()
 
     @classmethod
     def by_default(
@@ -100,18 +116,54 @@ class DataSplit(NamedTuple):
         """Split sequences at random; one series, and a forecast, in the order of time."""
         if _goes_by_time(dataset):
             return cls.in_time(dataset, share, patience=patience)
-        train, test = dataset.split(share, seed=seed)
+        try:
+            train, test = dataset.split(share, seed=seed)
+        except DataError as error:
+            raise DataError(
+                f"--train-ratio {share:g} of {len(dataset)} sequences leaves a part without any; "
+                "choose another --train-ratio, or add sequences"
+            ) from error
         return cls.of(train, test, patience=patience, seed=seed)
 
     def _checked(self) -> DataSplit:
         for name, part in self.named():
             part.require_labels(f"the {name} part")
-        return self
+        own = occurring_classes(self.past)
+        validation = self.validation
+        return DataSplit(
+            with_label_levels(self.train, own),
+            None if validation is None else with_label_levels(validation, own),
+            self.test,
+            past=with_label_levels(self.past, own),
+        )
 
     def named(self) -> list[tuple[str, Dataset]]:
         """Return the parts that there are, by name."""
-        names = ("training", "validation", "test")
-        return [(name, part) for name, part in zip(names, self, strict=True) if part is not None]
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        return [(name, part) for name, part in parts.items() if part is not None]
+
+    def check_evaluable(self, model: Model, advice: str) -> None:
+        """Check, before the work, that a model chosen by ``past`` can be evaluated on all parts.
+
+        Raises
+        ------
+        DataError
+            A part has gaps, and the model was chosen without; or a label that the model does not
+            take, where ``advice`` says what else to do.
+        """
+        for name, part in self.named():
+            gaps = columns_with_gaps(part)
+            if gaps and model.settings["missing"] == "error":
+                raise DataError(
+                    f"the {name} part has missing numbers in {', '.join(gaps)}, and the training "
+                    "part has none to choose by; say what becomes of them: --missing mean or "
+                    "--missing forward"
+                )
+            preparation = model.preparation
+            try:
+                preparation.check_labelled(preparation.reordered(part), "an evaluation")
+            except DataError as error:
+                raise DataError(f"the {name} part: {error}; {advice}") from error
 
 
 def _goes_by_time(dataset: Dataset) -> bool:

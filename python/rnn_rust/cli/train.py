@@ -89,6 +89,9 @@ def train(
     split at random into a training, a validation and a test part; one series, and a forecast, in
     the order of time, as is everything with --split-at. All parts are evaluated. Ctrl-C ends the
     training early and saves the best weights so far.
+
+    What is chosen by the data (classes, the loss, whether to fill gaps) follows from the training
+    and the validation part alone.
     """
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator
@@ -102,7 +105,11 @@ def train(
     if forecast is None:
         if season is not None or lags:
             raise click.UsageError("--season and --lags go with --forecast")
-        dataset = _labelled(data, chosen, columns | {"weights": weights, "categories": categories})
+        # Until the parts are known, so that the training part alone says what becomes of gaps.
+        keep = "error" if chosen["missing"] == "error" else "keep"
+        dataset = options.read(
+            data, chosen, **columns, weights=weights, categories=categories, missing=keep
+        )
     else:
         dataset = _forecast(
             data, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
@@ -114,10 +121,19 @@ def train(
         if instants
         else DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
     )
+    if chosen["missing"] == "auto":
+        chosen["missing"] = infer_missing(parts.past)
     loss, reason = chosen.pop("loss"), None
     if loss == "auto":
-        loss, reason = infer_loss(dataset)
-    model = build_model(dataset, loss=loss, seed=seed, **chosen).build(parts.train)
+        loss, reason = infer_loss(parts.past)
+    model = build_model(parts.past, loss=loss, seed=seed, **chosen).build(parts.train)
+    may_be_another = reason is not None and not dataset.label_levels
+    parts.check_evaluable(
+        model,
+        "or name a --loss that suits it"
+        if may_be_another
+        else "or split so that the training part has it (--seed, --train-ratio, --split-at)",
+    )
     evaluator = default_evaluator(dataset, threshold, loss=model.loss_name, horizon=horizon)
     if reason is not None:
         _log.info("Loss: %s, as %s (--loss chooses another)", loss, reason)
@@ -131,17 +147,6 @@ def train(
     fitting.fit_and_save(model, parts, evaluator, output)
     show_evaluations(model, parts, evaluator)
     show_saved(model, output, data, keys, horizon=horizon)
-
-
-def _labelled(path: Path, chosen: dict[str, Any], columns: dict[str, Any]) -> Dataset:
-    """Return the data set of a table with labels; what ``missing`` is becomes known with it."""
-    missing = chosen["missing"]
-    dataset = options.read(
-        path, chosen, **columns, missing="error" if missing == "error" else "keep"
-    )
-    if missing == "auto":
-        chosen["missing"] = infer_missing(dataset)
-    return dataset
 
 
 def _forecast(
@@ -164,7 +169,8 @@ def _forecast(
     if horizon is not None and len(horizon) > 1:
         raise click.UsageError("--forecast takes one --horizon, up to which it goes")
     read = tuple(dict.fromkeys((*(features or ()), column)))
-    dataset = options.read(path, chosen, features=read, labels=(), static=static)
+    keep = "error" if chosen["missing"] == "error" else "keep"
+    dataset = options.read(path, chosen, features=read, labels=(), static=static, missing=keep)
     return dataset.forecast(
         column, 1 if horizon is None else horizon[0], season=season, lags=lags, features=features
     )

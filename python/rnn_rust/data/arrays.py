@@ -111,9 +111,15 @@ def check_finite(matrix: FloatArray, names: tuple[str, ...], what: str) -> None:
     finite = np.isfinite(matrix)
     if not finite.all():
         row, column = divmod(int(np.argmin(finite)), matrix.shape[1])
+        advice = "correct it or leave the row out"
+        if np.isnan(matrix[row, column]):
+            advice = (
+                "fill the gap or leave the row out; a table read with missing='keep' may have "
+                "gaps, which a model can fill"
+            )
         raise DataError(
             f"{what}, {row_at(row)}, column '{names[column]}': {matrix[row, column]} is not a "
-            "finite number; fill the gap or leave the row out"
+            f"finite number; {advice}"
         )
 
 

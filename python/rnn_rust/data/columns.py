@@ -185,9 +185,9 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         for part, names in given.items()
         if names is not None and names is not Default.NAMES
     }
-    _check_named(named, seen, where)
     claimed = {name for names in named.values() for name in names}
     free = [name for name in seen if name not in claimed]
+    _check_named(named, seen, free, where)
 
     def key(part: str, defaults: tuple[str, ...]) -> tuple[str, ...]:
         if given[part] is None:
@@ -269,10 +269,16 @@ def argument(part: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:
-    """Return names with commas between; of more than ``most`` the first ones."""
+    """Return names with commas between; of more than ``most`` the first ones, and how many."""
     names = list(names)
-    more = f", ... ({len(names)} in all)" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    shown = first_of(names, most)
+    return f"{shown} ({len(names)} in all)" if len(names) > most else shown
+
+
+def first_of(names: Iterable[str], most: int) -> str:
+    """Return names with commas between, ``...`` for those after the first ``most``."""
+    names = list(names)
+    return ", ".join(names[:most] + (["..."] if len(names) > most else []))
 
 
 def reject_repeats(seen: list[str], where: str) -> None:
@@ -281,8 +287,8 @@ def reject_repeats(seen: list[str], where: str) -> None:
     for position, name in enumerate(seen, start=1):
         if name in first:
             raise DataError(
-                f"{where}: columns {first[name]} and {position} of the header are both named "
-                f"'{name}'; rename one of them"
+                f"{where}: columns {first[name]} and {position} are both named '{name}'; rename "
+                "one of them"
             )
         first[name] = position
 
@@ -312,13 +318,20 @@ def as_names(part: str, names: object) -> tuple[str, ...]:
     raise ParameterError(f"{part} must be {wanted}, got {names!r}")
 
 
-def _check_named(named: dict[str, tuple[str, ...]], seen: list[str], where: str) -> None:
+def _check_named(
+    named: dict[str, tuple[str, ...]], seen: list[str], free: list[str], where: str
+) -> None:
+    """Check that columns are there, each for one role; of those without one a name is proposed."""
     part_of: dict[str, str] = {}
     for part, names in named.items():
         for name in names:
             if name not in seen:
-                advice = f"correct the name{suggestion(name, seen)}"
+                keys = () if part in ("id", "time") else (*ID_NAMES, *TIME_NAMES)
+                meant = suggestion(name, [one for one in free if one not in keys])
+                advice = f"correct the name{meant or ', or add the column'}"
                 _fail(where, seen, f"no column '{name}', asked for as {part}", advice)
+            if part_of.get(name) == part:
+                raise DataError(f"{where}: column '{name}' is named twice in {part}; name it once")
             if name in part_of:
                 raise DataError(
                     f"{where}: column '{name}' is asked for as {part_of[name]}, and again as "

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust import _core
+from rnn_rust.base.checks import named
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 SEPARATORS = (",", ";", "\t")
@@ -86,7 +87,8 @@ class CsvFile:
         comment: str | None = None,
     ) -> None:
         if not isinstance(path, str | os.PathLike):
-            raise ParameterError(f"a CSV file is given by its path, not {path!r}")
+            advice = "; from_file takes open files" if hasattr(path, "read") else ""
+            raise ParameterError(f"a CSV file is given by its path, not {named(path)}{advice}")
         self.path = Path(path)
         self.name = str(path) if name is None else name
         self._separator = _character("separator", separator)

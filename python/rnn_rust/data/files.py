@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob as globbing
 import gzip
+import json
 import os
+import reprlib
 import shutil
 import tempfile
 import weakref
@@ -62,7 +65,7 @@ def open_files(files: Files, *, separator: str | None, comment: str | None) -> T
             return _open_path(files, csv)
         paths: list[Any] = sorted(globbing.glob(pattern, recursive=True))
         if not paths:
-            raise MissingFileError(f"{pattern}: there is no file of such a name; check the pattern")
+            raise MissingFileError(f"{pattern}: no file fits the pattern; check it")
         return _join(pattern, paths, csv)
     if isinstance(files, Iterable) and not isinstance(files, bytes):
         paths = list(files)
@@ -121,7 +124,7 @@ def _open(
             csv = {**csv, "separator": csv["separator"] or "\t"}
         table: Table = CsvTable(CsvFile(path, name, **csv))
     else:
-        table = FrameTable(_frame(path, name, kind), name)
+        table = FileTable(path, name, kind)
     table.temporary = temporary
     return table
 
@@ -143,10 +146,52 @@ def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
             raise ValueError("it has no columns")
         return frame
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or ["it is damaged"])[0]
-        raise DataError(
-            f"{name}: not readable as {kind} ({reason}); write the file anew"
-        ) from error
+        raise _damage(path, name, kind, error) from error
+
+
+def _damage(path: Path, name: str, kind: str, error: Exception) -> DataError:
+    """Return the error of a file that Polars cannot read."""
+    if kind == "ndjson" and (broken := _broken_line(path)) is not None:
+        line, text = broken
+        return DataError(
+            f"{name}, line {line}: {reprlib.repr(text)} is not a JSON object; correct the line"
+        )
+    reason = (str(error).splitlines() or [""])[0]
+    # How Polars' readers of binary formats say it is for those who write such readers.
+    if not reason or "spec" in reason or "{" in reason:
+        reason = "it is damaged, or a part of it is missing"
+    return DataError(f"{name}: not readable as {kind} ({reason}); write the file anew")
+
+
+def _broken_line(path: Path) -> tuple[int, str] | None:
+    """Return the number, from 1, and the text of the first line that is no JSON object."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                sound = not line.strip() or isinstance(
+                    json.loads(line, parse_constant=_refuse), dict
+                )
+            except (ValueError, RecursionError):
+                sound = False
+            if not sound:
+                return number, line.decode(errors="replace").strip()
+    return None
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and infinities, which JSON has not."""
+    raise ValueError(constant)
+
+
+class FileTable(FrameTable):
+    """A file of Parquet, Arrow or NDJSON."""
+
+    def __init__(self, path: Path, name: str, kind: str) -> None:
+        self._path, self._kind = path, kind
+        super().__init__(_frame(path, name, kind), name)
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return _damage(self._path, self.name, self._kind, error)
 
 
 def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:

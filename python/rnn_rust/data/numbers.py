@@ -95,7 +95,16 @@ def read_numbers(
     return Numbers(features, labels, weights, levels, label_levels)
 
 
-_ADVICE = "correct the cell, or leave the column out (categories= names it as one)"
+HOW_TO_FILL = (
+    "let a model fill gaps: train it with missing='mean' or 'forward' (--missing mean on the "
+    "command line) on data read with missing='keep'"
+)
+"""What to do about missing numbers among the features, wherever one may not be."""
+
+_ADVICE = (
+    f"correct the cell, leave the column out, or name it in {argument('categories')} if its "
+    "values are categories"
+)
 
 
 def _advice(name: str, columns: Columns) -> str:
@@ -292,9 +301,10 @@ def _check_values(
     row, position = divmod(int(np.argmin(good)), matrix.shape[1])
     problem = _problem(frame[row, position], matrix[row, position])
     wanted = "a finite number, or none" if missing_allowed else "a finite number"
-    raise DataError(
-        f"{source.at(row, frame.columns[position])}: {problem}; give {wanted}, or leave the row out"
-    )
+    advice = f"give {wanted}, or leave the row out"
+    if np.isnan(matrix[row, position]):
+        advice = f"give {wanted}, leave the row out, or {HOW_TO_FILL}"
+    raise DataError(f"{source.at(row, frame.columns[position])}: {problem}; {advice}")
 
 
 def _check_weights(weights: FloatArray, column: pl.Series, source: Source) -> None:

@@ -28,10 +28,15 @@ def columns_of(frame: Any) -> dict[str, Any]:
     DataError
         Two columns have one name.
     """
-    columns = [*_index_levels(frame.index)]
-    columns += [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
-    reject_repeats([name for name, _ in columns], "frame")
-    return dict(columns)
+    levels = dict(_index_levels(frame.index))
+    names = [str(name) for name in frame.columns]
+    reject_repeats(names, "frame")
+    if taken := [name for name in names if name in levels]:
+        raise DataError(
+            f"frame: a column and a level of the index are both named '{taken[0]}'; rename one of "
+            "them"
+        )
+    return levels | {name: frame.iloc[:, at] for at, name in enumerate(names)}
 
 
 def from_column(name: str, cells: Any) -> pl.Series:

@@ -262,7 +262,11 @@ class Sequences:
     def _slice(self, which: slice) -> Self:
         positions = np.arange(len(self), dtype=np.int64)[which]
         if positions.size == 0:
-            raise IndexError(f"no sequence is in {which} of a data set of {len(self)} sequences")
+            ends = [which.start, which.stop, *([] if which.step is None else [which.step])]
+            written = ":".join("" if end is None else str(end) for end in ends)
+            raise IndexError(
+                f"no sequence is in [{written}] of a data set of {len(self)} sequences"
+            )
         return self.chosen(positions)
 
     def _sequence_at(self, at: int) -> Sequence:

@@ -85,14 +85,17 @@ def _rising(part: Positions, count: int) -> Positions:
 
 
 def _shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
-    usable = bool(fractions) and all(isinstance(f, Real) and 0 < f < 1 for f in fractions)
-    shares = (fractions[0], 1 - fractions[0]) if usable and len(fractions) == 1 else fractions
-    if not usable or abs(sum(shares) - 1) > 1e-6:
-        raise ParameterError(
-            f"split: fractions {fractions} must lie between 0 and 1; give one, the training "
-            "share, or several that sum to 1"
-        )
-    return shares
+    advice = "give one, the training share, or several that sum to 1"
+    if not fractions:
+        raise ParameterError(f"split: there is no fraction; {advice}")
+    if not all(isinstance(f, Real) and 0 < f < 1 for f in fractions):
+        shown = fractions[0] if len(fractions) == 1 else fractions
+        raise ParameterError(f"split: fractions must lie between 0 and 1, not {shown!r}; {advice}")
+    if len(fractions) == 1:
+        return fractions[0], 1 - fractions[0]
+    if abs((total := sum(fractions)) - 1) > 1e-6:
+        raise ParameterError(f"split: fractions {fractions} sum to {total:g}, not to 1; {advice}")
+    return fractions
 
 
 def checked_seed(seed: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.data.columns import listed
+from rnn_rust.data.columns import first_of, listed
 from rnn_rust.data.sequences import Sequences
 
 
@@ -33,10 +33,10 @@ def summarise(dataset: Sequences) -> str:
     ]
     levels_of = dict(dataset.levels)
     if (static := dataset.static) is not None:
-        lines.append(f"static     {len(static.names)}: {listed(static.names, most=6)}")
+        lines.append(f"static     {len(static.names)}: {first_of(static.names, most=6)}")
         levels_of |= static.levels
     for name, levels in levels_of.items():
-        lines.append(f"category   {name}: {len(levels):,} levels, {listed(levels, most=3)}")
+        lines.append(f"category   {name}: {len(levels):,} levels, {first_of(levels, most=3)}")
     for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
         classes = dataset.label_levels.get(name)
         described = _describe(column) if classes is None else _describe_classes(column, classes)
@@ -87,5 +87,5 @@ def _describe_classes(column: FloatArray, classes: tuple[str, ...]) -> str:
     known = column[~np.isnan(column)].astype(np.int64)
     counts = np.bincount(known, minlength=len(classes)).tolist()
     some = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count]
-    classes_of = f"{len(some)} class{'es' * (len(some) != 1)}, {listed(some, most=6)}"
+    classes_of = f"{len(some)} class{'es' * (len(some) != 1)}, {first_of(some, most=6)}"
     return f"{classes_of}; {len(column) - len(known):,} missing"

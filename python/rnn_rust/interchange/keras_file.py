@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.errors import MissingFileError, ModelFileError, RnnRustError
+from rnn_rust.base.files import missing_model
+from rnn_rust.errors import ModelFileError, RnnRustError
 
 Arrays = list[NDArray[Any]]
 
@@ -69,7 +70,7 @@ def _members(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
         with zipfile.ZipFile(path) as archive:
             return archive.read(_CONFIG), archive.read(_WEIGHTS)
     except FileNotFoundError:
-        raise MissingFileError(f"there is no file {where}") from None
+        raise missing_model(path) from None
     except zipfile.BadZipFile as error:
         if Path(path).read_bytes()[: len(_HDF5)] == _HDF5:
             raise ModelFileError(

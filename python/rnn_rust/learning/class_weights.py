@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.data.columns import first_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.labels import check_numbers
 
 FloatArray = NDArray[np.floating[Any]]
-ClassWeight = Literal["balanced"] | Mapping[int, float] | None
+ClassWeight = Literal["balanced"] | Mapping[int, float] | Mapping[str, float] | None
 
 
 def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
@@ -27,7 +28,8 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
     Parameters
     ----------
     class_weight
-        A dict has one weight, finite and at least 0, for every class 0 ... ``classes - 1``.
+        A dict has one weight, finite and at least 0, for every class 0 ... ``classes - 1``; or by
+        name, of which those that there are become known with the data: see `numbered`.
     classes
         How many classes there are; see :func:`rnn_rust.learning.labels.class_count`.
 
@@ -44,6 +46,8 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
         raise ParameterError(
             f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}"
         )
+    if is_by_name(class_weight):
+        return _usable({str(name): _weight(name, value) for name, value in class_weight.items()})
     expected = range(classes)
     if unknown := [key for key in class_weight if key not in expected]:
         raise ParameterError(
@@ -54,10 +58,72 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
             f"class_weight: class {missing[0]} has no weight; give each class from 0 to "
             f"{classes - 1} one (1 leaves it as it is)"
         )
-    weights = {int(key): _weight(key, value) for key, value in class_weight.items()}
+    return _usable({int(key): _weight(key, class_weight[key]) for key in expected})
+
+
+def is_by_name(class_weight: object) -> bool:
+    """Whether it is a dict whose keys are text."""
+    return (
+        isinstance(class_weight, Mapping)
+        and len(class_weight) > 0
+        and all(isinstance(key, str) for key in class_weight)
+    )
+
+
+def numbered(class_weight: Any, levels: Mapping[str, tuple[str, ...]]) -> Any:
+    """Return weights by name as weights by number; what is not by name stays.
+
+    Parameters
+    ----------
+    class_weight
+        As returned by :func:`check_class_weight`.
+    levels
+        By the name of each label column that has classes by name these, in the order of their
+        numbers.
+
+    Raises
+    ------
+    ParameterError
+        A class is missing or unknown, or there is not one list of names.
+    """
+    if not is_by_name(class_weight):
+        return class_weight
+    if len(set(levels.values())) != 1:
+        lack = "the labels are numbers" if not levels else "the label columns have different names"
+        raise ParameterError(
+            f"class_weight: classes have names, and {lack}; give the weights by number, "
+            "{0: ..., 1: ...}"
+        )
+    names = next(iter(levels.values()))
+    shown = first_of(names, most=12)
+    if unknown := [key for key in class_weight if key not in names]:
+        raise ParameterError(
+            f"class_weight: {unknown[0]!r} is not a class; the classes are {shown}"
+        )
+    if missing := [name for name in names if name not in class_weight]:
+        raise ParameterError(
+            f"class_weight: class {missing[0]!r} has no weight; give each of {shown} one (1 leaves "
+            "it as it is)"
+        )
+    return {number: class_weight[name] for number, name in enumerate(names)}
+
+
+def require_numbers(class_weight: object) -> None:
+    """Raise ParameterError if weights are by name still."""
+    if is_by_name(class_weight):
+        raise ParameterError(
+            "class_weight has names of classes, whose numbers the model does not know yet; call "
+            "fit() or build(data) first"
+        )
+
+
+_Key = TypeVar("_Key", int, str)
+
+
+def _usable(weights: dict[_Key, float]) -> dict[_Key, float]:
     if not any(weights.values()):
         raise ParameterError("class_weight: all weights are 0; give a class one above 0")
-    return dict(sorted(weights.items()))
+    return weights
 
 
 def _weight(key: object, value: object) -> float:
@@ -110,7 +176,9 @@ def class_weights(
     if class_weight is None:
         return None
     if isinstance(class_weight, Mapping):
-        row = [class_weight[number] for number in range(classes)]
+        require_numbers(class_weight)
+        by_number: Mapping[Any, float] = class_weight
+        row = [by_number[number] for number in range(classes)]
         return np.tile(np.array(row, dtype=np.float64), (labels.shape[1], 1))
     check_numbers(labels, classes, "class_weight", names)
     table = np.ones((labels.shape[1], classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.floating[Any]]
 Offsets = NDArray[np.int64]
+
+_log = logging.getLogger("rnn_rust")
+
+_HOW_TO_NUMBER = "number classes 0, 1, 2, ... or name them as text"
+# Where the number of classes follows from the labels: more than floats can tell apart.
+_ANY_COUNT = 2**53
 
 
 def class_count(loss: str, output_size: int) -> int | None:
@@ -62,6 +69,8 @@ def check_numbers(
     """
     in_range = (labels >= 0) & (labels < classes) & (labels == np.rint(labels))
     wanted = "0 or 1" if classes == 2 else f"whole numbers from 0 to {classes - 1}"
+    if classes == _ANY_COUNT:
+        wanted = "whole numbers from 0 upwards"
     _require(
         in_range | np.isnan(labels),
         labels,
@@ -136,6 +145,16 @@ def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArra
     return last[labelled], labelled
 
 
+def occurring_classes(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """Return the classes by name that occur in each label column that has such."""
+    found = {}
+    for name, known in dataset.label_levels.items():
+        column = dataset.labels[:, dataset.label_names.index(name)]
+        codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
+        found[name] = tuple(known[code] for code in codes)
+    return found
+
+
 def outputs_for(dataset: Dataset, loss: str) -> int:
     """Return the outputs that a loss needs: one for each label column, or for each class.
 
@@ -144,12 +163,22 @@ def outputs_for(dataset: Dataset, loss: str) -> int:
     DataError
         There is no label; or one is not the number of a class where it has to be.
     """
-    labels = dataset.require_labels("finding the outputs of a model")
+    labels = dataset.require_labels("training")
     if loss != "cross_entropy":
         return int(labels.shape[1])
     if (named := dataset.label_levels.get(dataset.label_names[0])) is not None:
         return max(2, len(named))
-    # More classes than labels there cannot be: a mistaken label must not make a huge model.
-    classes = max(2, min(int(np.nanmax(labels)) + 1, len(labels)))
-    check_classes(labels, loss, classes, dataset.label_names)
+    check_classes(labels, loss, _ANY_COUNT, dataset.label_names)
+    names, classes = dataset.label_names, max(2, int(np.nanmax(labels)) + 1)
+    # More classes than rows there cannot be: a mistaken label must not make a huge model.
+    if classes > max(2, len(labels)):
+        wanted = f"the number of a class, as there are fewer rows; {_HOW_TO_NUMBER}"
+        _require(~(labels >= max(2, len(labels))), labels, names, wanted)
+    occurring = len(np.unique(labels[~np.isnan(labels)]))
+    if classes > 2 and 2 * occurring < classes:
+        _log.warning(
+            "Labels of '%s' have %d classes, and the model has an output for each number from 0 to "
+            "%d: %s",
+            names[0], occurring, classes - 1, _HOW_TO_NUMBER,
+        )  # fmt: skip
     return classes

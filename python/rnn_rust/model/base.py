@@ -22,6 +22,7 @@ from rnn_rust.data.scale import make_model_scaler
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ParameterError
+from rnn_rust.learning.class_weights import numbered
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import engine_loss
 from rnn_rust.learning.optimizers import CustomOptimizer, Optimizer
@@ -141,6 +142,8 @@ class BaseNetwork:
         if not self.epochs_trained and not self.label_levels:
             self.label_levels = classes_of(data, self.loss_name, self._settings["output_size"])
             data = with_label_levels(data, self.label_levels)
+            weights = numbered(self._settings["class_weight"], self.label_levels)
+            self._settings = {**self._settings, "class_weight": weights}
         learns = self.encoder is None and not self.epochs_trained
         learns = learns and needs_encoder(self._settings, data)
         if self.is_built and not learns:

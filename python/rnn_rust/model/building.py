@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from rnn_rust.data.columns import listed
+from rnn_rust.data.columns import first_of
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.learning.labels import class_count, outputs_for
+from rnn_rust.learning.labels import class_count, occurring_classes, outputs_for
 
 Settings = Mapping[str, Any]
 
@@ -54,13 +52,10 @@ def classes_of(
             f"the labels of column '{name}' are classes by name, and loss "
             f"{loss_name!r} is of numbers; use loss='cross_entropy'"
         )
-    found = {}
+    found = occurring_classes(data)
     for name, known in data.label_levels.items():
-        column = data.labels[:, data.label_names.index(name)]
-        codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
-        own = tuple(known[code] for code in codes)
-        all_count = loss_name == "cross_entropy" and output_size == len(known)
-        found[name] = known if all_count else own
+        if loss_name == "cross_entropy" and output_size == len(known):
+            found[name] = known
         _check_count(name, found[name], loss_name, output_size)
     return found
 
@@ -68,7 +63,7 @@ def classes_of(
 def _check_count(
     name: str, classes: tuple[str, ...], loss_name: str, output_size: int | None
 ) -> None:
-    count, shown = len(classes), listed(classes, most=6)
+    count, shown = len(classes), first_of(classes, most=6)
     if count < 2:
         raise DataError(
             f"the labels of column '{name}' are all of one class, {shown or 'none'}; give data "

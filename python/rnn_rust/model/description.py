@@ -17,6 +17,7 @@ from rnn_rust.data.scale import scaler_from_dict
 from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
+from rnn_rust.learning.class_weights import require_numbers
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
 
@@ -64,6 +65,7 @@ def describe_architecture(network: Network) -> dict[str, Any]:
     """Return the cell and the settings of a network."""
     settings = network.settings
     if isinstance(settings["class_weight"], dict):
+        require_numbers(settings["class_weight"])
         # The keys of a JSON object are strings: the weights in the order of the classes.
         settings["class_weight"] = list(settings["class_weight"].values())
     return {"cell": network.cell} | settings | {"loss": losses.to_dict(settings["loss"])}

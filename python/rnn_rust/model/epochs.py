@@ -125,7 +125,8 @@ def train_epochs(
 def settle_other_levels(model: BaseNetwork) -> None:
     """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
 
-    Weighted by how frequent these are: an unknown level counts as an average one.
+    Weighted by how frequent these are: an unknown level counts as an average one. Where
+    ``max_categories`` has left levels out that are not that rare, it counts as one of these.
     """
     _settle(model)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from rnn_rust.data.forecast import forecast
 from rnn_rust.data.single import of_one
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.model.base import BaseNetwork
+
+if TYPE_CHECKING:
+    from rnn_rust.data.tables import Table
 
 Answer = FloatArray | list[FloatArray]
 
@@ -93,13 +96,20 @@ def _is_like_an_array(value: object) -> bool:
 
 def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
     """Return the data set of a table, or of a file, with the columns that the model knows."""
-    from rnn_rust.data.files import open_files
-    from rnn_rust.data.tables import read_table, table_of
+    from rnn_rust.data.tables import read_table
 
-    is_file = isinstance(value, str | os.PathLike)
-    table = open_files(value, separator=None, comment=None) if is_file else table_of(value)
+    table = table_for(value)
     data = Dataset(**read_table(table, roles_of(model, table.names, labelled=labelled), None))
     return _forecast_of(model, data)
+
+
+def table_for(value: Any) -> Table:
+    """Return the table of a file, by its path, or one in memory; errors as `inputs_of`."""
+    from rnn_rust.data.files import open_files
+    from rnn_rust.data.tables import table_of
+
+    is_file = isinstance(value, str | os.PathLike)
+    return open_files(value, separator=None, comment=None) if is_file else table_of(value)
 
 
 def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:

@@ -13,7 +13,7 @@ from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.base.checks import named
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
-from rnn_rust.data.order import Data, reorder, with_label_levels
+from rnn_rust.data.order import Data, known_names, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
 from rnn_rust.data.sequences import HOW_TO_MAKE
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -95,13 +95,14 @@ class Preparation:
         if data.encoder is None:
             data = reorder(data, features=self.feature_names)
         scaling = None if scaler is None else (scaler.feature_shift_, scaler.feature_scale_)
+        names = known_names(data)[0]
         offsets = np.array([0, len(data)]) if isinstance(data, Sequence) else data.offsets
         if isinstance(data, Dataset) and data.shares_rows:
             shared = data.shared_rows
             matrix, rows = shared.arrays["features"], (shared.starts, offsets)
-            features = self._prepared(matrix, "features", scaling, rows)
+            features = self._prepared(matrix, "features", scaling, rows, names=names)
         else:
-            features = self._prepared(data.features, "features", scaling)
+            features = self._prepared(data.features, "features", scaling, names=names)
         return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
 
     def check_scaler(self) -> None:
@@ -147,7 +148,9 @@ class Preparation:
         if initial is not None:
             initial = rows_of(initial, self.state_shape, sequences)
         return (
-            None if static is None else self._prepared(static.values, "static features"),
+            None
+            if static is None
+            else self._prepared(static.values, "static features", names=static.names),
             None if initial is None else self._prepared(initial, "initial_state"),
         )
 
@@ -181,7 +184,7 @@ class Preparation:
         scaling = None
         if self.scaler is not None and self.scaler.labels:
             scaling = self.scaler.label_shift_, self.scaler.label_scale_
-        labels = self._prepared(labels, "labels", scaling)
+        labels = self._prepared(labels, "labels", scaling, names=known_names(data)[1])
         if factors is not None:
             factors = self._prepared(factors, "weights")
         if self.readout == "each_step":
@@ -273,10 +276,13 @@ class Preparation:
         name: str,
         scaling: tuple[Vector, Vector] | None = None,
         rows: tuple[Offsets, Offsets] | None = None,
+        *,
+        names: tuple[str, ...] | None = None,
     ) -> FloatArray:
         """Return values of the network's dtype, C-contiguous, less a shift and divided by a scale.
 
-        ``rows`` says which: where sequences start, and their offsets; by default all.
+        ``rows`` says which: where sequences start, and their offsets; by default all. ``names`` are
+        those of the columns, for messages.
         """
         values = as_floats(name, values)
         if rows is None and scaling is None and values.dtype == self.dtype:
@@ -292,8 +298,18 @@ class Preparation:
             advice = f"use dtype='float64'{scaled.get(name, '')}"
             if name == "weights":
                 advice = "divide them by a constant"
-            raise DataError(f"{name} are too large for {self.dtype}; {advice}")
+            raise DataError(
+                f"{name}{_of_large(array, names)} are too large for {self.dtype}; {advice}"
+            )
         return array
+
+
+def _of_large(array: FloatArray, names: tuple[str, ...] | None) -> str:
+    """Return of which column the first number is that overflowed, where columns have names."""
+    if names is None:
+        return ""
+    # A missing label is NaN.
+    return f" of column '{names[int(np.argmax(np.isinf(array).any(axis=0)))]}'"
 
 
 def _started(data: Any) -> NDArray[np.bool_]:

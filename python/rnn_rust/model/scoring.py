@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.steps import pace_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.labels import class_count
-from rnn_rust.model.inputs import inputs_of, read
+from rnn_rust.model.inputs import inputs_of, read, table_for
 from rnn_rust.model.network import Network
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _classes_of_each(model: Network, numbers: Any) -> Any:
 
 def score_frame(model: Network, table: Any) -> Any:
     """Carry out :meth:`rnn_rust.RNN.score_frame`."""
+    if isinstance(table, Dataset):
+        return _scored_dataset(model, table)
 
     def outputs_of(whole: Any) -> Any:
         given = inputs_of(model, whole)
@@ -110,32 +113,56 @@ def score_frame(model: Network, table: Any) -> Any:
     return with_outputs(model, table, outputs_of)
 
 
+def _scored_dataset(model: Network, dataset: Dataset) -> pl.DataFrame:
+    """Return the frame of a data set, in its order, with outputs as further columns."""
+    data = inputs_of(model, dataset).data
+    assert isinstance(data, Dataset), "a data set stays one"
+    frame = data.to_frame()
+    _refuse_taken(model, frame.columns, "the data set")
+    outputs = model.outputs_and_state(data)[0]
+    if model.readout != "each_step":
+        outputs = np.repeat(outputs, np.diff(data.offsets), axis=0)
+    return _appended(model, frame, outputs)
+
+
+def _refuse_taken(model: Network, columns: Iterable[str], where: str) -> None:
+    if (taken := taken_name(model, columns)) is not None:
+        raise DataError(f"{where}: it has a column '{taken}' already; rename it")
+
+
+def _output_columns(model: Network, outputs: Any) -> dict[str, Any]:
+    columns: dict[str, Any] = dict(zip(output_names(model), outputs.T, strict=True))
+    return columns | answers(model, outputs)
+
+
+def _appended(model: Network, frame: pl.DataFrame, outputs: Any) -> pl.DataFrame:
+    from rnn_rust.base.polars import pl
+
+    columns = _output_columns(model, outputs)
+    return frame.with_columns(pl.Series(name, column) for name, column in columns.items())
+
+
 def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -> Any:
     """Return a table with outputs as further columns, and classes where these have names.
 
-    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a frame.
+    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a frame, or of a file.
     """
-    from rnn_rust.base.polars import pl
-    from rnn_rust.data.tables import table_of
-
     package = type(table).__module__.partition(".")[0]
-    source = table_of(table)
-    if (taken := taken_name(model, source.names)) is not None:
-        raise DataError(f"frame: it has a column '{taken}' already; rename it")
+    source = table_for(table)
+    _refuse_taken(model, source.names, source.name)
     # A stream can be read once; of pandas only what the model needs can be converted.
     whole = None if package == "pandas" else source.keys(source.names)
-    outputs = outputs_of(source if whole is None else whole)
-    columns: dict[str, Any] = dict(zip(output_names(model), outputs.T, strict=True))
-    columns |= answers(model, outputs)
+    # Messages about a file name its lines.
+    is_file = isinstance(table, str | os.PathLike)
+    outputs = outputs_of(source if is_file or whole is None else whole)
     if whole is None:
-        return table.assign(**columns)
-    scored = whole.with_columns(pl.Series(name, column) for name, column in columns.items())
+        return table.assign(**_output_columns(model, outputs))
     if package != "pyarrow":
-        return scored
+        return _appended(model, whole, outputs)
     import pyarrow  # type: ignore[import-untyped, unused-ignore]
 
     original = table if isinstance(table, pyarrow.Table) else whole.to_arrow()
-    for name, column in columns.items():
+    for name, column in _output_columns(model, outputs).items():
         original = original.append_column(name, pyarrow.array(column))
     return original
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rnn_rust.errors import ParameterError
-from rnn_rust.learning.class_weights import check_class_weight
+from rnn_rust.learning.class_weights import check_class_weight, is_by_name
 from rnn_rust.learning.labels import class_count
 from rnn_rust.learning.losses import CUSTOM, engine_loss
 from rnn_rust.model.arguments import GRUOptions, LSTMOptions, RNNOptions
@@ -85,8 +85,9 @@ def _check_classes(settings: dict[str, Any], loss: str) -> None:
         raise ParameterError(
             f"output_activation has no effect: loss {loss!r} implies the activation of the outputs"
         )
-    if known or settings["class_weight"] is None:
-        settings["class_weight"] = check_class_weight(settings["class_weight"], classes)
+    weights = settings["class_weight"]
+    if known or weights is None or is_by_name(weights):
+        settings["class_weight"] = check_class_weight(weights, classes)
     if loss == "cross_entropy" and settings["output_size"] == 1:
         raise ParameterError(
             "loss 'cross_entropy' needs an output for each class, output_size=1 is one; use "

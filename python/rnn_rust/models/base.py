@@ -73,8 +73,10 @@ class Model(Network):
         Parameters
         ----------
         table
-            As in :meth:`predict`. A frame of pandas is answered by one, a pyarrow table by one, all
-            else by a Polars frame.
+            A table, or the path of a file, as in :meth:`predict`. A frame of pandas is answered by
+            one, a pyarrow table by one, all else by a Polars frame; cells of a CSV file are text in
+            it, as they stand there. Or a :class:`rnn_rust.Dataset`, answered by its
+            :meth:`rnn_rust.Dataset.to_frame`.
 
         Raises
         ------

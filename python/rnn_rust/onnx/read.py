@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, ValueInfoProto, numpy_helper
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.errors import MissingFileError, ModelFileError
+from rnn_rust.base.files import missing_model
+from rnn_rust.errors import ModelFileError
 from rnn_rust.onnx.folding import as_constant, elements_of, fold
 from rnn_rust.onnx.heads import COMPUTES, whole_head
 from rnn_rust.onnx.layers import GATES
@@ -69,7 +70,7 @@ def read_graph(path: str | os.PathLike[str]) -> Read:
         It cannot be read, is not an ONNX file or is damaged, or a node cannot be represented.
     """
     if not Path(path_text("path", path)).exists():
-        raise MissingFileError(f"there is no file {path}")
+        raise missing_model(path)
     try:
         model = onnx.load(path)
     except OSError as error:

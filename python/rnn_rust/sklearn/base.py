@@ -230,7 +230,11 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
                 raise ParameterError("y_val= goes with X_val=, which is missing")
             return None
         if labelled != (y is not None):
-            raise ParameterError("X_val= needs y_val= where there is a y, and none without")
+            raise ParameterError(
+                "y_val= is missing: X_val= needs labels, as X has; give both"
+                if labelled
+                else "y_val= is given without y; give both, or leave both out"
+            )
         labels = self._encode_labels(self._targets(X, y, reset=False))
         return self._table(X, labels).data
 

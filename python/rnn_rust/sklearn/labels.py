@@ -131,7 +131,8 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
         if label not in places:
             raise DataError(
                 f"y has the class {label!r}, which is none of those learnt: "
-                f"{', '.join(map(repr, classes.tolist()))}"
+                f"{', '.join(map(repr, classes.tolist()))}; all must be in y of the first fit, or "
+                "in classes= of the first partial_fit"
             )
         codes[row] = places[label]
     return codes

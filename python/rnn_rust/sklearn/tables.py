@@ -203,8 +203,13 @@ def joined_labels(X: Any, y: Any) -> NDArray[Any]:
 
 
 def _require_steps(X: Any) -> None:
-    if len(X) == 0 or not all(len(part) for part in X):
-        raise ShapeError("X has a sequence without steps, or none; give at least one step each")
+    if len(X) == 0:
+        raise ShapeError("X has no sequence; give at least one")
+    for number, part in enumerate(X):
+        if len(part) == 0:
+            raise ShapeError(
+                f"sequence {number} of X (counted from 0) has no steps; give each at least one"
+            )
 
 
 def check_lengths(X: Any, y: Any) -> None:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import replacing
-from rnn_rust.errors import MissingFileError, ModelFileError
+from rnn_rust.base.files import missing_model, replacing
+from rnn_rust.errors import ModelFileError
 
 if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
@@ -150,7 +150,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     try:
         return Path(path_text("path", path)).read_bytes()
     except FileNotFoundError:
-        raise MissingFileError(f"there is no file {path}") from None
+        raise missing_model(path) from None
     except OSError as error:
         raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
 

@@ -86,7 +86,8 @@ class ColumnOptions(TypedDict, total=False):
             positive_integer,
             """
             Levels of a category that have an input of their own, at most; the most frequent of the
-            training part. All others count as one more.
+            training part. All others share one more, and so do levels that training has not seen;
+            it has the mean weights of the known ones where less than 1 % of training rows have it.
             """,
             Option("Levels of a category with an input of their own; others share one."),
         ),

@@ -96,7 +96,8 @@ class TrainingOptions(TypedDict, total=False):
             as_given,
             """
             ``"balanced"`` or a dict with a weight for each class, for the losses of classes. By the
-            number of the class; where labels are text that of its name in ``classes``.
+            number of the class; where labels are text by its name, or by the number of its name in
+            ``classes``.
             """,
             Option(
                 "Give all classes the same total weight, however rare they are.",
