@@ -41,7 +41,22 @@ def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
     if numbers and not all(isinstance(value, _WHOLE) for value in known):
         floats = [None if value is None else float(value) for value in values]
         return pl.Series(name, floats, dtype=pl.Float64)
-    return pl.Series(name, values)
+    return _with_nanoseconds(pl.Series(name, values), values)
+
+
+def _with_nanoseconds(column: pl.Series, cells: list[Any]) -> pl.Series:
+    """Return a column of times with the nanoseconds that those of pandas have.
+
+    Polars takes them for those of Python, which have none.
+    """
+    if not isinstance(column.dtype, pl.Datetime | pl.Duration):
+        return column
+    part = "nanosecond" if isinstance(column.dtype, pl.Datetime) else "nanoseconds"
+    rest = [getattr(cell, part, 0) for cell in cells]
+    if not any(rest):
+        return column
+    nanoseconds = pl.Series(rest, dtype=pl.Int64).cast(pl.Duration("ns"))
+    return (column.dt.cast_time_unit("ns") + nanoseconds).alias(column.name)
 
 
 def from_times(name: str, array: NDArray[Any]) -> pl.Series:

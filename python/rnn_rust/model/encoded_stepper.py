@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import math
 import re
 import reprlib
@@ -16,6 +15,7 @@ import numpy as np
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.instants import as_numpy
 from rnn_rust.data.levels import is_missing, level_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.model.rows import row_of
@@ -42,10 +42,7 @@ def _instant(name: str, value: Any) -> Any:
         It is missing, or not a time.
     """
     try:
-        time = np.array([_date(name, value) if isinstance(value, str) else value])
-        if time.dtype == object:
-            lasts = isinstance(value, datetime.timedelta)
-            time = time.astype("timedelta64[us]" if lasts else "datetime64[us]")
+        time = np.array([_date(name, value) if isinstance(value, str) else as_numpy(value)])
         is_time = time.shape == (1,) and time.dtype.kind in "iufmM" and np.isfinite(time[0])
     except DataError:
         raise
