@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import math
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -132,3 +134,22 @@ def test_data_is_split_at_a_timestamp_with_its_nanoseconds() -> None:
     # The first row is a nanosecond after the start, the second 1000.
     before, after = data.split(at=pd.Timestamp(START + np.timedelta64(500, "ns")))
     assert (len(before.features), len(after.features)) == (1, len(TIMES) - 1)
+
+
+BERLIN = datetime.timezone(datetime.timedelta(hours=2))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_times_with_a_zone_are_those_of_utc(door: Any) -> None:
+    own = datetime.datetime(2026, 3, 1, 6)
+    times = [own + datetime.timedelta(minutes=7 * n) for n in range(6)]
+    model = trained((*CYCLES, "elapsed"), np.array(times, "M8[us]"))
+    expected = model.predict(frame(np.array(times, "M8[us]")))
+    zoned = [time.replace(tzinfo=datetime.UTC).astimezone(BERLIN) for time in times]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(door(model, zoned), expected)
+        stamps = [pd.Timestamp(time) for time in zoned]
+        np.testing.assert_array_equal(door(model, stamps), expected)
+        local = [time.replace(tzinfo=None) for time in zoned]
+        assert (door(model, local) != expected).any()

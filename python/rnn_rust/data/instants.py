@@ -27,6 +27,8 @@ def as_numpy(time: Any) -> Any:
         # Those of pandas are also ones of Python, of which NumPy takes whole microseconds.
         if hasattr(type(time), convert):
             return getattr(time, convert)()
+    if isinstance(time, datetime.datetime) and time.utcoffset() is not None:
+        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
     if isinstance(time, datetime.date):
         return np.datetime64(time, "us")
     return np.timedelta64(time, "us") if isinstance(time, datetime.timedelta) else time
