@@ -372,6 +372,19 @@ def test_a_model_of_another_time_column_is_swapped() -> None:
     np.testing.assert_array_equal(scorer.score_batch([1], [row])[0], other.scorer().score(1, row))
 
 
+def test_a_model_with_other_levels_of_a_category_is_not_swapped() -> None:
+    other = rnn.GRU(hidden_size=4, scaler="standard")
+    fewer = pl.col("shop").replace("shop 0", "shop 1")
+    data = rnn.Dataset.from_frame(
+        frame_for("categories", 90, 0).with_columns(shop=fewer),
+        id="card", time="when", features=["x", "shop", "z"], labels="y", ties="keep",
+    )  # fmt: skip
+    other.fit(data, epochs=1, progress=False)
+    scorer = FITTED["categories", "float32"].scorer()
+    with pytest.raises(ParameterError, match="'shop' has 4 levels, in the scorer's model 5"):
+        scorer.swap(other)
+
+
 def test_models_of_numbers_and_of_gaps_are_not_swapped() -> None:
     models = []
     for missing in ({}, {"missing": "forward"}):

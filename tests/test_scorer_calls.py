@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,32 @@ def test_a_model_is_swapped_between_events() -> None:
     with pytest.raises(ParameterError, match="no sizes yet"):
         scorer.swap(rnn.GRU(hidden_size=4))
     assert "card" in scorer
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        (rnn.GRU(3, 4, 1), ["hidden_size is 4, the scorer's model has 2"]),
+        (rnn.GRU(5, 2, 1), ["input_size is 5, the scorer's model has 3"]),
+        (rnn.GRU(3, 2, 2), ["output_size is 2, the scorer's model has 1"]),
+        (rnn.GRU(3, 2, 1, num_layers=3), ["num_layers is 3, the scorer's model has 1"]),
+        (rnn.GRU(3, 2, 1, dtype="float64"), ["dtype is 'float64', the scorer's .* 'float32'"]),
+        (rnn.GRU(3, 2, 1, reset_after=False), ["reset_after is False, the scorer's .* has True"]),
+        (rnn.LSTM(3, 2, 1), ["cell is LSTM, that of the scorer's model GRU"]),
+        (rnn.GRU(4, 8, 1), ["input_size is 4", "hidden_size is 8, the scorer's model has 2"]),
+    ],
+)
+def test_a_swap_says_in_what_the_models_differ(other: Any, differs: list[str]) -> None:
+    with pytest.raises(ParameterError) as raised:
+        rnn.GRU(3, 2, 1).scorer().swap(other)
+    for each in differs:
+        assert re.search(each, str(raised.value)), raised.value
+    assert "{" not in str(raised.value)
+
+
+def test_a_swap_of_another_activation_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match=r"activation is 'relu', the scorer's .* 'tanh'"):
+        rnn.RNN(3, 2, 1).scorer().swap(rnn.RNN(3, 2, 1, activation="relu"))
 
 
 def test_a_scorer_keeps_the_weights_it_was_made_with() -> None:

@@ -29,6 +29,12 @@ STATES = "scorer/"
 """What names of a scorer's arrays begin with in a file."""
 
 
+_MAKES_STATES = (
+    "input_size", "hidden_size", "output_size", "num_layers", "dtype", "activation", "reset_after"
+)  # fmt: skip
+"""Settings in which the models of a scorer are alike."""
+
+
 class Snapshot:
     """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
@@ -207,6 +213,7 @@ class Scorer(_core.Scorer):
                 f"the model takes the features {_shown(own.feature_names)}, the scorer's "
                 f"{_shown(self.model.feature_names)}; give one of the same"
             )
+        _check_alike(own, self.model)
         self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
@@ -279,6 +286,31 @@ def check_events(model: Network) -> None:
         raise ParameterError(
             f"a scorer takes the features of events, and the model has static ones ({static}"
             "); train on them in features="
+        )
+
+
+def _check_alike(model: Network, own: Network) -> None:
+    """Raise ParameterError if a scorer of its own model cannot go on with another."""
+    if model.cell != own.cell:
+        raise ParameterError(
+            f"the model's cell is {model.cell}, that of the scorer's model {own.cell}; give one of "
+            "the same cell and sizes"
+        )
+    others = [
+        f"{name} is {model.settings[name]!r}, the scorer's model has {value!r}"
+        for name, value in own.settings.items()
+        if name in _MAKES_STATES and model.settings[name] != value
+    ]
+    if model.encoder is not None and own.encoder is not None:
+        levels = own.encoder.levels
+        others += [
+            f"category '{name}' has {len(given)} levels, in the scorer's model {len(levels[name])}"
+            for name, given in model.encoder.levels.items()
+            if len(given) != len(levels[name])
+        ]
+    if others:
+        raise ParameterError(
+            f"the model is of another kind: {'; '.join(others)}; give one of the same"
         )
 
 
