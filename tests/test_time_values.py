@@ -88,7 +88,7 @@ def test_nanoseconds_of_a_timedelta_count(door: Any) -> None:
 
 def test_the_time_since_the_event_before_has_its_nanoseconds() -> None:
     model = trained("elapsed")
-    rows, carried = RowEncoder(model.encoder, "when"), Carried()
+    rows, carried = RowEncoder(model.encoder, "when", ([], []), np.dtype(float)), Carried()
     found = []
     for time in TIMES:
         row, carried = rows.encode({"x": 0.0, "when": pd.Timestamp(time)}, carried)

@@ -29,6 +29,13 @@ def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
     return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64
 
 
+def as_number(value: Any) -> float:
+    """Return a number as a float; errors as of ``float``, and TypeError if it is text."""
+    if isinstance(value, str | bytes | bytearray):
+        raise TypeError("text is no number")
+    return float(value)
+
+
 def as_floats(name: str, values: ArrayLike) -> FloatArray:
     """Return `values` as a C-contiguous array of float32 (if they are that) or float64.
 

@@ -175,6 +175,11 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
     return name
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """Return a number with what it counts: ``1 key``, ``2 keys``."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
 def named(value: object) -> str:
     """Return what an argument of the wrong kind is called in a message: itself if it is short."""
     if value is None or isinstance(value, (int, float, str)):

@@ -20,13 +20,16 @@ _UNITS = {
 _WHOLE, _NUMBERS = (int, np.integer), (int, float, np.integer, np.floating)
 
 
-def unconvertible(name: str, cells: str, error: Exception) -> DataError:
-    """Return the error of a column whose ``cells`` cannot be converted, for this reason."""
+def unconvertible(name: str, cells: str, error: Exception, where: str = "frame") -> DataError:
+    """Return the error of a column whose ``cells`` cannot be converted, for this reason.
+
+    ``where`` is how messages call its table.
+    """
     # Polars writes out the number, however long.
     large = isinstance(error, OverflowError)
     reason = "an int is too large" if large else str(error).splitlines()[0]
     return DataError(
-        f"frame, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
+        f"{where}, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
     )
 
 
@@ -59,8 +62,10 @@ def _with_nanoseconds(column: pl.Series, cells: list[Any]) -> pl.Series:
     return (column.dt.cast_time_unit("ns") + nanoseconds).alias(column.name)
 
 
-def from_times(name: str, array: NDArray[Any]) -> pl.Series:
+def from_times(name: str, array: NDArray[Any], where: str = "frame") -> pl.Series:
     """Return datetime64 or timedelta64 as a column, in the next finer unit that Polars has.
+
+    ``where`` is how messages call its table.
 
     Raises
     ------
@@ -72,7 +77,7 @@ def from_times(name: str, array: NDArray[Any]) -> pl.Series:
     converted = array if months else array.astype(f"{kind}8[{_UNITS.get(unit, unit)}]")
     if months or not ((converted == array) | np.isnat(array)).all():
         raise DataError(
-            f"frame, column '{name}': type {array.dtype} cannot be converted without loss; give "
+            f"{where}, column '{name}': type {array.dtype} cannot be converted without loss; give "
             "days, milliseconds, microseconds or nanoseconds"
         )
     return pl.Series(name, converted)
