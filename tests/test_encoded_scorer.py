@@ -217,7 +217,7 @@ def test_whole_numbers_stand_beside_others() -> None:
     one, other = model.scorer(), model.scorer()
     outputs = np.stack([one.score(1, row) for row in rows])
     np.testing.assert_array_equal(other.score_batch([1] * 4, rows), outputs)
-    with pytest.raises(DataError, match="event 1: 'x' is '2.5', which is not a number"):
+    with pytest.raises(DataError, match=r"event 1: 'x' is '2\.5', which is not a number"):
         other.score_batch([1, 1], [rows[0], {**rows[1], "x": "2.5"}])
 
 

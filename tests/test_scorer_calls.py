@@ -302,6 +302,8 @@ def test_a_scorer_shows_itself() -> None:
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"use save\(path\)"):
             way(scorer)
+        with pytest.raises(TypeError, match=r"snapshot .* use save\(path\)"):
+            way(scorer.snapshot())
 
 
 def test_limits_stay_as_given() -> None:

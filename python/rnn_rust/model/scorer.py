@@ -55,6 +55,10 @@ class Snapshot:
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: of a scorer's files one is written at a time."""
+        raise TypeError("a snapshot is not copied or pickled; use save(path) and load_scorer(path)")
+
 
 class Scorer(_core.Scorer):
     """A model with one state for each entity (card, machine); made by ``model.scorer()``.

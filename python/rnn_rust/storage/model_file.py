@@ -12,11 +12,13 @@ A damaged version number cannot pass the one for the other, as the description s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +149,22 @@ def _canonical(value: Any) -> str:
 
 def read(path: str | os.PathLike[str]) -> bytes:
     """Return what a file holds; errors as :func:`load`."""
+    with _reading(path):
+        return Path(path).read_bytes()
+
+
+def check_readable(path: str | os.PathLike[str]) -> None:
+    """Check that there is a file of a model, of any format; errors as :func:`load`."""
+    with _reading(path), open(path, "rb"):
+        pass
+
+
+@contextlib.contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise this package's errors of a file that is read."""
+    path_text("path", path)
     try:
-        return Path(path_text("path", path)).read_bytes()
+        yield
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {path}") from None
     except OSError as error:
