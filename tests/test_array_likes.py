@@ -202,3 +202,29 @@ def test_a_list_is_answered_as_the_readout_says(readout: str) -> None:
     assert [part.shape for part in answer] == shapes
     for part, alone in zip(answer, one_by_one, strict=True):
         np.testing.assert_allclose(np.ravel(part), np.ravel(alone), rtol=1e-6)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_many_digits_is_shown_in_short(digits: int) -> None:
+    number = -(10**digits)
+    # Python writes out 4300 digits at most.
+    bits = 16610
+    assert digits < 4300 or 2 ** (bits - 1) <= -number < 2**bits
+    shown = r"which has -1000+\.\.\.0+;" if digits < 4300 else f"which has an int of {bits} bits;"
+    own = rnn.GRU(3, 2, 1)
+    for call in (
+        lambda: own.scorer().score("a", [number, 0, 0]),
+        lambda: own.stepper().step([number, 0, 0]),
+        lambda: own.scorer().score_batch(["a"], [[number, 0, 0]]),
+    ):
+        with pytest.raises(DataError, match=shown) as raised:
+            call()
+        assert len(str(raised.value)) < 200
+
+
+def test_an_initial_state_is_one() -> None:
+    own = rnn.GRU(2, 3, 1)
+    with pytest.raises(DataError, match=r"^initial_state is too large for float32; use dtype"):
+        own.predict(X, initial_state=np.full(3, 1e300))
+    with pytest.raises(DataError, match=r"^features are too large for float32; use dtype"):
+        own.predict(X * 1e300)

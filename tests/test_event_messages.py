@@ -158,3 +158,11 @@ def test_one_is_counted_as_one() -> None:
         MODEL.scorer().score_batch([1], [ROW, ROW])
     with pytest.raises(ShapeError, match=r"^2 keys, features of 1 event; give as many"):
         MODEL.scorer().score_batch([1, 2], [ROW])
+
+
+def test_a_number_of_many_digits_is_shown_in_short() -> None:
+    for door in ("step", "score", "rows"):
+        for number, shown in ((10**400, r"'x' is 1000+\.\.\.0+,"), (10**5000, "an int of 16610")):
+            with pytest.raises(DataError, match=shown) as raised:
+                DOORS[door](MODEL, ROW | {"x": number})
+            assert len(str(raised.value)) < 200

@@ -297,7 +297,11 @@ def test_a_scorer_shows_itself() -> None:
     scorer.score(1, DATA[0])
     assert repr(scorer).startswith("Scorer(GRU(3, 4, 1")
     assert "max_entities=5" in repr(scorer)
-    assert repr(scorer).endswith(": 1 entities")
+    assert repr(scorer).endswith(": 1 entity")
+    scorer.score(2, DATA[0])
+    assert repr(scorer).endswith(": 2 entities")
+    scorer.clear()
+    assert repr(scorer).endswith(": 0 entities")
     assert rnn.Scorer is type(scorer)
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"use save\(path\)"):

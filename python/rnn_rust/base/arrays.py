@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -62,7 +63,7 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
         seen = ""
         if array.size:
             others = (one for one in array.flat if not isinstance(one, Real))
-            seen = f", which has {next(others, array.flat[0])!r}"
+            seen = f", which has {shown(next(others, array.flat[0]))}"
         raise DataError(
             f"{name} must be an array of real numbers, got dtype {array.dtype}{seen}; convert it "
             "to float"

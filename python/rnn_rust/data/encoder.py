@@ -9,7 +9,6 @@ all that it has not seen there.
 from __future__ import annotations
 
 import logging
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import as_number
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.checks import shown, whole_number
 from rnn_rust.data import time_features
 from rnn_rust.data.levels import is_missing, level_of
 from rnn_rust.data.static import StaticFeatures
@@ -247,7 +246,7 @@ class FeatureEncoder:
                 row.append(np.nan if is_missing(value) else as_number(value))
             except (TypeError, ValueError, OverflowError) as error:
                 raise DataError(
-                    f"static feature '{name}': {reprlib.repr(value)} is not a number"
+                    f"static feature '{name}': {shown(value)} is not a number"
                 ) from error
             if np.isinf(row[-1]):
                 raise DataError(f"static feature '{name}': {value!r} is not finite")

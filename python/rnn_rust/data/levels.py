@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import reprlib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
 
 # What Polars makes text of, beside texts and floats.
@@ -50,7 +50,7 @@ def level_of(where: str, name: str, cell: Any) -> str:
     elif isinstance(cell, _AS_TEXT):
         return str(cell).strip()
     raise DataError(
-        f"{where}: category '{name}' is {reprlib.repr(cell)}; categories are texts or whole "
+        f"{where}: category '{name}' is {shown(cell)}; categories are texts or whole "
         "numbers, convert it"
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rnn_rust.base.checks import shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class EventSource(Source):
     def row(self, row: int) -> str:
         """Return the beginning of a message about an event."""
         key = self.ids[row] if self.ids is not None else None
-        return f"event {row} (counted from 0), key {reprlib.repr(key)}"
+        return f"event {row} (counted from 0), key {shown(key)}"
 
 
 class JoinedSource(Source):

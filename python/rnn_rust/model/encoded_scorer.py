@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import boolean, counted
+from rnn_rust.base.checks import boolean, counted, shown
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
@@ -140,7 +139,8 @@ class EncodedScorer(Scorer):
         own = _listed(keys)
         given = None if times is None else as_floats("times", times)
         if given is not None and given.shape != (len(own),):
-            raise ShapeError(f"{len(own)} keys, times of shape {given.shape}; give as many")
+            keys_given = counted(len(own), "key")
+            raise ShapeError(f"{keys_given}, times of shape {given.shape}; give as many")
         self._check_out(out, (len(own), self._outputs))
         if not own:
             self._frame_of(features, 0)
@@ -320,7 +320,7 @@ def _listed(keys: Any) -> list[Any]:
         own: list[Any] = keys.tolist() if hasattr(keys, "tolist") else list(keys)
     except TypeError:
         raise ShapeError(
-            f"keys: {reprlib.repr(keys)}; give a list or an array, one key for each event"
+            f"keys: {shown(keys)}; give a list or an array, one key for each event"
         ) from None
     return own
 
@@ -335,7 +335,7 @@ def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
         rows = iter(features)
     except TypeError:
         raise ShapeError(
-            f"features: {reprlib.repr(features)}; give a table, or a list of rows, by name or in "
+            f"features: {shown(features)}; give a table, or a list of rows, by name or in "
             f"the order {', '.join(names)}"
         ) from None
     return list(rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import as_number
+from rnn_rust.base.checks import shown
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
@@ -34,7 +34,7 @@ def number_of(where: str, name: str, value: Any) -> float:
 def not_a_number(where: str, name: str, value: Any) -> DataError:
     """Return the error of a feature that has to be a number."""
     return DataError(
-        f"{where}: '{name}' is {reprlib.repr(value)}, which is not a number; give numbers, and "
+        f"{where}: '{name}' is {shown(value)}, which is not a number; give numbers, and "
         "text for categories"
     )
 
@@ -56,7 +56,7 @@ def _instant(name: str, value: Any) -> Any:
         is_time = False
     if not is_time:
         raise DataError(
-            f"features: '{name}' is {reprlib.repr(value)}, which is not a time; give a number, a "
+            f"features: '{name}' is {shown(value)}, which is not a time; give a number, a "
             "date or a duration"
         )
     return time

@@ -292,7 +292,8 @@ class Preparation:
             advice = f"use dtype='float64'{scaled.get(name, '')}"
             if name == "weights":
                 advice = "divide them by a constant"
-            raise DataError(f"{name} are too large for {self.dtype}; {advice}")
+            verb = "is" if name == "initial_state" else "are"
+            raise DataError(f"{name} {verb} too large for {self.dtype}; {advice}")
         return array
 
 

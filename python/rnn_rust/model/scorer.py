@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import boolean, finite, whole_number
+from rnn_rust.base.checks import boolean, counted, finite, whole_number
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
@@ -276,7 +276,7 @@ class Scorer(_core.Scorer):
             for name in ("max_entities", "expire_after")
             if getattr(self, name) is not None
         )
-        return f"Scorer({self.model!r}{limits}): {len(self)} entities"
+        return f"Scorer({self.model!r}{limits}): {counted(len(self), 'entity', 'entities')}"
 
 
 def check_events(model: Network) -> None:
