@@ -77,11 +77,17 @@ def test_a_number_that_is_too_large_is_named(door: str, value: float) -> None:
         DOORS[door](MODEL, ROW | {"z": value})
 
 
-def test_a_stepper_names_what_follows_from_times_too() -> None:
+def test_what_follows_from_times_is_named_too() -> None:
     stepper = trained(time_features="elapsed").stepper()
     first = stepper.step(ROW | {"t": 0.0})
     with pytest.raises(DataError, match="feature 'elapsed' is 1e\\+300"):
         stepper.step(ROW | {"t": 1e300})
+    scorer = trained(time_features="elapsed").scorer()
+    scorer.score("eve", ROW | {"t": 0.0})
+    with pytest.raises(DataError, match=r"^feature 'elapsed' is 1e\+300"):
+        scorer.score("eve", ROW | {"t": 1e300})
+    with pytest.raises(DataError, match=r"^row 1: feature 'elapsed' is 1e\+300"):
+        scorer.score_batch(["bob", "eve"], [ROW | {"t": 0.0}, ROW | {"t": 1e300}])
     stepper.reset()
     np.testing.assert_array_equal(stepper.step(ROW | {"t": 0.0}), first)
 

@@ -16,7 +16,7 @@ from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import level_of
 from rnn_rust.data.source import EventSource
-from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
 from rnn_rust.model.encoded_stepper import (
     Carried,
@@ -103,7 +103,7 @@ class EncodedScorer(Scorer):
                     row, after = self._rows.encode(features, carried)
                 if after.time is not None:
                     self._carried.grow(place + 1, after.time.dtype)
-                outputs = self._step(rows, new, row[np.newaxis])[0]
+                outputs = self._outputs_after(rows, new, row[np.newaxis])[0]
                 self._carried.put(place, after, self._encoder.numbers)
         if out is not None:
             out[...] = outputs
@@ -239,9 +239,20 @@ class EncodedScorer(Scorer):
         with self._admitted(keys, times) as (rows, new):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
-            outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
+            outputs = self._outputs_after(rows, new, encoded.features[runs.events][order])
             runs.carry(encoded, self._carried)
         return outputs, new
+
+    def _outputs_after(
+        self, rows: NDArray[np.uint32], new: NDArray[np.bool_], encoded: NDArray[Any]
+    ) -> FloatArray:
+        """Return the outputs after events whose features are as the engine takes them."""
+        try:
+            return self._step(rows, new, encoded)
+        except DataError:
+            # It knows positions alone.
+            self._rows.check_numbers(encoded[:, : len(self._encoder.number_names)])
+            raise
 
     @contextmanager
     def _admitted(
