@@ -250,7 +250,7 @@ def test_models_of_arrays_take_tables_by_default_names() -> None:
         ([np.zeros((3, 2)), np.zeros((3, 3))], ShapeError, r"array 1 of the list: shape \(3, 3\)"),
         (np.zeros(3), ShapeError, r"shape \(3,\); the model expects 2 feature columns"),
         (np.zeros((0, 3, 2)), ShapeError, "there is no sequence"),
-        (np.zeros((2, 0, 2)), ShapeError, r"shape \(0, 2\)"),
+        (np.zeros((2, 0, 2)), ShapeError, r"shape \(2, 0, 2\): there are no rows"),
         (np.full((3, 2), np.nan), DataError, "nan"),
         (np.ma.masked_less(np.ones((3, 2)), 2), DataError, "mask"),
         (None, ParameterError, "a model takes a Dataset"),

@@ -169,3 +169,62 @@ def test_a_refused_step_is_not_taken() -> None:
     with pytest.raises(TypeError, match="without a mask"):
         stepper.step([1.0, 2.0], out=np.ma.array([0.0], mask=[False]))
     np.testing.assert_array_equal(stepper.state, before)
+
+
+@pytest.mark.parametrize(
+    ("values", "shape", "where"),
+    [
+        (np.zeros((2, 0, 2)), (2, 0, 2), ""),
+        (np.zeros((0, 2)), (0, 2), ""),
+        ([np.ones((3, 2)), np.zeros((0, 2))], (0, 2), "array 1 of the list: "),
+    ],
+)
+def test_arrays_without_rows_are_told_so(values: Any, shape: Any, where: str) -> None:
+    with pytest.raises(ShapeError) as raised:
+        model().predict(values)
+    assert str(raised.value) == f"{where}shape {shape}: there are no rows; give at least one"
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 0, 3)), np.zeros((0, 3)), np.zeros(0)])
+def test_arrays_without_the_columns_are_told_so_first(values: Any) -> None:
+    with pytest.raises(ShapeError, match="expects 2 feature columns"):
+        model().predict(values)
+
+
+@pytest.mark.parametrize("readout", ["each_step", "last", "mean"])
+def test_a_list_is_answered_as_the_readout_says(readout: str) -> None:
+    arrays = [X[:2], X[2:]]
+    own = rnn.GRU(2, 3, 1, readout=readout)
+    answer = own.predict(arrays)
+    one_by_one = [own.predict(array) for array in arrays]
+    assert isinstance(answer, list) == (readout == "each_step")
+    shapes = [(2, 1), (4, 1)] if readout == "each_step" else [(1,), (1,)]
+    assert [part.shape for part in answer] == shapes
+    for part, alone in zip(answer, one_by_one, strict=True):
+        np.testing.assert_allclose(np.ravel(part), np.ravel(alone), rtol=1e-6)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_many_digits_is_shown_in_short(digits: int) -> None:
+    number = -(10**digits)
+    # Python writes out 4300 digits at most.
+    bits = 16610
+    assert digits < 4300 or 2 ** (bits - 1) <= -number < 2**bits
+    shown = r"which has -1000+\.\.\.0+;" if digits < 4300 else f"which has an int of {bits} bits;"
+    own = rnn.GRU(3, 2, 1)
+    for call in (
+        lambda: own.scorer().score("a", [number, 0, 0]),
+        lambda: own.stepper().step([number, 0, 0]),
+        lambda: own.scorer().score_batch(["a"], [[number, 0, 0]]),
+    ):
+        with pytest.raises(DataError, match=shown) as raised:
+            call()
+        assert len(str(raised.value)) < 200
+
+
+def test_an_initial_state_is_one() -> None:
+    own = rnn.GRU(2, 3, 1)
+    with pytest.raises(DataError, match=r"^initial_state is too large for float32; use dtype"):
+        own.predict(X, initial_state=np.full(3, 1e300))
+    with pytest.raises(DataError, match=r"^features are too large for float32; use dtype"):
+        own.predict(X * 1e300)

@@ -217,7 +217,7 @@ def test_whole_numbers_stand_beside_others() -> None:
     one, other = model.scorer(), model.scorer()
     outputs = np.stack([one.score(1, row) for row in rows])
     np.testing.assert_array_equal(other.score_batch([1] * 4, rows), outputs)
-    with pytest.raises(DataError, match="'x' is text in some events, not in others"):
+    with pytest.raises(DataError, match=r"event 1: 'x' is '2\.5', which is not a number"):
         other.score_batch([1, 1], [rows[0], {**rows[1], "x": "2.5"}])
 
 
@@ -370,6 +370,19 @@ def test_a_model_of_another_time_column_is_swapped() -> None:
     assert scorer.feature_names == ("x", "z", "shop", "moment")
     row = ROW | {"moment": START}
     np.testing.assert_array_equal(scorer.score_batch([1], [row])[0], other.scorer().score(1, row))
+
+
+def test_a_model_with_other_levels_of_a_category_is_not_swapped() -> None:
+    other = rnn.GRU(hidden_size=4, scaler="standard")
+    fewer = pl.col("shop").replace("shop 0", "shop 1")
+    data = rnn.Dataset.from_frame(
+        frame_for("categories", 90, 0).with_columns(shop=fewer),
+        id="card", time="when", features=["x", "shop", "z"], labels="y", ties="keep",
+    )  # fmt: skip
+    other.fit(data, epochs=1, progress=False)
+    scorer = FITTED["categories", "float32"].scorer()
+    with pytest.raises(ParameterError, match="'shop' has 4 levels, in the scorer's model 5"):
+        scorer.swap(other)
 
 
 def test_models_of_numbers_and_of_gaps_are_not_swapped() -> None:

@@ -272,6 +272,26 @@ def test_names_that_c_does_not_have_are_refused(name: Any, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["math", "stdio", "stddef", "stdint", "string", "Math", "TIME"])
+def test_names_of_headers_of_c_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=rf"header of C, got '{name}': {name}\.h would hide"):
+        GRU(3, 4, 1).to_c(tmp_path / "a", name=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_header_that_an_export_includes_can_be_hidden(tmp_path: Path) -> None:
+    GRU(3, 4, 1).to_c(tmp_path / "a", name="mathematics")
+    sources = [str(path) for path in sorted((tmp_path / "a").glob("*.c"))]
+    needed = call([tool("cc"), "-std=c99", "-M", *sources]).split()
+    headers = [Path(path) for path in needed if re.fullmatch(r"/.*/include/\w+\.h", path)]
+    names = sorted({path.stem for path in headers})
+    assert {"math", "stdio", "stddef"} <= set(names)
+    for name in names:
+        with pytest.raises(ParameterError, match="would hide"):
+            GRU(3, 4, 1).to_c(tmp_path / "b", name=name)
+    assert not (tmp_path / "b").exists()
+
+
 def test_scales_beyond_float_are_refused_and_lost_digits_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

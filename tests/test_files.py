@@ -22,7 +22,7 @@ from oracle import make_data, same_bits
 import rnn_rust
 from rnn_rust import RNN, SGD, Dataset, MinMaxScaler
 from rnn_rust.base.files import replacing
-from rnn_rust.errors import ModelFileError
+from rnn_rust.errors import MissingFileError, ModelFileError, ParameterError
 from rnn_rust.storage.model_file import pack
 
 DATA = make_data([4, 1, 6], 2, 1)
@@ -321,3 +321,26 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
         rnn_rust.load(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+READERS = [rnn_rust.load, rnn_rust.from_onnx, rnn_rust.from_keras, rnn_rust.load_scorer]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_paths_that_cannot_be_read_are_told_alike(
+    reader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for empty in ("", "a\0b"):
+        with pytest.raises(ParameterError, match="path must be a path"):
+            reader(empty)
+    with pytest.raises(MissingFileError) as missing:
+        reader("model")
+    assert str(missing.value) == "there is no file model"
+    Path("file").touch()
+    for path, why in (
+        (".", errno.EISDIR), ("a" * 300, errno.ENAMETOOLONG), ("file/model", errno.ENOTDIR)
+    ):  # fmt: skip
+        with pytest.raises(ModelFileError) as raised:
+            reader(path)
+        assert str(raised.value) == f"cannot read the model {path}: {os.strerror(why)}"

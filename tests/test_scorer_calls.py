@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,32 @@ def test_a_model_is_swapped_between_events() -> None:
     assert "card" in scorer
 
 
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        (rnn.GRU(3, 4, 1), ["hidden_size is 4, the scorer's model has 2"]),
+        (rnn.GRU(5, 2, 1), ["input_size is 5, the scorer's model has 3"]),
+        (rnn.GRU(3, 2, 2), ["output_size is 2, the scorer's model has 1"]),
+        (rnn.GRU(3, 2, 1, num_layers=3), ["num_layers is 3, the scorer's model has 1"]),
+        (rnn.GRU(3, 2, 1, dtype="float64"), ["dtype is 'float64', the scorer's .* 'float32'"]),
+        (rnn.GRU(3, 2, 1, reset_after=False), ["reset_after is False, the scorer's .* has True"]),
+        (rnn.LSTM(3, 2, 1), ["cell is LSTM, that of the scorer's model GRU"]),
+        (rnn.GRU(4, 8, 1), ["input_size is 4", "hidden_size is 8, the scorer's model has 2"]),
+    ],
+)
+def test_a_swap_says_in_what_the_models_differ(other: Any, differs: list[str]) -> None:
+    with pytest.raises(ParameterError) as raised:
+        rnn.GRU(3, 2, 1).scorer().swap(other)
+    for each in differs:
+        assert re.search(each, str(raised.value)), raised.value
+    assert "{" not in str(raised.value)
+
+
+def test_a_swap_of_another_activation_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match=r"activation is 'relu', the scorer's .* 'tanh'"):
+        rnn.RNN(3, 2, 1).scorer().swap(rnn.RNN(3, 2, 1, activation="relu"))
+
+
 def test_a_scorer_keeps_the_weights_it_was_made_with() -> None:
     model = rnn.GRU(3, 4, 1)
     scorer = model.scorer()
@@ -270,11 +297,17 @@ def test_a_scorer_shows_itself() -> None:
     scorer.score(1, DATA[0])
     assert repr(scorer).startswith("Scorer(GRU(3, 4, 1")
     assert "max_entities=5" in repr(scorer)
-    assert repr(scorer).endswith(": 1 entities")
+    assert repr(scorer).endswith(": 1 entity")
+    scorer.score(2, DATA[0])
+    assert repr(scorer).endswith(": 2 entities")
+    scorer.clear()
+    assert repr(scorer).endswith(": 0 entities")
     assert rnn.Scorer is type(scorer)
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"use save\(path\)"):
             way(scorer)
+        with pytest.raises(TypeError, match=r"snapshot .* use save\(path\)"):
+            way(scorer.snapshot())
 
 
 def test_limits_stay_as_given() -> None:

@@ -396,3 +396,34 @@ def test_what_modules_of_torch_say(torch: Any) -> None:
 def test_importing_it_does_not_load_torch() -> None:
     source = Path(rnn_rust.__file__).parent / "interchange" / "torch.py"
     assert "import torch" not in source.read_text("utf-8")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_without_numbers_of_their_own_are_refused(torch: Any) -> None:
+    message = r"'weight_ih_l0' is on the device meta, .*; load its weights first"
+    with pytest.raises(ParameterError, match=message):
+        from_torch(torch.nn.GRU(3, 4, device="meta"))
+    state = torch.nn.GRU(3, 4).state_dict()
+    weight = state["weight_hh_l0"]
+    for changed, message in (
+        (weight.to_sparse(), r"is a sparse tensor \(torch\.sparse_coo\); give its to_dense\(\)"),
+        (torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8), r"is quantised \(torch\.qint8\)"),
+        (weight.to(torch.float8_e4m3fn), r"has the type torch\.float8_e4m3fn, .* its float\(\)"),
+    ):
+        with pytest.raises(ParameterError, match=f"'weight_hh_l0' {message}"):
+            from_torch(state | {"weight_hh_l0": changed})
+    found = from_torch(state | {"weight_hh_l0": weight.to_sparse().to_dense()})
+    assert_close(found.state_dict()["weight_hh_l0"], weight.numpy(), 0.0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("parts", [("LSTM", "Linear"), ("Linear",)])
+def test_networks_that_were_quantised_are_refused(torch: Any, parts: tuple[str, ...]) -> None:
+    network = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(3, 4), "fc": torch.nn.Linear(4, 1)})
+    kinds = {getattr(torch.nn, part) for part in parts}
+    quantised = torch.ao.quantization.quantize_dynamic(network, kinds, dtype=torch.qint8)
+    for given in (quantised, quantised.state_dict()):
+        with pytest.raises(ParameterError, match=r"recurrent is quantised: it has .*as it was"):
+            from_torch(given)
+    with pytest.raises(ParameterError, match="head is quantised"):
+        from_torch(network["rnn"], quantised["fc"])

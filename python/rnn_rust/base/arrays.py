@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -27,6 +28,13 @@ def row_at(row: int) -> str:
 def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
     """Return float32 for float32 in any byte order, float64 for everything else."""
     return np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64
+
+
+def as_number(value: Any) -> float:
+    """Return a number as a float; errors as of ``float``, and TypeError if it is text."""
+    if isinstance(value, str | bytes | bytearray):
+        raise TypeError("text is no number")
+    return float(value)
 
 
 def as_floats(name: str, values: ArrayLike) -> FloatArray:
@@ -55,7 +63,7 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
         seen = ""
         if array.size:
             others = (one for one in array.flat if not isinstance(one, Real))
-            seen = f", which has {next(others, array.flat[0])!r}"
+            seen = f", which has {shown(next(others, array.flat[0]))}"
         raise DataError(
             f"{name} must be an array of real numbers, got dtype {array.dtype}{seen}; convert it "
             "to float"

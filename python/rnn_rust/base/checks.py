@@ -175,8 +175,26 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
     return name
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """Return a number with what it counts: ``1 key``, ``2 keys``."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it, however long it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        # Python does not write out an int of so many digits.
+        return f"an int of {value.bit_length()} bits" if isinstance(value, int) else _kind(value)
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}"
+
+
 def named(value: object) -> str:
     """Return what an argument of the wrong kind is called in a message: itself if it is short."""
     if value is None or isinstance(value, (int, float, str)):
-        return reprlib.repr(value)
-    return f"a {type(value).__name__}"
+        return shown(value)
+    return _kind(value)

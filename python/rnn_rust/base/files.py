@@ -13,12 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.errors import MissingFileError
-
-
-def missing_model(path: str | os.PathLike[str]) -> MissingFileError:
-    """Return the error of a path at which there is no file of a model."""
-    return MissingFileError(f"there is no file {os.fspath(path)}; check the path")
 
 
 @contextlib.contextmanager

@@ -20,13 +20,16 @@ _UNITS = {
 _WHOLE, _NUMBERS = (int, np.integer), (int, float, np.integer, np.floating)
 
 
-def unconvertible(name: str, cells: str, error: Exception) -> DataError:
-    """Return the error of a column whose ``cells`` cannot be converted, for this reason."""
+def unconvertible(name: str, cells: str, error: Exception, where: str = "frame") -> DataError:
+    """Return the error of a column whose ``cells`` cannot be converted, for this reason.
+
+    ``where`` is how messages call its table.
+    """
     # Polars writes out the number, however long.
     large = isinstance(error, OverflowError)
     reason = "an int is too large" if large else str(error).splitlines()[0]
     return DataError(
-        f"frame, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
+        f"{where}, column '{name}': {cells} cannot be converted ({reason}); give all cells one type"
     )
 
 
@@ -41,11 +44,28 @@ def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
     if numbers and not all(isinstance(value, _WHOLE) for value in known):
         floats = [None if value is None else float(value) for value in values]
         return pl.Series(name, floats, dtype=pl.Float64)
-    return pl.Series(name, values)
+    return _with_nanoseconds(pl.Series(name, values), values)
 
 
-def from_times(name: str, array: NDArray[Any]) -> pl.Series:
+def _with_nanoseconds(column: pl.Series, cells: list[Any]) -> pl.Series:
+    """Return a column of times with the nanoseconds that those of pandas have.
+
+    Polars takes them for those of Python, which have none.
+    """
+    if not isinstance(column.dtype, pl.Datetime | pl.Duration):
+        return column
+    part = "nanosecond" if isinstance(column.dtype, pl.Datetime) else "nanoseconds"
+    rest = [getattr(cell, part, 0) for cell in cells]
+    if not any(rest):
+        return column
+    nanoseconds = pl.Series(rest, dtype=pl.Int64).cast(pl.Duration("ns"))
+    return (column.dt.cast_time_unit("ns") + nanoseconds).alias(column.name)
+
+
+def from_times(name: str, array: NDArray[Any], where: str = "frame") -> pl.Series:
     """Return datetime64 or timedelta64 as a column, in the next finer unit that Polars has.
+
+    ``where`` is how messages call its table.
 
     Raises
     ------
@@ -57,7 +77,7 @@ def from_times(name: str, array: NDArray[Any]) -> pl.Series:
     converted = array if months else array.astype(f"{kind}8[{_UNITS.get(unit, unit)}]")
     if months or not ((converted == array) | np.isnat(array)).all():
         raise DataError(
-            f"frame, column '{name}': type {array.dtype} cannot be converted without loss; give "
+            f"{where}, column '{name}': type {array.dtype} cannot be converted without loss; give "
             "days, milliseconds, microseconds or nanoseconds"
         )
     return pl.Series(name, converted)

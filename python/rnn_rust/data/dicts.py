@@ -13,8 +13,10 @@ from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.errors import DataError, ParameterError
 
 
-def from_dict(table: Mapping[Any, Any]) -> pl.DataFrame:
+def from_dict(table: Mapping[Any, Any], where: str = "frame") -> pl.DataFrame:
     """Return a dict of columns as a frame; masked cells are missing.
+
+    ``where`` is how messages call it.
 
     Raises
     ------
@@ -27,25 +29,25 @@ def from_dict(table: Mapping[Any, Any]) -> pl.DataFrame:
     for key, cells in table.items():
         name = str(key)
         if name in columns:
-            raise DataError(f"frame: two columns are named '{name}'; rename one of them")
+            raise DataError(f"{where}: two columns are named '{name}'; rename one of them")
         try:
-            columns[name] = _column(name, cells)
+            columns[name] = _column(name, cells, where)
         except (DataError, ParameterError):
             raise
         except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-            raise unconvertible(name, "the cells", error) from error
+            raise unconvertible(name, "the cells", error, where) from error
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise DataError(f"frame: columns of different lengths, {lengths}; make all equally long")
+        raise DataError(f"{where}: columns of different lengths, {lengths}; make all equally long")
     return pl.DataFrame(columns)
 
 
-def _column(name: str, cells: Any) -> pl.Series:
+def _column(name: str, cells: Any, where: str) -> pl.Series:
     if isinstance(cells, pl.Series):
         return cells.alias(name)
     if has_mask(cells):
         hidden = np.ma.getmaskarray(cells)
-        known = _column(name, cells.data)
+        known = _column(name, cells.data, where)
         return pl.select(pl.when(pl.Series(~hidden)).then(known)).to_series().alias(name)
     if type(cells).__module__.partition(".")[0] == "pandas":
         from rnn_rust.data.pandas_frames import from_column
@@ -56,10 +58,10 @@ def _column(name: str, cells: Any) -> pl.Series:
     array = np.asarray(cells)
     if array.ndim != 1:
         raise ParameterError(
-            f"frame: column {name!r} has shape {array.shape}; every column of a dict is a list or "
-            "an array of one dimension"
+            f"{where}: column {name!r} has shape {array.shape}; every column of a dict is a list "
+            "or an array of one dimension"
         )
     if array.dtype.kind in "mM":
-        return from_times(name, array)
+        return from_times(name, array, where)
     # NumPy makes one type of numbers and text in a list, and objects of what lacks a number.
     return pl.Series(name, array) if array.dtype.kind not in "UO" else from_cells(name, cells)

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.arrays import as_number
+from rnn_rust.base.checks import shown, whole_number
 from rnn_rust.data import time_features
-from rnn_rust.data.levels import level_of
+from rnn_rust.data.levels import is_missing, level_of
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
 
@@ -242,14 +243,16 @@ class FeatureEncoder:
             A number is missing that may not be, is infinite, or is none.
         """
         names = self.source_names
-        levels = {name: (level_of(values[name]),) for name in self.levels}
+        levels = {name: (level_of("static features", name, values[name]),) for name in self.levels}
         row = []
         for name in names:
             value = 0.0 if name in levels else values[name]
             try:
-                row.append(np.nan if value is None else float(value))
+                row.append(np.nan if is_missing(value) else as_number(value))
             except (TypeError, ValueError, OverflowError) as error:
-                raise DataError(f"static feature '{name}': {value!r} is not a number") from error
+                raise DataError(
+                    f"static feature '{name}': {shown(value)} is not a number"
+                ) from error
             if np.isinf(row[-1]):
                 raise DataError(f"static feature '{name}': {value!r} is not finite")
             if np.isnan(row[-1]) and self.fill == "error":

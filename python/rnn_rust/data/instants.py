@@ -15,6 +15,25 @@ from rnn_rust.errors import ParameterError
 Instant = float | str | datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64
 
 
+def as_numpy(time: Any) -> Any:
+    """Return a date or a duration as NumPy has it, a date with a zone in UTC; others as they are.
+
+    Raises
+    ------
+    OverflowError
+        The date has no such instant.
+    """
+    for convert in ("to_datetime64", "to_timedelta64"):
+        # Those of pandas are also ones of Python, of which NumPy takes whole microseconds.
+        if hasattr(type(time), convert):
+            return getattr(time, convert)()
+    if isinstance(time, datetime.datetime) and time.utcoffset() is not None:
+        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    if isinstance(time, datetime.date):
+        return np.datetime64(time, "us")
+    return np.timedelta64(time, "us") if isinstance(time, datetime.timedelta) else time
+
+
 def in_terms_of(dataset: Sequences, instant: Instant) -> Any:
     """Return an instant that can be compared with the times of the data set.
 
@@ -31,10 +50,10 @@ def in_terms_of(dataset: Sequences, instant: Instant) -> Any:
         return _date(dataset, instant)
     if kind == "m":
         if not isinstance(instant, datetime.timedelta | np.timedelta64) or np.isnat(
-            np.timedelta64(instant)
+            as_numpy(instant)
         ):
             raise _refusal(instant, "durations; give a datetime.timedelta")
-        return np.timedelta64(instant)
+        return as_numpy(instant)
     if isinstance(instant, bool | np.bool_) or not isinstance(instant, Real):
         raise _refusal(instant, "numbers; give a number")
     finite("split: at", float(instant))
@@ -49,10 +68,9 @@ def _date(dataset: Sequences, instant: Instant) -> np.datetime64:
     if isinstance(instant, datetime.datetime) and instant.tzinfo is not None:
         if form is not None and not form.zoned:
             raise _refusal(instant, "dates without a time zone; give one without")
-        instant = instant.astimezone(datetime.UTC).replace(tzinfo=None)
     elif not isinstance(instant, datetime.date | np.datetime64):
         raise _refusal(instant, "dates; give one like 2024-01-31 or 2024-01-31T12:00, or a date")
-    date = np.datetime64(instant)
+    date: np.datetime64 = as_numpy(instant)
     if np.isnat(date):
         raise _refusal(instant, "dates, and this is none")
     return date

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
+
+# What Polars makes text of, beside texts and floats.
+_AS_TEXT = (int, np.integer, Decimal, datetime.date, datetime.time, np.datetime64)
 
 Levels = Mapping[str, tuple[str, ...]]
 
@@ -19,10 +25,16 @@ def is_missing(cell: Any) -> bool:
     return cell is None or type(cell).__name__ in ("NAType", "NaTType")
 
 
-def level_of(cell: Any) -> str:
-    """Return the level of one value, as a column of a table that has it would.
+def level_of(where: str, name: str, cell: Any) -> str:
+    """Return the level of one value of a category, as a column of a table that has it would.
 
     A missing value is a level too, whole numbers are those of integers, truth values small letters.
+    ``where`` is how messages call what it is a feature of.
+
+    Raises
+    ------
+    DataError
+        It is no text and no whole number.
     """
     if isinstance(cell, str):
         return cell.strip()
@@ -31,8 +43,16 @@ def level_of(cell: Any) -> str:
     if isinstance(cell, float | np.floating):
         if np.isnan(cell):
             return ""
-        return str(int(cell)) if float(cell).is_integer() else str(cell)
-    return "" if is_missing(cell) else str(cell).strip()
+        if float(cell).is_integer():
+            return str(int(cell))
+    elif is_missing(cell):
+        return ""
+    elif isinstance(cell, _AS_TEXT):
+        return str(cell).strip()
+    raise DataError(
+        f"{where}: category '{name}' is {shown(cell)}; categories are texts or whole "
+        "numbers, convert it"
+    )
 
 
 def recode(

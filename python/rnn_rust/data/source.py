@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnn_rust.base.checks import shown
+
 
 @dataclass(frozen=True)
 class Source:
@@ -34,6 +36,23 @@ class Source:
     def row(self, row: int) -> str:
         """Return the beginning of a message about a row."""
         return f"{self.name}, {self.place(row)}"
+
+
+class EventSource(Source):
+    """Events of entities, which are told by their number and their key."""
+
+    def __init__(self, keys: Sequence[Any]) -> None:
+        """Take the key of each event."""
+        super().__init__("features", lambda row: f"event {row}", keys)
+
+    def at(self, row: int, column: str) -> str:
+        """Return the beginning of a message about one feature."""
+        return f"{self.row(row)}, feature '{column}'"
+
+    def row(self, row: int) -> str:
+        """Return the beginning of a message about an event."""
+        key = self.ids[row] if self.ids is not None else None
+        return f"event {row} (counted from 0), key {shown(key)}"
 
 
 class JoinedSource(Source):

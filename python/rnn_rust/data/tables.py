@@ -112,10 +112,17 @@ def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> d
 
 
 class FrameTable(Table):
-    """A Polars frame, in memory or lazy."""
+    """A Polars frame, in memory or lazy; messages name its rows by a source of its own, if any."""
 
-    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, name: str = "frame") -> None:
-        self.name = name
+    _source: Source | None = None
+
+    def __init__(
+        self,
+        frame: pl.DataFrame | pl.LazyFrame,
+        name: str = "frame",
+        source: Source | None = None,
+    ) -> None:
+        self.name, self._source = name, source
         self._frame = frame.lazy()
         try:
             self.names = self._frame.collect_schema().names()
@@ -126,7 +133,9 @@ class FrameTable(Table):
         """See the base class."""
         frame = self._collect([*columns.keys, *columns.numbers])
         ids = None if columns.id is None else frame[columns.id]
-        source = Source(self.name, row_at, None if ids is None else ids.to_list())
+        source = self._source
+        if source is None:
+            source = Source(self.name, row_at, None if ids is None else ids.to_list())
         if frame.height == 0:
             raise DataError(f"{self.name}: there are no rows; give one row per time step")
         numbers = read_numbers(frame, columns, source, dtype)
@@ -225,7 +234,7 @@ def table_of(value: object, name: str = "frame") -> Table:
     if _is_pandas(value):
         return PandasTable(value, name)
     if isinstance(value, Mapping):
-        return FrameTable(from_dict(value), name)
+        return FrameTable(from_dict(value, name), name)
     if _is_stream(value):
         return FrameTable(_of_stream(value), name)
     raise ParameterError(

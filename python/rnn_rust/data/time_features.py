@@ -26,6 +26,7 @@ KINDS = (DATES, DURATIONS, NUMBERS)
 
 # 1 January 1970 was a Thursday: weeks begin with Monday, the 5th.
 _FIRST_MONDAY = 4 * 86_400.0
+_FINE_UNITS = ("ns", "ps", "fs", "as")
 
 
 def checked(name: str, wanted: str | Iterable[str]) -> tuple[str, ...]:
@@ -123,8 +124,16 @@ def _log(passed: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
-    """Return durations in seconds, and numbers as they are."""
+    """Return durations in seconds, and numbers as they are.
+
+    Whole microseconds are the same bits in any unit.
+    """
     if passed.dtype.kind == "m":
+        if np.datetime_data(passed.dtype)[0] in _FINE_UNITS:
+            # So many units may be more than a float can tell apart.
+            micro = np.timedelta64(1, "us")
+            whole = passed // micro
+            return (whole + (passed - whole * micro) / micro) / 1e6
         return passed / np.timedelta64(1, "s")
     return passed.astype(np.float64)
 

@@ -15,16 +15,32 @@ from rnn_rust.errors import ParameterError
 _LONGEST_NAME = 60
 _LONGEST_PREFIX = 30
 _WIDTH = 100
+# Those of the standard, and what headers of C libraries include from their own folder: with -I.
+# a file of such a name would take their place.
+_HEADERS = {
+    "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits",
+    "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbit", "stdbool",
+    "stdckdint", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string", "tgmath",
+    "threads", "time", "uchar", "wchar", "wctype",
+    "alloca", "availability", "corecrt", "crtdefs", "endian", "features", "newlib", "sal",
+    "vcruntime",
+}  # fmt: skip
 
 
 def checked_prefix(name: object) -> str:
-    """Return the prefix of all names; ParameterError if names cannot begin so in C."""
+    """Return the prefix of all names; ParameterError if C has none that begin so, or a header."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII):
         raise ParameterError(
             f"name must be letters of English, digits and _, a letter first, as in C, got {name!r}"
         )
     if len(name) > _LONGEST_PREFIX:
         raise ParameterError(f"name must have at most {_LONGEST_PREFIX} characters, got {name!r}")
+    # Some file systems do not tell capital letters from small ones.
+    if name.lower() in _HEADERS:
+        raise ParameterError(
+            f"name must not be that of a header of C, got {name!r}: {name}.h would hide it; give "
+            "another"
+        )
     return name
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.files import missing_model
 from rnn_rust.errors import ModelFileError, RnnRustError
+from rnn_rust.storage.model_file import check_readable
 
 Arrays = list[NDArray[Any]]
 
@@ -66,11 +66,10 @@ def read_keras(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[
 def _members(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     """Return the two members of the archive; their checksums tell whether they are whole."""
     where = os.fspath(path)
+    check_readable(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.read(_CONFIG), archive.read(_WEIGHTS)
-    except FileNotFoundError:
-        raise missing_model(path) from None
     except zipfile.BadZipFile as error:
         if Path(path).read_bytes()[: len(_HDF5)] == _HDF5:
             raise ModelFileError(

@@ -18,6 +18,8 @@ _State = dict[str, NDArray[Any]]
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
 # Modules that change nothing when a network predicts, beside losses.
 _PASSED_OVER = {"Dropout", "Dropout1d", "AlphaDropout", "FeatureAlphaDropout", "Identity"}
+# Where modules keep weights that were quantised dynamically.
+_QUANTISED = {"_packed_params", "_all_weight_values"}
 _MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu", "GRU": None, "LSTM": None}
 
 
@@ -51,7 +53,8 @@ def from_torch(
     ------
     ParameterError
         There is no recurrent part, or several; weights or layers are left over and no head was
-        named; or the network has something that models here have not, such as ``proj_size``.
+        named; or the network has something that models here have not, such as ``proj_size``, or
+        weights that are quantised, sparse or on the device ``meta``.
     ShapeError, DataError
         The weights do not belong together, or are not finite numbers.
 
@@ -89,6 +92,11 @@ def _state_of(source: Any, what: str) -> _State:
         raise ParameterError(
             f"{what} must be a module of PyTorch or a state dict, got {type(source).__name__}"
         )
+    for key in map(str, entries):
+        if any(part in _QUANTISED for part in key.split(".")):
+            raise ParameterError(
+                f"{what} is quantised: it has '{key}'; give the network as it was before"
+            )
     return {str(key): _array(str(key), value) for key, value in entries.items()}
 
 
@@ -97,11 +105,28 @@ def _array(name: str, tensor: Any) -> NDArray[Any]:
     if isinstance(tensor, Mapping):
         raise ParameterError(f"'{name}' is a dict among the weights; give a state dict alone")
     if hasattr(tensor, "detach"):
+        _check_tensor(name, tensor)
         tensor = tensor.detach().cpu()
         if "bfloat16" in str(tensor.dtype):  # NumPy has no such type.
             tensor = tensor.float()
         tensor = tensor.numpy()
     return as_numbers(name, tensor)
+
+
+def _check_tensor(name: str, tensor: Any) -> None:
+    """Raise ParameterError if a tensor is none that has its numbers side by side."""
+    layout = str(getattr(tensor, "layout", "torch.strided"))
+    if getattr(tensor, "is_meta", False):
+        problem = "is on the device meta, where tensors have no numbers; load its weights first"
+    elif getattr(tensor, "is_quantized", False):
+        problem = f"is quantised ({tensor.dtype}); give the network as it was before"
+    elif layout != "torch.strided":
+        problem = f"is a sparse tensor ({layout}); give its to_dense()"
+    elif "float8" in str(tensor.dtype) or "float4" in str(tensor.dtype):
+        problem = f"has the type {tensor.dtype}, which NumPy lacks; give its float()"
+    else:
+        return
+    raise ParameterError(f"'{name}' {problem}")
 
 
 def _prefix(state: _State, name: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import boolean
+from rnn_rust.base.checks import boolean, counted, shown
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.levels import is_missing
+from rnn_rust.data.levels import level_of
+from rnn_rust.data.source import EventSource
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
-from rnn_rust.model.encoded_stepper import Carried, RowEncoder, time_name_of
+from rnn_rust.model.encoded_stepper import (
+    Carried,
+    RowEncoder,
+    not_a_number,
+    number_of,
+    time_name_of,
+)
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
 from rnn_rust.model.rows import row_of, with_names
@@ -27,6 +33,8 @@ from rnn_rust.model.streams import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rnn_rust.base.polars import pl
 
 _KEY = "key of the event"
 
@@ -59,15 +67,12 @@ class EncodedScorer(Scorer):
         model = self.model
         assert model.encoder is not None, "other models have another scorer"
         self._encoder: FeatureEncoder = model.encoder
-        self._rows = RowEncoder(self._encoder, time_name_of(model.table))
+        units, (restored, _) = units_of(model)
+        dtype = np.dtype(model.settings["dtype"])
+        self._rows = RowEncoder(self._encoder, time_name_of(model.table), units, dtype)
         self.feature_names = self._rows.feature_names
-        (shift, scale), (restored, _) = units_of(model)
-        count = len(self._encoder.numbers)
-        self._shift = np.array(shift[:count] or [0.0] * count)
-        self._scale = np.array(scale[:count] or [1.0] * count)
         self._outputs: int = model.settings["output_size"]
-        self._dtype = np.dtype(model.settings["dtype"])
-        self._out_dtype = np.dtype(np.float64) if restored else self._dtype
+        self._out_dtype = np.dtype(np.float64) if restored else dtype
 
     def score(
         self,
@@ -89,7 +94,8 @@ class EncodedScorer(Scorer):
         with self._turns.turn():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
-            self._check_numbers([[after.numbers.get(name, 0.0) for name in self._encoder.numbers]])
+            own = [after.numbers.get(name, 0.0) for name in self._encoder.numbers]
+            self._rows.check_numbers(np.array([own]))
             self._check_out(out, (self._outputs,))
             with self._admitted([key], None if time is None else [time]) as (rows, new):
                 place = int(rows[0])
@@ -97,7 +103,7 @@ class EncodedScorer(Scorer):
                     row, after = self._rows.encode(features, carried)
                 if after.time is not None:
                     self._carried.grow(place + 1, after.time.dtype)
-                outputs = self._step(rows, new, row[np.newaxis])[0]
+                outputs = self._outputs_after(rows, new, row[np.newaxis])[0]
                 self._carried.put(place, after, self._encoder.numbers)
         if out is not None:
             out[...] = outputs
@@ -133,9 +139,11 @@ class EncodedScorer(Scorer):
         own = _listed(keys)
         given = None if times is None else as_floats("times", times)
         if given is not None and given.shape != (len(own),):
-            raise ShapeError(f"{len(own)} keys, times of shape {given.shape}; give as many")
+            keys_given = counted(len(own), "key")
+            raise ShapeError(f"{keys_given}, times of shape {given.shape}; give as many")
         self._check_out(out, (len(own), self._outputs))
         if not own:
+            self._frame_of(features, 0)
             outputs = self._step(*self._admit([]), np.empty((0, len(self._encoder.feature_names))))
             was_new = np.empty(0, bool)
         else:
@@ -172,34 +180,32 @@ class EncodedScorer(Scorer):
                 f"out must be a writable array of shape {shape} and dtype {self._out_dtype}"
             )
 
-    def _check_numbers(self, numbers: Any) -> None:
-        """Raise DataError if one is too large for the model; NaN is a gap."""
-        given = np.asarray(numbers, np.float64)
-        with np.errstate(over="ignore"):
-            infinite = np.isinf(((given - self._shift) / self._scale).astype(self._dtype))
-        if infinite.any():
-            row, column = np.argwhere(infinite)[0]
-            where = f"row {row}: " if len(given) > 1 else ""
-            raise DataError(
-                f"{where}feature {self._encoder.numbers[column]!r} is {given[row, column]}; every "
-                "feature must be finite in the model's type"
-            )
-
-    def _read(self, keys: list[Any], features: Any) -> Dataset:
-        """Return features of events as a data set with a sequence for each key."""
+    def _frame_of(self, features: Any, events: int) -> pl.DataFrame:
+        """Return features of so many events as a frame with the columns ``feature_names``."""
         from rnn_rust.base.polars import pl
-        from rnn_rust.data.tables import is_table, read_table, table_of
+        from rnn_rust.data.tables import is_table, table_of
 
         features = with_names(features)
         if not is_table(features):
             rows = _rows_of(features, self.feature_names)
-            try:
-                features = _columns_of(rows, self.feature_names)
-            except OverflowError:
-                raise DataError("features: an int is too large to be a feature") from None
-        frame = table_of(features).keys([*self.feature_names])
-        if len(frame) != len(keys):
-            raise ShapeError(f"{len(keys)} keys, features of {len(frame)} events; give as many")
+            features = _columns_of(rows, self.feature_names, self._encoder)
+        frame = table_of(features, "features").keys([*self.feature_names])
+        if len(frame) != events:
+            given = counted(len(frame), "event")
+            raise ShapeError(f"{counted(events, 'key')}, features of {given}; give as many")
+        for name in self._encoder.numbers:
+            # Of files text may be numbers, of an event it is none.
+            if frame[name].dtype == pl.String and (known := frame[name].is_not_null()).any():
+                event = known.arg_max() or 0
+                raise not_a_number(f"features of event {event}", name, frame[name][event])
+        return frame
+
+    def _read(self, keys: list[Any], features: Any) -> Dataset:
+        """Return features of events as a data set with a sequence for each key."""
+        from rnn_rust.base.polars import pl
+        from rnn_rust.data.tables import FrameTable, read_table
+
+        frame = self._frame_of(features, len(keys))
         numbers: dict[Any, int] = {}
         # 1, True and NumPy's 1 are one entity.
         try:
@@ -207,7 +213,7 @@ class EncodedScorer(Scorer):
         except TypeError:
             raise TypeError("a key is an int of 64 bits, a str or bytes, not a list") from None
         frame = frame.with_columns(pl.Series(_KEY, codes))
-        table = table_of(frame)
+        table = FrameTable(frame, "features", EventSource(keys))
         roles = roles_of(self.model, table.names, labelled=False)
         timed = self.feature_names[-1:] if self._encoder.times else ()
         roles = replace(roles, id=_KEY, time=timed or None, ties="keep")
@@ -229,13 +235,24 @@ class EncodedScorer(Scorer):
         columns = [data.feature_names.index(name) for name in self._encoder.numbers]
         numbers = np.empty((len(order), len(columns)))
         numbers[data.row_numbers] = data.features[:, columns]
-        self._check_numbers(numbers)
+        self._rows.check_numbers(numbers)
         with self._admitted(keys, times) as (rows, new):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
-            outputs: FloatArray = self._step(rows, new, encoded.features[runs.events][order])
+            outputs = self._outputs_after(rows, new, encoded.features[runs.events][order])
             runs.carry(encoded, self._carried)
         return outputs, new
+
+    def _outputs_after(
+        self, rows: NDArray[np.uint32], new: NDArray[np.bool_], encoded: NDArray[Any]
+    ) -> FloatArray:
+        """Return the outputs after events whose features are as the engine takes them."""
+        try:
+            return self._step(rows, new, encoded)
+        except DataError:
+            # It knows positions alone.
+            self._rows.check_numbers(encoded[:, : len(self._encoder.number_names)])
+            raise
 
     @contextmanager
     def _admitted(
@@ -314,54 +331,39 @@ def _listed(keys: Any) -> list[Any]:
         own: list[Any] = keys.tolist() if hasattr(keys, "tolist") else list(keys)
     except TypeError:
         raise ShapeError(
-            f"keys: {reprlib.repr(keys)}; give a list or an array, one key for each event"
+            f"keys: {shown(keys)}; give a list or an array, one key for each event"
         ) from None
     return own
 
 
 def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
     """Return the features of events as a list, a row for each."""
+    shape = getattr(features, "shape", None)
+    is_matrix = shape is None or len(shape) != 2 or shape[1] == len(names)
     try:
+        if isinstance(features, str | bytes) or not is_matrix:
+            raise TypeError
         rows = iter(features)
     except TypeError:
         raise ShapeError(
-            f"features: {reprlib.repr(features)}; give a table, or a list of rows, by name or in "
+            f"features: {shown(features)}; give a table, or a list of rows, by name or in "
             f"the order {', '.join(names)}"
         ) from None
     return list(rows)
 
 
-def _columns_of(rows: list[Any], names: tuple[str, ...]) -> dict[str, list[Any]]:
-    """Return the features of events, a dict or a row each, as columns."""
+def _columns_of(
+    rows: list[Any], names: tuple[str, ...], encoder: FeatureEncoder
+) -> dict[str, list[Any]]:
+    """Return the features of events, a dict or a row each, as columns that a table may have."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
-        values = row_of(f"features of event {number}", row, names)
-        for name, column in columns.items():
-            column.append(values[name])
-    return {name: _of_one_kind(name, column) for name, column in columns.items()}
-
-
-def _of_one_kind(name: str, values: list[Any]) -> list[Any]:
-    """Return a column as Polars takes it.
-
-    Its numbers are Python's, None where they are missing, and all floats where some are, as 2
-    beside 2.5.
-    """
-    kinds = set(map(type, values)) - {type(None)}
-    if not kinds <= {bool, int, float, str}:
-        # Those of a row of a frame of pandas.
-        values = [_plain(value) for value in values]
-        kinds = set(map(type, values)) - {type(None)}
-    if kinds <= {bool, int, float} and len(kinds) > 1:
-        number = float if float in kinds else int
-        return [None if value is None else number(value) for value in values]
-    if str in kinds and len(kinds) > 1:
-        raise DataError(f"features: {name!r} is text in some events, not in others")
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of NumPy as one of Python, and None for what is missing."""
-    if is_missing(value):
-        return None
-    return value.item() if isinstance(value, np.number | np.bool_) else value
+        where = f"features of event {number}"
+        values = row_of(where, row, names)
+        for name in encoder.numbers:
+            columns[name].append(number_of(where, name, values[name]))
+        for name in encoder.levels:
+            columns[name].append(level_of(where, name, values[name]))
+        if encoder.times:
+            columns[names[-1]].append(values[names[-1]])
+    return columns

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import math
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from rnn_rust.base.arrays import as_number
+from rnn_rust.base.checks import shown
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.instants import as_numpy
 from rnn_rust.data.levels import is_missing, level_of
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.model.rows import row_of
 from rnn_rust.model.states import warn_of_rows_before
 
 
-def _number(name: str, value: Any) -> float:
+def number_of(where: str, name: str, value: Any) -> float:
     """Return a number, NaN where it is missing, or raise DataError."""
     try:
-        return math.nan if is_missing(value) else float(value)
+        return math.nan if is_missing(value) else as_number(value)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(
-            f"features: '{name}' is {reprlib.repr(value)}, which is not a number; give numbers, "
-            "and text for categories"
-        ) from None
+        raise not_a_number(where, name, value) from None
+
+
+def not_a_number(where: str, name: str, value: Any) -> DataError:
+    """Return the error of a feature that has to be a number."""
+    return DataError(
+        f"{where}: '{name}' is {shown(value)}, which is not a number; give numbers, and "
+        "text for categories"
+    )
 
 
 def _instant(name: str, value: Any) -> Any:
@@ -42,10 +48,7 @@ def _instant(name: str, value: Any) -> Any:
         It is missing, or not a time.
     """
     try:
-        time = np.array([_date(name, value) if isinstance(value, str) else value])
-        if time.dtype == object:
-            lasts = isinstance(value, datetime.timedelta)
-            time = time.astype("timedelta64[us]" if lasts else "datetime64[us]")
+        time = np.array([_date(name, value) if isinstance(value, str) else as_numpy(value)])
         is_time = time.shape == (1,) and time.dtype.kind in "iufmM" and np.isfinite(time[0])
     except DataError:
         raise
@@ -53,7 +56,7 @@ def _instant(name: str, value: Any) -> Any:
         is_time = False
     if not is_time:
         raise DataError(
-            f"features: '{name}' is {reprlib.repr(value)}, which is not a time; give a number, a "
+            f"features: '{name}' is {shown(value)}, which is not a time; give a number, a "
             "date or a duration"
         )
     return time
@@ -98,10 +101,28 @@ class RowEncoder:
         What the model has learnt of its features.
     feature_names
         Numbers, categories, and the time where it is needed.
+
+    Parameters
+    ----------
+    encoder
+        As above.
+    time_name
+        The name by which the time of a row is given.
+    units
+        Shift and scale of each number that the engine takes, both empty without a scaler.
+    dtype
+        Of the network.
     """
 
-    def __init__(self, encoder: FeatureEncoder, time_name: str) -> None:
+    def __init__(
+        self,
+        encoder: FeatureEncoder,
+        time_name: str,
+        units: tuple[list[float], list[float]],
+        dtype: np.dtype[Any],
+    ) -> None:
         self.encoder, self._time_name = encoder, time_name
+        self._units, self._dtype = units, dtype
         timed = (time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
 
@@ -119,9 +140,27 @@ class RowEncoder:
         row, after = self._row(row_of("features", features, self.feature_names), carried)
         return np.array(row), after
 
+    def check_numbers(self, numbers: np.ndarray[Any, Any]) -> None:
+        """Raise DataError if a number is too large for the network; NaN is a gap.
+
+        ``numbers (N, C)`` are the first C that the engine takes, in original units.
+        """
+        count = numbers.shape[1]
+        shift, scale = (np.array(column[:count]) for column in self._units)
+        with np.errstate(over="ignore"):
+            scaled = (numbers - shift) / scale if len(scale) else numbers
+            infinite = np.isinf(scaled.astype(self._dtype))
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            where = f"row {row}: " if len(numbers) > 1 else ""
+            raise DataError(
+                f"{where}feature '{self.encoder.number_names[column]}' is {numbers[row, column]}; "
+                "every feature must be finite in the model's type"
+            )
+
     def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
         encoder = self.encoder
-        given = {name: _number(name, values[name]) for name in encoder.numbers}
+        given = {name: number_of("features", name, values[name]) for name in encoder.numbers}
         missing = {name: math.isnan(value) for name, value in given.items()}
         row, last, time = [], dict(carried.numbers), carried.time
         for (name, value), mean in zip(given.items(), encoder.means, strict=True):
@@ -142,7 +181,9 @@ class RowEncoder:
             columns = time_features.columns(encoder.times, time, before)
             row += [float(column[0]) for column in columns]
         for name in encoder.levels:
-            row.append(float(encoder.inputs_of(name, (level_of(values[name]),))[0]))
+            row.append(
+                float(encoder.inputs_of(name, (level_of("features", name, values[name]),))[0])
+            )
         return row, Carried(last, time)
 
 
@@ -186,7 +227,12 @@ class EncodedStepper:
             encoder = self._rows.encoder
             gaps = [name for name in encoder.numbers if name not in carried.numbers]
             warn_of_rows_before(encoder, gaps)
-        outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
+        try:
+            outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
+        except DataError:
+            # It knows positions alone.
+            self._rows.check_numbers(row[np.newaxis, : len(self._rows.encoder.number_names)])
+            raise
         self._carried, self._from_state = carried, False
         return outputs
 

@@ -216,12 +216,15 @@ def _of_arrays(
         arrays = list(arrays[0])
     size = model.settings["input_size"]
     for number, array in enumerate(arrays):
-        if array.ndim != 2 or array.shape[1] != size or len(array) == 0:
-            which = "" if single else f"array {number} of the list: "
+        which = "" if single else f"array {number} of the list: "
+        if array.ndim != 2 or array.shape[1] != size:
             raise ShapeError(
                 f"{which}shape {array.shape}; the model expects {size} feature columns: arrays "
                 f"(T, {size}), one for each sequence, or (B, T, {size})"
             )
+        if len(array) == 0:
+            shape = np.shape(value) if single else array.shape
+            raise ShapeError(f"{which}shape {shape}: there are no rows; give at least one")
     if model.ahead is not None and model.ahead.relative_to is not None and not states:
         raise ParameterError(
             f"the model forecasts changes of '{model.ahead.column}'; give a table with that column"

@@ -54,7 +54,8 @@ class Network(BaseNetwork):
             :meth:`rnn_rust.Dataset.from_frame` takes, or the path of a file, with the columns of
             the training (others are passed over, labels are not needed): outputs are in the order
             of its rows. Or arrays: ``(T, F)``, one sequence; ``(B, T, F)``, answered by
-            ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list.
+            ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list of arrays ``(T, L)``.
+            With readout ``"last"`` or ``"mean"`` all are answered by one array ``(S, L)``.
         initial_state
             The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
             ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H

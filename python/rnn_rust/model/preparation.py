@@ -298,8 +298,9 @@ class Preparation:
             advice = f"use dtype='float64'{scaled.get(name, '')}"
             if name == "weights":
                 advice = "divide them by a constant"
+            verb = "is" if name == "initial_state" else "are"
             raise DataError(
-                f"{name}{_of_large(array, names)} are too large for {self.dtype}; {advice}"
+                f"{name}{_of_large(array, names)} {verb} too large for {self.dtype}; {advice}"
             )
         return array
 

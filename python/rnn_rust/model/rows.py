@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError, ShapeError
 
 # What a batch without names has as its parts; to look at the types alone takes little time.
@@ -42,7 +42,7 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
     is_row = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) == 1
     if isinstance(values, str | bytes) or not is_row or _is_frame(values):
         raise ShapeError(
-            f"{what}: {reprlib.repr(values)}; give those of one row, by name or in the order "
+            f"{what}: {shown(values)}; give those of one row, by name or in the order "
             f"{', '.join(names)}"
         )
     row = list(values)
@@ -91,7 +91,7 @@ def _check_named(what: str, values: Any, names: tuple[str, ...] | None) -> None:
         for name, value in (_by_name(where, row, names) or {}).items():
             if name in names and not _is_number(value):
                 raise DataError(
-                    f"{where}: '{name}' is {reprlib.repr(value)}, which is not a number"
+                    f"{where}: '{name}' is {shown(value)}, which is not a number"
                 ) from None
 
 

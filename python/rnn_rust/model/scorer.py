@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import boolean, finite, whole_number
+from rnn_rust.base.checks import boolean, counted, finite, whole_number
 from rnn_rust.base.files import remove_leftovers
 from rnn_rust.base.turns import Turns
 from rnn_rust.data.dataset import Dataset
@@ -27,6 +27,12 @@ from rnn_rust.storage.model_file import pack, write
 
 STATES = "scorer/"
 """What names of a scorer's arrays begin with in a file."""
+
+
+_MAKES_STATES = (
+    "input_size", "hidden_size", "output_size", "num_layers", "dtype", "activation", "reset_after"
+)  # fmt: skip
+"""Settings in which the models of a scorer are alike."""
 
 
 class Snapshot:
@@ -48,6 +54,10 @@ class Snapshot:
         with self._writing.turn():
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: of a scorer's files one is written at a time."""
+        raise TypeError("a snapshot is not copied or pickled; use save(path) and load_scorer(path)")
 
 
 class Scorer(_core.Scorer):
@@ -207,6 +217,7 @@ class Scorer(_core.Scorer):
                 f"the model takes the features {_shown(own.feature_names)}, the scorer's "
                 f"{_shown(self.model.feature_names)}; give one of the same"
             )
+        _check_alike(own, self.model)
         self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
@@ -265,7 +276,7 @@ class Scorer(_core.Scorer):
             for name in ("max_entities", "expire_after")
             if getattr(self, name) is not None
         )
-        return f"Scorer({self.model!r}{limits}): {len(self)} entities"
+        return f"Scorer({self.model!r}{limits}): {counted(len(self), 'entity', 'entities')}"
 
 
 def check_events(model: Network) -> None:
@@ -280,6 +291,31 @@ def check_events(model: Network) -> None:
         raise ParameterError(
             f"a scorer takes the features of events, and the model has static ones ({static}"
             "); train on them in features="
+        )
+
+
+def _check_alike(model: Network, own: Network) -> None:
+    """Raise ParameterError if a scorer of its own model cannot go on with another."""
+    if model.cell != own.cell:
+        raise ParameterError(
+            f"the model's cell is {model.cell}, that of the scorer's model {own.cell}; give one of "
+            "the same cell and sizes"
+        )
+    others = [
+        f"{name} is {model.settings[name]!r}, the scorer's model has {value!r}"
+        for name, value in own.settings.items()
+        if name in _MAKES_STATES and model.settings[name] != value
+    ]
+    if model.encoder is not None and own.encoder is not None:
+        levels = own.encoder.levels
+        others += [
+            f"category '{name}' has {len(given)} levels, in the scorer's model {len(levels[name])}"
+            for name, given in model.encoder.levels.items()
+            if len(given) != len(levels[name])
+        ]
+    if others:
+        raise ParameterError(
+            f"the model is of another kind: {'; '.join(others)}; give one of the same"
         )
 
 

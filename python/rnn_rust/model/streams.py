@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
@@ -21,9 +23,11 @@ def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_sta
     names = None if model.feature_names is None else list(model.feature_names)
     settings = engine_settings(model.cell, model.settings, model.encoder)
     remake = partial(make_stepper, settings)
-    stepper: Any = model._core.stepper(*units_of(model), rows_by_name(names), names, remake)
+    features, labels = units_of(model)
+    stepper: Any = model._core.stepper(features, labels, rows_by_name(names), names, remake)
     if model.encoder is not None:
-        rows = RowEncoder(model.encoder, time_name_of(model.table))
+        dtype = np.dtype(model.settings["dtype"])
+        rows = RowEncoder(model.encoder, time_name_of(model.table), features, dtype)
         stepper = EncodedStepper(stepper, rows, static)
     elif static is not None:
         raise ParameterError("the model was trained without static features; give none")

@@ -14,8 +14,6 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, ValueInfoProto, numpy_helper
 
-from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import missing_model
 from rnn_rust.errors import ModelFileError
 from rnn_rust.onnx.folding import as_constant, elements_of, fold
 from rnn_rust.onnx.heads import COMPUTES, whole_head
@@ -33,6 +31,7 @@ from rnn_rust.onnx.values import (
     Size,
     States,
 )
+from rnn_rust.storage.model_file import check_readable
 
 _log = logging.getLogger("rnn_rust")
 
@@ -69,8 +68,7 @@ def read_graph(path: str | os.PathLike[str]) -> Read:
     ModelFileError
         It cannot be read, is not an ONNX file or is damaged, or a node cannot be represented.
     """
-    if not Path(path_text("path", path)).exists():
-        raise missing_model(path)
+    check_readable(path)
     try:
         model = onnx.load(path)
     except OSError as error:

@@ -12,18 +12,20 @@ A damaged version number cannot pass the one for the other, as the description s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import missing_model, replacing
+from rnn_rust.base.files import replacing
 from rnn_rust.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -147,10 +149,24 @@ def _canonical(value: Any) -> str:
 
 def read(path: str | os.PathLike[str]) -> bytes:
     """Return what a file holds; errors as :func:`load`."""
+    with _reading(path):
+        return Path(path).read_bytes()
+
+
+def check_readable(path: str | os.PathLike[str]) -> None:
+    """Check that there is a file of a model, of any format; errors as :func:`load`."""
+    with _reading(path), open(path, "rb"):
+        pass
+
+
+@contextlib.contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise this package's errors of a file that is read."""
+    path_text("path", path)
     try:
-        return Path(path_text("path", path)).read_bytes()
+        yield
     except FileNotFoundError:
-        raise missing_model(path) from None
+        raise MissingFileError(f"there is no file {path}; check the path") from None
     except OSError as error:
         raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
 
