@@ -336,7 +336,7 @@ def test_paths_that_cannot_be_read_are_told_alike(
             reader(empty)
     with pytest.raises(MissingFileError) as missing:
         reader("model")
-    assert str(missing.value) == "there is no file model"
+    assert str(missing.value) == "there is no file model; check the path"
     Path("file").touch()
     for path, why in (
         (".", errno.EISDIR), ("a" * 300, errno.ENAMETOOLONG), ("file/model", errno.ENOTDIR)

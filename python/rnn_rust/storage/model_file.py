@@ -26,7 +26,7 @@ import numpy as np
 
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import replacing
-from rnn_rust.errors import ModelFileError
+from rnn_rust.errors import MissingFileError, ModelFileError
 
 if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
