@@ -122,7 +122,8 @@ class RowEncoder:
         dtype: np.dtype[Any],
     ) -> None:
         self.encoder, self._time_name = encoder, time_name
-        self._units, self._dtype = units, dtype
+        self._shift, self._scale = map(np.array, units)
+        self._dtype = dtype
         timed = (time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
 
@@ -146,7 +147,7 @@ class RowEncoder:
         ``numbers (N, C)`` are the first C that the engine takes, in original units.
         """
         count = numbers.shape[1]
-        shift, scale = (np.array(column[:count]) for column in self._units)
+        shift, scale = self._shift[:count], self._scale[:count]
         with np.errstate(over="ignore"):
             scaled = (numbers - shift) / scale if len(scale) else numbers
             infinite = np.isinf(scaled.astype(self._dtype))
