@@ -151,7 +151,7 @@ def test_a_list_with_a_masked_array_hides_nothing() -> None:
 @pytest.mark.parametrize("features", [np.zeros((1, 2)), np.zeros((1, 2), np.float32), [[0.0, 0.0]]])
 def test_a_step_takes_one_row(features: Any) -> None:
     stepper = model().stepper()
-    with pytest.raises(ShapeError, match=r"2 dimensions, shape \[1, 2\]; .* shape \(2,\)"):
+    with pytest.raises(ShapeError, match=r"2 dimensions, shape \(1, 2\); .* shape \(2,\)"):
         stepper.step(features)
     with pytest.raises(ShapeError, match="0 dimensions"):
         stepper.step(1.0)

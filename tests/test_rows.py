@@ -186,15 +186,17 @@ def test_columns_by_name_are_never_taken_for_rows() -> None:
         (FRAME.select("a").lazy(), "there is no column 'b'"),
         (FRAME.select("a").to_arrow(), "there is no column 'b'"),
         (FRAME.with_columns(a=pl.date(2026, 1, 1)), "column 'a' must be an array of real numbers"),
-        (FRAME.with_columns(a=pl.lit(None, pl.Float64)), "feature 0 is NaN"),
+        (FRAME.with_columns(a=pl.lit(None, pl.Float64)), "feature 'a' is NaN"),
         (pd.DataFrame([[1.0, 2.0, 3.0]] * 2, columns=["a", "b", "a"]), "column 'a' is there twice"),
     ):
         keys = [1] * (len(wrong) if isinstance(wrong, pl.DataFrame) else 2)
         with pytest.raises(DataError, match=words):
             model.scorer().score_batch(keys, wrong)
+    with pytest.raises(DataError, match="^feature 'b' is inf; every feature must be finite"):
+        model.stepper().step({name: np.inf if name == "b" else 1.0 for name in FRAME.columns})
     row = {"a": 1.0, "b": 3.0}
     for one in (row, pd.Series(row), Row(3.0, 0, 1.0)):
-        with pytest.raises(ShapeError, match=r"features have shape \[2\]"):
+        with pytest.raises(ShapeError, match=r"features have shape \(2,\)"):
             model.scorer().score_batch([1, 1], one)
     series = BATCHES["rows of pandas"]()
     with pytest.raises(DataError, match="features of event 4: there is no 'b'"):

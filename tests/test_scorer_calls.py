@@ -49,7 +49,7 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
         scorer.score_batch(np.arange(70), DATA[:70], times=[0, 0])
     with pytest.raises(ParameterError, match="time"):
         scorer.score_batch(np.arange(70), DATA[:70], times=np.append(np.zeros(69), np.nan))
-    with pytest.raises(ShapeError, match=r"of 70 events they have \(70, 3\)"):
+    with pytest.raises(ShapeError, match=r"those of 70 events have \(70, 3\)"):
         scorer.score_batch(np.arange(70), DATA[:69], times=np.zeros(70))
     with pytest.raises(ShapeError, match="give one for each event"):
         scorer.score_batch(np.zeros((2, 2), int), DATA[:4], times=np.zeros(4))

@@ -125,6 +125,7 @@ def test_a_stepper_shows_what_it_reads() -> None:
     assert repr(RNN(3, 8, 2).stepper()) == "Stepper(RNN, 3 features, 8 units, 2 outputs, float32)"
     shown = repr(GRU(3, 8, 2, num_layers=2, dtype="float64").stepper())
     assert shown == "Stepper(GRU, 3 features, 2 layers of 8 units, 2 outputs, float64)"
+    assert repr(RNN(1, 1, 1).stepper()) == "Stepper(RNN, 1 feature, 1 unit, 1 output, float32)"
 
 
 WAYS = {
@@ -193,5 +194,5 @@ def test_static_features_that_are_no_numbers_are_named() -> None:
     for wrong in ("x", ["x"], [None], None, [1 + 2j]):
         with pytest.raises(DataError, match="statics must be an array of real numbers"):
             stepper.set_statics(wrong)  # type: ignore[arg-type]
-    with pytest.raises(ShapeError, match=r"statics: shape \[1, 2\]; give a number for each"):
+    with pytest.raises(ShapeError, match=r"statics: shape \(1, 2\); give a number for each"):
         stepper.set_statics([[1.0, 2.0]])

@@ -56,6 +56,19 @@ pub(crate) fn shape_error(message: String) -> PyErr {
     exceptions::ShapeError::new_err(message)
 }
 
+/// A number with what it counts: `1 key`, `2 keys`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A shape as NumPy shows it: `(3,)`, `(2, 3)`.
+pub(crate) fn as_tuple(shape: &[usize]) -> String {
+    match shape {
+        [len] => format!("({len},)"),
+        _ => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Characters of a value that a message shows.
 const SHOWN: usize = 80;
 

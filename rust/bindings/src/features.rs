@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, data_error, if_possible, shape_error, shown};
+use crate::boundary::{Scalar, as_tuple, data_error, if_possible, shape_error, shown};
 
 /// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
 /// scaler.
@@ -125,9 +125,10 @@ impl RowReader {
                 ""
             };
             return Err(shape_error(format!(
-                "features have {} dimensions, shape {shape:?}; a step takes those of one row, \
-                 shape ({count},){hint}",
+                "features have {} dimensions, shape {}; a step takes those of one row, shape \
+                 ({count},){hint}",
                 shape.len(),
+                as_tuple(shape),
             )));
         }
         copied(&array).ok_or_else(|| data_error("features are no floats".into()))
@@ -154,6 +155,26 @@ impl RowReader {
         }
         Ok(row)
     }
+
+    /// The error of a feature that is not finite, or would not be, among those of rows of so many columns.
+    pub(crate) fn not_finite<N: core::Real>(
+        &self,
+        values: &[N],
+        at: usize,
+        columns: usize,
+    ) -> PyErr {
+        let (row, column) = (at / columns.max(1), at % columns.max(1));
+        let row = if values.len() > columns { format!("row {row}: ") } else { String::new() };
+        let names = self.names.as_ref();
+        let feature = match names.and_then(|names| names.get(column)) {
+            Some(name) => format!("'{name}'"),
+            None => column.to_string(),
+        };
+        data_error(format!(
+            "{row}feature {feature} is {}; every feature must be finite in the model's type",
+            core::shortest(values[at]),
+        ))
+    }
 }
 
 /// The numbers of an array of one dimension and either type, side by side in memory.
@@ -162,16 +183,6 @@ fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
         return array.to_vec().ok().map(Row::F32);
     }
     array.cast::<PyArray1<f64>>().ok()?.to_vec().ok().map(Row::F64)
-}
-
-/// The error of a feature that is not finite, or would not be.
-pub(crate) fn not_finite<N: core::Real>(values: &[N], at: usize, columns: usize) -> PyErr {
-    let (row, column) = (at / columns.max(1), at % columns.max(1));
-    let row = if values.len() > columns { format!("row {row}: ") } else { String::new() };
-    data_error(format!(
-        "{row}feature {column} is {}; every feature must be finite in the model's type",
-        core::shortest(values[at]),
-    ))
 }
 
 /// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, busy_error, data_error, exception, shape_error};
-use crate::features::{RowReader, Scaling, not_finite, with_row, writable};
+use crate::boundary::{Scalar, as_tuple, busy_error, counted, data_error, exception, shape_error};
+use crate::features::{RowReader, Scaling, with_row, writable};
 use crate::python::tensors;
 
 /// A stepper with what lies between it and its user.
@@ -47,7 +47,7 @@ impl<T: Scalar> Scaled<T> {
 
     fn step<N: core::Real>(&mut self, features: &[N]) -> PyResult<()> {
         if let Some(at) = self.features.scale(features, &mut self.x) {
-            return Err(not_finite(features, at, features.len()));
+            return Err(self.rows.not_finite(features, at, features.len()));
         }
         let outputs = self.stepper.step(&self.x).map_err(|error| exception(&error))?;
         if self.labels.is_empty() {
@@ -191,7 +191,8 @@ impl Stepper {
             let shape = array.cast::<PyUntypedArray>()?.shape();
             if shape.len() != 1 {
                 return Err(shape_error(format!(
-                    "statics: shape {shape:?}; give a number for each static feature"
+                    "statics: shape {}; give a number for each static feature",
+                    as_tuple(shape),
                 )));
             }
             let statics = doubles(&array)?;
@@ -225,10 +226,10 @@ impl Stepper {
                 String::new()
             };
             Ok(format!(
-                "Stepper({cell}, {} features, {layers}{} units, {} outputs, {dtype})",
-                config.features(),
-                config.shape.hidden,
-                config.shape.output,
+                "Stepper({cell}, {}, {layers}{}, {}, {dtype})",
+                counted(config.features(), "feature"),
+                counted(config.shape.hidden, "unit"),
+                counted(config.shape.output, "output"),
             ))
         })
     }

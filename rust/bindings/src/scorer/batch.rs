@@ -13,7 +13,7 @@ use rnn_rust::Error;
 use super::keyed::{Keyed, Refused};
 use super::keys::KeyView;
 use super::open::{Open, has_open};
-use crate::boundary::{Scalar, exception, run, shape_error};
+use crate::boundary::{Scalar, as_tuple, counted, exception, run, shape_error};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
 const SLICE: usize = 32;
@@ -33,7 +33,8 @@ impl Batch<'_> {
         let count = self.keys.len();
         match self.times {
             Some(times) if times.len() != count => {
-                Err(shape_error(format!("{count} keys, {} times; give as many", times.len())))
+                let (keys, times) = (counted(count, "key"), counted(times.len(), "time"));
+                Err(shape_error(format!("{keys}, {times}; give as many")))
             }
             _ => Ok(count),
         }
@@ -66,8 +67,10 @@ impl<T: Scalar> Keyed<T> {
             return Ok(());
         }
         Err(shape_error(format!(
-            "features have shape {shape:?}; of {count} events they have ({count}, {})",
-            self.sizes.0,
+            "features have shape {}; those of {} have {}",
+            as_tuple(shape),
+            counted(count, "event"),
+            as_tuple(&[count, self.sizes.0]),
         )))
     }
 
@@ -111,7 +114,7 @@ impl<T: Scalar> Keyed<T> {
             units.labels.restore(&y, &mut restored);
             Ok(Ok(Outputs::Restored(restored)))
         })?;
-        outcome.map_err(|refused| refused.exception(values, columns))
+        outcome.map_err(|refused| refused.exception(&self.rows, values, columns))
     }
 
     /// Scores many events; sets whether their entities are new.
@@ -174,10 +177,10 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<PyReadonlyArray1<'py, f64>> {
         let array = self.rows.as_floats.bind(times.py()).call1(("times", times))?;
         let array = array.call_method1("astype", ("float64",))?;
-        let shape = array.cast::<PyUntypedArray>()?.shape().to_vec();
+        let shape = as_tuple(array.cast::<PyUntypedArray>()?.shape());
         array
             .extract()
-            .map_err(|_| shape_error(format!("times: shape {shape:?}; give one for each event")))
+            .map_err(|_| shape_error(format!("times: shape {shape}; give one for each event")))
     }
 }
 

@@ -13,7 +13,7 @@ use super::open::has_open;
 use super::states::{Arrays, Given};
 use super::turns::Turns;
 use crate::boundary::{Scalar, busy_error, exception};
-use crate::features::{RowReader, Scaling, not_finite};
+use crate::features::{RowReader, Scaling};
 
 /// The shift and the scale of each column, empty without a scaler.
 pub(super) type Columns = (Vec<f64>, Vec<f64>);
@@ -194,9 +194,15 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    pub(super) fn exception<N: core::Real>(&self, values: &[N], columns: usize) -> PyErr {
+    /// The exception of events with these features in so many columns.
+    pub(super) fn exception<N: core::Real>(
+        &self,
+        rows: &RowReader,
+        values: &[N],
+        columns: usize,
+    ) -> PyErr {
         match self {
-            Self::NotFinite(at) => not_finite(values, *at, columns),
+            Self::NotFinite(at) => rows.not_finite(values, *at, columns),
             Self::Busy => busy(),
             Self::Engine(error) => exception(error),
         }

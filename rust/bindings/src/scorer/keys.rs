@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 use rnn_rust::{HashedKey, Key, KeyHasher};
 
-use crate::boundary::{data_error, if_possible, shape_error, shown};
+use crate::boundary::{as_tuple, data_error, if_possible, shape_error, shown};
 
 /// The key of one entity.
 pub(super) fn key_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Key<'a>> {
@@ -98,8 +98,8 @@ impl<'py> Keys<'py> {
             return Err(PyTypeError::new_err("keys have a mask; leave out what it hides"));
         }
         if array.ndim() != 1 {
-            let shape = array.shape();
-            return Err(shape_error(format!("keys: shape {shape:?}; give one for each event")));
+            let shape = as_tuple(array.shape());
+            return Err(shape_error(format!("keys: shape {shape}; give one for each event")));
         }
         if let Ok(array) = values.extract::<PyReadonlyArray1<'py, i64>>()
             && array.as_slice().is_ok()

@@ -42,8 +42,9 @@ impl<T: Scalar> Keyed<T> {
         });
         // Before there is an exception or an array.
         drop(units);
-        let new = scored
-            .map_err(|refused| with_row!(row, values => refused.exception(values, values.len())))?;
+        let new = scored.map_err(
+            |refused| with_row!(row, values => refused.exception(&self.rows, values, values.len())),
+        )?;
         match target {
             Some(Target::Plain(mut array)) => array.as_slice_mut()?.copy_from_slice(y),
             Some(Target::Restored(mut array)) => {

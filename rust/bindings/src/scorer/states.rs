@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust::{Error, Key, ScorerCopy};
 
-use crate::boundary::{Scalar, data_error, exception};
+use crate::boundary::{Scalar, as_tuple, data_error, exception};
 
 const NUMBER: u8 = 0;
 const NEGATIVE: u8 = 1;
@@ -124,10 +124,11 @@ impl<'py, T: Scalar> Arrays<'py, T> {
         let fits = keys.len() == count && times.len() == count && given_up.len() == 2;
         if !fits || (count > 0 && shape != [count, width]) {
             return Err(data_error(format!(
-                "{count} entities, {} keys, {} times, states of shape {shape:?}; a state has \
-                 {width} numbers",
+                "{count} entities, {} keys, {} times, states of shape {}; a state has {width} \
+                 numbers",
                 keys.len(),
                 times.len(),
+                as_tuple(shape),
             )));
         }
         let (texts, mut start) = (self.texts.as_slice()?, 0);
