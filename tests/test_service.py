@@ -105,9 +105,24 @@ def test_an_answer_that_got_lost_is_given_again_also_after_a_kill(
     assert [score is None for score in client.scores] == [True] * 10 + [False] * 15
 
 
+class WaitingClient(Client):
+    """Sends the last third of its log when the service has been stopped once."""
+
+    stopped = threading.Event()
+
+    def send(self, count: int) -> None:
+        if self.next > 1000:
+            assert self.stopped.wait(60)
+        super().send(count)
+
+
 def test_a_graceful_stop_loses_nothing(service: Process, model_path: Path, tmp_path: Path) -> None:
     logs = [make_log(number, 1500, 1) for number in range(3)]
-    clients = [Client("127.0.0.1", service.port, f"{n}", log) for n, log in enumerate(logs)]
+    # However slowly the service stops, one has events left.
+    clients = [
+        kind("127.0.0.1", service.port, f"{n}", log)
+        for n, (kind, log) in enumerate(zip([WaitingClient, Client, Client], logs, strict=True))
+    ]
     failures: list[BaseException] = []
     threads = [threading.Thread(target=send_all, args=(client, 0, failures)) for client in clients]
     for thread in threads:
@@ -116,6 +131,7 @@ def test_a_graceful_stop_loses_nothing(service: Process, model_path: Path, tmp_p
         time.sleep(0.001)
     assert service.stop() == 0
     assert any(client.next < 1500 for client in clients)
+    WaitingClient.stopped.set()
     service.start()
     for thread in threads:
         thread.join()
