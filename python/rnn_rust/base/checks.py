@@ -176,8 +176,8 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
-    """Return a number with what it counts: ``1 key``, ``2 keys``."""
-    return f"{count} {one if count == 1 else several or f'{one}s'}"
+    """Return a number with what it counts: ``1 key``, ``1,200 keys``."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def shown(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from rnn_rust.base.checks import counted
 from rnn_rust.cli.defaults import columns_with_gaps
 from rnn_rust.cli.errors import INTERRUPTED
 from rnn_rust.data.order import with_label_levels
@@ -257,7 +258,7 @@ def show_evaluations(model: Model, parts: DataSplit, evaluator: Evaluator) -> No
     from rnn_rust.cli import show
 
     for name, part in parts.named():
-        title = f"{name.capitalize()} part: {len(part):,} sequence{'s' * (len(part) != 1)}"
+        title = f"{name.capitalize()} part: {counted(len(part), 'sequence')}"
         show.section(title, str(evaluator.evaluate(model, part)))
 
 

@@ -105,11 +105,10 @@ def train(
     if forecast is None:
         if season is not None or lags:
             raise click.UsageError("--season and --lags go with --forecast")
-        # Until the parts are known, so that the training part alone says what becomes of gaps.
-        keep = "error" if chosen["missing"] == "error" else "keep"
         dataset = options.read(
-            data, chosen, **columns, weights=weights, categories=categories, missing=keep
-        )
+            data, chosen, **columns, weights=weights, categories=categories,
+            missing=_reading_gaps(chosen),
+        )  # fmt: skip
     else:
         dataset = _forecast(
             data, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
@@ -149,6 +148,11 @@ def train(
     show_saved(model, output, data, keys, horizon=horizon)
 
 
+def _reading_gaps(chosen: dict[str, Any]) -> str:
+    """Return how gaps are read: kept until the training part, once known, says what they become."""
+    return "error" if chosen["missing"] == "error" else "keep"
+
+
 def _forecast(
     path: Path,
     chosen: dict[str, Any],
@@ -169,8 +173,9 @@ def _forecast(
     if horizon is not None and len(horizon) > 1:
         raise click.UsageError("--forecast takes one --horizon, up to which it goes")
     read = tuple(dict.fromkeys((*(features or ()), column)))
-    keep = "error" if chosen["missing"] == "error" else "keep"
-    dataset = options.read(path, chosen, features=read, labels=(), static=static, missing=keep)
+    dataset = options.read(
+        path, chosen, features=read, labels=(), static=static, missing=_reading_gaps(chosen)
+    )
     return dataset.forecast(
         column, 1 if horizon is None else horizon[0], season=season, lags=lags, features=features
     )

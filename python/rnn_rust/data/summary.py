@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import first_of, listed
 from rnn_rust.data.sequences import Sequences
 
@@ -87,5 +88,5 @@ def _describe_classes(column: FloatArray, classes: tuple[str, ...]) -> str:
     known = column[~np.isnan(column)].astype(np.int64)
     counts = np.bincount(known, minlength=len(classes)).tolist()
     some = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count]
-    classes_of = f"{len(some)} class{'es' * (len(some) != 1)}, {first_of(some, most=6)}"
+    classes_of = f"{counted(len(some), 'class', 'classes')}, {first_of(some, most=6)}"
     return f"{classes_of}; {len(column) - len(known):,} missing"

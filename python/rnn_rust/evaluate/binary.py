@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.original_units import labels_and_predictions
@@ -110,7 +111,7 @@ class ClassificationResult:
             answer = int(self.baseline.tp > 0)
             notes.insert(0, f"baseline: always {answer}, the more frequent label")
         head = (
-            f"Binary classification of {m.count(self.steps, 'label')} ({self.missing:,} missing), "
+            f"Binary classification of {counted(self.steps, 'label')} ({self.missing:,} missing), "
             f"positive above {self.threshold:g}"
         )
         blocks = [head, m.metric_table(results, _ROWS), m.table(matrix), "\n".join(notes)]

@@ -285,11 +285,6 @@ def percent(value: float) -> str:
     return f"{value:.2%}"
 
 
-def count(number: int, what: str) -> str:
-    """Return a number of things in words, as ``1 label`` or ``1,200 labels``."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def cell(result: object, name: str, style: Callable[[float], str]) -> str:
     """Return the attribute `name` of a result, marked with a star if it is a stand-in."""
     mark = "*" if name in getattr(result, "undefined", ()) else " "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.original_units import classes_and_probabilities
@@ -99,7 +100,7 @@ class MulticlassResult:
             answer = classes[int(np.argmax(np.sum(self.baseline.confusion, axis=0)))]
             notes.insert(0, f"baseline: always {answer}, the most frequent label")
         head = (
-            f"Classification of {m.count(self.steps, 'label')} ({self.missing:,} missing) "
+            f"Classification of {counted(self.steps, 'label')} ({self.missing:,} missing) "
             f"into {len(classes)} classes"
         )
         shown = m.table(matrix) if len(classes) <= _MOST_COLUMNS else ""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import Offsets, refuse_mask
-from rnn_rust.base.checks import whole_number
+from rnn_rust.base.checks import counted, whole_number
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.shifted import find_shift, rows_before_and_after
@@ -52,9 +52,9 @@ def from_labels(
         return Baseline(
             np.full_like(labels, np.nan),
             "",
-            f"label '{names[later]}' is label '{names[earlier]}' {_rows(steps_on)} later, so the "
-            "previous label may not be known yet; pass RegressionEvaluator(horizon=...), how many "
-            "rows ahead each label lies, or present=..., the column of the present value",
+            f"label '{names[later]}' is label '{names[earlier]}' {counted(steps_on, 'row')} later, "
+            "so the previous label may not be known yet; pass RegressionEvaluator(horizon=...), "
+            "how many rows ahead each label lies, or present=..., the column of the present value",
         )
     steps = by_column((1,) if horizon is None else horizon, labels.shape[1])
     before, _ = rows_before_and_after(offsets)
@@ -121,7 +121,7 @@ def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
     last = from_values(values, f" of '{plan.column}'")
     if seasonal is None:
         return last, None
-    note = f"the same time of the last season of {_rows(plan.season or 0)}"
+    note = f"the same time of the last season of {counted(plan.season or 0, 'row')}"
     return last, Baseline(seasonal.astype(np.float64), note, "no season has passed before a label")
 
 
@@ -181,7 +181,3 @@ def checked_columns(present: str | Sequence[str] | None) -> tuple[str, ...] | No
     if not given or not all(isinstance(name, str) for name in given):
         raise ParameterError(f"present must be the name of a column, or several, got {present!r}")
     return tuple(given)
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import Offsets
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate import persistence
@@ -117,7 +118,7 @@ class RegressionResult:
             *([_note("last season", self.season, self.season_note)] if self.season_note else []),
             *m.undefined_notes(name for result in everyone for name in result.undefined),
         ]
-        head = f"Regression on {m.count(self.steps, 'label')} ({self.missing:,} missing)"
+        head = f"Regression on {counted(self.steps, 'label')} ({self.missing:,} missing)"
         blocks = [head, m.metric_table(results, rows), self._column_table(), "\n".join(notes)]
         return "\n\n".join(block for block in blocks if block)
 
@@ -136,7 +137,7 @@ def _note(what: str, beside: RegressionResult | None, note: str) -> str:
     """Return what predictions are compared with, and for how many labels; or why they are not."""
     if beside is None:
         return f"no {what} to compare with: {note}"
-    labels, have = m.count(beside.steps, "label"), "has" if beside.steps == 1 else "have"
+    labels, have = counted(beside.steps, "label"), "has" if beside.steps == 1 else "have"
     return f"{what}: {note}, for the {labels} that {have} one"
 
 

@@ -7,7 +7,7 @@ and 0 the row left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any, Literal, TypeVar
 
@@ -48,16 +48,8 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
         )
     if is_by_name(class_weight):
         return _usable({str(name): _weight(name, value) for name, value in class_weight.items()})
-    expected = range(classes)
-    if unknown := [key for key in class_weight if key not in expected]:
-        raise ParameterError(
-            f"class_weight: {unknown[0]!r} is not a class; the classes are 0 to {classes - 1}"
-        )
-    if missing := [key for key in expected if key not in class_weight]:
-        raise ParameterError(
-            f"class_weight: class {missing[0]} has no weight; give each class from 0 to "
-            f"{classes - 1} one (1 leaves it as it is)"
-        )
+    expected, shown = range(classes), f"0 to {classes - 1}"
+    _require_each(class_weight, expected, shown, f"each class from {shown}")
     return _usable({int(key): _weight(key, class_weight[key]) for key in expected})
 
 
@@ -96,16 +88,23 @@ def numbered(class_weight: Any, levels: Mapping[str, tuple[str, ...]]) -> Any:
         )
     names = next(iter(levels.values()))
     shown = first_of(names, most=12)
-    if unknown := [key for key in class_weight if key not in names]:
+    _require_each(class_weight, names, shown, f"each of {shown}")
+    return {number: class_weight[name] for number, name in enumerate(names)}
+
+
+def _require_each(
+    class_weight: Mapping[Any, Any], classes: Collection[Any], shown: str, each: str
+) -> None:
+    """Raise ParameterError unless the keys are the classes; messages say which these are."""
+    if unknown := [key for key in class_weight if key not in classes]:
         raise ParameterError(
             f"class_weight: {unknown[0]!r} is not a class; the classes are {shown}"
         )
-    if missing := [name for name in names if name not in class_weight]:
+    if missing := [key for key in classes if key not in class_weight]:
         raise ParameterError(
-            f"class_weight: class {missing[0]!r} has no weight; give each of {shown} one (1 leaves "
-            "it as it is)"
+            f"class_weight: class {missing[0]!r} has no weight; give {each} one (1 leaves it as it "
+            "is)"
         )
-    return {number: class_weight[name] for number, name in enumerate(names)}
 
 
 def require_numbers(class_weight: object) -> None:

@@ -122,41 +122,18 @@ def train_epochs(
     )
 
 
-def settle_other_levels(model: BaseNetwork) -> None:
-    """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
-
-    Weighted by how frequent these are: an unknown level counts as an average one. Where
-    ``max_categories`` has left levels out that are not that rare, it counts as one of these.
-    """
-    _settle(model)
-
-
-@contextmanager
-def settled_for_now(model: BaseNetwork) -> Iterator[None]:
-    """Show the model between epochs as it would be if training ended there.
-
-    Training goes on with the weights of "other" levels that it had, so that its course does not
-    depend on who looks; with others where a callback has replaced them.
-    """
-    before, means = _settle(model)
-    try:
-        yield
-    finally:
-        if means:
-            state = model._core.state_dict()
-            for (tensor, column), mean in means.items():
-                weights = state[tensor][:, column]
-                if np.array_equal(weights, mean.astype(weights.dtype)):
-                    weights[:] = before[tensor, column]
-            model._core.load_state_dict(state)
-
-
 # Columns of weights, by the name of the tensor and the number of the input.
 _Columns = dict[tuple[str, int], FloatArray]
 
 
-def _settle(model: BaseNetwork) -> tuple[_Columns, _Columns]:
-    """Settle "other" levels; return their weights as they were, and as they are now."""
+def settle_other_levels(model: BaseNetwork) -> tuple[_Columns, _Columns]:
+    """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
+
+    Weighted by how frequent these are: an unknown level counts as an average one. Where
+    ``max_categories`` has left levels out that are not that rare, it counts as one of these.
+
+    Returns the weights that were replaced, and those in their place.
+    """
     encoder = model.encoder
     if encoder is None or not any(part.levels for part in encoder.parts):
         return {}, {}
@@ -168,6 +145,26 @@ def _settle(model: BaseNetwork) -> tuple[_Columns, _Columns]:
     if means:
         model._core.load_state_dict(state)
     return before, means
+
+
+@contextmanager
+def settled_for_now(model: BaseNetwork) -> Iterator[None]:
+    """Show the model between epochs as it would be if training ended there.
+
+    Training goes on with the weights of "other" levels that it had, so that its course does not
+    depend on who looks; with others where a callback has replaced them.
+    """
+    before, means = settle_other_levels(model)
+    try:
+        yield
+    finally:
+        if means:
+            state = model._core.state_dict()
+            for (tensor, column), mean in means.items():
+                weights = state[tensor][:, column]
+                if np.array_equal(weights, mean.astype(weights.dtype)):
+                    weights[:] = before[tensor, column]
+            model._core.load_state_dict(state)
 
 
 def _means_of_known_levels(encoder: FeatureEncoder, state: dict[str, FloatArray]) -> _Columns:

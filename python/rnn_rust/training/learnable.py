@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnn_rust.base.checks import counted
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.labels import labels_per_sequence
@@ -54,9 +55,8 @@ def _why(data: Dataset, column: int, *, each_step: bool) -> str:
     if data.ahead is not None:
         longest, ahead = int(np.diff(data.offsets).max()), column + 1
         return (
-            f": no row has a value {ahead} row{'s' * (ahead > 1)} later in its sequence, the "
-            f"longest of which has {longest} row{'s' * (longest > 1)}; give longer sequences, or a "
-            "shorter horizon"
+            f": no row has a value {counted(ahead, 'row')} later in its sequence, the longest of "
+            f"which has {counted(longest, 'row')}; give longer sequences, or a shorter horizon"
         )
     rows = "" if each_step else " in the last labelled row of any sequence"
     return f"{rows}; fill in some, or leave the column out"

@@ -90,8 +90,8 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// Updates all weights by a gradient in the layout's order, whose padding is zero. If a weight is
-    /// not finite afterwards, takes the update back and returns `false`.
+    /// Updates all weights by a gradient in the layout's order, whose padding is zero, and which is 0
+    /// afterwards. If a weight is not finite then, takes the update back and returns `false`.
     pub fn update(
         &mut self,
         optimizer: &mut dyn Optimizer<T>,
