@@ -64,42 +64,6 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Bytes from which on the system is asked whether it has them: reading its answer takes far less
-/// time than to write so many.
-const MUCH: usize = 1 << 28;
-
-/// [`Error::Memory`] if there is no memory for `numbers` more values of type `T`.
-///
-/// A failing allocation would abort the process. Linux promises more memory than it has, and kills
-/// who takes it at its word.
-pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
-    let bytes = numbers.saturating_mul(size_of::<T>());
-    let promised = Vec::<T>::new().try_reserve_exact(numbers).is_ok();
-    if promised && (bytes < MUCH || is_available(bytes)) {
-        Ok(())
-    } else {
-        Err(Error::Memory { bytes })
-    }
-}
-
-/// Whether the system can still give so many bytes, as far as it says.
-pub(crate) fn is_available(bytes: usize) -> bool {
-    available().is_none_or(|available| bytes as u64 <= available)
-}
-
-/// The bytes that the system can still give, where it says so.
-fn available() -> Option<u64> {
-    available_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
-}
-
-fn available_of(meminfo: &str) -> Option<u64> {
-    let bytes = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
-    };
-    Some(bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:").unwrap_or(0)))
-}
-
 fn default_threads() -> Result<usize> {
     static FOUND: OnceLock<Result<usize>> = OnceLock::new();
     FOUND
@@ -144,31 +108,5 @@ impl<'a> CancelCheck<'a> {
         }
         self.spent = 0;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_that_the_system_does_not_have_is_refused() {
-        assert_eq!(check_memory::<f32>(1000), Ok(()));
-        let all = Error::Memory { bytes: usize::MAX };
-        assert_eq!(check_memory::<f32>(usize::MAX / 2), Err(all));
-        // More than is free, if less than there is: that much would be promised.
-        if let Some(available) = available() {
-            let bytes = available as usize + MUCH;
-            assert_eq!(check_memory::<u8>(bytes), Err(Error::Memory { bytes }));
-        }
-    }
-
-    #[test]
-    fn what_the_system_can_give_is_what_it_can_free_and_swap() {
-        let text = "MemTotal:  900 kB\nMemFree:  100 kB\nMemAvailable:  300 kB\nSwapFree:  20 kB\n";
-        assert_eq!(available_of(text), Some(320 * 1024));
-        assert_eq!(available_of("MemAvailable:  7 kB\n"), Some(7 * 1024));
-        assert_eq!(available_of("MemTotal:  900 kB\n"), None);
-        assert_eq!(available_of("MemAvailable:  many\n"), None);
     }
 }

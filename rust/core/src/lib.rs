@@ -55,6 +55,7 @@ mod huge_pages;
 pub mod interleave;
 mod lanes;
 pub mod loss;
+mod memory;
 mod objective;
 pub mod optim;
 mod packing;

@@ -7,13 +7,14 @@ use std::thread;
 
 use crate::bptt::{BufferSpec, DropoutMasks, Trace};
 use crate::config::Config;
-use crate::context::{CancelCheck, Context, check_memory};
+use crate::context::{CancelCheck, Context};
 use crate::data::{FEWEST_STEPS, Segment, Sequences};
 use crate::engine::{BatchInputs, TileWorker, UnitWorker};
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd, WithSimd, numbers};
 use crate::loss::Loss;
+use crate::memory::check_memory;
 use crate::packing::{BySequence, ByUnit, Packing, Tiling, fewest_tiled};
 use crate::weights::{Network, NetworkView, Panels};
 

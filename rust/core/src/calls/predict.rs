@@ -3,11 +3,12 @@
 use super::compiled::Compiled;
 use super::inference::{HiddenStates, Inference, Predict};
 use crate::bptt::DropoutMasks;
-use crate::context::{Context, check_memory};
+use crate::context::Context;
 use crate::data::Sequences;
 use crate::error::{Result, check_shape};
 use crate::lanes::simd::Level;
 use crate::loss::Loss;
+use crate::memory::check_memory;
 use crate::weights::Network;
 
 impl<T: Compiled> Network<T> {

@@ -25,11 +25,12 @@ mod unit;
 mod worker;
 
 use crate::bptt::BufferSpec;
-use crate::context::{Context, check_memory};
+use crate::context::Context;
 use crate::data::{FEWEST_STEPS_OF_GRADIENTS, Sequences};
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
+use crate::memory::check_memory;
 use crate::packing::{ByUnit, fewest_tiled};
 use crate::weights::{Network, Panels, Transposed};
 use carry::CarriedStates;

@@ -2,10 +2,10 @@
 
 use super::contract::EngineSpec;
 use crate::bptt::{BufferSpec, InputSizes, PassInputs};
-use crate::context::is_available;
 use crate::data::Sequences;
 use crate::lanes::Real;
 use crate::lanes::simd::{Simd, numbers};
+use crate::memory::is_available;
 use crate::packing::{BySequence, Tile, Tiling, gather};
 use crate::weights::Layout;
 

@@ -1,10 +1,10 @@
 //! `GradientDescent`: a method with its moments.
 
-use crate::context::check_memory;
 use crate::error::{Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
+use crate::memory::check_memory;
 use crate::optim::rules::{Adagrad, Adam, Momentum, RmsProp, Rule, Sgd, eps};
 use crate::optim::{Method, Optimizer};
 

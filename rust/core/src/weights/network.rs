@@ -2,11 +2,11 @@
 
 use crate::cell::Cell;
 use crate::config::{Config, Shape};
-use crate::context::check_memory;
 use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::Level;
+use crate::memory::check_memory;
 use crate::optim::Optimizer;
 use crate::weights::{Init, Layout, NetworkView, Role, Transposed};
 

@@ -5,9 +5,9 @@ use super::keyed::Scorer;
 use super::keys::Key;
 use super::slabs::Slabs;
 
-use crate::context::check_memory;
 use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
+use crate::memory::check_memory;
 
 /// A copy of a scorer's entities with their states.
 pub struct ScorerCopy<T: Real> {

@@ -1,8 +1,8 @@
 //! [`Slabs`]: rows in blocks that never move.
 
-use crate::context::check_memory;
 use crate::error::Result;
 use crate::lanes::aligned::Aligned;
+use crate::memory::check_memory;
 
 /// Bytes of a block, about.
 const BLOCK: usize = 1 << 20;
