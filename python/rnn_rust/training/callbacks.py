@@ -157,6 +157,11 @@ class EarlyStopping:
             training.model.load_state_dict(self._best_weights)
         self._training, self._best_weights = None, {}
 
+    @property
+    def epoch_to_restore(self) -> int | None:
+        """The epoch whose weights the model will have when training ends; None for the last."""
+        return self.best_epoch if self._best_weights else None
+
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, how long ago it was, and the weights of that time."""
         seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}

@@ -30,6 +30,14 @@ def fixed_settings_of(callback: object) -> dict[str, Any]:
     return plain
 
 
+def in_order_of(like: Any, value: Any) -> Any:
+    """Return a tree of dicts from a file, where names are sorted, in the order of one like it."""
+    if not (isinstance(like, dict) and isinstance(value, dict)):
+        return value
+    names = [name for name in {**like, **value} if name in value]
+    return {name: in_order_of(like.get(name), value[name]) for name in names}
+
+
 def ends_training(answer: object) -> bool:
     """Whether a callback's answer is False, of Python or of NumPy; None is not an answer."""
     return isinstance(answer, bool | np.bool_) and not answer
@@ -133,7 +141,8 @@ def match_saved(
         ]
         if others and own["fixed_settings"] and id(callback) not in going_on:
             raise ParameterError(
-                f"cannot continue from {path}, which was made with {_shown(others[0])} (now "
+                f"cannot continue from {path}, which was made with "
+                f"{_shown(in_order_of(own, others[0]))} (now "
                 f"{_shown(own)}); train as before, leave it out, or use another path"
             )
     return found
