@@ -77,6 +77,21 @@ def test_settings_of_callbacks_are_shown_in_one_order(path: Path) -> None:
     )  # fmt: skip
 
 
+def test_fixed_settings_of_numpy_are_those_of_python(path: Path) -> None:
+    keeps, again = Keeps({"seen": 1}), Keeps({})
+    keeps.fixed_settings, again.fixed_settings = {"alpha": np.float32(0.5)}, {"alpha": 0.5}
+    fit(make_model(), keeps, Checkpoint(path), epochs=3)
+    fit(make_model(), again, epochs=4, resume=path)
+    assert again.state == {"seen": 1}
+    model = make_model()
+    again.fixed_settings = {"alpha": object}
+    refused(
+        lambda: fit(model, again, Checkpoint(path)), ParameterError,
+        "Keeps.fixed_settings", "<class 'object'> is none",
+    )  # fmt: skip
+    assert model.epochs_trained == 0
+
+
 def test_what_an_earlier_version_did_not_keep_is_taken_as_it_is(path: Path) -> None:
     fit(make_model(), Checkpoint(path), epochs=3)
     description, tensors = unpack(path.read_bytes(), path)
@@ -109,6 +124,7 @@ class Keeps:
 
     def __init__(self, state: Any) -> None:
         self.state = state
+        self.fixed_settings: dict[str, Any] = {}
 
     def __call__(self, record: Record) -> None:
         pass

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, path_text, positive_integer
 from rnn_rust.base.files import remove_leftovers
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.monitor import MetricMonitor
@@ -62,6 +63,7 @@ class Callback(Protocol):
         """
 
 
+@suggests_settings
 class EarlyStopping:
     """Stops training when a monitored metric has not improved for a while.
 
@@ -183,6 +185,7 @@ class EarlyStopping:
         return self._has_patience
 
 
+@suggests_settings
 class Checkpoint:
     """Saves the state of a training to a file from which ``fit(..., resume=path)`` continues.
 

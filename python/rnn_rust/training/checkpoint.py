@@ -23,7 +23,13 @@ from rnn_rust.model.declaration import described
 from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.storage.model_file import pack, read, unpack
-from rnn_rust.training.resuming import ResumedCallback, in_order_of, match_saved, saved_states
+from rnn_rust.training.resuming import (
+    ResumedCallback,
+    fixed_settings_of,
+    in_order_of,
+    match_saved,
+    saved_states,
+)
 from rnn_rust.training.state import Training
 
 
@@ -129,9 +135,12 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
     Raises
     ------
     ParameterError
-        The optimiser is written in Python and does not hand out its state.
+        The optimiser is written in Python and does not hand out its state, or no file can hold the
+        settings of a callback.
     """
     model = training.model
+    for callback in training.callbacks:
+        fixed_settings_of(callback)
     if not model.optimizer_state.can_be_saved:
         raise ParameterError(
             f"a checkpoint needs the state of {model.optimizer!r}: give it state_dict() and "

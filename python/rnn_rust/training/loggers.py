@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import check_replaceable, remove_leftovers, replacing
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import History, Record
 
@@ -93,6 +94,7 @@ class _Logger(ABC):
         """Return a record as a line of the file."""
 
 
+@suggests_settings
 class CSVLogger(_Logger):
     """Writes every record to a CSV file, as soon as its epoch is over.
 
@@ -131,6 +133,7 @@ def _as_csv(cells: Iterable[object]) -> str:
     return line.getvalue()
 
 
+@suggests_settings
 class JSONLinesLogger(_Logger):
     """Writes every record to a file as one JSON object per line, as soon as its epoch is over.
 
