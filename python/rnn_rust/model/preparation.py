@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,28 @@ from rnn_rust.model.states import rows_of, warn_of_rows_before
 Vector = NDArray[np.float64]
 Once = tuple[FloatArray | None, FloatArray | None]
 """What there is once for each sequence: static features, and initial states."""
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, Once]
+
+
+class LabelledInputs(NamedTuple):
+    """What a network learns from, in the order in which the engine takes it.
+
+    Attributes
+    ----------
+    features, labels
+        ``(N, I)`` and ``(N, C)``, scaled.
+    offsets
+        Of the sequences, ``(S + 1,)``.
+    weights
+        Of the labels, ``(N, C)``; None if all are 1.
+    once
+        What there is once for each sequence.
+    """
+
+    features: FloatArray
+    labels: FloatArray
+    offsets: Offsets
+    weights: FloatArray | None
+    once: Once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +176,9 @@ class Preparation:
         )
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, and `Once`.
+        """Return what the network learns from.
 
-        The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
-        in the last row of each.
+        With a readout of whole sequences labels stand in the last row of each.
 
         Raises
         ------
@@ -190,7 +210,7 @@ class Preparation:
         if self.readout == "each_step":
             labels = self.in_order(labels, offsets)
             factors = None if factors is None else self.in_order(factors, offsets)
-        return features, labels, offsets, factors, once
+        return LabelledInputs(features, labels, offsets, factors, once)
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.

@@ -147,7 +147,7 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
             "load_state_dict(state)"
         )
     validation = training.validation
-    held_out = validation and (
+    held_out = validation and LabelledInputs(
         validation.features, validation.labels, validation.offsets, validation.weights,
         (None if validation.static is None else validation.static.values, validation.initial_state),
     )  # fmt: skip
@@ -171,8 +171,8 @@ def _kind_of(scaler: Scaler) -> dict[str, Any]:
 
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    *of_rows, of_sequences = arrays
-    for array in (*of_rows, *(rows for rows in of_sequences if rows is not None)):
+    given = arrays.features, arrays.labels, arrays.offsets, arrays.weights
+    for array in (*given, *(rows for rows in arrays.once if rows is not None)):
         if array is None:
             digest.update(b"none")
             continue
