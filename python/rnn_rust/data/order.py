@@ -12,7 +12,8 @@ from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import listed
 from rnn_rust.data.levels import Levels, recode
-from rnn_rust.data.sequences import Sequence, Sequences
+from rnn_rust.data.sequence import Sequence
+from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ShapeError
 
 Data = TypeVar("Data", bound=Sequences | Sequence)
