@@ -41,6 +41,9 @@ def other_labels() -> Dataset:
         ({"scaler": "standard"}, {},
          ["with scaler=MinMaxScaler(labels=True) (now StandardScaler(labels=True)); train"]),
         ({"scaler": None}, {}, ["with scaler=MinMaxScaler(labels=True) (now None); train"]),
+        ({"missing": "mean", "missing_indicator": True}, {}, [
+            "with missing='error' (now 'mean'), missing_indicator=False (now True); train",
+        ]),
         ({"optimizer": SGD(0.1)}, {}, [
             "made with optimizer=SGD(learning_rate=0.2, momentum=0.0, nesterov=",
             "(now SGD(learning_rate=0.1, momentum=0.0, nesterov=",

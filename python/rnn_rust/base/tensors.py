@@ -8,8 +8,8 @@ from rnn_rust.errors import DataError
 
 
 def is_tensor(value: object) -> TypeGuard[Any]:
-    """Whether it is a tensor that may belong to a gradient."""
-    return hasattr(value, "detach")
+    """Whether it is a tensor, which may have a gradient or be on another device."""
+    return hasattr(value, "detach") and hasattr(value, "cpu")  # Open files have the former.
 
 
 def without_tensors(name: str, value: Any) -> Any:

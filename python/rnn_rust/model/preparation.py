@@ -28,19 +28,7 @@ Once = tuple[FloatArray | None, FloatArray | None]
 
 
 class LabelledInputs(NamedTuple):
-    """What a network learns from, in the order in which the engine takes it.
-
-    Attributes
-    ----------
-    features, labels
-        ``(N, I)`` and ``(N, C)``, scaled.
-    offsets
-        Of the sequences, ``(S + 1,)``.
-    weights
-        Of the labels, ``(N, C)``; None if all are 1.
-    once
-        What there is once for each sequence.
-    """
+    """What a network learns from; the weights of labels ``(N, C)`` are None if all are 1."""
 
     features: FloatArray
     labels: FloatArray

@@ -122,7 +122,7 @@ def _restore_training(
 
 # What a training and its checkpoint have in common -------------------------------------------
 
-# The training data is compared as the network gets it, which depends on these.
+# Data is compared as the network gets it, which depends on these.
 _PREPARING = {
     "scaler", "class_weight", "dtype", "readout", "reverse", "missing", "missing_indicator",
     "time_features", "max_categories",
@@ -192,7 +192,7 @@ def _check_setup(
     kept = defaults | {"scaler": wanted["scaler"]} | kept
     names = [name for name in {**wanted, **kept} if kept.get(name) != wanted.get(name)]
     if _PREPARING.intersection(names):
-        names = [name for name in names if name != "training data"]
+        names = [name for name in names if not name.endswith(" data")]
     if not names:
         return
     differences = [
