@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnn_rust.base.checks import counted
 from rnn_rust.cli import options
 from rnn_rust.cli.streams import write_data
 
@@ -104,7 +105,7 @@ def summary(model: Path) -> None:
         lines.insert(1, f"{'static':10} {', '.join(static)}")
     show.section(
         f"Model: {model}",
-        f"{network}\ntrained for {network.epochs_trained:,} epochs, last with "
+        f"{network}\ntrained for {counted(network.epochs_trained, 'epoch')}, last with "
         f"{network.optimizer}\n" + "\n".join(lines),
     )
     show.section("Layers", str(network.summary()))

@@ -309,7 +309,8 @@ def _check_alike(model: Network, own: Network) -> None:
     if model.encoder is not None and own.encoder is not None:
         levels = own.encoder.levels
         others += [
-            f"category '{name}' has {len(given)} levels, in the scorer's model {len(levels[name])}"
+            f"category '{name}' has {counted(len(given), 'level')}, in the scorer's model "
+            f"{len(levels[name])}"
             for name, given in model.encoder.levels.items()
             if len(given) != len(levels[name])
         ]

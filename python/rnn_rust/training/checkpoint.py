@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.optimizers import to_dict
 from rnn_rust.model.arguments import Options
@@ -85,7 +86,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
         done = len(state["history"]["loss"])
         if done > training.epochs:
             raise ParameterError(
-                f"cannot continue from {path}, which has {done} epochs already, to "
+                f"cannot continue from {path}, which has {counted(done, 'epoch')} already, to "
                 f"epochs={training.epochs}; give at least as many, or use another path"
             )
     except ParameterError:
