@@ -341,8 +341,10 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         These are the labelled ones; of sequences that are read out whole the last of each.
         """
         check_is_fitted(self)
-        labels, predicted = self._checked_labels(X, y), self.predict(X)
-        weights = self._weights(X, sample_weight)
+        labels = self._checked_labels(X, y)
+        if not (is_sequence_list(X) and self.readout == "each_step"):
+            check_lengths(X, labels)
+        weights, predicted = self._weights(X, sample_weight), self.predict(X)
         if weights is not None and is_sequence_list(X) and self.readout == "each_step":
             weights = np.repeat(weights, [len(part) for part in X])
         missing = is_missing(labels)

@@ -11,6 +11,7 @@ from rnn_rust.base.arrays import row_at
 from rnn_rust.base.checks import non_negative
 from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.learning.losses import engine_loss
 
 CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")
 
@@ -164,15 +165,17 @@ def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
     ParameterError
         The loss is not one of classes, or of two.
     """
-    name = getattr(loss, "name", loss)
-    if isinstance(name, str) and name not in CLASS_LOSSES:
+    if loss is None:
+        loss = "binary_cross_entropy" if count == 2 else "cross_entropy"
+    name, _ = engine_loss(loss, None)
+    if name not in CLASS_LOSSES:
         known = ", ".join(map(repr, CLASS_LOSSES))
         raise ParameterError(f"loss={loss!r} is not one of classes; use {known}")
-    if count == 2 and name != "cross_entropy":
-        return ("binary_cross_entropy" if loss is None else loss), 1
-    if isinstance(name, str) and name != "cross_entropy":
+    if name == "cross_entropy":
+        return loss, count
+    if count != 2:
         raise ParameterError(f"loss={loss!r} is for two classes, and y has {count}; leave it out")
-    return ("cross_entropy" if loss is None else loss), count
+    return loss, 1
 
 
 def loss_of_numbers(loss: Any) -> Any:
@@ -183,7 +186,8 @@ def loss_of_numbers(loss: Any) -> Any:
     ParameterError
         It is one of several classes.
     """
-    if getattr(loss, "name", loss) == "cross_entropy":
+    # Losses with parameters, and those in Python, are none of several classes.
+    if isinstance(loss, str) and loss == "cross_entropy":
         raise ParameterError(
             "loss='cross_entropy' learns classes, and these labels are numbers; use "
             "SequenceClassifier, or another loss"

@@ -213,9 +213,10 @@ def _require_steps(X: Any) -> None:
 
 
 def check_lengths(X: Any, y: Any) -> None:
-    """Raise ShapeError if y has not as many labels as X has rows."""
+    """Raise ShapeError if y has not a label for each row of X, or each sequence of a list."""
     if y is not None and len(y) != len(X):
-        raise ShapeError(f"y has {len(y)} labels for {len(X)} rows of X")
+        kind = "sequences" if is_sequence_list(X) else "rows"
+        raise ShapeError(f"y has {len(y)} labels for {len(X)} {kind} of X")
 
 
 def from_frame(

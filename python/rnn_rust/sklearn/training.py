@@ -16,6 +16,7 @@ from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError
+from rnn_rust.model.snapshot import restorer
 from rnn_rust.sklearn.tasks import FitTask
 
 # Sequences from which on early stopping is worth its validation part, if it is "auto".
@@ -60,7 +61,7 @@ def train(
         data, epochs=epochs, batch_size=int(size), shuffle=estimator.batch_size is not None,
         validation=held_out, callbacks=callbacks, progress=False,
     )  # fmt: skip
-    estimator.loss_curve_ += [record["loss"] for record in history]
+    estimator.loss_curve_ = [*estimator.loss_curve_, *(record["loss"] for record in history)]
     if held_out is not None:
         scores = [-record["validation_loss"] for record in history]
         estimator.validation_scores_ = [*(estimator.validation_scores_ or []), *scores]
@@ -95,8 +96,10 @@ def _hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Datase
 
 @contextlib.contextmanager
 def as_it_was_on_error(estimator: Any) -> Iterator[None]:
-    """Leave what was learnt before as it was if training is refused."""
+    """Leave what was learnt before as it was if training is refused or fails."""
     before = {name: value for name, value in vars(estimator).items() if _is_learnt(name)}
+    # Training that goes on changes the network itself: its weights, moments and optimiser.
+    restore_model = restorer(estimator.model_) if "model_" in before else None
     try:
         yield
     except BaseException:
@@ -104,6 +107,8 @@ def as_it_was_on_error(estimator: Any) -> Iterator[None]:
             delattr(estimator, name)
         for name, value in before.items():
             setattr(estimator, name, value)
+        if restore_model is not None:
+            restore_model()
         raise
 
 
