@@ -285,41 +285,6 @@ def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
 
 
-def test_callbacks_of_scikit_learn_see_every_epoch() -> None:
-    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
-    frame, classes, _ = purchases()
-
-    class Watch:
-        """Counts, scores after each epoch, and stops the fourth."""
-
-        def __init__(self) -> None:
-            self.begun, self.scores, self.ended = 0, [], False
-
-        def setup(self, estimator: Any, context: Any) -> None: ...
-
-        def teardown(self, estimator: Any, context: Any) -> None:
-            self.ended = True
-
-        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-            self.begun += context.task_name == "epoch"
-
-        def on_fit_task_end(
-            self, estimator: Any, context: Any, *, X: Any, y: Any, fitted_estimator: Any
-        ) -> bool:
-            if context.task_name == "epoch":
-                self.scores.append(fitted_estimator.score(X, y))
-            return len(self.scores) == 4
-
-    watch = Watch()
-    assert isinstance(watch, callback.FitCallback)
-    model = SequenceClassifier(**KEYS).set_callbacks(watch).fit(frame, classes)
-    assert watch.ended
-    assert (watch.begun, len(watch.scores), model.n_iter_) == (4, 4, 4)
-    assert watch.scores[-1] == model.score(frame, classes)
-    bar = SequenceClassifier(**KEYS, epochs=3).set_callbacks(callback.ProgressBar())
-    assert bar.fit(frame, classes).n_iter_ == 3
-
-
 def test_without_scikit_learn_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import rnn_rust.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

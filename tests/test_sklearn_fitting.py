@@ -9,7 +9,7 @@ import pytest
 from cards import KEYS, purchases
 
 from rnn_rust.errors import DivergedError, ParameterError
-from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor
+from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor, SequenceTransformer
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,106 @@ def test_a_callback_that_raises_amid_a_fit_that_goes_on_changes_nothing() -> Non
         model.set_callbacks(Broken()).fit(frame, classes)
     np.testing.assert_array_equal(model.predict_proba(frame), before)
     assert model.n_iter_ == model.model_.epochs_trained == 3
+
+
+def test_callbacks_of_scikit_learn_see_every_epoch() -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+
+    class Watch:
+        """Counts, scores after each epoch, and stops the fourth."""
+
+        def __init__(self) -> None:
+            self.begun, self.scores, self.ended = 0, [], False
+
+        def setup(self, estimator: Any, context: Any) -> None: ...
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            self.ended = True
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            self.begun += context.task_name == "epoch"
+
+        def on_fit_task_end(
+            self, estimator: Any, context: Any, *, X: Any, y: Any, fitted_estimator: Any
+        ) -> bool:
+            if context.task_name == "epoch":
+                self.scores.append(fitted_estimator.score(X, y))
+            return len(self.scores) == 4
+
+    watch = Watch()
+    assert isinstance(watch, callback.FitCallback)
+    model = SequenceClassifier(**KEYS).set_callbacks(watch).fit(frame, classes)
+    assert watch.ended
+    assert (watch.begun, len(watch.scores), model.n_iter_) == (4, 4, 4)
+    assert watch.scores[-1] == model.score(frame, classes)
+    bar = SequenceClassifier(**KEYS, epochs=3).set_callbacks(callback.ProgressBar())
+    assert bar.fit(frame, classes).n_iter_ == 3
+
+
+def test_callbacks_get_estimators_as_if_the_fit_ended_there() -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+
+    class Keep:
+        """Keeps the estimator of each epoch, and what there is beside X and y."""
+
+        def __init__(self) -> None:
+            self.kept: list[Any] = []
+            self.metadata: list[Any] = []
+
+        def setup(self, estimator: Any, context: Any) -> None: ...
+
+        def teardown(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_end(
+            self, estimator: Any, context: Any, *, fitted_estimator: Any, metadata: Any
+        ) -> None:
+            self.kept.append(fitted_estimator)
+            self.metadata.append(metadata)
+
+    weights = np.where(classes == "yes", 5.0, 1.0)
+    keep = Keep()
+    options: dict[str, Any] = {**KEYS, "early_stopping": True, "warm_start": True}
+    model = SequenceClassifier(**options, epochs=2).set_callbacks(keep)
+    model.fit(frame, classes, sample_weight=weights)
+    model.fit(frame, classes, sample_weight=weights)
+    # An end of each fit beside those of its epochs.
+    assert [each.n_iter_ for each in keep.kept] == [1, 2, 2, 3, 4, 4]
+    for each in keep.kept:
+        assert len(each.loss_curve_) == len(each.validation_scores_) == each.n_iter_
+    first = SequenceClassifier(**options, epochs=1).fit(frame, classes, sample_weight=weights)
+    np.testing.assert_array_equal(keep.kept[0].predict_proba(frame), first.predict_proba(frame))
+    assert all(each["sample_weight"] is weights for each in keep.metadata)
+    # A scorer weighs with the weights of the fit.
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = SequenceClassifier(**KEYS, epochs=2).set_callbacks(monitor)
+    model.fit(frame, classes, sample_weight=weights)
+    logged = monitor.get_logs().data[0]["accuracy"]
+    assert logged == pytest.approx(model.score(frame, classes, sample_weight=weights))
+    assert logged != pytest.approx(model.score(frame, classes))
+
+
+def test_wrong_epochs_are_named_before_a_bar_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs="a").set_callbacks(callback.ProgressBar())
+    with pytest.raises(ParameterError, match="epochs must be an integer of at least 1, got 'a'"):
+        model.fit(frame, classes)
+    printed = capsys.readouterr()
+    assert printed.out + printed.err == ""
+
+
+def test_balanced_weights_are_those_of_the_labels_at_hand() -> None:
+    frame, classes, _ = purchases()
+    options: dict[str, Any] = {**KEYS, "epochs": 1, "class_weight": "balanced"}
+    for estimator in (SequenceClassifier, SequenceTransformer):
+        with pytest.raises(ParameterError, match="partial_fit has those of a part; give a dict"):
+            estimator(**options).partial_fit(frame, classes)
+    model = SequenceClassifier(**options, warm_start=True).fit(frame, classes)
+    for y in (classes, frame["x"].where(frame["x"] > 1, -1).map({-1: "no"}).fillna("yes")):
+        shares = np.array([np.mean(y == name) for name in ("no", "yes")])
+        found = model.fit(frame, y).model_.class_table
+        np.testing.assert_allclose(found, [1 / (2 * shares)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -15,81 +14,16 @@ from sklearn.base import (
 )
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.sklearn.arguments import documented
 from rnn_rust.sklearn.base import SequenceEstimator
-from rnn_rust.sklearn.labels import (
-    as_targets,
-    class_codes,
-    coded_weights,
-    loss_of_classes,
-    loss_of_numbers,
-    present,
-)
-
-_PARAMETERS = """
-    Parameters
-    ----------
-    id, time
-        The columns of a frame that say which sequence a row belongs to, and order its rows. A
-        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name.
-    cell
-        ``"rnn"``, ``"gru"`` or ``"lstm"``.
-    hidden_size, num_layers, bidirectional, reverse, dropout, readout
-        As in :class:`rnn_rust.GRU`.
-    clip_norm, scaler, dtype, n_threads
-        As in :class:`rnn_rust.GRU`.
-    loss
-        As in :class:`rnn_rust.GRU`; None for the one that suits the labels.
-    optimizer, learning_rate
-        A name (``"sgd"``, ``"rmsprop"``, ``"adagrad"``, ``"adam"``, ``"adamw"``) and its learning
-        rate, or an optimiser of :mod:`rnn_rust.optim`, which has its own.
-    epochs, batch_size
-        Passes over the data, and sequences per update; None for all.
-    categories, ties
-        As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
-    static
-        Columns of a frame that have one value for all rows of a sequence, which the network takes
-        once; None without any.
-    max_categories, missing, missing_indicator, time_features
-        As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
-    class_weight
-        None, ``"balanced"``, or a dict with a weight for each class; for classifiers.
-    early_stopping
-        Whether training ends when the loss of held-out sequences has not become better for
-        ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there
-        are more than 10,000 sequences.
-    validation, validation_fraction
-        Which share of the sequences is held out: ``"random"`` ones, or the latest (``"time"``).
-    warm_start
-        Whether ``fit`` goes on with the model of the call before. What was set since then counts,
-        a learning rate for example; what the network was made of, such as its size, cannot change.
-    random_state
-        Of initial weights, held-out sequences, order and dropout.
-
-    Attributes
-    ----------
-    model_
-        The network, for all else: files, steppers, hidden states.
-    n_features_in_, feature_names_in_
-        The features: all columns but ``id`` and ``time``. Names if X was a frame.
-    n_iter_, loss_curve_
-        The epochs, and the training loss of each.
-    validation_scores_
-        The negative loss of the held-out data after each epoch, or None.
-"""
+from rnn_rust.sklearn.labels import as_targets, class_codes, present
+from rnn_rust.sklearn.networks import coded_weights, loss_of_classes, loss_of_numbers
 
 
-def _documented(estimator: type) -> type:
-    """Add what all estimators have to the docstring of one; "python -OO" leaves none."""
-    if estimator.__doc__:
-        intro, _, own = inspect.cleandoc(estimator.__doc__).partition("\n\nAttributes\n----------")
-        estimator.__doc__ = f"{intro}\n\n{inspect.cleandoc(_PARAMETERS)}{own}\n"
-    return estimator
-
-
-@_documented
+@documented
 class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """A recurrent network that tells classes of rows, or of whole sequences.
 
@@ -100,9 +34,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
-        y = super()._targets(X, y, reset=reset)
-        # Of the rows of a sequence some may have no label.
-        return _check_y(y, estimator=self) if self._takes_arrays else column_or_1d(y, warn=True)
+        return column_or_1d(super()._targets(X, y, reset=reset), warn=True)
 
     def _learn_labels(self, y: Any) -> None:
         labels = present(y)
@@ -150,7 +82,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         return float(accuracy_score(labels, predicted, sample_weight=weights))
 
 
-@_documented
+@documented
 class SequenceRegressor(RegressorMixin, SequenceEstimator):
     """A recurrent network that tells numbers of rows, or of whole sequences."""
 
@@ -160,8 +92,6 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     def _encode_labels(self, y: Any) -> NDArray[Any]:
         if np.ndim(y) > 2:
             raise ShapeError(f"y has the shape {np.shape(y)}; give a row of labels for each row")
-        if self._takes_arrays:
-            y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         return as_targets(y)
 
     def _told_classes(self, classes: Any, *, first: bool) -> None:
@@ -195,7 +125,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return tags
 
 
-@_documented
+@documented
 class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Hidden states of a recurrent network as features of each row, or of whole sequences.
 
@@ -211,8 +141,7 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         if y is not None:
-            y = super()._targets(X, y, reset=reset)
-            return _check_y(y, multi_output=True, estimator=self) if self._takes_arrays else y
+            return super()._targets(X, y, reset=reset)
         table = self._table(X, None, reset=reset)
         names = table.data.feature_names
         numbers = [at for at, name in enumerate(names) if name not in table.data.levels]

@@ -15,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.learning.history import Record
 from rnn_rust.model.snapshot import restorer
 from rnn_rust.sklearn.tasks import FitTask
 
@@ -39,7 +40,16 @@ def train(
     ParameterError
         An argument is outside its allowed values.
     """
-    callbacks: list[Any] = [] if task is None else [task]
+
+    def note(record: Record) -> None:
+        estimator.loss_curve_ = [*estimator.loss_curve_, record["loss"]]
+        estimator.n_iter_ = len(estimator.loss_curve_)
+        if held_out is not None:
+            scores = estimator.validation_scores_ or []
+            estimator.validation_scores_ = [*scores, -record["validation_loss"]]
+
+    # Whoever watches sees an estimator as if training ended there.
+    callbacks: list[Any] = [note, *([] if task is None else [task])]
     if seed is not None and _stops_early(estimator, data, held_out):
         if held_out is None:
             data, held_out = _hold_out(estimator, data, seed)
@@ -61,11 +71,6 @@ def train(
         data, epochs=epochs, batch_size=int(size), shuffle=estimator.batch_size is not None,
         validation=held_out, callbacks=callbacks, progress=False,
     )  # fmt: skip
-    estimator.loss_curve_ = [*estimator.loss_curve_, *(record["loss"] for record in history)]
-    if held_out is not None:
-        scores = [-record["validation_loss"] for record in history]
-        estimator.validation_scores_ = [*(estimator.validation_scores_ or []), *scores]
-    estimator.n_iter_ = len(estimator.loss_curve_)
     if history.interrupted:
         warnings.warn("training was interrupted", ConvergenceWarning, stacklevel=3)
 
@@ -92,6 +97,15 @@ def _hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Datase
         raise ParameterError("validation='time' needs time=, the column that orders the rows")
     kept, held_out = data.split(1 - share, seed=seed, by=by)
     return kept, held_out
+
+
+@contextlib.contextmanager
+def as_of(arguments: str) -> Iterator[None]:
+    """Say in errors of data which arguments they are about, if these are not X and y."""
+    try:
+        yield
+    except (DataError, ParameterError, ShapeError) as error:
+        raise type(error)(f"{arguments}: {error}") from error
 
 
 @contextlib.contextmanager
