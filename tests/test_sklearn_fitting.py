@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from cards import KEYS, purchases
 
@@ -155,8 +157,59 @@ def test_balanced_weights_are_those_of_the_labels_at_hand() -> None:
     for estimator in (SequenceClassifier, SequenceTransformer):
         with pytest.raises(ParameterError, match="partial_fit has those of a part; give a dict"):
             estimator(**options).partial_fit(frame, classes)
+    with pytest.raises(ParameterError, match="warm_start must be True or False, got 'yes'"):
+        SequenceClassifier(**options, warm_start="yes").fit(frame, classes)
     model = SequenceClassifier(**options, warm_start=True).fit(frame, classes)
     for y in (classes, frame["x"].where(frame["x"] > 1, -1).map({-1: "no"}).fillna("yes")):
         shares = np.array([np.mean(y == name) for name in ("no", "yes")])
         found = model.fit(frame, y).model_.class_table
         np.testing.assert_allclose(found, [1 / (2 * shares)])
+
+
+def test_one_s_own_validation_part_and_early_stopping() -> None:
+    frame, classes, _ = purchases()
+    classes = np.where(np.random.default_rng(1).random(len(classes)) < 0.2, "no", classes)
+    late = frame["card"] >= 50
+    model = SequenceClassifier(**KEYS, epochs=300, n_iter_no_change=3, learning_rate=0.05)
+    model.fit(frame[~late], classes[~late], X_val=frame[late], y_val=classes[late])
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) < 300
+    best = int(np.argmax(model.validation_scores_))
+    assert best == model.n_iter_ - 4  # Three epochs were no better.
+    held_out = SequenceClassifier(**KEYS, early_stopping=True, validation="time", epochs=9)
+    by_time = frame.assign(t=frame["t"] + 10 * frame["card"])
+    assert len(held_out.fit(by_time, classes).validation_scores_) == 9
+    assert SequenceClassifier(**KEYS, epochs=2).fit(frame, classes).validation_scores_ is None
+
+
+@pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])
+def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2, warm_start=goes_on_by == "fit")
+    getattr(model, goes_on_by)(frame, classes)
+    same = pickle.loads(pickle.dumps(model))
+    for each in (model, same):
+        getattr(each, goes_on_by)(frame, classes)
+    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:
+    """Labels of an estimator are numbers of classes by then, and none of other names."""
+    random = np.random.default_rng(0)
+    steps = np.arange(600)
+    frame = pl.DataFrame({"id": steps // 6, "t": steps % 6, "x": random.normal(size=600)})
+    numbers = (frame["x"] > 0).to_numpy().astype(int)
+    # In the order of the alphabet too.
+    words = np.array(["down", "up"])[numbers]
+    fitted = []
+    for y in (numbers, words):
+        estimator = SequenceClassifier(
+            id="id", time="t", epochs=4, early_stopping=True, random_state=0
+        )
+        estimator.fit(frame, y).partial_fit(frame, y)
+        fitted.append(estimator)
+    assert fitted[1].model_.label_levels == {"label0": ("down", "up")}
+    assert fitted[0].loss_curve_ == fitted[1].loss_curve_
+    assert fitted[0].validation_scores_ == fitted[1].validation_scores_
+    np.testing.assert_array_equal(
+        fitted[1].predict(frame), np.array(["down", "up"])[fitted[0].predict(frame)]
+    )

@@ -12,7 +12,12 @@ _PARAMETERS = """
     ----------
     id, time
         The columns of a frame that say which sequence a row belongs to, and order its rows. A
-        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name.
+        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name; in
+        pandas the index may hold them, ``X.set_index([id, time])``, for tools that take every
+        column for a feature.
+    time_format
+        As in :meth:`rnn_rust.Dataset.from_file`: how times that are text are written, such as
+        ``"%d/%m/%Y"``, where they do not say it themselves; None where they do.
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``.
     hidden_size, num_layers, bidirectional, reverse, dropout, readout
@@ -51,7 +56,8 @@ _PARAMETERS = """
     Attributes
     ----------
     model_
-        The network, for all else: files, steppers, hidden states.
+        The network, for all else: files, steppers, hidden states. It knows classes that are text
+        by name, others by their places in ``classes_``; its labels are called ``label0`` ...
     n_features_in_, feature_names_in_
         The features: all columns but ``id`` and ``time``. Names if X was a frame.
     n_iter_, loss_curve_
@@ -77,6 +83,7 @@ class Arguments(BaseEstimator):
         *,
         id: str | None = None,
         time: str | None = None,
+        time_format: str | None = None,
         cell: str = "gru",
         hidden_size: int = 16,
         num_layers: int = 1,
@@ -110,6 +117,7 @@ class Arguments(BaseEstimator):
     ) -> None:
         self.id = id
         self.time = time
+        self.time_format = time_format
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers

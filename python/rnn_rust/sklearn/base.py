@@ -120,6 +120,8 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         ValueError
             An argument, a column or a cell cannot be used.
         """
+        if not isinstance(self.warm_start, bool | np.bool_):
+            raise ParameterError(f"warm_start must be True or False, got {self.warm_start!r}")
         continued = self.warm_start and hasattr(self, "model_")
         with as_it_was_on_error(self):
             table = self._training_table(X, y, sample_weight, reset=not continued)
@@ -238,7 +240,9 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             if not hasattr(self, "feature_names_in_"):
                 raise ShapeError("X is a frame, and the estimator was fitted on arrays")
             names, categories = self.feature_names_in_.tolist(), self._categories
-        reading = Reading(self.id, self.time, categories, self.missing, self.ties, self.static)
+        reading = Reading(
+            self.id, self.time, categories, self.missing, self.ties, self.static, self.time_format
+        )
         table = from_frame(X, y, weights, reading, names)
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)

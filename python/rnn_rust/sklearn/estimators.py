@@ -77,7 +77,10 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         return classes
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; sequences that are read out whole count once each."""
+        """Return the accuracy; sequences that are read out whole count once each.
+
+        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(accuracy_score(labels, predicted, sample_weight=weights))
 
@@ -114,7 +117,10 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; sequences that are read out whole count once each."""
+        """Return R²; sequences that are read out whole count once each.
+
+        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(r2_score(labels, predicted, sample_weight=weights))
 
@@ -129,8 +135,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Hidden states of a recurrent network as features of each row, or of whole sequences.
 
-    The network learns y: classes, or numbers. Without y it learns to tell the next row of the
-    sequence from those so far, or the row itself where no sequence has a second.
+    The network learns y: classes, or numbers. Without y it learns to tell the numbers of the next
+    row of the sequence from the rows so far, or of the row itself where no sequence has a second.
     """
 
     @property
@@ -144,16 +150,38 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
             return super()._targets(X, y, reset=reset)
         table = self._table(X, None, reset=reset)
         names = table.data.feature_names
-        numbers = [at for at, name in enumerate(names) if name not in table.data.levels]
+        # A frame with static features alone has a constant in place of others.
+        own = names if table.names is None else table.names
+        numbers = [
+            at for at, name in enumerate(names) if name in own and name not in table.data.levels
+        ]
         if not numbers:
-            raise ParameterError("there are no numbers among the features to learn; give a y")
+            raise ParameterError(
+                "there are no numbers to learn among the features of rows; give a y"
+            )
         rows, offsets = table.data.features[:, numbers].astype(np.float64), table.data.offsets
-        if self.readout != "each_step":
-            return rows[offsets[1:] - 1] if table.is_list else table.per_row(rows)
         if len(rows) > len(table.data):
+            self._require_unread()
             rows = np.vstack([rows[1:], rows[:1]])
             rows[offsets[1:] - 1] = np.nan  # Nothing follows the last row of a sequence.
         return table.per_row(rows)
+
+    def _require_unread(self) -> None:
+        """Raise ParameterError if the network reads the next row before it is to tell it."""
+        reads_ahead = [
+            f"{name}={value!r}"
+            for name, value, harmless in (
+                ("readout", self.readout, "each_step"),
+                ("bidirectional", self.bidirectional, False),
+                ("reverse", self.reverse, False),
+            )
+            if value != harmless
+        ]
+        if reads_ahead:
+            raise ParameterError(
+                f"{reads_ahead[0]} needs a y: without it the network learns to tell the next row "
+                "of a sequence, and this one reads all rows first"
+            )
 
     def _learn_labels(self, y: Any) -> None:
         self._classes, self._outputs_wanted = None, 1

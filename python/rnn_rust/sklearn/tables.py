@@ -30,6 +30,7 @@ class Reading:
     missing: str
     ties: str
     static: Any = None
+    time_format: str | None = None
 
     def __post_init__(self) -> None:
         """Check that columns go by name."""
@@ -267,6 +268,7 @@ def from_frame(
         categories=categories,
         missing="error" if reading.missing == "error" else "keep",
         ties=reading.ties,
+        time_format=reading.time_format,
     )
     return Table(data, data.row_numbers, is_list=False, names=names)
 
