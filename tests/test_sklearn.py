@@ -108,6 +108,17 @@ def test_dates_that_do_not_say_themselves_are_read_by_a_format() -> None:
     np.testing.assert_array_equal(
         np.asarray(model.model_.predict(pl.from_pandas(dated)))[:, 0].astype(float), expected[:, 1]
     )
+    # What a fit has found out of dates holds for those that do not say it.
+    known = dated.assign(t=[f"{28 + s}/01/2024" if s < 4 else f"0{s}/02/2024" for s in frame["t"]])
+    known, few = known.reset_index(drop=True), (frame["t"] > 3).to_numpy()
+    days = known.assign(t=pd.to_datetime(known["t"], format="%d/%m/%Y"))
+    learnt, expected = (
+        clone(model).set_params(time_format=None).fit(X, classes, X_val=X[few], y_val=classes[few])
+        for X in (known, days)
+    )
+    for each, X in ((learnt, known), (expected, days)):
+        each.partial_fit(X[few], classes[few])
+    np.testing.assert_array_equal(learnt.predict_proba(known), expected.predict_proba(days))
     later = dated.assign(t=[f"{c % 9 + 1:02d}/02/{2020 + c}" for c in frame["card"]], x=1.0)
     folds = SequenceKFold(3, id="card", time="t", by="time", time_format="%d/%m/%Y")
     with pytest.raises(DataError, match="no row decides"):

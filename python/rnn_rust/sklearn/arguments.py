@@ -17,7 +17,8 @@ _PARAMETERS = """
         column for a feature.
     time_format
         As in :meth:`rnn_rust.Dataset.from_file`: how times that are text are written, such as
-        ``"%d/%m/%Y"``, where they do not say it themselves; None where they do.
+        ``"%d/%m/%Y"``, where they do not say it themselves; None where they do. Whether days stand
+        before months is learnt in the first fit.
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``.
     hidden_size, num_layers, bidirectional, reverse, dropout, readout

@@ -235,18 +235,22 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             check_lengths(X, y)
             return from_rows(X, y, weights)
         check_lengths(X, y)
-        names, categories = None, self.categories
+        names, categories, day_first = None, self.categories, None
         if not reset:
             if not hasattr(self, "feature_names_in_"):
                 raise ShapeError("X is a frame, and the estimator was fitted on arrays")
             names, categories = self.feature_names_in_.tolist(), self._categories
+            day_first = self._day_first
         reading = Reading(
-            self.id, self.time, categories, self.missing, self.ties, self.static, self.time_format
-        )
+            self.id, self.time, categories, self.missing, self.ties, self.static,
+            self.time_format, day_first,
+        )  # fmt: skip
         table = from_frame(X, y, weights, reading, names)
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
+            keys = table.data.keys
+            self._day_first: bool | None = None if keys is None else keys.day_first
             # Text is known again by these, also where it has no level or only strange ones.
             levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
             self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import as_numbers, refuse_mask
 from rnn_rust.base.polars import pl
+from rnn_rust.data.columns import Roles
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.numbers import as_integers
 from rnn_rust.data.pandas_frames import from_pandas
+from rnn_rust.data.tables import read_table, table_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Rows = NDArray[np.int64]
@@ -31,6 +33,7 @@ class Reading:
     ties: str
     static: Any = None
     time_format: str | None = None
+    day_first: bool | None = None
 
     def __post_init__(self) -> None:
         """Check that columns go by name."""
@@ -257,8 +260,7 @@ def from_frame(
     if categories is not None:
         given = [categories] if isinstance(categories, str) else list(categories)
         categories = [find_column(columns, name) for name in given]
-    data = Dataset.from_frame(
-        pl.DataFrame([*key_columns, *own, *frame.select(static), *labels, *weight]),
+    roles = Roles(
         id=None if reading.id is None else keys[0],
         time=keys[len(keys) - len(reading.times) :] or None,
         features=[column.name for column in own],
@@ -269,7 +271,10 @@ def from_frame(
         missing="error" if reading.missing == "error" else "keep",
         ties=reading.ties,
         time_format=reading.time_format,
+        day_first=reading.day_first,
     )
+    read = pl.DataFrame([*key_columns, *own, *frame.select(static), *labels, *weight])
+    data = Dataset(**read_table(table_of(read), roles, None))
     return Table(data, data.row_numbers, is_list=False, names=names)
 
 

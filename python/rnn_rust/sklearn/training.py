@@ -128,5 +128,5 @@ def as_it_was_on_error(estimator: Any) -> Iterator[None]:
 
 def _is_learnt(name: str) -> bool:
     """Whether an attribute is one that a fit leaves."""
-    own = ("_categories", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
+    own = ("_categories", "_day_first", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
     return name in own or (name.endswith("_") and not name.startswith("_"))
