@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import check_error, run, run_well
 
-import rnn_rust as rnn
 from rnn_rust.cli import main
 
 pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
