@@ -229,8 +229,13 @@ def test_dates_are_no_labels(estimator: Any) -> None:
 def test_weights_and_tables_of_the_wrong_shape_are_named() -> None:
     frame, _, count = purchases()
     ones = [np.ones(length) for length in LENGTHS]
-    with pytest.raises(ShapeError, match="one number for each sequence of X, got several"):
-        SequenceRegressor().fit(ARRAYS, ones, sample_weight=ones)
+    packed = np.empty(4, dtype=object)
+    packed[:] = ones
+    for weights in (ones, packed):
+        with pytest.raises(ShapeError, match="one number for each sequence of X, got several"):
+            SequenceRegressor().fit(ARRAYS, ones, sample_weight=weights)
+    for weights in ([1, 2, 1, 1], pl.Series([1.0, 2, 1, 1]), pd.Series([1, 2, 1, 1], dtype=object)):
+        assert SequenceRegressor(epochs=1).fit(ARRAYS, ones, sample_weight=weights).n_iter_ == 1
     with pytest.raises(ShapeError, match="one number for each row of X, got several"):
         SequenceRegressor(**KEYS).fit(frame, count, sample_weight=[[1.0]] * len(frame))
     assert SequenceRegressor(epochs=1).fit(ARRAYS, ones, sample_weight=2.0).n_iter_ == 1

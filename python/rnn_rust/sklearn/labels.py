@@ -102,7 +102,10 @@ def row_weights(X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
     refuse_mask("sample_weight", sample_weight)
-    if _length(sample_weight) is not None and any(_length(each) for each in sample_weight):
+    listed = isinstance(sample_weight, list | tuple) or (
+        isinstance(sample_weight, np.ndarray) and sample_weight.dtype == object
+    )
+    if listed and any(_length(each) is not None for each in sample_weight):
         kind = "sequence" if is_sequence_list(X) else "row"
         raise ShapeError(f"sample_weight must have one number for each {kind} of X, got several")
     rows = np.empty(_num_samples(X))
