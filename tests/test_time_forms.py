@@ -207,6 +207,7 @@ def test_nanoseconds_are_written_as_they_were_read() -> None:
     assert [data.written_time(time) for time in data.times] == texts
 
 
+@pytest.mark.usefixtures("logger_as_before")
 @pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%Y"])
 def test_a_model_reads_later_dates_as_those_of_its_training(written: str, tmp_path: Path) -> None:
     days = [D(2024, 1, 29) + datetime.timedelta(days=at) for at in range(8)]
