@@ -12,7 +12,7 @@ use rnn_rust::{
     Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
 };
 
-use crate::boundary::{Scalar, data_error, exception, if_possible, run, shape_error};
+use crate::boundary::{Scalar, data_error, detached, exception, if_possible, run, shape_error};
 use crate::python::{PythonLoss, PythonOptimizer};
 use crate::settings::{EpochRun, Settings};
 
@@ -247,7 +247,7 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
         let given = given::<T>(&layout, ("the state dict", ""), state)?;
-        py.detach(|| {
+        detached(py, || {
             let _exclusive = self.exclusive()?;
             let mut changed = self.read().copy()?;
             for (tensor, values) in given {
@@ -256,7 +256,6 @@ impl<T: Scalar> SharedNetwork<T> {
             self.replace(changed);
             Ok(())
         })
-        .map_err(|error: Error| exception(&error))
     }
 
     pub(crate) fn load_optimizer(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -267,8 +266,7 @@ impl<T: Scalar> SharedNetwork<T> {
             None => None,
         };
         let steps = steps.ok_or_else(|| data_error(format!("{what} has no number of steps")))?;
-        let method = py.detach(|| Ok(self.exclusive()?.optimizer.method()));
-        let names = method.map_err(|error: Error| exception(&error))?.moments();
+        let names = detached(py, || Ok(self.exclusive()?.optimizer.method()))?.moments();
         let mut moments = Vec::new();
         for &name in names {
             let mut flat = vec![T::ZERO; layout.len()];
@@ -285,12 +283,11 @@ impl<T: Scalar> SharedNetwork<T> {
                 [&["steps"], names].concat().join(", "),
             )));
         }
-        py.detach(|| {
+        detached(py, || {
             let moments: Vec<(&str, &[T])> =
                 moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
             self.exclusive()?.optimizer.restore(steps, &moments)
         })
-        .map_err(|error| exception(&error))
     }
 }
 

@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, as_tuple, busy_error, counted, data_error, exception, shape_error};
+use crate::boundary::{
+    Scalar, as_tuple, busy_error, caught, counted, data_error, exception, shape_error,
+};
 use crate::features::{RowReader, Scaling, with_row, writable};
 use crate::python::tensors;
 
@@ -62,7 +64,7 @@ impl<T: Scalar> Scaled<T> {
 
     fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
         let row = self.rows.row(features, self.stepper.inputs())?;
-        with_row!(row, values => self.step(values))
+        with_row!(row, values => caught(|| self.step(values))?)
     }
 
     /// `out` as an array to write the outputs to.
@@ -204,7 +206,7 @@ impl Stepper {
                     core::shortest(statics[i]),
                 )));
             }
-            scaled.stepper.set_statics(&own).map_err(|error| exception(&error))
+            caught(|| scaled.stepper.set_statics(&own))?.map_err(|error| exception(&error))
         })
     }
 
@@ -295,7 +297,7 @@ fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {
         return Err(data_error(format!("state {i} is not finite in the model's type")));
     }
-    stepper.set_state(&state).map_err(|error| exception(&error))
+    caught(|| stepper.set_state(&state))?.map_err(|error| exception(&error))
 }
 
 /// The numbers of an array of floats.

@@ -4,9 +4,13 @@ use std::ops::Range;
 
 use crate::codes::{all_known, check_categories, check_static_categories};
 use crate::config::Config;
-use crate::error::{Result, check_shape};
+use crate::error::{Error, Result, check_shape, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
+
+/// The most steps of a sequence: lanes, whose steps are counted in 32 bits, may hold three times as many
+/// as the longest sequence.
+const MOST_STEPS: i64 = (u32::MAX / 4) as i64;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +37,15 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// stands in its last row, and NaN in the others.
     ///
     /// `labels` may be empty where none are needed. [`crate::Error::Shape`] if the sizes do not
-    /// fit or the offsets do not run from 0 to `N`, each above the last.
+    /// fit, the offsets do not run from 0 to `N`, each above the last, or a sequence is longer than
+    /// u32::MAX / 4 steps.
     pub fn new(
         features: &'a [T],
         labels: &'a [T],
         offsets: &'a [i64],
         (input_size, label_columns): (usize, usize),
     ) -> Result<Self> {
+        check_offsets(offsets)?;
         let rows = features.len().checked_div(input_size).unwrap_or(0);
         check_shape(
             rows * input_size == features.len(),
@@ -59,19 +65,6 @@ impl<'a, T: Real> Sequences<'a, T> {
             format_args!("first 0 and last {rows} (the number of rows)"),
             format_args!("{:?} and {:?}", offsets.first(), offsets.last()),
         )?;
-        check_shape(
-            u32::try_from(offsets.len()).is_ok(),
-            "offsets",
-            format_args!("fewer than {} sequences", u32::MAX),
-            offsets.len() - 1,
-        )?;
-        let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
-        check_shape(
-            bad.is_none(),
-            "offsets",
-            "each above the last",
-            format_args!("no increase after position {}", bad.unwrap_or(0)),
-        )?;
         let complete = !labels.iter().any(|label| label.is_nan());
         Ok(Self {
             features,
@@ -88,7 +81,8 @@ impl<'a, T: Real> Sequences<'a, T> {
         })
     }
 
-    /// The same with a weight for each label, `(N, C)`: finite, and at least 0.
+    /// The same with a weight for each label, `(N, C)`: finite, and at least 0, or
+    /// [`Error::Parameter`].
     pub fn with_label_weights(self, label_weights: &'a [T]) -> Result<Self> {
         check_shape(
             label_weights.len() == self.labels.len(),
@@ -96,6 +90,11 @@ impl<'a, T: Real> Sequences<'a, T> {
             format_args!("{} numbers, one for each label", self.labels.len()),
             label_weights.len(),
         )?;
+        let unfit = |weight: &&T| !(weight.is_finite() && **weight >= T::ZERO);
+        if let Some(weight) = label_weights.iter().find(unfit) {
+            let (what, expected) = ("weights", "finite and at least 0");
+            return Err(Error::Parameter { what, expected, got: shortest(weight.to_f64()) });
+        }
         Ok(Self { label_weights, ..self })
     }
 
@@ -302,6 +301,34 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 }
 
+/// That offsets are of few enough sequences, none of them empty or too long.
+fn check_offsets(offsets: &[i64]) -> Result<()> {
+    check_shape(
+        u32::try_from(offsets.len()).is_ok(),
+        "offsets",
+        format_args!("fewer than {} sequences", u32::MAX),
+        offsets.len().saturating_sub(1),
+    )?;
+    let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
+    check_shape(
+        bad.is_none(),
+        "offsets",
+        "each above the last",
+        format_args!("no increase after position {}", bad.unwrap_or(0)),
+    )?;
+    let long = offsets.windows(2).find(|pair| pair[1].saturating_sub(pair[0]) > MOST_STEPS);
+    check_shape(
+        long.is_none(),
+        "offsets",
+        format_args!("sequences of at most {MOST_STEPS} steps"),
+        format_args!(
+            "one from row {} to row {}",
+            long.map_or(0, |p| p[0]),
+            long.map_or(0, |p| p[1])
+        ),
+    )
+}
+
 /// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
 /// that is computed, and where gradients are too.
 pub(crate) const FEWEST_STEPS: usize = 8;
@@ -378,5 +405,15 @@ mod tests {
         assert!(refused(&[], &[0, 2], 2).starts_with("offsets"));
         assert!(refused(&[], &[0, 2, 2, 3], 2).contains("position 1"));
         assert!(refused(&[], &[], 2).starts_with("offsets"));
+        // Without the 4 GB of rows that it would have.
+        let longest = i64::from(u32::MAX / 4);
+        assert!(refused(&[], &[0, longest + 1], 2).contains("at most 1073741823 steps"));
+        assert!(refused(&[], &[0, longest], 2).contains("the number of rows"));
+        let data = Sequences::new(&x, &x, &[0, 6], (1, 1)).unwrap();
+        for wrong in [f32::NAN, f32::INFINITY, -1.0] {
+            let weights = [0.0, 1.0, wrong, 1.0, 1.0, 1.0];
+            let refused = data.with_label_weights(&weights).unwrap_err().to_string();
+            assert!(refused.starts_with("weights must be finite and at least 0, got "));
+        }
     }
 }

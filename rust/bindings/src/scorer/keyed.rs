@@ -4,6 +4,7 @@ use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::thread::yield_now;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
@@ -12,7 +13,7 @@ use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 use super::open::has_open;
 use super::states::{Arrays, Given};
 use super::turns::Turns;
-use crate::boundary::{Scalar, busy_error, exception};
+use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception};
 use crate::features::{RowReader, Scaling};
 
 /// The shift and the scale of each column, empty without a scaler.
@@ -80,11 +81,11 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Held<T>) -> R + Send,
-    ) -> R {
-        match self.held.soon() {
+    ) -> PyResult<R> {
+        caught(|| match self.held.soon() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
-        }
+        })
     }
 
     /// Runs `work` with the scorer, for a moment.
@@ -92,7 +93,7 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut core::Scorer<T>) -> R + Send,
-    ) -> R {
+    ) -> PyResult<R> {
         self.with_held(py, |held| work(&mut held.scorer))
     }
 
@@ -124,7 +125,7 @@ impl<T: Scalar> Keyed<T> {
         self.sizes.1
     }
 
-    pub(super) fn network(&self, py: Python<'_>) -> Arc<core::Network<T>> {
+    pub(super) fn network(&self, py: Python<'_>) -> PyResult<Arc<core::Network<T>>> {
         self.with(py, |scorer| Arc::clone(scorer.network()))
     }
 
@@ -146,21 +147,17 @@ impl<T: Scalar> Keyed<T> {
 
     /// Python's model and a copy of all entities at one moment, between two slices.
     pub(super) fn copy(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, ScorerCopy<T>)> {
-        let (model, copy) = py.detach(|| {
+        let (model, copy) = detached(py, || {
             let held = self.held.lock();
-            (Arc::clone(&self.model_now()), held.scorer.copy())
-        });
-        Ok((model.clone_ref(py), copy.map_err(|error| exception(&error))?))
+            Ok((Arc::clone(&self.model_now()), held.scorer.copy()?))
+        })?;
+        Ok((model.clone_ref(py), copy))
     }
 
     pub(super) fn restore(&self, py: Python<'_>, arrays: &Arrays<'_, T>) -> PyResult<()> {
-        let config = *self.network(py).config();
-        let parts = 1 + usize::from(config.cell.has_cell_state());
-        let given = arrays.read(config.layers * parts * config.shape.hidden)?;
+        let given = arrays.read(self.network(py)?.config().state_len())?;
         let Given { entities, states, given_up } = given;
-        let restored =
-            py.detach(|| self.held.lock().scorer.restore(entities.into_iter(), states, given_up));
-        restored.map_err(|error| exception(&error))
+        detached(py, || self.held.lock().scorer.restore(entities.into_iter(), states, given_up))
     }
 
     /// Goes on with another network, between two batches.
@@ -174,15 +171,16 @@ impl<T: Scalar> Keyed<T> {
             return Err(busy());
         }
         let model = Arc::new(model);
-        let swapped = py.detach(|| {
+        let before = detached(py, || {
             let mut own = self.units.write().unwrap_or_else(PoisonError::into_inner);
             let mut held = self.held.lock();
             held.scorer.swap(network, loss, keep_states)?;
             *own = units;
-            // The one before is given up where no lock is held: Python code may run as it goes.
             Ok(replace(&mut *self.model_now(), model))
-        });
-        swapped.map(drop).map_err(|error| exception(&error))
+        })?;
+        // Where no lock is held: Python code may run as it goes.
+        drop(before);
+        Ok(())
     }
 }
 
@@ -190,6 +188,8 @@ impl<T: Scalar> Keyed<T> {
 pub(super) enum Refused {
     NotFinite(usize),
     Busy,
+    /// In `out`, for outputs of this shape.
+    NoRoom([usize; 2]),
     Engine(Error),
 }
 
@@ -204,6 +204,10 @@ impl Refused {
         match self {
             Self::NotFinite(at) => rows.not_finite(values, *at, columns),
             Self::Busy => busy(),
+            Self::NoRoom(shape) => PyTypeError::new_err(format!(
+                "out must be a writable array of shape {} and the dtype of the outputs",
+                as_tuple(shape),
+            )),
             Self::Engine(error) => exception(error),
         }
     }

@@ -213,12 +213,8 @@ impl Scorer {
             let times = times.as_ref().map(|times| times.as_slice()).transpose()?;
             let batch = Batch { keys: keys.view()?, times };
             let count = batch.check()?;
-            // First, so that no event is scored whose output cannot be written.
-            if let Some(out) = &out {
-                keyed.check_out(py, out, count)?;
-            }
             let mut new = vec![false; count];
-            let outputs = keyed.score_batch(batch, features, &mut new)?;
+            let outputs = keyed.score_batch(batch, features, (out.as_ref(), &mut new))?;
             let outputs = outputs.into_array(py, keyed.outputs(), out)?;
             if !return_new.0 {
                 return Ok(outputs);
@@ -264,33 +260,33 @@ impl Scorer {
             return Err(shape_error(format!("{} rows, {} new", rows.len(), new.len())));
         }
         with!(self, keyed => {
-            let outputs = keyed.in_slices(rows.len(), features, |scorer, events, x, y| {
+            let outputs = keyed.in_slices(rows.len(), features, None, |scorer, events, x, y| {
                 scorer.step((&rows[events.clone()], &new[events]), x, y)
             })?;
             outputs.into_array(py, keyed.outputs(), None)
         })
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.len()))
     }
 
     fn __contains__(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.row(key).is_some()))
+            keyed.with(py, |scorer| scorer.row(key).is_some())
         })
     }
 
     /// How many entities were given up for others, as there were ``max_entities``.
     #[getter]
-    fn evicted(&self, py: Python<'_>) -> u64 {
+    fn evicted(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().0))
     }
 
     /// How many entities were given up as ``expire_after`` had passed.
     #[getter]
-    fn expired(&self, py: Python<'_>) -> u64 {
+    fn expired(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().1))
     }
 
@@ -299,7 +295,7 @@ impl Scorer {
     fn row(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.row(key)))
+            keyed.with(py, |scorer| scorer.row(key))
         })
     }
 
@@ -311,9 +307,9 @@ impl Scorer {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            let state = keyed.with(py, |scorer| scorer.state(key).map(<[_]>::to_vec));
+            let state = keyed.with(py, |scorer| scorer.state(key).map(<[_]>::to_vec))?;
             let Some(state) = state else { return Ok(None) };
-            let (layers, len) = (keyed.network(py).config().layers, state.len());
+            let (layers, len) = (keyed.network(py)?.config().layers, state.len());
             let flat = PyArray1::from_vec(py, state);
             if layers == 1 {
                 return Ok(Some(flat.into_any()));
@@ -326,7 +322,7 @@ impl Scorer {
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.reset(key)))
+            keyed.with(py, |scorer| scorer.reset(key))
         })
     }
 
@@ -334,13 +330,13 @@ impl Scorer {
     fn forget(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.forget(key)))
+            keyed.with(py, |scorer| scorer.forget(key))
         })
     }
 
     /// Forget all entities.
-    fn clear(&self, py: Python<'_>) {
-        with!(self, keyed => keyed.with(py, core::Scorer::clear));
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        with!(self, keyed => keyed.with(py, core::Scorer::clear))
     }
 
     /// The model whose network it is.
@@ -352,7 +348,7 @@ impl Scorer {
     /// Return every tensor of the network by name.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, keyed => {
-            let network = keyed.network(py);
+            let network = keyed.network(py)?;
             tensors(py, network.layout(), network.parameters())
         })
     }

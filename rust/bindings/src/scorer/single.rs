@@ -42,7 +42,7 @@ impl<T: Scalar> Keyed<T> {
         });
         // Before there is an exception or an array.
         drop(units);
-        let new = scored.map_err(
+        let new = scored?.map_err(
             |refused| with_row!(row, values => refused.exception(&self.rows, values, values.len())),
         )?;
         match target {
@@ -90,7 +90,7 @@ impl<T: Scalar> Keyed<T> {
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
         y: &mut [T],
-    ) -> Result<bool, Refused> {
+    ) -> PyResult<Result<bool, Refused>> {
         let mut new = [false];
         let work = |held: &mut Held<T>| {
             if let Some(at) = units.features.scale(values, &mut held.x) {
@@ -99,8 +99,8 @@ impl<T: Scalar> Keyed<T> {
             let keys = (std::slice::from_ref(&key), times);
             held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
-        self.with_held(py, work)?;
-        Ok(new[0])
+        let scored = self.with_held(py, work)?;
+        Ok(scored.map(|()| new[0]))
     }
 }
 
