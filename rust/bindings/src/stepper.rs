@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -11,7 +11,7 @@ use rnn_rust as core;
 use crate::boundary::{
     Scalar, as_tuple, busy_error, caught, counted, data_error, exception, shape_error,
 };
-use crate::features::{RowReader, Scaling, with_row, writable};
+use crate::features::{RowReader, Scaling, Target, with_row};
 use crate::python::tensors;
 
 /// A stepper with what lies between it and its user.
@@ -26,12 +26,6 @@ struct Scaled<T: core::Real> {
     y: Vec<T>,
     /// Outputs in original units where they are.
     restored: Vec<f64>,
-}
-
-/// An array to write outputs to, of their type.
-enum Target<'py, T: Scalar> {
-    Plain(PyReadwriteArray1<'py, T>),
-    Restored(PyReadwriteArray1<'py, f64>),
 }
 
 impl<T: Scalar> Scaled<T> {
@@ -69,12 +63,7 @@ impl<T: Scalar> Scaled<T> {
 
     /// `out` as an array to write the outputs to.
     fn target<'py>(&self, out: &Bound<'py, PyAny>) -> PyResult<Target<'py, T>> {
-        let len = self.stepper.outputs();
-        if self.labels.is_empty() {
-            writable(out, len, "the model's dtype").map(Target::Plain)
-        } else {
-            writable(out, len, "dtype float64").map(Target::Restored)
-        }
+        Target::of(out, self.stepper.outputs(), !self.labels.is_empty())
     }
 
     /// The outputs of the last step as a new array.
@@ -84,14 +73,6 @@ impl<T: Scalar> Scaled<T> {
         } else {
             PyArray1::from_slice(py, &self.restored).into_any()
         }
-    }
-
-    fn write_outputs(&self, target: Target<'_, T>) -> PyResult<()> {
-        match target {
-            Target::Plain(mut array) => array.as_slice_mut()?.copy_from_slice(&self.y),
-            Target::Restored(mut array) => array.as_slice_mut()?.copy_from_slice(&self.restored),
-        }
-        Ok(())
     }
 }
 
@@ -181,7 +162,7 @@ impl Stepper {
             // First, so that no step is taken whose output cannot be written.
             let target = scaled.target(&out)?;
             scaled.step_any(features)?;
-            scaled.write_outputs(target)?;
+            target.write(&scaled.y, &scaled.restored)?;
             Ok(out)
         })
     }

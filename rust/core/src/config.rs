@@ -246,3 +246,18 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_layers_is_the_one_that_its_message_names() {
+        let shape = Shape { input: 1, hidden: 1, output: 1 };
+        let of = |layers| Config { layers, ..Config::new(shape, Cell::Lstm) }.check();
+        assert!(of(MOST_LAYERS).is_ok());
+        let refused = of(MOST_LAYERS + 1).unwrap_err().to_string();
+        let got = MOST_LAYERS + 1;
+        assert_eq!(refused, format!("num_layers must be at most {MOST_LAYERS}, got {got}"));
+    }
+}

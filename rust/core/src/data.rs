@@ -214,22 +214,6 @@ impl<'a, T: Real> Sequences<'a, T> {
         (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
     }
 
-    /// The most steps that a tile of these sequences may have, with so many lanes, where it should have
-    /// at least the `fewest` steps.
-    pub(crate) fn tile_steps(&self, lanes: usize, fewest: usize) -> usize {
-        let (longest, rows) = (self.longest(), self.rows().div_ceil(lanes));
-        // Short sequences of one length share lanes, which have less than twice the steps that are wanted;
-        // longer ones have a lane each.
-        let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
-        if (0..self.len()).all(|s| self.range(s).len() == longest) {
-            return if longest < fewest { level } else { longest };
-        }
-        // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
-        // at most one; but a part of the sequences may be of one length.
-        let wanted = longest.max(fewest);
-        (wanted + (2 * wanted).min(rows)).max(level)
-    }
-
     /// The static features of sequence `s`.
     #[inline]
     pub fn statics(&self, s: usize) -> &'a [T] {
@@ -327,23 +311,6 @@ fn check_offsets(offsets: &[i64]) -> Result<()> {
             long.map_or(0, |p| p[1])
         ),
     )
-}
-
-/// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
-/// that is computed, and where gradients are too.
-pub(crate) const FEWEST_STEPS: usize = 8;
-pub(crate) const FEWEST_STEPS_OF_GRADIENTS: usize = 30;
-
-/// How many of `count` sequences of so many steps each share a lane, one after the other, where a tile
-/// should have at least the `fewest` steps.
-pub(crate) fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> usize {
-    let wanted = fewest.div_ceil(steps.max(1));
-    if wanted == 1 || count < 2 * lanes {
-        return 1;
-    }
-    // As many in each lane of whole tiles, less than twice as many as wanted.
-    let tiles = (count / (lanes * wanted)).max(1);
-    count.div_ceil(tiles * lanes)
 }
 
 /// A sequence, or a window of its steps, in a lane.

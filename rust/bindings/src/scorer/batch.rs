@@ -11,7 +11,7 @@ use rnn_rust::Error;
 
 use super::keyed::{Keyed, Refused};
 use super::keys::KeyView;
-use super::open::{Open, has_open};
+use super::running_batch::{RunningBatch, is_scoring_batch};
 use crate::boundary::{Scalar, as_tuple, counted, exception, run, shape_error};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
@@ -87,37 +87,37 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<Outputs<T>> {
         let (columns, outputs) = self.sizes;
         let outcome = run(py, None, |context| {
-            let units = if has_open(self) {
-                let Some(units) = self.units_now() else { return Ok(Err(Refused::Busy)) };
-                units
+            let scalers = if is_scoring_batch(self) {
+                let Some(scalers) = self.scalers_now() else { return Ok(Err(Refused::Busy)) };
+                scalers
             } else {
-                self.units.read().unwrap_or_else(PoisonError::into_inner)
+                self.scalers.read().unwrap_or_else(PoisonError::into_inner)
             };
-            let _open = Open::of(self);
+            let _running = RunningBatch::of(self);
             // First, so that no event is scored whose output cannot be written.
-            if !room.is_for(units.labels.is_empty()) {
+            if !room.is_for(scalers.labels.is_empty()) {
                 return Ok(Err(Refused::NoRoom([count, outputs])));
             }
             let mut x = Vec::new();
-            if let Some(at) = units.features.scale(values, &mut x) {
+            if let Some(at) = scalers.features.scale(values, &mut x) {
                 return Ok(Err(Refused::NotFinite(at)));
             }
             let mut y = vec![T::ZERO; count * outputs];
-            self.held.slice().scorer.check(&x, count, y.len())?;
+            self.held.lock_for_slice().scorer.check(&x, count, y.len())?;
             for start in (0..count).step_by(SLICE) {
                 let events = start..(start + SLICE).min(count);
                 let x = &x[events.start * columns..events.end * columns];
                 let y = &mut y[events.start * outputs..events.end * outputs];
-                work(&mut self.held.slice().scorer, events, x, y)?;
+                work(&mut self.held.lock_for_slice().scorer, events, x, y)?;
                 if start % UNCHECKED == UNCHECKED - SLICE {
                     context.check()?;
                 }
             }
-            if units.labels.is_empty() {
+            if scalers.labels.is_empty() {
                 return Ok(Ok(Outputs::Plain(y)));
             }
             let mut restored = vec![0.0; y.len()];
-            units.labels.restore(&y, &mut restored);
+            scalers.labels.restore(&y, &mut restored);
             Ok(Ok(Outputs::Restored(restored)))
         })?;
         outcome.map_err(|refused| refused.exception(&self.rows, values, columns))

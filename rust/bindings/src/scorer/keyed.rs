@@ -10,22 +10,22 @@ use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 
-use super::open::has_open;
+use super::priority_lock::PriorityLock;
+use super::running_batch::is_scoring_batch;
 use super::states::{Arrays, Given};
-use super::turns::Turns;
 use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception};
 use crate::features::{RowReader, Scaling};
 
 /// The shift and the scale of each column, empty without a scaler.
 pub(super) type Columns = (Vec<f64>, Vec<f64>);
 
-/// What lies between a network and its users.
-pub(super) struct Units {
+/// The scalers of features and labels.
+pub(super) struct Scalers {
     pub(super) features: Scaling,
     pub(super) labels: Scaling,
 }
 
-impl From<(Columns, Columns)> for Units {
+impl From<(Columns, Columns)> for Scalers {
     fn from((features, labels): (Columns, Columns)) -> Self {
         Self { features: features.into(), labels: labels.into() }
     }
@@ -41,7 +41,7 @@ pub(super) struct Held<T: Scalar> {
 /// No thread may wait for a lock while it holds the interpreter, but for a few microseconds: the
 /// holder may want the interpreter to check for signals.
 pub(super) struct Keyed<T: Scalar> {
-    pub(super) held: Turns<Held<T>>,
+    pub(super) held: PriorityLock<Held<T>>,
     /// Python's model, that of the scorer's network: a copy has both of one moment, as it changes
     /// under the other lock alone. Its own is for the garbage collector, which cannot wait for a
     /// slice, and must not miss the model in one pass and find it in another: who holds it does
@@ -50,7 +50,7 @@ pub(super) struct Keyed<T: Scalar> {
     /// Read while a call scores, written when the network is swapped: who waits to write them holds
     /// nothing that a signal handler within such a call may want. No Python code may run while one
     /// reads them, other than handlers within a batch: a swap in it would wait for its own thread.
-    pub(super) units: RwLock<Units>,
+    pub(super) scalers: RwLock<Scalers>,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
     /// Features and outputs of an event.
@@ -61,16 +61,16 @@ impl<T: Scalar> Keyed<T> {
     pub(super) fn new(
         model: Py<PyAny>,
         scorer: core::Scorer<T>,
-        (units, rows): (Units, RowReader),
+        (scalers, rows): (Scalers, RowReader),
     ) -> Self {
         let config = scorer.network().config();
         let (columns, outputs) = (config.features(), config.shape.output);
         let x = Vec::with_capacity(columns);
         Self {
             hasher: scorer.hasher().clone(),
-            held: Turns::new(Held { scorer, x }),
+            held: PriorityLock::new(Held { scorer, x }),
             model: Mutex::new(Arc::new(model)),
-            units: RwLock::new(units),
+            scalers: RwLock::new(scalers),
             rows,
             sizes: (columns, outputs),
         }
@@ -82,7 +82,7 @@ impl<T: Scalar> Keyed<T> {
         py: Python<'_>,
         work: impl FnOnce(&mut Held<T>) -> R + Send,
     ) -> PyResult<R> {
-        caught(|| match self.held.soon() {
+        caught(|| match self.held.lock_if_soon_free() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
         })
@@ -101,20 +101,20 @@ impl<T: Scalar> Keyed<T> {
         self.hasher.hashed(key)
     }
 
-    /// The units; None if they are wanted for a swap that waits for a batch of this very thread.
-    pub(super) fn units_now(&self) -> Option<RwLockReadGuard<'_, Units>> {
-        match self.units.try_read() {
-            Ok(units) => Some(units),
+    /// None if they are wanted for a swap that waits for a batch of this very thread.
+    pub(super) fn scalers_now(&self) -> Option<RwLockReadGuard<'_, Scalers>> {
+        match self.scalers.try_read() {
+            Ok(scalers) => Some(scalers),
             Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    pub(super) fn units(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Units>> {
+    pub(super) fn scalers(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Scalers>> {
         loop {
-            match self.units_now() {
-                Some(units) => return Ok(units),
-                None if has_open(self) => return Err(busy()),
+            match self.scalers_now() {
+                Some(scalers) => return Ok(scalers),
+                None if is_scoring_batch(self) => return Err(busy()),
                 None => py.detach(yield_now),
             }
         }
@@ -165,17 +165,17 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         (model, network): (Py<PyAny>, Arc<core::Network<T>>),
-        (loss, units, keep_states): (core::Loss, Units, bool),
+        (loss, scalers, keep_states): (core::Loss, Scalers, bool),
     ) -> PyResult<()> {
-        if has_open(self) {
+        if is_scoring_batch(self) {
             return Err(busy());
         }
         let model = Arc::new(model);
         let before = detached(py, || {
-            let mut own = self.units.write().unwrap_or_else(PoisonError::into_inner);
+            let mut own = self.scalers.write().unwrap_or_else(PoisonError::into_inner);
             let mut held = self.held.lock();
             held.scorer.swap(network, loss, keep_states)?;
-            *own = units;
+            *own = scalers;
             Ok(replace(&mut *self.model_now(), model))
         })?;
         // Where no lock is held: Python code may run as it goes.

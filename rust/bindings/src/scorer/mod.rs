@@ -1,29 +1,31 @@
 //! The class `Scorer`: a network with the states of many entities.
 //!
 //! `keyed.rs`: a scorer of one type and its locks, with `single.rs`, its single events, and `batch.rs`,
-//! its batches; `keys.rs`: keys from Python; `turns.rs`: the lock; `open.rs`: what a signal handler
-//! would wait for; `states.rs`: all states as arrays, and back.
+//! its batches; `arguments.rs` and `keys.rs`: what comes from Python; `priority_lock.rs`: the lock;
+//! `running_batch.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and back.
 
+mod arguments;
 mod batch;
 mod keyed;
 mod keys;
-mod open;
+mod priority_lock;
+mod running_batch;
 mod single;
 mod states;
-mod turns;
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 
-use crate::boundary::{exception, if_possible, parameter_error, run, shape_error, shown};
+use crate::boundary::{exception, run, shape_error};
 use crate::features::RowReader;
 use crate::network::{Inner as NetworkInner, Network};
 use crate::python::tensors;
+use arguments::{ReturnNew, Time};
 use batch::Batch;
-use keyed::{Columns, Keyed, Units};
+use keyed::{Columns, Keyed, Scalers};
 use keys::{Keys, key_of};
 
 enum Inner {
@@ -47,43 +49,9 @@ pub(crate) struct Scorer {
     inner: Inner,
 }
 
-/// The time of an event.
-struct Time(f64);
-
-impl<'py> FromPyObject<'_, 'py> for Time {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match if_possible(value.py(), value.extract())? {
-            Some(time) => Ok(Self(time)),
-            None => Err(parameter_error(format!(
-                "time must be a number, of a date its seconds, got {}",
-                shown(&value)?,
-            ))),
-        }
-    }
-}
-
-/// Whether to return what is new too.
-struct ReturnNew(bool);
-
-impl<'py> FromPyObject<'_, 'py> for ReturnNew {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match value.cast::<PyBool>() {
-            Ok(value) => Ok(Self(value.is_true())),
-            Err(_) => Err(parameter_error(format!(
-                "return_new must be True or False, got {}",
-                shown(&value)?,
-            ))),
-        }
-    }
-}
-
 #[pymethods]
 impl Scorer {
-    /// `model` is Python's, with this network. The scalers are those of features and labels, each as
+    /// `model` is Python's, with this network. `scalers` are those of features and labels, each as
     /// shift and scale by column, empty without.
     /// `as_floats(what, values)` makes an array of other values; `names` are those of the features;
     /// `limits` are `max_entities` and `expire_after`.
@@ -92,20 +60,20 @@ impl Scorer {
         py: Python<'_>,
         model: Py<PyAny>,
         network: &Network,
-        units: (Columns, Columns),
+        scalers: (Columns, Columns),
         as_floats: Py<PyAny>,
         names: Option<Vec<String>>,
         limits: (Option<usize>, Option<f64>),
     ) -> PyResult<Self> {
         let limits = core::Limits { max_entities: limits.0, expire_after: limits.1 };
-        let units = Units::from(units);
+        let scalers = Scalers::from(scalers);
         let (rows, loss) = (RowReader { as_floats, names }, network.objective.loss);
         macro_rules! made {
             ($shared:ident, $Variant:ident) => {{
                 let scorer = run(py, None, |context| {
                     core::Scorer::new($shared.read(), loss, context.level(), limits)
                 })?;
-                Inner::$Variant(Keyed::new(model, scorer, (units, rows)))
+                Inner::$Variant(Keyed::new(model, scorer, (scalers, rows)))
             }};
         }
         let inner = match &network.inner {
@@ -360,17 +328,17 @@ impl Scorer {
         py: Python<'_>,
         model: Py<PyAny>,
         network: &Network,
-        units: (Columns, Columns),
+        scalers: (Columns, Columns),
         keep_states: bool,
     ) -> PyResult<()> {
-        let units = Units::from(units);
+        let scalers = Scalers::from(scalers);
         let loss = network.objective.loss;
         match (&self.inner, &network.inner) {
             (Inner::F32(keyed), NetworkInner::F32(shared)) => {
-                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, scalers, keep_states))
             }
             (Inner::F64(keyed), NetworkInner::F64(shared)) => {
-                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, scalers, keep_states))
             }
             _ => {
                 let (what, expected) = ("model", "one of the same dtype");
