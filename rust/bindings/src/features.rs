@@ -25,7 +25,8 @@ impl From<(Vec<f64>, Vec<f64>)> for Scaling {
 }
 
 impl Scaling {
-    /// Sets `to` to rows of values in the model's units, as a data set's are. Returns the position of one that is not finite, if there is one.
+    /// Sets `to` to rows of values in the model's units, as a data set's are. Returns the position of one
+    /// that is not finite, if there is one.
     pub(crate) fn scale<N: core::Real, T: Scalar>(
         &self,
         values: &[N],

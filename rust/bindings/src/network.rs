@@ -171,7 +171,9 @@ impl Network {
 
     /// The loss of the data as one batch, and the gradient of every tensor by name if it is asked
     /// for. `custom` computes a loss in Python.
-    #[pyo3(signature = (features, labels, offsets, weights, per_sequence, *, gradients, dropout_seed, custom))]
+    #[pyo3(signature = (
+        features, labels, offsets, weights, per_sequence, *, gradients, dropout_seed, custom
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn loss<'py>(
         &self,
