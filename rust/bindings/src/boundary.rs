@@ -108,10 +108,9 @@ pub(crate) fn if_possible<R>(py: Python<'_>, converted: PyResult<R>) -> PyResult
 }
 
 /// What `work` returns; a panic becomes an `InternalError`.
-#[inline]
+#[inline(always)]
 pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> PyResult<R> {
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|panic| exceptions::InternalError::new_err(panic_message(panic.as_ref())))
+    catch_unwind(AssertUnwindSafe(work)).map_err(internal_error)
 }
 
 /// The same detached from the interpreter, for work that is too short to check for signals.
@@ -151,11 +150,14 @@ pub(crate) fn run<R: Ungil + Send>(
     })
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// Apart from the calls that may panic, which are to stay short.
+#[cold]
+#[inline(never)]
+fn internal_error(panic: Box<dyn Any + Send>) -> PyErr {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    format!("the engine failed, please report this: {text}")
+    exceptions::InternalError::new_err(format!("the engine failed, please report this: {text}"))
 }
