@@ -76,16 +76,16 @@ impl<T: Scalar> Keyed<T> {
         }
     }
 
-    /// Runs `work` under the lock, for a moment.
+    /// Runs `work` under the lock, for a moment; its panics are left to the caller to catch.
     pub(super) fn with_held<R: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Held<T>) -> R + Send,
-    ) -> PyResult<R> {
-        caught(|| match self.held.lock_if_soon_free() {
+    ) -> R {
+        match self.held.lock_if_soon_free() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
-        })
+        }
     }
 
     /// Runs `work` with the scorer, for a moment.
@@ -94,7 +94,7 @@ impl<T: Scalar> Keyed<T> {
         py: Python<'_>,
         work: impl FnOnce(&mut core::Scorer<T>) -> R + Send,
     ) -> PyResult<R> {
-        self.with_held(py, |held| work(&mut held.scorer))
+        caught(|| self.with_held(py, |held| work(&mut held.scorer)))
     }
 
     pub(super) fn hashed<'a>(&self, key: Key<'a>) -> HashedKey<'a> {
@@ -191,24 +191,27 @@ pub(super) enum Refused {
     /// In `out`, for outputs of this shape.
     NoRoom([usize; 2]),
     Engine(Error),
+    /// By an exception: the engine panicked.
+    Panicked(PyErr),
 }
 
 impl Refused {
     /// The exception of events with these features in so many columns.
     pub(super) fn exception<N: core::Real>(
-        &self,
+        self,
         rows: &RowReader,
         values: &[N],
         columns: usize,
     ) -> PyErr {
         match self {
-            Self::NotFinite(at) => rows.not_finite(values, *at, columns),
+            Self::NotFinite(at) => rows.not_finite(values, at, columns),
             Self::Busy => busy(),
             Self::NoRoom(shape) => PyTypeError::new_err(format!(
                 "out must be a writable array of shape {} and the dtype of the outputs",
-                as_tuple(shape),
+                as_tuple(&shape),
             )),
-            Self::Engine(error) => exception(error),
+            Self::Engine(error) => exception(&error),
+            Self::Panicked(error) => error,
         }
     }
 }

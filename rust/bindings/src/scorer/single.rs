@@ -8,7 +8,7 @@ use rnn_rust as core;
 use rnn_rust::HashedKey;
 
 use super::keyed::{Held, Keyed, Refused, Scalers};
-use crate::boundary::Scalar;
+use crate::boundary::{Scalar, caught};
 use crate::features::{Target, with_row};
 
 /// Outputs of one event that need no allocation.
@@ -42,7 +42,7 @@ impl<T: Scalar> Keyed<T> {
         });
         // Before there is an exception or an array.
         drop(scalers);
-        let new = scored?.map_err(
+        let new = scored.map_err(
             |refused| with_row!(row, values => refused.exception(&self.rows, values, values.len())),
         )?;
         if let Some(target) = target {
@@ -82,8 +82,8 @@ impl<T: Scalar> Keyed<T> {
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
         y: &mut [T],
-    ) -> PyResult<Result<bool, Refused>> {
-        let mut new = [false];
+    ) -> Result<bool, Refused> {
+        let (mut new, mut scored) = ([false], Ok(()));
         let work = |held: &mut Held<T>| {
             if let Some(at) = scalers.features.scale(values, &mut held.x) {
                 return Err(Refused::NotFinite(at));
@@ -91,7 +91,8 @@ impl<T: Scalar> Keyed<T> {
             let keys = (std::slice::from_ref(&key), times);
             held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
-        let scored = self.with_held(py, work)?;
-        Ok(scored.map(|()| new[0]))
+        // Set, not returned: through what catches panics it would be copied, in the time of an event.
+        caught(|| scored = self.with_held(py, work)).map_err(Refused::Panicked)?;
+        scored.map(|()| new[0])
     }
 }
