@@ -213,7 +213,7 @@ def test_default_ids_times_and_names() -> None:
         ({"feature_names": [1, 2]}, ParameterError, r"list of strings, got \[1, 2\]"),
         ({"feature_names": "uv"}, ParameterError, "list of strings, got 'uv'"),
         ({"label_names": 5}, ParameterError, "list of strings, got 5"),
-        ({"feature_names": ["u"]}, ShapeError, r"1 names \('u',\) for 2 columns"),
+        ({"feature_names": ["u"]}, ShapeError, r"1 name \('u',\) for 2 columns"),
         ({"feature_names": ["u", "y1"]}, ParameterError, "must all differ"),
         ({"label_names": ["id"]}, ParameterError, "must all differ, also from 'id'"),
     ],
@@ -330,7 +330,7 @@ def test_summary(ds: Dataset) -> None:
     assert "label      y1: -2 to 1.5, mean -0.25, 0 missing" in wide
     assert "label      y2: 2 missing" in wide
     assert "label      none" in Dataset.from_arrays(X, None, OFFSETS).summary()
-    assert repr(ds) == "<Dataset: 3 sequences, 6 rows, 2 feature and 1 label columns>"
+    assert repr(ds) == "<Dataset: 3 sequences, 6 rows, 2 features, 1 label>"
 
 
 def test_a_summary_counts_classes_by_name() -> None:

@@ -121,7 +121,7 @@ def test_the_text():
         ([0, 1], [0.1, 0.9], ShapeError, r"shape \(2, 1\), labels \(2, 1\): .* at least two"),
         ([[0, 1]], [[0.1, 0.9]], ShapeError, r"labels \(1, 2\): give one column"),
         ([0], [[0.5, 0.5]] * 2, ShapeError, r"shape \(2, 2\), labels \(1, 1\)"),
-        ([NAN], [[0.5, 0.5]], DataError, "none of the 1 steps has a label"),
+        ([NAN], [[0.5, 0.5]], DataError, "no label among 1 step:"),
         ([0, 2], [[0.5, 0.5]] * 2, DataError, r"labels, row 1 .*: 2 is not .* needs 0 or 1"),
         ([0.5], [[0.2, 0.3, 0.5]], DataError, "0.5 is not .* of 3 prob.* from 0 to 2; correct"),
         ([0], [[0.5, NAN]], DataError, "predictions, row 0, column 1 .*: nan"),

@@ -99,7 +99,7 @@ def test_the_arrays_of_the_caller_are_copied() -> None:
 
 
 def test_text_about_weights(ds: Dataset) -> None:
-    assert repr(ds).endswith("2 feature and 1 label columns, weights>")
+    assert repr(ds).endswith("2 features, 1 label, weights>")
     assert ds.summary().splitlines()[-1] == "weights    weights: 0 to 7, mean 2.25"
 
 

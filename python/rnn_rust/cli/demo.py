@@ -13,6 +13,7 @@ from rnn_rust.cli.fitting import DataSplit, FitOptions, show_evaluations, show_s
 from rnn_rust.errors import MissingFileError
 from rnn_rust.learning.optimizers import SGD, Adam, Optimizer
 from rnn_rust.models import MODELS
+from rnn_rust.schedules import CosineDecay
 
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
@@ -62,7 +63,8 @@ DEMOS = {
         split={"stratify": True},
         cell="GRU",
         model={"hidden_size": 16, "loss": "binary_cross_entropy", "scaler": "standard"},
-        optimizer=Adam(0.005),
+        # The last weights are those that are kept, and a falling rate lets them settle.
+        optimizer=Adam(CosineDecay(0.005, epochs=20)),
         fitting=FitOptions(epochs=20, batch_size=4, eval_every=5),
     ),
     "weather": Demo(

@@ -121,7 +121,8 @@ class DataSplit(NamedTuple):
             train, test = dataset.split(share, seed=seed)
         except DataError as error:
             raise DataError(
-                f"--train-ratio {share:g} of {len(dataset)} sequences leaves a part without any; "
+                f"--train-ratio {share:g} of {counted(len(dataset), 'sequence')} leaves a part "
+                "without any; "
                 "choose another --train-ratio, or add sequences"
             ) from error
         return cls.of(train, test, patience=patience, seed=seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnn_rust.base.checks import counted
 from rnn_rust.cli import options
 from rnn_rust.cli.streams import write_data
 
@@ -104,7 +105,7 @@ def summary(model: Path) -> None:
         lines.insert(1, f"{'static':10} {', '.join(static)}")
     show.section(
         f"Model: {model}",
-        f"{network}\ntrained for {network.epochs_trained:,} epochs, last with "
+        f"{network}\ntrained for {counted(network.epochs_trained, 'epoch')}, last with "
         f"{network.optimizer}\n" + "\n".join(lines),
     )
     show.section("Layers", str(network.summary()))
@@ -124,7 +125,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
     if (table := network.table) is not None:
         known = {
             "id": table.id, "time": table.time or None, "time_format": table.time_format,
-            "ties": table.ties,
+            "ties": table.ties, "day_first": table.day_first,
         }  # fmt: skip
     labels = network.label_names if labelled and network.ahead is None else ()
     dataset = options.read(

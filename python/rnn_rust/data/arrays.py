@@ -21,6 +21,7 @@ from rnn_rust.base.arrays import (
     refuse_mask,
     row_at,
 )
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -311,7 +312,10 @@ def column_names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[
     if names is None or not all(isinstance(name, str) for name in names):
         raise ParameterError(f"names of columns must be a list of strings, got {given!r}")
     if len(names) != count:
-        raise ShapeError(f"{len(names)} names {names} for {count} columns; give one per column")
+        raise ShapeError(
+            f"{counted(len(names), 'name')} {names} for {counted(count, 'column')}; "
+            "give one per column"
+        )
     return names
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.base.forks import require_polars
 from rnn_rust.base.polars import pl
 from rnn_rust.data.arrays import is_weight
@@ -245,7 +246,7 @@ def _drop_blank_rows(frame: pl.DataFrame, file: CsvFile) -> pl.DataFrame:
     _, blank, _ = file.rows
     if frame.height != len(blank):
         raise DataError(
-            f"{file.name}: the file has {len(blank)} rows, of which Polars reads {frame.height}; "
-            "write it again without line breaks inside cells"
+            f"{file.name}: the file has {counted(len(blank), 'row')}, of which Polars reads "
+            f"{frame.height}; write it again without line breaks inside cells"
         )
     return frame.filter(~blank) if blank.any() else frame

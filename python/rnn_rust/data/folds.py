@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.checks import counted, finite, whole_number
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.split import checked_seed, strata
 from rnn_rust.errors import DataError, ParameterError
@@ -52,8 +52,8 @@ def fold_indices(
 def _require(dataset: Sequences, least: int, k: int) -> None:
     if len(dataset) < least:
         raise DataError(
-            f"folds: {k} folds need at least {least} sequences, and there are {len(dataset)}; ask "
-            "for fewer, or cut long sequences by windows()"
+            f"folds: {k} folds need at least {counted(least, 'sequence')}, and there are "
+            f"{len(dataset):,}; ask for fewer, or cut long sequences by windows()"
         )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import counted
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ParameterError
@@ -58,8 +59,8 @@ def check_season(dataset: Sequences, plan: Forecast) -> None:
     longest = int(np.diff(dataset.offsets).max())
     if plan.season is not None and longest <= plan.season:
         raise DataError(
-            f"forecast: no sequence is longer than a season of {plan.season} rows, the longest has "
-            f"{longest}; give more rows of one, or a shorter season"
+            f"forecast: no sequence is longer than a season of {counted(plan.season, 'row')}, "
+            f"the longest has {longest:,}; give more rows of one, or a shorter season"
         )
 
 

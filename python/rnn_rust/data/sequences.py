@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import named
+from rnn_rust.base.checks import counted, named
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
@@ -178,7 +178,7 @@ class Sequences:
             ) from None
         at = wanted + len(self) if wanted < 0 else wanted
         if not 0 <= at < len(self):
-            raise IndexError(f"sequence {wanted} of a data set of {len(self)} sequences")
+            raise IndexError(f"sequence {wanted} of a data set of {counted(len(self), 'sequence')}")
         return self._sequence_at(at)
 
     def sequence(self, id: str | int) -> Sequence:
@@ -200,7 +200,7 @@ class Sequences:
             ends = [which.start, which.stop, *([] if which.step is None else [which.step])]
             written = ":".join("" if end is None else str(end) for end in ends)
             raise IndexError(
-                f"no sequence is in [{written}] of a data set of {len(self)} sequences"
+                f"no sequence is in [{written}] of a data set of {counted(len(self), 'sequence')}"
             )
         return self.chosen(positions)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.data.arrays import as_matrix, check_finite, column_names
 from rnn_rust.data.levels import merged
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -95,7 +96,7 @@ def from_arrays(
     matrix = as_matrix(values, "static")
     if len(matrix) != sequences or matrix.shape[1] == 0:
         raise ShapeError(
-            f"static: shape {matrix.shape}; give a row for each of {sequences} sequences"
+            f"static: shape {matrix.shape}; give a row for each of {counted(sequences, 'sequence')}"
         )
     own, others = column_names(names, "s", matrix.shape[1]), set(taken)
     if len(set(own)) < len(own) or not others.isdisjoint(own):

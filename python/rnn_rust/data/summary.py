@@ -13,8 +13,10 @@ from rnn_rust.data.sequences import Sequences
 def sizes(dataset: Sequences) -> str:
     """Return the numbers of sequences, rows and columns, in one line."""
     return (
-        f"<Dataset: {len(dataset):,} sequences, {dataset.offsets[-1]:,} rows, "
-        f"{len(dataset.feature_names)} feature and {len(dataset.label_names)} label columns"
+        f"<Dataset: {counted(len(dataset), 'sequence')}, "
+        f"{counted(dataset.offsets[-1], 'row')}, "
+        f"{counted(len(dataset.feature_names), 'feature')}, "
+        f"{counted(len(dataset.label_names), 'label')}"
         f"{'' if dataset.static is None else f', {len(dataset.static.names)} static'}"
         f"{'' if dataset.weights is None else ', weights'}>"
     )
@@ -37,7 +39,9 @@ def summarise(dataset: Sequences) -> str:
         lines.append(f"static     {len(static.names)}: {first_of(static.names, most=6)}")
         levels_of |= static.levels
     for name, levels in levels_of.items():
-        lines.append(f"category   {name}: {len(levels):,} levels, {first_of(levels, most=3)}")
+        lines.append(
+            f"category   {name}: {counted(len(levels), 'level')}, {first_of(levels, most=3)}"
+        )
     for name, column in zip(dataset.label_names, dataset.labels.T, strict=True):
         classes = dataset.label_levels.get(name)
         described = _describe(column) if classes is None else _describe_classes(column, classes)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from rnn_rust.base.checks import positive_integer
+from rnn_rust.base.checks import counted, positive_integer
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError
 
@@ -29,8 +29,8 @@ def windows(dataset: Cut, length: int, step: int | None) -> Cut:
     counts = np.maximum((lengths - length) // step + 1, 0)
     if not counts.any():
         raise DataError(
-            f"windows: no sequence has {length} rows, the longest has {lengths.max()}; ask for "
-            "shorter windows"
+            f"windows: no sequence has {counted(length, 'row')}, the longest has "
+            f"{lengths.max():,}; ask for shorter windows"
         )
     sequence = np.repeat(np.arange(len(dataset)), counts)
     number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

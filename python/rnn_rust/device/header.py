@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnn_rust.base.checks import counted
 from rnn_rust.data.time_features import DATES, DURATIONS, LOG_ELAPSED, NUMBERS
 from rnn_rust.device.constants import arrays
 from rnn_rust.device.design import Design, Enumeration
@@ -76,13 +77,13 @@ def _figures(design: Design) -> str:
     constants = arrays(design)
     weights = sum(one.bytes for one in constants if one.is_weight)
     others = sum(one.bytes for one in constants if not one.is_weight)
-    layers = "1 layer" if design.layers == 1 else f"{design.layers} layers"
+    layers = counted(design.layers, "layer")
     lines = {
-        "sizes": f"{layers} of {design.hidden} units; {design.model.readout} readout",
+        "sizes": f"{layers} of {counted(design.hidden, 'unit')}; {design.model.readout} readout",
         "weights": f"{weights:,} bytes" + (f", and {others:,} bytes of scales" if others else ""),
         "state": f"{design.state_bytes:,} bytes",
         "stack": f"about {design.stack_bytes:,} bytes in a step",
-        "a step": f"{design.multiply_adds:,} multiply-adds of type {design.real}",
+        "a step": f"{counted(design.multiply_adds, 'multiply-add')} of type {design.real}",
     }
     return "\n".join(f" * {name:<9}{what}" for name, what in lines.items())
 

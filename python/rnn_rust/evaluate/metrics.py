@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.arrays import as_numbers
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def check_labelled(labels: Floats) -> None:
     """Raise DataError if every label is missing."""
     if np.isnan(labels).all():
         raise DataError(
-            f"none of the {len(labels)} steps has a label: there is nothing to evaluate"
+            f"no label among {counted(len(labels), 'step')}: there is nothing to evaluate"
         )
 
 

@@ -97,7 +97,8 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     columns = len(dataset.label_names)
     if len(present) not in (1, columns):
         raise ParameterError(
-            f"{len(present)} columns {present} of present values for {columns} label columns; "
+            f"{counted(len(present), 'column')} {present} of present values for "
+            f"{counted(columns, 'label column')}; "
             "give one, or one for each"
         )
     features = dataset.features
@@ -167,8 +168,8 @@ def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
     """Return the rows ahead of each label column; ParameterError if there are more or fewer."""
     if len(horizons) not in {1, columns}:
         raise ParameterError(
-            f"{len(horizons)} horizons {horizons} for {columns} label columns; give one, or one "
-            "for each"
+            f"{counted(len(horizons), 'horizon')} {horizons} for "
+            f"{counted(columns, 'label column')}; give one, or one for each"
         )
     return horizons * columns if len(horizons) == 1 else horizons
 

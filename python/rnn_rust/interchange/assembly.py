@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.models import MODELS, Model
 
@@ -77,8 +78,8 @@ def _described(weights: Weights) -> tuple[str, dict[str, Any]]:
     rows, inputs = weights["weight_ih_l0"].shape
     if rows % hidden or rows // hidden not in CELLS:
         raise ShapeError(
-            f"weight_ih_l0 has {rows} rows for {hidden} hidden units; an RNN has 1 for each unit, "
-            "a GRU 3, an LSTM 4"
+            f"weight_ih_l0 has {counted(rows, 'row')} for "
+            f"{counted(hidden, 'hidden unit')}; an RNN has 1 for each unit, a GRU 3, an LSTM 4"
         )
     layers = {int(found[1]) for name in weights if (found := re.match(r"weight_ih_l(\d+)", name))}
     if lacking := set(range(len(layers))) - layers:

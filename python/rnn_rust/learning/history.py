@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class History:
             return "<History: no epoch finished>"
         ending = ", interrupted" if self.interrupted else ""
         return (
-            f"<History: {len(self):,} epochs in {sum(self.seconds):.2f} s, "
+            f"<History: {counted(len(self), 'epoch')} in {sum(self.seconds):.2f} s, "
             f"last loss {self.loss[-1]:.6g}{ending}>"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import first_of
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
@@ -77,7 +78,7 @@ def _check_count(
     if loss_name == "cross_entropy" and output_size not in (None, count):
         raise ShapeError(
             f"the labels of column '{name}' have {count} classes ({shown}), the model has "
-            f"{output_size} outputs (output_size={output_size})"
+            f"{counted(output_size, 'output')} (output_size={output_size})"
         )
 
 

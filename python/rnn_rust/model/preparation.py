@@ -23,7 +23,7 @@ from rnn_rust.learning.losses import CUSTOM
 from rnn_rust.model.states import rows_of, warn_of_rows_before
 
 Vector = NDArray[np.float64]
-Once = tuple[FloatArray | None, FloatArray | None]
+PerSequence = tuple[FloatArray | None, FloatArray | None]
 """What there is once for each sequence: static features, and initial states."""
 
 
@@ -34,7 +34,7 @@ class LabelledInputs(NamedTuple):
     labels: FloatArray
     offsets: Offsets
     weights: FloatArray | None
-    once: Once
+    per_sequence: PerSequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Preparation:
         """The number of label columns C: one for class numbers, else one for each output."""
         return 1 if self.loss == "cross_entropy" else self.output_size
 
-    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, Once]:
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, PerSequence]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
 
         The third has static features ``(S, K)`` and initial states, None where there are none.
@@ -112,7 +112,7 @@ class Preparation:
             features = self._prepared(matrix, "features", scaling, rows, names=names)
         else:
             features = self._prepared(data.features, "features", scaling, names=names)
-        return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
+        return self.in_order(features, offsets), offsets, self._per_sequence(data, len(offsets) - 1)
 
     def check_scaler(self) -> None:
         """Check that the scaler, if there is one, is fitted, and on as many columns as these.
@@ -150,7 +150,7 @@ class Preparation:
             np.repeat(offsets[:-1] + offsets[1:], np.diff(offsets)) - 1 - np.arange(len(rows))
         ]
 
-    def _once(self, data: Dataset | Sequence, sequences: int) -> Once:
+    def _per_sequence(self, data: Dataset | Sequence, sequences: int) -> PerSequence:
         static, initial = data.static, data.initial_state
         if isinstance(data, Sequence) and initial is not None:
             initial = initial[np.newaxis]
@@ -178,7 +178,7 @@ class Preparation:
         _check_kind(data, purpose)
         data = self.reordered(data)
         self.check_labelled(data, purpose)
-        features, offsets, once = self.inputs(data)
+        features, offsets, per_sequence = self.inputs(data)
         labels, weights = self._labels(data, offsets)
         if data.known is not None:
             labels = labels - data.known
@@ -198,7 +198,7 @@ class Preparation:
         if self.readout == "each_step":
             labels = self.in_order(labels, offsets)
             factors = None if factors is None else self.in_order(factors, offsets)
-        return LabelledInputs(features, labels, offsets, factors, once)
+        return LabelledInputs(features, labels, offsets, factors, per_sequence)
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_floats
-from rnn_rust.base.checks import shown
+from rnn_rust.base.checks import counted, shown
 from rnn_rust.errors import DataError, ShapeError
 
 # What a batch without names has as its parts; to look at the types alone takes little time.
@@ -47,7 +47,7 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
         )
     row = list(values)
     if len(row) != len(names):
-        raise ShapeError(f"{what}: {len(row)} values for {', '.join(names)}")
+        raise ShapeError(f"{what}: {counted(len(row), 'value')} for {', '.join(names)}")
     return dict(zip(names, row, strict=True))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.optimizers import to_dict
@@ -92,7 +93,7 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
         done = len(state["history"]["loss"])
         if done > training.epochs:
             raise ParameterError(
-                f"cannot continue from {path}, which has {done} epochs already, to "
+                f"cannot continue from {path}, which has {counted(done, 'epoch')} already, to "
                 f"epochs={training.epochs}; give at least as many, or use another path"
             )
     except ParameterError:
@@ -172,7 +173,7 @@ def _kind_of(scaler: Scaler) -> dict[str, Any]:
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
     given = arrays.features, arrays.labels, arrays.offsets, arrays.weights
-    for array in (*given, *(rows for rows in arrays.once if rows is not None)):
+    for array in (*given, *(rows for rows in arrays.per_sequence if rows is not None)):
         if array is None:
             digest.update(b"none")
             continue

@@ -161,7 +161,7 @@ def _train(
 def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
     """Train up to epoch ``stop_at``, or until the bar is to be updated."""
     epoch_run = EpochRun(
-        begins=not training.accepted,
+        starts_training=not training.accepted,
         epochs=stop_at - len(training.history),
         batch_size=training.batch_size,
         shuffle=training.shuffle,
