@@ -51,6 +51,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Check that :func:`replacing` can write the file, as far as that can be known before.
+
+    Raises
+    ------
+    OSError
+        It cannot.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(path_text("path", path)))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with tempfile.TemporaryFile(dir=target.parent):
+        pass
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove what processes left beside ``path`` that were killed in :func:`replacing`.
 

@@ -240,7 +240,7 @@ class EncodedScorer(Scorer):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
             outputs = self._outputs_after(rows, new, encoded.features[runs.events][order])
-            runs.carry(encoded, self._carried)
+            runs.carry(self._carried)
         return outputs, new
 
     def _outputs_after(
@@ -258,7 +258,10 @@ class EncodedScorer(Scorer):
     def _admitted(
         self, keys: Any, times: Any
     ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
-        """Admit events; forget entities that are new if these cannot be scored."""
+        """Admit events; forget entities that are new if these cannot be scored.
+
+        Those that had to go for them, by ``max_entities``, do not come back.
+        """
         rows, new = self._admit(keys, times)
         try:
             yield rows, new

@@ -55,7 +55,7 @@ class EpochRun:
 
 
 def adapt(model: BaseNetwork, data: Dataset) -> None:
-    """Learn about the columns of training data what is not known yet.
+    """Learn from the training data what the model does not know of its columns yet.
 
     The scaler is fitted, balanced class weights are computed, and names of columns taken over.
     """

@@ -13,7 +13,6 @@ A damaged version number cannot pass the one for the other, as the description s
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import replacing
+from rnn_rust.base.files import check_replaceable, replacing
 from rnn_rust.errors import MissingFileError, ModelFileError
 
 if TYPE_CHECKING:
@@ -196,14 +195,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     ModelFileError
         It cannot.
     """
-    import tempfile
-
-    target = Path(os.path.realpath(path_text("path", path)))
     try:
-        if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+        check_replaceable(path)
     except OSError as error:
         raise ModelFileError(
             f"cannot write the model to {path}: {error.strerror or error}"
