@@ -206,7 +206,7 @@ def test_folds_by_time_learn_from_what_has_ended() -> None:
     for gap_of_dates, message in (
         (3, "folds: gap=3 cannot be taken from times of dtype .*; give a timedelta"),
         (datetime.timedelta(days=-1), "must be a duration of at least 0"),
-        (np.timedelta64("NaT"), "must be a duration of at least 0"),
+        (np.timedelta64("NaT", "s"), "must be a duration of at least 0"),
     ):
         with pytest.raises(ParameterError, match=message):
             list(dated.folds(4, by="time", gap=gap_of_dates))

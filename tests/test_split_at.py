@@ -174,7 +174,7 @@ def test_dates_of_a_frame() -> None:
         (["2015-01-01", "2015-01-02"], "20150102", "times are dates; give one like 2024-01-31"),
         (["2015-01-01", "2015-01-02"], "01/02/2015", "this may be day and month or month and day"),
         (["2015-01-01", "2015-01-02"], "2015-02-31", "times are dates, and this is none"),
-        (["2015-01-01", "2015-01-02"], np.datetime64("NaT"), "this is none"),
+        (["2015-01-01", "2015-01-02"], np.datetime64("NaT", "s"), "this is none"),
         (["2015-01-01", "2015-01-02"], datetime.datetime(2015, 1, 2, tzinfo=UTC), "without a time"),
         (np.array([1, 2], "m8[h]"), 2, "durations"), (["Jan 2015", "Feb 2015"], 2, "dates"),
         ([1, 2], [2, 2], "must rise"), ([1, 2], [3, 2], "must rise"), ([1, 2], [], "at is empty"),

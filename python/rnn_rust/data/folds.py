@@ -106,6 +106,6 @@ def _checked_gap(gap: Any, times: np.dtype[Any]) -> Any:
             f"folds: gap={gap!r} cannot be taken from times of dtype {times}; give a timedelta"
         )
     span = np.timedelta64(gap)
-    if np.isnat(span) or span < np.timedelta64(0):
+    if np.isnat(span) or span < np.timedelta64(0, "s"):
         raise ParameterError(f"folds: gap={gap!r} must be a duration of at least 0")
     return span

@@ -87,7 +87,7 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
         try:
             date = np.datetime64(text.replace("/", "-"))
         except ValueError:
-            date = np.datetime64("NaT")
+            date = np.datetime64("NaT", "s")
         # Of 20240131 NumPy would make a year.
         if np.isnat(date) or date.astype("M8[Y]") > np.datetime64("9999"):
             raise _refusal(instant, "dates; give one like 2024-01-31 or 2024-01-31T12:00")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_DAY = np.timedelta64(1, "D")
+_DAY, _MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 # Days 29 to 31 are not in every month.
 _IN_EVERY_MONTH = np.timedelta64(28, "D")
 
@@ -94,8 +94,8 @@ def _months(times: NDArray[Any], later: NDArray[np.int64]) -> int:
 def _months_later(time: Any, months: NDArray[np.int64]) -> NDArray[Any]:
     """Return the same day and time of day so many months later, in short months their last day."""
     month = time.astype("M8[M]")
-    first = (month + months).astype(time.dtype)
-    end = (month + months + 1).astype(time.dtype)
+    first = (month + months * _MONTH).astype(time.dtype)
+    end = (month + (months + 1) * _MONTH).astype(time.dtype)
     day = (time - month.astype(time.dtype)).astype("m8[D]")
     last_day = (end - first).astype("m8[D]") - _DAY
     later: NDArray[Any] = (

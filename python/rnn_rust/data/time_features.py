@@ -145,7 +145,8 @@ def _phase(name: str, times: NDArray[Any]) -> NDArray[np.float64]:
         raise DataError(f"time feature '{name}' needs dates, and the times are {kind}")
     if name == "yearday":
         begins = times.astype("M8[Y]")
-        length = _seconds((begins + 1).astype("M8[s]") - begins.astype("M8[s]"))
+        ends = begins + np.timedelta64(1, "Y")
+        length = _seconds(ends.astype("M8[s]") - begins.astype("M8[s]"))
         return _seconds(times - begins.astype(times.dtype)) / length
     seconds = _seconds(times - np.datetime64(0, "s").astype(times.dtype))
     since = seconds - (_FIRST_MONDAY if name == "weekday" else 0.0)
