@@ -51,6 +51,8 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--trials", type=int, default=20, help="of this process")
 parser.add_argument("--study", default="tune_weather.log", help="the file that keeps the study")
 options = parser.parse_args()
+if options.trials < 1:
+    parser.error("--trials must be at least 1")
 
 study = optuna.create_study(
     study_name="weather",

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import check_error, run, run_well
 
-import rnn_rust as rnn
 from rnn_rust.cli import main
 
 pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
@@ -169,7 +168,7 @@ def test_troubles_outside_the_package_are_one_line(monkeypatch, data, error, cod
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(rnn.Dataset, "from_file", fail)
+    monkeypatch.setattr("rnn_rust.data.tables.read_table", fail)
     result = run("train", data)
     assert (result.exit_code, result.stderr.strip()) == (code, line)
 
@@ -179,7 +178,7 @@ def test_a_bug_shows_its_traceback_on_request(monkeypatch, data, verbosity):
     def fail(*args, **kwargs):
         raise ZeroDivisionError("no\nway")
 
-    monkeypatch.setattr(rnn.Dataset, "from_file", fail)
+    monkeypatch.setattr("rnn_rust.data.tables.read_table", fail)
     result = run("train", data, "--verbosity", verbosity)
     assert result.exit_code == 1
     last = result.stderr.splitlines()[-1]

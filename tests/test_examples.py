@@ -61,6 +61,10 @@ def test_two_processes_share_a_study(checkout):
     found = [re.search(r"(\d+) trials, (\d+) pruned", text) for text in shown]
     assert max(sum(map(int, match.groups())) for match in found) >= 7
     assert min(float(text.split()[-2]) for text in shown) < 3.2
+    none = subprocess.run(
+        [*command[:-1], "0"], check=False, cwd=checkout, capture_output=True, text=True
+    )
+    assert none.stderr.splitlines()[-1].endswith("error: --trials must be at least 1")
 
 
 # The kernel runs on an event loop that opens sockets of its own.

@@ -227,3 +227,23 @@ def test_a_robust_scaler_has_the_median_and_the_quartiles() -> None:
     model = rnn.GRU(1, 3, 1, scaler="robust")
     model.fit(data, epochs=1, progress=False)
     np.testing.assert_allclose(model.scaler.feature_shift_, [middle])
+
+
+@pytest.mark.parametrize("kind", [*NAMES, "robust"])
+def test_labels_of_weight_0_do_not_set_the_scale(kind: str) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 1)), random.normal(size=(40, 1))
+    left_out = np.arange(40) % 5 == 0
+    wrong, gaps = np.where(left_out[:, None], 1e6, y), np.where(left_out[:, None], np.nan, y)
+    weights = np.where(left_out, 0.0, 3.0)
+    weighted = Dataset.from_arrays(x, wrong, [0, 15, 40], weights=weights)
+    missing = Dataset.from_arrays(x, gaps, [0, 15, 40])
+    # Of a view on some sequences too. Features count, which are read before the rows that follow.
+    for found, expected in ((weighted, missing), (weighted.subset([1]), missing.subset([1]))):
+        scales = [make_scaler(kind).fit(data).shifts_and_scales() for data in (found, expected)]
+        assert scales[0] == scales[1]
+    losses = []
+    for data in (weighted, missing):
+        model = rnn.GRU(1, 3, 1, scaler=kind, seed=0, dtype="float64")
+        losses.append(model.fit(data, epochs=2, progress=False)[-1]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)

@@ -17,6 +17,7 @@ import pytest
 from cards import CARDS, KEYS, STEPS, purchases
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -24,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import rnn_rust
-from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.sklearn import (
     SequenceClassifier,
     SequenceKFold,
@@ -88,6 +89,41 @@ def test_an_index_of_id_and_time() -> None:
     model = SequenceClassifier(**KEYS).fit(frame, classes)
     indexed = SequenceClassifier(**KEYS).fit(frame.set_index(["card", "t"]), classes)
     np.testing.assert_array_equal(model.predict(frame), indexed.predict(frame))
+    # Then a tool that permutes every column permutes features alone.
+    X = frame.set_index(["card", "t"])
+    found = permutation_importance(indexed, X, classes, n_repeats=1, random_state=0)
+    assert found.importances_mean.argmax() == X.columns.get_loc("kind")
+
+
+def test_dates_that_do_not_say_themselves_are_read_by_a_format() -> None:
+    frame, classes, _ = purchases()
+    # 01/02 to 06/02: of days and months either could come first.
+    dated = frame.assign(t=[f"{step + 1:02d}/02/2024" for step in frame["t"]])
+    model = SequenceClassifier(**KEYS, epochs=2)
+    expected = model.fit(frame, classes).predict_proba(frame)
+    with pytest.raises(DataError, match=r"give time_format='%d/%m/%Y' or"):
+        model.fit(dated, classes)
+    model.set_params(time_format="%d/%m/%Y").fit(dated, classes)
+    np.testing.assert_array_equal(model.predict_proba(dated), expected)
+    np.testing.assert_array_equal(
+        np.asarray(model.model_.predict(pl.from_pandas(dated)))[:, 0].astype(float), expected[:, 1]
+    )
+    # What a fit has found out of dates holds for those that do not say it.
+    known = dated.assign(t=[f"{28 + s}/01/2024" if s < 4 else f"0{s}/02/2024" for s in frame["t"]])
+    known, few = known.reset_index(drop=True), (frame["t"] > 3).to_numpy()
+    days = known.assign(t=pd.to_datetime(known["t"], format="%d/%m/%Y"))
+    learnt, expected = (
+        clone(model).set_params(time_format=None).fit(X, classes, X_val=X[few], y_val=classes[few])
+        for X in (known, days)
+    )
+    for each, X in ((learnt, known), (expected, days)):
+        each.partial_fit(X[few], classes[few])
+    np.testing.assert_array_equal(learnt.predict_proba(known), expected.predict_proba(days))
+    later = dated.assign(t=[f"{c % 9 + 1:02d}/02/{2020 + c}" for c in frame["card"]], x=1.0)
+    folds = SequenceKFold(3, id="card", time="t", by="time", time_format="%d/%m/%Y")
+    with pytest.raises(DataError, match="no row decides"):
+        next(clone(folds).set_params(time_format=None).split(later))
+    assert len(list(folds.split(later))) == 3
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -159,21 +195,6 @@ def test_arrays_of_sequences_with_a_label_per_step() -> None:
         model.fit([np.zeros((4, 3)), np.zeros((4, 2))], [np.zeros(4), np.zeros(4)])
 
 
-def test_one_s_own_validation_part_and_early_stopping() -> None:
-    frame, classes, _ = purchases()
-    classes = np.where(np.random.default_rng(1).random(len(classes)) < 0.2, "no", classes)
-    late = frame["card"] >= 50
-    model = SequenceClassifier(**KEYS, epochs=300, n_iter_no_change=3, learning_rate=0.05)
-    model.fit(frame[~late], classes[~late], X_val=frame[late], y_val=classes[late])
-    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) < 300
-    best = int(np.argmax(model.validation_scores_))
-    assert best == model.n_iter_ - 4  # Three epochs were no better.
-    held_out = SequenceClassifier(**KEYS, early_stopping=True, validation="time", epochs=9)
-    by_time = frame.assign(t=frame["t"] + 10 * frame["card"])
-    assert len(held_out.fit(by_time, classes).validation_scores_) == 9
-    assert SequenceClassifier(**KEYS, epochs=2).fit(frame, classes).validation_scores_ is None
-
-
 def test_weights_classes_and_training_that_goes_on() -> None:
     frame, classes, _ = purchases()
     none = SequenceClassifier(**KEYS, epochs=5)
@@ -197,6 +218,20 @@ def test_a_transformer_without_labels_learns_what_comes_next() -> None:
     assert states.loss_curve_[-1] < states.loss_curve_[0]
     with pytest.raises(ParameterError, match="give a y"):
         SequenceTransformer(**KEYS).fit(frame[["card", "t", "kind"]])
+    static = frame.assign(age=frame["card"] % 7)[["card", "t", "age"]]
+    with pytest.raises(ParameterError, match="no numbers to learn among the features of rows"):
+        SequenceTransformer(**KEYS, static="age").fit(static)
+    # What has read the next row before is not asked to tell it.
+    for ahead in (
+        {"readout": "last"},
+        {"readout": "mean"},
+        {"bidirectional": True},
+        {"reverse": True},
+    ):
+        with pytest.raises(ParameterError, match=f"{next(iter(ahead))}=.* needs a y"):
+            SequenceTransformer(**KEYS, **ahead).fit(frame)
+    alone = SequenceTransformer(readout="last", epochs=2).fit(frame[["x", "t"]].to_numpy())
+    assert alone.n_iter_ == 2
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
@@ -274,52 +309,6 @@ def test_the_network_knows_the_names_of_classes(labels: str, tmp_path: Path) -> 
     assert numbers.model_.classes is None
 
 
-@pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])
-def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
-    frame, classes, _ = purchases()
-    model = SequenceClassifier(**KEYS, epochs=2, warm_start=goes_on_by == "fit")
-    getattr(model, goes_on_by)(frame, classes)
-    same = pickle.loads(pickle.dumps(model))
-    for each in (model, same):
-        getattr(each, goes_on_by)(frame, classes)
-    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
-
-
-def test_callbacks_of_scikit_learn_see_every_epoch() -> None:
-    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
-    frame, classes, _ = purchases()
-
-    class Watch:
-        """Counts, scores after each epoch, and stops the fourth."""
-
-        def __init__(self) -> None:
-            self.begun, self.scores, self.ended = 0, [], False
-
-        def setup(self, estimator: Any, context: Any) -> None: ...
-
-        def teardown(self, estimator: Any, context: Any) -> None:
-            self.ended = True
-
-        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-            self.begun += context.task_name == "epoch"
-
-        def on_fit_task_end(
-            self, estimator: Any, context: Any, *, X: Any, y: Any, fitted_estimator: Any
-        ) -> bool:
-            if context.task_name == "epoch":
-                self.scores.append(fitted_estimator.score(X, y))
-            return len(self.scores) == 4
-
-    watch = Watch()
-    assert isinstance(watch, callback.FitCallback)
-    model = SequenceClassifier(**KEYS).set_callbacks(watch).fit(frame, classes)
-    assert watch.ended
-    assert (watch.begun, len(watch.scores), model.n_iter_) == (4, 4, 4)
-    assert watch.scores[-1] == model.score(frame, classes)
-    bar = SequenceClassifier(**KEYS, epochs=3).set_callbacks(callback.ProgressBar())
-    assert bar.fit(frame, classes).n_iter_ == 3
-
-
 def test_without_scikit_learn_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import rnn_rust.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -341,26 +330,3 @@ def test_a_fit_takes_one_core() -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert wall > 0.2
     assert cpu < 1.3 * wall
-
-
-def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:
-    """Labels of an estimator are numbers of classes by then, and none of other names."""
-    random = np.random.default_rng(0)
-    steps = np.arange(600)
-    frame = pl.DataFrame({"id": steps // 6, "t": steps % 6, "x": random.normal(size=600)})
-    numbers = (frame["x"] > 0).to_numpy().astype(int)
-    # In the order of the alphabet too.
-    words = np.array(["down", "up"])[numbers]
-    fitted = []
-    for y in (numbers, words):
-        estimator = SequenceClassifier(
-            id="id", time="t", epochs=4, early_stopping=True, random_state=0
-        )
-        estimator.fit(frame, y).partial_fit(frame, y)
-        fitted.append(estimator)
-    assert fitted[1].model_.label_levels == {"label0": ("down", "up")}
-    assert fitted[0].loss_curve_ == fitted[1].loss_curve_
-    assert fitted[0].validation_scores_ == fitted[1].validation_scores_
-    np.testing.assert_array_equal(
-        fitted[1].predict(frame), np.array(["down", "up"])[fitted[0].predict(frame)]
-    )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from cards import CARDS, KEYS, STEPS, purchases
+from cards import KEYS, purchases
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
@@ -77,31 +77,6 @@ def test_wrong_data_is_named() -> None:
         next(SequenceKFold(3, id="card", stratify=True).split(frame))
 
 
-def test_labels_may_be_missing_and_then_do_not_count() -> None:
-    frame, classes, count = purchases()
-    last = frame["t"].to_numpy() == STEPS - 1
-    whole = SequenceClassifier(**KEYS, readout="last", epochs=30)
-    text = pd.Series(np.where(last, classes, None), index=frame.index)
-    expected = whole.fit(frame, text).predict(frame)
-    accuracy = (expected == classes)[last].mean()
-    known = [label if is_last else None for label, is_last in zip(classes, last, strict=True)]
-    for labels in (text, text.astype("string"), text.tolist(), known, pl.Series(known)):
-        assert clone(whole).fit(frame, labels).score(frame, labels) == pytest.approx(accuracy)
-    # Labels before the last one do not count either.
-    others = np.where(last, classes, "no")
-    assert whole.fit(frame, others).score(frame, others) == pytest.approx(accuracy)
-    numbers = np.where(last, count, np.nan)
-    regressor = SequenceRegressor(**KEYS, readout="last", epochs=30).fit(frame, numbers)
-    assert regressor.score(frame, numbers) <= 1
-    states = SequenceTransformer(**KEYS, readout="last").fit(frame, text).transform(frame)
-    assert len(np.unique(states, axis=0)) == CARDS
-    with pytest.raises(DataError, match="all are missing"):
-        whole.fit(frame, np.full(len(frame), np.nan))
-    for _, test in SequenceKFold(3, id="card", stratify=True).split(frame, text):
-        shares = (text.to_numpy()[test] == "yes").sum() / (CARDS / 3)
-        assert abs(shares - (classes[last] == "yes").mean()) < 0.06
-
-
 def test_text_without_a_known_level_and_numbers_as_categories() -> None:
     frame, classes, _ = purchases()
     model = SequenceClassifier(**KEYS, epochs=2).fit(frame, classes)
@@ -141,27 +116,6 @@ def test_what_is_refused_leaves_an_estimator_as_it_was() -> None:
         model.fit(frame.assign(t=0), np.where(classes == "yes", "b", "a"))
     assert model.classes_.tolist() == ["no", "yes"]
     np.testing.assert_array_equal(model.predict_proba(frame), proba)
-
-
-def test_lists_need_a_label_for_each_sequence_or_step() -> None:
-    X = [np.zeros((2, 1)), np.ones((3, 1))]
-    with pytest.raises(ShapeError, match="y has 1 labels for 2 sequences"):
-        SequenceRegressor(readout="last").fit(X, [1.0])
-    for y in ([np.zeros(3), np.zeros(2)], np.zeros(5), [1.0, 2.0]):
-        with pytest.raises(ShapeError, match="an array for each of the 2 sequences"):
-            SequenceRegressor().fit(X, y)
-    with pytest.raises(ShapeError, match="X has no sequence; give at least one"):
-        SequenceRegressor().fit(np.empty((0, 4, 2)), np.empty((0, 4)))
-    with pytest.raises(ShapeError, match=r"sequence 1 of X \(counted from 0\) has no steps"):
-        SequenceRegressor().fit([X[0], np.zeros((0, 1))], [np.zeros(2), np.zeros(0)])
-    with pytest.raises(DataError, match="masked"):
-        SequenceRegressor().fit(np.ma.masked_less(np.zeros((2, 3, 1)), 1), np.zeros((2, 3)))
-    each = SequenceRegressor(epochs=2).fit(X, [np.arange(2), np.arange(3)], sample_weight=[1, 2])
-    assert each.score(X, [np.arange(2), np.arange(3)], sample_weight=[1, 2]) <= 1
-    with pytest.raises(ShapeError, match="fitted on arrays"):
-        SequenceRegressor(**KEYS, epochs=1).fit(X, [np.arange(2), np.arange(3)]).predict(
-            purchases()[0]
-        )
 
 
 def test_more_that_is_named() -> None:
@@ -229,42 +183,6 @@ def test_sequences_in_an_array_of_objects() -> None:
     np.testing.assert_array_equal(model.predict(as_objects), model.predict(parts))
 
 
-def test_labels_that_are_no_finite_numbers_are_named() -> None:
-    frame, classes, count = purchases()
-    model = SequenceRegressor(**KEYS, epochs=1)
-    for wrong, message in (
-        (classes, "y has the label '(yes|no)', which is no number"),
-        (count + 1j, "complex"),
-        (np.where(np.arange(len(count)) == 7, np.inf, count), r"y, row 7 .*infinite"),
-    ):
-        with pytest.raises(DataError, match=message):
-            model.fit(frame, wrong)
-    mixed = np.array([1, "a", None] * (len(frame) // 3), dtype=object)
-    with pytest.raises(DataError, match="several types, 'a' and 1; give all one type"):
-        SequenceClassifier(**KEYS).fit(frame, mixed)
-    with pytest.raises(DataError, match="there are no rows, or all are missing"):
-        SequenceClassifier(**KEYS).fit(frame[:0], classes[:0])
-
-    class Sparse:
-        """What looks like a matrix of SciPy."""
-
-        def toarray(self) -> None: ...
-
-    with pytest.raises(ShapeError, match="sparse"):
-        model.fit(frame, Sparse())
-    # A missing label of pandas is one in a list, too, and in a second column.
-    known = np.where(frame["t"] == 0, None, count)
-    gaps = [pd.NA if label is None else label for label in known]
-    expected = model.fit(frame, known.astype(float)).predict(frame)
-    np.testing.assert_array_equal(model.fit(frame, gaps).predict(frame), expected)
-    nullable = pd.DataFrame({"a": count, "b": pd.array(gaps, dtype="Float64")})
-    several = np.column_stack([count, known.astype(float)])
-    expected = clone(model).fit(frame, several).predict(frame)
-    model.fit(frame, nullable)
-    np.testing.assert_array_equal(model.predict(frame), expected)
-    assert model.score(frame, nullable) == model.score(frame, several)
-
-
 def test_the_argument_that_is_wrong_is_named_as_the_estimator_has_it() -> None:
     frame, classes, count = purchases()
     for wrong, message in (
@@ -306,7 +224,7 @@ def test_training_that_goes_on_heeds_new_arguments_or_refuses_them() -> None:
     frame, classes, _ = purchases()
     model = SequenceClassifier(**KEYS, epochs=2, warm_start=True).fit(frame, classes)
     before = model.predict_proba(frame)
-    for wrong in ({"hidden_size": 3}, {"readout": "last"}, {"class_weight": "balanced"}):
+    for wrong in ({"hidden_size": 3}, {"readout": "last"}, {"class_weight": {"yes": 2.0}}):
         changed = {name: getattr(model, name) for name in wrong}
         model.set_params(**wrong)
         for train in (model.fit, model.partial_fit):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rnn_rust as rnn
 from rnn_rust import Dataset
 from rnn_rust.errors import DataError, ParameterError
 
@@ -202,3 +205,31 @@ def test_nanoseconds_are_written_as_they_were_read() -> None:
     texts = ["1969-12-31 23:59:59.123456789", "2024-01-31 13:05:00.000000001"]
     data = read(texts)
     assert [data.written_time(time) for time in data.times] == texts
+
+
+@pytest.mark.usefixtures("logger_as_before")
+@pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_a_model_reads_later_dates_as_those_of_its_training(written: str, tmp_path: Path) -> None:
+    days = [D(2024, 1, 29) + datetime.timedelta(days=at) for at in range(8)]
+    x = np.random.default_rng(0).normal(size=8)
+    frame = pl.DataFrame({"t": days, "x1": x, "y1": x})
+    text = frame.with_columns(pl.col("t").dt.to_string(written))
+    model = rnn.GRU(1, 3, 1, seed=0)
+    model.fit(Dataset.from_frame(text, id=None, time="t"), epochs=1, progress=False)
+    model.save(tmp_path / "model.safetensors")
+    # The first of February to the fifth, the later rows first: no row says which number is the day.
+    late, expected = text[3:].reverse(), model.predict(frame[3:].reverse())
+    with pytest.raises(DataError, match="no row decides"):
+        Dataset.from_frame(late, id=None, time="t")
+    for each in (model, rnn.load(tmp_path / "model.safetensors")):
+        np.testing.assert_array_equal(each.predict(late), expected)
+    late.write_csv(tmp_path / "late.csv")
+    shown = run("predict", tmp_path / "model.safetensors", tmp_path / "late.csv")
+    predicted = pl.read_csv(shown.stdout.encode())["prediction"]
+    np.testing.assert_allclose(predicted, expected[:, 0], rtol=1e-6)
+    # Days that are their months do not say it either, and nothing is guessed later.
+    same = Dataset.from_frame(text[3:4].with_columns(t=pl.lit("02/02/2024")), id=None, time="t")
+    unsure = rnn.GRU(1, 3, 1, seed=0)
+    unsure.fit(same, epochs=1, progress=False)
+    with pytest.raises(DataError, match="no row decides"):
+        unsure.predict(late)

@@ -207,7 +207,9 @@ def read(path: Path, chosen: dict[str, Any], **columns: Any) -> Dataset:
     Without a choice of a time column, or an id, those of ``columns`` count: what a model knows.
     """
     from rnn_rust import Dataset
-    from rnn_rust.data.columns import Default
+    from rnn_rust.data.columns import Roles
+    from rnn_rust.data.files import open_files
+    from rnn_rust.data.tables import read_table
 
     given = {name: chosen.pop(name) for name in _KEY_NAMES}
     if given.pop("no_time"):
@@ -220,8 +222,10 @@ def read(path: Path, chosen: dict[str, Any], **columns: Any) -> Dataset:
     for name, value in given.items():
         if value is not None:
             columns[name] = value
-    known = {"id": Default.NAMES, "time": Default.NAMES} | columns
-    return Dataset.from_file(path, **known)
+    table = open_files(
+        path, separator=columns.pop("separator", None), comment=columns.pop("comment", None)
+    )
+    return Dataset(**read_table(table, Roles(**columns), None))
 
 
 def typed(chosen: dict[str, Any]) -> list[str]:

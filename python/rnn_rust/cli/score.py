@@ -125,7 +125,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
     if (table := network.table) is not None:
         known = {
             "id": table.id, "time": table.time or None, "time_format": table.time_format,
-            "ties": table.ties,
+            "ties": table.ties, "day_first": table.day_first,
         }  # fmt: skip
     labels = network.label_names if labelled and network.ahead is None else ()
     dataset = options.read(

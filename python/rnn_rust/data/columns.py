@@ -57,6 +57,9 @@ class Roles:
         ``"refuse"`` or ``"keep"``: what becomes of rows of an id at the same time.
     labels_optional
         Whether a table without label columns is taken although features go by default names.
+    day_first
+        Of times whose days and months are both numbers: whether the day came first in a table
+        before, which counts where no row of this one decides; None if there was none.
     """
 
     id: str | Default | None = Default.NAMES
@@ -70,6 +73,7 @@ class Roles:
     time_format: str | None = None
     ties: str = "refuse"
     labels_optional: bool = False
+    day_first: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the choices that are not columns."""
@@ -95,12 +99,16 @@ class Keys:
         The columns; none where rows stand in their order.
     time_format, ties
         As :class:`Roles` has them.
+    day_first
+        Of times whose days and months are both numbers: whether the day came first; None if there
+        are no such times, or nothing decided.
     """
 
     id: str | None
     time: tuple[str, ...]
     time_format: str | None = None
     ties: str = "refuse"
+    day_first: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -139,9 +147,9 @@ class Columns:
     keeps_missing: bool = False
     labels_named: bool = False
 
-    def read_by(self, roles: Roles) -> Keys:
+    def read_by(self, roles: Roles, *, day_first: bool | None) -> Keys:
         """Return how the keys of a table are read."""
-        return Keys(self.id, self.time, roles.time_format, roles.ties)
+        return Keys(self.id, self.time, roles.time_format, roles.ties, day_first)
 
     @property
     def keys(self) -> tuple[str, ...]:

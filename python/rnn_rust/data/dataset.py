@@ -63,7 +63,7 @@ class Dataset(DerivableSequences):
     weights
         ``(N,)``, float32 or float64, finite and at least 0, or None: how much the labels of each
         row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 equals
-        the row counted twice. Evaluators do not use them, and no scaler touches them.
+        the row counted twice. Evaluators do not use them; scalers leave out labels of weight 0.
     feature_names, label_names, id_name, time_name, weights_name
         The names of the columns; ``id_name`` is None for a single series, ``time_name`` where
         rows stood in the order of time.

@@ -80,7 +80,8 @@ class TimeForm:
         The parts of a time in order, ``(part, as the first cell has it)``; ``""`` is what stands
         between them.
     day_first
-        Of days and months that are both numbers: whether the day comes first.
+        Of days and months that are both numbers: whether the day comes first; None if there are
+        none, or both are the same in each row.
     zone
         The time zone that all cells have, as text; None if they have several, or none.
     zoned
@@ -88,7 +89,7 @@ class TimeForm:
     """
 
     pieces: tuple[tuple[str, str], ...]
-    day_first: bool = True
+    day_first: bool | None = None
     zone: str | None = None
     zoned: bool = False
 
@@ -106,7 +107,7 @@ class TimeForm:
 
     def _piece(self, part: str, sample: str, moment: datetime.datetime) -> str:
         if part in ("a", "b"):
-            part = "day" if (part == "a") == self.day_first else "month"
+            part = "day" if (part == "a") == (self.day_first is not False) else "month"
         if part == "name":
             return _month_name(moment.month, sample)
         if part == "half":
@@ -207,7 +208,7 @@ def offset_minutes(zone: str) -> int:
     return -minutes if zone[0] == "-" else minutes
 
 
-def form_of(sample: str, form: str, zones: pl.Series, *, day_first: bool) -> TimeForm:
+def form_of(sample: str, form: str, zones: pl.Series, *, day_first: bool | None = None) -> TimeForm:
     """Return how a column is written whose first cell is ``sample``, of this form."""
     found = re.match(form, sample, re.ASCII)
     assert found is not None, "the form was recognised by this cell"

@@ -84,7 +84,7 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         "times": rows["times"].to_numpy(),
         "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
         "time_form": form,
-        "keys": columns.read_by(roles),
+        "keys": columns.read_by(roles, day_first=form.day_first if form else None),
         **_names_and_levels(columns, numbers),
     }
 
@@ -111,7 +111,7 @@ def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Seri
     column = joined_time(cells.keys, columns.time, source, count)
     # Polars converts a column on one thread.
     with ThreadPoolExecutor(1) as executor:
-        converted = executor.submit(_times, column, source, roles.time_format)
+        converted = executor.submit(_times, column, source, roles)
         if columns.id is None:
             ids = pl.Series("id", [0]).new_from_index(0, count)
         else:
@@ -204,7 +204,7 @@ def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
     return column.cast(pl.String) if integers.null_count() else integers
 
 
-def _times(column: pl.Series, source: Source, time_format: str | None) -> Times:
+def _times(column: pl.Series, source: Source, roles: Roles) -> Times:
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     kind = column.dtype
@@ -214,7 +214,7 @@ def _times(column: pl.Series, source: Source, time_format: str | None) -> Times:
             "convert them to numbers or dates"
         )
     _require_all(column, source)
-    return read_times(column, source, time_format)
+    return read_times(column, source, roles.time_format, day_first=roles.day_first)
 
 
 def _require_all(column: pl.Series, source: Source) -> None:

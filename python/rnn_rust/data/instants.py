@@ -113,7 +113,7 @@ def _day_first(dataset: Sequences, text: str, parts: Any) -> bool:
     if parts["a"][0] is None:
         return True
     form = dataset.time_form
-    if form is not None and any(part in ("a", "b") for part, _ in form.pieces):
+    if form is not None and form.day_first is not None:
         return form.day_first
     first, second = int(parts["a"][0]), int(parts["b"][0])
     if max(first, second) <= 12 and first != second and "." not in text.partition(" ")[0]:

@@ -74,7 +74,10 @@ class Scaler:
         raise NotImplementedError
 
     def fit(self, dataset: Sequences) -> Self:
-        """Learn shift and scale from all rows of a data set; missing labels do not count.
+        """Learn shift and scale from all rows of a data set.
+
+        Labels that are missing do not count, nor do those of rows of weight 0; other weights make
+        no difference.
 
         A constant column gets scale 1, so that it becomes 0, and comes back. So does one whose
         values differ by rounding alone: its range is at most ten times the rounding error of its
@@ -189,6 +192,8 @@ class Scaler:
         if not names:
             return shift, scale
         matrix = np.ascontiguousarray(shared.arrays[f"{part}s"])
+        if part == "label":
+            matrix = _weighted_labels(matrix, shared.arrays["weights"])
         rows = (matrix, shared.starts, dataset.offsets)
         low, high = _core.column_bounds(*rows)
         seen = low <= high
@@ -247,6 +252,13 @@ class Scaler:
     def _require_fit(self) -> None:
         if not self.is_fitted:
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit(dataset)")
+
+
+def _weighted_labels(labels: FloatArray, weights: FloatArray | None) -> FloatArray:
+    """Return labels, missing in rows of weight 0: no loss has anything of them either."""
+    if weights is None or weights.all():
+        return labels
+    return np.where(weights[:, np.newaxis] == 0, labels.dtype.type(np.nan), labels)
 
 
 def _rounding(size: Vector, dtype: np.dtype[Any]) -> Vector:

@@ -16,8 +16,16 @@ Times = tuple[pl.Series, TimeForm | None]
 """Integers, floats, dates, instants or durations, and how they are written where they are text."""
 
 
-def read_times(column: pl.Series, source: Source, time_format: str | None = None) -> Times:
+def read_times(
+    column: pl.Series,
+    source: Source,
+    time_format: str | None = None,
+    *,
+    day_first: bool | None = None,
+) -> Times:
     """Return the times of a column: numbers or dates, or text of either.
+
+    ``time_format`` and ``day_first`` are as :class:`rnn_rust.data.columns.Roles` has them.
 
     Raises
     ------
@@ -28,7 +36,7 @@ def read_times(column: pl.Series, source: Source, time_format: str | None = None
     if time_format is not None and (kind == pl.String or kind.is_numeric()):
         return _formatted(column.cast(pl.String).str.strip_chars(), source, time_format), None
     if kind == pl.String:
-        return _times_of_text(column.str.strip_chars(), source)
+        return _times_of_text(column.str.strip_chars(), source, day_first)
     if not kind.is_numeric():
         return column, None
     numbers = column.cast(pl.Int64 if kind.is_integer() else pl.Float64, strict=False)
@@ -100,7 +108,7 @@ def _strptime(text: pl.Series, pattern: str) -> pl.Series:
     return text.str.to_date(pattern, strict=False)
 
 
-def _times_of_text(text: pl.Series, source: Source) -> Times:
+def _times_of_text(text: pl.Series, source: Source, day_first: bool | None) -> Times:
     """Return integers, else floats, else dates."""
     integers = text.cast(pl.Int64, strict=False)
     if not integers.null_count():
@@ -113,7 +121,7 @@ def _times_of_text(text: pl.Series, source: Source) -> Times:
         return numbers, None
     form = written.recognise(text[0])
     if form is not None:
-        return _times_of_dates(text, form, source)
+        return _times_of_dates(text, form, source, day_first)
     _require_alike(numbers.is_not_null(), text, source)
     raise AssertionError("a cell is neither a number nor a date")
 
@@ -128,10 +136,10 @@ def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
         )
 
 
-def _times_of_dates(text: pl.Series, form: str, source: Source) -> Times:
+def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | None) -> Times:
     sample = text[0]
     if (quick := _uniform_dates(text, sample)) is not None:
-        return quick, written.form_of(sample, form, pl.Series([None]), day_first=True)
+        return quick, written.form_of(sample, form, pl.Series([None]))
     parts = written.split_dates(text, form)
     _require_alike(parts["year"].is_not_null(), text, source)
     unlike = pl.Series([False]).new_from_index(0, len(text))
@@ -145,8 +153,8 @@ def _times_of_dates(text: pl.Series, form: str, source: Source) -> Times:
             f"{source.place(0)}; write all times alike, all with a time of day or all without, all "
             "with a time zone or all without"
         )
-    day_first = _day_first(text, parts, source)
-    dates = written.parse(parts, day_first=day_first)
+    day_first = _day_first(text, parts, source, known)
+    dates = written.parse(parts, day_first=day_first is not False)
     unknown = dates.is_null() | (parts["fraction"].str.len_chars().fill_null(0) > 9)
     if unknown.any():
         row = int(unknown.arg_max() or 0)
@@ -177,10 +185,15 @@ def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
     return None if dates.null_count() else dates
 
 
-def _day_first(text: pl.Series, parts: pl.DataFrame, source: Source) -> bool:
-    """Return whether days stand before months: where both are numbers, some row has to say."""
+def _day_first(
+    text: pl.Series, parts: pl.DataFrame, source: Source, known: bool | None
+) -> bool | None:
+    """Return whether days stand before months; None where that makes no difference.
+
+    Where both are numbers some row has to say, or a table before has said it.
+    """
     if parts["a"].null_count():
-        return True
+        return None
     first, second = (parts[part].cast(pl.Int64) for part in ("a", "b"))
     first_is_day, second_is_day = first > 12, second > 12
     if first_is_day.any() and second_is_day.any():
@@ -192,8 +205,8 @@ def _day_first(text: pl.Series, parts: pl.DataFrame, source: Source) -> bool:
         )
     if first_is_day.any() or second_is_day.any() or "." in text[0].partition(" ")[0]:
         return not second_is_day.any()
-    if (first == second).all():
-        return True
+    if known is not None or (first == second).all():
+        return known
     row = int((first != second).arg_max() or 0)
     separator = text[row].lstrip("0123456789")[0]
     readings = [written.parse(parts[row : row + 1], day_first=order)[0] for order in (True, False)]

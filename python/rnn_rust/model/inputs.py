@@ -120,7 +120,7 @@ def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
     if keys is not None:
         read = {
             "id": keys.id, "time": keys.time or None, "time_format": keys.time_format,
-            "ties": keys.ties,
+            "ties": keys.ties, "day_first": keys.day_first,
         }  # fmt: skip
     else:
         if not any(name in names for name in TIME_NAMES):

@@ -1,4 +1,4 @@
-"""What the estimators have in common: their arguments, and fitting."""
+"""What the estimators have in common: fitting, and what is made of X and y."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _num_samples,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from rnn_rust.base.checks import positive_integer
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
-from rnn_rust.sklearn.labels import as_labels, is_missing, present
-from rnn_rust.sklearn.networks import continue_model, made_of, new_model
+from rnn_rust.sklearn.arguments import Arguments
+from rnn_rust.sklearn.labels import (
+    as_labels,
+    is_missing,
+    joined_labels,
+    present,
+    row_weights,
+    told_classes,
+)
+from rnn_rust.sklearn.networks import continue_model, made_of, new_model, refuse_balanced
 from rnn_rust.sklearn.tables import (
     Reading,
     Table,
@@ -28,86 +31,16 @@ from rnn_rust.sklearn.tables import (
     from_list,
     from_rows,
     is_sequence_list,
-    joined_labels,
     require_table,
 )
 from rnn_rust.sklearn.tasks import CallbackSupportMixin, FitTask, with_callbacks
-from rnn_rust.sklearn.training import as_it_was_on_error, train
+from rnn_rust.sklearn.training import as_it_was_on_error, as_of, train
 
 Targets = NDArray[Any] | None
 
 
-class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
-    """A model with the interface of scikit-learn, and the arguments of all estimators here."""
-
-    def __init__(
-        self,
-        *,
-        id: str | None = None,
-        time: str | None = None,
-        cell: str = "gru",
-        hidden_size: int = 16,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        reverse: bool = False,
-        dropout: float = 0.0,
-        readout: str = "each_step",
-        loss: Any = None,
-        optimizer: Any = "adam",
-        learning_rate: float = 0.01,
-        clip_norm: float | None = 1.0,
-        epochs: int = 50,
-        batch_size: int | None = 32,
-        scaler: Any = "standard",
-        categories: Any = None,
-        static: Any = None,
-        max_categories: int = 100,
-        missing: str = "mean",
-        missing_indicator: bool = False,
-        time_features: Any = (),
-        ties: str = "refuse",
-        class_weight: Any = None,
-        early_stopping: bool | str = "auto",
-        validation: str = "random",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        warm_start: bool = False,
-        dtype: str = "float32",
-        random_state: Any = None,
-        n_threads: int | None = 1,
-    ) -> None:
-        self.id = id
-        self.time = time
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.reverse = reverse
-        self.dropout = dropout
-        self.readout = readout
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.clip_norm = clip_norm
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.scaler = scaler
-        self.categories = categories
-        self.static = static
-        self.max_categories = max_categories
-        self.missing = missing
-        self.missing_indicator = missing_indicator
-        self.time_features = time_features
-        self.ties = ties
-        self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation = validation
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.random_state = random_state
-        self.n_threads = n_threads
+class SequenceEstimator(CallbackSupportMixin, Arguments):
+    """A model with the interface of scikit-learn."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the optimiser's moments only if training may go on.
@@ -174,7 +107,8 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         y
             A label for each row; for sequences as arrays one for each sequence where ``readout``
             is ``"last"`` or ``"mean"``, else an array for each. Of a frame's sequence that is read
-            out whole, the last labelled row counts.
+            out whole, the last labelled row counts. A missing label (None, NaN, NA or null) is a
+            row, or a sequence, without one, whatever X is.
         X_val, y_val
             Held-out data for early stopping; by default ``validation_fraction`` of the sequences
             of X.
@@ -186,6 +120,8 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         ValueError
             An argument, a column or a cell cannot be used.
         """
+        if not isinstance(self.warm_start, bool | np.bool_):
+            raise ParameterError(f"warm_start must be True or False, got {self.warm_start!r}")
         continued = self.warm_start and hasattr(self, "model_")
         with as_it_was_on_error(self):
             table = self._training_table(X, y, sample_weight, reset=not continued)
@@ -193,11 +129,14 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             random = check_random_state(self.random_state)
             if continued:
                 continue_model(self)
+                # Balanced weights are those of the labels that training goes on with.
+                self.model_.class_table = None
             else:
                 self._begin(random)
-            task = FitTask(self, self.epochs, {"X": X, "y": y})
+            epochs = positive_integer("epochs", self.epochs)
+            task = FitTask(self, epochs, X, y, sample_weight)
             seed = int(random.randint(2**31 - 1))
-            train(self, table.data, held_out, self.epochs, seed=seed, task=task)
+            train(self, table.data, held_out, epochs, seed=seed, task=task)
             task.end()
         return self
 
@@ -209,10 +148,11 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         X, y and ``sample_weight`` are as in :meth:`fit`, arguments that were set since the first
         call as with ``warm_start``.
         """
+        refuse_balanced(self.class_weight)
         begins = not hasattr(self, "model_")
         with as_it_was_on_error(self):
             if classes is not None:
-                self._told_classes(as_labels(classes), first=begins)
+                self._told_classes(told_classes(classes), first=begins)
             table = self._training_table(
                 X, y, sample_weight, reset=begins, labels_known=classes is not None
             )
@@ -235,8 +175,9 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
                 if labelled
                 else "y_val= is given without y; give both, or leave both out"
             )
-        labels = self._encode_labels(self._targets(X, y, reset=False))
-        return self._table(X, labels).data
+        with as_of("X_val and y_val"):
+            labels = self._encode_labels(self._targets(X, y, reset=False))
+            return self._table(X, labels).data
 
     def _begin(self, random: np.random.RandomState) -> None:
         """Make the network, and forget what training was before."""
@@ -244,7 +185,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
         self._made_of, self._goes_on = made_of(self), False
-        self.loss_curve_: list[float] = []
+        self.n_iter_, self.loss_curve_ = 0, list[float]()
         self.validation_scores_: list[float] | None = None
 
     def _training_table(
@@ -254,15 +195,8 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         y = self._targets(X, y, reset=reset)
         if reset and not labels_known:
             self._learn_labels(y)
-        weights = self._weights(X, sample_weight)
+        weights = row_weights(X, sample_weight)
         return self._table(X, self._encode_labels(y), weights, reset=reset)
-
-    def _weights(self, X: Any, sample_weight: Any) -> Any:
-        """Return weights, one for each row, or each sequence given as an array."""
-        if sample_weight is None:
-            return None
-        rows = np.empty(_num_samples(X))
-        return _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         """Return what is to be learnt of X: labels as they were given."""
@@ -301,16 +235,22 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             check_lengths(X, y)
             return from_rows(X, y, weights)
         check_lengths(X, y)
-        names, categories = None, self.categories
+        names, categories, day_first = None, self.categories, None
         if not reset:
             if not hasattr(self, "feature_names_in_"):
                 raise ShapeError("X is a frame, and the estimator was fitted on arrays")
             names, categories = self.feature_names_in_.tolist(), self._categories
-        reading = Reading(self.id, self.time, categories, self.missing, self.ties, self.static)
+            day_first = self._day_first
+        reading = Reading(
+            self.id, self.time, categories, self.missing, self.ties, self.static,
+            self.time_format, day_first,
+        )  # fmt: skip
         table = from_frame(X, y, weights, reading, names)
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
+            keys = table.data.keys
+            self._day_first: bool | None = None if keys is None else keys.day_first
             # Text is known again by these, also where it has no level or only strange ones.
             levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
             self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)
@@ -341,8 +281,10 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         These are the labelled ones; of sequences that are read out whole the last of each.
         """
         check_is_fitted(self)
-        labels, predicted = self._checked_labels(X, y), self.predict(X)
-        weights = self._weights(X, sample_weight)
+        labels = self._checked_labels(X, y)
+        if not (is_sequence_list(X) and self.readout == "each_step"):
+            check_lengths(X, labels)
+        weights, predicted = row_weights(X, sample_weight), self.predict(X)
         if weights is not None and is_sequence_list(X) and self.readout == "each_step":
             weights = np.repeat(weights, [len(part) for part in X])
         missing = is_missing(labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -15,81 +14,16 @@ from sklearn.base import (
 )
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from rnn_rust.errors import ParameterError, ShapeError
+from rnn_rust.sklearn.arguments import documented
 from rnn_rust.sklearn.base import SequenceEstimator
-from rnn_rust.sklearn.labels import (
-    as_targets,
-    class_codes,
-    coded_weights,
-    loss_of_classes,
-    loss_of_numbers,
-    present,
-)
-
-_PARAMETERS = """
-    Parameters
-    ----------
-    id, time
-        The columns of a frame that say which sequence a row belongs to, and order its rows. A
-        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name.
-    cell
-        ``"rnn"``, ``"gru"`` or ``"lstm"``.
-    hidden_size, num_layers, bidirectional, reverse, dropout, readout
-        As in :class:`rnn_rust.GRU`.
-    clip_norm, scaler, dtype, n_threads
-        As in :class:`rnn_rust.GRU`.
-    loss
-        As in :class:`rnn_rust.GRU`; None for the one that suits the labels.
-    optimizer, learning_rate
-        A name (``"sgd"``, ``"rmsprop"``, ``"adagrad"``, ``"adam"``, ``"adamw"``) and its learning
-        rate, or an optimiser of :mod:`rnn_rust.optim`, which has its own.
-    epochs, batch_size
-        Passes over the data, and sequences per update; None for all.
-    categories, ties
-        As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
-    static
-        Columns of a frame that have one value for all rows of a sequence, which the network takes
-        once; None without any.
-    max_categories, missing, missing_indicator, time_features
-        As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
-    class_weight
-        None, ``"balanced"``, or a dict with a weight for each class; for classifiers.
-    early_stopping
-        Whether training ends when the loss of held-out sequences has not become better for
-        ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there
-        are more than 10,000 sequences.
-    validation, validation_fraction
-        Which share of the sequences is held out: ``"random"`` ones, or the latest (``"time"``).
-    warm_start
-        Whether ``fit`` goes on with the model of the call before. What was set since then counts,
-        a learning rate for example; what the network was made of, such as its size, cannot change.
-    random_state
-        Of initial weights, held-out sequences, order and dropout.
-
-    Attributes
-    ----------
-    model_
-        The network, for all else: files, steppers, hidden states.
-    n_features_in_, feature_names_in_
-        The features: all columns but ``id`` and ``time``. Names if X was a frame.
-    n_iter_, loss_curve_
-        The epochs, and the training loss of each.
-    validation_scores_
-        The negative loss of the held-out data after each epoch, or None.
-"""
+from rnn_rust.sklearn.labels import as_targets, class_codes, present
+from rnn_rust.sklearn.networks import coded_weights, loss_of_classes, loss_of_numbers
 
 
-def _documented(estimator: type) -> type:
-    """Add what all estimators have to the docstring of one; "python -OO" leaves none."""
-    if estimator.__doc__:
-        intro, _, own = inspect.cleandoc(estimator.__doc__).partition("\n\nAttributes\n----------")
-        estimator.__doc__ = f"{intro}\n\n{inspect.cleandoc(_PARAMETERS)}{own}\n"
-    return estimator
-
-
-@_documented
+@documented
 class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """A recurrent network that tells classes of rows, or of whole sequences.
 
@@ -100,9 +34,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
-        y = super()._targets(X, y, reset=reset)
-        # Of the rows of a sequence some may have no label.
-        return _check_y(y, estimator=self) if self._takes_arrays else column_or_1d(y, warn=True)
+        return column_or_1d(super()._targets(X, y, reset=reset), warn=True)
 
     def _learn_labels(self, y: Any) -> None:
         labels = present(y)
@@ -145,12 +77,15 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         return classes
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; sequences that are read out whole count once each."""
+        """Return the accuracy; sequences that are read out whole count once each.
+
+        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(accuracy_score(labels, predicted, sample_weight=weights))
 
 
-@_documented
+@documented
 class SequenceRegressor(RegressorMixin, SequenceEstimator):
     """A recurrent network that tells numbers of rows, or of whole sequences."""
 
@@ -160,8 +95,6 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     def _encode_labels(self, y: Any) -> NDArray[Any]:
         if np.ndim(y) > 2:
             raise ShapeError(f"y has the shape {np.shape(y)}; give a row of labels for each row")
-        if self._takes_arrays:
-            y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         return as_targets(y)
 
     def _told_classes(self, classes: Any, *, first: bool) -> None:
@@ -184,7 +117,10 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; sequences that are read out whole count once each."""
+        """Return R²; sequences that are read out whole count once each.
+
+        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(r2_score(labels, predicted, sample_weight=weights))
 
@@ -195,12 +131,12 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return tags
 
 
-@_documented
+@documented
 class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Hidden states of a recurrent network as features of each row, or of whole sequences.
 
-    The network learns y: classes, or numbers. Without y it learns to tell the next row of the
-    sequence from those so far, or the row itself where no sequence has a second.
+    The network learns y: classes, or numbers. Without y it learns to tell the numbers of the next
+    row of the sequence from the rows so far, or of the row itself where no sequence has a second.
     """
 
     @property
@@ -211,20 +147,41 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         if y is not None:
-            y = super()._targets(X, y, reset=reset)
-            return _check_y(y, multi_output=True, estimator=self) if self._takes_arrays else y
+            return super()._targets(X, y, reset=reset)
         table = self._table(X, None, reset=reset)
         names = table.data.feature_names
-        numbers = [at for at, name in enumerate(names) if name not in table.data.levels]
+        # A frame with static features alone has a constant in place of others.
+        own = names if table.names is None else table.names
+        numbers = [
+            at for at, name in enumerate(names) if name in own and name not in table.data.levels
+        ]
         if not numbers:
-            raise ParameterError("there are no numbers among the features to learn; give a y")
+            raise ParameterError(
+                "there are no numbers to learn among the features of rows; give a y"
+            )
         rows, offsets = table.data.features[:, numbers].astype(np.float64), table.data.offsets
-        if self.readout != "each_step":
-            return rows[offsets[1:] - 1] if table.is_list else table.per_row(rows)
         if len(rows) > len(table.data):
+            self._require_unread()
             rows = np.vstack([rows[1:], rows[:1]])
             rows[offsets[1:] - 1] = np.nan  # Nothing follows the last row of a sequence.
         return table.per_row(rows)
+
+    def _require_unread(self) -> None:
+        """Raise ParameterError if the network reads the next row before it is to tell it."""
+        reads_ahead = [
+            f"{name}={value!r}"
+            for name, value, harmless in (
+                ("readout", self.readout, "each_step"),
+                ("bidirectional", self.bidirectional, False),
+                ("reverse", self.reverse, False),
+            )
+            if value != harmless
+        ]
+        if reads_ahead:
+            raise ParameterError(
+                f"{reads_ahead[0]} needs a y: without it the network learns to tell the next row "
+                "of a sequence, and this one reads all rows first"
+            )
 
     def _learn_labels(self, y: Any) -> None:
         self._classes, self._outputs_wanted = None, 1

@@ -25,6 +25,8 @@ class SequenceKFold(BaseEstimator):
         How many folds, from 2.
     id, time
         The columns of X that say which sequence a row belongs to, and order its rows.
+    time_format
+        As in the estimators.
     by
         ``"sequence"``: each is tested once, by a model of all others. ``"time"``: sequences ordered
         by their first row; each block but the first is tested by a model of the sequences that
@@ -51,6 +53,7 @@ class SequenceKFold(BaseEstimator):
         *,
         id: str,
         time: str | None = None,
+        time_format: str | None = None,
         by: str = "sequence",
         stratify: bool = False,
         gap: Any = None,
@@ -59,6 +62,7 @@ class SequenceKFold(BaseEstimator):
         self.n_splits = n_splits
         self.id = id
         self.time = time
+        self.time_format = time_format
         self.by = by
         self.stratify = stratify
         self.gap = gap
@@ -92,7 +96,7 @@ class SequenceKFold(BaseEstimator):
             labels = column_or_1d(as_labels(y))
             check_lengths(X, labels)
             labels = class_codes(labels, np.unique(present(labels)))
-        reading = Reading(self.id, self.time, None, "error", "keep")
+        reading = Reading(self.id, self.time, None, "error", "keep", time_format=self.time_format)
         table = from_frame(X, labels, None, reading, names=[])
         parts = fold_indices(
             table.data, self.n_splits, by=self.by, stratify=self.stratify, gap=self.gap,

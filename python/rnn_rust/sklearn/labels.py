@@ -1,24 +1,125 @@
-"""The labels that scikit-learn hands over: of any kind, some of them missing."""
+"""The labels that scikit-learn hands over, of any kind, some of them missing; and their weights.
+
+One rule holds for all kinds of X: a missing label (None, NaN, NA or null) is a step, or a sequence,
+without a label.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import reprlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
-from rnn_rust.base.arrays import row_at
-from rnn_rust.base.checks import non_negative
+from rnn_rust.base.arrays import refuse_mask, row_at
 from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.sklearn.tables import is_sequence_list, require_steps
 
-CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")
+_COLLECTIONS = (list, tuple, np.ndarray)
+_RAGGED = (
+    "y has lists of different lengths; give each row, or each sequence of arrays, one label or "
+    "equally many; labels for every step of arrays need readout='each_step'"
+)
 
 
 def as_labels(y: Any) -> NDArray[Any]:
-    """Return labels as an array; where one of a column that is no float is missing, it is None."""
+    """Return labels as an array; where one of a column that is no float is missing, it is None.
+
+    Raises
+    ------
+    ShapeError
+        There is not one for each of some rows.
+    DataError
+        They are masked, complex, or dates or durations.
+    """
     if hasattr(y, "toarray"):
         raise ShapeError("y is a sparse matrix, which is not read; give y.toarray()")
+    refuse_mask("y", y)
+    labels = _as_array(y)
+    if labels.ndim == 0:
+        raise ShapeError(f"y must have a label for each row, got {reprlib.repr(y)}")
+    if labels.dtype.kind == "c":
+        raise DataError("Complex data not supported: y has complex numbers; give real ones")
+    if labels.dtype == object and any(isinstance(each, _COLLECTIONS) for each in labels.flat):
+        raise ShapeError(_RAGGED)
+    if labels.dtype.kind in "MmO" and (wrong := [each for each in labels.flat if _is_time(each)]):
+        raise DataError(
+            f"y has dates or durations, such as {wrong[0]}; give numbers, or text for classes"
+        )
+    return labels
+
+
+def told_classes(classes: Any) -> NDArray[Any]:
+    """Return the classes that a ``partial_fit`` is told."""
+    if _length(classes) is None:
+        got = reprlib.repr(classes)
+        raise ParameterError(f"classes must be a list or an array of the classes, got {got}")
+    return as_labels(list(classes) if isinstance(classes, set | frozenset) else classes)
+
+
+def joined_labels(X: Any, y: Any) -> NDArray[Any]:
+    """Return the labels of the steps of all sequences, which y has for each of them.
+
+    Each part is read as labels of a frame are, and all are of one type.
+
+    Raises
+    ------
+    ShapeError
+        Lengths are others than those of the sequences, or one has more labels in a step.
+    DataError
+        As :func:`as_labels`.
+    """
+    require_steps(X)
+    if [_length(part) for part in (y if _length(y) is not None else ())] != [*map(len, X)]:
+        raise ShapeError(
+            f"y must have an array for each of the {len(X)} sequences of X, with a label for each "
+            "of its steps; for one label per sequence use readout='last'"
+        )
+    parts = [as_labels(part) for part in y]
+    if any(part.ndim > 1 for part in parts):
+        parts = [part.reshape(len(part), -1) for part in parts]
+        widths = [part.shape[1] for part in parts]
+        if (few := min(widths)) != (many := max(widths)):
+            raise ShapeError(f"y has arrays of {few} and of {many} columns; give all one width")
+        return np.concatenate(parts)
+    if all(part.dtype.kind in "biuf" for part in parts):
+        return np.concatenate(parts)
+    return _array([label for part in parts for label in part.tolist()])
+
+
+def row_weights(X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
+    """Return a weight for each row of X, or each sequence given as an array; None for no weights.
+
+    Raises
+    ------
+    ValueError
+        There is not one for each, or one is masked, below 0 or not finite.
+    """
+    if sample_weight is None:
+        return None
+    refuse_mask("sample_weight", sample_weight)
+    listed = isinstance(sample_weight, list | tuple) or (
+        isinstance(sample_weight, np.ndarray) and sample_weight.dtype == object
+    )
+    if listed and any(_length(each) is not None for each in sample_weight):
+        kind = "sequence" if is_sequence_list(X) else "row"
+        raise ShapeError(f"sample_weight must have one number for each {kind} of X, got several")
+    rows = np.empty(_num_samples(X))
+    return _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+
+
+def _length(values: Any) -> int | None:
+    """Return the length of a collection of labels; None for what is a single one."""
+    single = isinstance(values, str | bytes | dict) or getattr(values, "ndim", 1) == 0
+    return None if single or not hasattr(values, "__len__") else len(values)
+
+
+def _as_array(y: Any) -> NDArray[Any]:
+    """Return labels as an array, without a look at what they are."""
     if isinstance(y, pl.DataFrame):
         y = y.to_series() if y.width == 1 else y.to_numpy()
     elif hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2:
@@ -29,20 +130,24 @@ def as_labels(y: Any) -> NDArray[Any]:
         return _array(y)
     if hasattr(y, "iloc"):
         missing = y.isna().to_numpy()
-        is_plain = isinstance(y.dtype, np.dtype) and y.dtype != object
+        is_plain = isinstance(y.dtype, np.dtype) and y.dtype.kind not in "OMm"
         return y.to_numpy() if is_plain else _array(np.where(missing, None, y.astype(object)))
-    labels = np.asarray(y)
-    if labels.ndim == 0:
-        raise ShapeError(f"y must have a label for each row, got {y!r}")
-    return labels
+    return np.asarray(y)
 
 
 def _array(values: Any) -> NDArray[Any]:
-    """Return an array of objects where one is missing, which NumPy would make text beside text."""
+    """Return an array of objects where one is missing, or text is beside something else.
+
+    NumPy would make all of them text.
+    """
     known = [None if _is_gap(value) else value for value in values]
-    if any(value is None for value in known):
+    is_text = {isinstance(value, str) for value in known}
+    if len(is_text) > 1 or any(value is None for value in known):
         return np.array([*known, None], dtype=object)[:-1]
-    return np.array(known)
+    try:
+        return np.array(known)
+    except ValueError as error:
+        raise ShapeError(_RAGGED) from error
 
 
 def _is_gap(label: Any) -> bool:
@@ -50,6 +155,12 @@ def _is_gap(label: Any) -> bool:
         return bool(np.isnan(label))
     # Those of pandas have no truth value.
     return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def _is_time(label: Any) -> bool:
+    """Whether a label is a date or a duration; none that is missing is."""
+    kinds = (dt.date, dt.time, dt.timedelta, np.datetime64, np.timedelta64)
+    return isinstance(label, kinds) and not _is_gap(label)
 
 
 def _is_number(label: Any) -> bool:
@@ -75,8 +186,9 @@ def present(y: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     DataError
-        There is none, or there is text beside something else.
+        There is none, one is infinite, or there is text beside something else.
     """
+    _refuse_infinite(y)
     labels = y[~is_missing(y)] if y.ndim == 1 else y
     if labels.size == 0:
         raise DataError("y has no label: there are no rows, or all are missing")
@@ -97,8 +209,6 @@ def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
     DataError
         One is no finite number.
     """
-    if y.dtype.kind == "c":
-        raise DataError("y has complex numbers; give real ones")
     if y.dtype == object:
         y = np.where(is_missing(y), np.nan, y)
     try:
@@ -108,10 +218,14 @@ def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
         raise DataError(
             f"y has the label {str(wrong)!r}, which is no number; SequenceClassifier learns classes"
         ) from error
-    if (infinite := np.isinf(numbers)).any():
+    _refuse_infinite(numbers)
+    return numbers
+
+
+def _refuse_infinite(y: NDArray[Any]) -> None:
+    if y.dtype.kind == "f" and (infinite := np.isinf(y)).any():
         row = int(np.argwhere(infinite)[0, 0])
         raise DataError(f"y, {row_at(row)}: a label is infinite; give a finite number, or none")
-    return numbers
 
 
 def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
@@ -136,56 +250,3 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
             )
         codes[row] = places[label]
     return codes
-
-
-def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
-    """Return the weights of classes by their places, if they are given by name.
-
-    Raises
-    ------
-    ParameterError
-        There is a weight of another class, or one is no finite number of at least 0.
-    """
-    if not isinstance(class_weight, dict):
-        return class_weight
-    names = classes.tolist()
-    if unknown := [str(label) for label in class_weight if label not in names]:
-        raise ParameterError(f"class_weight has {', '.join(unknown)}, of which y has none")
-    for label, weight in class_weight.items():
-        non_negative(f"class_weight of {label!r}", weight)
-    return {place: class_weight.get(label, 1.0) for place, label in enumerate(names)}
-
-
-def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
-    """Return the loss for so many classes, and the number of outputs.
-
-    Raises
-    ------
-    ParameterError
-        The loss is not one of classes, or of two.
-    """
-    name = getattr(loss, "name", loss)
-    if isinstance(name, str) and name not in CLASS_LOSSES:
-        known = ", ".join(map(repr, CLASS_LOSSES))
-        raise ParameterError(f"loss={loss!r} is not one of classes; use {known}")
-    if count == 2 and name != "cross_entropy":
-        return ("binary_cross_entropy" if loss is None else loss), 1
-    if isinstance(name, str) and name != "cross_entropy":
-        raise ParameterError(f"loss={loss!r} is for two classes, and y has {count}; leave it out")
-    return ("cross_entropy" if loss is None else loss), count
-
-
-def loss_of_numbers(loss: Any) -> Any:
-    """Return the loss for labels that are numbers.
-
-    Raises
-    ------
-    ParameterError
-        It is one of several classes.
-    """
-    if getattr(loss, "name", loss) == "cross_entropy":
-        raise ParameterError(
-            "loss='cross_entropy' learns classes, and these labels are numbers; use "
-            "SequenceClassifier, or another loss"
-        )
-    return "mse" if loss is None else loss

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rnn_rust.base.checks import non_negative
 from rnn_rust.errors import ParameterError
+from rnn_rust.learning.losses import engine_loss
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.models import MODELS, Model
 
@@ -15,6 +18,8 @@ _OF_NETWORK = (
     "num_layers", "bidirectional", "reverse", "dropout", "readout", "clip_norm", "scaler",
     "max_categories", "missing", "missing_indicator", "time_features", "dtype",
 )  # fmt: skip
+# Losses whose outputs are probabilities.
+CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")
 # What else a fitted network has been made of.
 _FIXED = ("cell", "hidden_size", *_OF_NETWORK, "loss", "class_weight", "categories", "static")
 
@@ -78,3 +83,69 @@ def _optimizer(optimizer: Any, learning_rate: float) -> Any:
         names = ", ".join(map(repr, known))
         raise ParameterError(f"optimizer={optimizer!r} is not known; use {names}")
     return known[optimizer.lower()](learning_rate)
+
+
+def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
+    """Return the weights of classes by their places, if they are given by name.
+
+    Raises
+    ------
+    ParameterError
+        There is a weight of another class, or one is no finite number of at least 0.
+    """
+    if not isinstance(class_weight, dict):
+        return class_weight
+    names = classes.tolist()
+    if unknown := [str(label) for label in class_weight if label not in names]:
+        raise ParameterError(f"class_weight has {', '.join(unknown)}, of which y has none")
+    for label, weight in class_weight.items():
+        non_negative(f"class_weight of {label!r}", weight)
+    return {place: class_weight.get(label, 1.0) for place, label in enumerate(names)}
+
+
+def refuse_balanced(class_weight: Any) -> None:
+    """Raise ParameterError if weights are to follow from all labels, of which there is a part."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        raise ParameterError(
+            "class_weight='balanced' needs the labels of all data at once, and partial_fit has "
+            "those of a part; give a dict with a weight for each class: "
+            "sklearn.utils.compute_class_weight computes them from a sample of labels"
+        )
+
+
+def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
+    """Return the loss for so many classes, and the number of outputs.
+
+    Raises
+    ------
+    ParameterError
+        The loss is not one of classes, or of two.
+    """
+    if loss is None:
+        loss = "binary_cross_entropy" if count == 2 else "cross_entropy"
+    name, _ = engine_loss(loss, None)
+    if name not in CLASS_LOSSES:
+        known = ", ".join(map(repr, CLASS_LOSSES))
+        raise ParameterError(f"loss={loss!r} is not one of classes; use {known}")
+    if name == "cross_entropy":
+        return loss, count
+    if count != 2:
+        raise ParameterError(f"loss={loss!r} is for two classes, and y has {count}; leave it out")
+    return loss, 1
+
+
+def loss_of_numbers(loss: Any) -> Any:
+    """Return the loss for labels that are numbers.
+
+    Raises
+    ------
+    ParameterError
+        It is one of several classes.
+    """
+    # Losses with parameters, and those in Python, are none of several classes.
+    if isinstance(loss, str) and loss == "cross_entropy":
+        raise ParameterError(
+            "loss='cross_entropy' learns classes, and these labels are numbers; use "
+            "SequenceClassifier, or another loss"
+        )
+    return "mse" if loss is None else loss

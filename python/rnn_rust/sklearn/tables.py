@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import as_numbers, refuse_mask
 from rnn_rust.base.polars import pl
+from rnn_rust.data.columns import Roles
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.numbers import as_integers
 from rnn_rust.data.pandas_frames import from_pandas
+from rnn_rust.data.tables import read_table, table_of
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Rows = NDArray[np.int64]
@@ -30,6 +32,8 @@ class Reading:
     missing: str
     ties: str
     static: Any = None
+    time_format: str | None = None
+    day_first: bool | None = None
 
     def __post_init__(self) -> None:
         """Check that columns go by name."""
@@ -50,6 +54,11 @@ class Reading:
         """The columns of static features."""
         if self.static is None:
             return ()
+        if is_frame(self.static):
+            raise ParameterError(
+                "static= names columns of X, and is a frame; join its columns to X by the id, and "
+                "name them"
+            )
         several = isinstance(self.static, Iterable) and not isinstance(self.static, str)
         return tuple(self.static) if several else (self.static,)
 
@@ -117,8 +126,9 @@ def is_sequence_list(X: object) -> bool:
     return getattr(X, "ndim", 0) == 3
 
 
-def require_table(X: object, *, is_frame_wanted: bool) -> None:
-    """Raise ParameterError if X is what estimators do not read: a frame where one is wanted."""
+def require_table(X: Any, *, is_frame_wanted: bool) -> None:
+    """Raise an error if X is what estimators do not read: no frame where one is wanted."""
+    refuse_mask("X", list(X) if is_sequence_list(X) else X)
     if isinstance(X, pl.LazyFrame):
         raise ParameterError("X is a LazyFrame, whose rows are not there yet; give X.collect()")
     if isinstance(X, list | tuple) and any(map(is_frame, X)):
@@ -147,10 +157,9 @@ def from_list(
 
     y has a label for each sequence, or, with ``each_step``, one array for each.
     """
-    refuse_mask("X", list(X))
     parts = [_as_floats(part) for part in X]
     widths = sorted({part.shape[1] for part in parts})
-    _require_steps(parts)
+    require_steps(parts)
     if len(widths) > 1:
         few, many = widths[0], widths[-1]
         raise ShapeError(f"X has arrays of {few} and of {many} columns; give all one width")
@@ -189,20 +198,8 @@ def _spread(y: NDArray[Any], offsets: Rows, *, each_step: bool) -> NDArray[np.fl
     return labels
 
 
-def joined_labels(X: Any, y: Any) -> NDArray[Any]:
-    """Return the labels of the steps of all sequences, which y has for each of them."""
-    _require_steps(X)
-    parts = [np.asarray(part) for part in y] if hasattr(y, "__len__") else []
-    lengths, wanted = [part.shape[:1] for part in parts], [(len(part),) for part in X]
-    if lengths != wanted:
-        raise ShapeError(
-            f"y must have an array for each of the {len(X)} sequences of X, with a label for each "
-            "of its steps; for one label per sequence use readout='last'"
-        )
-    return np.concatenate(parts)
-
-
-def _require_steps(X: Any) -> None:
+def require_steps(X: Any) -> None:
+    """Raise ShapeError if there is no sequence, or one has no steps."""
     if len(X) == 0:
         raise ShapeError("X has no sequence; give at least one")
     for number, part in enumerate(X):
@@ -213,9 +210,10 @@ def _require_steps(X: Any) -> None:
 
 
 def check_lengths(X: Any, y: Any) -> None:
-    """Raise ShapeError if y has not as many labels as X has rows."""
+    """Raise ShapeError if y has not a label for each row of X, or each sequence of a list."""
     if y is not None and len(y) != len(X):
-        raise ShapeError(f"y has {len(y)} labels for {len(X)} rows of X")
+        kind = "sequences" if is_sequence_list(X) else "rows"
+        raise ShapeError(f"y has {len(y)} labels for {len(X)} {kind} of X")
 
 
 def from_frame(
@@ -235,6 +233,8 @@ def from_frame(
         A column is missing, or cannot be used; an id has been scaled.
     """
     frame = _as_polars(X, reading, names)
+    if frame.height == 0:
+        raise DataError("X has no rows; give one per time step")
     columns = frame.columns
     keys = [find_column(columns, name) for name in reading.keys]
     static = [find_column(columns, name) for name in reading.statics]
@@ -243,6 +243,11 @@ def from_frame(
         raise DataError(f"X has one column '{twice[0]}', named twice by id=, time= and static=")
     if names is None:
         names = [name for name in columns if name not in keys]
+    if used := [name for name in keys if name in names]:
+        raise ParameterError(
+            f"id= and time= name '{used[0]}', a feature that the estimator was fitted on; set them "
+            "back, or fit anew"
+        )
     # A data set has at least one feature; whoever wants none has no use for this one.
     own = [frame[name] for name in names if name not in static]
     own = own or _columns("constant", np.zeros(frame.height), columns)
@@ -255,8 +260,7 @@ def from_frame(
     if categories is not None:
         given = [categories] if isinstance(categories, str) else list(categories)
         categories = [find_column(columns, name) for name in given]
-    data = Dataset.from_frame(
-        pl.DataFrame([*key_columns, *own, *frame.select(static), *labels, *weight]),
+    roles = Roles(
         id=None if reading.id is None else keys[0],
         time=keys[len(keys) - len(reading.times) :] or None,
         features=[column.name for column in own],
@@ -266,7 +270,11 @@ def from_frame(
         categories=categories,
         missing="error" if reading.missing == "error" else "keep",
         ties=reading.ties,
+        time_format=reading.time_format,
+        day_first=reading.day_first,
     )
+    read = pl.DataFrame([*key_columns, *own, *frame.select(static), *labels, *weight])
+    data = Dataset(**read_table(table_of(read), roles, None))
     return Table(data, data.row_numbers, is_list=False, names=names)
 
 
@@ -294,6 +302,11 @@ def find_column(columns: list[str], name: str) -> str:
     found = [column for column in columns if column.endswith(f"__{name}")]
     if len(found) == 1:
         return found[0]
+    if found:
+        raise DataError(
+            f"X has several columns that end with '__{name}', {', '.join(found)}; set "
+            "verbose_feature_names_out=False, or name one of them in full"
+        )
     known = ", ".join(columns[:20])
     raise DataError(
         f"X has no column '{name}' (its columns: {known}); in a ColumnTransformer let it pass "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -28,13 +29,15 @@ class FitTask:
     It is a callback of the network's own ``fit``: an epoch begins where the one before has ended.
     """
 
-    def __init__(self, estimator: Any, epochs: int, data: dict[str, Any]) -> None:
-        self._estimator, self._data, self._left = estimator, data, epochs
+    def __init__(self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+        self._estimator, self._left = estimator, epochs
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"X": X, "y": y, "metadata": metadata}
         self._epoch: Any = None
         self._context = None
         if getattr(estimator, "_skl_callbacks", None):
             self._context = estimator._init_callback_context(max_subtasks=epochs)
-            self._context.call_on_fit_task_begin(estimator=estimator, **data)
+            self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
 
     def on_begin(self, training: Any) -> None:
         """Begin the first epoch."""
@@ -68,9 +71,11 @@ class FitTask:
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def _learnt(self) -> dict[str, Any]:
-        """Return what a fitted estimator has, as if training ended here."""
-        return {
+        """Return what a fitted estimator has, as if training ended here; it may be kept."""
+        learnt = {
             name: value
             for name, value in vars(self._estimator).items()
             if name.endswith("_") and not name.startswith("_")
         }
+        # Training goes on with the network; all else is replaced where it changes.
+        return learnt | {"model_": copy.copy(learnt["model_"])}

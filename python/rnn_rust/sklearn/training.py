@@ -15,7 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from rnn_rust.base.checks import fraction, positive_integer
 from rnn_rust.callbacks import EarlyStopping
 from rnn_rust.data.dataset import Dataset
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.learning.history import Record
+from rnn_rust.model.snapshot import restorer
 from rnn_rust.sklearn.tasks import FitTask
 
 # Sequences from which on early stopping is worth its validation part, if it is "auto".
@@ -38,7 +40,16 @@ def train(
     ParameterError
         An argument is outside its allowed values.
     """
-    callbacks: list[Any] = [] if task is None else [task]
+
+    def note(record: Record) -> None:
+        estimator.loss_curve_ = [*estimator.loss_curve_, record["loss"]]
+        estimator.n_iter_ = len(estimator.loss_curve_)
+        if held_out is not None:
+            scores = estimator.validation_scores_ or []
+            estimator.validation_scores_ = [*scores, -record["validation_loss"]]
+
+    # Whoever watches sees an estimator as if training ended there.
+    callbacks: list[Any] = [note, *([] if task is None else [task])]
     if seed is not None and _stops_early(estimator, data, held_out):
         if held_out is None:
             data, held_out = _hold_out(estimator, data, seed)
@@ -60,11 +71,6 @@ def train(
         data, epochs=epochs, batch_size=int(size), shuffle=estimator.batch_size is not None,
         validation=held_out, callbacks=callbacks, progress=False,
     )  # fmt: skip
-    estimator.loss_curve_ += [record["loss"] for record in history]
-    if held_out is not None:
-        scores = [-record["validation_loss"] for record in history]
-        estimator.validation_scores_ = [*(estimator.validation_scores_ or []), *scores]
-    estimator.n_iter_ = len(estimator.loss_curve_)
     if history.interrupted:
         warnings.warn("training was interrupted", ConvergenceWarning, stacklevel=3)
 
@@ -94,9 +100,20 @@ def _hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Datase
 
 
 @contextlib.contextmanager
+def as_of(arguments: str) -> Iterator[None]:
+    """Say in errors of data which arguments they are about, if these are not X and y."""
+    try:
+        yield
+    except (DataError, ParameterError, ShapeError) as error:
+        raise type(error)(f"{arguments}: {error}") from error
+
+
+@contextlib.contextmanager
 def as_it_was_on_error(estimator: Any) -> Iterator[None]:
-    """Leave what was learnt before as it was if training is refused."""
+    """Leave what was learnt before as it was if training is refused or fails."""
     before = {name: value for name, value in vars(estimator).items() if _is_learnt(name)}
+    # Training that goes on changes the network itself: its weights, moments and optimiser.
+    restore_model = restorer(estimator.model_) if "model_" in before else None
     try:
         yield
     except BaseException:
@@ -104,10 +121,12 @@ def as_it_was_on_error(estimator: Any) -> Iterator[None]:
             delattr(estimator, name)
         for name, value in before.items():
             setattr(estimator, name, value)
+        if restore_model is not None:
+            restore_model()
         raise
 
 
 def _is_learnt(name: str) -> bool:
     """Whether an attribute is one that a fit leaves."""
-    own = ("_categories", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
+    own = ("_categories", "_day_first", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
     return name in own or (name.endswith("_") and not name.startswith("_"))

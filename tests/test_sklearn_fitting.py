@@ -1,0 +1,215 @@
+"""Fits of estimators that go on, fail or are watched."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from cards import KEYS, purchases
+
+from rnn_rust.errors import DivergedError, ParameterError
+from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor, SequenceTransformer
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"learning_rate": 0.9, "epochs": "3"}, ParameterError),
+        ({"learning_rate": 0.9, "early_stopping": True, "n_iter_no_change": 0}, ParameterError),
+        ({"learning_rate": 1e30, "optimizer": "sgd", "clip_norm": None}, DivergedError),
+    ],
+)
+def test_a_fit_that_goes_on_and_fails_changes_nothing(wrong: dict[str, Any], error: type) -> None:
+    frame, _, count = purchases()
+    options: dict[str, Any] = {"epochs": 2, "warm_start": True, "scaler": None, "clip_norm": None}
+    model = SequenceRegressor(**KEYS, **options).fit(frame, count)
+    same = SequenceRegressor(**KEYS, **options).fit(frame, count)
+    before, arguments = model.predict(frame), model.get_params()
+    with pytest.raises(error):
+        model.set_params(**wrong).fit(frame, count)
+    np.testing.assert_array_equal(model.predict(frame), before)
+    assert (model.n_iter_, len(model.loss_curve_), model.model_.epochs_trained) == (2, 2, 2)
+    assert repr(model.model_.optimizer) == repr(same.model_.optimizer)
+    # Training goes on as if there had been no such call, by the moments as well.
+    model.set_params(**arguments).fit(frame, count)
+    np.testing.assert_array_equal(model.predict(frame), same.fit(frame, count).predict(frame))
+
+
+def test_a_callback_that_raises_amid_a_fit_that_goes_on_changes_nothing() -> None:
+    pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+
+    class Broken:
+        def setup(self, estimator: Any, context: Any) -> None: ...
+
+        def teardown(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+            if context.task_id == 1:
+                raise RuntimeError("no")
+
+    model = SequenceClassifier(**KEYS, epochs=3, warm_start=True).fit(frame, classes)
+    before = model.predict_proba(frame)
+    with pytest.raises(RuntimeError, match="no"):
+        model.set_callbacks(Broken()).fit(frame, classes)
+    np.testing.assert_array_equal(model.predict_proba(frame), before)
+    assert model.n_iter_ == model.model_.epochs_trained == 3
+
+
+def test_callbacks_of_scikit_learn_see_every_epoch() -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+
+    class Watch:
+        """Counts, scores after each epoch, and stops the fourth."""
+
+        def __init__(self) -> None:
+            self.begun, self.scores, self.ended = 0, [], False
+
+        def setup(self, estimator: Any, context: Any) -> None: ...
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            self.ended = True
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            self.begun += context.task_name == "epoch"
+
+        def on_fit_task_end(
+            self, estimator: Any, context: Any, *, X: Any, y: Any, fitted_estimator: Any
+        ) -> bool:
+            if context.task_name == "epoch":
+                self.scores.append(fitted_estimator.score(X, y))
+            return len(self.scores) == 4
+
+    watch = Watch()
+    assert isinstance(watch, callback.FitCallback)
+    model = SequenceClassifier(**KEYS).set_callbacks(watch).fit(frame, classes)
+    assert watch.ended
+    assert (watch.begun, len(watch.scores), model.n_iter_) == (4, 4, 4)
+    assert watch.scores[-1] == model.score(frame, classes)
+    bar = SequenceClassifier(**KEYS, epochs=3).set_callbacks(callback.ProgressBar())
+    assert bar.fit(frame, classes).n_iter_ == 3
+
+
+def test_callbacks_get_estimators_as_if_the_fit_ended_there() -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+
+    class Keep:
+        """Keeps the estimator of each epoch, and what there is beside X and y."""
+
+        def __init__(self) -> None:
+            self.kept: list[Any] = []
+            self.metadata: list[Any] = []
+
+        def setup(self, estimator: Any, context: Any) -> None: ...
+
+        def teardown(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_end(
+            self, estimator: Any, context: Any, *, fitted_estimator: Any, metadata: Any
+        ) -> None:
+            self.kept.append(fitted_estimator)
+            self.metadata.append(metadata)
+
+    weights = np.where(classes == "yes", 5.0, 1.0)
+    keep = Keep()
+    options: dict[str, Any] = {**KEYS, "early_stopping": True, "warm_start": True}
+    model = SequenceClassifier(**options, epochs=2).set_callbacks(keep)
+    model.fit(frame, classes, sample_weight=weights)
+    model.fit(frame, classes, sample_weight=weights)
+    # An end of each fit beside those of its epochs.
+    assert [each.n_iter_ for each in keep.kept] == [1, 2, 2, 3, 4, 4]
+    for each in keep.kept:
+        assert len(each.loss_curve_) == len(each.validation_scores_) == each.n_iter_
+    first = SequenceClassifier(**options, epochs=1).fit(frame, classes, sample_weight=weights)
+    np.testing.assert_array_equal(keep.kept[0].predict_proba(frame), first.predict_proba(frame))
+    assert all(each["sample_weight"] is weights for each in keep.metadata)
+    # A scorer weighs with the weights of the fit.
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = SequenceClassifier(**KEYS, epochs=2).set_callbacks(monitor)
+    model.fit(frame, classes, sample_weight=weights)
+    logged = monitor.get_logs().data[0]["accuracy"]
+    assert logged == pytest.approx(model.score(frame, classes, sample_weight=weights))
+    assert logged != pytest.approx(model.score(frame, classes))
+
+
+def test_wrong_epochs_are_named_before_a_bar_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    callback = pytest.importorskip("sklearn.callback", reason="it came with scikit-learn 1.9")
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs="a").set_callbacks(callback.ProgressBar())
+    with pytest.raises(ParameterError, match="epochs must be an integer of at least 1, got 'a'"):
+        model.fit(frame, classes)
+    printed = capsys.readouterr()
+    assert printed.out + printed.err == ""
+
+
+def test_balanced_weights_are_those_of_the_labels_at_hand() -> None:
+    frame, classes, _ = purchases()
+    options: dict[str, Any] = {**KEYS, "epochs": 1, "class_weight": "balanced"}
+    for estimator in (SequenceClassifier, SequenceTransformer):
+        with pytest.raises(ParameterError, match="partial_fit has those of a part; give a dict"):
+            estimator(**options).partial_fit(frame, classes)
+    with pytest.raises(ParameterError, match="warm_start must be True or False, got 'yes'"):
+        SequenceClassifier(**options, warm_start="yes").fit(frame, classes)
+    model = SequenceClassifier(**options, warm_start=True).fit(frame, classes)
+    for y in (classes, frame["x"].where(frame["x"] > 1, -1).map({-1: "no"}).fillna("yes")):
+        shares = np.array([np.mean(y == name) for name in ("no", "yes")])
+        found = model.fit(frame, y).model_.class_table
+        np.testing.assert_allclose(found, [1 / (2 * shares)])
+
+
+def test_one_s_own_validation_part_and_early_stopping() -> None:
+    frame, classes, _ = purchases()
+    classes = np.where(np.random.default_rng(1).random(len(classes)) < 0.2, "no", classes)
+    late = frame["card"] >= 50
+    model = SequenceClassifier(**KEYS, epochs=300, n_iter_no_change=3, learning_rate=0.05)
+    model.fit(frame[~late], classes[~late], X_val=frame[late], y_val=classes[late])
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) < 300
+    best = int(np.argmax(model.validation_scores_))
+    assert best == model.n_iter_ - 4  # Three epochs were no better.
+    held_out = SequenceClassifier(**KEYS, early_stopping=True, validation="time", epochs=9)
+    by_time = frame.assign(t=frame["t"] + 10 * frame["card"])
+    assert len(held_out.fit(by_time, classes).validation_scores_) == 9
+    assert SequenceClassifier(**KEYS, epochs=2).fit(frame, classes).validation_scores_ is None
+
+
+@pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])
+def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2, warm_start=goes_on_by == "fit")
+    getattr(model, goes_on_by)(frame, classes)
+    same = pickle.loads(pickle.dumps(model))
+    for each in (model, same):
+        getattr(each, goes_on_by)(frame, classes)
+    np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:
+    """Labels of an estimator are numbers of classes by then, and none of other names."""
+    random = np.random.default_rng(0)
+    steps = np.arange(600)
+    frame = pl.DataFrame({"id": steps // 6, "t": steps % 6, "x": random.normal(size=600)})
+    numbers = (frame["x"] > 0).to_numpy().astype(int)
+    # In the order of the alphabet too.
+    words = np.array(["down", "up"])[numbers]
+    fitted = []
+    for y in (numbers, words):
+        estimator = SequenceClassifier(
+            id="id", time="t", epochs=4, early_stopping=True, random_state=0
+        )
+        estimator.fit(frame, y).partial_fit(frame, y)
+        fitted.append(estimator)
+    assert fitted[1].model_.label_levels == {"label0": ("down", "up")}
+    assert fitted[0].loss_curve_ == fitted[1].loss_curve_
+    assert fitted[0].validation_scores_ == fitted[1].validation_scores_
+    np.testing.assert_array_equal(
+        fitted[1].predict(frame), np.array(["down", "up"])[fitted[0].predict(frame)]
+    )
