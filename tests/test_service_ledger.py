@@ -243,3 +243,16 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     with open_ledger(model_path, folder) as ledger:
         assert ledger.applied("a") == (5, 5)
     assert [path.name for path in folder.glob("states-*")] == [states.name]
+    (folder / INDEX).unlink()
+    assert f"has {states.name}, but not the {INDEX}" in refused(folder, model_path)
+    assert states.read_bytes() == good
+
+
+def test_a_kill_before_the_first_index_is_harmless(model_path: Path, tmp_path: Path) -> None:
+    with open_ledger(model_path, tmp_path):
+        (states,) = tmp_path.glob("states-*")
+    (tmp_path / INDEX).unlink()
+    states.write_bytes(states.read_bytes()[:100])
+    snapshot_in(tmp_path, model_path)
+    with open_ledger(model_path, tmp_path) as ledger:
+        assert ledger.applied("a") == (5, 5)
