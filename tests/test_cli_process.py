@@ -33,7 +33,7 @@ def test_ctrl_c_saves_the_model_and_ends_with_130(data):
     logging.getLogger("rnn_rust").addHandler(finger)
     result = run("train", data, "--epochs", 1000)
     assert result.exit_code == 130
-    assert "Saved the model, trained for 1 epochs, to model.safetensors" in result.stderr
+    assert "Saved the model, trained for 1 epoch, to model.safetensors" in result.stderr
     assert "Test part" not in result.stdout
     assert rnn.load("model.safetensors").epochs_trained == 1
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
+from conftest import run as run_in_process
 
 import rnn_rust as rnn
 from rnn_rust.cli import main
@@ -209,6 +210,23 @@ def test_a_log_file_on_a_full_disk_is_named(kind, folder, monkeypatch):
     with pytest.raises(OSError, match="No space left") as caught:
         rnn.RNN(1, 2, 1).fit(data, epochs=1, callbacks=[kind("log")], progress=False)
     assert caught.value.filename == "log"
+
+
+@pytest.mark.usefixtures("logger_as_before")
+@pytest.mark.parametrize("option", ["--log-file", "--checkpoint"])
+def test_a_model_is_saved_where_its_log_or_checkpoint_cannot_be_written(option, data, monkeypatch):
+    def fail(self, record):
+        if record["epoch"] == 3:
+            raise rnn.errors.WriteError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    for kind in (rnn.CSVLogger, rnn.Checkpoint):
+        monkeypatch.setattr(kind, "__call__", fail)
+    result = run_in_process("train", data, "--epochs", 9, option, "file.csv", "--verbosity", "info")
+    assert result.exit_code == 2
+    *_, saved, error = result.stderr.splitlines()
+    assert "Saved the model, trained for 3 epochs, to model.safetensors" in saved
+    assert error == "Error: cannot write file.csv: No space left on device"
+    assert rnn.load("model.safetensors").epochs_trained == 3
 
 
 @each_command

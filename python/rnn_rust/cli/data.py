@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.checks import counted, finite, whole_number
 from rnn_rust.cli import options
 
 _log = logging.getLogger("rnn_rust")
@@ -57,7 +57,7 @@ def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
     from rnn_rust.demos.fraud import generate, write_csv
 
     write_csv(generate(rows, seed, fraud_rate), output)
-    _log.info("Wrote %d rows to %s", rows, output)
+    _log.info("Wrote %s to %s", counted(rows, "row"), output)
 
 
 @data.command(short_help="Turn Kaggle's creditcard.csv into sequences.")

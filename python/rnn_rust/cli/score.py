@@ -86,7 +86,7 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
         return
     with replacing(output) as file:
         table.write_csv(file)
-    _log.info("Wrote %d predictions to %s", table.height, output)
+    _log.info("Wrote %s to %s", counted(table.height, "prediction"), output)
 
 
 @click.command(short_help="Show what a saved model is made of.")

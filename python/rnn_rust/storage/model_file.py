@@ -26,7 +26,7 @@ import numpy as np
 
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import replacing
-from rnn_rust.errors import MissingFileError, ModelFileError
+from rnn_rust.errors import MissingFileError, ModelFileError, WriteError
 
 if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
@@ -176,16 +176,11 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises
     ------
-    ModelFileError
+    WriteError
         The file cannot be written there.
     """
-    try:
-        with replacing(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise ModelFileError(
-            f"cannot write the model to {path}: {error.strerror or error}"
-        ) from error
+    with replacing(path) as file:
+        file.write(data)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -193,7 +188,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    ModelFileError
+    WriteError
         It cannot.
     """
     import tempfile
@@ -205,6 +200,4 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
-        raise ModelFileError(
-            f"cannot write the model to {path}: {error.strerror or error}"
-        ) from error
+        raise WriteError(error.errno, error.strerror or str(error), os.fspath(path)) from None

@@ -204,7 +204,7 @@ class Checkpoint:
     ------
     ParameterError
         An argument is outside its allowed values; in ``fit``, the record will not have the metric.
-    ModelFileError
+    WriteError
         In ``fit``: the file cannot be written.
     """
 

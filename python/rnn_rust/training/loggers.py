@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import ParameterError, WriteError
 from rnn_rust.learning.history import History, Record
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Logger(ABC):
         try:
             yield
         except OSError as error:
-            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
+            raise WriteError(error.errno, error.strerror, os.fspath(self.path)) from error
 
     @abstractmethod
     def _write(self, record: Record) -> None:
@@ -91,7 +91,9 @@ class CSVLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, the file cannot be written.
+        ``path`` is not a path; in ``fit``, there can be no such file.
+    WriteError
+        In ``fit``, a record cannot be written, as on a full disk.
     """
 
     def on_begin(self, training: Training) -> None:
@@ -134,7 +136,9 @@ class JSONLinesLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, the file cannot be written.
+        ``path`` is not a path; in ``fit``, there can be no such file.
+    WriteError
+        In ``fit``, a record cannot be written, as on a full disk.
     """
 
     def _write(self, record: Record) -> None:
