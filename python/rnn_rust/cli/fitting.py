@@ -64,10 +64,10 @@ class DataSplit(NamedTuple):
         return cls(train, validation, test, past=past)._checked()
 
     @classmethod
-    def cut(
-        cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None, seed: int
-    ) -> DataSplit:
+    def cut(cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None) -> DataSplit:
         """Cut at one instant, or at two, between which the validation part lies.
+
+        At one, it has the last fifth of the rows before.
 
         Raises
         ------
@@ -82,10 +82,15 @@ class DataSplit(NamedTuple):
         if between:
             past = dataset.split(at=at[-1], across=across)[0]
             return cls(train, between[0], test, past=past)._checked()
-        if patience is None or not _goes_by_time(dataset):
-            return cls.of(train, test, patience=patience, seed=seed)
+        if patience is None:
+            return cls(train, None, test, past=train)._checked()
         at = [_instant_after(train, 0.8), *at]
-        earlier, validation, test = dataset.split(at=at, across="context")
+        if not train.times.min() < at[0]:
+            raise DataError(
+                "the rows before --split-at have too few times for a training and a validation "
+                "part; cut later, say TIME,TIME, or train with --no-early-stopping"
+            )
+        earlier, validation, test = dataset.split(at=at, across=across)
         return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod

@@ -31,7 +31,8 @@ _log = logging.getLogger("rnn_rust")
 @options.option(
     "Data", "--split-at", metavar="TIME",
     help="In place of a share, cut at this time: rows before it are for training, those from it "
-    "on for testing. Of TIME,TIME what lies between is for validation.",
+    "on for testing. The validation part is the last of those before; of TIME,TIME, what lies "
+    "between.",
 )  # fmt: skip
 @options.option(
     "Data",
@@ -87,7 +88,7 @@ def train(
 
     Without further options: a GRU by Adam, with the loss that suits the labels. The sequences are
     split at random into a training, a validation and a test part; one series, and a forecast, in
-    the order of time, as is everything with --split-at. All parts are evaluated. Ctrl-C ends the
+    the order of time, as all rows are with --split-at. All parts are evaluated. Ctrl-C ends the
     training early and saves the best weights so far.
 
     What is chosen by the data (classes, the loss, whether to fill gaps) follows from the training
@@ -116,7 +117,7 @@ def train(
         horizon = None
     stop_after = patience if early_stopping else None
     parts = (
-        DataSplit.cut(dataset, instants, patience=stop_after, seed=seed)
+        DataSplit.cut(dataset, instants, patience=stop_after)
         if instants
         else DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
     )
