@@ -92,6 +92,8 @@ class Model(Network):
     ) -> Scorer:
         """Return a scorer, which keeps a state for each card or machine and scores their events.
 
+        Events may carry more than the features: other names and columns are ignored.
+
         Parameters
         ----------
         max_entities
