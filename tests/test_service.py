@@ -294,7 +294,7 @@ def test_a_service_that_cannot_start_says_so_in_a_line(tmp_path: Path) -> None:
     command = [sys.executable, SERVICE / "serve.py", tmp_path / "nothing"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: cannot read the model")
+    assert done.stderr.startswith("Error: there is no file")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -227,7 +227,7 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     assert "max_entities is 5, and None in the snapshot" in refused(
         folder, model_path, max_entities=5
     )
-    assert "cannot read the model" in refused(folder, tmp_path / "nothing")
+    assert "there is no file" in refused(folder, tmp_path / "nothing")
     with open_ledger(model_path, folder):
         assert "another service uses" in refused(folder, model_path)
     (states,) = folder.glob("states-*")

@@ -75,11 +75,8 @@ class _Model(NamedTuple):
 
     @classmethod
     def load(cls, path: Path) -> _Model:
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise StartError(f"cannot read the model {path}: {error.strerror}") from None
-        return cls(rnn.load(path), path, digest)
+        network = rnn.load(path)
+        return cls(network, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _new(model: _Model, folder: Path, limits: dict[str, Any]) -> Ledger:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +165,10 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Raise this package's errors of a file that is read."""
     path_text("path", path)
     try:
+        mode = os.stat(path).st_mode
+        # A device may have no end, and opening a pipe waits for its writer. Python names a folder.
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
         yield
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {path}; check the path") from None
