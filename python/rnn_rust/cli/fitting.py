@@ -265,7 +265,7 @@ class FitOptions:
 
     def _writers(self) -> Iterable[Any]:
         if self.log_file is not None:
-            yield LOGGERS[self.log_file.suffix](self.log_file)
+            yield LOGGERS[self.log_file.suffix.lower()](self.log_file)
         if self.checkpoint is not None:
             yield Checkpoint(self.checkpoint)
 

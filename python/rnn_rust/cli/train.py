@@ -99,6 +99,7 @@ def train(
 
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint, the file to go on from")
+    _refuse_without_effect()
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     keys = options.typed(chosen)
@@ -147,6 +148,20 @@ def train(
     fitting.fit_and_save(model, parts, evaluator, output)
     show_evaluations(model, parts, evaluator)
     show_saved(model, output, data, keys, horizon=horizon)
+
+
+# Options, and the switches without which they have no effect.
+_NEED = {"patience": "early_stopping", "clip_norm": "clipping"}
+
+
+def _refuse_without_effect() -> None:
+    """Refuse an option that was given while its switch is off, there or in the preset."""
+    context = click.get_current_context()
+    for name, switch in _NEED.items():
+        is_given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if is_given and not context.params[switch]:
+            flag, needed = (f"--{each.replace('_', '-')}" for each in (name, switch))
+            raise click.UsageError(f"{flag} has no effect without {needed}; drop it, or add that")
 
 
 def _reading_gaps(chosen: dict[str, Any]) -> str:
