@@ -254,8 +254,10 @@ def test_models_of_arrays_take_tables_by_default_names() -> None:
         (np.full((3, 2), np.nan), DataError, "nan"),
         (np.ma.masked_less(np.ones((3, 2)), 2), DataError, "mask"),
         (None, ParameterError, "a model takes a Dataset"),
-        ([1.0, 2.0], ParameterError, "a model takes a Dataset"),
-        ([], ParameterError, "a model takes a Dataset"),
+        ([1.0, 2.0], ParameterError, r"item 0 of the list is 1\.0; give a list of arrays \(T, F\)"),
+        ([[1.0, 2.0]], ParameterError, "item 0 of the list is a list; give a list of arrays"),
+        ((np.zeros((3, 2)), {}), ParameterError, "item 1 of the list is a dict; give a list"),
+        ([], ParameterError, r"the list is empty; give at least one array \(T, F\)"),
         ("nothing.csv", FileNotFoundError, "there is no such file"),
     ],
 )

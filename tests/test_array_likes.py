@@ -191,6 +191,14 @@ def test_arrays_without_the_columns_are_told_so_first(values: Any) -> None:
         model().predict(values)
 
 
+def test_an_open_file_is_no_tensor() -> None:
+    """It has ``detach`` as well."""
+    with open(__file__, encoding="utf-8") as file:
+        with pytest.raises(DataError, match="labels must be an array of real numbers"):
+            SCALER.transform_labels(file)  # type: ignore[arg-type]
+        assert file.readline()
+
+
 @pytest.mark.parametrize("readout", ["each_step", "last", "mean"])
 def test_a_list_is_answered_as_the_readout_says(readout: str) -> None:
     arrays = [X[:2], X[2:]]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import csv
 import gc
-import json
 import pickle
 import weakref
 from collections.abc import Callable
@@ -100,6 +98,18 @@ def test_the_best_weights_return_however_training_ends(end: Callable[[Record], A
     assert stopping.best_epoch is not None
     assert stopping.best_epoch < 12
     assert same_bits(model, snapshots.after[stopping.best_epoch])
+
+
+@pytest.mark.parametrize("restores", [True, False])
+def test_an_interruption_says_which_weights_there_are(
+    restores: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopping = EarlyStopping(patience=50, restore_best=restores)
+    fit(make_model(), stopping, interrupt)
+    kept = "the weights of the last finished update are kept"
+    if restores:
+        kept = f"the weights of epoch {stopping.best_epoch}, the best one, are restored"
+    assert caplog.messages[-1] == f"Interrupted after 12 of 60 epochs; {kept}"
 
 
 def test_the_best_weights_return_after_divergence() -> None:
@@ -216,64 +226,6 @@ def test_a_class_in_place_of_a_callback_is_refused() -> None:
     refused(lambda: fit(make_model(), EarlyStopping), ParameterError, "callbacks", "EarlyStopping")
 
 
-# Loggers -------------------------------------------------------------------------------------
-
-
-def records_of(path: Path) -> list[dict[str, float]]:
-    text = path.read_text("utf-8")
-    if path.suffix == ".csv":
-        rows = csv.DictReader(text.splitlines())
-        return [{k: float(v) for k, v in row.items() if v} for row in rows]
-    return [json.loads(line) for line in text.splitlines()]
-
-
-LOGGERS = [(CSVLogger, "log.csv"), (JSONLinesLogger, "log.jsonl")]
-
-
-@pytest.mark.parametrize(("logger", "name"), LOGGERS)
-def test_every_record_is_in_the_file_at_once(logger: Any, name: str, tmp_path: Path) -> None:
-    path = tmp_path / name
-    path.write_text("an older file, and a longer one" * 100)
-    seen: list[int] = []
-    options = {"evaluator": RegressionEvaluator(), "eval_every": 3}
-    history = fit(
-        make_model(), logger(path), lambda record: seen.append(len(records_of(path))),
-        epochs=7, **options,
-    )  # fmt: skip
-    assert seen == [1, 2, 3, 4, 5, 6, 7]
-    assert records_of(path) == history.records
-    assert "mae" not in history[1]
-
-
-@pytest.mark.parametrize(("logger", "name"), LOGGERS)
-def test_a_continued_file_has_every_epoch_once(logger: Any, name: str, tmp_path: Path) -> None:
-    """Also where later records have figures that earlier ones had not."""
-    path, kept = tmp_path / name, tmp_path / "checkpoint"
-    fit(make_model(), logger(path), Checkpoint(kept, every=2), epochs=5)
-    path.write_text(path.read_text()[:-9])  # as a killed process leaves it
-    evaluator = RegressionEvaluator()
-    history = fit(make_model(), logger(path), epochs=8, evaluator=evaluator, resume=kept)
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert "mae" not in history[0]
-    assert "mae" in history[-1]
-    assert records_of(path) == history.records
-
-
-def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
-    history = History()
-    history.extend([np.inf], [0.1])
-    logger = JSONLinesLogger(tmp_path / "log")
-    logger.on_begin(type("Training", (), {"history": history}))
-    logger.on_end(None)  # type: ignore[arg-type]
-    assert json.loads((tmp_path / "log").read_text())["loss"] is None
-
-
-@pytest.mark.parametrize(("logger", "name"), LOGGERS)
-def test_a_file_that_cannot_be_written_is_named(logger: Any, name: str, tmp_path: Path) -> None:
-    path = tmp_path / "missing" / name
-    refused(lambda: fit(make_model(), logger(path)), ParameterError, str(path), "No such file")
-
-
 # History.best --------------------------------------------------------------------------------
 
 
@@ -291,18 +243,6 @@ def test_the_best_record_of_many_epochs_is_found_fast() -> None:
     data = Dataset.from_arrays(np.ones((1, 1)), np.ones((1, 1)), [0, 1])
     history = RNN(1, 1, 1).fit(data, epochs=200_000, progress=False)
     assert history.best["loss"] == min(history.loss)
-
-
-@pytest.mark.parametrize("logger", [CSVLogger, JSONLinesLogger])
-def test_a_training_that_is_refused_leaves_the_file_alone(logger: Any, tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    fit(make_model(), logger(path), epochs=3)
-    before = path.read_bytes()
-    wrong = EarlyStopping("mse", mode="min")
-    refused(lambda: fit(make_model(), logger(path), wrong), ParameterError, "'mse'")
-    assert path.read_bytes() == before
-    fit(make_model(), logger(path), epochs=2)
-    assert 0 < len(path.read_bytes()) < len(before)
 
 
 # After the training ---------------------------------------------------------------------------

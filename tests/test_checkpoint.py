@@ -20,7 +20,7 @@ from oracle import make_learnable, refused, same_bits
 from test_optim import PythonSGD
 
 import rnn_rust
-from rnn_rust import RNN, SGD, Checkpoint, EarlyStopping, History
+from rnn_rust import RNN, SGD, Checkpoint, EarlyStopping, History, RegressionEvaluator
 from rnn_rust.base.files import replacing
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
@@ -160,6 +160,29 @@ def test_a_later_fit_is_continued_with_its_epochs_and_its_scaler(path: Path) -> 
     assert [record["epoch"] for record in history] == [5, 6, 7, 8, 9, 10]
     assert model.epochs_trained == 10
     assert same_bits(model, whole)
+
+
+def test_records_of_a_continued_training_are_in_order(path: Path) -> None:
+    """Those of a file are by name, where mae comes before validation_loss."""
+    options: dict[str, Any] = {"evaluator": RegressionEvaluator(), "eval_every": 2}
+    expected = fit(make_model(), **options)
+    fit(make_model(), Checkpoint(path), epochs=6, **options)
+    history = fit(make_model(), resume=path, **options)
+    assert [list(record) for record in history] == [list(record) for record in expected]
+    assert history.to_frame().columns == expected.to_frame().columns
+
+
+def test_updates_beside_epochs_go_on(path: Path) -> None:
+    """Each update drops other numbers."""
+
+    model, resumed = (make_model(recurrent_dropout=0.4) for _ in range(2))
+    fit(model, epochs=1)
+    model.update(DATA)
+    fit(model, Checkpoint(path), epochs=2)
+    fit(resumed, epochs=2, resume=path)
+    for each in (model, resumed):
+        each.update(DATA)
+    assert same_bits(model, resumed)
 
 
 def test_without_a_file_training_begins(path: Path) -> None:

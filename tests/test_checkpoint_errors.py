@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from oracle import make_data, refused, same_bits
-from test_checkpoint import DATA, OTHER, fit, make_model
+from test_checkpoint import DATA, OTHER, fit, make_model, untimed
 from test_optim import PythonSGD
 
-from rnn_rust import RNN, SGD, Adam, Checkpoint, Dataset, MinMaxScaler
+from rnn_rust import RNN, SGD, Adam, Checkpoint, Dataset, EarlyStopping, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.schedules import CosineDecay
@@ -35,10 +35,19 @@ def other_labels() -> Dataset:
     [
         ({"seed": 4}, {}, ["seed=3 (now 4)"]),
         ({"activation": "relu"}, {}, ["activation='tanh' (now 'relu')"]),
-        ({"dtype": "float64"}, {}, ["dtype", "other training data"]),
+        ({"dtype": "float64"}, {}, ["with dtype='float32' (now 'float64'); train"]),
         ({"optimizer": SGD(0.1)}, {}, ["SGD(learning_rate=0.2", "SGD(learning_rate=0.1"]),
         ({"optimizer": SGD(CosineDecay(0.2, 9))}, {}, ["now SGD(learning_rate=CosineDecay("]),
-        ({"scaler": "standard"}, {}, ["other training data"]),
+        ({"scaler": "standard"}, {},
+         ["with scaler=MinMaxScaler(labels=True) (now StandardScaler(labels=True)); train"]),
+        ({"scaler": None}, {}, ["with scaler=MinMaxScaler(labels=True) (now None); train"]),
+        ({"missing": "mean", "missing_indicator": True}, {}, [
+            "with missing='error' (now 'mean'), missing_indicator=False (now True); train",
+        ]),
+        ({"optimizer": SGD(0.1)}, {}, [
+            "made with optimizer=SGD(learning_rate=0.2, momentum=0.0, nesterov=",
+            "(now SGD(learning_rate=0.1, momentum=0.0, nesterov=",
+        ]),
         ({"scaler": MinMaxScaler().fit(OTHER)}, {}, ["other training data"]),
         ({}, {"batch_size": 3, "shuffle": False}, ["batch_size=2 (now 3), shuffle=True"]),
         ({}, {"train": other_labels()}, ["other training data"]),
@@ -62,6 +71,44 @@ def test_another_training_is_refused_with_what_differs(
     assert path.read_bytes() == before
 
 
+def test_settings_of_callbacks_are_shown_in_one_order(path: Path) -> None:
+    fit(make_model(), EarlyStopping("loss"), Checkpoint(path), epochs=3)
+    refused(
+        lambda: fit(make_model(), EarlyStopping(), resume=path), ParameterError,
+        "with EarlyStopping(monitor='loss', mode='min') "
+        "(now EarlyStopping(monitor='validation_loss', mode='min'));",
+    )  # fmt: skip
+
+
+def test_fixed_settings_of_numpy_are_those_of_python(path: Path) -> None:
+    keeps, again = Keeps({"seen": 1}), Keeps({})
+    keeps.fixed_settings, again.fixed_settings = {"alpha": np.float32(0.5)}, {"alpha": 0.5}
+    fit(make_model(), keeps, Checkpoint(path), epochs=3)
+    fit(make_model(), again, epochs=4, resume=path)
+    assert again.state == {"seen": 1}
+    model = make_model()
+    again.fixed_settings = {"alpha": object}
+    refused(
+        lambda: fit(model, again, Checkpoint(path)), ParameterError,
+        "Keeps.fixed_settings", "<class 'object'> is none",
+    )  # fmt: skip
+    assert model.epochs_trained == 0
+
+
+def test_what_an_earlier_version_did_not_keep_is_taken_as_it_is(path: Path) -> None:
+    fit(make_model(), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    training = description["training"]
+    del training["setup"]["scaler"], training["state"]["optimizer_state"]["updates"]
+    del training["state"]["history"]["order"]
+    path.write_bytes(pack(description, tensors))
+    model, whole = make_model(), make_model()
+    history, expected = fit(model, resume=path), fit(whole)
+    assert same_bits(model, whole)
+    assert untimed(history) == untimed(expected)
+    refused(lambda: fit(make_model(scaler="robust"), resume=path), ParameterError, "training data")
+
+
 def test_another_size_is_refused(path: Path) -> None:
     fit(make_model(), Checkpoint(path), epochs=3)
     wider = RNN(2, 5, 2, optimizer=SGD(0.2), seed=3, scaler="minmax")
@@ -80,6 +127,7 @@ class Keeps:
 
     def __init__(self, state: Any) -> None:
         self.state = state
+        self.fixed_settings: dict[str, Any] = {}
 
     def __call__(self, record: Record) -> None:
         pass

@@ -112,6 +112,18 @@ def test_other_labels_are_refused(call: str) -> None:
     refused(lambda: EVERY_CALL[call](model, data), ShapeError, *words)
 
 
+def test_columns_that_are_missing_or_too_many_are_named() -> None:
+    model = make_model(named())
+    for features, words in (
+        (("x1", "x3"), "2 feature columns, the model expects 3 (input_size=3): it lacks x2"),
+        ((*X, "y1"), "4 feature columns, the model expects 3 (input_size=3): the model does not"),
+        (("x1", "y1"), "3 (input_size=3): it lacks x2, x3; the model does not know y1"),
+    ):
+        other = named(features, ("y2",))
+        refused(lambda data=other: model.predict(data), ShapeError, words)  # type: ignore[misc]
+    refused(lambda: model.loss(named(X, ("y2",))), ShapeError, "1 label column", "it lacks y1")
+
+
 def test_predictions_do_not_ask_for_the_names_of_labels() -> None:
     model = make_model(named())
     expected = model.predict(named())

@@ -119,6 +119,11 @@ def test_few_sequences_are_trained_on_without_early_stopping() -> None:
         (lambda: rnn.GRU(1, 2, 1, optimiser="adam"), TypeError, "did you mean 'optimizer'"),
         (lambda: rnn.GRU(1, 2, 1, optimizer="adm"), ParameterError, "did you mean 'Adam'"),
         (lambda: rnn.GRU(1, 2, 1).fit(None, epoch=3), TypeError, "did you mean 'epochs'"),
+        (lambda: rnn.EarlyStopping(patiense=3), TypeError, r"^EarlyStopping\(\) .*mean 'patience'"),
+        (lambda: rnn.JSONLinesLogger(pat="x"), TypeError, r"^JSONLinesLogger\(\) .* mean 'path'"),
+        (lambda: rnn.StandardScaler(label=True), TypeError, r"^StandardScaler\(\) .*mean 'labels'"),
+        (lambda: rnn.RegressionEvaluator(treshold=1), TypeError, "did you mean 'threshold'"),
+        (lambda: rnn.schedules.StepDecay(0.1, evry=2), TypeError, "did you mean 'every'"),
         (lambda: rnn.EarlyStopping("val_loss"), ParameterError, "did you mean 'validation_loss'"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_the_mean_gradient_points_where_the_gradient_does() -> None:
     assert 0.7 < np.linalg.norm(mean) / np.linalg.norm(plain) < 1.3
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9, 0.999, 0.99999])
 def test_as_much_falls_out_as_was_asked_for(rate: float) -> None:
     """A state of 1 in each unit below, read as it is: each output is its mask's number."""
     model = RNN(
@@ -97,18 +98,29 @@ def test_as_much_falls_out_as_was_asked_for(rate: float) -> None:
     state = {name: np.zeros_like(array) for name, array in model.state_dict().items()}
     state["bias_l0"][:] = 1
     state["weight_ih_l1"][:] = state["head.weight"][:] = np.eye(50)
-    data = make_data([40, 1] * 20, 1, 50)
+    data = make_data([40, 1] * (20 if rate < 0.99 else 400), 1, 50)
     model.load_state_dict(state)
     masks = outputs_of(model, 7, data)
-    assert set(np.unique(masks)) == {0.0, 1 / (1 - rate)}
+    # Draws have 16 bits; the factor makes up for what they drop, not for what was asked for.
+    drawn = Fraction(round(rate * 65536), 65536)
+    assert set(np.unique(masks)) == {0.0, float(1 / (1 - drawn))}
     spread = np.sqrt(rate * (1 - rate) / masks.size)
-    assert np.mean(masks == 0) == pytest.approx(rate, abs=5 * spread)
+    assert np.mean(masks == 0) == pytest.approx(float(drawn), abs=5 * spread)
+    assert masks.mean() == pytest.approx(1, abs=5 * spread / (1 - rate))
+    if rate > 0.99:
+        return
     # Every step, unit and sequence has a draw of its own.
     centred = ((masks == 0) - rate) / np.sqrt(rate * (1 - rate))
     for draws in (centred, centred.T):
         products = draws @ draws.T / draws.shape[1]
         np.fill_diagonal(products, 0)
         assert np.abs(products).max() < 9 / np.sqrt(draws.shape[1])
+
+
+@pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize("rate", [-0.1, 1 - 2**-17, 1.0, float("nan"), True, "0.5"])
+def test_a_probability_that_would_drop_everything_is_refused(name: str, rate: Any) -> None:
+    refused(lambda: GRU(2, 3, 2, num_layers=2, **{name: rate}), ParameterError, "65536")
 
 
 def test_a_sequence_has_one_recurrent_mask() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 from conftest import RunPython
-from oracle import make_data
+from oracle import make_data, refused
 
 from rnn_rust import RNN, SGD, History, RegressionEvaluator
+from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
@@ -127,3 +128,28 @@ def test_train_evaluates_first_last_and_in_between(model: RNN, schedule: Schedul
     epochs, every, evaluated = schedule
     history = model.train(DATA, epochs, eval_every=every).history
     assert [at for at, record in enumerate(history, 1) if "test_accuracy" in record] == evaluated
+
+
+class Measures:
+    """An evaluator whose metrics are given."""
+
+    primary_name = "mad"
+
+    def __init__(self, **metrics: Any) -> None:
+        self._metrics = metrics
+
+    def evaluate(self, model: Any, data: Any) -> Any:
+        return self
+
+    def metrics(self) -> dict[str, Any]:
+        return self._metrics
+
+
+def test_a_metric_with_the_name_of_one_of_the_validation_data_is_refused(model: RNN) -> None:
+    options: dict[str, Any] = {"evaluator": Measures(mad=10, validation_mad=-1), "progress": False}
+    refused(
+        lambda: model.fit(DATA, epochs=1, validation=DATA, **options),
+        ParameterError, "'validation_mad'", "'mad' of the validation data",
+    )  # fmt: skip
+    assert model.epochs_trained == 0
+    assert model.fit(DATA, epochs=1, **options)[-1]["validation_mad"] == -1

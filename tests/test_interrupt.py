@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import rnn_rust as rnn
@@ -127,6 +129,27 @@ def test_a_signal_as_cells_of_text_are_told_from_numbers_arrives() -> None:
     arguments = (b"a,1\nb,2\n", ord(","), [True, (0, 0)], [matrix])
     assert pending_signal(partial(_core.fill_from_csv, *arguments))[0]
     assert matrix.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_signal_ends_the_search_for_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"1,2\n" * 2**20)
+    # As text: a path would run Python code.
+    rows = partial(_core.csv_rows, str(path), 0, 1, 2, 1 << 16, ord(","), None)
+    assert pending_signal(rows) == (True, [])
+    assert len(rows()[0]) == 2**20
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_signal_ends_a_decompression(tmp_path: Path) -> None:
+    path, target = tmp_path / "bytes.zst", tmp_path / "bytes"
+    path.write_bytes(pa.compress(bytes(2**22), codec="zstd", asbytes=True))
+    decompress = partial(_core.decompress_zstd, str(path), str(target))
+    assert pending_signal(decompress) == (True, [])
+    assert target.stat().st_size < 2**22
+    decompress()
+    assert target.read_bytes() == bytes(2**22)
 
 
 INTERRUPTED: dict[str, Callable[[Any], object]] = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import gzip
 import io
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +203,34 @@ def test_a_folder_may_have_the_name_of_a_kind_of_file(tmp_path: Path) -> None:
     (folder / "empty.ndjson").touch()
     with pytest.raises(DataError, match=r"empty\.ndjson is empty; it needs a row"):
         Dataset.from_file(folder / "empty.ndjson")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")
+def test_a_temporary_copy_without_a_place_is_told_apart_from_damage(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a disk that is full."""
+    import resource
+
+    path = tmp_path / "table.csv"
+    path.write_text("id,t,x1,y1\n" + "".join(f"1,{at},{at},{at}\n" for at in range(5000)))
+    packed = [gz(path), zstd(path)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for give in (packed[0], packed[1], io.BytesIO(packed[0].read_bytes())):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            with pytest.raises(
+                DataError, match=r"cannot write a temporary copy to .*; free"
+            ) as told:
+                Dataset.from_file(give)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert "File too large" in str(told.value)
+        assert "compress it anew" not in str(told.value)
+
+
+def test_an_open_file_that_fails_is_told_apart_too() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(DataError, match="the open file cannot be read: Input/output error"):
+        Dataset.from_file(Broken())

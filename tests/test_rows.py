@@ -129,15 +129,6 @@ def test_tables_go_by_position_where_features_have_no_names(kind: str) -> None:
     np.testing.assert_array_equal(model.scorer().score_batch([1] * 6, table[kind]), expected)
 
 
-def test_where_features_have_no_names_rows_go_by_position() -> None:
-    model = rnn.GRU(2, 3, 1)
-    expected = model.stepper().step([1.0, 3.0])
-    for row in (pd.Series({"b": 1.0, "a": 3.0}), namedtuple("Two", ["b", "a"])(1.0, 3.0)):
-        np.testing.assert_array_equal(model.stepper().step(row), expected)
-        np.testing.assert_array_equal(model.scorer().score(1, row), expected)
-        np.testing.assert_array_equal(model.scorer().score_batch([1], [row])[0], expected)
-
-
 @pytest.mark.parametrize("missing", ["error", "mean"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_series_goes_by_the_names_of_its_index(missing: str, way: str) -> None:
@@ -261,8 +252,14 @@ def test_names_are_refused_where_features_have_none() -> None:
     ):  # fmt: skip
         with pytest.raises(DataError, match="by name, but those of the model have none; give the"):
             scorer.score_batch([1, 2], rows)
-    with pytest.raises(DataError, match="by name, but those of the model have none; give the"):
-        scorer.score(1, ChainMap(row))
+    for values in (ChainMap(row), pd.Series(row), Row(1.0, 2, 3.0), sqlite_rows()[0]):
+        for call in (partial(scorer.score, 1), rnn.GRU(2, 3, 1).stepper().step):
+            with pytest.raises(DataError, match="by name, but those of the model have none; give"):
+                call(values)
+        with pytest.raises(DataError, match="by name, but those of the model have none; give the"):
+            scorer.score_batch([1, 2], [[1.0, 2.0], values])
+    by_position = scorer.score(1, pd.Series([1.0, 2.0]))
+    np.testing.assert_array_equal(by_position, scorer.score(2, [1.0, 2.0]))
     # What is wrong otherwise is told as before.
     with pytest.raises(DataError, match="got dtype <U32"):
         scorer.score_batch([1], [[1.0, "x"]])

@@ -263,6 +263,18 @@ class CallingArray(np.ndarray[Any, Any]):
         raise AttributeError("mask")
 
 
+class CallingRows:
+    """A row of features that makes a call as it becomes an array."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return the row."""
+        self.call()
+        return np.array([[1.0, 2.0]])
+
+
 def calling_array(call: Callable[[], object], dtype: Any) -> CallingArray:
     """Return one for an output of a scorer."""
     array = np.zeros(1, dtype).view(CallingArray)
@@ -309,6 +321,11 @@ def test_outputs_of_a_model_that_is_swapped_meanwhile_need_its_dtype() -> None:
     scorer = plain.scorer()
     with pytest.raises(TypeError, match="dtype float64"):
         scorer.score("card", [1.0, 2.0], calling_array(lambda: scorer.swap(scaled), np.float32))
+    assert "card" not in scorer
+    scorer.swap(plain)
+    rows = CallingRows(lambda: scorer.swap(scaled))
+    with pytest.raises(TypeError, match="the dtype of the outputs"):
+        scorer.score_batch(["card"], rows, np.zeros((1, 1), np.float32))
     assert "card" not in scorer
     out = calling_array(lambda: None, np.float64)
     assert scorer.score("card", [1.0, 2.0], out) is out

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import ARCHITECTURES
 from oracle import Array, assert_close
 
 import rnn_rust
-from rnn_rust import GRU, LSTM, RNN, Dataset, from_torch
+from rnn_rust import GRU, LSTM, Dataset, from_torch
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -318,112 +317,6 @@ def test_a_gru_that_resets_before_has_no_counterpart() -> None:
         LSTM(1, 2, 1, reverse=True).to_torch_state_dict()
 
 
-# torch itself ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    return pytest.importorskip("torch", reason="torch is not installed")
-
-
-@pytest.mark.parametrize("kind", ["tanh", "relu", "GRU", "LSTM"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
-@pytest.mark.parametrize("bias", [True, False])
-def test_modules_of_torch(torch: Any, kind: str, architecture: dict[str, Any], bias: bool) -> None:
-    own = {} if kind in ("GRU", "LSTM") else {"nonlinearity": kind}
-    module = getattr(torch.nn, kind if not own else "RNN")(
-        3, 5, batch_first=True, bias=bias, **own, **architecture
-    ).double()
-    linear = torch.nn.Linear(10 if architecture.get("bidirectional") else 5, 2, bias=bias).double()
-    with torch.no_grad():
-        states, final = module(torch.from_numpy(X)[None])
-        expected = linear(states)[0].numpy()
-    model = from_torch(module, linear)
-    assert_close(model.predict(X), expected, 1e-12)
-    assert model.settings.get("activation", kind) == kind
-    assert_close(from_torch(module).predict(X), states[0].numpy(), 1e-12)
-    # A head on h_n, as users of readout="last" write it.
-    h_n = final[0] if kind == "LSTM" else final
-    ends = h_n[-2:] if architecture.get("bidirectional") else h_n[-1:]
-    with torch.no_grad():
-        of_ends = linear(torch.cat(list(ends[:, 0]))).numpy()
-    assert_close(from_torch(module, linear, readout="last").predict(X)[0], of_ends, 1e-12)
-
-
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
-def test_torch_loads_our_weights(torch: Any, kind: str, architecture: dict[str, Any]) -> None:
-    model = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}[kind](3, 5, 2, dtype="float64", **architecture)
-    width = 10 if architecture.get("bidirectional") else 5
-    net = torch.nn.ModuleDict(
-        {
-            "rnn": getattr(torch.nn, kind)(3, 5, batch_first=True, **architecture),
-            "fc": torch.nn.Linear(width, 2),
-        }
-    ).double()
-    arrays = model.to_torch_state_dict()
-    net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
-    with torch.no_grad():
-        outputs = net["fc"](net["rnn"](torch.from_numpy(X)[None])[0])[0].numpy()
-    assert_close(model.predict(X), outputs, 1e-12)
-    # A whole module is searched as its state dict is.
-    assert_close(from_torch(net).predict(X), outputs, 1e-12)
-    assert_close(from_torch(net.state_dict()).predict(X), outputs, 1e-12)
-
-
-def test_what_modules_of_torch_say(torch: Any) -> None:
-    relu = torch.nn.ModuleDict({"core": torch.nn.RNN(3, 4, nonlinearity="relu")})
-    assert from_torch(relu).settings["activation"] == "relu"
-    with pytest.raises(
-        ParameterError, match="activation='tanh': the network that is read has 'relu'"
-    ):
-        from_torch(relu, activation="tanh")
-    stacked = torch.nn.GRU(3, 4, 2, dropout=0.25)
-    assert from_torch(stacked).settings["dropout"] == 0.25
-    assert from_torch(stacked, dropout=0.0).settings["dropout"] == 0
-    with pytest.raises(ParameterError, match=r"weight_hr_l0 projects .* proj_size=0"):
-        from_torch(torch.nn.LSTM(3, 4, proj_size=2))
-    with pytest.raises(ParameterError, match="no weight_ih_l0 among the weights weight_ih, weight"):
-        from_torch(torch.nn.GRUCell(3, 4))
-    with pytest.raises(ParameterError, match="no weight_ih_l0 among the weights weight, bias"):
-        from_torch(torch.nn.Linear(3, 4))
-    half = torch.nn.GRU(3, 4).to(torch.bfloat16)
-    assert_close(
-        from_torch(half).state_dict()["weight_hh_l0"], half.weight_hh_l0.float().detach().numpy(), 0
-    )
-
-
 def test_importing_it_does_not_load_torch() -> None:
     source = Path(rnn_rust.__file__).parent / "interchange" / "torch.py"
     assert "import torch" not in source.read_text("utf-8")
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_weights_without_numbers_of_their_own_are_refused(torch: Any) -> None:
-    message = r"'weight_ih_l0' is on the device meta, .*; load its weights first"
-    with pytest.raises(ParameterError, match=message):
-        from_torch(torch.nn.GRU(3, 4, device="meta"))
-    state = torch.nn.GRU(3, 4).state_dict()
-    weight = state["weight_hh_l0"]
-    for changed, message in (
-        (weight.to_sparse(), r"is a sparse tensor \(torch\.sparse_coo\); give its to_dense\(\)"),
-        (torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8), r"is quantised \(torch\.qint8\)"),
-        (weight.to(torch.float8_e4m3fn), r"has the type torch\.float8_e4m3fn, .* its float\(\)"),
-    ):
-        with pytest.raises(ParameterError, match=f"'weight_hh_l0' {message}"):
-            from_torch(state | {"weight_hh_l0": changed})
-    found = from_torch(state | {"weight_hh_l0": weight.to_sparse().to_dense()})
-    assert_close(found.state_dict()["weight_hh_l0"], weight.numpy(), 0.0)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("parts", [("LSTM", "Linear"), ("Linear",)])
-def test_networks_that_were_quantised_are_refused(torch: Any, parts: tuple[str, ...]) -> None:
-    network = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(3, 4), "fc": torch.nn.Linear(4, 1)})
-    kinds = {getattr(torch.nn, part) for part in parts}
-    quantised = torch.ao.quantization.quantize_dynamic(network, kinds, dtype=torch.qint8)
-    for given in (quantised, quantised.state_dict()):
-        with pytest.raises(ParameterError, match=r"recurrent is quantised: it has .*as it was"):
-            from_torch(given)
-    with pytest.raises(ParameterError, match="head is quantised"):
-        from_torch(network["rnn"], quantised["fc"])

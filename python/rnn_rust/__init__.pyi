@@ -13,7 +13,7 @@ from rnn_rust.data.preprocessor import Preprocessor as Preprocessor
 from rnn_rust.data.scale import MinMaxScaler as MinMaxScaler
 from rnn_rust.data.scale import RobustScaler as RobustScaler
 from rnn_rust.data.scale import StandardScaler as StandardScaler
-from rnn_rust.data.sequences import Sequence as Sequence
+from rnn_rust.data.sequence import Sequence as Sequence
 from rnn_rust.evaluate.binary import BinaryClassificationEvaluator as BinaryClassificationEvaluator
 from rnn_rust.evaluate.multiclass import ClassificationEvaluator as ClassificationEvaluator
 from rnn_rust.evaluate.regression import RegressionEvaluator as RegressionEvaluator

@@ -10,7 +10,7 @@ from typing_extensions import disjoint_base
 
 _Array = NDArray[np.float32] | NDArray[np.float64]
 _Offsets = NDArray[np.int64]
-_Once = tuple[_Array | None, _Array | None]
+_PerSequence = tuple[_Array | None, _Array | None]
 _Key = int | str | bytes
 _Features = ArrayLike | Mapping[str, float]
 
@@ -122,7 +122,7 @@ class Settings(TypedDict):
 
 @type_check_only
 class Plan(TypedDict):
-    begins: bool
+    starts_training: bool
     learning_rates: list[float]
     clip_norm: float | None
     clip_value: float | None
@@ -156,7 +156,7 @@ class Network:
 
         The scalers of features and labels are given as shift and scale by column, empty without.
         ``as_floats(what, values)`` makes an array of float32 or float64 of other values; ``names``
-        are those of the features; ``remake(tensors, units, names, state)`` makes a stepper again.
+        are those of the features; ``remake(tensors, scalers, names, state)`` makes a stepper again.
         """
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return every tensor by name, in the shape that users see."""
@@ -172,14 +172,21 @@ class Network:
         ShapeError if a tensor is missing, or is not one of this optimiser.
         """
     def predict(
-        self, features: _Array, offsets: _Offsets, once: _Once, *, states: bool = False
+        self,
+        features: _Array,
+        offsets: _Offsets,
+        per_sequence: _PerSequence,
+        *,
+        states: bool = False,
     ) -> list[NDArray[Any]]:
         """Return outputs ``(N, L)``, or ``(S, L)`` with a readout of whole sequences.
 
-        ``once`` has static features and initial states of sequences, a row each. With ``states``
-        the final ones are returned too.
+        ``per_sequence`` has static features and initial states of sequences, a row each. With
+        ``states`` the final ones are returned too.
         """
-    def hidden_states(self, features: _Array, offsets: _Offsets, once: _Once) -> list[NDArray[Any]]:
+    def hidden_states(
+        self, features: _Array, offsets: _Offsets, per_sequence: _PerSequence
+    ) -> list[NDArray[Any]]:
         """Return states of the last layer ``(N, D·H)``, alone in a list."""
     def loss(
         self,
@@ -187,7 +194,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
-        once: _Once,
+        per_sequence: _PerSequence,
         *,
         gradients: bool,
         dropout_seed: int | None,
@@ -203,7 +210,7 @@ class Network:
         labels: _Array,
         offsets: _Offsets,
         weights: _Array | None,
-        once: _Once,
+        per_sequence: _PerSequence,
         plan: Plan,
         *,
         custom: object | None,
@@ -267,7 +274,7 @@ class Scorer:
         cls,
         model: Any,
         network: Network,
-        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
+        scalers: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         as_floats: Callable[[str, Any], NDArray[Any]],
         names: list[str] | None,
         limits: tuple[int | None, float | None],
@@ -406,7 +413,7 @@ class Scorer:
         self,
         model: Any,
         network: Network,
-        units: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
+        scalers: tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]],
         keep_states: bool,
     ) -> None:
         """Go on with another model, whose network is of the same sizes and type."""

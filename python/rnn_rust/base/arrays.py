@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.checks import shown
+from rnn_rust.base.tensors import is_tensor, without_tensors
 from rnn_rust.errors import DataError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -43,8 +44,8 @@ def as_floats(name: str, values: ArrayLike) -> FloatArray:
     Raises
     ------
     DataError
-        They are objects, strings, complex numbers or dates, a mask hides some of them, or rows
-        have different lengths.
+        They are objects, strings, complex numbers or dates, a mask hides some of them, rows
+        have different lengths, or they are a tensor that is no array.
     """
     array = as_numbers(name, values)
     with np.errstate(over="ignore"):
@@ -56,7 +57,9 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `values` as an array of booleans, integers or floats; errors as `as_floats`."""
     refuse_mask(name, values)
     try:
-        array = np.asarray(values)
+        array = as_array(name, values)
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError(f"{name}: rows of different lengths; make all equally long") from error
     if array.dtype.kind not in "biuf":
@@ -69,6 +72,25 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
             "to float"
         )
     return array
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as an array of any type; of tensors those too that NumPy does not read.
+
+    Raises
+    ------
+    DataError
+        One is a tensor that is no array.
+    ValueError
+        Rows have different lengths.
+    """
+    if is_tensor(values):
+        return np.asarray(without_tensors(name, values))
+    try:
+        return np.asarray(values)
+    except (TypeError, RuntimeError):
+        # PyTorch's errors of tensors in a list.
+        return np.asarray(without_tensors(name, values))
 
 
 def has_mask(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:

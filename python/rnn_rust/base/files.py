@@ -52,6 +52,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Check that :func:`replacing` can write the file, as far as that can be known before.
+
+    Raises
+    ------
+    WriteError
+        It cannot.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(path_text("path", path)))
+    try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(error.errno, reason, os.fspath(path)) from None
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove what processes left beside ``path`` that were killed in :func:`replacing`.
 

@@ -57,7 +57,7 @@ def _has_pool() -> bool:
     before = _threads()
     if any(map(_WORKER.fullmatch, before.values())):
         return True
-    pl.thread_pool_size()  # starts the pool once, and believes in it for ever
+    pl.thread_pool_size()  # starts the pool at the first call; later calls do not check it
     end = time.monotonic() + _PATIENCE
     while (after := _threads()).keys() - before and time.monotonic() < end:
         if any(map(_WORKER.fullmatch, after.values())):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
 
 # What other libraries call it.
 _ELSEWHERE = {
@@ -53,3 +54,9 @@ def suggests_arguments(function: Function, call: str | None = None) -> Function:
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+def suggests_settings(kind: Class) -> Class:
+    """Have a class say what may be meant by a keyword argument it does not have."""
+    kind.__init__ = suggests_arguments(kind.__init__, kind.__name__)  # type: ignore[misc]
+    return kind

@@ -103,18 +103,11 @@ def train(
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     keys = options.typed(chosen)
-    columns: dict[str, Any] = {"features": features, "labels": labels, "static": static}
-    if forecast is None:
-        if season is not None or lags:
-            raise click.UsageError("--season and --lags go with --forecast")
-        dataset = options.read(
-            data, chosen, **columns, weights=weights, categories=categories,
-            missing=_reading_gaps(chosen),
-        )  # fmt: skip
-    else:
-        dataset = _forecast(
-            data, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
-        )
+    dataset = _read(
+        data, chosen, forecast, features=features, labels=labels, static=static, weights=weights,
+        categories=categories, horizon=horizon, season=season, lags=lags,
+    )  # fmt: skip
+    if forecast is not None:
         horizon = None
     stop_after = patience if early_stopping else None
     parts = (
@@ -167,6 +160,31 @@ def _refuse_without_effect() -> None:
 def _reading_gaps(chosen: dict[str, Any]) -> str:
     """Return how gaps are read: kept until the training part, once known, says what they become."""
     return "error" if chosen["missing"] == "error" else "keep"
+
+
+def _read(
+    path: Path,
+    chosen: dict[str, Any],
+    forecast: str | None,
+    *,
+    weights: str | None,
+    categories: tuple[str, ...] | None,
+    horizon: tuple[int, ...] | None,
+    season: int | None,
+    lags: int,
+    **columns: Any,
+) -> Dataset:
+    """Return the data set of a file: that of a forecast, or one with labels of its own."""
+    if forecast is not None:
+        return _forecast(
+            path, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
+        )
+    if season is not None or lags:
+        raise click.UsageError("--season and --lags go with --forecast")
+    return options.read(
+        path, chosen, **columns, weights=weights, categories=categories,
+        missing=_reading_gaps(chosen),
+    )  # fmt: skip
 
 
 def _forecast(

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.base.arrays import FloatArray, float_dtype, has_mask, refuse_mask, row_at
+from rnn_rust.base.arrays import (
+    FloatArray,
+    as_array,
+    float_dtype,
+    has_mask,
+    refuse_mask,
+    row_at,
+)
 from rnn_rust.base.checks import counted
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -341,7 +348,9 @@ def _as_numpy_dates(values: ArrayLike) -> ArrayLike:
 def _as_array(values: ArrayLike, what: str) -> NDArray[Any]:
     refuse_mask(what, values)
     try:
-        return np.asarray(values)
+        return as_array(what, values)
+    except DataError:
+        raise
     except ValueError as error:
         raise ShapeError(
             f"{what}: rows of different lengths; make all equally long, and give the boundaries of "

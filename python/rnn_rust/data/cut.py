@@ -94,5 +94,5 @@ def _empty(dataset: Sequences, instants: list[Instant], number: int, across: str
     return (
         f"split: part {number + 1} of {len(instants) + 1} is empty: no {what} lies "
         f"{' and '.join(filter(None, (begins, ends)))}; the times run from "
-        f"{dataset.written_time(min(first))} to {dataset.written_time(max(last))}"
+        f"{dataset.written_time(first.min())} to {dataset.written_time(last.max())}"
     )

@@ -21,7 +21,7 @@ from rnn_rust.data.arrays import check_arrays
 from rnn_rust.data.columns import Default, Names, Roles
 from rnn_rust.data.derived import DerivableSequences
 from rnn_rust.data.scale import MinMaxScaler
-from rnn_rust.data.sequences import Sequence
+from rnn_rust.data.sequence import Sequence
 from rnn_rust.data.several import equal
 from rnn_rust.data.static import from_arrays
 from rnn_rust.data.summary import sizes, summarise

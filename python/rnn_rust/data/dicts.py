@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_rust.base.arrays import has_mask
+from rnn_rust.base.arrays import as_array, has_mask
 from rnn_rust.base.polars import pl
 from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.errors import DataError, ParameterError
@@ -55,7 +55,7 @@ def _column(name: str, cells: Any, where: str) -> pl.Series:
         return from_column(name, cells)
     if hasattr(cells, "__arrow_c_array__") or hasattr(cells, "__arrow_c_stream__"):
         return pl.Series(name, cells)
-    array = np.asarray(cells)
+    array = as_array(f"{where}: column '{name}'", cells)
     if array.ndim != 1:
         raise ParameterError(
             f"{where}: column {name!r} has shape {array.shape}; every column of a dict is a list "

@@ -295,8 +295,8 @@ class FeatureEncoder:
         count = int(np.count_nonzero(inputs == other))
         if count:
             _log.info(
-                "Column '%s': %d of %d rows have a level that the model does not know, and count "
-                "as 'other'", name, count, len(inputs),
+                "Column '%s': %d of %d rows have a level without an input of its own (unseen, or "
+                "left out by max_categories), and count as 'other'", name, count, len(inputs),
             )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,11 +8,10 @@ import gzip
 import json
 import os
 import reprlib
-import shutil
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -84,11 +83,32 @@ def _join(name: str, paths: list[Path_], csv: dict[str, str | None]) -> Table:
 class _TemporaryFile:
     """An empty file that is removed when nothing refers to this any more."""
 
-    def __init__(self) -> None:
-        descriptor, path = tempfile.mkstemp(prefix="rnn-rust-")
+    def __init__(self, name: str) -> None:
+        """Make one that is to hold a copy of what messages call ``name``."""
+        self._name = name
+        with self.writing():
+            descriptor, path = tempfile.mkstemp(prefix="rnn-rust-")
         os.close(descriptor)
         self.path = Path(path)
         weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raise DataError if there is no place for the copy."""
+        try:
+            yield
+        except OSError as error:
+            folder = tempfile.tempdir or "the folder of temporary files"
+            raise DataError(
+                f"{self._name}: cannot write a temporary copy to {folder}: "
+                f"{error.strerror or error}; free space there, or set the environment variable "
+                "TMPDIR to another folder"
+            ) from error
+
+    def fill(self, parts: Iterable[bytes]) -> None:
+        """Write the copy, whose parts raise no OSError."""
+        with self.writing(), self.path.open("wb") as target:
+            target.writelines(parts)
 
 
 def _suffixes(name: str) -> tuple[str, str]:
@@ -198,9 +218,8 @@ def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:
     """Return the table of an open file: its contents are copied, and say what they are."""
     name = getattr(handle, "name", None)
     name = name if isinstance(name, str) else "the open file"
-    temporary = _TemporaryFile()
-    with temporary.path.open("wb") as target:
-        _copy(handle, target, name)
+    temporary = _TemporaryFile(name)
+    temporary.fill(_parts_of_handle(handle, name))
     if (packed := _packed(_begin(temporary.path))) is not None:
         temporary = _decompressed(temporary.path, packed, name)
     begin = _begin(temporary.path).lstrip()
@@ -210,11 +229,14 @@ def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:
     return _open(temporary.path, name, kind, csv, temporary)
 
 
-def _copy(handle: IO[Any], target: BinaryIO, name: str) -> None:
-    while part := handle.read(1 << 20):
-        if not isinstance(part, bytes | bytearray | memoryview):
-            raise ParameterError(f"{name} is open as text; open it in binary mode, 'rb'")
-        target.write(part)
+def _parts_of_handle(handle: IO[Any], name: str) -> Iterator[bytes]:
+    try:
+        while part := handle.read(1 << 20):
+            if not isinstance(part, bytes | bytearray | memoryview):
+                raise ParameterError(f"{name} is open as text; open it in binary mode, 'rb'")
+            yield bytes(part)
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
 
 
 def _begin(path: Path) -> bytes:
@@ -228,16 +250,29 @@ def _packed(begin: bytes) -> str | None:
 
 def _decompressed(path: Path, packed: str, name: str) -> _TemporaryFile:
     """Return what a compressed file holds; DataError if it is damaged."""
-    temporary = _TemporaryFile()
-    try:
-        if packed == "zstd":
+    temporary = _TemporaryFile(name)
+    if packed == "gzip":
+        temporary.fill(_parts_of_gzip(path, name))
+        return temporary
+    with temporary.writing():
+        try:
             _core.decompress_zstd(path, temporary.path)
-        else:
-            with gzip.open(path, "rb") as source, temporary.path.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-    except (OSError, EOFError, zlib.error, DataError) as error:
-        raise DataError(f"{name}: not readable as {packed} ({error}); compress it anew") from error
+        except DataError as error:
+            raise _not_readable(name, packed, error) from error
     return temporary
+
+
+def _parts_of_gzip(path: Path, name: str) -> Iterator[bytes]:
+    try:
+        with gzip.open(path, "rb") as source:
+            while part := source.read(1 << 20):
+                yield part
+    except (OSError, EOFError, zlib.error) as error:
+        raise _not_readable(name, "gzip", error) from error
+
+
+def _not_readable(name: str, packed: str, error: Exception) -> DataError:
+    return DataError(f"{name}: not readable as {packed} ({error}); compress it anew")
 
 
 def opened(static: Any) -> Any:

@@ -9,13 +9,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import listed
 from rnn_rust.data.levels import Levels, recode
-from rnn_rust.data.sequences import Sequence, Sequences
+from rnn_rust.data.sequence import Sequence
+from rnn_rust.data.sequences import Sequences
 from rnn_rust.errors import DataError, ShapeError
 
 Data = TypeVar("Data", bound=Sequences | Sequence)
 Names = tuple[str, ...] | None
+Columns = tuple[int, Names]
+"""How many columns there are, and their names if they have some."""
 
 # Names in a message; of more columns the first ones are shown.
 _SHOWN = 12
@@ -66,6 +70,23 @@ def reorder(
     if normalizer is not None:
         changes["normalizer"] = normalizer.with_columns(*orders)
     return replace(data, **changes)
+
+
+def check_count(kind: str, own: Columns, expected: Columns, why: str) -> None:
+    """Raise ShapeError if a model takes another number of columns; ``why`` says whence it is."""
+    (got, names), (wanted, learnt) = own, expected
+    if got == wanted:
+        return
+    differs = []
+    if names is not None and learnt is not None:
+        missing = [name for name in learnt if name not in names]
+        strange = [name for name in names if name not in learnt]
+        differs += [f"it lacks {listed(missing)}"] if missing else []
+        differs += [f"the model does not know {listed(strange)}"] if strange else []
+    raise ShapeError(
+        f"the data has {counted(got, f'{kind} column')}, the model expects {wanted} ({why})"
+        + (f": {'; '.join(differs)}" if differs else "")
+    )
 
 
 def with_label_levels(data: Data, wanted: Levels, learnt: Names = None) -> Data:

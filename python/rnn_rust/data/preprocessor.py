@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from rnn_rust.base.checks import boolean, positive_integer
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data import time_features as times_of
 from rnn_rust.data.encoder import FILLS, OTHER, FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
 
 
+@suggests_settings
 class Preprocessor:
     """From the columns of a data set to the inputs of a network, learnt from training data.
 

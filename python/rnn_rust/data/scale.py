@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
 from rnn_rust.base.checks import boolean
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data.order import known_names, reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
@@ -267,6 +268,7 @@ def _rounding(size: Vector, dtype: np.dtype[Any]) -> Vector:
     return float(info.eps) * np.maximum(size, float(info.tiny))
 
 
+@suggests_settings
 class MinMaxScaler(Scaler):
     """Map each column to [0, 1]: shift is its minimum, scale its range.
 
@@ -283,6 +285,7 @@ class MinMaxScaler(Scaler):
         return np.zeros_like(low), np.ones_like(low)
 
 
+@suggests_settings
 class StandardScaler(Scaler):
     """Map each column to mean 0 and variance 1: shift is its mean, scale its deviation.
 
@@ -301,6 +304,7 @@ class StandardScaler(Scaler):
         return _core.column_moments(*rows, low, width)
 
 
+@suggests_settings
 class RobustScaler(Scaler):
     """Map each column by its median and quartiles, which outliers do not move.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import counted, named
 from rnn_rust.base.suggest import suggestion
@@ -18,6 +17,8 @@ from rnn_rust.data.ahead import Forecast, known_values
 from rnn_rust.data.arrays import as_positions
 from rnn_rust.data.columns import Keys, argument
 from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.sequence import Sequence
+from rnn_rust.data.shared_rows import SharedRows
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
@@ -30,72 +31,6 @@ HOW_TO_MAKE = "Dataset.from_frame, from_file and from_arrays make one"
 _ROW_ARRAYS = (
     "features", "labels", "times", "row_numbers", "weights", "present", "seasonal",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SharedRows:
-    """Arrays with a row per time step that data sets share, and which rows are those of one.
-
-    Attributes
-    ----------
-    arrays
-        By the names of the fields that they are of the data set they were made for.
-    starts
-        ``(S,)`` int64: the first row of each sequence in them; its rows follow one another.
-    """
-
-    arrays: dict[str, Any]
-    starts: NDArray[np.int64]
-
-    def take(self, name: str, offsets: NDArray[np.int64]) -> Any:
-        """Return a copy of the rows of an array, sequences back to back at ``offsets``."""
-        array = self.arrays[name]
-        if array is None:
-            return None
-        if array.dtype.kind == "f" and array.ndim == 2 and array.shape[1]:
-            array = np.ascontiguousarray(array)
-            return _core.prepare_rows(
-                array, self.starts, offsets, None, None, array.dtype.name, None
-            )[0]
-        shifts = np.repeat(self.starts - offsets[:-1], np.diff(offsets))
-        return array[shifts + np.arange(offsets[-1])]
-
-
-@dataclass(frozen=True, eq=False)
-class Sequence:
-    """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``.
-
-    ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
-    columns; None if the data set has none. ``ahead``, ``present`` and ``seasonal`` are of a
-    forecast, ``levels`` those of features that are categories. ``static`` has one row, or is None;
-    ``initial_state`` is the state that a network starts from, or None for 0.
-    """
-
-    id: str | int
-    times: NDArray[Any]
-    features: FloatArray
-    labels: FloatArray
-    weights: FloatArray | None = None
-    feature_names: tuple[str, ...] | None = None
-    label_names: tuple[str, ...] | None = None
-    ahead: Forecast | None = None
-    present: FloatArray | None = None
-    seasonal: FloatArray | None = None
-    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    encoder: FeatureEncoder | None = None
-    keeps_missing: bool = False
-    label_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    static: StaticFeatures | None = None
-    initial_state: FloatArray | None = None
-
-    def __len__(self) -> int:
-        """Return the number of time steps T."""
-        return len(self.features)
-
-    @property
-    def known(self) -> FloatArray | None:
-        """Values ``(T, L)`` whose changes are learnt in place of the labels; None where none."""
-        return known_values(self.present, self.seasonal, self.ahead)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

@@ -174,7 +174,7 @@ def _warn_of_overlap(dataset: Sequences, parts: list[Positions]) -> None:
     part_of_row = np.repeat(part, np.diff(dataset.offsets))
     worst, begin = 0.0, None
     for number in range(1, len(parts)):
-        begins = min(first[part >= number])
+        begins = first[part >= number].min()
         late = float(np.mean(dataset.times[part_of_row < number] >= begins))
         if late > worst:
             worst, begin = late, begins

@@ -68,8 +68,8 @@ def default_evaluator(
 
     The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
     probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
-    else the regression one; ``threshold`` is that of either, by default that of the model which it
-    judges, ``horizon`` that of the last.
+    else the regression one. ``threshold`` is passed to the binary or the regression evaluator, by
+    default that of the model which it judges, and ``horizon`` to the regression evaluator.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_rust.base.checks import counted
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import DataError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.original_units import labels_and_predictions
@@ -118,6 +119,7 @@ class ClassificationResult:
         return "\n\n".join(block for block in blocks if block)
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class BinaryClassificationEvaluator:
     """Compares outputs with 0/1 labels.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust.base.checks import counted
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import DataError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate.original_units import classes_and_probabilities
@@ -109,6 +110,7 @@ class MulticlassResult:
         )
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class ClassificationEvaluator:
     """Compares probabilities of K classes with the numbers of the right ones.

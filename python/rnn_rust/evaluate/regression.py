@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rnn_rust.base.arrays import Offsets
 from rnn_rust.base.checks import counted
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
 from rnn_rust.evaluate import persistence
@@ -141,6 +142,7 @@ def _note(what: str, beside: RegressionResult | None, note: str) -> str:
     return f"{what}: {note}, for the {labels} that {have} one"
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class RegressionEvaluator:
     """Compares outputs with numeric labels, in original units.

@@ -53,10 +53,11 @@ def from_torch(
     ------
     ParameterError
         There is no recurrent part, or several; weights or layers are left over and no head was
-        named; or the network has something that models here have not, such as ``proj_size``, or
-        weights that are quantised, sparse or on the device ``meta``.
+        named; or the network is quantised, or has something else that models here have not, such
+        as ``proj_size``.
     ShapeError, DataError
-        The weights do not belong together, or are not finite numbers.
+        The weights do not belong together, or are not finite numbers in memory: those of a sparse
+        tensor, or of one on the device ``meta``, are not.
 
     Examples
     --------
@@ -104,29 +105,7 @@ def _array(name: str, tensor: Any) -> NDArray[Any]:
     """Return a tensor, or what else is like an array, as an array."""
     if isinstance(tensor, Mapping):
         raise ParameterError(f"'{name}' is a dict among the weights; give a state dict alone")
-    if hasattr(tensor, "detach"):
-        _check_tensor(name, tensor)
-        tensor = tensor.detach().cpu()
-        if "bfloat16" in str(tensor.dtype):  # NumPy has no such type.
-            tensor = tensor.float()
-        tensor = tensor.numpy()
     return as_numbers(name, tensor)
-
-
-def _check_tensor(name: str, tensor: Any) -> None:
-    """Raise ParameterError if a tensor is none that has its numbers side by side."""
-    layout = str(getattr(tensor, "layout", "torch.strided"))
-    if getattr(tensor, "is_meta", False):
-        problem = "is on the device meta, where tensors have no numbers; load its weights first"
-    elif getattr(tensor, "is_quantized", False):
-        problem = f"is quantised ({tensor.dtype}); give the network as it was before"
-    elif layout != "torch.strided":
-        problem = f"is a sparse tensor ({layout}); give its to_dense()"
-    elif "float8" in str(tensor.dtype) or "float4" in str(tensor.dtype):
-        problem = f"has the type {tensor.dtype}, which NumPy lacks; give its float()"
-    else:
-        return
-    raise ParameterError(f"'{name}' {problem}")
 
 
 def _prefix(state: _State, name: str | None) -> str:

@@ -46,7 +46,8 @@ class History:
         self.loss: list[float] = []
         self.seconds: list[float] = []
         self.interrupted = False
-        self._more: dict[int, Record] = {}
+        # Of each metric, in the order of appearance: its value by the position of the record.
+        self._metrics: dict[str, dict[int, float]] = {}
 
     def __len__(self) -> int:
         """Return the number of finished epochs."""
@@ -88,7 +89,8 @@ class History:
             "loss": self.loss[at],
             "seconds": self.seconds[at],
         }
-        return record | self._more.get(at, {})
+        metrics = {name: own[at] for name, own in self._metrics.items() if at in own}
+        return record | metrics
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records in order."""
@@ -124,9 +126,8 @@ class History:
         if not self.loss:
             raise DataError("there is no best epoch, as no epoch has finished")
         values = self.loss
-        if "validation_loss" in self._more_names():
-            records = (self._more.get(at, {}) for at in range(len(self)))
-            values = [record.get("validation_loss", math.inf) for record in records]
+        if (measured := self._metrics.get("validation_loss")) is not None:
+            values = [measured.get(at, math.inf) for at in range(len(self))]
         ranks = [math.inf if math.isnan(value) else value for value in values]
         return self[ranks.index(min(ranks))]
 
@@ -137,7 +138,8 @@ class History:
 
     def add_to_last(self, values: Record) -> None:
         """Add evaluated values to the record of the last epoch."""
-        self._more.setdefault(len(self) - 1, {}).update(values)
+        for name, value in values.items():
+            self._metrics.setdefault(name, {})[len(self) - 1] = float(value)
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per epoch; what was not evaluated is null."""
@@ -150,14 +152,10 @@ class History:
             "loss": list(self.loss),
             "seconds": list(self.seconds),
         }
-        for name in self._more_names():
-            columns[name] = [self._more.get(at, {}).get(name) for at in range(len(self))]
+        for name, own in self._metrics.items():
+            columns[name] = [own.get(at) for at in range(len(self))]
         types = dict.fromkeys(columns, pl.Float64) | {"epoch": pl.Int64}
         return pl.DataFrame(columns, schema=types)
-
-    def _more_names(self) -> list[str]:
-        """Return what was recorded beside loss and seconds, in the order of appearance."""
-        return list(dict.fromkeys(name for values in self._more.values() for name in values))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the records so far as arrays ``(epochs,)``, for a checkpoint.
@@ -165,17 +163,18 @@ class History:
         What only some epochs have is NaN in the others, which ``present`` tells from values.
         """
         more = {}
-        for name in self._more_names():
-            column = [self._more.get(at, {}).get(name) for at in range(len(self))]
-            more[name] = {
-                "value": np.array([math.nan if v is None else v for v in column], np.float64),
-                "present": np.array([v is not None for v in column], np.bool_),
-            }
+        for name, own in self._metrics.items():
+            at = np.fromiter(own, np.int64, len(own))
+            value, present = np.full(len(self), math.nan), np.zeros(len(self), np.bool_)
+            value[at], present[at] = np.fromiter(own.values(), np.float64, len(own)), True
+            more[name] = {"value": value, "present": present}
         return {
             "first_epoch": self.first_epoch,
             "loss": np.array(self.loss, np.float64),
             "seconds": np.array(self.seconds, np.float64),
             "more": more,
+            # The names in a file are sorted.
+            "order": list(more),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -186,8 +185,9 @@ class History:
         ValueError
             Its columns differ in length, or it begins at no epoch.
         """
+        more = state["more"]
         columns = [state["loss"], state["seconds"]]
-        columns += [part for more in state["more"].values() for part in more.values()]
+        columns += [part for column in more.values() for part in column.values()]
         if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of the history differ in length")
         first = int(state["first_epoch"])
@@ -195,7 +195,9 @@ class History:
             raise ValueError(f"the history begins after {first} epochs")
         self.first_epoch = first
         self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
-        self._more = {}
-        for name, column in state["more"].items():
-            for at in np.flatnonzero(column["present"]).tolist():
-                self._more.setdefault(at, {})[name] = float(column["value"][at])
+        self._metrics = {}
+        # An earlier version kept no order.
+        for name in state.get("order", more):
+            at = np.flatnonzero(more[name]["present"])
+            values = more[name]["value"][at].tolist()
+            self._metrics[name] = dict(zip(at.tolist(), values, strict=True))

@@ -11,12 +11,14 @@ import numpy as np
 
 from rnn_rust.base.arrays import FloatArray, as_numbers
 from rnn_rust.base.checks import check_fields, fraction, non_negative, positive
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 # What stands for a loss in Python, which no file can hold.
 CUSTOM = "custom"
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class Huber:
     """Squared error near 0, absolute error beyond ``delta`` (Huber, 1964): as in PyTorch.
@@ -39,6 +41,7 @@ class Huber:
         check_fields(self, delta=positive)
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class Quantile:
     """The pinball loss, which the ``q``-quantile makes smallest (Koenker and Bassett, 1978).
@@ -61,6 +64,7 @@ class Quantile:
         check_fields(self, q=fraction)
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class Focal:
     """Binary cross entropy in which well predicted labels count less (Lin et al., 2017).

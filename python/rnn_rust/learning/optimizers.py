@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, check_fields, decay_rate, finite, non_negative, positive
-from rnn_rust.base.suggest import suggestion, suggests_arguments
+from rnn_rust.base.suggest import suggestion, suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning import schedules
 
@@ -297,7 +297,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     kind.__name__: kind for kind in (SGD, RMSprop, Adagrad, Adam, AdamW)
 }
 for _kind in OPTIMIZERS.values():
-    _kind.__init__ = suggests_arguments(_kind.__init__, _kind.__name__)  # type: ignore[method-assign]
+    suggests_settings(_kind)
 
 _SCHEDULES = {
     kind.__name__: kind

@@ -14,6 +14,7 @@ from rnn_rust.base.checks import (
     positive_integer,
     whole_number,
 )
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.monitor import MetricMonitor, checked_mode
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class Constant:
     """The same rate in every epoch; what a plain number means, too.
@@ -57,6 +59,7 @@ class Constant:
         return self.rate
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class StepDecay:
     """rate · factor^⌊epoch / every⌋.
@@ -92,6 +95,7 @@ class StepDecay:
         return self.rate * self.factor ** (epoch // self.every)
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class ExponentialDecay:
     """rate · factor^epoch.
@@ -124,6 +128,7 @@ class ExponentialDecay:
         return self.rate * self.factor**epoch
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class CosineDecay:
     """Half a cosine wave from ``rate`` down to ``final_rate``, after a linear warm-up.
@@ -182,6 +187,7 @@ class CosineDecay:
         return self.final_rate + (self.rate - self.final_rate) * height
 
 
+@suggests_settings
 @dataclass(frozen=True)
 class ReduceOnPlateau:
     """``rate``, multiplied by ``factor`` whenever a metric has stopped improving.

@@ -143,7 +143,7 @@ class Runs:
             )
         )  # fmt: skip
 
-    def carry(self, encoded: Dataset, carried: CarriedRows) -> None:
+    def carry(self, carried: CarriedRows) -> None:
         """Set what the entities carry after their runs."""
         data = self.data
         columns = [data.feature_names.index(name) for name in self._encoder.numbers]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import boolean, counted, shown
-from rnn_rust.base.turns import Turns
+from rnn_rust.base.locks import NonReentrantLock
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import level_of
@@ -29,7 +29,7 @@ from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
 from rnn_rust.model.rows import row_of, with_names
 from rnn_rust.model.scorer import Scorer, check_events, order_of_events
-from rnn_rust.model.streams import units_of
+from rnn_rust.model.streams import scalers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,11 +54,11 @@ class EncodedScorer(Scorer):
 
     feature_names: tuple[str, ...]
 
-    _turns: Turns
+    _lock: NonReentrantLock
     """Of all that reads or changes what is kept beside the states."""
 
     def _prepare(self) -> None:
-        self._turns = Turns("a scorer")
+        self._lock = NonReentrantLock("a scorer")
         self._take_model()
         self._carried = CarriedRows(len(self._encoder.numbers))
 
@@ -67,9 +67,9 @@ class EncodedScorer(Scorer):
         model = self.model
         assert model.encoder is not None, "other models have another scorer"
         self._encoder: FeatureEncoder = model.encoder
-        units, (restored, _) = units_of(model)
+        scalers, (restored, _) = scalers_of(model)
         dtype = np.dtype(model.settings["dtype"])
-        self._rows = RowEncoder(self._encoder, time_name_of(model.table), units, dtype)
+        self._rows = RowEncoder(self._encoder, time_name_of(model.table), scalers, dtype)
         self.feature_names = self._rows.feature_names
         self._outputs: int = model.settings["output_size"]
         self._out_dtype = np.dtype(np.float64) if restored else dtype
@@ -91,7 +91,7 @@ class EncodedScorer(Scorer):
             As there.
         """
         boolean("return_new", return_new)
-        with self._turns.turn():
+        with self._lock.hold():
             # First, so that what cannot be used changes nothing.
             row, after = self._rows.encode(features, Carried())
             own = [after.numbers.get(name, 0.0) for name in self._encoder.numbers]
@@ -156,7 +156,7 @@ class EncodedScorer(Scorer):
     def _score_read(
         self, keys: list[Any], features: Any, times: FloatArray | None
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        with self._turns.turn():
+        with self._lock.hold():
             data = self._read(keys, features)
             order = order_of_events(data)
             events = data.row_numbers[order]
@@ -167,7 +167,7 @@ class EncodedScorer(Scorer):
         return outputs, was_new
 
     def _outputs_of(self, whole: Any) -> FloatArray:
-        with self._turns.turn():
+        with self._lock.hold():
             return super()._outputs_of(whole)
 
     def _check_out(self, out: Any, shape: tuple[int, ...]) -> None:
@@ -240,7 +240,7 @@ class EncodedScorer(Scorer):
             runs = Runs(data, order, rows, new)
             encoded = runs.encode(self._encoder, self._carried)
             outputs = self._outputs_after(rows, new, encoded.features[runs.events][order])
-            runs.carry(encoded, self._carried)
+            runs.carry(self._carried)
         return outputs, new
 
     def _outputs_after(
@@ -258,7 +258,10 @@ class EncodedScorer(Scorer):
     def _admitted(
         self, keys: Any, times: Any
     ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
-        """Admit events; forget entities that are new if these cannot be scored."""
+        """Admit events; forget entities that are new if these cannot be scored.
+
+        Those that had to go for them, by ``max_entities``, do not come back.
+        """
         rows, new = self._admit(keys, times)
         try:
             yield rows, new
@@ -269,7 +272,7 @@ class EncodedScorer(Scorer):
 
     def reset(self, key: Any) -> bool:
         """Set an entity's state to 0, as at the beginning; return whether it is known."""
-        with self._turns.turn():
+        with self._lock.hold():
             row = self._row(key)
             if row is not None:
                 self._carried.drop(row)
@@ -277,12 +280,12 @@ class EncodedScorer(Scorer):
 
     def forget(self, key: Any) -> bool:
         """Forget an entity; return whether it was known."""
-        with self._turns.turn():
+        with self._lock.hold():
             return super().forget(key)
 
     def clear(self) -> None:
         """Forget all entities."""
-        with self._turns.turn():
+        with self._lock.hold():
             super().clear()
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
@@ -306,12 +309,12 @@ class EncodedScorer(Scorer):
         super().swap(model, keep_states=keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
-        with self._turns.turn():
+        with self._lock.hold():
             super()._exchange(own, keep_states)
             self._take_model()
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        with self._turns.turn():
+        with self._lock.hold():
             model, arrays, rows = self._snapshot()
             carried, unit = self._carried.arrays(rows)
             return self._described(model, arrays | carried, {"times": unit})

@@ -33,7 +33,7 @@ class EpochRun:
 
     Attributes
     ----------
-    begins
+    starts_training
         Whether it is the first of the calls that make up one training: what was learnt before is
         not taken back if the training diverges.
     epochs
@@ -46,7 +46,7 @@ class EpochRun:
         Seconds after which the call ends, at the end of an epoch; None without a limit.
     """
 
-    begins: bool
+    starts_training: bool
     epochs: int
     batch_size: int
     shuffle: bool
@@ -55,7 +55,7 @@ class EpochRun:
 
 
 def adapt(model: BaseNetwork, data: Dataset) -> None:
-    """Learn about the columns of training data what is not known yet.
+    """Learn from the training data what the model does not know of its columns yet.
 
     The scaler is fitted, balanced class weights are computed, and names of columns taken over.
     """
@@ -105,7 +105,7 @@ def train_epochs(
     return model._core.train(
         *arrays,
         {
-            "begins": run.begins,
+            "starts_training": run.starts_training,
             "learning_rates": model.optimizer_state.learning_rates(ahead, settings["dtype"]),
             "clip_norm": settings["clip_norm"],
             "clip_value": settings["clip_value"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import FloatArray, refuse_mask
+from rnn_rust.base.arrays import FloatArray, as_array, refuse_mask
 from rnn_rust.base.checks import named
 from rnn_rust.data.columns import ID_NAMES, TIME_NAMES, Roles
 from rnn_rust.data.dataset import Dataset, Sequence
@@ -71,12 +71,8 @@ def inputs_of(
         return Inputs(value, _as_they_are, is_one=True)
     if isinstance(value, Dataset):
         return Inputs(_forecast_of(model, value, states=states), _as_they_are)
-    if isinstance(value, np.ndarray) or (
-        isinstance(value, list | tuple) and value and all(isinstance(a, np.ndarray) for a in value)
-    ):
-        return _of_arrays(model, value, states=states)
-    if _is_like_an_array(value):
-        return _of_arrays(model, np.asarray(value), states=states)
+    if (arrays := _arrays_of(value)) is not None:
+        return _of_arrays(model, arrays, states=states)
     from rnn_rust.data.tables import KINDS, is_table
 
     if is_table(value) or isinstance(value, str | os.PathLike):
@@ -88,10 +84,36 @@ def inputs_of(
     )
 
 
+def _arrays_of(value: Any) -> NDArray[Any] | list[NDArray[Any]] | None:
+    """Return an array, or a list of some, as NumPy's; None for what is neither."""
+    if isinstance(value, list | tuple):
+        return _arrays_in(value)
+    if isinstance(value, np.ndarray):
+        return value
+    is_array = _is_like_an_array(value) and getattr(value, "ndim", 0) in (2, 3)
+    return as_array("the array", value) if is_array else None
+
+
 def _is_like_an_array(value: object) -> bool:
-    """Return whether it is a tensor of another library; frames of any have columns."""
-    is_array = hasattr(value, "__array__") and getattr(value, "ndim", 0) in (2, 3)
-    return is_array and not hasattr(value, "columns")
+    """Return whether it is an array or a tensor of any library; frames have columns."""
+    return hasattr(value, "__array__") and not hasattr(value, "columns")
+
+
+def _arrays_in(values: Several[Any]) -> list[NDArray[Any]]:
+    """Return the arrays of a list; ParameterError if it has something else, or nothing."""
+    if not values:
+        raise ParameterError("the list is empty; give at least one array (T, F)")
+    for number, item in enumerate(values):
+        if not _is_like_an_array(item):
+            raise ParameterError(
+                f"item {number} of the list is {named(item)}; give a list of arrays (T, F), one "
+                "for each sequence, or numpy.array(...) of a single one"
+            )
+    return [
+        # One of NumPy's as it is: it may have a mask.
+        item if isinstance(item, np.ndarray) else as_array(f"array {number} of the list", item)
+        for number, item in enumerate(values)
+    ]
 
 
 def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:

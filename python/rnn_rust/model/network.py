@@ -240,7 +240,8 @@ class Network(BaseNetwork):
         arrays = self.preparation.labelled_inputs(data, "an update")
         seed = (self._settings["seed"] + self.optimizer_state.updates) % 2**63
         run = EpochRun(
-            begins=True, epochs=1, batch_size=len(arrays[2]) - 1, shuffle=False, seed=seed
+            starts_training=True, epochs=1, batch_size=len(arrays.offsets) - 1, shuffle=False,
+            seed=seed,
         )  # fmt: skip
         losses, _, error = train_epochs(self, arrays, run)
         if error is not None:

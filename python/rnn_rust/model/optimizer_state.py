@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_rust.base.checks import whole_number
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.optimizers import (
     CustomOptimizer,
@@ -86,13 +87,20 @@ class OptimizerState:
     # For checkpoints --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the schedule and the optimiser's moments, for a checkpoint."""
-        return {"plateau": self._plateau_state(), "optimizer": self.moments()}
+        """Return the state for a checkpoint: schedule, moments, and the count of updates."""
+        return {
+            "plateau": self._plateau_state(),
+            "optimizer": self.moments(),
+            "updates": self.updates,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved state with the same settings."""
+        # An earlier version did not keep the count.
+        updates = whole_number("updates", state.get("updates", self.updates), least=0)
         self._load_plateau_state(state["plateau"])
         self.load_moments(state["optimizer"])
+        self.updates = updates
 
     # For copies -------------------------------------------------------------------------------
 

@@ -15,18 +15,18 @@ _Columns = tuple[list[float], list[float]]
 def make_stepper(
     settings: _core.Settings,
     tensors: dict[str, FloatArray],
-    units: tuple[_Columns, _Columns],
+    scalers: tuple[_Columns, _Columns],
     names: list[str] | None,
     state: FloatArray,
 ) -> Any:
     """Return the stepper of a network with such settings and weights, in such a state.
 
-    ``units`` are those of features and labels, as shift and scale by column.
+    ``scalers`` are those of features and labels, as shift and scale by column.
     """
     network = _core.Network(settings)
     network.load_state_dict(tensors)
     remake = partial(make_stepper, settings)
-    stepper = network.stepper(*units, rows_by_name(names), names, remake)
+    stepper = network.stepper(*scalers, rows_by_name(names), names, remake)
     if state.any():
         stepper.state = state
     return stepper

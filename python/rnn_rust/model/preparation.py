@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.base.checks import named
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.encoder import FeatureEncoder, missing_number
-from rnn_rust.data.order import Data, known_names, reorder, with_label_levels
+from rnn_rust.data.order import Data, check_count, known_names, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
 from rnn_rust.data.sequences import HOW_TO_MAKE
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -23,9 +23,18 @@ from rnn_rust.learning.losses import CUSTOM
 from rnn_rust.model.states import rows_of, warn_of_rows_before
 
 Vector = NDArray[np.float64]
-Once = tuple[FloatArray | None, FloatArray | None]
+PerSequence = tuple[FloatArray | None, FloatArray | None]
 """What there is once for each sequence: static features, and initial states."""
-LabelledInputs = tuple[FloatArray, FloatArray, Offsets, FloatArray | None, Once]
+
+
+class LabelledInputs(NamedTuple):
+    """What a network learns from; the weights of labels ``(N, C)`` are None if all are 1."""
+
+    features: FloatArray
+    labels: FloatArray
+    offsets: Offsets
+    weights: FloatArray | None
+    per_sequence: PerSequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +84,7 @@ class Preparation:
         """The number of label columns C: one for class numbers, else one for each output."""
         return 1 if self.loss == "cross_entropy" else self.output_size
 
-    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, Once]:
+    def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, PerSequence]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
 
         The third has static features ``(S, K)`` and initial states, None where there are none.
@@ -103,7 +112,7 @@ class Preparation:
             features = self._prepared(matrix, "features", scaling, rows, names=names)
         else:
             features = self._prepared(data.features, "features", scaling, names=names)
-        return self.in_order(features, offsets), offsets, self._once(data, len(offsets) - 1)
+        return self.in_order(features, offsets), offsets, self._per_sequence(data, len(offsets) - 1)
 
     def check_scaler(self) -> None:
         """Check that the scaler, if there is one, is fitted, and on as many columns as these.
@@ -141,7 +150,7 @@ class Preparation:
             np.repeat(offsets[:-1] + offsets[1:], np.diff(offsets)) - 1 - np.arange(len(rows))
         ]
 
-    def _once(self, data: Dataset | Sequence, sequences: int) -> Once:
+    def _per_sequence(self, data: Dataset | Sequence, sequences: int) -> PerSequence:
         static, initial = data.static, data.initial_state
         if isinstance(data, Sequence) and initial is not None:
             initial = initial[np.newaxis]
@@ -155,10 +164,9 @@ class Preparation:
         )
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return features, scaled labels ``(N, C)``, offsets, weights of labels, and `Once`.
+        """Return what the network learns from.
 
-        The weights ``(N, C)`` are None if all are 1. With a readout of whole sequences labels stand
-        in the last row of each.
+        With a readout of whole sequences labels stand in the last row of each.
 
         Raises
         ------
@@ -170,7 +178,7 @@ class Preparation:
         _check_kind(data, purpose)
         data = self.reordered(data)
         self.check_labelled(data, purpose)
-        features, offsets, once = self.inputs(data)
+        features, offsets, per_sequence = self.inputs(data)
         labels, weights = self._labels(data, offsets)
         if data.known is not None:
             labels = labels - data.known
@@ -190,7 +198,7 @@ class Preparation:
         if self.readout == "each_step":
             labels = self.in_order(labels, offsets)
             factors = None if factors is None else self.in_order(factors, offsets)
-        return features, labels, offsets, factors, once
+        return LabelledInputs(features, labels, offsets, factors, per_sequence)
 
     def encoded(self, data: Data) -> Data:
         """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.
@@ -231,7 +239,8 @@ class Preparation:
             raise DataError(f"{purpose} needs labels, and the data has none")
         classes = self.label_columns != self.output_size
         why = "the number of a class" if classes else f"output_size={self.output_size}"
-        _check_count("label", data.labels.shape[1], self.label_columns, why)
+        own = data.labels.shape[1], known_names(data)[1]
+        check_count("label", own, (self.label_columns, self.label_names), why)
         names = getattr(data, "label_names", None)
         check_classes(data.labels, self.loss, self.output_size, names)
 
@@ -267,8 +276,8 @@ class Preparation:
     def _check_features(self, data: Dataset | Sequence) -> None:
         if data.encoder is not None:
             return
-        size = self.input_size
-        _check_count("feature", _feature_count(data), size, f"input_size={size}")
+        size, own = self.input_size, (_feature_count(data), known_names(data)[0])
+        check_count("feature", own, (size, self.feature_names), f"input_size={size}")
 
     def _prepared(
         self,
@@ -340,12 +349,4 @@ def _check_kind(data: object, purpose: str) -> None:
     if not isinstance(data, Dataset | Sequence):
         raise ParameterError(
             f"{purpose} needs a Dataset or one of its sequences, not {named(data)}; {HOW_TO_MAKE}"
-        )
-
-
-def _check_count(kind: str, got: int, expected: int, why: str) -> None:
-    if got != expected:
-        raise ShapeError(
-            f"the data has {got} {kind} column{'s' * (got != 1)}, the model expects {expected} "
-            f"({why})"
         )

@@ -55,7 +55,8 @@ def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray
     """Return what makes arrays of features: of what has names the columns of these names.
 
     That may be a table or a dict of columns, a row as :func:`row_of` takes it, or a list of such
-    rows. Where a model's features have no names all go by their position.
+    rows. Where a model's features have no names a table goes by the position of its columns, and
+    events by name are refused.
     """
     own = None if names is None else tuple(names)
 
@@ -67,25 +68,20 @@ def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray
             return as_floats(what, in_order)
         except DataError:
             # It knows positions at most.
-            _check_named(what, values, own)
+            if own is not None:
+                _check_named(what, values, own)
             raise
 
     return as_rows
 
 
-def _check_named(what: str, values: Any, names: tuple[str, ...] | None) -> None:
-    """Raise DataError if events by name have no use for the model, or a value that is no number."""
+def _check_named(what: str, values: Any, names: tuple[str, ...]) -> None:
+    """Raise DataError if a value by name is no number."""
     if isinstance(values, np.ndarray) or _is_frame(values):
         return
     values = with_names(values)
     many = isinstance(values, list | tuple) or _has_dicts(values)
     rows = values if many else [values]
-    if names is None:
-        if any(isinstance(row, Mapping) for row in rows):
-            raise DataError(
-                f"{what} by name, but those of the model have none; give them in order"
-            ) from None
-        return
     for event, row in enumerate(rows):
         where = f"{what} of event {event}" if many else what
         for name, value in (_by_name(where, row, names) or {}).items():
@@ -114,14 +110,24 @@ def _in_order(what: str, values: Any, names: tuple[str, ...] | None) -> Any:
         return values
     if _is_frame(values):
         return _of_frame(what, values, names)
-    if names is None:
-        return values
     values = with_names(values)
+    if names is None:
+        _refuse_names(what, values)
+        return values
     if isinstance(values, list | tuple) or _has_dicts(values):
         return _rows_in_order(what, values, names)
     if isinstance(values, Mapping) and any(np.ndim(column) for column in values.values()):
         return _columns_in_order(what, values, list(values), names)
     return _row_in_order(what, values, names)
+
+
+def _refuse_names(what: str, values: Any) -> None:
+    """Raise DataError if an event has names, and the features of the model have none."""
+    rows = values if isinstance(values, list | tuple) or _has_dicts(values) else [values]
+    if _WITHOUT_NAMES.issuperset(map(type, rows)):
+        return
+    if any(_by_name(what, row, ()) is not None for row in rows):
+        raise DataError(f"{what} by name, but those of the model have none; give them in order")
 
 
 def _is_frame(values: Any) -> bool:

@@ -13,7 +13,7 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, counted, finite, whole_number
 from rnn_rust.base.files import remove_leftovers
-from rnn_rust.base.turns import Turns
+from rnn_rust.base.locks import NonReentrantLock
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.order import reorder
 from rnn_rust.errors import ParameterError
@@ -22,7 +22,7 @@ from rnn_rust.model.inputs import read
 from rnn_rust.model.network import Network
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.scoring import with_outputs
-from rnn_rust.model.streams import check_learns_values, check_reads_forward, units_of
+from rnn_rust.model.streams import check_learns_values, check_reads_forward, scalers_of
 from rnn_rust.storage.model_file import pack, write
 
 STATES = "scorer/"
@@ -39,7 +39,10 @@ class Snapshot:
     """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
     def __init__(
-        self, description: dict[str, Any], tensors: dict[str, NDArray[Any]], writing: Turns
+        self,
+        description: dict[str, Any],
+        tensors: dict[str, NDArray[Any]],
+        writing: NonReentrantLock,
     ) -> None:
         self._description, self._tensors, self._writing = description, tensors, writing
 
@@ -51,7 +54,7 @@ class Snapshot:
         ModelFileError, BusyError
             As there.
         """
-        with self._writing.turn():
+        with self._writing.hold():
             remove_leftovers(path)
             write(path, pack(self._description, self._tensors))
 
@@ -105,15 +108,18 @@ class Scorer(_core.Scorer):
         own = copy.copy(model)
         names = None if own.feature_names is None else list(own.feature_names)
         scorer = super().__new__(
-            cls, own, own._core, units_of(own), rows_by_name(own.feature_names), names,
+            cls, own, own._core, scalers_of(own), rows_by_name(own.feature_names), names,
             (max_entities, expire_after),
         )  # fmt: skip
-        scorer._limits, scorer._writing = (max_entities, expire_after), Turns("a scorer's save()")
+        scorer._limits, scorer._writing = (
+            (max_entities, expire_after),
+            NonReentrantLock("a scorer's save()"),
+        )
         scorer._prepare()
         return scorer
 
     _limits: tuple[int | None, float | None]
-    _writing: Turns
+    _writing: NonReentrantLock
 
     @property
     def model(self) -> Network:
@@ -222,7 +228,7 @@ class Scorer(_core.Scorer):
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
         """Go on with a model that is the scorer's own."""
-        self._replace_network(own, own._core, units_of(own), keep_states)
+        self._replace_network(own, own._core, scalers_of(own), keep_states)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.

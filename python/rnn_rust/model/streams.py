@@ -23,7 +23,7 @@ def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_sta
     names = None if model.feature_names is None else list(model.feature_names)
     settings = engine_settings(model.cell, model.settings, model.encoder)
     remake = partial(make_stepper, settings)
-    features, labels = units_of(model)
+    features, labels = scalers_of(model)
     stepper: Any = model._core.stepper(features, labels, rows_by_name(names), names, remake)
     if model.encoder is not None:
         dtype = np.dtype(model.settings["dtype"])
@@ -56,7 +56,7 @@ def check_learns_values(model: BaseNetwork, what: str) -> None:
         )
 
 
-def units_of(model: BaseNetwork) -> tuple[Any, Any]:
+def scalers_of(model: BaseNetwork) -> tuple[Any, Any]:
     """Return shift and scale by column, of features and of labels; empty where none are scaled.
 
     Raises

@@ -224,7 +224,8 @@ class Model(Network):
         -------
         History
             One record per epoch. Ctrl-C ends the training early: the weights are those of the last
-            finished update, a warning is logged, and ``history.interrupted`` is True.
+            finished update, or of the best epoch where :class:`rnn_rust.EarlyStopping` restores
+            them, a warning is logged, and ``history.interrupted`` is True.
 
         Raises
         ------

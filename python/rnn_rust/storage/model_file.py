@@ -27,7 +27,7 @@ import numpy as np
 
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import replacing
-from rnn_rust.errors import MissingFileError, ModelFileError, WriteError
+from rnn_rust.errors import MissingFileError, ModelFileError
 
 if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
@@ -186,23 +186,3 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     """
     with replacing(path) as file:
         file.write(data)
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that :func:`write` can write a file there, as far as that can be known before.
-
-    Raises
-    ------
-    WriteError
-        It cannot.
-    """
-    import tempfile
-
-    target = Path(os.path.realpath(path_text("path", path)))
-    try:
-        if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise WriteError(error.errno, error.strerror or str(error), os.fspath(path)) from None

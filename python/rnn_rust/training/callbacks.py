@@ -15,12 +15,13 @@ from typing import Any, Protocol
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, path_text, positive_integer
-from rnn_rust.base.files import remove_leftovers
+from rnn_rust.base.files import check_replaceable, remove_leftovers
+from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.monitor import MetricMonitor
 from rnn_rust.model.state_dict import checked_state
-from rnn_rust.storage.model_file import check_writable, write
+from rnn_rust.storage.model_file import write
 from rnn_rust.training import checkpoint
 from rnn_rust.training.state import Training
 
@@ -62,6 +63,7 @@ class Callback(Protocol):
         """
 
 
+@suggests_settings
 class EarlyStopping:
     """Stops training when a monitored metric has not improved for a while.
 
@@ -157,6 +159,11 @@ class EarlyStopping:
             training.model.load_state_dict(self._best_weights)
         self._training, self._best_weights = None, {}
 
+    @property
+    def epoch_to_restore(self) -> int | None:
+        """The epoch whose weights the model will have when training ends; None for the last."""
+        return self.best_epoch if self._best_weights else None
+
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, how long ago it was, and the weights of that time."""
         seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
@@ -178,6 +185,7 @@ class EarlyStopping:
         return self._has_patience
 
 
+@suggests_settings
 class Checkpoint:
     """Saves the state of a training to a file from which ``fit(..., resume=path)`` continues.
 
@@ -237,7 +245,7 @@ class Checkpoint:
 
     def on_begin(self, training: Training) -> None:
         """Start anew, and remove temporary files that a killed process left behind."""
-        check_writable(self.path)
+        check_replaceable(self.path)
         if self._monitor is not None:
             self._monitor.check(training.metrics)
             self._before = self._monitor.state_dict()

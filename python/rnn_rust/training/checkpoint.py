@@ -16,6 +16,7 @@ import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import counted
+from rnn_rust.data.scale import Scaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.optimizers import to_dict
 from rnn_rust.model.arguments import Options
@@ -23,7 +24,13 @@ from rnn_rust.model.declaration import described
 from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.storage.model_file import pack, read, unpack
-from rnn_rust.training.resuming import ResumedCallback, match_saved, saved_states
+from rnn_rust.training.resuming import (
+    ResumedCallback,
+    fixed_settings_of,
+    in_order_of,
+    match_saved,
+    saved_states,
+)
 from rnn_rust.training.state import Training
 
 
@@ -116,6 +123,12 @@ def _restore_training(
 
 # What a training and its checkpoint have in common -------------------------------------------
 
+# Data is compared as the network gets it, which depends on these.
+_PREPARING = {
+    "scaler", "class_weight", "dtype", "readout", "reverse", "missing", "missing_indicator",
+    "time_features", "max_categories",
+}  # fmt: skip
+
 
 def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
     """Return what has to be the same for a training to go on from a checkpoint.
@@ -123,21 +136,25 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
     Raises
     ------
     ParameterError
-        The optimiser is written in Python and does not hand out its state.
+        The optimiser is written in Python and does not hand out its state, or no file can hold the
+        settings of a callback.
     """
     model = training.model
+    for callback in training.callbacks:
+        fixed_settings_of(callback)
     if not model.optimizer_state.can_be_saved:
         raise ParameterError(
             f"a checkpoint needs the state of {model.optimizer!r}: give it state_dict() and "
             "load_state_dict(state)"
         )
     validation = training.validation
-    held_out = validation and (
+    held_out = validation and LabelledInputs(
         validation.features, validation.labels, validation.offsets, validation.weights,
         (None if validation.static is None else validation.static.values, validation.initial_state),
     )  # fmt: skip
     described = describe_architecture(model) | {
         "optimizer": to_dict(model.optimizer, None),
+        "scaler": None if model.scaler is None else _kind_of(model.scaler),
         "batch_size": training.batch_size,
         "shuffle": training.shuffle,
         "training data": _digest(arrays),
@@ -148,10 +165,15 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
     return plain
 
 
+def _kind_of(scaler: Scaler) -> dict[str, Any]:
+    """Return what is chosen of a scaler; what it has learnt is seen in the data that it scales."""
+    return {"name": type(scaler).__name__, "labels": scaler.labels}
+
+
 def _digest(arrays: LabelledInputs) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    *of_rows, of_sequences = arrays
-    for array in (*of_rows, *(rows for rows in of_sequences if rows is not None)):
+    given = arrays.features, arrays.labels, arrays.offsets, arrays.weights
+    for array in (*given, *(rows for rows in arrays.per_sequence if rows is not None)):
         if array is None:
             digest.update(b"none")
             continue
@@ -166,19 +188,28 @@ def _check_setup(
     # What an earlier version did not know of was as it is by default.
     defaults = {name: one.default for name, one in described(Options).items() if name in wanted}
     # Tuples are lists in a file.
-    kept = {n: list(d) if isinstance(d, tuple) else d for n, d in defaults.items()} | kept
-    names = [name for name in {**kept, **wanted} if kept.get(name) != wanted.get(name)]
+    defaults = {n: list(d) if isinstance(d, tuple) else d for n, d in defaults.items()}
+    # Which scaler there was an earlier version did not say; the digest of the data tells.
+    kept = defaults | {"scaler": wanted["scaler"]} | kept
+    names = [name for name in {**wanted, **kept} if kept.get(name) != wanted.get(name)]
+    if _PREPARING.intersection(names):
+        names = [name for name in names if not name.endswith(" data")]
     if not names:
         return
     differences = [
         f"other {name}" if name.endswith(" data")
-        else f"{name}={_shown(kept.get(name))} (now {_shown(wanted.get(name))})"
+        else "{}={} (now {})".format(name, *_shown_pair(kept.get(name), wanted.get(name)))
         for name in names
     ]  # fmt: skip
     raise ParameterError(
         f"cannot continue from {path}, which was made with {', '.join(differences)}; "
         "train as before, or use another path"
     )
+
+
+def _shown_pair(kept: Any, wanted: Any) -> tuple[str, str]:
+    """Return two values for a message, their settings in one order: names in a file are sorted."""
+    return _shown(in_order_of(wanted, kept)), _shown(wanted)
 
 
 def _shown(value: Any) -> str:

@@ -141,7 +141,14 @@ class _Records:
         values: dict[str, float] = {}
         for prefix, data in self._parts.items():
             result = self._evaluator.evaluate(self._training.model, data)
-            values |= {prefix + name: value for name, value in _metrics_of(result).items()}
+            metrics = {prefix + name: value for name, value in _metrics_of(result).items()}
+            if clash := metrics.keys() & values.keys():
+                name = min(clash)
+                raise ParameterError(
+                    f"the evaluator has a metric {name!r}, and records have one of that name, "
+                    f"{name.removeprefix(prefix)!r} of the validation data; give it another"
+                )
+            values |= metrics
         return [result.primary_name], values
 
     def complete(self) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.errors import ParameterError, WriteError
+from rnn_rust.base.files import check_replaceable, remove_leftovers, replacing
+from rnn_rust.base.suggest import suggests_settings
+from rnn_rust.errors import WriteError
 from rnn_rust.learning.history import History, Record
 
 if TYPE_CHECKING:
@@ -23,45 +26,49 @@ if TYPE_CHECKING:
 class _Logger(ABC):
     """Keeps a file open while a training lasts; what is written is in the file at once."""
 
+    _file: TextIO | None = None
+    """None until there is a record: what is in the file stays, as training may be refused."""
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
-        """Open the file. What is in it stays until there is a record: training may be refused."""
+        """Check that the file can be written, and remove what a killed process left beside it."""
+        check_replaceable(self.path)
+        remove_leftovers(self.path)
         self._history: History = training.history
-        self._is_new, self._is_replaced = not self.path.exists(), False
-        try:
-            self._file: TextIO = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
-        except OSError as error:
-            name = type(self).__name__
-            raise ParameterError(f"{name} cannot write {self.path}: {error.strerror}") from error
 
     def __call__(self, record: Record) -> None:
         """Write a record, the first time after those that a continued training has already."""
+        if self._file is None or not self._has_place_for(record):
+            self._replace()
+            return
         with self._named():
-            if self._is_replaced:
-                self._write(record)
-            else:
-                self._replace()
+            self._file.write(self._line(record))
             self._file.flush()
 
     def _replace(self) -> None:
-        """Write the file anew with all records."""
-        self._file.truncate(0)
-        self._is_replaced = True
-        for record in self._history:
-            self._write(record)
+        """Write the file anew with all records, in one step."""
+        text = self._head(self._history) + "".join(map(self._line, self._history))
+        self._close()
+        with replacing(self.path) as file:
+            file.write(text.encode("utf-8"))
+        with self._named():
+            self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with self._named():
+                file.close()
 
     def on_end(self, training: Training) -> None:
         """Close the file, and let go of the training."""
         is_accepted = getattr(training, "accepted", True)
-        with self._named():
-            if is_accepted and self._history and not self._is_replaced:
-                self._replace()
-            self._file.close()
-        del self._file, self._history
-        if self._is_new and not is_accepted:
-            self.path.unlink(missing_ok=True)
+        if is_accepted and self._history and self._file is None:
+            self._replace()
+        self._close()
+        del self._history
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -71,11 +78,20 @@ class _Logger(ABC):
         except OSError as error:
             raise WriteError(error.errno, error.strerror, os.fspath(self.path)) from error
 
+    def _has_place_for(self, record: Record) -> bool:
+        """Whether the record can be added to the file as it is."""
+        return True
+
+    def _head(self, records: Iterable[Record]) -> str:
+        """Return what stands before the records in the file."""
+        return ""
+
     @abstractmethod
-    def _write(self, record: Record) -> None:
-        """Write a record to the file."""
+    def _line(self, record: Record) -> str:
+        """Return a record as a line of the file."""
 
 
+@suggests_settings
 class CSVLogger(_Logger):
     """Writes every record to a CSV file, as soon as its epoch is over.
 
@@ -91,37 +107,32 @@ class CSVLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, there can be no such file.
+        ``path`` is not a path.
     WriteError
-        In ``fit``, a record cannot be written, as on a full disk.
+        In ``fit``: the file cannot be written.
     """
 
-    def on_begin(self, training: Training) -> None:
-        """Open the file."""
-        self._columns: dict[str, None] = {}
-        self._writer: csv.DictWriter[str]
-        super().on_begin(training)
+    _columns: tuple[str, ...] = ()
 
-    def on_end(self, training: Training) -> None:
-        """Close the file, and let go of the training."""
-        super().on_end(training)
-        vars(self).pop("_writer", None)  # There is none before the first record.
+    def _has_place_for(self, record: Record) -> bool:
+        return record.keys() <= set(self._columns)
 
-    def _write(self, record: Record) -> None:
-        if record.keys() <= self._columns.keys():
-            self._writer.writerow(record)
-            return
-        self._columns |= dict.fromkeys(record)
-        self._writer = csv.DictWriter(self._file, list(self._columns), lineterminator="\n")
-        self._file.seek(0)
-        self._file.truncate()
-        self._writer.writeheader()
-        for earlier in self._history:
-            self._writer.writerow(earlier)
-            if earlier["epoch"] == record["epoch"]:
-                break
+    def _head(self, records: Iterable[Record]) -> str:
+        self._columns = tuple(dict.fromkeys(name for record in records for name in record))
+        return _as_csv(self._columns)
+
+    def _line(self, record: Record) -> str:
+        return _as_csv(record.get(name) for name in self._columns)
 
 
+def _as_csv(cells: Iterable[object]) -> str:
+    """Return a line of CSV; None is an empty cell."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+@suggests_settings
 class JSONLinesLogger(_Logger):
     """Writes every record to a file as one JSON object per line, as soon as its epoch is over.
 
@@ -136,11 +147,11 @@ class JSONLinesLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, there can be no such file.
+        ``path`` is not a path.
     WriteError
-        In ``fit``, a record cannot be written, as on a full disk.
+        In ``fit``: the file cannot be written.
     """
 
-    def _write(self, record: Record) -> None:
-        line = {name: value if math.isfinite(value) else None for name, value in record.items()}
-        self._file.write(json.dumps(line) + "\n")
+    def _line(self, record: Record) -> str:
+        values = {name: value if math.isfinite(value) else None for name, value in record.items()}
+        return json.dumps(values) + "\n"

@@ -23,7 +23,7 @@ from rnn_rust.model.epochs import (
 )
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.snapshot import restorer
-from rnn_rust.training.callbacks import Checkpoint
+from rnn_rust.training.callbacks import Checkpoint, EarlyStopping
 from rnn_rust.training.checkpoint import restore, training_setup
 from rnn_rust.training.progress import Progress
 from rnn_rust.training.resuming import ResumedCallback, ends_training, name_of
@@ -79,8 +79,8 @@ def run(
                     raise
                 training.history.interrupted = True
                 _log.warning(
-                    "Interrupted after %d of %d epochs; the weights of the last finished update "
-                    "are kept", len(training.history), training.epochs,
+                    "Interrupted after %d of %d epochs; %s",
+                    len(training.history), training.epochs, _weights_kept(training),
                 )  # fmt: skip
     except BaseException:
         # What is refused leaves the model as it was, whatever callbacks did to it at their end.
@@ -88,6 +88,17 @@ def run(
             restore_model()
         raise
     return training.history
+
+
+def _weights_kept(training: Training) -> str:
+    """Return which weights the model will have when the training has ended now."""
+    stopping = [each for each in training.callbacks if isinstance(each, EarlyStopping)]
+    epochs = [each.epoch_to_restore for each in stopping]
+    # Callbacks end in the reverse order, so that the first has the last word.
+    best = next((epoch for epoch in epochs if epoch is not None), None)
+    if best is None:
+        return "the weights of the last finished update are kept"
+    return f"the weights of epoch {best}, the best one, are restored"
 
 
 def _settle(training: Training) -> None:
@@ -151,7 +162,7 @@ def _train(
 def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
     """Train up to epoch ``stop_at``, or until the bar is to be updated."""
     epoch_run = EpochRun(
-        begins=not training.accepted,
+        starts_training=not training.accepted,
         epochs=stop_at - len(training.history),
         batch_size=training.batch_size,
         shuffle=training.shuffle,

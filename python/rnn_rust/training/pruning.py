@@ -6,7 +6,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from rnn_rust.base.suggest import suggestion
+from rnn_rust.base.suggest import suggestion, suggests_settings
 from rnn_rust.errors import DivergedError, ParameterError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnn_rust.training.state import Training
 
 
+@suggests_settings
 class PruningCallback:
     """Reports a metric to a trial of Optuna after every epoch; ends training if it is pruned.
 

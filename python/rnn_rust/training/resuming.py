@@ -25,9 +25,37 @@ def name_of(callback: object) -> str:
 
 
 def fixed_settings_of(callback: object) -> dict[str, Any]:
-    """Return the settings that what a callback remembers depends on, as they come from a file."""
-    plain: dict[str, Any] = json.loads(json.dumps(getattr(callback, "fixed_settings", {})))
+    """Return the settings that what a callback remembers depends on, as they come from a file.
+
+    Raises
+    ------
+    ParameterError
+        One is of a type that no file can hold.
+    """
+    settings = getattr(callback, "fixed_settings", {})
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(settings, default=_of_numpy))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"a checkpoint keeps {name_of(callback)}.fixed_settings, which are numbers, strings "
+            f"and lists by name: {error}"
+        ) from error
     return plain
+
+
+def _of_numpy(value: object) -> Any:
+    """Return a number or an array of NumPy as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is none of these")
+
+
+def in_order_of(like: Any, value: Any) -> Any:
+    """Return a tree of dicts from a file, where names are sorted, in the order of one like it."""
+    if not (isinstance(like, dict) and isinstance(value, dict)):
+        return value
+    names = [name for name in {**like, **value} if name in value]
+    return {name: in_order_of(like.get(name), value[name]) for name in names}
 
 
 def ends_training(answer: object) -> bool:
@@ -133,7 +161,8 @@ def match_saved(
         ]
         if others and own["fixed_settings"] and id(callback) not in going_on:
             raise ParameterError(
-                f"cannot continue from {path}, which was made with {_shown(others[0])} (now "
+                f"cannot continue from {path}, which was made with "
+                f"{_shown(in_order_of(own, others[0]))} (now "
                 f"{_shown(own)}); train as before, leave it out, or use another path"
             )
     return found

@@ -56,9 +56,15 @@ pub(crate) fn shape_error(message: String) -> PyErr {
     exceptions::ShapeError::new_err(message)
 }
 
-/// A number with what it counts: `1 key`, `2 keys`.
+/// A number with what it counts, as Python's messages have it: `1 key`, `1,200 keys`.
 pub(crate) fn counted(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+    let mut text = count.to_string();
+    let mut end = text.len();
+    while end > 3 {
+        end -= 3;
+        text.insert(end, ',');
+    }
+    format!("{text} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A shape as NumPy shows it: `(3,)`, `(2, 3)`.
@@ -101,6 +107,20 @@ pub(crate) fn if_possible<R>(py: Python<'_>, converted: PyResult<R>) -> PyResult
     }
 }
 
+/// What `work` returns; a panic becomes an `InternalError`.
+#[inline(always)]
+pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> PyResult<R> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(internal_error)
+}
+
+/// The same detached from the interpreter, for work that is too short to check for signals.
+pub(crate) fn detached<R: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<R, Error> + Send,
+) -> PyResult<R> {
+    caught(|| py.detach(work))?.map_err(|error| exception(&error))
+}
+
 /// Runs `work` detached from the interpreter. Signals are checked every few milliseconds, and an
 /// exception that a handler raises (`KeyboardInterrupt`, say) cancels the work. A panic becomes an
 /// `InternalError`. `threads` is how many may be used; by default the environment says.
@@ -125,20 +145,19 @@ pub(crate) fn run<R: Ungil + Send>(
                 None => context,
             })
         };
-        let outcome = catch_unwind(AssertUnwindSafe(with_context));
-        match outcome {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(raised.unwrap_or_else(|| exception(&error))),
-            Err(panic) => Err(exceptions::InternalError::new_err(panic_message(panic.as_ref()))),
-        }
+        let outcome = caught(with_context)?;
+        outcome.map_err(|error| raised.unwrap_or_else(|| exception(&error)))
     })
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// Apart from the calls that may panic, which are to stay short.
+#[cold]
+#[inline(never)]
+fn internal_error(panic: Box<dyn Any + Send>) -> PyErr {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    format!("the engine failed, please report this: {text}")
+    exceptions::InternalError::new_err(format!("the engine failed, please report this: {text}"))
 }

@@ -7,11 +7,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust as core;
+use rnn_rust::preparation::scaled;
 
 use crate::boundary::{Scalar, as_tuple, data_error, if_possible, shape_error, shown};
 
-/// The columns' way into the model's units and back: `(value − shift) / scale`; empty without a
-/// scaler.
+/// Shift and scale of each column: `(value − shift) / scale`; empty without a scaler.
 #[derive(Clone)]
 pub(crate) struct Scaling {
     shift: Vec<f64>,
@@ -25,8 +25,8 @@ impl From<(Vec<f64>, Vec<f64>)> for Scaling {
 }
 
 impl Scaling {
-    /// Sets `to` to rows of values in the model's units, rounded to their own type first, as a data
-    /// set's are. Returns the position of one that is not finite, if there is one.
+    /// Sets `to` to rows of values in the model's units, as a data set's are. Returns the position of one
+    /// that is not finite, if there is one.
     pub(crate) fn scale<N: core::Real, T: Scalar>(
         &self,
         values: &[N],
@@ -41,8 +41,7 @@ impl Scaling {
             to.resize(values.len(), T::ZERO);
             for (row, own) in values.chunks_exact(columns).zip(to.chunks_exact_mut(columns)) {
                 for (c, own) in own.iter_mut().enumerate() {
-                    let scaled = (row[c].to_f64() - self.shift[c]) / self.scale[c];
-                    *own = T::from_f64(N::from_f64(scaled).to_f64());
+                    *own = scaled(row[c], self.shift[c], self.scale[c]);
                 }
             }
         }
@@ -185,8 +184,36 @@ fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
     array.cast::<PyArray1<f64>>().ok()?.to_vec().ok().map(Row::F64)
 }
 
+/// An array of a user's to write the outputs of a step to.
+pub(crate) enum Target<'py, T: Scalar> {
+    /// As the network has them.
+    Plain(PyReadwriteArray1<'py, T>),
+    /// In original units, where labels are scaled.
+    Restored(PyReadwriteArray1<'py, f64>),
+}
+
+impl<'py, T: Scalar> Target<'py, T> {
+    /// `out` as one for `len` outputs.
+    pub(crate) fn of(out: &Bound<'py, PyAny>, len: usize, restored: bool) -> PyResult<Self> {
+        if restored {
+            writable(out, len, "dtype float64").map(Self::Restored)
+        } else {
+            writable(out, len, "the model's dtype").map(Self::Plain)
+        }
+    }
+
+    /// Writes the outputs of whichever kind it is for.
+    pub(crate) fn write(self, plain: &[T], restored: &[f64]) -> PyResult<()> {
+        match self {
+            Self::Plain(mut array) => array.as_slice_mut()?.copy_from_slice(plain),
+            Self::Restored(mut array) => array.as_slice_mut()?.copy_from_slice(restored),
+        }
+        Ok(())
+    }
+}
+
 /// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.
-pub(crate) fn writable<'py, T: Scalar>(
+fn writable<'py, T: Scalar>(
     out: &Bound<'py, PyAny>,
     len: usize,
     dtype: &str,

@@ -16,6 +16,7 @@ mod stepper;
 mod tables;
 mod zstd;
 
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 
 #[global_allocator]
@@ -23,6 +24,9 @@ static ALLOCATOR: rnn_rust::HugePages = rnn_rust::HugePages;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // The first array looks NumPy's interface up by running Python code, in which Ctrl-C would be a
+    // panic: better during the import than in a call.
+    PyArray1::<f64>::zeros(module.py(), 0, false).try_readonly()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;
     module.add_function(wrap_pyfunction!(csv::fill_from_csv, module)?)?;

@@ -8,11 +8,11 @@ use pyo3::types::PyDict;
 use rnn_rust as core;
 use rnn_rust::Objective;
 
-use crate::boundary::{exception, run};
+use crate::boundary::{detached, exception, run};
 use crate::features::{RowReader, Scaling};
 use crate::python::{add_tensors, tensors};
 use crate::settings::{Dtype, EpochRun, Settings, method};
-use crate::shared::{Arrays, Once, SharedNetwork, TrainRequest};
+use crate::shared::{Arrays, PerSequenceArgs, SharedNetwork, TrainRequest};
 use crate::stepper::{IntoStepper, Stepper};
 
 /// A network, its weights, and the computations on them.
@@ -69,7 +69,7 @@ impl Network {
 
     /// A stepper with these weights. The scalers are those of features and labels, each as shift
     /// and scale by column, empty without. `as_floats(what, values)` makes an array of other values;
-    /// `names` are those of the features; `remake(tensors, units, names, state)` makes a stepper again.
+    /// `names` are those of the features; `remake(tensors, scalers, names, state)` makes a stepper again.
     fn stepper(
         &self,
         py: Python<'_>,
@@ -105,14 +105,14 @@ impl Network {
     /// Chooses the optimiser, by name and numbers; the state of the last one is lost.
     fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
         let method = method(settings)?;
-        with!(self, shared => py.detach(|| shared.set_method(method)).map_err(|error| exception(&error)))
+        with!(self, shared => detached(py, || shared.set_method(method)))
     }
 
     /// The state of the optimiser: its steps, and its moments tensor by tensor.
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, shared => {
-            let (network, moments) = py.detach(|| (shared.read(), shared.moments()));
-            let (steps, moments) = moments.map_err(|error| exception(&error))?;
+            let (network, (steps, moments)) =
+                detached(py, || Ok((shared.read(), shared.moments()?)))?;
             let state = PyDict::new(py);
             state.set_item("steps", steps)?;
             for (name, flat) in moments {
@@ -128,20 +128,20 @@ impl Network {
     }
 
     /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences; and final states if they are
-    /// asked for. `once` are the static features and the initial states of sequences.
-    #[pyo3(signature = (features, offsets, once, *, states = false))]
+    /// asked for. `per_sequence` are the static features and the initial states of sequences.
+    #[pyo3(signature = (features, offsets, per_sequence, *, states = false))]
     fn predict<'py>(
         &self,
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
-        once: Once<'py>,
+        per_sequence: PerSequenceArgs<'py>,
         states: bool,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let loss = self.objective.loss;
         with!(self, shared => {
             let columns = [shared.config.shape.output, shared.config.state_len()];
-            let data = (features, &offsets, &once);
+            let data = (features, &offsets, &per_sequence);
             shared.rows(py, data, &columns, self.threads(), |network, data, context| {
                 if states {
                     let (outputs, states) = network.predict_with_states(data, loss, context)?;
@@ -158,11 +158,11 @@ impl Network {
         py: Python<'py>,
         features: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
-        once: Once<'py>,
+        per_sequence: PerSequenceArgs<'py>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         with!(self, shared => {
             let columns = [shared.config.directions() * shared.config.shape.hidden];
-            let data = (features, &offsets, &once);
+            let data = (features, &offsets, &per_sequence);
             shared.rows(py, data, &columns, self.threads(), |network, data, context| {
                 Ok(vec![network.hidden_states(data, context)?])
             })
@@ -171,7 +171,9 @@ impl Network {
 
     /// The loss of the data as one batch, and the gradient of every tensor by name if it is asked
     /// for. `custom` computes a loss in Python.
-    #[pyo3(signature = (features, labels, offsets, weights, once, *, gradients, dropout_seed, custom))]
+    #[pyo3(signature = (
+        features, labels, offsets, weights, per_sequence, *, gradients, dropout_seed, custom
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn loss<'py>(
         &self,
@@ -180,13 +182,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
-        once: Once<'py>,
+        per_sequence: PerSequenceArgs<'py>,
         gradients: bool,
         dropout_seed: Option<u64>,
         custom: Option<Py<PyAny>>,
     ) -> PyResult<(f64, Option<Bound<'py, PyDict>>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &once, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &per_sequence, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (network, objective) = (py.detach(|| shared.read()), self.objective);
@@ -211,7 +213,7 @@ impl Network {
 
     /// Trains; returns the losses and seconds of the finished epochs, and the exception that ended
     /// the call early or None. `custom` computes a loss in Python, `optimizer` updates there.
-    #[pyo3(signature = (features, labels, offsets, weights, once, plan, *, custom, optimizer))]
+    #[pyo3(signature = (features, labels, offsets, weights, per_sequence, plan, *, custom, optimizer))]
     #[allow(clippy::too_many_arguments)]
     fn train<'py>(
         &self,
@@ -220,13 +222,13 @@ impl Network {
         labels: &Bound<'py, PyAny>,
         offsets: PyReadonlyArray1<'py, i64>,
         weights: Option<&Bound<'py, PyAny>>,
-        once: Once<'py>,
+        per_sequence: PerSequenceArgs<'py>,
         plan: EpochRun,
         custom: Option<Py<PyAny>>,
         optimizer: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<f64>, Vec<f64>, Option<PyErr>)> {
         with!(self, shared => {
-            let arrays = Arrays::new(features, Some(labels), weights, &once, &offsets)?;
+            let arrays = Arrays::new(features, Some(labels), weights, &per_sequence, &offsets)?;
             let data = shared.sequences(&arrays)?;
             let mut custom = custom.map(|object| shared.python_loss(object, &data));
             let (mut records, mut raised) = (Vec::new(), None);

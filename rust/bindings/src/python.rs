@@ -34,8 +34,9 @@ pub(crate) fn add_tensors<T: Scalar>(
     Ok(())
 }
 
-/// An object with `value_and_gradient(predictions, labels) -> (float, array)`, whose answers Python
-/// has checked.
+/// An object with `value_and_gradient(predictions, labels) -> (float, gradient)`, whose answers Python has
+/// checked. For R rows: predictions `(R, L)`, labels `(R, C)`, and a gradient by the predictions in their
+/// shape.
 pub(crate) struct PythonLoss {
     pub(crate) object: Py<PyAny>,
     /// Columns of outputs and of labels.
@@ -69,8 +70,8 @@ impl<T: Scalar> BatchLoss<T> for PythonLoss {
     }
 }
 
-/// An object with `update(parameters, gradients) -> parameters`, dicts of arrays, whose answers Python
-/// has checked.
+/// An object with `update(parameters, gradients) -> parameters`, whose answers Python has checked: dicts
+/// with an array for each tensor by its name, in the shape that users see.
 pub(crate) struct PythonOptimizer<'a> {
     pub(crate) object: &'a Py<PyAny>,
     pub(crate) layout: &'a Layout,

@@ -115,7 +115,7 @@ impl Settings {
 #[pyo3(from_item_all)]
 pub(crate) struct EpochRun {
     /// Whether this is the first of the calls that make up one training.
-    pub(crate) begins: bool,
+    pub(crate) starts_training: bool,
     learning_rates: Vec<f64>,
     clip_norm: Option<f64>,
     clip_value: Option<f64>,

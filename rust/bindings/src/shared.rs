@@ -12,7 +12,7 @@ use rnn_rust::{
     Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
 };
 
-use crate::boundary::{Scalar, data_error, exception, if_possible, run, shape_error};
+use crate::boundary::{Scalar, data_error, detached, exception, if_possible, run, shape_error};
 use crate::python::{PythonLoss, PythonOptimizer};
 use crate::settings::{EpochRun, Settings};
 
@@ -34,21 +34,21 @@ pub(crate) struct Arrays<'a, 'py, T: Scalar> {
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
 
-/// What there is once for each sequence, a row each: static features, and the states they start from.
+/// What there is per_sequence for each sequence, a row each: static features, and the states they start from.
 struct PerSequence<'py, T: Scalar> {
     statics: Option<PyReadonlyArray2<'py, T>>,
     initial: Option<PyReadonlyArray2<'py, T>>,
 }
 
 /// The same as it comes from Python: `(statics, initial)`.
-pub(crate) type Once<'py> = (Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
+pub(crate) type PerSequenceArgs<'py> = (Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
 
 impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
     pub(crate) fn new(
         features: &Bound<'py, PyAny>,
         labels: Option<&Bound<'py, PyAny>>,
         weights: Option<&Bound<'py, PyAny>>,
-        (statics, initial): &Once<'py>,
+        (statics, initial): &PerSequenceArgs<'py>,
         offsets: &'a PyReadonlyArray1<'py, i64>,
     ) -> PyResult<Self> {
         let labels = labels.map(|labels| labels.extract()).transpose()?;
@@ -185,7 +185,11 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn rows<'py>(
         &self,
         py: Python<'py>,
-        (features, offsets, once): (&Bound<'py, PyAny>, &PyReadonlyArray1<'py, i64>, &Once<'py>),
+        (features, offsets, per_sequence): (
+            &Bound<'py, PyAny>,
+            &PyReadonlyArray1<'py, i64>,
+            &PerSequenceArgs<'py>,
+        ),
         columns: &[usize],
         threads: Option<usize>,
         compute: impl Fn(
@@ -196,7 +200,7 @@ impl<T: Scalar> SharedNetwork<T> {
         + Send
         + Sync,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let arrays = Arrays::new(features, None, None, once, offsets)?;
+        let arrays = Arrays::new(features, None, None, per_sequence, offsets)?;
         let data = self.sequences(&arrays)?;
         let found = run(py, threads, |context| compute(&self.read(), &data, context))?;
         let as_rows = |(flat, &columns): (Vec<T>, &usize)| {
@@ -222,7 +226,7 @@ impl<T: Scalar> SharedNetwork<T> {
             own.take_memory()?;
         }
         let mut network = self.read().copy()?;
-        if request.run.begins {
+        if request.run.starts_training {
             network.settle();
             own.settle();
         }
@@ -247,7 +251,7 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
         let given = given::<T>(&layout, ("the state dict", ""), state)?;
-        py.detach(|| {
+        detached(py, || {
             let _exclusive = self.exclusive()?;
             let mut changed = self.read().copy()?;
             for (tensor, values) in given {
@@ -256,7 +260,6 @@ impl<T: Scalar> SharedNetwork<T> {
             self.replace(changed);
             Ok(())
         })
-        .map_err(|error: Error| exception(&error))
     }
 
     pub(crate) fn load_optimizer(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -267,8 +270,7 @@ impl<T: Scalar> SharedNetwork<T> {
             None => None,
         };
         let steps = steps.ok_or_else(|| data_error(format!("{what} has no number of steps")))?;
-        let method = py.detach(|| Ok(self.exclusive()?.optimizer.method()));
-        let names = method.map_err(|error: Error| exception(&error))?.moments();
+        let names = detached(py, || Ok(self.exclusive()?.optimizer.method()))?.moments();
         let mut moments = Vec::new();
         for &name in names {
             let mut flat = vec![T::ZERO; layout.len()];
@@ -285,12 +287,11 @@ impl<T: Scalar> SharedNetwork<T> {
                 [&["steps"], names].concat().join(", "),
             )));
         }
-        py.detach(|| {
+        detached(py, || {
             let moments: Vec<(&str, &[T])> =
                 moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
             self.exclusive()?.optimizer.restore(steps, &moments)
         })
-        .map_err(|error| exception(&error))
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArray1};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArrayDyn};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rnn_rust as core;
 
-use crate::boundary::{Scalar, as_tuple, busy_error, counted, data_error, exception, shape_error};
-use crate::features::{RowReader, Scaling, with_row, writable};
+use crate::boundary::{
+    Scalar, as_tuple, busy_error, caught, counted, data_error, exception, shape_error,
+};
+use crate::features::{RowReader, Scaling, Target, with_row};
 use crate::python::tensors;
 
 /// A stepper with what lies between it and its user.
@@ -24,12 +26,6 @@ struct Scaled<T: core::Real> {
     y: Vec<T>,
     /// Outputs in original units where they are.
     restored: Vec<f64>,
-}
-
-/// An array to write outputs to, of their type.
-enum Target<'py, T: Scalar> {
-    Plain(PyReadwriteArray1<'py, T>),
-    Restored(PyReadwriteArray1<'py, f64>),
 }
 
 impl<T: Scalar> Scaled<T> {
@@ -62,17 +58,12 @@ impl<T: Scalar> Scaled<T> {
 
     fn step_any(&mut self, features: &Bound<'_, PyAny>) -> PyResult<()> {
         let row = self.rows.row(features, self.stepper.inputs())?;
-        with_row!(row, values => self.step(values))
+        with_row!(row, values => caught(|| self.step(values))?)
     }
 
     /// `out` as an array to write the outputs to.
     fn target<'py>(&self, out: &Bound<'py, PyAny>) -> PyResult<Target<'py, T>> {
-        let len = self.stepper.outputs();
-        if self.labels.is_empty() {
-            writable(out, len, "the model's dtype").map(Target::Plain)
-        } else {
-            writable(out, len, "dtype float64").map(Target::Restored)
-        }
+        Target::of(out, self.stepper.outputs(), !self.labels.is_empty())
     }
 
     /// The outputs of the last step as a new array.
@@ -82,14 +73,6 @@ impl<T: Scalar> Scaled<T> {
         } else {
             PyArray1::from_slice(py, &self.restored).into_any()
         }
-    }
-
-    fn write_outputs(&self, target: Target<'_, T>) -> PyResult<()> {
-        match target {
-            Target::Plain(mut array) => array.as_slice_mut()?.copy_from_slice(&self.y),
-            Target::Restored(mut array) => array.as_slice_mut()?.copy_from_slice(&self.restored),
-        }
-        Ok(())
     }
 }
 
@@ -179,7 +162,7 @@ impl Stepper {
             // First, so that no step is taken whose output cannot be written.
             let target = scaled.target(&out)?;
             scaled.step_any(features)?;
-            scaled.write_outputs(target)?;
+            target.write(&scaled.y, &scaled.restored)?;
             Ok(out)
         })
     }
@@ -204,7 +187,7 @@ impl Stepper {
                     core::shortest(statics[i]),
                 )));
             }
-            scaled.stepper.set_statics(&own).map_err(|error| exception(&error))
+            caught(|| scaled.stepper.set_statics(&own))?.map_err(|error| exception(&error))
         })
     }
 
@@ -295,7 +278,7 @@ fn take_state<T: Scalar>(stepper: &mut core::Stepper<T>, state: &Bound<'_, PyAny
     if let Some(i) = state.iter().position(|h| !h.is_finite()) {
         return Err(data_error(format!("state {i} is not finite in the model's type")));
     }
-    stepper.set_state(&state).map_err(|error| exception(&error))
+    caught(|| stepper.set_state(&state))?.map_err(|error| exception(&error))
 }
 
 /// The numbers of an array of floats.

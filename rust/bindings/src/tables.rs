@@ -79,7 +79,6 @@ pub(crate) fn prepare_rows<'py>(
         _ => None,
     };
     with_rows!(values, starts, offsets, rows => {
-        check_columns(scaling, rows.columns())?;
         if dtype == "float32" {
             prepared::<_, f32>(py, rows, scaling, threads)
         } else {
@@ -162,24 +161,13 @@ pub(crate) fn column_moments<'py>(
 ) -> PyResult<TwoVectors<'py>> {
     let scaling = scaling(&shift, &scale)?;
     with_rows!(values, starts, offsets, rows => {
-        check_columns(Some(scaling), rows.columns())?;
-        let moments = run(py, None, |context| Ok(rows.moments(scaling, context.threads())))?;
+        let moments = run(py, None, |context| rows.moments(scaling, context.threads()))?;
         Ok(two_vectors(py, moments))
     })
 }
 
 fn scaling<'a>(shift: &'a Doubles<'_>, scale: &'a Doubles<'_>) -> PyResult<Scaling<'a>> {
     Ok(Scaling { shift: shift.as_slice()?, scale: scale.as_slice()? })
-}
-
-fn check_columns(scaling: Option<Scaling<'_>>, columns: usize) -> PyResult<()> {
-    match scaling {
-        Some(Scaling { shift, scale }) if shift.len() != columns || scale.len() != columns => {
-            let sizes = (shift.len(), scale.len());
-            Err(shape_error(format!("{columns} columns, shift and scale of {sizes:?}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn two_vectors<'py>(py: Python<'py>, pairs: Vec<(f64, f64)>) -> TwoVectors<'py> {

@@ -2,38 +2,59 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::boundary::data_error;
+use crate::boundary::{data_error, run};
+
+/// Bytes read or written at a time, and decompressed between two checks for signals.
+const BUFFER: usize = 1 << 20;
 
 /// Writes to `target` what `source` is once it is decompressed. A `DataError` says what is wrong with
 /// its contents; the caller knows the name of the file.
 #[pyfunction]
 pub(crate) fn decompress_zstd(py: Python<'_>, source: PathBuf, target: PathBuf) -> PyResult<()> {
-    // A decoder that panics has met bytes that are not what they should be.
-    py.detach(|| catch_unwind(|| decompress(&source, &target)))
-        .unwrap_or_else(|_| Err(damaged("it cannot be decoded")))
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => data_error(error.to_string()),
-            _ => error.into(),
-        })
+    let written = run(py, Some(1), |context| {
+        let mut checked = Ok(());
+        let go_on = || {
+            checked = context.check();
+            checked.is_ok()
+        };
+        // A decoder that panics has met bytes that are not what they should be.
+        let written = catch_unwind(AssertUnwindSafe(|| decompress(&source, &target, go_on)))
+            .unwrap_or_else(|_| Err(damaged("it cannot be decoded")));
+        checked.map(|()| written)
+    })?;
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => data_error(error.to_string()),
+        _ => error.into(),
+    })
 }
 
-fn decompress(source: &Path, target: &Path) -> io::Result<()> {
-    let mut compressed = BufReader::with_capacity(1 << 20, File::open(source)?);
-    let mut output = BufWriter::with_capacity(1 << 20, File::create(target)?);
-    let mut buffer = vec![0; 1 << 20];
+/// Ends early if `go_on`, which is asked every few milliseconds, says no.
+fn decompress(source: &Path, target: &Path, mut go_on: impl FnMut() -> bool) -> io::Result<()> {
+    let mut compressed = BufReader::with_capacity(BUFFER, File::open(source)?);
+    let mut output = BufWriter::with_capacity(BUFFER, File::create(target)?);
+    let (mut buffer, mut unchecked) = (vec![0; BUFFER], 0);
     // A file may have several frames, as those of parallel compressors do.
     while !compressed.fill_buf()?.is_empty() {
         let mut frame = StreamingDecoder::new(&mut compressed).map_err(damaged)?;
         loop {
             match frame.read(&mut buffer).map_err(damaged)? {
                 0 => break,
-                count => output.write_all(&buffer[..count])?,
+                count => {
+                    output.write_all(&buffer[..count])?;
+                    unchecked += count;
+                }
+            }
+            if unchecked >= BUFFER {
+                unchecked = 0;
+                if !go_on() {
+                    return Ok(());
+                }
             }
         }
         let decoder = frame.into_frame_decoder();

@@ -88,6 +88,14 @@ impl Readout {
 /// checked.
 const MOST_LAYERS: usize = 1000;
 
+/// How many equally likely draws dropout distinguishes: each has 16 bits.
+pub(crate) const DROPOUT_DRAWS: u64 = 1 << 16;
+
+/// In how many of them a number is dropped.
+pub(crate) fn dropped_draws(probability: f64) -> u64 {
+    (probability * DROPOUT_DRAWS as f64).round() as u64
+}
+
 /// The architecture of a network: layers of recurrent cells, and a linear head with an activation,
 /// y = output_activation(W_hy s + b_y).
 ///
@@ -112,9 +120,9 @@ pub struct Config {
     pub readout: Readout,
     /// Activation of the outputs, unless the loss implies it.
     pub output_activation: Activation,
-    /// Probability of dropping a unit between layers, in training.
+    /// Probability of dropping a unit between layers, in training; rounded to a multiple of 2⁻¹⁶.
     pub dropout: f64,
-    /// Probability of dropping a unit on the recurrent connections, in training.
+    /// Probability of dropping a unit on the recurrent connections, in training; rounded likewise.
     pub recurrent_dropout: f64,
 }
 
@@ -222,8 +230,9 @@ impl Config {
         for (what, probability) in
             [("dropout", self.dropout), ("recurrent_dropout", self.recurrent_dropout)]
         {
-            if !(0.0..1.0).contains(&probability) {
-                let expected = "at least 0 and below 1";
+            // Not if it is NaN, either.
+            if !(probability >= 0.0 && dropped_draws(probability) < DROPOUT_DRAWS) {
+                let expected = "at least 0 and below 1 (it is rounded to a multiple of 1/65536)";
                 return Err(Error::Parameter { what, expected, got: shortest(probability) });
             }
         }
@@ -235,5 +244,20 @@ impl Config {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_layers_is_the_one_that_its_message_names() {
+        let shape = Shape { input: 1, hidden: 1, output: 1 };
+        let of = |layers| Config { layers, ..Config::new(shape, Cell::Lstm) }.check();
+        assert!(of(MOST_LAYERS).is_ok());
+        let refused = of(MOST_LAYERS + 1).unwrap_err().to_string();
+        let got = MOST_LAYERS + 1;
+        assert_eq!(refused, format!("num_layers must be at most {MOST_LAYERS}, got {got}"));
     }
 }

@@ -4,9 +4,13 @@ use std::ops::Range;
 
 use crate::codes::{all_known, check_categories, check_static_categories};
 use crate::config::Config;
-use crate::error::{Result, check_shape};
+use crate::error::{Error, Result, check_shape, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
+
+/// The most steps of a sequence: lanes, whose steps are counted in 32 bits, may hold three times as many
+/// as the longest sequence.
+const MOST_STEPS: i64 = (u32::MAX / 4) as i64;
 
 /// `S` sequences, back to back. Nothing is padded.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +37,15 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// stands in its last row, and NaN in the others.
     ///
     /// `labels` may be empty where none are needed. [`crate::Error::Shape`] if the sizes do not
-    /// fit or the offsets do not run from 0 to `N`, each above the last.
+    /// fit, the offsets do not run from 0 to `N`, each above the last, or a sequence is longer than
+    /// u32::MAX / 4 steps.
     pub fn new(
         features: &'a [T],
         labels: &'a [T],
         offsets: &'a [i64],
         (input_size, label_columns): (usize, usize),
     ) -> Result<Self> {
+        check_offsets(offsets)?;
         let rows = features.len().checked_div(input_size).unwrap_or(0);
         check_shape(
             rows * input_size == features.len(),
@@ -59,19 +65,6 @@ impl<'a, T: Real> Sequences<'a, T> {
             format_args!("first 0 and last {rows} (the number of rows)"),
             format_args!("{:?} and {:?}", offsets.first(), offsets.last()),
         )?;
-        check_shape(
-            u32::try_from(offsets.len()).is_ok(),
-            "offsets",
-            format_args!("fewer than {} sequences", u32::MAX),
-            offsets.len() - 1,
-        )?;
-        let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
-        check_shape(
-            bad.is_none(),
-            "offsets",
-            "each above the last",
-            format_args!("no increase after position {}", bad.unwrap_or(0)),
-        )?;
         let complete = !labels.iter().any(|label| label.is_nan());
         Ok(Self {
             features,
@@ -88,7 +81,8 @@ impl<'a, T: Real> Sequences<'a, T> {
         })
     }
 
-    /// The same with a weight for each label, `(N, C)`: finite, and at least 0.
+    /// The same with a weight for each label, `(N, C)`: finite, and at least 0, or
+    /// [`Error::Parameter`].
     pub fn with_label_weights(self, label_weights: &'a [T]) -> Result<Self> {
         check_shape(
             label_weights.len() == self.labels.len(),
@@ -96,6 +90,11 @@ impl<'a, T: Real> Sequences<'a, T> {
             format_args!("{} numbers, one for each label", self.labels.len()),
             label_weights.len(),
         )?;
+        let unfit = |weight: &&T| !(weight.is_finite() && **weight >= T::ZERO);
+        if let Some(weight) = label_weights.iter().find(unfit) {
+            let (what, expected) = ("weights", "finite and at least 0");
+            return Err(Error::Parameter { what, expected, got: shortest(weight.to_f64()) });
+        }
         Ok(Self { label_weights, ..self })
     }
 
@@ -215,22 +214,6 @@ impl<'a, T: Real> Sequences<'a, T> {
         (0..self.len()).map(|s| self.range(s).len()).max().unwrap_or(0)
     }
 
-    /// The most steps that a tile of these sequences may have, with so many lanes, where it should have
-    /// at least the `fewest` steps.
-    pub(crate) fn tile_steps(&self, lanes: usize, fewest: usize) -> usize {
-        let (longest, rows) = (self.longest(), self.rows().div_ceil(lanes));
-        // Short sequences of one length share lanes, which have less than twice the steps that are wanted;
-        // longer ones have a lane each.
-        let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
-        if (0..self.len()).all(|s| self.range(s).len() == longest) {
-            return if longest < fewest { level } else { longest };
-        }
-        // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
-        // at most one; but a part of the sequences may be of one length.
-        let wanted = longest.max(fewest);
-        (wanted + (2 * wanted).min(rows)).max(level)
-    }
-
     /// The static features of sequence `s`.
     #[inline]
     pub fn statics(&self, s: usize) -> &'a [T] {
@@ -302,21 +285,32 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 }
 
-/// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
-/// that is computed, and where gradients are too.
-pub(crate) const FEWEST_STEPS: usize = 8;
-pub(crate) const FEWEST_STEPS_OF_GRADIENTS: usize = 30;
-
-/// How many of `count` sequences of so many steps each share a lane, one after the other, where a tile
-/// should have at least the `fewest` steps.
-pub(crate) fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> usize {
-    let wanted = fewest.div_ceil(steps.max(1));
-    if wanted == 1 || count < 2 * lanes {
-        return 1;
-    }
-    // As many in each lane of whole tiles, less than twice as many as wanted.
-    let tiles = (count / (lanes * wanted)).max(1);
-    count.div_ceil(tiles * lanes)
+/// That offsets are of few enough sequences, none of them empty or too long.
+fn check_offsets(offsets: &[i64]) -> Result<()> {
+    check_shape(
+        u32::try_from(offsets.len()).is_ok(),
+        "offsets",
+        format_args!("fewer than {} sequences", u32::MAX),
+        offsets.len().saturating_sub(1),
+    )?;
+    let bad = offsets.windows(2).position(|pair| pair[0] >= pair[1]);
+    check_shape(
+        bad.is_none(),
+        "offsets",
+        "each above the last",
+        format_args!("no increase after position {}", bad.unwrap_or(0)),
+    )?;
+    let long = offsets.windows(2).find(|pair| pair[1].saturating_sub(pair[0]) > MOST_STEPS);
+    check_shape(
+        long.is_none(),
+        "offsets",
+        format_args!("sequences of at most {MOST_STEPS} steps"),
+        format_args!(
+            "one from row {} to row {}",
+            long.map_or(0, |p| p[0]),
+            long.map_or(0, |p| p[1])
+        ),
+    )
 }
 
 /// A sequence, or a window of its steps, in a lane.
@@ -354,29 +348,4 @@ fn part_if_any<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequences_are_cut_at_the_offsets() {
-        let x: Vec<f32> = (0..10).map(|v| v as f32).collect();
-        let y = [0.0f32, 1.0, 2.0, 3.0, 4.0];
-        let data = Sequences::new(&x, &y, &[0, 2, 5], (2, 1)).unwrap();
-        assert_eq!((data.len(), data.rows(), data.longest()), (2, 5, 3));
-        assert_eq!(data.features(1), &x[4..]);
-        assert_eq!(data.labels(0), &y[..2]);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_by_name() {
-        let x = [0.0f32; 6];
-        let refused = |labels: &[f32], offsets: &[i64], input: usize| {
-            Sequences::new(&x, labels, offsets, (input, 1)).unwrap_err().to_string()
-        };
-        assert!(refused(&[], &[0, 1], 4).starts_with("features"));
-        assert!(refused(&[0.0; 2], &[0, 3], 2).starts_with("labels"));
-        assert!(refused(&[], &[0, 2], 2).starts_with("offsets"));
-        assert!(refused(&[], &[0, 2, 2, 3], 2).contains("position 1"));
-        assert!(refused(&[], &[], 2).starts_with("offsets"));
-    }
-}
+mod tests;

@@ -22,10 +22,25 @@ pub struct TableRows<'a, T> {
 /// What is subtracted from each column, and by what the rest is divided.
 #[derive(Clone, Copy, Debug)]
 pub struct Scaling<'a> {
-    /// What is subtracted.
+    /// What is subtracted, `(columns,)`.
     pub shift: &'a [f64],
-    /// By what the rest is divided.
+    /// By what the rest is divided, `(columns,)`.
     pub scale: &'a [f64],
+}
+
+impl Scaling<'_> {
+    fn check(self, columns: usize) -> Result<()> {
+        let Self { shift, scale } = self;
+        check_shape(shift.len() == columns, "shift", columns, shift.len())?;
+        check_shape(scale.len() == columns, "scale", columns, scale.len())
+    }
+}
+
+/// A number as the engine reads it: scaled in double precision, rounded to `T` first and then to `U`, so
+/// that one row and a whole table give the same bits.
+#[inline(always)]
+pub fn scaled<T: Real, U: Real>(number: T, shift: f64, scale: f64) -> U {
+    U::from_f64(T::from_f64((number.to_f64() - shift) / scale).to_f64())
 }
 
 /// Count, mean, and sum of squared deviations from it.
@@ -96,8 +111,8 @@ impl<'a, T: Real> TableRows<'a, T> {
         self.len() == 0
     }
 
-    /// Sets `out (rows, columns)` to the rows, scaled in double precision if `scaling` says so, and
-    /// then rounded: to this type, and to the other. Returns whether none of them is infinite.
+    /// Sets `out (rows, columns)` to the rows, [`scaled`] if there is a `scaling`. Returns whether none of
+    /// them is infinite.
     pub fn prepare<U: Real>(
         &self,
         scaling: Option<Scaling<'_>>,
@@ -106,6 +121,7 @@ impl<'a, T: Real> TableRows<'a, T> {
     ) -> Result<bool> {
         let numbers = self.len() * self.columns;
         check_shape(out.len() == numbers, "out", numbers, out.len())?;
+        scaling.map_or(Ok(()), |scaling| scaling.check(self.columns))?;
         if self.columns == 0 || numbers == 0 {
             return Ok(true);
         }
@@ -136,12 +152,11 @@ impl<'a, T: Real> TableRows<'a, T> {
                     None => convert(line, own),
                     Some(Scaling { shift, scale }) => {
                         for (c, own) in own.iter_mut().enumerate() {
-                            let scaled = (line[c].to_f64() - shift[c]) / scale[c];
-                            *own = U::from_f64(T::from_f64(scaled).to_f64());
+                            *own = scaled(line[c], shift[c], scale[c]);
                         }
                     }
                 }
-                // An infinity less itself is not a number; so is a number that is none.
+                // NaN marks a missing number and is allowed; only ±∞ is refused.
                 finite &= own.iter().all(|&x| x.is_finite() || x.is_nan());
             }
         });
@@ -179,7 +194,8 @@ impl<'a, T: Real> TableRows<'a, T> {
     }
 
     /// Mean and standard deviation (divisor N) of each column after scaling, NaN aside.
-    pub fn moments(&self, scaling: Scaling<'_>, threads: usize) -> Vec<(f64, f64)> {
+    pub fn moments(&self, scaling: Scaling<'_>, threads: usize) -> Result<Vec<(f64, f64)>> {
+        scaling.check(self.columns)?;
         let blocks = self.len().div_ceil(BLOCK);
         let work = shares(blocks, threads).into_iter().map(|share| {
             move || {
@@ -193,7 +209,7 @@ impl<'a, T: Real> TableRows<'a, T> {
                 all.merge(own);
             }
         }
-        all.iter().map(|m| (m.mean, (m.squares / m.count.max(1.0)).sqrt())).collect()
+        Ok(all.iter().map(|m| (m.mean, (m.squares / m.count.max(1.0)).sqrt())).collect())
     }
 
     /// Two passes over a block that stays in a near cache: means, then deviations from them.
@@ -277,78 +293,4 @@ fn in_parallel<R: Send>(work: Vec<impl FnOnce() -> R + Send>) -> Vec<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Purpose, Rng};
-
-    const COLUMNS: usize = 3;
-
-    /// Numbers, and sequences of them in another order, one of them twice as long as the others.
-    fn table(rows: usize) -> (Vec<f64>, Vec<i64>, Vec<i64>) {
-        let mut rng = Rng::new(1, Purpose::Weights, 0);
-        let values = (0..rows * COLUMNS).map(|_| 100.0 + rng.uniform()).collect();
-        let starts = vec![rows as i64 - 5, 0, 5, 20];
-        (values, starts, vec![0, 5, 10, 20, rows as i64 - 10])
-    }
-
-    #[test]
-    fn rows_are_taken_scaled_and_converted_as_one_by_one() {
-        let (values, starts, offsets) = table(5000);
-        let rows = TableRows::new(&values, COLUMNS, &starts, &offsets).unwrap();
-        let (shift, scale) = ([1.0, 2.0, 3.0], [0.3, 0.7, 9.0]);
-        let scaling = Scaling { shift: &shift, scale: &scale };
-        let mut expected = Vec::new();
-        for (s, &start) in starts.iter().enumerate() {
-            for row in start..start + offsets[s + 1] - offsets[s] {
-                for c in 0..COLUMNS {
-                    let x = values[row as usize * COLUMNS + c];
-                    expected.push(((x - shift[c]) / scale[c]) as f32);
-                }
-            }
-        }
-        for threads in [1, 2, 7] {
-            let mut out = vec![0.0f32; expected.len()];
-            assert!(rows.prepare(Some(scaling), &mut out, threads).unwrap());
-            assert_eq!(out, expected);
-        }
-        let mut out = vec![0.0f32; expected.len()];
-        let tiny = [1e-300; COLUMNS];
-        let overflows = Scaling { shift: &shift, scale: &tiny };
-        assert!(!rows.prepare(Some(overflows), &mut out, 2).unwrap());
-    }
-
-    #[test]
-    fn bounds_and_moments_are_those_of_the_textbook() {
-        let (mut values, starts, offsets) = table(5000);
-        values[COLUMNS * 7] = f64::NAN;
-        let rows = TableRows::new(&values, COLUMNS, &starts, &offsets).unwrap();
-        let mut copied = vec![0.0f64; rows.len() * COLUMNS];
-        rows.prepare(None, &mut copied, 1).unwrap();
-        let scaling = Scaling { shift: &[100.0; COLUMNS], scale: &[1.0; COLUMNS] };
-        let (bounds, moments) = (rows.bounds(2), rows.moments(scaling, 1));
-        assert_eq!(moments, rows.moments(scaling, 3));
-        for c in 0..COLUMNS {
-            let column = copied.iter().skip(c).step_by(COLUMNS).copied();
-            let column: Vec<f64> = column.filter(|x| !x.is_nan()).collect();
-            let count = column.len() as f64;
-            let mean = column.iter().map(|x| x - 100.0).sum::<f64>() / count;
-            let squares: f64 = column.iter().map(|x| (x - 100.0 - mean).powi(2)).sum();
-            assert_eq!(bounds[c].0, column.iter().copied().fold(f64::INFINITY, f64::min));
-            assert_eq!(bounds[c].1, column.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-            assert!((moments[c].0 - mean).abs() < 1e-13);
-            assert!((moments[c].1 - (squares / count).sqrt()).abs() < 1e-13);
-        }
-    }
-
-    #[test]
-    fn rows_beyond_the_table_are_refused() {
-        let values = [0.0f64; 6];
-        let refused = |starts: &[i64], offsets: &[i64]| {
-            TableRows::new(&values, 2, starts, offsets).unwrap_err().to_string()
-        };
-        assert!(refused(&[2], &[0, 2]).starts_with("starts"));
-        assert!(refused(&[-1], &[0, 2]).starts_with("starts"));
-        assert!(refused(&[0, 1], &[0, 2, 1]).starts_with("starts"));
-        assert!(refused(&[0], &[0, 1, 2]).starts_with("offsets"));
-    }
-}
+mod tests;

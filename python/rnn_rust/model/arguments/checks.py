@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,19 @@ def in_float32(name: str, value: float) -> float:
     if abs(number) > float(np.finfo(np.float32).max):
         raise ParameterError(f"{name} must be finite in float32, got {value}")
     return number
+
+
+def dropout_probability(name: str, value: float) -> float:
+    """Return a probability of dropout, or raise ParameterError.
+
+    The engine rounds it: a draw has 16 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1 - 2**-17:
+        raise ParameterError(
+            f"{name} must be at least 0 and below 1 (it is rounded to a multiple of 1/65536), "
+            f"got {value!r}"
+        )
+    return float(value)
 
 
 def fill(name: str, value: object) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Annotated, TypedDict
 
-from rnn_rust.base.checks import boolean, decay_rate, positive_integer
-from rnn_rust.model.arguments.checks import optional, text
+from rnn_rust.base.checks import boolean, positive_integer
+from rnn_rust.model.arguments.checks import dropout_probability, optional, text
 from rnn_rust.model.declaration import Argument, Option
 
 
@@ -81,7 +81,7 @@ class StructureOptions(TypedDict, total=False):
         float,
         Argument(
             0.0,
-            decay_rate,
+            dropout_probability,
             """
             Probability of dropping a number between two layers in training (Srivastava et al.,
             2014).
@@ -93,7 +93,7 @@ class StructureOptions(TypedDict, total=False):
         float,
         Argument(
             0.0,
-            decay_rate,
+            dropout_probability,
             """
             Probability of dropping a unit's state between two steps in training; one mask for a
             whole sequence (Gal and Ghahramani, 2016). Both kinds of dropout are

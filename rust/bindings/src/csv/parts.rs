@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -14,6 +16,12 @@ use crate::boundary::{data_error, run};
 
 /// Bytes read at a time: a part of the file that stays in a near cache.
 const CHUNK: usize = 1 << 17;
+
+/// Chunks between two checks for signals: some milliseconds.
+const CHUNKS_PER_CHECK: usize = 32;
+
+/// How long the calling thread sleeps between such checks while it waits for another thread's part.
+const WAIT: Duration = Duration::from_millis(1);
 
 /// Bytes of a part that has a thread of its own, at least.
 const PART: u64 = 1 << 20;
@@ -38,7 +46,14 @@ pub(crate) fn csv_rows<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<bool>>, Vec<(u64, usize)>)> {
     let form = Form { width, separator, comment, block };
     let rows = run(py, None, |context| {
-        Ok(find_rows(&path, Rows::new(form, offset, line), form, offset, context.threads()))
+        let (rows, threads) = (Rows::new(form, offset, line), context.threads());
+        let mut checked = Ok(());
+        let go_on = || {
+            checked = context.check();
+            checked.is_ok()
+        };
+        let found = find_rows(&path, rows, form, offset, threads, go_on);
+        checked.map(|()| found)
     })?;
     let rows = rows?.map_err(data_error)?;
     let (lines, blank) = (PyArray1::from_vec(py, rows.lines), PyArray1::from_vec(py, rows.blank));
@@ -51,24 +66,42 @@ type Found = io::Result<Result<Rows, String>>;
 /// Adds the rows of the file to `rows`, each thread's part as if a row began there.
 ///
 /// Where a part turns out to begin within quotes it is read again, as is one with an error: only
-/// then is it known on which line.
-fn find_rows(path: &Path, rows: Rows, form: Form, offset: u64, threads: usize) -> Found {
+/// then is it known on which line. All threads end early if `go_on` says no, which the calling one
+/// asks every few milliseconds.
+fn find_rows(
+    path: &Path,
+    rows: Rows,
+    form: Form,
+    offset: u64,
+    threads: usize,
+    mut go_on: impl FnMut() -> bool,
+) -> Found {
     let parts = parts(path, offset, threads)?;
     let (first, others) = parts.split_first().expect("a file has at least one part");
+    let stopped = AtomicBool::new(false);
+    let mut go_on = || {
+        let goes_on = go_on();
+        stopped.fetch_or(!goes_on, Ordering::Relaxed);
+        goes_on
+    };
     thread::scope(|scope| {
         let others: Vec<_> = others
             .iter()
             .map(|part| {
                 let rows = Rows::new(form, part.start, 0);
-                (part, scope.spawn(|| read(path, part, rows)))
+                let go_on = || !stopped.load(Ordering::Relaxed);
+                (part, scope.spawn(move || read(path, part, rows, go_on)))
             })
             .collect();
-        let mut found = read(path, first, rows)?;
+        let mut found = read(path, first, rows, &mut go_on)?;
         for (part, thread) in others {
+            while !thread.is_finished() && go_on() {
+                thread::sleep(WAIT);
+            }
             let part_rows = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let Ok(mut rows) = found else { return Ok(found) };
             let joined = part_rows?.is_ok_and(|part_rows| rows.append(part_rows));
-            found = if joined { Ok(rows) } else { read(path, part, rows)? };
+            found = if joined { Ok(rows) } else { read(path, part, rows, &mut go_on)? };
         }
         Ok(found.and_then(Rows::finish))
     })
@@ -94,15 +127,18 @@ fn parts(path: &Path, offset: u64, threads: usize) -> io::Result<Vec<Range<u64>>
     Ok(begins.iter().copied().zip(ends).map(|(begin, end)| begin..end).collect())
 }
 
-/// Adds the rows of a part of the file.
-fn read(path: &Path, part: &Range<u64>, mut rows: Rows) -> Found {
+/// Adds the rows of a part of the file; not all of them if `go_on` says no.
+fn read(path: &Path, part: &Range<u64>, mut rows: Rows, mut go_on: impl FnMut() -> bool) -> Found {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(part.start))?;
     let mut file = file.take(part.end - part.start);
     let mut buffer = vec![0; CHUNK];
-    loop {
+    for chunk in 0.. {
+        if chunk % CHUNKS_PER_CHECK == 0 && !go_on() {
+            break;
+        }
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(Ok(rows)),
+            Ok(0) => break,
             Ok(count) => {
                 if let Err(message) = rows.feed(&buffer[..count]) {
                     return Ok(Err(message));
@@ -112,4 +148,5 @@ fn read(path: &Path, part: &Range<u64>, mut rows: Rows) -> Found {
             Err(error) => return Err(error),
         }
     }
+    Ok(Ok(rows))
 }

@@ -123,40 +123,8 @@ impl Rows {
                         &rest[end + 1..]
                     }
                 },
-                State::Bare => {
-                    let end = memchr3(b'"', b'\n', b'\r', rest).unwrap_or(rest.len());
-                    let (passed, rest) = rest.split_at(end);
-                    self.pass_bare(passed);
-                    match rest.split_first() {
-                        None => rest,
-                        Some((special, rest)) => {
-                            self.after_bare(*special)?;
-                            rest
-                        }
-                    }
-                }
-                State::Quoted => {
-                    let end = memchr2(b'"', b'\n', rest).unwrap_or(rest.len());
-                    self.text |= end > 0;
-                    match rest.get(end) {
-                        None => &[],
-                        Some(b'"') => match rest.get(end + 1) {
-                            None => {
-                                self.state = State::Closing;
-                                &[]
-                            }
-                            Some(&next) => {
-                                self.after_quote(next)?;
-                                &rest[end + 2..]
-                            }
-                        },
-                        Some(_) => {
-                            self.text = true;
-                            self.line += 1;
-                            &rest[end + 1..]
-                        }
-                    }
-                }
+                State::Bare => self.feed_bare(rest)?,
+                State::Quoted => self.feed_quoted(rest)?,
                 State::Closing => {
                     self.after_quote(first)?;
                     tail
@@ -173,6 +141,40 @@ impl Rows {
         }
         self.offset += chunk.len() as u64;
         Ok(())
+    }
+
+    /// Takes bytes outside quotes up to the first that is special, and it; returns what follows.
+    #[inline]
+    fn feed_bare<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
+        let end = memchr3(b'"', b'\n', b'\r', bytes).unwrap_or(bytes.len());
+        let (passed, rest) = bytes.split_at(end);
+        self.pass_bare(passed);
+        let Some((special, rest)) = rest.split_first() else { return Ok(rest) };
+        self.after_bare(*special)?;
+        Ok(rest)
+    }
+
+    /// Takes bytes within quotes up to the end of a line, or past a quote and what follows it.
+    #[inline]
+    fn feed_quoted<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
+        let end = memchr2(b'"', b'\n', bytes).unwrap_or(bytes.len());
+        self.text |= end > 0;
+        match (bytes.get(end), bytes.get(end + 1)) {
+            (None, _) => Ok(&[]),
+            (Some(b'"'), None) => {
+                self.state = State::Closing;
+                Ok(&[])
+            }
+            (Some(b'"'), Some(&next)) => {
+                self.after_quote(next)?;
+                Ok(&bytes[end + 2..])
+            }
+            (Some(_), _) => {
+                self.text = true;
+                self.line += 1;
+                Ok(&bytes[end + 1..])
+            }
+        }
     }
 
     /// Whether this is the first byte of a row, and that of a comment.

@@ -5,14 +5,13 @@ use std::sync::PoisonError;
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::Error;
 
 use super::keyed::{Keyed, Refused};
 use super::keys::KeyView;
-use super::open::{Open, has_open};
+use super::running_batch::{RunningBatch, is_scoring_batch};
 use crate::boundary::{Scalar, as_tuple, counted, exception, run, shape_error};
 
 /// Events of a slice: a single call waits no longer than a slice takes.
@@ -43,21 +42,23 @@ impl Batch<'_> {
 
 impl<T: Scalar> Keyed<T> {
     /// Scores many events slice by slice: `work` is given a slice of events, their features, and room
-    /// for their outputs. Returns the outputs in original units.
+    /// for their outputs. Returns the outputs in original units, for which `out` must have room.
     pub(super) fn in_slices<'py>(
         &self,
         count: usize,
         features: &Bound<'py, PyAny>,
+        out: Option<&Bound<'py, PyAny>>,
         mut work: impl FnMut(&mut core::Scorer<T>, Range<usize>, &[T], &mut [T]) -> Result<(), Error>
         + Send,
     ) -> PyResult<Outputs<T>> {
         let array = self.rows.as_floats.bind(features.py()).call1(("features", features))?;
         self.check_shape(array.cast::<PyUntypedArray>()?.shape(), count)?;
+        let room = out.map_or(Room::WITHOUT_OUT, |out| Room::of::<T>(out, [count, self.sizes.1]));
         match array.extract::<PyReadonlyArray2<'py, f32>>() {
-            Ok(array) => self.scaled(features.py(), (count, array.as_slice()?), &mut work),
+            Ok(array) => self.scaled(features.py(), (count, array.as_slice()?), room, &mut work),
             Err(_) => {
                 let array: PyReadonlyArray2<'py, f64> = array.extract()?;
-                self.scaled(features.py(), (count, array.as_slice()?), &mut work)
+                self.scaled(features.py(), (count, array.as_slice()?), room, &mut work)
             }
         }
     }
@@ -78,6 +79,7 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         (count, values): (usize, &[N]),
+        room: Room,
         work: &mut (
                  impl FnMut(&mut core::Scorer<T>, Range<usize>, &[T], &mut [T]) -> Result<(), Error>
                  + Send
@@ -85,33 +87,37 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<Outputs<T>> {
         let (columns, outputs) = self.sizes;
         let outcome = run(py, None, |context| {
-            let units = if has_open(self) {
-                let Some(units) = self.units_now() else { return Ok(Err(Refused::Busy)) };
-                units
+            let scalers = if is_scoring_batch(self) {
+                let Some(scalers) = self.scalers_now() else { return Ok(Err(Refused::Busy)) };
+                scalers
             } else {
-                self.units.read().unwrap_or_else(PoisonError::into_inner)
+                self.scalers.read().unwrap_or_else(PoisonError::into_inner)
             };
-            let _open = Open::of(self);
+            let _running = RunningBatch::of(self);
+            // First, so that no event is scored whose output cannot be written.
+            if !room.is_for(scalers.labels.is_empty()) {
+                return Ok(Err(Refused::NoRoom([count, outputs])));
+            }
             let mut x = Vec::new();
-            if let Some(at) = units.features.scale(values, &mut x) {
+            if let Some(at) = scalers.features.scale(values, &mut x) {
                 return Ok(Err(Refused::NotFinite(at)));
             }
             let mut y = vec![T::ZERO; count * outputs];
-            self.held.slice().scorer.check(&x, count, y.len())?;
+            self.held.lock_for_slice().scorer.check(&x, count, y.len())?;
             for start in (0..count).step_by(SLICE) {
                 let events = start..(start + SLICE).min(count);
                 let x = &x[events.start * columns..events.end * columns];
                 let y = &mut y[events.start * outputs..events.end * outputs];
-                work(&mut self.held.slice().scorer, events, x, y)?;
+                work(&mut self.held.lock_for_slice().scorer, events, x, y)?;
                 if start % UNCHECKED == UNCHECKED - SLICE {
                     context.check()?;
                 }
             }
-            if units.labels.is_empty() {
+            if scalers.labels.is_empty() {
                 return Ok(Ok(Outputs::Plain(y)));
             }
             let mut restored = vec![0.0; y.len()];
-            units.labels.restore(&y, &mut restored);
+            scalers.labels.restore(&y, &mut restored);
             Ok(Ok(Outputs::Restored(restored)))
         })?;
         outcome.map_err(|refused| refused.exception(&self.rows, values, columns))
@@ -122,38 +128,17 @@ impl<T: Scalar> Keyed<T> {
         &self,
         batch: Batch<'_>,
         features: &Bound<'_, PyAny>,
-        new: &mut [bool],
+        (out, new): (Option<&Bound<'_, PyAny>>, &mut [bool]),
     ) -> PyResult<Outputs<T>> {
         let count = batch.keys.len();
         let checked = self.with(features.py(), |scorer| scorer.check_times(batch.times, count));
-        checked.map_err(|error| exception(&error))?;
+        checked?.map_err(|error| exception(&error))?;
         let mut hashed = Vec::with_capacity(SLICE);
-        self.in_slices(count, features, |scorer, events, x, y| {
+        self.in_slices(count, features, out, |scorer, events, x, y| {
             batch.keys.hashed(events.clone(), scorer.hasher(), &mut hashed);
             let times = batch.times.map(|times| &times[events.clone()]);
             scorer.score((&hashed, times), x, (y, &mut new[events]))
         })
-    }
-
-    /// That `out` has room for the outputs of so many events.
-    pub(super) fn check_out(
-        &self,
-        py: Python<'_>,
-        out: &Bound<'_, PyAny>,
-        count: usize,
-    ) -> PyResult<()> {
-        let columns = self.sizes.1;
-        let fits = if self.units(py)?.labels.is_empty() {
-            has_room::<T>(out, [count, columns])
-        } else {
-            has_room::<f64>(out, [count, columns])
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(PyTypeError::new_err(format!(
-            "out must be a writable array of shape ({count}, {columns}) and the dtype of the outputs"
-        )))
     }
 
     pub(super) fn admit(
@@ -167,7 +152,7 @@ impl<T: Scalar> Keyed<T> {
             batch.keys.hashed(0..rows.len(), scorer.hasher(), &mut hashed);
             scorer.admit((&hashed, batch.times), (rows, new))
         });
-        admitted.map_err(|error| exception(&error))
+        admitted?.map_err(|error| exception(&error))
     }
 
     /// Times of events as an array of float64.
@@ -218,6 +203,26 @@ fn into_array<'py, N: Scalar>(
     let mut array: PyReadwriteArray2<'py, N> = out.extract()?;
     array.as_slice_mut()?.copy_from_slice(&values);
     Ok(out)
+}
+
+/// Whether an array of a user has room for outputs as the network has them, and in original units.
+#[derive(Clone, Copy)]
+struct Room {
+    plain: bool,
+    restored: bool,
+}
+
+impl Room {
+    /// Outputs become a new array.
+    const WITHOUT_OUT: Self = Self { plain: true, restored: true };
+
+    fn of<T: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> Self {
+        Self { plain: has_room::<T>(out, shape), restored: has_room::<f64>(out, shape) }
+    }
+
+    fn is_for(self, plain: bool) -> bool {
+        if plain { self.plain } else { self.restored }
+    }
 }
 
 fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {

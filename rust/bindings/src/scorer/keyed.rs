@@ -4,27 +4,28 @@ use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::thread::yield_now;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 
-use super::open::has_open;
+use super::priority_lock::PriorityLock;
+use super::running_batch::is_scoring_batch;
 use super::states::{Arrays, Given};
-use super::turns::Turns;
-use crate::boundary::{Scalar, busy_error, exception};
+use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception};
 use crate::features::{RowReader, Scaling};
 
 /// The shift and the scale of each column, empty without a scaler.
 pub(super) type Columns = (Vec<f64>, Vec<f64>);
 
-/// What lies between a network and its users.
-pub(super) struct Units {
+/// The scalers of features and labels.
+pub(super) struct Scalers {
     pub(super) features: Scaling,
     pub(super) labels: Scaling,
 }
 
-impl From<(Columns, Columns)> for Units {
+impl From<(Columns, Columns)> for Scalers {
     fn from((features, labels): (Columns, Columns)) -> Self {
         Self { features: features.into(), labels: labels.into() }
     }
@@ -40,7 +41,7 @@ pub(super) struct Held<T: Scalar> {
 /// No thread may wait for a lock while it holds the interpreter, but for a few microseconds: the
 /// holder may want the interpreter to check for signals.
 pub(super) struct Keyed<T: Scalar> {
-    pub(super) held: Turns<Held<T>>,
+    pub(super) held: PriorityLock<Held<T>>,
     /// Python's model, that of the scorer's network: a copy has both of one moment, as it changes
     /// under the other lock alone. Its own is for the garbage collector, which cannot wait for a
     /// slice, and must not miss the model in one pass and find it in another: who holds it does
@@ -49,7 +50,7 @@ pub(super) struct Keyed<T: Scalar> {
     /// Read while a call scores, written when the network is swapped: who waits to write them holds
     /// nothing that a signal handler within such a call may want. No Python code may run while one
     /// reads them, other than handlers within a batch: a swap in it would wait for its own thread.
-    pub(super) units: RwLock<Units>,
+    pub(super) scalers: RwLock<Scalers>,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
     /// Features and outputs of an event.
@@ -60,28 +61,28 @@ impl<T: Scalar> Keyed<T> {
     pub(super) fn new(
         model: Py<PyAny>,
         scorer: core::Scorer<T>,
-        (units, rows): (Units, RowReader),
+        (scalers, rows): (Scalers, RowReader),
     ) -> Self {
         let config = scorer.network().config();
         let (columns, outputs) = (config.features(), config.shape.output);
         let x = Vec::with_capacity(columns);
         Self {
             hasher: scorer.hasher().clone(),
-            held: Turns::new(Held { scorer, x }),
+            held: PriorityLock::new(Held { scorer, x }),
             model: Mutex::new(Arc::new(model)),
-            units: RwLock::new(units),
+            scalers: RwLock::new(scalers),
             rows,
             sizes: (columns, outputs),
         }
     }
 
-    /// Runs `work` under the lock, for a moment.
+    /// Runs `work` under the lock, for a moment; its panics are left to the caller to catch.
     pub(super) fn with_held<R: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Held<T>) -> R + Send,
     ) -> R {
-        match self.held.soon() {
+        match self.held.lock_if_soon_free() {
             Some(mut held) => work(&mut held),
             None => py.detach(|| work(&mut self.held.lock())),
         }
@@ -92,28 +93,28 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut core::Scorer<T>) -> R + Send,
-    ) -> R {
-        self.with_held(py, |held| work(&mut held.scorer))
+    ) -> PyResult<R> {
+        caught(|| self.with_held(py, |held| work(&mut held.scorer)))
     }
 
     pub(super) fn hashed<'a>(&self, key: Key<'a>) -> HashedKey<'a> {
         self.hasher.hashed(key)
     }
 
-    /// The units; None if they are wanted for a swap that waits for a batch of this very thread.
-    pub(super) fn units_now(&self) -> Option<RwLockReadGuard<'_, Units>> {
-        match self.units.try_read() {
-            Ok(units) => Some(units),
+    /// None if they are wanted for a swap that waits for a batch of this very thread.
+    pub(super) fn scalers_now(&self) -> Option<RwLockReadGuard<'_, Scalers>> {
+        match self.scalers.try_read() {
+            Ok(scalers) => Some(scalers),
             Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    pub(super) fn units(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Units>> {
+    pub(super) fn scalers(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Scalers>> {
         loop {
-            match self.units_now() {
-                Some(units) => return Ok(units),
-                None if has_open(self) => return Err(busy()),
+            match self.scalers_now() {
+                Some(scalers) => return Ok(scalers),
+                None if is_scoring_batch(self) => return Err(busy()),
                 None => py.detach(yield_now),
             }
         }
@@ -124,7 +125,7 @@ impl<T: Scalar> Keyed<T> {
         self.sizes.1
     }
 
-    pub(super) fn network(&self, py: Python<'_>) -> Arc<core::Network<T>> {
+    pub(super) fn network(&self, py: Python<'_>) -> PyResult<Arc<core::Network<T>>> {
         self.with(py, |scorer| Arc::clone(scorer.network()))
     }
 
@@ -146,21 +147,17 @@ impl<T: Scalar> Keyed<T> {
 
     /// Python's model and a copy of all entities at one moment, between two slices.
     pub(super) fn copy(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, ScorerCopy<T>)> {
-        let (model, copy) = py.detach(|| {
+        let (model, copy) = detached(py, || {
             let held = self.held.lock();
-            (Arc::clone(&self.model_now()), held.scorer.copy())
-        });
-        Ok((model.clone_ref(py), copy.map_err(|error| exception(&error))?))
+            Ok((Arc::clone(&self.model_now()), held.scorer.copy()?))
+        })?;
+        Ok((model.clone_ref(py), copy))
     }
 
     pub(super) fn restore(&self, py: Python<'_>, arrays: &Arrays<'_, T>) -> PyResult<()> {
-        let config = *self.network(py).config();
-        let parts = 1 + usize::from(config.cell.has_cell_state());
-        let given = arrays.read(config.layers * parts * config.shape.hidden)?;
+        let given = arrays.read(self.network(py)?.config().state_len())?;
         let Given { entities, states, given_up } = given;
-        let restored =
-            py.detach(|| self.held.lock().scorer.restore(entities.into_iter(), states, given_up));
-        restored.map_err(|error| exception(&error))
+        detached(py, || self.held.lock().scorer.restore(entities.into_iter(), states, given_up))
     }
 
     /// Goes on with another network, between two batches.
@@ -168,21 +165,22 @@ impl<T: Scalar> Keyed<T> {
         &self,
         py: Python<'_>,
         (model, network): (Py<PyAny>, Arc<core::Network<T>>),
-        (loss, units, keep_states): (core::Loss, Units, bool),
+        (loss, scalers, keep_states): (core::Loss, Scalers, bool),
     ) -> PyResult<()> {
-        if has_open(self) {
+        if is_scoring_batch(self) {
             return Err(busy());
         }
         let model = Arc::new(model);
-        let swapped = py.detach(|| {
-            let mut own = self.units.write().unwrap_or_else(PoisonError::into_inner);
+        let before = detached(py, || {
+            let mut own = self.scalers.write().unwrap_or_else(PoisonError::into_inner);
             let mut held = self.held.lock();
             held.scorer.swap(network, loss, keep_states)?;
-            *own = units;
-            // The one before is given up where no lock is held: Python code may run as it goes.
+            *own = scalers;
             Ok(replace(&mut *self.model_now(), model))
-        });
-        swapped.map(drop).map_err(|error| exception(&error))
+        })?;
+        // Where no lock is held: Python code may run as it goes.
+        drop(before);
+        Ok(())
     }
 }
 
@@ -190,21 +188,30 @@ impl<T: Scalar> Keyed<T> {
 pub(super) enum Refused {
     NotFinite(usize),
     Busy,
+    /// In `out`, for outputs of this shape.
+    NoRoom([usize; 2]),
     Engine(Error),
+    /// By an exception: the engine panicked.
+    Panicked(PyErr),
 }
 
 impl Refused {
     /// The exception of events with these features in so many columns.
     pub(super) fn exception<N: core::Real>(
-        &self,
+        self,
         rows: &RowReader,
         values: &[N],
         columns: usize,
     ) -> PyErr {
         match self {
-            Self::NotFinite(at) => rows.not_finite(values, *at, columns),
+            Self::NotFinite(at) => rows.not_finite(values, at, columns),
             Self::Busy => busy(),
-            Self::Engine(error) => exception(error),
+            Self::NoRoom(shape) => PyTypeError::new_err(format!(
+                "out must be a writable array of shape {} and the dtype of the outputs",
+                as_tuple(&shape),
+            )),
+            Self::Engine(error) => exception(&error),
+            Self::Panicked(error) => error,
         }
     }
 }

@@ -1,29 +1,31 @@
 //! The class `Scorer`: a network with the states of many entities.
 //!
 //! `keyed.rs`: a scorer of one type and its locks, with `single.rs`, its single events, and `batch.rs`,
-//! its batches; `keys.rs`: keys from Python; `turns.rs`: the lock; `open.rs`: what a signal handler
-//! would wait for; `states.rs`: all states as arrays, and back.
+//! its batches; `arguments.rs` and `keys.rs`: what comes from Python; `priority_lock.rs`: the lock;
+//! `running_batch.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and back.
 
+mod arguments;
 mod batch;
 mod keyed;
 mod keys;
-mod open;
+mod priority_lock;
+mod running_batch;
 mod single;
 mod states;
-mod turns;
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 
-use crate::boundary::{exception, if_possible, parameter_error, run, shape_error, shown};
+use crate::boundary::{exception, run, shape_error};
 use crate::features::RowReader;
 use crate::network::{Inner as NetworkInner, Network};
 use crate::python::tensors;
+use arguments::{ReturnNew, Time};
 use batch::Batch;
-use keyed::{Columns, Keyed, Units};
+use keyed::{Columns, Keyed, Scalers};
 use keys::{Keys, key_of};
 
 enum Inner {
@@ -47,43 +49,9 @@ pub(crate) struct Scorer {
     inner: Inner,
 }
 
-/// The time of an event.
-struct Time(f64);
-
-impl<'py> FromPyObject<'_, 'py> for Time {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match if_possible(value.py(), value.extract())? {
-            Some(time) => Ok(Self(time)),
-            None => Err(parameter_error(format!(
-                "time must be a number, of a date its seconds, got {}",
-                shown(&value)?,
-            ))),
-        }
-    }
-}
-
-/// Whether to return what is new too.
-struct ReturnNew(bool);
-
-impl<'py> FromPyObject<'_, 'py> for ReturnNew {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match value.cast::<PyBool>() {
-            Ok(value) => Ok(Self(value.is_true())),
-            Err(_) => Err(parameter_error(format!(
-                "return_new must be True or False, got {}",
-                shown(&value)?,
-            ))),
-        }
-    }
-}
-
 #[pymethods]
 impl Scorer {
-    /// `model` is Python's, with this network. The scalers are those of features and labels, each as
+    /// `model` is Python's, with this network. `scalers` are those of features and labels, each as
     /// shift and scale by column, empty without.
     /// `as_floats(what, values)` makes an array of other values; `names` are those of the features;
     /// `limits` are `max_entities` and `expire_after`.
@@ -92,20 +60,20 @@ impl Scorer {
         py: Python<'_>,
         model: Py<PyAny>,
         network: &Network,
-        units: (Columns, Columns),
+        scalers: (Columns, Columns),
         as_floats: Py<PyAny>,
         names: Option<Vec<String>>,
         limits: (Option<usize>, Option<f64>),
     ) -> PyResult<Self> {
         let limits = core::Limits { max_entities: limits.0, expire_after: limits.1 };
-        let units = Units::from(units);
+        let scalers = Scalers::from(scalers);
         let (rows, loss) = (RowReader { as_floats, names }, network.objective.loss);
         macro_rules! made {
             ($shared:ident, $Variant:ident) => {{
                 let scorer = run(py, None, |context| {
                     core::Scorer::new($shared.read(), loss, context.level(), limits)
                 })?;
-                Inner::$Variant(Keyed::new(model, scorer, (units, rows)))
+                Inner::$Variant(Keyed::new(model, scorer, (scalers, rows)))
             }};
         }
         let inner = match &network.inner {
@@ -213,12 +181,8 @@ impl Scorer {
             let times = times.as_ref().map(|times| times.as_slice()).transpose()?;
             let batch = Batch { keys: keys.view()?, times };
             let count = batch.check()?;
-            // First, so that no event is scored whose output cannot be written.
-            if let Some(out) = &out {
-                keyed.check_out(py, out, count)?;
-            }
             let mut new = vec![false; count];
-            let outputs = keyed.score_batch(batch, features, &mut new)?;
+            let outputs = keyed.score_batch(batch, features, (out.as_ref(), &mut new))?;
             let outputs = outputs.into_array(py, keyed.outputs(), out)?;
             if !return_new.0 {
                 return Ok(outputs);
@@ -264,33 +228,33 @@ impl Scorer {
             return Err(shape_error(format!("{} rows, {} new", rows.len(), new.len())));
         }
         with!(self, keyed => {
-            let outputs = keyed.in_slices(rows.len(), features, |scorer, events, x, y| {
+            let outputs = keyed.in_slices(rows.len(), features, None, |scorer, events, x, y| {
                 scorer.step((&rows[events.clone()], &new[events]), x, y)
             })?;
             outputs.into_array(py, keyed.outputs(), None)
         })
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.len()))
     }
 
     fn __contains__(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.row(key).is_some()))
+            keyed.with(py, |scorer| scorer.row(key).is_some())
         })
     }
 
     /// How many entities were given up for others, as there were ``max_entities``.
     #[getter]
-    fn evicted(&self, py: Python<'_>) -> u64 {
+    fn evicted(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().0))
     }
 
     /// How many entities were given up as ``expire_after`` had passed.
     #[getter]
-    fn expired(&self, py: Python<'_>) -> u64 {
+    fn expired(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().1))
     }
 
@@ -299,7 +263,7 @@ impl Scorer {
     fn row(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.row(key)))
+            keyed.with(py, |scorer| scorer.row(key))
         })
     }
 
@@ -311,9 +275,9 @@ impl Scorer {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            let state = keyed.with(py, |scorer| scorer.state(key).map(<[_]>::to_vec));
+            let state = keyed.with(py, |scorer| scorer.state(key).map(<[_]>::to_vec))?;
             let Some(state) = state else { return Ok(None) };
-            let (layers, len) = (keyed.network(py).config().layers, state.len());
+            let (layers, len) = (keyed.network(py)?.config().layers, state.len());
             let flat = PyArray1::from_vec(py, state);
             if layers == 1 {
                 return Ok(Some(flat.into_any()));
@@ -326,7 +290,7 @@ impl Scorer {
     fn reset(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.reset(key)))
+            keyed.with(py, |scorer| scorer.reset(key))
         })
     }
 
@@ -334,13 +298,13 @@ impl Scorer {
     fn forget(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with!(self, keyed => {
             let key = keyed.hashed(key_of(key)?);
-            Ok(keyed.with(py, |scorer| scorer.forget(key)))
+            keyed.with(py, |scorer| scorer.forget(key))
         })
     }
 
     /// Forget all entities.
-    fn clear(&self, py: Python<'_>) {
-        with!(self, keyed => keyed.with(py, core::Scorer::clear));
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        with!(self, keyed => keyed.with(py, core::Scorer::clear))
     }
 
     /// The model whose network it is.
@@ -352,7 +316,7 @@ impl Scorer {
     /// Return every tensor of the network by name.
     fn state_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, keyed => {
-            let network = keyed.network(py);
+            let network = keyed.network(py)?;
             tensors(py, network.layout(), network.parameters())
         })
     }
@@ -364,17 +328,17 @@ impl Scorer {
         py: Python<'_>,
         model: Py<PyAny>,
         network: &Network,
-        units: (Columns, Columns),
+        scalers: (Columns, Columns),
         keep_states: bool,
     ) -> PyResult<()> {
-        let units = Units::from(units);
+        let scalers = Scalers::from(scalers);
         let loss = network.objective.loss;
         match (&self.inner, &network.inner) {
             (Inner::F32(keyed), NetworkInner::F32(shared)) => {
-                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, scalers, keep_states))
             }
             (Inner::F64(keyed), NetworkInner::F64(shared)) => {
-                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, units, keep_states))
+                keyed.swap(py, (model, py.detach(|| shared.read())), (loss, scalers, keep_states))
             }
             _ => {
                 let (what, expected) = ("model", "one of the same dtype");

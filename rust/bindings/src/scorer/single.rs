@@ -2,14 +2,14 @@
 
 use std::sync::RwLockReadGuard;
 
-use numpy::{PyArray1, PyReadwriteArray1};
+use numpy::PyArray1;
 use pyo3::prelude::*;
 use rnn_rust as core;
 use rnn_rust::HashedKey;
 
-use super::keyed::{Held, Keyed, Refused, Units};
-use crate::boundary::Scalar;
-use crate::features::{with_row, writable};
+use super::keyed::{Held, Keyed, Refused, Scalers};
+use crate::boundary::{Scalar, caught};
+use crate::features::{Target, with_row};
 
 /// Outputs of one event that need no allocation.
 const FEW: usize = 8;
@@ -33,24 +33,20 @@ impl<T: Scalar> Keyed<T> {
             many.resize(self.sizes.1, T::ZERO);
             &mut many[..]
         };
-        let (units, target) = self.prepared(py, out.as_ref())?;
-        let scored = with_row!(row, values => self.one(py, &units, event, values, y));
-        let restored = (!units.labels.is_empty()).then(|| {
+        let (scalers, target) = self.prepared(py, out.as_ref())?;
+        let scored = with_row!(row, values => self.one(py, &scalers, event, values, y));
+        let restored = (!scalers.labels.is_empty()).then(|| {
             let mut restored = vec![0.0; y.len()];
-            units.labels.restore(y, &mut restored);
+            scalers.labels.restore(y, &mut restored);
             restored
         });
         // Before there is an exception or an array.
-        drop(units);
+        drop(scalers);
         let new = scored.map_err(
             |refused| with_row!(row, values => refused.exception(&self.rows, values, values.len())),
         )?;
-        match target {
-            Some(Target::Plain(mut array)) => array.as_slice_mut()?.copy_from_slice(y),
-            Some(Target::Restored(mut array)) => {
-                array.as_slice_mut()?.copy_from_slice(restored.as_deref().unwrap_or_default());
-            }
-            None => {}
+        if let Some(target) = target {
+            target.write(y, restored.as_deref().unwrap_or_default())?;
         }
         let outputs = out.unwrap_or_else(|| match restored {
             Some(restored) => PyArray1::from_vec(py, restored).into_any(),
@@ -59,25 +55,21 @@ impl<T: Scalar> Keyed<T> {
         Ok((outputs, new))
     }
 
-    /// The units, and `out` as an array for outputs in them, if there is one.
+    /// The scalers, and `out` as an array for outputs that they have restored or not, if there is one.
     fn prepared<'py>(
         &self,
         py: Python<'py>,
         out: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<(RwLockReadGuard<'_, Units>, Option<Target<'py, T>>)> {
-        let Some(out) = out else { return Ok((self.units(py)?, None)) };
+    ) -> PyResult<(RwLockReadGuard<'_, Scalers>, Option<Target<'py, T>>)> {
+        let Some(out) = out else { return Ok((self.scalers(py)?, None)) };
         loop {
-            let plain = self.units(py)?.labels.is_empty();
+            let restored = !self.scalers(py)?.labels.is_empty();
             // A subclass of arrays may run any Python code here, so that no lock is held.
-            let target = if plain {
-                Target::Plain(writable(out, self.sizes.1, "the model's dtype")?)
-            } else {
-                Target::Restored(writable(out, self.sizes.1, "dtype float64")?)
-            };
-            let units = self.units(py)?;
+            let target = Target::of(out, self.sizes.1, restored)?;
+            let scalers = self.scalers(py)?;
             // They may have been swapped meanwhile.
-            if units.labels.is_empty() == plain {
-                return Ok((units, Some(target)));
+            if scalers.labels.is_empty() != restored {
+                return Ok((scalers, Some(target)));
             }
         }
     }
@@ -86,26 +78,21 @@ impl<T: Scalar> Keyed<T> {
     fn one<N: core::Real>(
         &self,
         py: Python<'_>,
-        units: &Units,
+        scalers: &Scalers,
         (key, times): (HashedKey<'_>, Option<&[f64]>),
         values: &[N],
         y: &mut [T],
     ) -> Result<bool, Refused> {
-        let mut new = [false];
+        let (mut new, mut scored) = ([false], Ok(()));
         let work = |held: &mut Held<T>| {
-            if let Some(at) = units.features.scale(values, &mut held.x) {
+            if let Some(at) = scalers.features.scale(values, &mut held.x) {
                 return Err(Refused::NotFinite(at));
             }
             let keys = (std::slice::from_ref(&key), times);
             held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
-        self.with_held(py, work)?;
-        Ok(new[0])
+        // Set, not returned: through what catches panics it would be copied, in the time of an event.
+        caught(|| scored = self.with_held(py, work)).map_err(Refused::Panicked)?;
+        scored.map(|()| new[0])
     }
-}
-
-/// An array to write outputs to: in the network's units, or in original ones.
-enum Target<'py, T: Scalar> {
-    Plain(PyReadwriteArray1<'py, T>),
-    Restored(PyReadwriteArray1<'py, f64>),
 }

@@ -14,9 +14,9 @@ use std::str::from_utf8;
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rnn_rust::{Error, Key, ScorerCopy};
+use rnn_rust::{Key, ScorerCopy};
 
-use crate::boundary::{Scalar, as_tuple, data_error, exception};
+use crate::boundary::{Scalar, as_tuple, data_error, detached};
 
 const NUMBER: u8 = 0;
 const NEGATIVE: u8 = 1;
@@ -63,14 +63,12 @@ pub(super) fn to_arrays<T: Scalar>(
     copy: ScorerCopy<T>,
 ) -> PyResult<(Bound<'_, PyDict>, Bound<'_, PyAny>)> {
     let given_up = copy.given_up();
-    let (columns, states) = py
-        .detach(|| {
-            let states = copy.states()?;
-            let columns = Columns::of(&copy);
-            drop(copy);
-            Ok((columns, states))
-        })
-        .map_err(|error: Error| exception(&error))?;
+    let (columns, states) = detached(py, || {
+        let states = copy.states()?;
+        let columns = Columns::of(&copy);
+        drop(copy);
+        Ok((columns, states))
+    })?;
     let (count, dict) = (columns.kinds.len(), PyDict::new(py));
     let width = states.len().checked_div(count).unwrap_or(0);
     dict.set_item("kinds", PyArray1::from_vec(py, columns.kinds))?;

@@ -89,19 +89,11 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         } else {
             state_of(time.at(position - 1))
         };
-        let c = if !E::CELL_STATE {
-            &[][..]
-        } else if position == 0 {
-            if *carried { &initial.c[..] } else { self.zeros }
+        let c = if E::CELL_STATE {
+            let initial = if *carried { &initial.c[..] } else { self.zeros };
+            cell_before(simd, mask, (*place, position), (cells, initial), &mut scratch.c)
         } else {
-            let earlier = time.at(position - 1);
-            let c = &cells[earlier * state_len..(earlier + 1) * state_len];
-            if mask.is_some() {
-                carry(simd, mask, c, &mut scratch.c);
-                &scratch.c[..]
-            } else {
-                c
-            }
+            &[]
         };
         let after = State {
             h: state_of(t),
@@ -129,14 +121,9 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         );
         // No derivative passes from a sequence to the one before it in the lane.
         if let Some(mask) = mask {
-            let zero = V::splat(simd, crate::lanes::Real::ZERO);
-            for u in 0..state_len {
-                derivative.h[u] = V::select(mask, zero, derivative.h[u]);
-            }
+            clear(simd, mask, &mut derivative.h);
             if E::CELL_STATE {
-                for u in 0..state_len {
-                    derivative.c[u] = V::select(mask, zero, derivative.c[u]);
-                }
+                clear(simd, mask, &mut derivative.c);
             }
         }
     }
@@ -216,6 +203,37 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         let groups = &mut d_input[steps.start * stride..steps.end * stride];
         let out = RowsMut { groups, stride, first: 0 };
         multiply::<P, V>(simd, dz, self.network.transposed(tensors.start, 0), start, out);
+    }
+}
+
+/// The cell state that a step starts from: that of the step before, or `initial`; 0 where another sequence
+/// starts, by means of `scratch`.
+#[inline(always)]
+fn cell_before<'a, V: Lanes>(
+    simd: V::Simd,
+    starting: Option<V::Mask>,
+    (place, position): (LayerDirection, usize),
+    (cells, initial): (&'a [V], &'a [V]),
+    scratch: &'a mut [V],
+) -> &'a [V] {
+    if position == 0 {
+        return initial;
+    }
+    let (earlier, len) = (place.time.at(position - 1), place.state_len);
+    let c = &cells[earlier * len..(earlier + 1) * len];
+    if starting.is_none() {
+        return c;
+    }
+    carry(simd, starting, c, scratch);
+    scratch
+}
+
+/// Sets some lanes to 0.
+#[inline(always)]
+fn clear<V: Lanes>(simd: V::Simd, lanes: V::Mask, rows: &mut [V]) {
+    let zero = V::splat(simd, crate::lanes::Real::ZERO);
+    for row in rows {
+        *row = V::select(lanes, zero, *row);
     }
 }
 

@@ -1,10 +1,11 @@
-//! Dropout masks: 0 with the given probability p (in steps of 2⁻¹⁶), else 1 / (1 − p) (Srivastava et
-//! al., 2014).
+//! Dropout masks: 0 with the given probability p, rounded to a multiple of 2⁻¹⁶, else 1 / (1 − p)
+//! (Srivastava et al., 2014).
 //!
 //! Between layers every number of every step is drawn independently. On the recurrent connections a
 //! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw depends on
 //! the key, the sequence and the place alone, not on the packing, the batch or the thread.
 
+use crate::config::{DROPOUT_DRAWS, dropped_draws};
 use crate::data::Segment;
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd, numbers_mut};
@@ -86,9 +87,11 @@ impl DropoutMasks {
             Site::Input(layer) => layer as u64 * 4,
             Site::Recurrent(layer, direction) => layer as u64 * 4 + 1 + direction as u64,
         };
-        // 16 bits for each draw, four draws of one number: p is rounded to a multiple of 2⁻¹⁶.
-        let threshold = (probability * 65536.0).round() as u64;
-        let keep = T::from_f64(1.0 / (1.0 - probability));
+        let threshold = dropped_draws(probability);
+        // Of the probability as it is drawn, so that factors are 1 in the mean.
+        let keep = DROPOUT_DRAWS as f64 / (DROPOUT_DRAWS - threshold) as f64;
+        let keep = T::from_f64(keep);
+        // 16 bits for each draw, four draws of one number.
         let stream = mix(mix(mix(self.key ^ place) ^ u64::from(sequence)) ^ step as u64);
         for first in (0..count).step_by(4) {
             let mut bits = mix(stream.wrapping_add(first as u64));

@@ -146,24 +146,13 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
         let slots =
             &mut slots[(t - base) * slots_stride(E::SLOTS, state_len)..][..E::SLOTS * state_len];
 
-        let (earlier, state) = if position == 0 {
-            let state = &mut self.states[t * stride + place.first()..][..state_len];
-            (if *carried { &initial.h[..] } else { self.zeros }, state)
-        } else {
-            read_and_write(
-                self.states,
-                (time.at(position - 1), t),
-                stride,
-                (place.first(), state_len),
-            )
-        };
-        let h = if self.starts.any() || *carried {
-            let own = &mut before[t * state_len..(t + 1) * state_len];
-            carry(simd, mask, earlier, own);
-            &*own
-        } else {
-            earlier
-        };
+        let starts_from =
+            if *carried { (&initial.h[..], &initial.c[..]) } else { (self.zeros, self.zeros) };
+        let kept = self.starts.any() || *carried;
+        let kept = kept.then(|| &mut before[t * state_len..(t + 1) * state_len]);
+        let rows = (&mut *self.states, stride, place.first());
+        let (h, state) =
+            before_and_after(simd, mask, (*place, position), rows, starts_from.0, kept);
         let h_in = if factors.is_empty() {
             h
         } else {
@@ -173,44 +162,21 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
             }
             &*dropped
         };
-
-        if let Some(slot) = E::RECURRENT_BIAS {
-            P::spread(simd, weights.bias, &mut slots[slot * state_len..(slot + 1) * state_len]);
-        }
         // At the beginning the state is 0, and so is the product.
         let begins = if position == 0 { !*carried } else { time.all_start(self.starts, position) };
-        let Slots { first, count } = E::RECURRENT;
-        if !begins {
-            step_product::<P, E, V>(
-                simd,
-                h_in,
-                hidden,
-                weights.weight,
-                &mut slots[first * state_len..(first + count) * state_len],
-            );
-        }
-        if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
-            equations.reset(slots, h_in);
-            if !begins {
-                let (reset, candidate) =
-                    read_and_write(slots, (from, to), state_len, (0, state_len));
-                step_product::<P, E, V>(simd, reset, hidden, weights.reset, candidate);
-            }
-        }
-        let (c, cell) = if !E::CELL_STATE {
-            (&[][..], &mut [][..])
-        } else if position == 0 {
-            let c = if *carried { &initial.c[..] } else { self.zeros };
-            (c, &mut cells[t * state_len..(t + 1) * state_len])
+        add_recurrent_products::<P, E, V>(
+            simd,
+            (equations, weights),
+            hidden,
+            (h_in, begins),
+            slots,
+        );
+        let (c, cell) = if E::CELL_STATE {
+            let kept = mask.is_some().then_some(&mut self.scratch.c[..]);
+            let rows = (&mut cells[..], state_len, 0);
+            before_and_after(simd, mask, (*place, position), rows, starts_from.1, kept)
         } else {
-            let at = (time.at(position - 1), t);
-            let (c, cell) = read_and_write(cells, at, state_len, (0, state_len));
-            if mask.is_some() {
-                carry(simd, mask, c, &mut self.scratch.c);
-                (&self.scratch.c[..], cell)
-            } else {
-                (c, cell)
-            }
+            (&[][..], &mut [][..])
         };
         let after = StateMut { h: state, c: cell };
         equations.forward(slots, State { h, c }, after);
@@ -220,6 +186,57 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
             hidden.width,
         );
     }
+}
+
+/// Adds to the slots of a step what it multiplies by the recurrent weights, unless all sequences begin.
+#[inline(always)]
+fn add_recurrent_products<P: Packing, E: Equations, V: Lanes>(
+    simd: V::Simd,
+    (equations, weights): (&E, &Recurrent<'_, V::Elem>),
+    hidden: Columns,
+    (h_in, begins): (&[V], bool),
+    slots: &mut [V],
+) {
+    let state_len = h_in.len();
+    if let Some(slot) = E::RECURRENT_BIAS {
+        P::spread(simd, weights.bias, &mut slots[slot * state_len..(slot + 1) * state_len]);
+    }
+    let Slots { first, count } = E::RECURRENT;
+    if !begins {
+        let out = &mut slots[first * state_len..(first + count) * state_len];
+        step_product::<P, E, V>(simd, h_in, hidden, weights.weight, out);
+    }
+    if let Some(ResetProduct { from, to }) = E::RESET_PRODUCT {
+        equations.reset(slots, h_in);
+        if !begins {
+            let (reset, candidate) = read_and_write(slots, (from, to), state_len, (0, state_len));
+            step_product::<P, E, V>(simd, reset, hidden, weights.reset, candidate);
+        }
+    }
+}
+
+/// Of h or c, which lie in `rows` (these, their stride, the first group): the state that a step starts
+/// from, and the place of the one it ends with. The first step starts from `initial`. If there is `kept`,
+/// it becomes the former, with 0 where another sequence starts.
+#[inline(always)]
+fn before_and_after<'a, V: Lanes>(
+    simd: V::Simd,
+    starting: Option<V::Mask>,
+    (place, position): (LayerDirection, usize),
+    (rows, stride, first): (&'a mut [V], usize, usize),
+    initial: &'a [V],
+    kept: Option<&'a mut [V]>,
+) -> (&'a [V], &'a mut [V]) {
+    let LayerDirection { state_len: len, time, .. } = place;
+    let t = time.at(position);
+    let (earlier, after) = if position == 0 {
+        (initial, &mut rows[t * stride + first..][..len])
+    } else {
+        read_and_write(rows, (time.at(position - 1), t), stride, (first, len))
+    };
+    let Some(kept) = kept else { return (earlier, after) };
+    carry(simd, starting, earlier, kept);
+    (kept, after)
 }
 
 /// The categories of some steps of the features.

@@ -203,7 +203,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let (outputs, trace) = (network.config.shape.output, &mut self.trace);
         let columns = request.target.columns(outputs);
         let mut total = 0.0;
-        // Window by chunk into double precision, so that long sums keep their digits.
+        // Chunk by chunk into double precision, so that long sums keep their digits.
         for Range { start, end } in chunks(trace.steps, self.chunk) {
             let weighted = !inputs.label_weights.is_empty();
             total += self.simd.vectorize(LossKernel {

@@ -8,14 +8,16 @@ use std::thread;
 use crate::bptt::{BufferSpec, DropoutMasks, Trace};
 use crate::config::Config;
 use crate::context::{CancelCheck, Context};
-use crate::data::{FEWEST_STEPS, Segment, Sequences};
+use crate::data::{Segment, Sequences};
 use crate::engine::{BatchInputs, TileWorker, UnitWorker};
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd, WithSimd, numbers};
 use crate::loss::Loss;
 use crate::memory::check_memory;
-use crate::packing::{BySequence, ByUnit, Packing, Tiling, fewest_tiled};
+use crate::packing::{
+    BySequence, ByUnit, FEWEST_STEPS, Packing, Tiling, fewest_tiled, most_tile_steps,
+};
 use crate::weights::{Network, NetworkView, Panels};
 
 /// Tiles' worth of sequences that a thread takes at a time.
@@ -165,7 +167,7 @@ fn by_tiles<T: Real, S: Simd>(
     let mut panels = Panels::new(network.layout(), S::CHAIN_PAIRS, steps, false);
     panels.set(network.layout(), network.parameters());
     let inference = Inference { panels: Some(&panels), ..inference };
-    let buffers = inference.buffers(data.tile_steps(T::LANES, FEWEST_STEPS));
+    let buffers = inference.buffers(most_tile_steps(data, T::LANES, FEWEST_STEPS));
     let buffers = buffers.in_windows::<BySequence, T::Lanes<S>>(network.layout());
     check_memory::<T>(TileWorker::<T, S>::size(network.layout(), buffers))?;
     let worker = || {

@@ -14,7 +14,8 @@ use crate::weights::Network;
 
 /// A network with the state of one sequence.
 ///
-/// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole sequence.
+/// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole
+/// sequence.
 pub struct Stepper<T: Real> {
     network: Arc<Network<T>>,
     inner: Box<dyn Steps<T>>,

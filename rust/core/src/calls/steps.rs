@@ -11,16 +11,30 @@ use crate::packing::ByUnit;
 use crate::weights::Network;
 
 /// A stepper for one instruction set.
+///
+/// Its caller has checked all sizes. A state has `state_len` numbers: layer by layer h, followed by c in
+/// an LSTM.
 pub(super) trait Steps<T>: Send + Sync {
+    /// Reads the features `x (I,)` of the next step, and sets the outputs `(L,)` after it.
     fn step(&mut self, x: &[T], outputs: &mut [T]);
+
+    /// Sets the static features `(K,)` of the sequence.
     fn set_statics(&mut self, statics: &[T]);
+
+    /// Begins another sequence: the state becomes 0.
     fn reset(&mut self);
+
+    /// Writes the state after the last step.
     fn state(&self, state: &mut [T]);
+
+    /// Goes on from another state.
     fn set_state(&mut self, state: &[T]);
+
+    /// One with a state of its own, and the same weights.
     fn copy(&self) -> Box<dyn Steps<T>>;
 }
 
-/// Makes one.
+/// Builds a [`StepperOf`] for the chosen instruction set.
 pub(super) struct MakeStepper<T: Real> {
     pub(super) network: Arc<Network<T>>,
     pub(super) loss: Loss,

@@ -107,11 +107,13 @@ impl<T: Compiled> Network<T> {
         for &rate in run.learning_rates {
             check_rate::<T>(rate)?;
         }
-        if run.bptt_steps.is_some() && (self.config().bidirectional || self.config().pools()) {
+        if let Some(steps) = run.bptt_steps
+            && (self.config().bidirectional || self.config().pools())
+        {
             return Err(Error::Parameter {
                 what: "bptt_steps",
                 expected: "None for networks that need all steps (bidirectional, readout mean)",
-                got: format!("{:?}", run.bptt_steps.unwrap_or(0)),
+                got: steps.to_string(),
             });
         }
         Ok(())

@@ -51,7 +51,7 @@ pub(crate) trait EngineWork<T> {
     /// What it returns.
     type Output;
 
-    /// Does it.
+    /// Runs the call on an engine compiled for one instruction set.
     fn run(self, engine: &mut impl Engine<T>) -> Self::Output;
 }
 

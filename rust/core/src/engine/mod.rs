@@ -26,12 +26,12 @@ mod worker;
 
 use crate::bptt::BufferSpec;
 use crate::context::Context;
-use crate::data::{FEWEST_STEPS_OF_GRADIENTS, Sequences};
+use crate::data::Sequences;
 use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Simd;
 use crate::memory::check_memory;
-use crate::packing::{ByUnit, fewest_tiled};
+use crate::packing::{ByUnit, FEWEST_STEPS_OF_GRADIENTS, fewest_tiled, most_tile_steps};
 use crate::weights::{Network, Panels, Transposed};
 use carry::CarriedStates;
 pub(crate) use contract::{BatchRequest, Engine, EngineSpec, EngineWork};
@@ -60,7 +60,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
         batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));
     let tiled = start_alike && worthwhile;
     let steps = match spec.window {
-        None if tiled => data.tile_steps(T::LANES, FEWEST_STEPS_OF_GRADIENTS),
+        None if tiled => most_tile_steps(data, T::LANES, FEWEST_STEPS_OF_GRADIENTS),
         _ => longest,
     };
     let buffers = BufferSpec {

@@ -11,8 +11,8 @@ use crate::weights::Layout;
 
 /// Bytes that all packed tiles may take: they come on top of the data itself.
 const MOST_BYTES: usize = 256 << 20;
-/// Epochs from which on packing pays: fresh memory costs the system as much as five epochs of gathering
-/// cost beyond those of packed tiles.
+/// Epochs from which on packing pays. It saves the gathering of every further epoch, and touching fresh
+/// memory costs as much as five gatherings.
 const FEWEST_REPEATS: usize = 8;
 
 /// Takes the features of a tile into its lanes.

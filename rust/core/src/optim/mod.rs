@@ -23,8 +23,9 @@ use crate::lanes::simd::Level;
 /// Changes parameters by their gradient.
 pub trait Optimizer<T> {
     /// One update at the learning rate `rate`: sets `after` to the parameters `before` moved by
-    /// `gradient`, which is 0 afterwards: the next one is added up there. The slices have the same order and length, a whole number of groups. Returns
-    /// whether all of `after`, and all that the optimiser keeps, is finite.
+    /// `gradient`, which is 0 afterwards: the next one is added up there. The slices have the same order
+    /// and length, a whole number of groups. Returns whether all of `after`, and all that the optimiser
+    /// keeps, is finite.
     fn step(
         &mut self,
         level: Level,

@@ -23,7 +23,9 @@ pub(crate) use by_unit::{ByUnit, padding};
 pub(crate) use lookup::{LOOKED_UP, look_up, look_up_gradient};
 pub(crate) use outer::copies;
 pub(crate) use stream::{MOST_LANES, gather, scatter};
-pub(crate) use tiling::{Tile, Tiling, fewest_tiled};
+pub(crate) use tiling::{
+    FEWEST_STEPS, FEWEST_STEPS_OF_GRADIENTS, Tile, Tiling, fewest_tiled, most_tile_steps,
+};
 
 use std::marker::PhantomData;
 

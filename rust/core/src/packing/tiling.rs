@@ -8,12 +8,50 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::data::{FEWEST_STEPS, FEWEST_STEPS_OF_GRADIENTS, Segment, level_per_lane};
+use crate::data::{Segment, Sequences};
+use crate::lanes::Real;
 
 /// Fewest sequences for which a tile of so many lanes is faster than one sequence after the other:
 /// more with 256-bit registers, fewer with 512-bit ones; decided by shape alone.
 pub(crate) const fn fewest_tiled(lanes: usize) -> usize {
     lanes * 5 / 8
+}
+
+/// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
+/// that is computed, and where gradients are too.
+pub(crate) const FEWEST_STEPS: usize = 8;
+pub(crate) const FEWEST_STEPS_OF_GRADIENTS: usize = 30;
+
+/// The most steps that a tile of sequences may have, with so many lanes, where it should have
+/// at least the `fewest` steps.
+pub(crate) fn most_tile_steps<T: Real>(
+    data: &Sequences<'_, T>,
+    lanes: usize,
+    fewest: usize,
+) -> usize {
+    let (longest, rows) = (data.longest(), data.rows().div_ceil(lanes));
+    // Short sequences of one length share lanes, which have less than twice the steps that are wanted;
+    // longer ones have a lane each.
+    let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
+    if (0..data.len()).all(|s| data.range(s).len() == longest) {
+        return if longest < fewest { level } else { longest };
+    }
+    // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
+    // at most one; but a part of the sequences may be of one length.
+    let wanted = longest.max(fewest);
+    (wanted + (2 * wanted).min(rows)).max(level)
+}
+
+/// How many of `count` sequences of so many steps each share a lane, one after the other, where a tile
+/// should have at least the `fewest` steps.
+fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> usize {
+    let wanted = fewest.div_ceil(steps.max(1));
+    if wanted == 1 || count < 2 * lanes {
+        return 1;
+    }
+    // As many in each lane of whole tiles, less than twice as many as wanted.
+    let tiles = (count / (lanes * wanted)).max(1);
+    count.div_ceil(tiles * lanes)
 }
 
 /// The sequences of one batch, lane after lane, tile after tile.

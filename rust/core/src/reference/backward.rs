@@ -1,6 +1,7 @@
 //! The backward pass of the oracle.
 
 use super::{Direction, Reference, Rows, Trace};
+use crate::activation::Activation;
 use crate::cell::Cell;
 use crate::config::Readout;
 use crate::lanes::Real;
@@ -119,68 +120,95 @@ impl<T: Real> Reference<T> {
         t: usize,
         (dh, dc): (&mut [T], &mut [T]),
     ) -> Gates<T> {
-        let hidden = self.config.shape.hidden;
-        let gates = &own.gates[t];
-        let mut dz = vec![vec![T::ZERO; hidden]; gates.len()];
-        let mut d_in = vec![T::ZERO; hidden];
         match self.config.cell {
-            Cell::Elman(activation) => {
-                for j in 0..hidden {
-                    dz[0][j] = dh[j] * activation.derivative(gates[0][j], own.h[t][j]);
-                    dh[j] = T::ZERO;
-                }
-                Gates { recurrent: dz.clone(), gates: dz, d_in }
-            }
-            Cell::Lstm => {
-                for j in 0..hidden {
-                    let [i, f, g, o] = [0, 1, 2, 3].map(|gate: usize| gates[gate][j]);
-                    let tanh_c = own.cell[t][j].tanh();
-                    let d = dc[j] + dh[j] * o * (T::ONE - tanh_c * tanh_c);
-                    dz[0][j] = d * g * i * (T::ONE - i);
-                    dz[1][j] = d * own.cell_before[t][j] * f * (T::ONE - f);
-                    dz[2][j] = d * i * (T::ONE - g * g);
-                    dz[3][j] = dh[j] * tanh_c * o * (T::ONE - o);
-                    dc[j] = d * f;
-                    dh[j] = T::ZERO;
-                }
-                Gates { recurrent: dz.clone(), gates: dz, d_in }
-            }
+            Cell::Elman(activation) => self.elman_backward(activation, own, t, dh),
+            Cell::Lstm => self.lstm_backward(own, t, (dh, dc)),
             Cell::Gru { reset_after } => {
-                let mut d_reset = vec![T::ZERO; hidden];
-                for j in 0..hidden {
-                    let (z, n) = (gates[1][j], gates[2][j]);
-                    dz[2][j] = dh[j] * (T::ONE - z) * (T::ONE - n * n);
-                    dz[1][j] = dh[j] * (own.before[t][j] - n) * z * (T::ONE - z);
-                    dh[j] = dh[j] * z;
-                }
-                let mut recurrent = dz.clone();
-                if reset_after {
-                    for j in 0..hidden {
-                        d_reset[j] = dz[2][j] * own.inner[t][j];
-                        recurrent[2][j] = dz[2][j] * gates[0][j];
-                        gradient[3][j] += recurrent[2][j];
-                    }
-                } else {
-                    // Through W_hn to r ∘ h, and from there to both.
-                    let mut d_inner = vec![T::ZERO; hidden];
-                    for j in 0..hidden {
-                        let matrix = (&w[1][..], &mut gradient[1][..]);
-                        dot_backward(matrix, 2 * hidden + j, dz[2][j], &own.inner[t], &mut d_inner);
-                    }
-                    for j in 0..hidden {
-                        d_reset[j] = d_inner[j] * own.dropped[t][j];
-                        d_in[j] = d_inner[j] * gates[0][j];
-                    }
-                    recurrent.pop();
-                }
-                for j in 0..hidden {
-                    let r = gates[0][j];
-                    dz[0][j] = d_reset[j] * r * (T::ONE - r);
-                    recurrent[0][j] = dz[0][j];
-                }
-                Gates { gates: dz, recurrent, d_in }
+                self.gru_backward(reset_after, (w, gradient), own, (t, dh))
             }
         }
+    }
+
+    fn elman_backward(
+        &self,
+        activation: Activation,
+        own: &Direction<T>,
+        t: usize,
+        dh: &mut [T],
+    ) -> Gates<T> {
+        let hidden = self.config.shape.hidden;
+        let mut dz = vec![vec![T::ZERO; hidden]];
+        for j in 0..hidden {
+            dz[0][j] = dh[j] * activation.derivative(own.gates[t][0][j], own.h[t][j]);
+            dh[j] = T::ZERO;
+        }
+        Gates { recurrent: dz.clone(), gates: dz, d_in: vec![T::ZERO; hidden] }
+    }
+
+    fn lstm_backward(
+        &self,
+        own: &Direction<T>,
+        t: usize,
+        (dh, dc): (&mut [T], &mut [T]),
+    ) -> Gates<T> {
+        let hidden = self.config.shape.hidden;
+        let mut dz = vec![vec![T::ZERO; hidden]; 4];
+        for j in 0..hidden {
+            let [i, f, g, o] = [0, 1, 2, 3].map(|gate: usize| own.gates[t][gate][j]);
+            let tanh_c = own.cell[t][j].tanh();
+            let d = dc[j] + dh[j] * o * (T::ONE - tanh_c * tanh_c);
+            dz[0][j] = d * g * i * (T::ONE - i);
+            dz[1][j] = d * own.cell_before[t][j] * f * (T::ONE - f);
+            dz[2][j] = d * i * (T::ONE - g * g);
+            dz[3][j] = dh[j] * tanh_c * o * (T::ONE - o);
+            dc[j] = d * f;
+            dh[j] = T::ZERO;
+        }
+        Gates { recurrent: dz.clone(), gates: dz, d_in: vec![T::ZERO; hidden] }
+    }
+
+    fn gru_backward(
+        &self,
+        reset_after: bool,
+        (w, gradient): (&[Vec<T>], &mut [Vec<T>]),
+        own: &Direction<T>,
+        (t, dh): (usize, &mut [T]),
+    ) -> Gates<T> {
+        let (hidden, gates) = (self.config.shape.hidden, &own.gates[t]);
+        let mut dz = vec![vec![T::ZERO; hidden]; 3];
+        for j in 0..hidden {
+            let (z, n) = (gates[1][j], gates[2][j]);
+            dz[2][j] = dh[j] * (T::ONE - z) * (T::ONE - n * n);
+            dz[1][j] = dh[j] * (own.before[t][j] - n) * z * (T::ONE - z);
+            dh[j] = dh[j] * z;
+        }
+        let mut recurrent = dz.clone();
+        let (mut d_reset, mut d_in) = (vec![T::ZERO; hidden], vec![T::ZERO; hidden]);
+        if reset_after {
+            for j in 0..hidden {
+                d_reset[j] = dz[2][j] * own.inner[t][j];
+                recurrent[2][j] = dz[2][j] * gates[0][j];
+                gradient[3][j] += recurrent[2][j];
+            }
+        } else {
+            // Through W_hn to r ∘ h, and from there to both.
+            let mut d_inner = vec![T::ZERO; hidden];
+            for j in 0..hidden {
+                let matrix = (&w[1][..], &mut gradient[1][..]);
+                dot_backward(matrix, 2 * hidden + j, dz[2][j], &own.inner[t], &mut d_inner);
+            }
+            for j in 0..hidden {
+                d_reset[j] = d_inner[j] * own.dropped[t][j];
+                d_in[j] = d_inner[j] * gates[0][j];
+            }
+            recurrent.pop();
+        }
+        for j in 0..hidden {
+            let r = gates[0][j];
+            dz[0][j] = d_reset[j] * r * (T::ONE - r);
+            recurrent[0][j] = dz[0][j];
+        }
+        Gates { gates: dz, recurrent, d_in }
     }
 }
 

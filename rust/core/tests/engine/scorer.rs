@@ -93,11 +93,13 @@ impl<T: Compiled> Stream<T> {
         (new.collect(), (evicted, expired))
     }
 
-    /// Outputs of a scorer that takes the events in batches; it is copied and restored on the way.
+    /// Outputs of a scorer that takes the events in batches; with `copies`, which makes one without
+    /// entities, it is copied and restored on the way.
     fn scored(
         &self,
         scorer: &mut Scorer<T>,
-        (batch, copies): (&mut dyn FnMut() -> usize, bool),
+        batch: &mut dyn FnMut() -> usize,
+        copies: Option<&dyn Fn() -> Scorer<T>>,
     ) -> (Vec<T>, Vec<bool>) {
         let texts: Vec<String> = (0..1000).map(|entity| format!("card {entity}")).collect();
         let outputs = scorer.network().config().shape.output;
@@ -115,19 +117,19 @@ impl<T: Compiled> Stream<T> {
             let own = &mut all[events.start * outputs..events.end * outputs];
             let new = &mut all_new[events.clone()];
             scorer.score((&keys, Some(&self.times[events])), x, (own, new)).unwrap();
-            if copies && from.is_multiple_of(3) {
-                restored = Some(copied(scorer));
+            if let Some(make) = copies.filter(|_| from.is_multiple_of(3)) {
+                restored = Some(copied(scorer, make()));
             }
         }
         (all, all_new)
     }
 }
 
-fn copied<T: Compiled>(scorer: &Scorer<T>) -> Scorer<T> {
+/// `other` with the entities of a scorer.
+fn copied<T: Compiled>(scorer: &Scorer<T>, mut other: Scorer<T>) -> Scorer<T> {
     let copy = scorer.copy().unwrap();
     let entities: Vec<(Key<'_>, f64)> = copy.iter().map(|(key, time, _)| (key, time)).collect();
     assert_eq!(entities.len(), copy.len());
-    let mut other = scorer.empty().unwrap();
     other.restore(entities.into_iter(), &copy.states().unwrap(), copy.given_up()).unwrap();
     other
 }
@@ -153,11 +155,11 @@ fn streams_are_predictions<T: Compiled>(seed: u64) {
             let make = || Scorer::new(Arc::clone(&network), Loss::Mse, level, limits).unwrap();
             let mut scorer = make();
             let mut batch = || cases.size(1, most);
-            let (outputs, own_new) = stream.scored(&mut scorer, (&mut batch, false));
+            let (outputs, own_new) = stream.scored(&mut scorer, &mut batch, None);
             assert_eq!(own_new, new, "{level}, batches of {most}, case {seed}");
             assert_eq!(outputs, expected, "{level}, batches of {most}, case {seed}");
             assert_eq!(scorer.given_up(), given_up, "{level}, case {seed}");
-            let (outputs, own_new) = stream.scored(&mut make(), (&mut batch, true));
+            let (outputs, own_new) = stream.scored(&mut make(), &mut batch, Some(&make));
             assert_eq!((own_new, outputs), (new.clone(), expected.clone()), "{level}, restored");
         }
         if level.name() != "portable" {
@@ -227,9 +229,14 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     assert!(refused(Some(&[0.0]), &[0.0; 4]).starts_with("times"));
     assert!(refused(Some(&[0.0; 2]), &[0.0; 3]).starts_with("features"));
     assert!(scorer.step((&[0], &[true]), &[0.0; 2], &mut [0.0]).is_err(), "there is no row");
-    let twice = [(Key::Number(1), 0.0), (Key::Number(1), 0.0)];
+    scorer.restore([(Key::Number(1), 0.0)].into_iter(), &[1.0; 6], (1, 2)).unwrap();
+    let twice = [(Key::Number(2), 0.0), (Key::Number(2), 0.0)];
     let twice = scorer.restore(twice.into_iter(), &[0.0; 12], (0, 0));
     assert!(twice.unwrap_err().to_string().starts_with("keys"));
+    assert_eq!(
+        (scorer.len(), scorer.state(key), scorer.given_up()),
+        (1, Some(&[1.0; 6][..]), (1, 2))
+    );
     for limits in [
         Limits { max_entities: Some(0), expire_after: None },
         Limits { max_entities: None, expire_after: Some(-1.0) },

@@ -56,8 +56,9 @@ impl<T: Real> Scorer<T> {
         Ok(ScorerCopy { entities: self.entities.clone(), states: self.states.clone(), width })
     }
 
-    /// Adds entities, as [`ScorerCopy::iter`] has them, with their states `(entities, state)`.
-    /// [`Error::Parameter`] if there are more than may be, or if a key is there twice.
+    /// Puts entities, as [`ScorerCopy::iter`] has them, with their states `(entities, state)` in the place
+    /// of all there are. [`Error::Parameter`] if there are more than may be, or if a key is there twice;
+    /// nothing has changed then.
     pub fn restore<'k>(
         &mut self,
         entities: impl ExactSizeIterator<Item = (Key<'k>, f64)>,
@@ -68,20 +69,21 @@ impl<T: Real> Scorer<T> {
         check_shape(states.len() == count * width, "states", count * width, states.len())?;
         let refused = |what, expected, got| Err(Error::Parameter { what, expected, got });
         let most = self.entities.limits().max_entities;
-        if most.is_some_and(|most| self.len() + count > most) {
+        if most.is_some_and(|most| count > most) {
             return refused("max_entities", "at least as many as there are", count.to_string());
         }
-        let places = self.entities.reserve(count)?;
-        self.states.reserve(places)?;
+        let (mut own, mut slabs) = (self.entities.without_entities(), Slabs::new(width));
+        slabs.reserve(own.reserve(count)?)?;
         for ((key, time), state) in entities.zip(states.chunks_exact(width)) {
             let key = self.hasher().hashed(key);
-            if self.entities.find(key).is_some() {
+            if own.find(key).is_some() {
                 return refused("keys", "all different", format!("{:?} twice", key.key));
             }
-            let row = self.entities.add(key, time);
-            self.states.row_mut(row).copy_from_slice(state);
+            let row = own.add(key, time);
+            slabs.row_mut(row).copy_from_slice(state);
         }
-        self.entities.set_given_up(given_up);
+        own.set_given_up(given_up);
+        (self.entities, self.states) = (own, slabs);
         Ok(())
     }
 }

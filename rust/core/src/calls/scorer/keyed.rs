@@ -54,11 +54,6 @@ impl<T: Compiled> Scorer<T> {
         Ok(Self { network, loss, level, inner, states, entities, rows: Vec::new() })
     }
 
-    /// A scorer of the same network with the same limits, without entities.
-    pub fn empty(&self) -> Result<Self> {
-        Self::new(Arc::clone(&self.network), self.loss, self.level, self.entities.limits())
-    }
-
     /// Goes on with other weights of the same architecture; without `keep_states`, all entities are
     /// forgotten. [`Error::Parameter`] if the architecture is another.
     pub fn swap(&mut self, network: Arc<Network<T>>, loss: Loss, keep_states: bool) -> Result<()> {

@@ -99,7 +99,7 @@ fn a_level_batch_of_ragged_data_is_no_longer_than_its_tiles_may_be() {
                 if gradients {
                     tiling = tiling.for_gradients();
                 }
-                let most = data.tile_steps(LANES, tiling.fewest_steps);
+                let most = most_tile_steps(&data, LANES, tiling.fewest_steps);
                 tiling.set(&level, |s| data.range(s as usize).len());
                 for tile in 0..tiling.len() {
                     assert!(tiling.tile(tile).steps() <= most, "{longest} {steps} {count}");

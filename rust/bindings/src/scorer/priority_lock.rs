@@ -1,17 +1,17 @@
-//! [`Turns`]: a lock that many short calls and few long ones share.
+//! [`PriorityLock`]: a lock that many short calls and few long ones share; short ones go first.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::yield_now;
 
-/// Looks at a lock before a thread sleeps until it is free: several times what a slice takes. Waking
-/// up takes longer than a slice.
-const LOOKS: usize = 4000;
+/// Attempts to take a lock before a thread sleeps until it is free: several times what a slice takes, as
+/// waking up takes longer than a slice.
+const ATTEMPTS: usize = 4000;
 
 /// A lock whose long-time holders let go of it between slices of their work, and let those go first
 /// that want it for a moment.
-pub(super) struct Turns<T> {
+pub(super) struct PriorityLock<T> {
     inner: Mutex<T>,
     /// Threads that want it for a moment.
     waiting: AtomicUsize,
@@ -19,12 +19,12 @@ pub(super) struct Turns<T> {
 
 // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
 
-impl<T> Turns<T> {
+impl<T> PriorityLock<T> {
     pub(super) fn new(value: T) -> Self {
         Self { inner: Mutex::new(value), waiting: AtomicUsize::new(0) }
     }
 
-    fn look(&self) -> Option<MutexGuard<'_, T>> {
+    fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.inner.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
@@ -32,14 +32,14 @@ impl<T> Turns<T> {
         }
     }
 
-    /// The lock for a moment, if it is free soon: no longer away than a slice takes.
+    /// The lock for a moment, if it becomes free within about the time of a slice.
     #[inline]
-    pub(super) fn soon(&self) -> Option<MutexGuard<'_, T>> {
-        self.look().or_else(|| {
+    pub(super) fn lock_if_soon_free(&self) -> Option<MutexGuard<'_, T>> {
+        self.try_lock().or_else(|| {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let found = (0..LOOKS).find_map(|_| {
+            let found = (0..ATTEMPTS).find_map(|_| {
                 spin_loop();
-                self.look()
+                self.try_lock()
             });
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             found
@@ -55,13 +55,13 @@ impl<T> Turns<T> {
     }
 
     /// The lock for a slice of long work, after those that want it for a moment.
-    pub(super) fn slice(&self) -> MutexGuard<'_, T> {
-        for look in 0..LOOKS {
+    pub(super) fn lock_for_slice(&self) -> MutexGuard<'_, T> {
+        for attempt in 0..ATTEMPTS {
             if self.waiting.load(Ordering::Relaxed) == 0 {
                 break;
             }
             // Those who wait may have no processor to notice it on.
-            if look % 64 == 63 { yield_now() } else { spin_loop() }
+            if attempt % 64 == 63 { yield_now() } else { spin_loop() }
         }
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-"""Threads that take turns, none of which waits for itself."""
+"""A lock for threads, none of which waits for itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from rnn_rust.errors import BusyError
 
 
-class Turns:
+class NonReentrantLock:
     """A lock for threads that refuses a thread which holds it already.
 
     Python runs signal handlers between any two steps of the main thread. What one calls finds data
@@ -24,13 +24,13 @@ class Turns:
         self._what = what
         self._lock = threading.RLock()
 
-    def turn(self) -> AbstractContextManager[object]:
-        """Return what a ``with`` statement has a turn with, once no other thread has one.
+    def hold(self) -> AbstractContextManager[object]:
+        """Return what a ``with`` statement holds the lock with, once no other thread does.
 
         Raises
         ------
         BusyError
-            This thread has one.
+            This thread holds it.
         """
         # As `threading.Condition` asks. The lock itself is returned, not what holds it in Python:
         # an exception that a handler raises, as Ctrl-C does, would leave that one locked.

@@ -1,4 +1,4 @@
-//! [`Open`]: the batches that a thread is in the middle of, where signal handlers may call scorers.
+//! [`RunningBatch`]: what a thread is in the middle of, where signal handlers may call scorers.
 
 use std::cell::RefCell;
 use std::ptr::from_ref;
@@ -9,22 +9,22 @@ thread_local! {
 }
 
 /// A batch of this thread, until it is dropped.
-pub(super) struct Open;
+pub(super) struct RunningBatch;
 
-impl Open {
+impl RunningBatch {
     pub(super) fn of<S>(scorer: &S) -> Self {
         SCORERS.with_borrow_mut(|scorers| scorers.push(from_ref(scorer).addr()));
         Self
     }
 }
 
-impl Drop for Open {
+impl Drop for RunningBatch {
     fn drop(&mut self) {
         SCORERS.with_borrow_mut(Vec::pop);
     }
 }
 
-/// Whether this thread has a batch of a scorer open, and would wait for itself.
-pub(super) fn has_open<S>(scorer: &S) -> bool {
+/// Whether this thread is scoring a batch of a scorer, and would wait for itself.
+pub(super) fn is_scoring_batch<S>(scorer: &S) -> bool {
     SCORERS.with_borrow(|scorers| scorers.contains(&from_ref(scorer).addr()))
 }
