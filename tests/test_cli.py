@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,19 @@ def test_predict_keeps_rows_and_text_of_a_shuffled_file(data, model):
     }
     for name, when, value in written.iter_rows():
         assert np.float32(value) == wanted[name, when]
+
+
+@pytest.mark.parametrize(("name", "read"), [
+    ("p.tsv", partial(pl.read_csv, separator="\t", schema_overrides={"name": str, "t": str})),
+    ("p.Parquet", pl.read_parquet), ("p.feather", pl.read_ipc), ("p.jsonl", pl.read_ndjson),
+])  # fmt: skip
+def test_predict_writes_what_the_name_says(data, model, name, read):
+    run_well("predict", model, data, "--output", "p.csv")
+    assert "Wrote 50 predictions to p." in run_well("predict", model, data, "--output", name).stderr
+    written, expected = read(name), pl.read_csv("p.csv", infer_schema=False)
+    assert written.drop("prediction").equals(expected.drop("prediction"))
+    predictions = expected["prediction"].cast(pl.Float32)
+    assert written["prediction"].cast(pl.Float32).equals(predictions)
 
 
 def test_predict_writes_to_standard_output_without_labels(data, model):

@@ -33,7 +33,7 @@ def test_ctrl_c_saves_the_model_and_ends_with_130(data):
     logging.getLogger("rnn_rust").addHandler(finger)
     result = run("train", data, "--epochs", 1000)
     assert result.exit_code == 130
-    assert "Saved the model, trained for 1 epochs, to model.safetensors" in result.stderr
+    assert "Saved the model, trained for 1 epoch, to model.safetensors" in result.stderr
     assert "Test part" not in result.stdout
     assert rnn.load("model.safetensors").epochs_trained == 1
 
@@ -114,4 +114,16 @@ def test_a_reader_that_leaves_early_is_no_error(data, model):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(timeout=120) == 1
+    assert process.wait(timeout=120) == 0
+
+
+def test_ctrl_c_saves_the_model_where_it_ends_the_reader_of_the_log_too():
+    options = ("--no-early-stopping", "--epochs", 10**9, "--batch-size", 64)
+    process = start("train", DATA / "fraud.csv", *options, stderr=subprocess.STDOUT)
+    while "Epoch 1:" not in process.stdout.readline():
+        pass
+    # As that of ``2>&1 | tee log``, which is in the same process group.
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    assert rnn.load("model.safetensors").epochs_trained >= 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
+from conftest import run as run_in_process
 
 import rnn_rust as rnn
 from rnn_rust.cli import main
@@ -128,7 +129,7 @@ class TestEncodings:
 
 def test_all_help_is_ascii():
     def pages(command, name, parent=None):
-        context = click.Context(command, parent, name)
+        context = click.Context(command, parent, name, **command.context_settings)
         yield command.get_help(context)
         for inner in getattr(command, "commands", {}).values():
             yield from pages(inner, inner.name, context)
@@ -215,6 +216,23 @@ def test_a_log_file_on_a_full_disk_is_named(kind, folder, monkeypatch):
     assert caught.value.filename == "log"
 
 
+@pytest.mark.usefixtures("logger_as_before")
+@pytest.mark.parametrize("option", ["--log-file", "--checkpoint"])
+def test_a_model_is_saved_where_its_log_or_checkpoint_cannot_be_written(option, data, monkeypatch):
+    def fail(self, record):
+        if record["epoch"] == 3:
+            raise rnn.errors.WriteError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    for kind in (rnn.CSVLogger, rnn.Checkpoint):
+        monkeypatch.setattr(kind, "__call__", fail)
+    result = run_in_process("train", data, "--epochs", 9, option, "file.csv", "--verbosity", "info")
+    assert result.exit_code == 2
+    *_, saved, error = result.stderr.splitlines()
+    assert "Saved the model, trained for 3 epochs, to model.safetensors" in saved
+    assert error == "Error: cannot write file.csv: No space left on device"
+    assert rnn.load("model.safetensors").epochs_trained == 3
+
+
 @each_command
 @pytest.mark.usefixtures("trained")
 def test_a_reader_that_leaves_early_is_no_error(args):
@@ -223,9 +241,37 @@ def test_a_reader_that_leaves_early_is_no_error(args):
     process.stdout.close()
     errors = process.stderr.read().decode()
     process.stderr.close()
-    assert process.wait() == 1
+    assert process.wait() == 0
     assert "Error" not in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("unread", ["stdout", "stderr"])
+@pytest.mark.usefixtures("trained")
+def test_what_nobody_reads_does_not_keep_a_model_from_being_trained(unread):
+    Path("model.safetensors").unlink()
+    command = [sys.executable, "-m", "rnn_rust", *map(str, COMMANDS[3]), "--eval-every", "1"]
+    with open("rest", "wb") as rest:
+        process = subprocess.Popen(
+            command, **{"stdout": rest, "stderr": rest} | {unread: subprocess.PIPE}
+        )
+        getattr(process, unread).close()
+        assert process.wait() == 0
+    assert rnn.load("model.safetensors").epochs_trained == 1
+    assert ("INFO" if unread == "stdout" else "Test part") in Path("rest").read_text("utf-8")
+
+
+def test_a_log_that_nobody_reads_leaves_a_script_alone(run_python):
+    done = run_python(
+        "import os, rnn_rust as rnn\n"
+        "read, write = os.pipe()\n"
+        "os.dup2(write, 2), os.close(read), rnn.log.setup()\n"
+        "data = rnn.Dataset.from_arrays([0.0, 1.0], [1.0, 0.0], [0, 1, 2])\n"
+        "rnn.RNN(1, 2, 1).fit(data, epochs=3, eval_every=1)\n"
+        "print('went on')\n"
+        "os.dup2(1, 2)"
+    )
+    assert done.stdout == "went on\n"
 
 
 @pytest.mark.parametrize("args", [COMMANDS[0], COMMANDS[2]], ids=lambda args: args[0])

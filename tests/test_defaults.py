@@ -171,6 +171,11 @@ def test_sizes_are_found_in_the_first_fit() -> None:
     with pytest.raises(DataError, match="labels"):
         refused.fit(unlabelled, epochs=1, progress=False)
     assert not refused.is_built
+    # Whether there is memory for it is found with the sizes that it will have.
+    large = rnn.RNN(hidden_size=10**7)
+    with pytest.raises(ParameterError, match="fit into memory, got 2, 10000000 and 1"):
+        large.fit(numbers, epochs=1, progress=False)
+    assert not large.is_built
     for named in (numbers, pd.DataFrame):
         with pytest.raises((ParameterError, ShapeError, DataError)):
             refused.predict(named)

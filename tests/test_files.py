@@ -168,6 +168,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_what_is_not_a_regular_file_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, os.devnull):
+        with pytest.raises(ModelFileError, match=f"{place}: it is not a regular file"):
+            rnn_rust.load(place)
+
+
 def test_a_saved_file_is_as_readable_as_any_other(path: Path) -> None:
     make_model().save(path)
     other = path.with_name("other")

@@ -188,7 +188,7 @@ def test_equal_models_are_equal_files_and_replace_what_is_there(tmp_path: Path) 
         LSTM(2, 3, 1, num_layers=2, bidirectional=True).to_onnx(path)
     assert first.read_bytes() == second.read_bytes()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]
-    with pytest.raises(ModelFileError, match="cannot write the model to"):
+    with pytest.raises(ModelFileError, match="cannot write "):
         RNN(2, 3, 1).to_onnx(tmp_path / "nowhere" / "a.onnx")
     with pytest.raises(ParameterError, match="silu"):
         RNN(2, 3, 1, activation="silu").to_onnx(first)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnn_rust.base.files import replacing
+from rnn_rust.errors import WriteError
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -59,15 +60,16 @@ def test_an_error_names_the_file_and_not_the_temporary_one(
     plain = tmp_path / "plain"
     plain.touch()
     for path in (tmp_path / "missing" / "file", plain / "file"):
-        with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
+        with pytest.raises(WriteError, match=f"^cannot write {path}: No") as caught:
             write(path)
-        assert str(caught.value).endswith(f": '{path}'")
+        assert caught.value.errno in (errno.ENOENT, errno.ENOTDIR)
+        assert caught.value.filename == str(path)
 
     def fail(source: Path, target: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", source, None, target)
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(PermissionError) as caught_too:
+    with pytest.raises(WriteError) as caught_too:
         write(plain)
-    assert str(caught_too.value) == f"[Errno {errno.EACCES}] Permission denied: '{plain}'"
+    assert str(caught_too.value) == f"cannot write {plain}: Permission denied"
     assert os.listdir(tmp_path) == ["plain"]

@@ -294,5 +294,16 @@ def test_a_service_that_cannot_start_says_so_in_a_line(tmp_path: Path) -> None:
     command = [sys.executable, SERVICE / "serve.py", tmp_path / "nothing"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: cannot read the model")
+    assert done.stderr.startswith("Error: there is no file")
     assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--snapshot-every", "0"), ("--snapshot-every", "nan"), ("--max-events", "0")]
+)
+def test_limits_without_a_use_are_refused(words: tuple[str, str]) -> None:
+    command = [sys.executable, SERVICE / "serve.py", "model", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"argument {words[0]}: it must be above 0, and finite, not {words[1]}" in done.stderr

@@ -43,13 +43,17 @@ def test_whatever_is_sent_again_each_event_counts_once(
     logs = {f"{n}": events_of(make_log(n, 60, data.draw(st.integers(0, 9)))) for n in range(3)}
     scores: dict[str, dict[int, Any]] = {name: {} for name in logs}
     reached = dict.fromkeys(logs, 0)
+    # Where the last request that was new began, and that of the snapshot.
+    begun = saved = dict.fromkeys(logs, 0)
     for _ in range(data.draw(st.integers(1, 5))):
         # A service from its start to its end by a kill.
+        begun = dict(saved)
         with open_ledger(model_path, folder) as ledger:
             for _ in range(data.draw(st.integers(1, 15))):
                 name = data.draw(st.sampled_from([*logs, "snapshot"]))
                 if name == "snapshot":
                     ledger.snapshot()
+                    saved = dict(begun)
                     continue
                 start = max(reached[name] - data.draw(st.integers(-1, 12)), 0)
                 piece = logs[name][start : start + data.draw(st.integers(0, 25))]
@@ -59,14 +63,18 @@ def test_whatever_is_sent_again_each_event_counts_once(
                         ledger.apply(name, start, piece)
                     reached[name] = applied
                     continue
+                if start < min(begun[name], start + len(piece)):
+                    with pytest.raises(LogError, match=f"not known .* from offset {applied}, and"):
+                        ledger.apply(name, start, piece)
+                    continue
                 record, _ = ledger.apply(name, start, piece)
                 assert ledger.applied(name)[0] == max(applied, start + len(piece))
                 reached[name] = start + len(piece)
+                if applied < reached[name]:
+                    begun[name] = start
+                assert len(record.scores) == len(piece)
                 for place, score in enumerate(record.scores, start):
-                    if score is None:
-                        assert place < applied
-                    else:
-                        assert scores[name].setdefault(place, score) == score
+                    assert scores[name].setdefault(place, score) == score
     sequences: dict[Any, list[tuple[Any, Any]]] = {}
     for name, found in scores.items():
         # Every event that was applied has been answered, without a gap.
@@ -136,6 +144,12 @@ def test_two_clients_of_one_name_are_told(model_path: Path, tmp_path: Path) -> N
             ledger.apply("a", 4, other)
         assert ledger.applied("a")[0] == 5
         assert len(ledger.scorer) == len({event.key for event in one})
+        # Whether these are the same is not known after another request, whatever they are.
+        ledger.apply("a", 5, one[:1])
+        for events in (other[:1], one[:1], one + other):
+            with pytest.raises(LogError, match="before offset 5 are applied, and which they were"):
+                ledger.apply("a", 0, events)
+        assert ledger.applied("a")[0] == 6
 
 
 def test_models_with_categories_gaps_and_times(tmp_path: Path) -> None:
@@ -213,7 +227,7 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     assert "max_entities is 5, and None in the snapshot" in refused(
         folder, model_path, max_entities=5
     )
-    assert "cannot read the model" in refused(folder, tmp_path / "nothing")
+    assert "there is no file" in refused(folder, tmp_path / "nothing")
     with open_ledger(model_path, folder):
         assert "another service uses" in refused(folder, model_path)
     (states,) = folder.glob("states-*")
@@ -229,3 +243,16 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     with open_ledger(model_path, folder) as ledger:
         assert ledger.applied("a") == (5, 5)
     assert [path.name for path in folder.glob("states-*")] == [states.name]
+    (folder / INDEX).unlink()
+    assert f"has {states.name}, but not the {INDEX}" in refused(folder, model_path)
+    assert states.read_bytes() == good
+
+
+def test_a_kill_before_the_first_index_is_harmless(model_path: Path, tmp_path: Path) -> None:
+    with open_ledger(model_path, tmp_path):
+        (states,) = tmp_path.glob("states-*")
+    (tmp_path / INDEX).unlink()
+    states.write_bytes(states.read_bytes()[:100])
+    snapshot_in(tmp_path, model_path)
+    with open_ledger(model_path, tmp_path) as ledger:
+        assert ledger.applied("a") == (5, 5)

@@ -296,3 +296,19 @@ def test_the_command_line_splits_at_an_instant() -> None:
         (("--split-at", "99"), "part 2 of 2 is empty"),
     ):
         check_error(run("train", "series.csv", *words), message)
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+def test_the_validation_part_of_the_command_line_lies_before_the_instant_in_time() -> None:
+    # Ten times, 0 to 9, of three cards; the last fifth before 5 is the time 4.
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"id": list("abc") * 10, "t": np.repeat(np.arange(10), 3)})
+    frame = frame.with_columns(x1=pl.Series(random.normal(size=30)), y1=pl.Series([0.5, 1, 2] * 10))
+    frame.write_csv("cards.csv")
+    shown = run_well("train", "cards.csv", "--epochs", 2, "--split-at", "5").stdout
+    parts = re.findall(r"^(\w+) part: (\d+) sequences?\nRegression on (\d+)", shown, re.M)
+    assert parts == [("Training", "3", "12"), ("Validation", "3", "3"), ("Test", "3", "15")]
+    refused = run("train", "cards.csv", "--split-at", "1")
+    check_error(refused, "the rows before --split-at have too few times", "--no-early-stopping")
+    shown = run_well("train", "cards.csv", "--split-at", "1", "--no-early-stopping").stdout
+    assert "Training part: 3 sequences" in shown

@@ -5,9 +5,10 @@ event (the offset), and the events. Beside the states the ledger keeps, for each
 events of its log have been applied, and the answer to its last request:
 
 - events that follow on those applied are scored;
-- events applied before are not scored again: their scores come from the last answer, or are null;
+- events of that request are not scored again: their scores come from its answer;
 - a piece that begins later is refused, and the error says where to go on;
-- so are events that are others than those applied at their place: two clients with one name.
+- so are events that are others than those applied at their place: two clients with one name;
+- so is a piece that begins before the last request, as nothing tells any more which events it had.
 
 A snapshot has the states and these records as of one moment. After a kill the service goes on from
 the newest one, and clients send again what it does not have. All events of a key belong to one
@@ -38,13 +39,13 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """How many events of a client's log are applied, and what was answered to the last ones.
+    """How many events of a client's log are applied, and what was answered to the last request.
 
-    ``scores`` has None for what an earlier answer had; ``digests`` tell events from others.
+    ``digests`` tell its events from others.
     """
 
     applied: int = 0
-    scores: list[Score | None] = []
+    scores: list[Score] = []
     digests: list[int] = []
 
 
@@ -98,8 +99,8 @@ class Ledger:
         Raises
         ------
         LogError
-            There are events before these that are not applied, or others were applied in their
-            place; nothing has changed.
+            There are events before these that are not applied; or others were applied in their
+            place, or may have been. Nothing has changed.
         DataError, ShapeError, ParameterError, TypeError
             An event cannot be scored; nothing has changed.
         """
@@ -110,8 +111,8 @@ class Ledger:
             record = self._records.get(client, Record())
             if offset > record.applied:
                 raise LogError(
-                    f"client {client!r}: {record.applied} events are applied, and these begin at "
-                    f"{offset}; go on from offset {record.applied}",
+                    f"client {client!r}: these events begin at offset {offset}, and those from "
+                    f"{record.applied} on have not come; go on from offset {record.applied}",
                     record.applied,
                 )
             before = min(record.applied - offset, len(events))
@@ -157,7 +158,7 @@ class Ledger:
 
         Raises
         ------
-        OSError, ModelFileError
+        WriteError, OSError
             A file cannot be written; the old snapshot is still there.
         """
         with self._saving:
@@ -197,19 +198,24 @@ def remove_others(folder: Path, contents: Contents) -> None:
             path.unlink(missing_ok=True)
 
 
-def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score | None]:
-    """Return the scores of events that are applied, as far as the record has them."""
+def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score]:
+    """Return the scores of events that are applied, which are of the last request."""
     first = record.applied - len(record.scores)
-    scores: list[Score | None] = []
+    if digests and offset < first:
+        raise LogError(
+            f"client {client!r}: events before offset {first} are applied, and which they were is "
+            f"not known any more; go on from offset {record.applied}, and give each client a name "
+            "of its own",
+            record.applied,
+        )
     for place, digest in enumerate(digests, offset):
-        if place >= first and record.digests[place - first] != digest:
+        if record.digests[place - first] != digest:
             raise LogError(
                 f"client {client!r}: another event was applied at offset {place}; give each client "
                 "a name of its own, and keep its log",
                 record.applied,
             )
-        scores.append(record.scores[place - first] if place >= first else None)
-    return scores
+    return record.scores[offset - first :][: len(digests)]
 
 
 def _replace(path: Path, data: bytes) -> None:

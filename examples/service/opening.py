@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from ledger import INDEX, Contents, Ledger, remove_others
@@ -44,10 +44,12 @@ def open_ledger(
     Raises
     ------
     StartError
-        The folder is in use; or model or limits are not those of the snapshot, or it is damaged.
+        The folder is in use; or model or limits are not those of the snapshot, or it is damaged
+        or not whole.
     ModelFileError, ParameterError
         The model cannot be read, or is none that scores streams; or states are damaged.
     """
+    loaded = _Model.load(model)
     folder.mkdir(parents=True, exist_ok=True)
     limits = {"max_entities": max_entities, "expire_after": expire_after}
     # The lock ends with the process, in whatever way that ends.
@@ -58,18 +60,41 @@ def open_ledger(
             raise StartError(
                 f"another service uses {folder}; give it a folder of its own"
             ) from None
-        yield _ledger(model, folder, limits, swap)
+        if (folder / INDEX).exists():
+            yield _from_snapshot(loaded, folder, limits, swap)
+        else:
+            yield _new(loaded, folder, limits)
 
 
-def _ledger(model: Path, folder: Path, limits: dict[str, Any], swap: bool) -> Ledger:
-    try:
-        digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    except OSError as error:
-        raise StartError(f"cannot read the model {model}: {error.strerror}") from None
+class _Model(NamedTuple):
+    """A model, its file, and what tells that from others."""
+
+    network: Any
+    path: Path
+    digest: str
+
+    @classmethod
+    def load(cls, path: Path) -> _Model:
+        network = rnn.load(path)
+        return cls(network, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _new(model: _Model, folder: Path, limits: dict[str, Any]) -> Ledger:
+    """Return a ledger without events, and take its first snapshot before there are any."""
+    # So there is nothing lost with the states of the first one, if a kill left no more of it.
+    first = Contents(1, model.digest, {}).states
+    if others := {path.name for path in folder.glob("states-*.safetensors")} - {first}:
+        raise StartError(
+            f"{folder} has {min(others)}, but not the {INDEX} that goes with it; put that back, or "
+            "start with an empty folder"
+        )
+    ledger = Ledger(model.network.scorer(**limits), folder, Contents(0, model.digest, {}))
+    ledger.snapshot()
+    return ledger
+
+
+def _from_snapshot(model: _Model, folder: Path, limits: dict[str, Any], swap: bool) -> Ledger:
     index = folder / INDEX
-    if not index.exists():
-        scorer = rnn.load(model).scorer(**limits)
-        return Ledger(scorer, folder, Contents(0, digest, {}))
     try:
         contents = msgspec.json.decode(index.read_bytes(), type=Contents)
     except msgspec.DecodeError as error:
@@ -81,13 +106,13 @@ def _ledger(model: Path, folder: Path, limits: dict[str, Any], swap: bool) -> Le
                 f"{name} is {given}, and {kept} in the snapshot in {folder}; start with that, or "
                 "with an empty folder"
             )
-    if contents.model != digest:
+    if contents.model != model.digest:
         if not swap:
             raise StartError(
-                f"the snapshot in {folder} was taken with another model than {model}; start with "
-                "--swap to keep its states, or with an empty folder"
+                f"the snapshot in {folder} was taken with another model than {model.path}; start "
+                "with --swap to keep its states, or with an empty folder"
             )
-        scorer.swap(rnn.load(model))
-        contents.model = digest
+        scorer.swap(model.network)
+        contents.model = model.digest
     remove_others(folder, contents)
     return Ledger(scorer, folder, contents)

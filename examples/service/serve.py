@@ -6,8 +6,10 @@ Run it from the root of the repository: python examples/service/serve.py model.s
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -16,6 +18,19 @@ from ledger import Ledger
 from opening import StartError, open_ledger
 
 from rnn_rust.errors import RnnRustError
+
+
+def above_0(number: Callable[[str], float]) -> Callable[[str], float]:
+    """Return a reader of finite numbers above 0, of the kind that ``number`` reads."""
+
+    def read(text: str) -> float:
+        value = number(text)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"it must be above 0, and finite, not {text}")
+        return value
+
+    read.__name__ = number.__name__
+    return read
 
 
 def options() -> argparse.Namespace:
@@ -28,7 +43,13 @@ def options() -> argparse.Namespace:
     add("--folder", type=Path, default=Path("snapshots"), help="where the snapshots are")
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=8000, help="port to listen on")
-    add("--snapshot-every", type=float, default=60.0, metavar="SECONDS", help="time between two")
+    add(
+        "--snapshot-every",
+        type=above_0(float),
+        default=60.0,
+        metavar="SECONDS",
+        help="time between two",
+    )
     add("--max-entities", type=int, help="how many entities are kept at most")
     add(
         "--expire-after",
@@ -37,8 +58,8 @@ def options() -> argparse.Namespace:
         help="events' time after which one is given up",
     )
     add("--swap", action="store_true", help="keep the snapshot's states with another model")
-    add("--max-events", type=int, default=1000, help="of a request")
-    add("--max-bytes", type=int, default=2**20, help="of a request's body")
+    add("--max-events", type=above_0(int), default=1000, help="of a request")
+    add("--max-bytes", type=above_0(int), default=2**20, help="of a request's body")
     return parser.parse_args()
 
 

@@ -36,6 +36,17 @@ class ModelFileError(RnnRustError, ValueError):
     """A file is not a model of this package, is damaged, or is of a newer format."""
 
 
+class WriteError(OSError, ModelFileError):
+    """A file cannot be written: a model, a checkpoint, or the record of a training.
+
+    It has ``errno``, ``strerror`` and ``filename``, as every OSError.
+    """
+
+    def __str__(self) -> str:
+        """Return file and reason."""
+        return f"cannot write {self.filename}: {self.strerror}"
+
+
 class MissingFileError(DataError, ModelFileError, FileNotFoundError):
     """There is no file, of data or of a model, at the given path."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnn_rust.base.checks import path_text
+from rnn_rust.errors import WriteError
 
 
 @contextlib.contextmanager
@@ -24,8 +25,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    OSError
-        The file cannot be written, or is not a regular file; it names ``path``.
+    WriteError
+        The file cannot be written, or is not a regular file.
     ParameterError
         ``path`` is not one.
     """
@@ -47,7 +48,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            raise OSError(error.errno, reason, os.fspath(path)) from None
+            raise WriteError(error.errno, reason, os.fspath(path)) from None
         raise
 
 
@@ -56,16 +57,20 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    OSError
+    WriteError
         It cannot.
     """
     import tempfile
 
     target = Path(os.path.realpath(path_text("path", path)))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    with tempfile.TemporaryFile(dir=target.parent):
-        pass
+    try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(error.errno, reason, os.fspath(path)) from None
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:

@@ -1,7 +1,8 @@
 """The command line ``rnn-rust``: train, evaluate, predict, summary, export, demo, data.
 
 Results go to standard output; log, progress and errors go to standard error. A wrong argument or
-wrong data end in one line and exit code 2, Ctrl-C in 130, a bug in 1.
+wrong data end in one line and exit code 2, Ctrl-C in 130, a bug in 1. That nobody reads the output
+any more, as after ``| head``, changes neither the work nor the exit code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rnn_rust.cli.demo import demo
 from rnn_rust.cli.errors import report
 from rnn_rust.cli.export import export
 from rnn_rust.cli.score import evaluate, predict, summary
-from rnn_rust.cli.streams import escape_unencodable
+from rnn_rust.cli.streams import discard_unread, escape_unencodable
 from rnn_rust.cli.train import train
 
 
@@ -37,6 +38,10 @@ class CommandLine(click.Group):
             code = super().main(*args, **extra | {"standalone_mode": False})
         except Exception as error:
             code = report(error)
+        except SystemExit:
+            # Of click, where nobody reads the help.
+            code = 0
+        discard_unread()
         sys.exit(code or 0)
 
 

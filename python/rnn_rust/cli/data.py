@@ -7,10 +7,15 @@ from pathlib import Path
 
 import click
 
-from rnn_rust.base.checks import finite, whole_number
+from rnn_rust.base.checks import counted, finite, whole_number
 from rnn_rust.cli import options
 
 _log = logging.getLogger("rnn_rust")
+
+_csv_output = click.option(
+    "--output", type=options.OutputFile(suffixes=[".csv"]), required=True,
+    help="The CSV file to write.",
+)  # fmt: skip
 
 
 @click.group(invoke_without_command=True, short_help="Create CSV files to work with.")
@@ -46,7 +51,7 @@ def data(ctx: click.Context) -> None:
     callback=options.checked(finite, least=0),
     help="Fraction of fraudulent purchases.",
 )
-@click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
+@_csv_output
 @options.verbosity
 def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
     """Generate artificial card purchases in which fraud is visible over time only.
@@ -57,12 +62,12 @@ def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
     from rnn_rust.demos.fraud import generate, write_csv
 
     write_csv(generate(rows, seed, fraud_rate), output)
-    _log.info("Wrote %d rows to %s", rows, output)
+    _log.info("Wrote %s to %s", counted(rows, "row"), output)
 
 
 @data.command(short_help="Turn Kaggle's creditcard.csv into sequences.")
 @click.argument("source", type=options.INPUT, metavar="CREDITCARD.CSV")
-@click.option("--output", type=options.OutputFile(), required=True, help="The CSV file to write.")
+@_csv_output
 @click.option(
     "--length",
     type=int,

@@ -16,7 +16,7 @@ from rnn_rust.base.checks import counted
 from rnn_rust.cli.defaults import columns_with_gaps
 from rnn_rust.cli.errors import INTERRUPTED
 from rnn_rust.data.order import with_label_levels
-from rnn_rust.errors import DataError
+from rnn_rust.errors import DataError, WriteError
 from rnn_rust.learning.labels import occurring_classes
 from rnn_rust.training.callbacks import Checkpoint, EarlyStopping
 from rnn_rust.training.loggers import CSVLogger, JSONLinesLogger
@@ -64,10 +64,10 @@ class DataSplit(NamedTuple):
         return cls(train, validation, test, past=past)._checked()
 
     @classmethod
-    def cut(
-        cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None, seed: int
-    ) -> DataSplit:
+    def cut(cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None) -> DataSplit:
         """Cut at one instant, or at two, between which the validation part lies.
+
+        At one, it has the last fifth of the rows before.
 
         Raises
         ------
@@ -82,10 +82,15 @@ class DataSplit(NamedTuple):
         if between:
             past = dataset.split(at=at[-1], across=across)[0]
             return cls(train, between[0], test, past=past)._checked()
-        if patience is None or not _goes_by_time(dataset):
-            return cls.of(train, test, patience=patience, seed=seed)
+        if patience is None:
+            return cls(train, None, test, past=train)._checked()
         at = [_instant_after(train, 0.8), *at]
-        earlier, validation, test = dataset.split(at=at, across="context")
+        if not train.times.min() < at[0]:
+            raise DataError(
+                "the rows before --split-at have too few times for a training and a validation "
+                "part; cut later, say TIME,TIME, or train with --no-early-stopping"
+            )
+        earlier, validation, test = dataset.split(at=at, across=across)
         return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod
@@ -218,6 +223,8 @@ class FitOptions:
         ------
         click.exceptions.Exit
             Ctrl-C ended the training.
+        WriteError
+            A file cannot be written; if it is the log file or the checkpoint, the model is saved.
         """
         sizes = ", ".join(f"{len(part):,} for {name}" for name, part in parts.named())
         _log.info("Sequences: %s", sizes)
@@ -226,32 +233,48 @@ class FitOptions:
         if self.patience is not None and parts.validation is not None:
             stopping = [EarlyStopping(patience=self.patience)]
         elif self.patience is not None:
-            _log.info("No early stopping: %d sequences spare none for it", len(parts.train))
-        history = model.fit(
+            spared = counted(len(parts.train), "sequence spares", "sequences spare")
+            _log.info("No early stopping: %s none for it", spared)
+        try:
+            history = self._fit(model, parts, evaluator, stopping)
+        except WriteError:
+            if model.epochs_trained:
+                _save_early(model, output)
+            raise
+        if history.interrupted:
+            _save_early(model, output)
+            if self.checkpoint is not None:
+                _log.warning("The same command with --resume continues from %s", self.checkpoint)
+            raise click.exceptions.Exit(INTERRUPTED)
+        model.save(output)
+        epochs, seconds = counted(len(history), "epoch"), sum(history.seconds)
+        _log.info("Trained for %s in %.3f s", epochs, seconds)
+        for callback in stopping:
+            _log.info("The weights are those of epoch %s, the best one", callback.best_epoch)
+
+    def _fit(
+        self, model: Model, parts: DataSplit, evaluator: Evaluator, stopping: list[EarlyStopping]
+    ) -> History:
+        return model.fit(
             parts.train, epochs=self.epochs, batch_size=self.batch_size,
             validation=parts.validation or parts.test, evaluator=evaluator,
             eval_every=self.eval_every, callbacks=[*stopping, *self._writers()],
             progress=_log.isEnabledFor(logging.INFO),
             resume=self.checkpoint if self.resume else None,
         )  # fmt: skip
-        model.save(output)
-        if history.interrupted:
-            self._report_interruption(history, output)
-        _log.info("Trained for %d epochs in %.3f s", len(history), sum(history.seconds))
-        for callback in stopping:
-            _log.info("The weights are those of epoch %s, the best one", callback.best_epoch)
 
     def _writers(self) -> Iterable[Any]:
         if self.log_file is not None:
-            yield LOGGERS[self.log_file.suffix](self.log_file)
+            yield LOGGERS[self.log_file.suffix.lower()](self.log_file)
         if self.checkpoint is not None:
             yield Checkpoint(self.checkpoint)
 
-    def _report_interruption(self, history: History, output: Path) -> None:
-        _log.warning("Saved the model, trained for %d epochs, to %s", len(history), output)
-        if self.checkpoint is not None:
-            _log.warning("The same command with --resume continues from %s", self.checkpoint)
-        raise click.exceptions.Exit(INTERRUPTED)
+
+def _save_early(model: Model, output: Path) -> None:
+    """Save what a training has come to that did not end as it should."""
+    model.save(output)
+    epochs = counted(model.epochs_trained, "epoch")
+    _log.warning("Saved the model, trained for %s, to %s", epochs, output)
 
 
 def show_evaluations(model: Model, parts: DataSplit, evaluator: Evaluator) -> None:

@@ -83,8 +83,10 @@ class OutputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, if a regular file can stand there."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if self._suffixes and path.suffix not in self._suffixes:
-            self.fail(f"{path} must end in {' or '.join(self._suffixes)}", param, ctx)
+        if self._suffixes and path.suffix.lower() not in self._suffixes:
+            *others, last = self._suffixes
+            ends = f"{', '.join(others)} or {last}" if others else last
+            self.fail(f"{path} must end in {ends}", param, ctx)
         if path.exists() and not path.is_file():
             self.fail(f"{path} is not a regular file", param, ctx)
         if not path.parent.is_dir():

@@ -11,6 +11,7 @@ import click
 from rnn_rust.base.checks import counted
 from rnn_rust.cli import options
 from rnn_rust.cli.streams import write_data
+from rnn_rust.cli.tables import WRITERS, write_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,12 +50,14 @@ def evaluate(
     show.section(f"Evaluation: {model}", str(result))
 
 
-@click.command(short_help="Write the predictions of a saved model to a CSV file.")
+@click.command(short_help="Write the predictions of a saved model to a file.")
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.argument("data", type=options.INPUT, metavar="DATA")
 @click.option(
-    "--output", type=options.OutputFile(), help="The CSV file to write.  [default: standard output]"
-)
+    "--output", type=options.OutputFile(suffixes=WRITERS), metavar="FILE",
+    help="The file to write: .csv, .tsv, .parquet, .arrow or .ndjson.  [default: CSV on standard "
+    "output]",
+)  # fmt: skip
 @options.key_columns
 @options.verbosity
 def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
@@ -67,7 +70,6 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
     DATA needs no labels.
     """
     from rnn_rust import load
-    from rnn_rust.base.files import replacing
     from rnn_rust.data.files import open_files
 
     if output is not None:
@@ -84,9 +86,8 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
     if output is None:
         write_data(table.write_csv())
         return
-    with replacing(output) as file:
-        table.write_csv(file)
-    _log.info("Wrote %d predictions to %s", table.height, output)
+    write_table(table, output)
+    _log.info("Wrote %s to %s", counted(table.height, "prediction"), output)
 
 
 @click.command(short_help="Show what a saved model is made of.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
+from rnn_rust.base.console import new_console
 from rnn_rust.cli.streams import named_output
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 # Columns of an output that is not a terminal, where rich would assume 80.
@@ -18,8 +19,8 @@ _WIDTH = 100
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)
+    console = new_console()
+    return console if console.is_terminal else new_console(width=_WIDTH)
 
 
 def section(title: str, body: str | Table) -> None:

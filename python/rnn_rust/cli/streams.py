@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
@@ -25,11 +26,28 @@ def escape_unencodable() -> None:
 
 @contextlib.contextmanager
 def named_output() -> Iterator[None]:
-    """Let errors of what is written to standard output say so."""
+    """Let errors of what is written to standard output say so.
+
+    That its reader leaves early, as ``head`` does, is none: the work goes on.
+    """
     try:
         yield
+    except BrokenPipeError:
+        return
     except OSError as error:
         raise OSError(error.errno, error.strerror, _NAME) from error
+
+
+def discard_unread() -> None:
+    """Drop what is left in pipes that nobody reads: Python would fail as it ends, with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                if stream is not None:
+                    stream.flush()
+            except BrokenPipeError:
+                with open(os.devnull, "wb") as nothing:
+                    os.dup2(nothing.fileno(), stream.fileno())
 
 
 def write_data(text: str) -> None:

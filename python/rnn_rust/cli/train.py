@@ -31,7 +31,8 @@ _log = logging.getLogger("rnn_rust")
 @options.option(
     "Data", "--split-at", metavar="TIME",
     help="In place of a share, cut at this time: rows before it are for training, those from it "
-    "on for testing. Of TIME,TIME what lies between is for validation.",
+    "on for testing. The validation part is the last of those before; of TIME,TIME, what lies "
+    "between.",
 )  # fmt: skip
 @options.option(
     "Data",
@@ -87,7 +88,7 @@ def train(
 
     Without further options: a GRU by Adam, with the loss that suits the labels. The sequences are
     split at random into a training, a validation and a test part; one series, and a forecast, in
-    the order of time, as is everything with --split-at. All parts are evaluated. Ctrl-C ends the
+    the order of time, as all rows are with --split-at. All parts are evaluated. Ctrl-C ends the
     training early and saves the best weights so far.
 
     What is chosen by the data (classes, the loss, whether to fill gaps) follows from the training
@@ -98,6 +99,7 @@ def train(
 
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint, the file to go on from")
+    _refuse_without_effect()
     instants = _instants(split_at)
     options.refuse_overwriting([data], output=output, checkpoint=checkpoint, log_file=log_file)
     keys = options.typed(chosen)
@@ -109,7 +111,7 @@ def train(
         horizon = None
     stop_after = patience if early_stopping else None
     parts = (
-        DataSplit.cut(dataset, instants, patience=stop_after, seed=seed)
+        DataSplit.cut(dataset, instants, patience=stop_after)
         if instants
         else DataSplit.by_default(dataset, train_ratio, patience=stop_after, seed=seed)
     )
@@ -139,6 +141,20 @@ def train(
     fitting.fit_and_save(model, parts, evaluator, output)
     show_evaluations(model, parts, evaluator)
     show_saved(model, output, data, keys, horizon=horizon)
+
+
+# Options, and the switches without which they have no effect.
+_NEED = {"patience": "early_stopping", "clip_norm": "clipping"}
+
+
+def _refuse_without_effect() -> None:
+    """Refuse an option that was given while its switch is off, there or in the preset."""
+    context = click.get_current_context()
+    for name, switch in _NEED.items():
+        is_given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if is_given and not context.params[switch]:
+            flag, needed = (f"--{each.replace('_', '-')}" for each in (name, switch))
+            raise click.UsageError(f"{flag} has no effect without {needed}; drop it, or add that")
 
 
 def _reading_gaps(chosen: dict[str, Any]) -> str:

@@ -42,9 +42,7 @@ def to_c(model: Network, folder: str | os.PathLike[str], name: str) -> None:
             for file, text in files.items():
                 (new / file).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise ParameterError(
-            f"folder: cannot write to {folder}: {error.strerror or error}"
-        ) from error
+        raise ParameterError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _is_ours(file: Path) -> bool:

@@ -107,8 +107,9 @@ class BaseNetwork:
     def _new_core(self) -> _core.Network:
         """Return a network of the engine; what stands for it while a size is not known."""
         if not self.is_built:
-            # The names among the settings are checked now, with sizes that always do.
-            sizes = {"input_size": 1, "output_size": 2}
+            # The names among the settings are checked now, with sizes that always do; whether there
+            # is memory for the network, when its sizes are known.
+            sizes = {"input_size": 1, "hidden_size": 1, "output_size": 2}
             _core.Network(engine_settings(self.cell, self._settings | sizes, None))
             return Unbuilt()  # type: ignore[return-value]
         return _core.Network(engine_settings(self.cell, self._settings, self.encoder))

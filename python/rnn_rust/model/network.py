@@ -136,8 +136,9 @@ class Network(BaseNetwork):
         """Return a stepper, which reads a sequence event by event within about a microsecond.
 
         Its ``step`` takes the features of a row as an array, or by name as a dict, a named tuple or
-        a pandas Series; it carries a ``state``, which can be taken and set. It has the weights that
-        the model has now, which several steppers share, and can be copied and pickled.
+        a pandas Series, where names of no feature are ignored; it carries a ``state``, which can be
+        taken and set. It has the weights that the model has now, which several steppers share, and
+        can be copied and pickled.
 
         Parameters
         ----------

@@ -239,7 +239,7 @@ class Scorer(_core.Scorer):
 
         Raises
         ------
-        ModelFileError
+        WriteError
             The file cannot be written there.
         BusyError
             A signal handler called it from within a call of its own thread.

@@ -92,6 +92,8 @@ class Model(Network):
     ) -> Scorer:
         """Return a scorer, which keeps a state for each card or machine and scores their events.
 
+        Events may carry more than the features: other names and columns are ignored.
+
         Parameters
         ----------
         max_entities
@@ -325,7 +327,7 @@ class Model(Network):
 
         Raises
         ------
-        ModelFileError
+        WriteError
             The file cannot be written there.
         ParameterError, ShapeError
             ``path`` is not one; the model has no sizes yet, or a scaler of other columns.
@@ -406,7 +408,7 @@ class Model(Network):
             The model has no sizes or its scaler is not fitted yet; activation ``"silu"`` of an RNN,
             which ONNX's operator does not have; a forecast relative to a value that is no input; or
             ``step`` with ``bidirectional``, ``reverse`` or readout ``"mean"``.
-        ModelFileError
+        WriteError
             The file cannot be written there.
         """
         from rnn_rust.onnx.export import to_onnx

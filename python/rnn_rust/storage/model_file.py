@@ -13,10 +13,12 @@ A damaged version number cannot pass the one for the other, as the description s
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import check_replaceable, replacing
+from rnn_rust.base.files import replacing
 from rnn_rust.errors import MissingFileError, ModelFileError
 
 if TYPE_CHECKING:
@@ -163,6 +165,10 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Raise this package's errors of a file that is read."""
     path_text("path", path)
     try:
+        mode = os.stat(path).st_mode
+        # A device may have no end, and opening a pipe waits for its writer. Python names a folder.
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
         yield
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {path}; check the path") from None
@@ -175,29 +181,8 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises
     ------
-    ModelFileError
+    WriteError
         The file cannot be written there.
     """
-    try:
-        with replacing(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise ModelFileError(
-            f"cannot write the model to {path}: {error.strerror or error}"
-        ) from error
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that :func:`write` can write a file there, as far as that can be known before.
-
-    Raises
-    ------
-    ModelFileError
-        It cannot.
-    """
-    try:
-        check_replaceable(path)
-    except OSError as error:
-        raise ModelFileError(
-            f"cannot write the model to {path}: {error.strerror or error}"
-        ) from error
+    with replacing(path) as file:
+        file.write(data)

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import boolean, path_text, positive_integer
-from rnn_rust.base.files import remove_leftovers
+from rnn_rust.base.files import check_replaceable, remove_leftovers
 from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 from rnn_rust.learning.monitor import MetricMonitor
 from rnn_rust.model.state_dict import checked_state
-from rnn_rust.storage.model_file import check_writable, write
+from rnn_rust.storage.model_file import write
 from rnn_rust.training import checkpoint
 from rnn_rust.training.state import Training
 
@@ -212,7 +212,7 @@ class Checkpoint:
     ------
     ParameterError
         An argument is outside its allowed values; in ``fit``, the record will not have the metric.
-    ModelFileError
+    WriteError
         In ``fit``: the file cannot be written.
     """
 
@@ -245,7 +245,7 @@ class Checkpoint:
 
     def on_begin(self, training: Training) -> None:
         """Start anew, and remove temporary files that a killed process left behind."""
-        check_writable(self.path)
+        check_replaceable(self.path)
         if self._monitor is not None:
             self._monitor.check(training.metrics)
             self._before = self._monitor.state_dict()

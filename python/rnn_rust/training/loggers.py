@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import check_replaceable, remove_leftovers, replacing
 from rnn_rust.base.suggest import suggests_settings
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import WriteError
 from rnn_rust.learning.history import History, Record
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ class _Logger(ABC):
 
     def on_begin(self, training: Training) -> None:
         """Check that the file can be written, and remove what a killed process left beside it."""
-        try:
-            check_replaceable(self.path)
-        except OSError as error:
-            name, reason = type(self).__name__, error.strerror or error
-            raise ParameterError(f"{name} cannot write {self.path}: {reason}") from error
+        check_replaceable(self.path)
         remove_leftovers(self.path)
         self._history: History = training.history
 
@@ -57,7 +53,8 @@ class _Logger(ABC):
         self._close()
         with replacing(self.path) as file:
             file.write(text.encode("utf-8"))
-        self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
+        with self._named():
+            self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -79,7 +76,7 @@ class _Logger(ABC):
         try:
             yield
         except OSError as error:
-            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
+            raise WriteError(error.errno, error.strerror, os.fspath(self.path)) from error
 
     def _has_place_for(self, record: Record) -> bool:
         """Whether the record can be added to the file as it is."""
@@ -110,7 +107,9 @@ class CSVLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, the file cannot be written.
+        ``path`` is not a path.
+    WriteError
+        In ``fit``: the file cannot be written.
     """
 
     _columns: tuple[str, ...] = ()
@@ -148,7 +147,9 @@ class JSONLinesLogger(_Logger):
     Raises
     ------
     ParameterError
-        ``path`` is not a path; in ``fit``, the file cannot be written.
+        ``path`` is not a path.
+    WriteError
+        In ``fit``: the file cannot be written.
     """
 
     def _line(self, record: Record) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import filterfalse
 
+from rnn_rust.base.checks import counted
 from rnn_rust.learning.history import History, Record
 from rnn_rust.model.epochs import (
     EpochRun,
@@ -121,7 +122,7 @@ def _begin(
         training.setup = training_setup(training, arrays)
     if resume is not None and os.path.exists(resume):
         kept = restore(training, resume)
-        _log.info("Continuing %s after %d epochs", resume, len(training.history))
+        _log.info("Continuing %s after %s", resume, counted(len(training.history), "epoch"))
     for callback in training.callbacks:
         if hasattr(callback, "on_begin"):
             callback.on_begin(training)
