@@ -27,7 +27,7 @@ from rnn_rust.errors import ModelFileError
 
 GOLDEN = Path(__file__).parent / "golden" / "onnx"
 Random = np.random.Generator
-# What Python's own objects take, whatever the file: 0.7 MB where json gives up on deep nesting (3.13).
+# What Python's own objects take, whatever the file; 0.7 MB where json gives up on deep nesting.
 OBJECTS = 2**20
 
 

@@ -149,3 +149,11 @@ def test_rows_of_a_large_file_are_found_by_several_threads(write: Write, where: 
     assert len(data.features) == 160_000 + (where == "cell")
     assert "0z" in data.ids
     assert (cell in data.ids) == (where == "cell")
+
+
+def test_blocks_without_rows_lie_beside_others() -> None:
+    numbers = np.zeros((4, 2))
+    none = numbers[:0]
+    assert _core.fill_rows([none[:, 0], none[:, 1]], none) == (True, True)
+    found = _core.fill_from_csv(b"", ord(","), [(0, 0), (1, 0)], [none, numbers[:0]])
+    assert found == (b"", [False, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 import sqlite3
@@ -50,11 +51,11 @@ def made(missing: str = "error") -> rnn.GRU:
 
 def sqlite_rows() -> list[sqlite3.Row]:
     """The rows as a database returns them."""
-    database = sqlite3.connect(":memory:")
-    database.row_factory = sqlite3.Row
-    database.execute("create table events (b real, a real)")
-    database.executemany("insert into events values (?, ?)", ROWS[:, ::-1].tolist())
-    return database.execute("select * from events").fetchall()
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        database.execute("create table events (b real, a real)")
+        database.executemany("insert into events values (?, ?)", ROWS[:, ::-1].tolist())
+        return database.execute("select * from events").fetchall()
 
 
 BATCHES: dict[str, Callable[[], Any]] = {

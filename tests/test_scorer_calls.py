@@ -60,6 +60,7 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
         scorer.score(1, x, np.zeros(2), time=0)
     assert len(scorer) == 0
     assert scorer.score_batch([], np.zeros((0, 3)), times=[]).shape == (0, 2)
+    assert scorer.score_batch([], [], times=[]).shape == (0, 2)
 
 
 def encoded() -> Any:

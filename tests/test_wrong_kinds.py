@@ -268,7 +268,8 @@ def encoded() -> rnn.GRU:
 
 
 @pytest.mark.parametrize(
-    "value", [None, np.datetime64("NaT", "s"), float("nan"), np.inf, "2026-02-30", [1], True, b"now"],
+    "value",
+    [None, np.datetime64("NaT", "s"), float("nan"), np.inf, "2026-02-30", [1], True, b"now"],
     ids=repr,
 )  # fmt: skip
 def test_the_time_of_a_row_is_named_where_it_is_none(encoded: rnn.GRU, value: Any) -> None:

@@ -234,9 +234,10 @@ class Stepper:
     def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the outputs ``(L,)`` after a step with ``features (I,)``, or by name.
 
-        By name is a dict, or a Series whose index has names. Both in original units: outputs are
-        float64 where the scaler scales labels, otherwise of the model's dtype. With ``out``, an
-        array of shape ``(L,)`` and that dtype, the outputs go there, and nothing is allocated.
+        By name is a dict, or a Series whose index has names; other names are ignored. Both in
+        original units: outputs are float64 where the scaler scales labels, otherwise of the model's
+        dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go there, and
+        nothing is allocated.
 
         Raises
         ------
@@ -307,7 +308,7 @@ class Scorer:
             Of the entity: an int of 64 bits, a str or bytes.
         features
             ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
-            tuple, or a Series with names as its index.
+            tuple, or a Series with names as its index; other names are ignored.
         out
             An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
             allocated then.

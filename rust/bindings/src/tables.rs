@@ -22,9 +22,9 @@ impl<'py> FromPyObject<'_, 'py> for Matrix<'py> {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(matrix) = value.cast::<PyArray2<f32>>() {
-            return Ok(Self::Single(matrix.readonly()));
+            return Ok(Self::Single(matrix.try_readonly()?));
         }
-        Ok(Self::Double(value.cast::<PyArray2<f64>>()?.readonly()))
+        Ok(Self::Double(value.cast::<PyArray2<f64>>()?.try_readonly()?))
     }
 }
 
@@ -95,7 +95,7 @@ fn prepared<'py, T: Scalar, U: Scalar>(
 ) -> PyResult<(Bound<'py, PyAny>, bool)> {
     let out = PyArray2::<U>::zeros(py, [rows.len(), rows.columns()], false);
     let finite = {
-        let mut guard = out.readwrite();
+        let mut guard = out.try_readwrite()?;
         let numbers = guard.as_slice_mut()?;
         run(py, threads, |context| rows.prepare(scaling, numbers, context.threads()))?
     };
@@ -126,11 +126,11 @@ fn fill<T: Scalar>(
     if matrix.shape()[1] != columns.len() {
         return Err(shape_error("the matrix has another number of columns".into()));
     }
-    // Rows of no numbers are all at one place, where they would seem to be borrowed twice.
-    if columns.is_empty() {
+    // What holds no number may lie where another block begins, and would seem to be borrowed twice.
+    if matrix.len() == 0 {
         return Ok((true, true));
     }
-    let mut guard = matrix.readwrite();
+    let mut guard = matrix.try_readwrite()?;
     let numbers = guard.as_slice_mut()?;
     run(py, Some(1), |_| interleave(columns, numbers))
 }

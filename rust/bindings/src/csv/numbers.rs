@@ -93,9 +93,10 @@ fn fill<T: Scalar>(
             return Err(shape_error(format!("no column {place} in matrix {matrix}")));
         }
     }
-    // Rows of no numbers are all at one place, where they would seem to be borrowed twice.
-    let mut guards: Vec<Option<PyReadwriteArray2<'_, T>>> =
-        arrays.iter().map(|array| (array.shape()[1] > 0).then(|| array.readwrite())).collect();
+    // What holds no number may lie where another block begins, and would seem to be borrowed twice.
+    let guards =
+        arrays.iter().map(|array| (array.len() > 0).then(|| array.try_readwrite()).transpose());
+    let mut guards: Vec<Option<PyReadwriteArray2<'_, T>>> = guards.collect::<Result<_, _>>()?;
     let mut fillings = Vec::new();
     for (guard, &width) in guards.iter_mut().zip(&widths) {
         let rows = guard.as_mut().map(|guard| guard.as_slice_mut()).transpose()?;

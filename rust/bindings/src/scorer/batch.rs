@@ -51,7 +51,11 @@ impl<T: Scalar> Keyed<T> {
         mut work: impl FnMut(&mut core::Scorer<T>, Range<usize>, &[T], &mut [T]) -> Result<(), Error>
         + Send,
     ) -> PyResult<Outputs<T>> {
-        let array = self.rows.as_floats.bind(features.py()).call1(("features", features))?;
+        let mut array = self.rows.as_floats.bind(features.py()).call1(("features", features))?;
+        // An empty list does not say how many features its events would have.
+        if count == 0 && array.cast::<PyUntypedArray>()?.shape() == [0] {
+            array = array.call_method1("reshape", ((0, self.sizes.0),))?;
+        }
         self.check_shape(array.cast::<PyUntypedArray>()?.shape(), count)?;
         let room = out.map_or(Room::WITHOUT_OUT, |out| Room::of::<T>(out, [count, self.sizes.1]));
         match array.extract::<PyReadonlyArray2<'py, f32>>() {

@@ -95,7 +95,7 @@ impl Scorer {
     ///     Of the entity: an int of 64 bits, a str or bytes.
     /// features
     ///     ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
-    ///     tuple, or a Series with names as its index.
+    ///     tuple, or a Series with names as its index; other names are ignored.
     /// out
     ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
     ///     allocated then.
