@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_rust import Dataset
-from rnn_rust.data.scale import make_scaler
+from rnn_rust.data.scalers import make_scaler
 
 NAMES = ["minmax", "standard"]
 # The distance from 1 to the next number, and the least number with all its digits.

@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 import rnn_rust as rnn
 from rnn_rust import Dataset, MinMaxScaler, StandardScaler
-from rnn_rust.data.scale import Scaler, make_scaler, scaler_from_dict
+from rnn_rust.data.scale import Scaler
+from rnn_rust.data.scalers import make_scaler, scaler_from_dict
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
 
 NAMES = ["minmax", "standard"]

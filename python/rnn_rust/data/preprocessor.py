@@ -15,7 +15,8 @@ from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data import time_features as times_of
 from rnn_rust.data.encoder import FILLS, OTHER, FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
-from rnn_rust.data.scale import Scaler, make_scaler
+from rnn_rust.data.scale import Scaler
+from rnn_rust.data.scalers import make_scaler
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.errors import ParameterError
 

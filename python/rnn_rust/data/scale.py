@@ -15,18 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
-from rnn_rust.base.checks import boolean
 from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data.order import known_names, reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
-from rnn_rust.errors import DataError, ModelFileError, ParameterError, RnnRustError, ShapeError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Data = TypeVar("Data", bound=Sequences)
 Vector = NDArray[np.float64]
 # A matrix, and the rows of it: where each sequence starts, and the offsets of the data set.
 _Rows = tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
 
-_FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
+# What `fit` sets, by the names of the attributes.
+FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
 
 
 class Scaler:
@@ -163,7 +163,7 @@ class Scaler:
             It is not fitted.
         """
         self._require_fit()
-        shift_f, scale_f, shift_l, scale_l = (getattr(self, name).tolist() for name in _FITTED)
+        shift_f, scale_f, shift_l, scale_l = (getattr(self, name).tolist() for name in FITTED)
         return (shift_f, scale_f), (shift_l, scale_l)
 
     def with_columns(self, features: list[int] | None, labels: list[int] | None) -> Self:
@@ -173,7 +173,7 @@ class Scaler:
         """
         self._require_fit()
         chosen = copy.copy(self)
-        for name, order in zip(_FITTED, (features, features, labels, labels), strict=True):
+        for name, order in zip(FITTED, (features, features, labels, labels), strict=True):
             if order is not None:
                 setattr(chosen, name, getattr(self, name)[order])
         for name, order in (("feature_names_", features), ("label_names_", labels)):
@@ -183,7 +183,7 @@ class Scaler:
 
     def to_dict(self) -> dict[str, Any]:
         """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
-        fitted = _FITTED if self.is_fitted else ()
+        fitted = FITTED if self.is_fitted else ()
         values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
         return {"kind": self.kind, "labels": self.labels} | values
 
@@ -333,78 +333,3 @@ class RobustScaler(Scaler):
                 first, shift[column], third = np.quantile(values, [0.25, 0.5, 0.75])
                 scale[column] = third - first
         return shift, scale
-
-
-_SCALERS: dict[str, type[Scaler]] = {
-    scaler.kind: scaler for scaler in (MinMaxScaler, StandardScaler, RobustScaler)
-}
-
-
-def make_scaler(name: str, *, labels: bool = True) -> Scaler:
-    """Return a new scaler by its name; ``labels`` as in `Scaler`.
-
-    Raises
-    ------
-    ParameterError
-        Another name.
-    """
-    if name not in _SCALERS:
-        allowed = " or ".join(repr(kind) for kind in _SCALERS)
-        raise ParameterError(f"scaler {name!r} is not known; use {allowed}")
-    return _SCALERS[name](labels=labels)
-
-
-def make_model_scaler(
-    scaler: str | Scaler | None, output_activation: str, *, classes: bool
-) -> Scaler | None:
-    """Return the scaler of a model from its arguments, which that model alone will fit.
-
-    A name means scaled labels too, but for ``classes``, and for ``"standard"`` and
-    ``"robust"`` with an output activation, whose range such labels would leave.
-
-    Raises
-    ------
-    ParameterError
-        It is neither a known name nor a scaler, or it scales labels that are classes.
-    """
-    if scaler is None:
-        return None
-    if isinstance(scaler, Scaler):
-        if classes and scaler.labels:
-            raise ParameterError(
-                "the labels are classes, which no scaler may change; give the scaler labels=False"
-            )
-        return copy.copy(scaler)
-    if not isinstance(scaler, str):
-        raise ParameterError(f"scaler must be a name or a scaler, got {scaler!r}")
-    bounded = output_activation != "identity"
-    return make_scaler(scaler, labels=not (classes or (bounded and scaler != "minmax")))
-
-
-def scaler_from_dict(values: dict[str, Any]) -> Scaler:
-    """Return the scaler that :meth:`Scaler.to_dict` described.
-
-    Raises
-    ------
-    ModelFileError
-        The kind is not known, or a value is missing or not a list of finite numbers.
-    """
-    try:
-        scaler = make_scaler(values["kind"], labels=boolean("labels", values["labels"]))
-        if len(values) > 2:
-            _restore(scaler, values)
-    except (KeyError, TypeError, ValueError, RnnRustError) as error:
-        raise ModelFileError(f"the scaler of the model cannot be read: {error}") from error
-    return scaler
-
-
-def _restore(scaler: Scaler, values: dict[str, Any]) -> None:
-    """Set the fitted values; ValueError or KeyError if they cannot be right."""
-    for name in _FITTED:
-        setattr(scaler, name, np.array(values[name[:-1]], dtype=np.float64))
-    fitted = [getattr(scaler, name) for name in _FITTED]
-    if not all(v.ndim == 1 and np.isfinite(v).all() for v in fitted):
-        raise ValueError("values must be lists of finite numbers")
-    for shift, scale in (fitted[:2], fitted[2:]):
-        if len(shift) != len(scale) or not (scale > 0).all():
-            raise ValueError("each shift needs one scale above 0")

@@ -18,7 +18,7 @@ from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.order import with_label_levels
 from rnn_rust.data.preprocessor import Preprocessor
-from rnn_rust.data.scale import make_model_scaler
+from rnn_rust.data.scalers import make_model_scaler
 from rnn_rust.data.sequences import require_dataset
 from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ParameterError

@@ -13,7 +13,7 @@ from rnn_rust.base.checks import whole_number
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.scale import scaler_from_dict
+from rnn_rust.data.scalers import scaler_from_dict
 from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers

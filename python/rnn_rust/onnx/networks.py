@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
-from rnn_rust.data.scale import Scaler, scaler_from_dict
+from rnn_rust.data.scale import Scaler
+from rnn_rust.data.scalers import scaler_from_dict
 from rnn_rust.errors import ModelFileError
 from rnn_rust.learning.losses import Focal
 from rnn_rust.onnx.layers import DIRECTIONS
