@@ -35,8 +35,8 @@ pub(crate) fn add_tensors<T: Scalar>(
 }
 
 /// An object with `value_and_gradient(predictions, labels) -> (float, gradient)`, whose answers Python has
-/// checked. For R rows: predictions `(R, L)`, labels `(R, C)`, and a gradient by the predictions in their
-/// shape.
+/// checked. For R rows: predictions `(R, L)`, labels `(R, C)`, and the gradient of the loss by the
+/// predictions, `(R, L)`.
 pub(crate) struct PythonLoss {
     pub(crate) object: Py<PyAny>,
     /// Columns of outputs and of labels.

@@ -34,7 +34,7 @@ pub(crate) struct Arrays<'a, 'py, T: Scalar> {
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
 
-/// What there is per_sequence for each sequence, a row each: static features, and the states they start from.
+/// What each sequence has once, in a row each: static features, and the state it starts from.
 struct PerSequence<'py, T: Scalar> {
     statics: Option<PyReadonlyArray2<'py, T>>,
     initial: Option<PyReadonlyArray2<'py, T>>,

@@ -85,7 +85,7 @@ enum Inner {
 #[pyclass(frozen, module = "rnn_rust._core")]
 pub(crate) struct Stepper {
     inner: Mutex<Inner>,
-    /// Python's function of weights, units, names and state that makes one again.
+    /// Python's function of tensors, scalers, names and state that makes one again.
     remake: Py<PyAny>,
 }
 

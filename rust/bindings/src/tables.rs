@@ -126,7 +126,7 @@ fn fill<T: Scalar>(
     if matrix.shape()[1] != columns.len() {
         return Err(shape_error("the matrix has another number of columns".into()));
     }
-    // What holds no number may lie where another block begins, and would seem to be borrowed twice.
+    // Two empty arrays may have one address, and would seem to be borrowed twice.
     if matrix.len() == 0 {
         return Ok((true, true));
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Bytes from which on the system is asked whether it has them: reading its answer takes far less
 /// time than to write so many.
-const MUCH: usize = 1 << 28;
+const MUCH: usize = 1 << 26;
 
 /// [`Error::Memory`] if there is no memory for `numbers` more values of type `T`.
 ///
@@ -33,75 +33,94 @@ fn available() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let of_system = read("/proc/meminfo").and_then(|meminfo| left_by_system(&meminfo));
     let own = read("/proc/self/cgroup").unwrap_or_default();
-    let of_groups = left_by_groups(Path::new("/sys/fs/cgroup"), &own);
-    of_system.into_iter().chain(of_groups).min()
+    let swap = of_system.map_or(0, |system| system.swap);
+    let of_groups = left_by_groups(Path::new("/sys/fs/cgroup"), &own, swap);
+    of_system.map(|system| system.memory + system.swap).into_iter().chain(of_groups).min()
 }
 
-/// What can be freed and swapped.
-fn left_by_system(meminfo: &str) -> Option<u64> {
+/// Bytes that are left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Left {
+    memory: u64,
+    swap: u64,
+}
+
+/// What can be freed, and what can be swapped.
+fn left_by_system(meminfo: &str) -> Option<Left> {
     let bytes = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
         Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
     };
-    Some(bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:").unwrap_or(0)))
+    Some(Left { memory: bytes("MemAvailable:")?, swap: bytes("SwapFree:").unwrap_or(0) })
 }
 
-/// What control groups leave of their limits: containers and services have one, and their processes
-/// are killed above it. `own` is the text of `/proc/self/cgroup`.
+/// What control groups leave of their limits, where the system has so much swap: containers and
+/// services have a limit, and their processes are killed above it. `own` is the text of
+/// `/proc/self/cgroup`.
 ///
 /// Source: Linux, `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst`.
-fn left_by_groups(mount: &Path, own: &str) -> Option<u64> {
-    let groups = own.lines().filter_map(|line| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        let (folder, files) = match controllers {
-            "" => (mount.to_owned(), &VERSION_2),
-            _ if controllers.split(',').any(|name| name == "memory") => {
-                (mount.join("memory"), &VERSION_1)
-            }
-            _ => return None,
-        };
-        Some((folder, path, files))
-    });
-    // Where a container sees groups from its own as the root, the path from the system's is missing
-    // there, but the root remains.
-    let limits = groups.flat_map(|(folder, path, files)| {
-        let ancestors: Vec<PathBuf> = Path::new(path.trim_start_matches('/'))
-            .ancestors()
-            .map(|ancestor| folder.join(ancestor))
-            .collect();
-        ancestors.into_iter().filter_map(|group| files.left(&group))
-    });
-    limits.min()
+fn left_by_groups(mount: &Path, own: &str, swap: u64) -> Option<u64> {
+    let groups = own.lines().flat_map(|line| groups_of(mount, line));
+    groups.filter_map(|(group, version)| version.left(&group, swap)).min()
 }
 
-/// The names of the files that tell a control group's memory.
-struct GroupFiles {
-    limit: &'static str,
-    used: &'static str,
-    /// The line of `memory.stat` with cached files that the kernel drops before it kills.
-    inactive_file: &'static str,
+/// The folders of the group that a line of `/proc/self/cgroup` names, and of those around it.
+///
+/// In a container that shows its own group as the root, the path may be the host's: the folder at the
+/// root is there all the same.
+fn groups_of(mount: &Path, line: &str) -> Vec<(PathBuf, Version)> {
+    let fields = line.split_once(':').and_then(|(_, fields)| fields.split_once(':'));
+    let (folder, path, version) = match fields {
+        Some(("", path)) => (mount.to_owned(), path, Version::Two),
+        Some((controllers, path)) if controllers.split(',').any(|name| name == "memory") => {
+            (mount.join("memory"), path, Version::One)
+        }
+        _ => return Vec::new(),
+    };
+    let ancestors = Path::new(path.trim_start_matches('/')).ancestors();
+    ancestors.map(|ancestor| (folder.join(ancestor), version)).collect()
 }
 
-const VERSION_1: GroupFiles = GroupFiles {
-    limit: "memory.limit_in_bytes",
-    used: "memory.usage_in_bytes",
-    inactive_file: "total_inactive_file ",
-};
+/// The versions of control groups, whose files have other names.
+#[derive(Clone, Copy)]
+enum Version {
+    One,
+    Two,
+}
 
-const VERSION_2: GroupFiles =
-    GroupFiles { limit: "memory.max", used: "memory.current", inactive_file: "inactive_file " };
-
-impl GroupFiles {
+impl Version {
     /// The bytes that a group has left; none where it has no limit.
-    fn left(&self, group: &Path) -> Option<u64> {
-        let read = |name: &str| fs::read_to_string(group.join(name)).ok();
-        let limit: u64 = read(self.limit)?.trim().parse().ok()?;
-        let used: u64 = read(self.used)?.trim().parse().ok()?;
-        let droppable = read("memory.stat").and_then(|stat| {
-            let line = stat.lines().find_map(|line| line.strip_prefix(self.inactive_file))?;
-            line.trim().parse::<u64>().ok()
-        });
-        Some(limit.saturating_sub(used.saturating_sub(droppable.unwrap_or(0))))
+    fn left(self, group: &Path, swap: u64) -> Option<u64> {
+        let text = |name: &str| fs::read_to_string(group.join(name)).ok();
+        let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+        let (limit, used, prefix) = match self {
+            Self::One => {
+                let names = ("memory.limit_in_bytes", "memory.usage_in_bytes");
+                (number(names.0)?, number(names.1)?, "total_")
+            }
+            Self::Two => (number("memory.max")?, number("memory.current")?, ""),
+        };
+        let memory = limit.saturating_sub(used);
+        // Without a limit of its own, swap is limited by the system's alone.
+        let may_swap = match self {
+            Self::One => number("memory.memsw.limit_in_bytes")
+                .zip(number("memory.memsw.usage_in_bytes"))
+                .map(|(limit, used)| limit.saturating_sub(used).saturating_sub(memory)),
+            Self::Two => number("memory.swap.max")
+                .zip(number("memory.swap.current"))
+                .map(|(limit, used)| limit.saturating_sub(used)),
+        };
+        // Cached files are dropped before a process is killed.
+        let stat = text("memory.stat").unwrap_or_default();
+        let cached = |name: &str| {
+            let line = stat
+                .lines()
+                .find_map(|line| line.strip_prefix(prefix)?.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        let cached = cached("inactive_file") + cached("active_file");
+        let memory = limit.saturating_sub(used.saturating_sub(cached));
+        Some(memory.saturating_add(swap.min(may_swap.unwrap_or(swap))))
     }
 }
 
@@ -124,8 +143,9 @@ mod tests {
     #[test]
     fn what_the_system_can_give_is_what_it_can_free_and_swap() {
         let text = "MemTotal:  900 kB\nMemFree:  100 kB\nMemAvailable:  300 kB\nSwapFree:  20 kB\n";
-        assert_eq!(left_by_system(text), Some(320 * 1024));
-        assert_eq!(left_by_system("MemAvailable:  7 kB\n"), Some(7 * 1024));
+        let left = |memory, swap| Some(Left { memory, swap });
+        assert_eq!(left_by_system(text), left(300 * 1024, 20 * 1024));
+        assert_eq!(left_by_system("MemAvailable:  7 kB\n"), left(7 * 1024, 0));
         assert_eq!(left_by_system("MemTotal:  900 kB\n"), None);
         assert_eq!(left_by_system("MemAvailable:  many\n"), None);
     }
@@ -146,18 +166,23 @@ mod tests {
         let files = [
             ("pod/memory.max", "1000\n"),
             ("pod/memory.current", "700\n"),
-            ("pod/memory.stat", "anon 400\ninactive_file 250\n"),
+            ("pod/memory.stat", "anon 400\ninactive_file 150\nactive_file 100\n"),
+            ("pod/memory.swap.max", "30\n"),
+            ("pod/memory.swap.current", "10\n"),
             ("pod/app/memory.max", "900\n"),
             ("pod/app/memory.current", "100\n"),
             ("free/memory.max", "max\n"),
             ("free/memory.current", "100\n"),
         ];
         let mount = groups("groups", &files);
-        assert_eq!(left_by_groups(&mount, "0::/pod\n"), Some(1000 - (700 - 250)));
-        assert_eq!(left_by_groups(&mount, "0::/pod/app\n"), Some(550));
-        assert_eq!(left_by_groups(&mount, "0::/free\n"), None);
-        assert_eq!(left_by_groups(&mount, "0::/gone\n"), None);
-        assert_eq!(left_by_groups(&mount, ""), None);
+        let left = |own, swap| left_by_groups(&mount, own, swap);
+        assert_eq!(left("0::/pod\n", 0), Some(1000 - (700 - 250)));
+        assert_eq!(left("0::/pod\n", 5), Some(555));
+        assert_eq!(left("0::/pod\n", 500), Some(550 + 20));
+        assert_eq!(left("0::/pod/app\n", 0), Some(550));
+        assert_eq!(left("0::/free\n", 0), None);
+        assert_eq!(left("0::/gone\n", 0), None);
+        assert_eq!(left("", 0), None);
         fs::remove_dir_all(mount).expect("the folder is there");
     }
 
@@ -166,11 +191,17 @@ mod tests {
         let files = [
             ("memory/memory.limit_in_bytes", "500\n"),
             ("memory/memory.usage_in_bytes", "600\n"),
-            ("memory/memory.stat", "inactive_file 1\ntotal_inactive_file 300\n"),
+            ("memory/memory.memsw.limit_in_bytes", "800\n"),
+            ("memory/memory.memsw.usage_in_bytes", "650\n"),
+            (
+                "memory/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 200\ntotal_active_file 100\n",
+            ),
         ];
         let mount = groups("container", &files);
         let own = "5:cpu,cpuacct:/docker/1\n4:hugetlb,memory:/docker/1\n0::/docker/1\n";
-        assert_eq!(left_by_groups(&mount, own), Some(200));
+        assert_eq!(left_by_groups(&mount, own, 0), Some(200));
+        assert_eq!(left_by_groups(&mount, own, 1000), Some(200 + 150));
         fs::remove_dir_all(mount).expect("the folder is there");
     }
 }

@@ -84,7 +84,7 @@ class StructureOptions(TypedDict, total=False):
             dropout_probability,
             """
             Probability of dropping a number between two layers in training (Srivastava et al.,
-            2014).
+            2014), rounded to a multiple of 1/65536.
             """,
             Option("Dropout probability between layers."),
         ),
@@ -96,7 +96,7 @@ class StructureOptions(TypedDict, total=False):
             dropout_probability,
             """
             Probability of dropping a unit's state between two steps in training; one mask for a
-            whole sequence (Gal and Ghahramani, 2016). Both kinds of dropout are
+            whole sequence (Gal and Ghahramani, 2016). Rounded likewise; both kinds of dropout are
             determined by the seed.
             """,
             Option("Dropout probability of a unit's state between steps."),

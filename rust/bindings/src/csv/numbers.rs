@@ -93,7 +93,7 @@ fn fill<T: Scalar>(
             return Err(shape_error(format!("no column {place} in matrix {matrix}")));
         }
     }
-    // What holds no number may lie where another block begins, and would seem to be borrowed twice.
+    // Two empty arrays may have one address, and would seem to be borrowed twice.
     let guards =
         arrays.iter().map(|array| (array.len() > 0).then(|| array.try_readwrite()).transpose());
     let mut guards: Vec<Option<PyReadwriteArray2<'_, T>>> = guards.collect::<Result<_, _>>()?;

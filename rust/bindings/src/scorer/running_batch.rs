@@ -1,4 +1,5 @@
-//! [`RunningBatch`]: what a thread is in the middle of, where signal handlers may call scorers.
+//! [`RunningBatch`]: which scorers this thread is scoring a batch with, for signal handlers that call
+//! them meanwhile.
 
 use std::cell::RefCell;
 use std::ptr::from_ref;

@@ -91,7 +91,8 @@ impl<T: Scalar> Keyed<T> {
             let keys = (std::slice::from_ref(&key), times);
             held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
         };
-        // Set, not returned: through what catches panics it would be copied, in the time of an event.
+        // Assigned and not returned: returned through `caught` it would be copied, which shows in the
+        // time of an event.
         caught(|| scored = self.with_held(py, work)).map_err(Refused::Panicked)?;
         scored.map(|()| new[0])
     }

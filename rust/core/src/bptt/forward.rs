@@ -148,11 +148,11 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
 
         let starts_from =
             if *carried { (&initial.h[..], &initial.c[..]) } else { (self.zeros, self.zeros) };
-        let kept = self.starts.any() || *carried;
-        let kept = kept.then(|| &mut before[t * state_len..(t + 1) * state_len]);
+        let copied = self.starts.any() || *carried;
+        let copy = copied.then(|| &mut before[t * state_len..(t + 1) * state_len]);
         let rows = (&mut *self.states, stride, place.first());
         let (h, state) =
-            before_and_after(simd, mask, (*place, position), rows, starts_from.0, kept);
+            before_and_after(simd, mask, (*place, position), rows, starts_from.0, copy);
         let h_in = if factors.is_empty() {
             h
         } else {
@@ -172,9 +172,9 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
             slots,
         );
         let (c, cell) = if E::CELL_STATE {
-            let kept = mask.is_some().then_some(&mut self.scratch.c[..]);
+            let copy = mask.is_some().then_some(&mut self.scratch.c[..]);
             let rows = (&mut cells[..], state_len, 0);
-            before_and_after(simd, mask, (*place, position), rows, starts_from.1, kept)
+            before_and_after(simd, mask, (*place, position), rows, starts_from.1, copy)
         } else {
             (&[][..], &mut [][..])
         };
@@ -216,8 +216,8 @@ fn add_recurrent_products<P: Packing, E: Equations, V: Lanes>(
 }
 
 /// Of h or c, which lie in `rows` (these, their stride, the first group): the state that a step starts
-/// from, and the place of the one it ends with. The first step starts from `initial`. If there is `kept`,
-/// it becomes the former, with 0 where another sequence starts.
+/// from, and the place of the one it ends with. The first step starts from `initial`. If there is a
+/// `copy`, the state that the step starts from goes there, with 0 where another sequence starts.
 #[inline(always)]
 fn before_and_after<'a, V: Lanes>(
     simd: V::Simd,
@@ -225,7 +225,7 @@ fn before_and_after<'a, V: Lanes>(
     (place, position): (LayerDirection, usize),
     (rows, stride, first): (&'a mut [V], usize, usize),
     initial: &'a [V],
-    kept: Option<&'a mut [V]>,
+    copy: Option<&'a mut [V]>,
 ) -> (&'a [V], &'a mut [V]) {
     let LayerDirection { state_len: len, time, .. } = place;
     let t = time.at(position);
@@ -234,9 +234,9 @@ fn before_and_after<'a, V: Lanes>(
     } else {
         read_and_write(rows, (time.at(position - 1), t), stride, (first, len))
     };
-    let Some(kept) = kept else { return (earlier, after) };
-    carry(simd, starting, earlier, kept);
-    (kept, after)
+    let Some(copy) = copy else { return (earlier, after) };
+    carry(simd, starting, earlier, copy);
+    (copy, after)
 }
 
 /// The categories of some steps of the features.
