@@ -42,6 +42,9 @@ Targets = NDArray[Any] | None
 class SequenceEstimator(CallbackSupportMixin, Arguments):
     """A model with the interface of scikit-learn."""
 
+    _day_first: bool | None = None
+    """Whether days stood before months in a training so far, as Keys has it."""
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the optimiser's moments only if training may go on.
 
@@ -196,7 +199,10 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         if reset and not labels_known:
             self._learn_labels(y)
         weights = row_weights(X, sample_weight)
-        return self._table(X, self._encode_labels(y), weights, reset=reset)
+        table = self._table(X, self._encode_labels(y), weights, reset=reset)
+        if reset or self._day_first is None:
+            self._day_first = None if table.data.keys is None else table.data.keys.day_first
+        return table
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         """Return what is to be learnt of X: labels as they were given."""
@@ -249,8 +255,6 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
-            keys = table.data.keys
-            self._day_first: bool | None = None if keys is None else keys.day_first
             # Text is known again by these, also where it has no level or only strange ones.
             levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
             self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)
