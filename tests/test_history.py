@@ -12,7 +12,7 @@ from conftest import RunPython
 from oracle import make_data, refused
 
 from rnn_rust import RNN, SGD, History, RegressionEvaluator
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.history import Record
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
@@ -121,6 +121,15 @@ def test_the_library_is_silent_by_default(run_python: RunPython) -> None:
         "rnn.RNN(1, 2, 1).train(data, epochs=3, train_ratio=0.5)\n"
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("wrong", [None, "0.5", [1.0], object], ids=str)
+def test_a_metric_that_is_no_number_is_refused(wrong: Any) -> None:
+    history = History()
+    history.extend([0.5], [0.1])
+    values = {"mae": 0.25, "top": wrong}
+    refused(lambda: history.add_to_last(values), DataError, "metric 'top' is", "give a number")
+    assert history.records == [{"epoch": 1, "loss": 0.5, "seconds": 0.1}]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

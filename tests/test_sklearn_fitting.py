@@ -164,6 +164,10 @@ def test_balanced_weights_are_those_of_the_labels_at_hand() -> None:
         shares = np.array([np.mean(y == name) for name in ("no", "yes")])
         found = model.fit(frame, y).model_.class_table
         np.testing.assert_allclose(found, [1 / (2 * shares)])
+    # A part goes on with the weights of all.
+    part = model.partial_fit(frame[:50], classes[:50])
+    np.testing.assert_array_equal(part.model_.class_table, found)
+    assert part.n_iter_ == 4
 
 
 def test_one_s_own_validation_part_and_early_stopping() -> None:

@@ -40,8 +40,8 @@ _PARAMETERS = """
     max_categories, missing, missing_indicator, time_features
         As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
     class_weight
-        None, ``"balanced"`` (by the labels of each ``fit``; ``partial_fit`` takes no such), or a
-        dict with a weight for each class; for classifiers.
+        None, ``"balanced"`` (by the labels of each ``fit``; a ``partial_fit`` without a ``fit``
+        before takes no such), or a dict with a weight for each class; for classifiers.
     early_stopping
         Whether training ends when the loss of held-out sequences has not become better for
         ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there

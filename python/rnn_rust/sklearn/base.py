@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rnn_rust.base.checks import positive_integer
+from rnn_rust.base.tensors import without_tensors
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.arguments import Arguments
@@ -149,10 +150,11 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         """Learn for one more epoch; the first call may be told all ``classes``.
 
         X, y and ``sample_weight`` are as in :meth:`fit`, arguments that were set since the first
-        call as with ``warm_start``.
+        call as with ``warm_start``. Balanced weights of classes are those of the ``fit`` before.
         """
-        refuse_balanced(self.class_weight)
         begins = not hasattr(self, "model_")
+        if begins:
+            refuse_balanced(self.class_weight)
         with as_it_was_on_error(self):
             if classes is not None:
                 self._told_classes(told_classes(classes), first=begins)
@@ -237,7 +239,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             self._check_width(table.data, reset=reset)
             return table
         if self._takes_arrays:
-            X = validate_data(self, X, reset=reset, dtype=np.float64)
+            X = validate_data(self, without_tensors("X", X), reset=reset, dtype=np.float64)
             check_lengths(X, y)
             return from_rows(X, y, weights)
         check_lengths(X, y)
