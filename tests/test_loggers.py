@@ -139,19 +139,17 @@ def test_columns_that_the_disk_has_no_place_for_cost_no_line(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("logger", "name"), LOGGERS)
-def test_a_file_is_written_in_place(logger: Any, name: str, tmp_path: Path) -> None:
+def test_a_file_is_written_in_place(
+    logger: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It keeps links and rights, and stays where it was when training began."""
     path, link, elsewhere = tmp_path / name, tmp_path / "link", tmp_path / "elsewhere"
     elsewhere.mkdir()
     path.write_text("an older file, and a longer one" * 100)
     path.chmod(0o640)
     os.link(path, link)
-    here = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        history = fit(make_model(), logger(name), lambda record: os.chdir(elsewhere), epochs=3)
-    finally:
-        os.chdir(here)
+    monkeypatch.chdir(tmp_path)
+    history = fit(make_model(), logger(name), lambda record: os.chdir(elsewhere), epochs=3)
     assert path.samefile(link)
     assert path.stat().st_mode & 0o777 == 0o640
     assert records_of(path) == history.records

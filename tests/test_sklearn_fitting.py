@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.base import clone
 from cards import KEYS, purchases
 
 from rnn_rust.errors import DivergedError, ParameterError
@@ -194,6 +195,18 @@ def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
     for each in (model, same):
         getattr(each, goes_on_by)(frame, classes)
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_a_pickle_of_an_earlier_version_goes_on() -> None:
+    """It has neither the arguments that came later nor what they have learnt."""
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2).fit(frame, classes)
+    old = SequenceClassifier.__new__(SequenceClassifier)
+    left_out = ("time_format", "_day_first")
+    old.__setstate__({name: own for name, own in vars(model).items() if name not in left_out})
+    np.testing.assert_array_equal(old.predict(frame), model.predict(frame))
+    assert old.get_params() == model.get_params()
+    assert clone(old).fit(frame, classes).n_iter_ == 2
 
 
 def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:

@@ -50,6 +50,13 @@ class History:
         # Of each metric, in the order of appearance: its value by the position of the record.
         self._metrics: dict[str, dict[int, float]] = {}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what was pickled; an earlier version had the metrics of each record together."""
+        vars(self).update({"_metrics": {}} | state)
+        for at, metrics in vars(self).pop("_more", {}).items():
+            for name, value in metrics.items():
+                self._metrics.setdefault(name, {})[at] = value
+
     def __len__(self) -> int:
         """Return the number of finished epochs."""
         return len(self.loss)

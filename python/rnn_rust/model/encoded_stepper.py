@@ -126,6 +126,9 @@ class RowEncoder:
         Of the network.
     """
 
+    _keys: Keys | None = None
+    """What steppers do not have that an earlier version pickled."""
+
     def __init__(
         self,
         encoder: FeatureEncoder,

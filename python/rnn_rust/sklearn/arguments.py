@@ -79,6 +79,11 @@ def documented(estimator: type) -> type:
 class Arguments(BaseEstimator):
     """The arguments of all estimators here, as scikit-learn wants them: kept as they are given."""
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what was pickled; what an earlier version did not have yet is the default."""
+        parameters = inspect.signature(type(self)).parameters
+        super().__setstate__({name: each.default for name, each in parameters.items()} | state)
+
     def __init__(
         self,
         *,
