@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.base import clone
 from cards import KEYS, purchases
+from sklearn.base import clone
 
 from rnn_rust.errors import DivergedError, ParameterError
 from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor, SequenceTransformer
