@@ -49,13 +49,11 @@ class _Logger(ABC):
 
     def _begin(self) -> None:
         """Write all records, in place of what is in the file if that can be."""
-        # Where that fails or is interrupted, the end of training tries once more.
-        self._has_begun = False
         text = self._head(self._history) + "".join(map(self._line, self._history))
-        if self._file.is_replaceable:
-            self._file.replace(text)
-        else:
-            self._file.add(text)
+        file = self._file
+        # Where it fails or is interrupted, the end of training tries once more; a pipe may have it.
+        self._has_begun = not file.is_replaceable
+        (file.replace if file.is_replaceable else file.add)(text)
         self._has_begun = True
 
     def on_end(self, training: Training) -> None:
