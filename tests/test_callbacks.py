@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
 import weakref
 from collections.abc import Callable
@@ -224,6 +225,18 @@ def test_the_end_comes_for_those_that_began() -> None:
 
 def test_a_class_in_place_of_a_callback_is_refused() -> None:
     refused(lambda: fit(make_model(), EarlyStopping), ParameterError, "callbacks", "EarlyStopping")
+
+
+def test_a_checkpoint_stays_where_it_was_when_training_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    keeps = Checkpoint("kept", keep_best="loss")
+    fit(make_model(), keeps, lambda record: os.chdir(elsewhere), epochs=3)
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "kept", "kept.best"]
+    assert os.listdir(elsewhere) == []
 
 
 # History.best --------------------------------------------------------------------------------

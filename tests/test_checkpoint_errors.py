@@ -87,11 +87,12 @@ def test_fixed_settings_of_numpy_are_those_of_python(path: Path) -> None:
     fit(make_model(), again, epochs=4, resume=path)
     assert again.state == {"seen": 1}
     model = make_model()
-    again.fixed_settings = {"alpha": object}
-    refused(
-        lambda: fit(model, again, Checkpoint(path)), ParameterError,
-        "Keeps.fixed_settings", "<class 'object'> is none",
-    )  # fmt: skip
+    for wrong, words in ((object, "<class 'object'> is none"), (np.nan, "finite numbers")):
+        again.fixed_settings = {"alpha": wrong}
+        refused(
+            lambda: fit(model, again, Checkpoint(path)), ParameterError,
+            "Keeps.fixed_settings", words,
+        )  # fmt: skip
     assert model.epochs_trained == 0
 
 

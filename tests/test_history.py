@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from conftest import RunPython
 from oracle import make_data, refused
 
 from rnn_rust import RNN, SGD, History, RegressionEvaluator
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import DataError, ParameterError
 from rnn_rust.learning.history import Record
 
 DATA = make_data([4, 1, 6, 2, 3, 5, 2], 2, 2, missing=0.3)
@@ -121,6 +122,30 @@ def test_the_library_is_silent_by_default(run_python: RunPython) -> None:
         "rnn.RNN(1, 2, 1).train(data, epochs=3, train_ratio=0.5)\n"
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_pickle_of_an_earlier_version_is_read() -> None:
+    """Which kept the metrics of each record together."""
+    old, now = History.__new__(History), History(first_epoch=2)
+    old.__setstate__({
+        "first_epoch": 2, "loss": [0.5, 0.25, 0.2], "seconds": [0.1] * 3, "interrupted": False,
+        "_more": {0: {"mae": 3.0}, 2: {"mae": 1.0, "top": 2.0}},
+    })  # fmt: skip
+    now.extend([0.5], [0.1])
+    now.add_to_last({"mae": 3.0})
+    now.extend([0.25, 0.2], [0.1] * 2)
+    now.add_to_last({"mae": 1.0, "top": 2.0})
+    assert old.records == now.records == pickle.loads(pickle.dumps(now)).records
+    assert vars(old) == vars(now)
+
+
+@pytest.mark.parametrize("wrong", [None, "0.5", [1.0], object], ids=str)
+def test_a_metric_that_is_no_number_is_refused(wrong: Any) -> None:
+    history = History()
+    history.extend([0.5], [0.1])
+    values = {"mae": 0.25, "top": wrong}
+    refused(lambda: history.add_to_last(values), DataError, "metric 'top' is", "give a number")
+    assert history.records == [{"epoch": 1, "loss": 0.5, "seconds": 0.1}]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

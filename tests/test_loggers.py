@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import errno
 import json
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,23 +95,124 @@ def test_metrics_of_numpy_are_numbers(logger: Any, name: str, tmp_path: Path) ->
     assert {type(value) for value in history[-1].values()} == {int, float}
 
 
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process grow larger, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @pytest.mark.parametrize(("logger", "name"), LOGGERS)
-def test_a_file_is_replaced_in_one_step(
+def test_a_full_disk_costs_no_line(logger: Any, name: str, tmp_path: Path) -> None:
+    """Neither of an earlier training, nor one that was written, nor a half of one."""
+    path = tmp_path / name
+    fit(make_model(), logger(path), epochs=1)
+    before = path.read_bytes()
+    with largest_file(len(before) - 10), pytest.raises(WriteError, match=f"{name}: File too large"):
+        fit(make_model(), logger(path), epochs=2, evaluator=RegressionEvaluator())
+    assert path.read_bytes() == before
+    with largest_file(len(before) + 10), pytest.raises(WriteError, match="File too large"):
+        fit(make_model(), logger(path), epochs=9)
+    assert [record["epoch"] for record in records_of(path)] == [1]
+
+
+def test_columns_that_the_disk_has_no_place_for_cost_no_line(tmp_path: Path) -> None:
+    path, history = tmp_path / "log.csv", History()
+    logger = CSVLogger(path)
+    logger.on_begin(type("Training", (), {"history": history}))
+    history.extend([0.5], [0.25])
+    logger(history[-1])
+    before = path.read_bytes()
+    assert before == b"epoch,loss,seconds\n1,0.5,0.25\n"
+    history.extend([0.5], [0.25])
+    history.add_to_last({"mae": 2.0})
+    with largest_file(len(before) + 5), pytest.raises(WriteError, match="File too large"):
+        logger(history[-1])
+    assert path.read_bytes() == before
+    logger.on_end(None)  # type: ignore[arg-type]  # There is place again.
+    assert path.read_bytes() == b"epoch,loss,seconds,mae\n1,0.5,0.25,\n2,0.5,0.25,2.0\n"
+
+
+@pytest.mark.parametrize(("logger", "name"), LOGGERS)
+def test_a_file_is_written_in_place(
     logger: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where that fails, the log of an earlier training is still there."""
+    """It keeps links and rights, and stays where it was when training began."""
+    path, link, elsewhere = tmp_path / name, tmp_path / "link", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path.write_text("an older file, and a longer one" * 100)
+    path.chmod(0o640)
+    os.link(path, link)
+    monkeypatch.chdir(tmp_path)
+    history = fit(make_model(), logger(name), lambda record: os.chdir(elsewhere), epochs=3)
+    assert path.samefile(link)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert records_of(path) == history.records
+    assert os.listdir(elsewhere) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes all")
+@pytest.mark.parametrize(("logger", "name"), LOGGERS)
+def test_a_file_is_enough_that_can_be_written(logger: Any, name: str, tmp_path: Path) -> None:
+    """Its folder need not be writable."""
     path = tmp_path / name
-    fit(make_model(), logger(path), epochs=3)
-    before = path.read_bytes()
+    path.touch()
+    tmp_path.chmod(0o555)
+    try:
+        history = fit(make_model(), logger(path), epochs=3)
+    finally:
+        tmp_path.chmod(0o755)
+    assert records_of(path) == history.records
 
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WriteError, match=rf"{name}: No space left"):
-        fit(make_model(), logger(path), epochs=2)
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == [name]
+PRINTS = """
+import numpy as np, rnn_rust as rnn
+data = rnn.Dataset.from_arrays(np.ones((4, 1)), np.ones((4, 1)), [0, 4])
+print("before", flush=True)
+model = rnn.RNN(1, 2, 1)
+model.fit(data, epochs=2, progress=False, callbacks=[rnn.CSVLogger("/dev/stdout")])
+print("after", flush=True)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no /dev/stdout")
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_a_log_may_be_the_output_of_the_program(kind: str, tmp_path: Path) -> None:
+    path, command = tmp_path / "output", [sys.executable, "-c", PRINTS]
+    if kind == "pipe":
+        output = subprocess.run(command, check=True, capture_output=True).stdout
+    else:
+        with path.open("wb") as file:
+            subprocess.run(command, check=True, stdout=file)
+        output = path.read_bytes()
+    lines = output.decode().splitlines()
+    begins = [line.split(",")[0] for line in lines]
+    assert begins == ["before", "epoch", "1", "2", "after"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_to_a_pipe_lines_are_added(tmp_path: Path) -> None:
+    """More columns have a new header."""
+    path, history = tmp_path / "pipe.csv", History()
+    os.mkfifo(path)
+    reader = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
+    logger = CSVLogger(path)
+    logger.on_begin(type("Training", (), {"history": history}))
+    for metrics in ({}, {"mae": 2.0}, {"mae": 1.0}):
+        history.extend([0.5], [0.25])
+        history.add_to_last(metrics)
+        logger(history[-1])
+    logger.on_end(None)  # type: ignore[arg-type]
+    assert reader.communicate()[0].decode().splitlines() == [
+        "epoch,loss,seconds", "1,0.5,0.25",
+        "epoch,loss,seconds,mae", "2,0.5,0.25,2.0", "3,0.5,0.25,1.0",
+    ]  # fmt: skip
+    assert path.is_fifo()
 
 
 @pytest.mark.parametrize("logger", [CSVLogger, JSONLinesLogger])
@@ -121,3 +225,6 @@ def test_a_training_that_is_refused_leaves_the_file_alone(logger: Any, tmp_path:
     assert path.read_bytes() == before
     fit(make_model(), logger(path), epochs=2)
     assert 0 < len(path.read_bytes()) < len(before)
+    path.unlink()
+    refused(lambda: fit(make_model(), logger(path), wrong), ParameterError, "'mse'")
+    assert not path.exists()

@@ -119,6 +119,13 @@ def test_dates_that_do_not_say_themselves_are_read_by_a_format() -> None:
     for each, X in ((learnt, known), (expected, days)):
         each.partial_fit(X[few], classes[few])
     np.testing.assert_array_equal(learnt.predict_proba(known), expected.predict_proba(days))
+    # A later part may say it too, or the format that is left out then.
+    parts = clone(model).set_params(time_format=None)
+    as_days = dated.assign(t=pd.to_datetime(dated["t"], format="%d/%m/%Y"))
+    parts.partial_fit(days, classes).partial_fit(known, classes)
+    np.testing.assert_array_equal(parts.predict_proba(dated), parts.predict_proba(as_days))
+    model.set_params(time_format=None)
+    np.testing.assert_array_equal(model.predict_proba(dated), model.predict_proba(as_days))
     later = dated.assign(t=[f"{c % 9 + 1:02d}/02/{2020 + c}" for c in frame["card"]], x=1.0)
     folds = SequenceKFold(3, id="card", time="t", by="time", time_format="%d/%m/%Y")
     with pytest.raises(DataError, match="no row decides"):

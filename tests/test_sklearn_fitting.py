@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from cards import KEYS, purchases
+from sklearn.base import clone
 
 from rnn_rust.errors import DivergedError, ParameterError
 from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor, SequenceTransformer
@@ -164,6 +165,10 @@ def test_balanced_weights_are_those_of_the_labels_at_hand() -> None:
         shares = np.array([np.mean(y == name) for name in ("no", "yes")])
         found = model.fit(frame, y).model_.class_table
         np.testing.assert_allclose(found, [1 / (2 * shares)])
+    # A part goes on with the weights of all.
+    part = model.partial_fit(frame[:50], classes[:50])
+    np.testing.assert_array_equal(part.model_.class_table, found)
+    assert part.n_iter_ == 4
 
 
 def test_one_s_own_validation_part_and_early_stopping() -> None:
@@ -190,6 +195,18 @@ def test_training_goes_on_after_a_pickle_as_without(goes_on_by: str) -> None:
     for each in (model, same):
         getattr(each, goes_on_by)(frame, classes)
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_a_pickle_of_an_earlier_version_goes_on() -> None:
+    """It has neither the arguments that came later nor what they have learnt."""
+    frame, classes, _ = purchases()
+    model = SequenceClassifier(**KEYS, epochs=2).fit(frame, classes)
+    old = SequenceClassifier.__new__(SequenceClassifier)
+    left_out = ("time_format", "_day_first")
+    old.__setstate__({name: own for name, own in vars(model).items() if name not in left_out})
+    np.testing.assert_array_equal(old.predict(frame), model.predict(frame))
+    assert old.get_params() == model.get_params()
+    assert clone(old).fit(frame, classes).n_iter_ == 2
 
 
 def test_text_classes_with_early_stopping_are_learnt_as_their_numbers_are() -> None:

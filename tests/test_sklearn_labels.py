@@ -278,10 +278,16 @@ def test_the_argument_that_labels_are_of_is_named() -> None:
         model.fit(frame, classes, X_val=frame, y_val=["zz"] * len(frame))
     with pytest.raises(ShapeError, match="X_val and y_val: y has 9 labels for 360 rows"):
         model.fit(frame, classes, X_val=frame, y_val=classes[:9])
-    for wrong in ("ab", {"no": 1}, 3):
+    for wrong in ("ab", {"no": 1}, 3, [["no"], ["yes"]]):
         with pytest.raises(ParameterError, match="classes must be a list or an array of the"):
             model.partial_fit(frame, classes, classes=wrong)
-    assert model.partial_fit(frame, classes, {"yes", "no"}).classes_.tolist() == ["no", "yes"]
+    for wrong, message in (({1, "a"}, "several types, 'a' and 1"), ([None], "no label")):
+        with pytest.raises(DataError, match=f"classes has .*{message}"):
+            model.partial_fit(frame, classes, classes=wrong)
+    named = {"yes": 1, "no": 2}
+    for told in ({*named}, named.keys(), {1: "yes", 2: "no"}.values()):
+        learnt = clone(model).partial_fit(frame, classes, told)
+        assert learnt.classes_.tolist() == ["no", "yes"]
     with pytest.raises(ShapeError, match=r"a label for each row, got \{0: 0, 1: 1, .*\.\.\.\}"):
         model.fit(frame, {at: at for at in range(len(frame))})
     two = frame.rename(columns={"card": "a__card", "x": "b__card"})

@@ -233,3 +233,63 @@ def test_a_model_reads_later_dates_as_those_of_its_training(written: str, tmp_pa
     unsure.fit(same, epochs=1, progress=False)
     with pytest.raises(DataError, match="no row decides"):
         unsure.predict(late)
+
+
+def timed_model(times: list[str], **options: Any) -> rnn.GRU:
+    data = Dataset.from_frame(
+        {"t": times, "x1": range(len(times)), "y1": range(len(times))}, id=None, time="t", **options
+    )
+    model = rnn.GRU(1, 3, 1, seed=0, time_features="yearday")
+    model.fit(data, epochs=1, progress=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "later"),
+    [
+        (["29/01/2026", "01/02/2026"], {}, ["03/02/2026", "07/02/2026"]),
+        (["01/29/2026", "02/01/2026"], {}, ["02/03/2026", "02/07/2026"]),
+        (["01#02#2026", "02#02#2026"], {"time_format": "%d#%m#%Y"}, ["03#02#2026", "07#02#2026"]),
+        ([20260102, 20260202], {"time_format": "%Y%d%m"}, [20260302, 20260702]),
+    ],
+)
+def test_single_rows_are_read_as_the_table_of_the_training(
+    times: list[Any], options: dict[str, Any], later: list[Any]
+) -> None:
+    model = timed_model(times, **options)
+    table = pl.DataFrame({"t": later, "x1": [1.0, 2.0]})
+    rows = table.to_dicts()
+    dates = pl.DataFrame({"t": [D(2026, 2, 3), D(2026, 2, 7)], "x1": [1.0, 2.0]})
+    expected = model.predict(dates)
+    np.testing.assert_array_equal(model.predict(table), expected)
+    stepper, scorer, batches = model.stepper(), model.scorer(), model.scorer()
+    np.testing.assert_array_equal([stepper.step(row) for row in rows], expected)
+    np.testing.assert_array_equal([scorer.score("a", row) for row in rows], expected)
+    np.testing.assert_array_equal(batches.score_batch(["a", "a"], rows), expected)
+
+
+def test_a_later_training_may_decide_what_the_first_left_open() -> None:
+    model = timed_model(["2026-01-30", "2026-01-31"])
+    undecided = pl.DataFrame({"t": ["03/02/2026", "04/02/2026"], "x1": [0.0, 1.0]})
+    with pytest.raises(DataError, match="no row decides"):
+        model.predict(undecided)
+    dates = undecided.with_columns(t=pl.Series([D(2026, 2, 3), D(2026, 2, 4)]))
+    # The third contradicts the second, which stays.
+    for times in (["31/01/2026", "01/02/2026"], ["01/30/2026", "01/31/2026"]):
+        later = {"t": times, "x1": [0.0, 1.0], "y1": [0.0, 1.0]}
+        model.fit(Dataset.from_frame(later, id=None, time="t"), epochs=1, progress=False)
+        np.testing.assert_array_equal(model.predict(undecided), model.predict(dates))
+
+
+def test_dots_say_nothing_of_slashes() -> None:
+    model = timed_model(["01.01.2026", "08.01.2026"])
+    slashed = pl.DataFrame({"t": ["03/02/2026", "04/02/2026"], "x1": [0.0, 1.0]})
+    with pytest.raises(DataError, match="no row decides"):
+        model.predict(slashed)
+    data = read(["01.01.2026", "03.02.2026"])
+    assert data.times.tolist() == [D(2026, 1, 1), D(2026, 2, 3)]
+    assert data.written_time(data.times[1]) == "03.02.2026"
+    assert timed_model(["01.01.2026", "31.01.2026"]).table.day_first is True
+    with pytest.raises(ParameterError, match="may be day and month"):
+        data.split(at="03/02/2026")
+    assert len(data.split(at="03.02.2026")[1]) == 1

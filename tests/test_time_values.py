@@ -15,6 +15,7 @@ import pytest
 
 import rnn_rust as rnn
 from rnn_rust.data import time_features
+from rnn_rust.data.columns import Keys
 from rnn_rust.model.encoded_stepper import Carried, RowEncoder
 
 START = np.datetime64("2026-03-01T06:00:00", "ns")
@@ -88,7 +89,8 @@ def test_nanoseconds_of_a_timedelta_count(door: Any) -> None:
 
 def test_the_time_since_the_event_before_has_its_nanoseconds() -> None:
     model = trained("elapsed")
-    rows, carried = RowEncoder(model.encoder, "when", ([], []), np.dtype(float)), Carried()
+    keys, carried = Keys(None, ("when",)), Carried()
+    rows = RowEncoder(model.encoder, keys, ([], []), np.dtype(float))
     found = []
     for time in TIMES:
         row, carried = rows.encode({"x": 0.0, "when": pd.Timestamp(time)}, carried)

@@ -158,6 +158,30 @@ def test_state_dicts_of_parameters_are_taken(torch: Any) -> None:
         assert np.array_equal(model.predict(X), same.predict(X))
 
 
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_estimators_take_tensors(torch: Any, kind: str) -> None:
+    """As rows, as sequences, in lists, and as labels, weights and classes."""
+    estimators = pytest.importorskip("rnn_rust.sklearn", reason="scikit-learn is not installed")
+    rows = np.arange(24, dtype=np.float32).reshape(4, 2, 3) / 4
+    tensor = torch.tensor(rows, dtype=getattr(torch, kind), requires_grad=True)
+    for given, part in ((tensor, rows), (tensor[:, 0], rows[:, 0])):
+        y = part[..., 0]
+        plain, one, listed = (estimators.SequenceRegressor(epochs=2, random_state=0) for _ in "abc")
+        plain.fit(part, y, sample_weight=[1, 2, 0, 4])
+        one.fit(given, given[..., 0], sample_weight=torch.tensor([1.0, 2, 0, 4]))
+        weights = [*torch.tensor([1.0, 2, 0, 4], requires_grad=True)]
+        listed.fit([*given], [*given[..., 0]], sample_weight=weights)
+        for each in (one, listed):
+            assert np.array_equal(each.predict(given), plain.predict(part))
+    codes = torch.tensor([0, 1, 0, 1])
+    classifier = estimators.SequenceClassifier(epochs=1)
+    classifier.partial_fit(tensor[:, 0], codes, classes=codes[:2])
+    assert classifier.classes_.tolist() == [0, 1]
+    with pytest.raises(DataError, match="y: a sparse tensor"):
+        classifier.fit(tensor[:, 0], codes.to_sparse())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_tensors_that_are_no_arrays_are_refused(torch: Any) -> None:
     rows = torch.ones(4, 3)
     model = from_torch(state())
@@ -165,6 +189,8 @@ def test_tensors_that_are_no_arrays_are_refused(torch: Any) -> None:
         (rows.to_sparse(), r"the array: a sparse tensor \(torch.sparse_coo\); give its to_dense"),
         ([rows, rows.to("meta")], "array 1 of the list: a tensor on the device meta has no num"),
         (rows.to(torch.complex64).conj(), "complex64"),
+        (rows.to_mkldnn(), r"a tensor of another layout \(torch._mkldnn\); give its to_dense"),
+        (torch.nested.nested_tensor([rows, rows[:2]]), "a nested tensor .* give a list of its unb"),
     ):
         with pytest.raises(DataError, match=words):
             model.predict(given)

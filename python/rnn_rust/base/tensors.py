@@ -42,8 +42,11 @@ def _check(name: str, tensor: Any) -> None:
         problem = "a tensor on the device meta has no numbers; load them first"
     elif getattr(tensor, "is_quantized", False):
         problem = f"a quantised tensor ({tensor.dtype}); give it as it was before"
+    elif getattr(tensor, "is_nested", False):
+        problem = "a nested tensor has rows of several lengths; give a list of its unbind()"
     elif layout != "torch.strided":
-        problem = f"a sparse tensor ({layout}); give its to_dense()"
+        kind = "sparse tensor" if "sparse" in layout else "tensor of another layout"
+        problem = f"a {kind} ({layout}); give its to_dense()"
     elif "float8" in str(tensor.dtype) or "float4" in str(tensor.dtype):
         problem = f"NumPy has no type {tensor.dtype}; give the tensor's float()"
     else:

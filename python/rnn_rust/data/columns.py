@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -109,6 +109,12 @@ class Keys:
     time_format: str | None = None
     ties: str = "refuse"
     day_first: bool | None = None
+
+    def completed_by(self, later: Keys | None) -> Keys:
+        """Return these keys with what only a later table has decided."""
+        if self.day_first is not None or later is None or later.time != self.time:
+            return self
+        return replace(self, day_first=later.day_first)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class TimeForm:
         between them.
     day_first
         Of days and months that are both numbers: whether the day comes first; None if there are
-        none, or both are the same in each row.
+        none, or no number above 12 says it.
     zone
         The time zone that all cells have, as text; None if they have several, or none.
     zoned
@@ -131,6 +131,12 @@ class TimeForm:
 def recognise(sample: str) -> str | None:
     """Return the form, a regular expression, of a text that is a date; None if it is none."""
     return next((form for form in _FORMS if re.match(form, sample, re.ASCII)), None)
+
+
+def order_of(time_format: str) -> bool | None:
+    """Return whether a format of ``strptime`` has days before months; None if years come first."""
+    found = re.search(r"%-?([dem]).*%-?([dem]).*%[Yy]", time_format)
+    return None if found is None else found[1] != "m"
 
 
 def split_dates(text: pl.Series, form: str) -> pl.DataFrame:

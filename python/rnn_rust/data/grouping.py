@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles
+from rnn_rust.data.dates import TimeForm, order_of
 from rnn_rust.data.numbers import Numbers
 from rnn_rust.data.sequences import Sequences
 from rnn_rust.data.source import Source
@@ -84,9 +85,16 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
         "times": rows["times"].to_numpy(),
         "row_numbers": np.arange(count, dtype=np.int64) if order is None else order,
         "time_form": form,
-        "keys": columns.read_by(roles, day_first=form.day_first if form else None),
+        "keys": columns.read_by(roles, day_first=_order(form, roles)),
         **_names_and_levels(columns, numbers),
     }
+
+
+def _order(form: TimeForm | None, roles: Roles) -> bool | None:
+    """Return whether days stand before months, as far as the table or its format says it."""
+    if roles.time_format is not None:
+        return order_of(roles.time_format)
+    return None if form is None else form.day_first
 
 
 def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:

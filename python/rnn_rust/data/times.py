@@ -188,9 +188,10 @@ def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
 def _day_first(
     text: pl.Series, parts: pl.DataFrame, source: Source, known: bool | None
 ) -> bool | None:
-    """Return whether days stand before months; None where that makes no difference.
+    """Return whether days stand before months; None where no number above 12 says it.
 
-    Where both are numbers some row has to say, or a table before has said it.
+    Then both are the same, or days stand first as dots have it, which says nothing of dates with
+    slashes. All others some row has to decide, or a table before has decided them.
     """
     if parts["a"].null_count():
         return None
@@ -203,8 +204,10 @@ def _day_first(
             f"in another order than '{text[min(row, other)]}', {source.place(min(row, other))}; "
             "write all dates alike"
         )
-    if first_is_day.any() or second_is_day.any() or "." in text[0].partition(" ")[0]:
+    if first_is_day.any() or second_is_day.any():
         return not second_is_day.any()
+    if "." in text[0].partition(" ")[0]:
+        return None
     if known is not None or (first == second).all():
         return known
     row = int((first != second).arg_max() or 0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from rnn_rust.base.checks import counted
+from rnn_rust.base.arrays import as_number
+from rnn_rust.base.checks import counted, shown
 from rnn_rust.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class History:
         self.interrupted = False
         # Of each metric, in the order of appearance: its value by the position of the record.
         self._metrics: dict[str, dict[int, float]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what was pickled; an earlier version had the metrics of each record together."""
+        vars(self).update({"_metrics": {}} | state)
+        for at, metrics in vars(self).pop("_more", {}).items():
+            for name, value in metrics.items():
+                self._metrics.setdefault(name, {})[at] = value
 
     def __len__(self) -> int:
         """Return the number of finished epochs."""
@@ -137,9 +145,16 @@ class History:
         self.seconds.extend(seconds)
 
     def add_to_last(self, values: Record) -> None:
-        """Add evaluated values to the record of the last epoch."""
-        for name, value in values.items():
-            self._metrics.setdefault(name, {})[len(self) - 1] = float(value)
+        """Add evaluated values to the record of the last epoch.
+
+        Raises
+        ------
+        DataError
+            One is no number; then none is added.
+        """
+        numbers = {name: _number(name, value) for name, value in values.items()}
+        for name, value in numbers.items():
+            self._metrics.setdefault(name, {})[len(self) - 1] = value
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per epoch; what was not evaluated is null."""
@@ -201,3 +216,10 @@ class History:
             at = np.flatnonzero(more[name]["present"])
             values = more[name]["value"][at].tolist()
             self._metrics[name] = dict(zip(at.tolist(), values, strict=True))
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return as_number(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"metric '{name}' is {shown(value)}; give a number") from None

@@ -23,7 +23,6 @@ from rnn_rust.model.encoded_stepper import (
     RowEncoder,
     not_a_number,
     number_of,
-    time_name_of,
 )
 from rnn_rust.model.inputs import roles_of
 from rnn_rust.model.network import Network
@@ -69,7 +68,7 @@ class EncodedScorer(Scorer):
         self._encoder: FeatureEncoder = model.encoder
         scalers, (restored, _) = scalers_of(model)
         dtype = np.dtype(model.settings["dtype"])
-        self._rows = RowEncoder(self._encoder, time_name_of(model.table), scalers, dtype)
+        self._rows = RowEncoder(self._encoder, model.table, scalers, dtype)
         self.feature_names = self._rows.feature_names
         self._outputs: int = model.settings["output_size"]
         self._out_dtype = np.dtype(np.float64) if restored else dtype

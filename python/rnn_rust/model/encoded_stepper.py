@@ -39,8 +39,10 @@ def not_a_number(where: str, name: str, value: Any) -> DataError:
     )
 
 
-def _instant(name: str, value: Any) -> Any:
+def _instant(name: str, value: Any, keys: Keys | None) -> Any:
     """Return a time as an array of one: a number, a date or a duration, also of Python or as text.
+
+    Text is read as in the table of the training, whose ``keys`` say how.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def _instant(name: str, value: Any) -> Any:
         It is missing, or not a time.
     """
     try:
-        time = np.array([_date(name, value) if isinstance(value, str) else as_numpy(value)])
+        time = np.array([_date(name, value, keys) if _is_text(value, keys) else as_numpy(value)])
         is_time = time.shape == (1,) and time.dtype.kind in "iufmM" and np.isfinite(time[0])
     except DataError:
         raise
@@ -62,20 +64,30 @@ def _instant(name: str, value: Any) -> Any:
     return time
 
 
-def _date(name: str, text: str) -> Any:
+def _is_text(value: Any, keys: Keys | None) -> bool:
+    """Whether it is a date in digits: text, or a number where there is a format for such."""
+    is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, str) or (is_number and keys is not None and bool(keys.time_format))
+
+
+def _date(name: str, value: str | int, keys: Keys | None) -> Any:
     """Return the date that a text says."""
+    text, time_format = str(value), None if keys is None else keys.time_format
     iso = re.fullmatch(r"\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?", text.strip())
-    return np.datetime64(iso[0].replace("/", "-")) if iso else _parsed(name, text)
+    if iso and time_format is None:
+        return np.datetime64(iso[0].replace("/", "-"))
+    return _parsed(name, text, time_format, day_first=None if keys is None else keys.day_first)
 
 
-def _parsed(name: str, text: str) -> Any:
+def _parsed(name: str, text: str, time_format: str | None, *, day_first: bool | None) -> Any:
     """Return a date in any form that a time column may have."""
     from rnn_rust.base.arrays import row_at
     from rnn_rust.base.polars import pl
     from rnn_rust.data.source import Source
     from rnn_rust.data.times import read_times
 
-    times, _ = read_times(pl.Series(name, [text]), Source("features", row_at))
+    column = pl.Series(name, [text])
+    times, _ = read_times(column, Source("features", row_at), time_format, day_first=day_first)
     return times.to_numpy()[0]
 
 
@@ -106,25 +118,29 @@ class RowEncoder:
     ----------
     encoder
         As above.
-    time_name
-        The name by which the time of a row is given.
+    keys
+        How times were read in training; None where there was no table.
     units
         Shift and scale of each number that the engine takes, both empty without a scaler.
     dtype
         Of the network.
     """
 
+    _keys: Keys | None = None
+    """What steppers do not have that an earlier version pickled."""
+
     def __init__(
         self,
         encoder: FeatureEncoder,
-        time_name: str,
+        keys: Keys | None,
         units: tuple[list[float], list[float]],
         dtype: np.dtype[Any],
     ) -> None:
-        self.encoder, self._time_name = encoder, time_name
+        self.encoder, self._keys = encoder, keys
+        self._time_name = time_name_of(keys)
         self._shift, self._scale = map(np.array, units)
         self._dtype = dtype
-        timed = (time_name,) if encoder.times else ()
+        timed = (self._time_name,) if encoder.times else ()
         self.feature_names = (*encoder.source_names, *timed)
 
     def encode(self, features: Any, carried: Carried) -> tuple[np.ndarray[Any, Any], Carried]:
@@ -174,7 +190,7 @@ class RowEncoder:
         row += [float(missing[name]) for name in encoder.indicators]
         if encoder.times:
             name = self._time_name
-            time = _instant(name, values[name])
+            time = _instant(name, values[name], self._keys)
             before = time if carried.time is None else carried.time
             time_features.check_kind(name, time.dtype, encoder.time_kind)
             kind = time_features.kind_of(before.dtype)

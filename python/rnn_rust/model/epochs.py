@@ -68,7 +68,7 @@ def adapt(model: BaseNetwork, data: Dataset) -> None:
     features, labels = known_names(data)
     model.feature_names = model.feature_names or features
     model.label_names = model.label_names or labels
-    model.table = model.table or data.keys
+    model.table = data.keys if model.table is None else model.table.completed_by(data.keys)
     model.ahead = model.ahead or data.ahead
     if data.ahead is not None and data.time_name is not None:
         model.pace = model.pace or pace_of(data.times, data.offsets)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.base import BaseNetwork
-from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder, time_name_of
+from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder
 from rnn_rust.model.pickled_stepper import make_stepper
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.settings import engine_settings
@@ -27,7 +27,7 @@ def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_sta
     stepper: Any = model._core.stepper(features, labels, rows_by_name(names), names, remake)
     if model.encoder is not None:
         dtype = np.dtype(model.settings["dtype"])
-        rows = RowEncoder(model.encoder, time_name_of(model.table), features, dtype)
+        rows = RowEncoder(model.encoder, model.table, features, dtype)
         stepper = EncodedStepper(stepper, rows, static)
     elif static is not None:
         raise ParameterError("the model was trained without static features; give none")

@@ -40,8 +40,8 @@ _PARAMETERS = """
     max_categories, missing, missing_indicator, time_features
         As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
     class_weight
-        None, ``"balanced"`` (by the labels of each ``fit``; ``partial_fit`` takes no such), or a
-        dict with a weight for each class; for classifiers.
+        None, ``"balanced"`` (by the labels of each ``fit``; a ``partial_fit`` without a ``fit``
+        before takes no such), or a dict with a weight for each class; for classifiers.
     early_stopping
         Whether training ends when the loss of held-out sequences has not become better for
         ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there
@@ -78,6 +78,11 @@ def documented(estimator: type) -> type:
 
 class Arguments(BaseEstimator):
     """The arguments of all estimators here, as scikit-learn wants them: kept as they are given."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what was pickled; what an earlier version did not have yet is the default."""
+        parameters = inspect.signature(type(self)).parameters
+        super().__setstate__({name: each.default for name, each in parameters.items()} | state)
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rnn_rust.base.checks import positive_integer
+from rnn_rust.base.tensors import without_tensors
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.sklearn.arguments import Arguments
@@ -41,6 +42,9 @@ Targets = NDArray[Any] | None
 
 class SequenceEstimator(CallbackSupportMixin, Arguments):
     """A model with the interface of scikit-learn."""
+
+    _day_first: bool | None = None
+    """Whether days stood before months in a training so far, as Keys has it."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the optimiser's moments only if training may go on.
@@ -146,10 +150,11 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         """Learn for one more epoch; the first call may be told all ``classes``.
 
         X, y and ``sample_weight`` are as in :meth:`fit`, arguments that were set since the first
-        call as with ``warm_start``.
+        call as with ``warm_start``. Balanced weights of classes are those of the ``fit`` before.
         """
-        refuse_balanced(self.class_weight)
         begins = not hasattr(self, "model_")
+        if begins:
+            refuse_balanced(self.class_weight)
         with as_it_was_on_error(self):
             if classes is not None:
                 self._told_classes(told_classes(classes), first=begins)
@@ -196,7 +201,10 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         if reset and not labels_known:
             self._learn_labels(y)
         weights = row_weights(X, sample_weight)
-        return self._table(X, self._encode_labels(y), weights, reset=reset)
+        table = self._table(X, self._encode_labels(y), weights, reset=reset)
+        if reset or self._day_first is None:
+            self._day_first = None if table.data.keys is None else table.data.keys.day_first
+        return table
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
         """Return what is to be learnt of X: labels as they were given."""
@@ -231,7 +239,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             self._check_width(table.data, reset=reset)
             return table
         if self._takes_arrays:
-            X = validate_data(self, X, reset=reset, dtype=np.float64)
+            X = validate_data(self, without_tensors("X", X), reset=reset, dtype=np.float64)
             check_lengths(X, y)
             return from_rows(X, y, weights)
         check_lengths(X, y)
@@ -249,8 +257,6 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
-            keys = table.data.keys
-            self._day_first: bool | None = None if keys is None else keys.day_first
             # Text is known again by these, also where it has no level or only strange ones.
             levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
             self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import reprlib
+from collections.abc import Set, ValuesView
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from rnn_rust.base.arrays import refuse_mask, row_at
 from rnn_rust.base.polars import pl
+from rnn_rust.base.tensors import is_tensor, without_tensors
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.sklearn.tables import is_sequence_list, require_steps
 
@@ -26,7 +28,7 @@ _RAGGED = (
 )
 
 
-def as_labels(y: Any) -> NDArray[Any]:
+def as_labels(y: Any, name: str = "y") -> NDArray[Any]:
     """Return labels as an array; where one of a column that is no float is missing, it is None.
 
     Raises
@@ -37,28 +39,38 @@ def as_labels(y: Any) -> NDArray[Any]:
         They are masked, complex, or dates or durations.
     """
     if hasattr(y, "toarray"):
-        raise ShapeError("y is a sparse matrix, which is not read; give y.toarray()")
-    refuse_mask("y", y)
-    labels = _as_array(y)
+        raise ShapeError(f"{name} is a sparse matrix, which is not read; give {name}.toarray()")
+    refuse_mask(name, y)
+    labels = _as_array(name, y)
     if labels.ndim == 0:
-        raise ShapeError(f"y must have a label for each row, got {reprlib.repr(y)}")
+        raise ShapeError(f"{name} must have a label for each row, got {reprlib.repr(y)}")
     if labels.dtype.kind == "c":
-        raise DataError("Complex data not supported: y has complex numbers; give real ones")
+        raise DataError(f"Complex data not supported: {name} has complex numbers; give real ones")
     if labels.dtype == object and any(isinstance(each, _COLLECTIONS) for each in labels.flat):
         raise ShapeError(_RAGGED)
     if labels.dtype.kind in "MmO" and (wrong := [each for each in labels.flat if _is_time(each)]):
         raise DataError(
-            f"y has dates or durations, such as {wrong[0]}; give numbers, or text for classes"
+            f"{name} has dates or durations, such as {wrong[0]}; give numbers, or text for classes"
         )
     return labels
 
 
 def told_classes(classes: Any) -> NDArray[Any]:
-    """Return the classes that a ``partial_fit`` is told."""
-    if _length(classes) is None:
+    """Return the classes that a ``partial_fit`` is told.
+
+    Raises
+    ------
+    ParameterError
+        They are no collection.
+    ShapeError, DataError
+        As :func:`as_labels` and :func:`present`.
+    """
+    # Sets, and what a dict has.
+    given = list(classes) if isinstance(classes, Set | ValuesView) else classes
+    if _length(given) is None or any(_length(each) is not None for each in given):
         got = reprlib.repr(classes)
         raise ParameterError(f"classes must be a list or an array of the classes, got {got}")
-    return as_labels(list(classes) if isinstance(classes, set | frozenset) else classes)
+    return present(as_labels(given, "classes"), "classes")
 
 
 def joined_labels(X: Any, y: Any) -> NDArray[Any]:
@@ -101,6 +113,7 @@ def row_weights(X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
     """
     if sample_weight is None:
         return None
+    sample_weight = _without_tensors("sample_weight", sample_weight)
     refuse_mask("sample_weight", sample_weight)
     listed = isinstance(sample_weight, list | tuple) or (
         isinstance(sample_weight, np.ndarray) and sample_weight.dtype == object
@@ -118,8 +131,17 @@ def _length(values: Any) -> int | None:
     return None if single or not hasattr(values, "__len__") else len(values)
 
 
-def _as_array(y: Any) -> NDArray[Any]:
+def _without_tensors(name: str, values: Any) -> Any:
+    """Return a tensor as an array, a list of tensors as one of numbers, and all else as it is."""
+    if isinstance(values, list | tuple) and any(map(is_tensor, values)):
+        parts = without_tensors(name, values)
+        return [part.tolist() if isinstance(part, np.ndarray) else part for part in parts]
+    return without_tensors(name, values) if is_tensor(values) else values
+
+
+def _as_array(name: str, y: Any) -> NDArray[Any]:
     """Return labels as an array, without a look at what they are."""
+    y = _without_tensors(name, y)
     if isinstance(y, pl.DataFrame):
         y = y.to_series() if y.width == 1 else y.to_numpy()
     elif hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2:
@@ -180,7 +202,7 @@ def is_missing(y: NDArray[Any]) -> NDArray[np.bool_]:
     return np.zeros(y.shape, dtype=bool)
 
 
-def present(y: NDArray[Any]) -> NDArray[Any]:
+def present(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
     """Return the labels that are there, with the type that they have without the others.
 
     Raises
@@ -188,16 +210,18 @@ def present(y: NDArray[Any]) -> NDArray[Any]:
     DataError
         There is none, one is infinite, or there is text beside something else.
     """
-    _refuse_infinite(y)
+    _refuse_infinite(y, name)
     labels = y[~is_missing(y)] if y.ndim == 1 else y
     if labels.size == 0:
-        raise DataError("y has no label: there are no rows, or all are missing")
+        raise DataError(f"{name} has no label: there are no rows, or all are missing")
     if labels.dtype != object:
         return labels
     by_kind = {isinstance(label, str): label for label in labels.flat}
     if len(by_kind) > 1:
         text, other = by_kind[True], by_kind[False]
-        raise DataError(f"y has labels of several types, {text!r} and {other!r}; give all one type")
+        raise DataError(
+            f"{name} has labels of several types, {text!r} and {other!r}; give all one type"
+        )
     return np.array(labels.tolist())
 
 
@@ -218,14 +242,16 @@ def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
         raise DataError(
             f"y has the label {str(wrong)!r}, which is no number; SequenceClassifier learns classes"
         ) from error
-    _refuse_infinite(numbers)
+    _refuse_infinite(numbers, "y")
     return numbers
 
 
-def _refuse_infinite(y: NDArray[Any]) -> None:
+def _refuse_infinite(y: NDArray[Any], name: str) -> None:
     if y.dtype.kind == "f" and (infinite := np.isinf(y)).any():
         row = int(np.argwhere(infinite)[0, 0])
-        raise DataError(f"y, {row_at(row)}: a label is infinite; give a finite number, or none")
+        raise DataError(
+            f"{name}, {row_at(row)}: a label is infinite; give a finite number, or none"
+        )
 
 
 def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:

@@ -104,12 +104,13 @@ def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
 
 
 def refuse_balanced(class_weight: Any) -> None:
-    """Raise ParameterError if weights are to follow from all labels, of which there is a part."""
+    """Raise ParameterError if weights are to follow from labels of which there is but a part."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         raise ParameterError(
             "class_weight='balanced' needs the labels of all data at once, and partial_fit has "
             "those of a part; give a dict with a weight for each class: "
-            "sklearn.utils.compute_class_weight computes them from a sample of labels"
+            "sklearn.utils.compute_class_weight computes them from a sample of labels; or begin "
+            "with fit"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import as_numbers, refuse_mask
+from rnn_rust.base.arrays import as_array, as_numbers, refuse_mask
 from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Roles
 from rnn_rust.data.dataset import Dataset
@@ -175,7 +175,7 @@ def from_list(
 
 def _as_floats(part: Any) -> NDArray[np.float64]:
     """Return an array of a sequence as numbers; DataError if it is none of real ones."""
-    array = np.asarray(part)
+    array = as_array("X", part)
     try:
         # An array of objects may hold numbers.
         return as_numbers("X", array.astype(float) if array.dtype == object else array).astype(

@@ -250,22 +250,24 @@ class Checkpoint:
             self._monitor.check(training.metrics)
             self._before = self._monitor.state_dict()
             self._monitor.reset()
-        for path in (self.path, self.best_path):
+        # Relative paths would follow a change of the working directory.
+        self._places = self.path.absolute(), self.best_path.absolute()
+        for path in self._places:
             remove_leftovers(path)
         self._training = training
 
     def __call__(self, record: Record) -> None:
         """Write the files."""
         is_best = self._monitor is not None and self._monitor.is_best(record)
-        data = checkpoint.to_bytes(self._training)
+        data, (path, best_path) = checkpoint.to_bytes(self._training), self._places
         # The one that training resumes from comes last: it says that the best one is written.
         if is_best:
-            write(self.best_path, data)
-        write(self.path, data)
+            write(best_path, data)
+        write(path, data)
 
     def on_end(self, training: Training) -> None:
         """Let go of the training, its model and data; of one that was refused forget all."""
-        del self._training
+        del self._training, self._places
         if self._monitor is not None and not training.accepted:
             self._monitor.load_state_dict(self._before)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from rnn_rust.base.checks import path_text
-from rnn_rust.base.files import check_replaceable, remove_leftovers, replacing
+from rnn_rust.base.log_files import LogFile
 from rnn_rust.base.suggest import suggests_settings
-from rnn_rust.errors import WriteError
 from rnn_rust.learning.history import History, Record
 
 if TYPE_CHECKING:
@@ -24,59 +22,49 @@ if TYPE_CHECKING:
 
 
 class _Logger(ABC):
-    """Keeps a file open while a training lasts; what is written is in the file at once."""
+    """Keeps a file open while a training lasts; what is written is in the file at once.
 
-    _file: TextIO | None = None
-    """None until there is a record: what is in the file stays, as training may be refused."""
+    Of a pipe, a device or the program's own output nothing is replaced: lines are added to it.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
-        """Check that the file can be written, and remove what a killed process left beside it."""
-        check_replaceable(self.path)
-        remove_leftovers(self.path)
+        """Open the file, whose text stays until there is a record: training may be refused."""
+        self._file = LogFile(self.path)
         self._history: History = training.history
+        self._has_begun = False
 
     def __call__(self, record: Record) -> None:
         """Write a record, the first time after those that a continued training has already."""
-        if self._file is None or not self._has_place_for(record):
-            self._replace()
-            return
-        with self._named():
-            self._file.write(self._line(record))
-            self._file.flush()
+        if not self._has_begun:
+            self._begin()
+        elif self._has_place_for(record):
+            self._file.add(self._line(record))
+        elif self._file.is_replaceable:
+            self._begin()
+        else:
+            self._file.add(self._head(self._history) + self._line(record))
 
-    def _replace(self) -> None:
-        """Write the file anew with all records, in one step."""
+    def _begin(self) -> None:
+        """Write all records, in place of what is in the file if that can be."""
         text = self._head(self._history) + "".join(map(self._line, self._history))
-        self._close()
-        with replacing(self.path) as file:
-            file.write(text.encode("utf-8"))
-        with self._named():
-            self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            with self._named():
-                file.close()
+        file = self._file
+        # Where it fails or is interrupted, the end of training tries once more; a pipe may have it.
+        self._has_begun = not file.is_replaceable
+        (file.replace if file.is_replaceable else file.add)(text)
+        self._has_begun = True
 
     def on_end(self, training: Training) -> None:
         """Close the file, and let go of the training."""
         is_accepted = getattr(training, "accepted", True)
-        if is_accepted and self._history and self._file is None:
-            self._replace()
-        self._close()
-        del self._history
-
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Let errors, as of a full disk, name the file."""
         try:
-            yield
-        except OSError as error:
-            raise WriteError(error.errno, error.strerror, os.fspath(self.path)) from error
+            if is_accepted and self._history and not self._has_begun:
+                self._begin()
+        finally:
+            self._file.close()
+            del self._history, self._file
 
     def _has_place_for(self, record: Record) -> bool:
         """Whether the record can be added to the file as it is."""
@@ -96,8 +84,10 @@ class CSVLogger(_Logger):
     """Writes every record to a CSV file, as soon as its epoch is over.
 
     The header has what the first record has; where a later one has more, the file is written
-    anew with more columns. What a record has not is left empty. An existing file is replaced; when
-    a checkpoint is continued, it begins with the records from before.
+    anew with more columns. What a record has not is left empty. The text of an existing file is
+    replaced; when a checkpoint is continued, it begins with the records from before. To a pipe, a
+    device or the program's own output lines are only added, where there are more columns after a
+    new header.
 
     Parameters
     ----------
@@ -136,8 +126,9 @@ def _as_csv(cells: Iterable[object]) -> str:
 class JSONLinesLogger(_Logger):
     """Writes every record to a file as one JSON object per line, as soon as its epoch is over.
 
-    What is not finite is null. An existing file is replaced; when a checkpoint is continued, it
-    begins with the records from before.
+    What is not finite is null. The text of an existing file is replaced; when a checkpoint is
+    continued, it begins with the records from before. To a pipe, a device or the program's own
+    output lines are only added.
 
     Parameters
     ----------

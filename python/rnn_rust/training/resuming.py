@@ -30,15 +30,15 @@ def fixed_settings_of(callback: object) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        One is of a type that no file can hold.
+        One is nothing that a file can hold.
     """
     settings = getattr(callback, "fixed_settings", {})
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(settings, default=_of_numpy))
+        plain: dict[str, Any] = json.loads(json.dumps(settings, default=_of_numpy, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ParameterError(
-            f"a checkpoint keeps {name_of(callback)}.fixed_settings, which are numbers, strings "
-            f"and lists by name: {error}"
+            f"a checkpoint keeps {name_of(callback)}.fixed_settings, which are finite numbers, "
+            f"strings and lists by name: {error}"
         ) from error
     return plain
 
