@@ -42,12 +42,15 @@ class DataSplit(NamedTuple):
         The parts; no validation part without early stopping.
     past
         The training and the validation part together: what a model is chosen by.
+    obstacle
+        Why there is no validation part, although one was wanted.
     """
 
     train: Dataset
     validation: Dataset | None
     test: Dataset
     past: Dataset
+    obstacle: str | None = None
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> DataSplit:
@@ -58,13 +61,13 @@ class DataSplit(NamedTuple):
         DataError
             A part has no label.
         """
-        past, validation = train, None
-        if patience is not None and len(train) >= _LEAST_TO_SPLIT:
-            train, validation = train.split(0.8, **how)
-        elif patience is not None:
-            spared = counted(len(train), "sequence spares", "sequences spare")
-            _log.info("No early stopping: %s none for it", spared)
-        return cls(train, validation, test, past=past)._checked()
+        if patience is None:
+            return cls(train, None, test, past=train)._checked()
+        if len(train) < _LEAST_TO_SPLIT:
+            few = f"{counted(len(train), 'sequence spares', 'sequences spare')} none for it"
+            return cls(train, None, test, past=train, obstacle=few)._checked()
+        earlier, validation = train.split(0.8, **how)
+        return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod
     def cut(cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None) -> DataSplit:
@@ -90,8 +93,8 @@ class DataSplit(NamedTuple):
             return cls(train, None, test, past=train)._checked()
         first = _instant_nearest(train, 0.8)
         if first is None:
-            _log.info("No early stopping: too many rows before --split-at have the same time")
-            return cls(train, None, test, past=train)._checked()
+            ties = "too many rows before --split-at have the same time"
+            return cls(train, None, test, past=train, obstacle=ties)._checked()
         earlier, validation, test = dataset.split(at=[first, *at], across=across)
         return cls(earlier, validation, test, past=train)._checked()
 
@@ -144,6 +147,7 @@ class DataSplit(NamedTuple):
             None if validation is None else with_label_levels(validation, own),
             self.test,
             past=with_label_levels(self.past, own),
+            obstacle=self.obstacle,
         )
 
     def named(self) -> list[tuple[str, Dataset]]:
@@ -247,6 +251,8 @@ class FitOptions:
         stopping = []
         if self.patience is not None and parts.validation is not None:
             stopping = [EarlyStopping(patience=self.patience)]
+        if parts.obstacle is not None:
+            _log.info("No early stopping: %s", parts.obstacle)
         try:
             history = self._fit(model, parts, evaluator, stopping)
         except WriteError:
