@@ -3,7 +3,6 @@
 import csv
 import errno
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -199,6 +198,8 @@ class TestFullDisks:
     @pytest.mark.parametrize("unbuffered", ["", "1"])
     @pytest.mark.parametrize("args", COMMANDS[:3], ids=lambda args: args[0])
     def test_so_is_one_that_takes_a_part(self, args, unbuffered):
+        import resource
+
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
