@@ -36,6 +36,12 @@ def test_version():
     assert re.match(r"^rnn-rust, version \d+\.\d+", run_well("--version").stdout)
 
 
+@pytest.mark.parametrize("code", [7, 0])
+def test_what_ends_the_process_says_with_which_code(code, monkeypatch):
+    monkeypatch.setattr(main.commands["demo"], "callback", lambda **_: sys.exit(code))
+    assert run("demo", "sample").exit_code == code
+
+
 def test_the_package_runs_as_a_program(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rnn_rust", "--version"])
     with pytest.raises(SystemExit) as ending:

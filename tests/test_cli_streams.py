@@ -195,6 +195,21 @@ class TestFullDisks:
         assert done.returncode == 2
         assert lines == ["Error: standard output: No space left on device"]
 
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize("args", COMMANDS[:3], ids=lambda args: args[0])
+    def test_so_is_one_that_takes_a_part(self, args, unbuffered):
+        import resource
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        with open("part", "wb") as part:
+            done = start(*args, stdout=part, env=environment, preexec_fn=limit)
+        assert done.returncode == 2
+        assert done.stderr.decode() == "Error: standard output: File too large\n"
+        assert Path("part").stat().st_size == 100
+
     def test_the_exit_code_tells_where_even_standard_error_is_full(self):
         with FULL.open("w") as full:
             assert start("summary", "missing", stdout=full, stderr=full).returncode == 2

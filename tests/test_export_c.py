@@ -20,7 +20,7 @@ from oracle import make_data, refused
 import rnn_rust as rnn
 from rnn_rust import GRU, LSTM, RNN, Dataset
 from rnn_rust.base import folders
-from rnn_rust.errors import ParameterError
+from rnn_rust.errors import ParameterError, WriteError
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 LENGTHS = [5, 1, 30, 12]
@@ -324,11 +324,11 @@ def test_an_export_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     for other in ("notes.txt", "model.c"):
         path = target / other
         path.write_text("mine")
-        refused(lambda: GRU(3, 4, 1).to_c(target), ParameterError, f"other contents, {other}")
+        refused(lambda: GRU(3, 4, 1).to_c(target), WriteError, f"other contents, {other}")
         assert path.read_text() == "mine"
         path.unlink()
     GRU(3, 4, 1).to_c(target, name="model")
-    refused(lambda: GRU(3, 4, 1).to_c(target, name="b"), ParameterError, "other contents, model")
+    refused(lambda: GRU(3, 4, 1).to_c(target, name="b"), WriteError, "other contents, model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exported"]
     (tmp_path / "empty").mkdir()
     GRU(3, 4, 1).to_c(tmp_path / "empty")
@@ -337,9 +337,9 @@ def test_an_export_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
 
 def test_places_that_no_folder_can_stand_at_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    refused(lambda: GRU(3, 4, 1).to_c(tmp_path / "file"), ParameterError, "not a folder")
+    refused(lambda: GRU(3, 4, 1).to_c(tmp_path / "file"), WriteError, "not a folder")
     missing = tmp_path / "no" / "such"
-    refused(lambda: GRU(3, 4, 1).to_c(missing), ParameterError, "No such file")
+    refused(lambda: GRU(3, 4, 1).to_c(missing), WriteError, "No such file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -348,7 +348,7 @@ def test_the_current_folder_is_not_replaced(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for where in (".", tmp_path):
-        refused(lambda: GRU(3, 4, 1).to_c(where), ParameterError, "current folder")  # noqa: B023
+        refused(lambda: GRU(3, 4, 1).to_c(where), WriteError, "current folder")  # noqa: B023
     refused(lambda: GRU(3, 4, 1).to_c(""), ParameterError, "folder must be a path")
     assert tmp_path.samefile(".")
     GRU(3, 4, 1).to_c("exported")
@@ -380,8 +380,8 @@ def test_an_export_that_fails_leaves_what_there_was(
     for where in (target, tmp_path / "new"):
         refused(
             lambda: GRU(3, 4, 1, seed=1).to_c(where),  # noqa: B023
-            ParameterError,
-            f"cannot write to {where}: No space left",
+            WriteError,
+            f"cannot write {where}: No space left",
         )
     assert [path.name for path in tmp_path.iterdir()] == ["exported"]
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before

@@ -73,3 +73,8 @@ def test_an_error_names_the_file_and_not_the_temporary_one(
         write(plain)
     assert str(caught_too.value) == f"cannot write {plain}: Permission denied"
     assert os.listdir(tmp_path) == ["plain"]
+
+
+def test_an_error_without_a_file_names_none() -> None:
+    assert str(WriteError(errno.ENOSPC, "No space left")) == f"[Errno {errno.ENOSPC}] No space left"
+    assert str(WriteError("no space left")) == "no space left"

@@ -248,6 +248,50 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     assert states.read_bytes() == good
 
 
+@pytest.mark.parametrize(
+    "limits", [{"max_entities": 0}, {"expire_after": float("nan")}, {"expire_after": -1.0}]
+)
+def test_limits_that_are_refused_leave_no_folder(
+    limits: dict[str, Any], model_path: Path, tmp_path: Path
+) -> None:
+    assert next(iter(limits)) in refused(tmp_path / "snapshots", model_path, **limits)
+    model = rnn.GRU(1, 2, 1, bidirectional=True)
+    model.save(tmp_path / "model")
+    refused(tmp_path / "snapshots", tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_model_that_changes_while_it_is_read_is_refused(
+    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, load = tmp_path / "model", rnn.load
+    path.write_bytes(model_path.read_bytes())
+
+    def load_and_replace(source: Path) -> Any:
+        loaded = load(source)
+        make_model(source, 1)
+        return loaded
+
+    monkeypatch.setattr(rnn, "load", load_and_replace)
+    assert f"{path} changed while it was read" in refused(tmp_path / "snapshots", path)
+
+
+def test_a_record_with_a_score_that_is_not_known_counts_its_events(
+    model_path: Path, tmp_path: Path
+) -> None:
+    snapshot_in(tmp_path, model_path)
+    contents = msgspec.json.decode((tmp_path / INDEX).read_bytes())
+    contents["records"]["a"]["scores"][0] = None
+    (tmp_path / INDEX).write_bytes(msgspec.json.encode(contents))
+    log = events_of(make_log(0, 7, 0))
+    with open_ledger(model_path, tmp_path) as ledger:
+        assert ledger.applied("a") == (5, 5)
+        with pytest.raises(LogError, match="not known any more; go on from offset 5"):
+            ledger.apply("a", 0, log[:5])
+        record, new = ledger.apply("a", 5, log[5:])
+        assert (record.applied, len(record.scores), new) == (7, 2, 2)
+
+
 def test_a_kill_before_the_first_index_is_harmless(model_path: Path, tmp_path: Path) -> None:
     with open_ledger(model_path, tmp_path):
         (states,) = tmp_path.glob("states-*")

@@ -308,7 +308,33 @@ def test_the_validation_part_of_the_command_line_lies_before_the_instant_in_time
     shown = run_well("train", "cards.csv", "--epochs", 2, "--split-at", "5").stdout
     parts = re.findall(r"^(\w+) part: (\d+) sequences?\nRegression on (\d+)", shown, re.M)
     assert parts == [("Training", "3", "12"), ("Validation", "3", "3"), ("Test", "3", "15")]
-    refused = run("train", "cards.csv", "--split-at", "1")
-    check_error(refused, "the rows before --split-at have too few times", "--no-early-stopping")
-    shown = run_well("train", "cards.csv", "--split-at", "1", "--no-early-stopping").stdout
-    assert "Training part: 3 sequences" in shown
+
+
+@pytest.mark.usefixtures("folder", "logger_as_before")
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        # Rows at the times 0, 1, ... before the cut; those of the training and validation part.
+        ([2, 88], [90]),
+        ([45, 45], [45, 45]),
+        ([44, 46], [90]),
+        ([88, 2], [88, 2]),
+        ([2, 76, 12], [78, 12]),
+        ([60, 11, 19], [71, 19]),
+        ([40, 30, 10, 10], [70, 20]),
+        ([90], [90]),
+    ],
+)
+def test_the_validation_part_is_about_a_fifth_however_many_rows_share_a_time(
+    counts: list[int], expected: list[int]
+) -> None:
+    times = np.repeat(np.arange(len(counts) + 1), [*counts, 10])
+    x = np.random.default_rng(0).normal(size=100)
+    pl.DataFrame({"id": range(100), "t": times, "x1": x, "y1": -x}).write_csv("ties.csv")
+    result = run_well(
+        "train", "ties.csv", "--epochs", 1, "--split-at", len(counts), "--verbosity", "info"
+    )
+    sizes = re.findall(r"^\w+ part: (\d+) sequences$", result.stdout, re.M)
+    assert sizes == [str(each) for each in (*expected, 10)]
+    alone = "No early stopping: too many rows before --split-at have the same time"
+    assert (alone in result.stderr) == (len(expected) == 1)

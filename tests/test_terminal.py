@@ -67,7 +67,9 @@ def test_ctrl_c_ends_training_at_once(
 def test_an_interruption_is_logged(run_python: RunPython) -> None:
     code = "import logging; logging.basicConfig()\n" + INTERRUPTED
     done = run_python(code.format(steps=20, length=20, hidden=10, progress=False))
-    assert re.search(r"WARNING:rnn_rust:Interrupted after \d+ of 1000000000 epochs", done.stderr)
+    assert re.search(
+        r"WARNING:rnn_rust:Interrupted after [\d,]+ of 1,000,000,000 epochs", done.stderr
+    )
 
 
 def test_ctrl_c_ends_a_prediction(run_python: RunPython) -> None:
@@ -123,6 +125,20 @@ def test_a_bar_appears_on_a_terminal_when_training_takes_long() -> None:
     seen = on_a_terminal(BAR + "train(0.8)")
     for word in ("Training", "/1000000", "loss"):
         assert word in seen
+
+
+def test_a_terminal_that_goes_away_ends_no_training(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    code = BAR + "rnn.log.setup(); print(len(train(2.0)) > 0)"
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    with (
+        open(tmp_path / "out", "wb") as out,
+        subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=theirs, env=environment),
+    ):
+        os.close(theirs)
+        assert os.read(ours, 1)
+        os.close(ours)
+    assert (tmp_path / "out").read_text() == "True\n"
 
 
 def test_no_bar_for_a_moment_or_where_none_is_wanted() -> None:

@@ -41,12 +41,17 @@ class Score(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True):
     """How many events of a client's log are applied, and what was answered to the last request.
 
-    ``digests`` tell its events from others.
+    ``digests`` tell its events from others. A snapshot may have None for a score that was not
+    known when it was taken.
     """
 
     applied: int = 0
-    scores: list[Score] = []
+    scores: list[Score | None] = []
     digests: list[int] = []
+
+    def known(self) -> Record:
+        """Return the record, without its answer if that has a score that is not known."""
+        return Record(self.applied) if None in self.scores else self
 
 
 class Contents(msgspec.Struct):
@@ -85,7 +90,8 @@ class Ledger:
 
     def __init__(self, scorer: rnn.Scorer, folder: Path, contents: Contents) -> None:
         self.scorer, self._folder = scorer, folder
-        self._records, self._rows = dict(contents.records), Rows(scorer)
+        self._records = {name: record.known() for name, record in contents.records.items()}
+        self._rows = Rows(scorer)
         self._contents, self._written = contents, time.monotonic()
         # Held while events are applied and recorded, or both are copied. The scorer takes one
         # slice of a batch at a time anyway.
@@ -198,7 +204,7 @@ def remove_others(folder: Path, contents: Contents) -> None:
             path.unlink(missing_ok=True)
 
 
-def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score]:
+def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score | None]:
     """Return the scores of events that are applied, which are of the last request."""
     first = record.applied - len(record.scores)
     if digests and offset < first:

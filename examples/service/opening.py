@@ -47,11 +47,14 @@ def open_ledger(
         The folder is in use; or model or limits are not those of the snapshot, or it is damaged
         or not whole.
     ModelFileError, ParameterError
-        The model cannot be read, or is none that scores streams; or states are damaged.
+        The model cannot be read, or is none that scores streams; or a limit is none; or states are
+        damaged.
     """
     loaded = _Model.load(model)
-    folder.mkdir(parents=True, exist_ok=True)
     limits = {"max_entities": max_entities, "expire_after": expire_after}
+    # Before the folder: what is refused leaves nothing behind.
+    scorer = loaded.network.scorer(**limits)
+    folder.mkdir(parents=True, exist_ok=True)
     # The lock ends with the process, in whatever way that ends.
     with open(folder / "lock", "w") as lock:
         try:
@@ -63,7 +66,7 @@ def open_ledger(
         if (folder / INDEX).exists():
             yield _from_snapshot(loaded, folder, limits, swap)
         else:
-            yield _new(loaded, folder, limits)
+            yield _new(loaded, folder, scorer)
 
 
 class _Model(NamedTuple):
@@ -75,11 +78,19 @@ class _Model(NamedTuple):
 
     @classmethod
     def load(cls, path: Path) -> _Model:
+        before = _digest(path)
         network = rnn.load(path)
-        return cls(network, path, hashlib.sha256(path.read_bytes()).hexdigest())
+        if _digest(path) != before:
+            raise StartError(f"{path} changed while it was read; start again")
+        return cls(network, path, before)
 
 
-def _new(model: _Model, folder: Path, limits: dict[str, Any]) -> Ledger:
+def _digest(path: Path) -> str:
+    """Return what tells a file from others; nothing where there is none, which loading refuses."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _new(model: _Model, folder: Path, scorer: rnn.Scorer) -> Ledger:
     """Return a ledger without events, and take its first snapshot before there are any."""
     # So there is nothing lost with the states of the first one, if a kill left no more of it.
     first = Contents(1, model.digest, {}).states
@@ -88,7 +99,7 @@ def _new(model: _Model, folder: Path, limits: dict[str, Any]) -> Ledger:
             f"{folder} has {min(others)}, but not the {INDEX} that goes with it; put that back, or "
             "start with an empty folder"
         )
-    ledger = Ledger(model.network.scorer(**limits), folder, Contents(0, model.digest, {}))
+    ledger = Ledger(scorer, folder, Contents(0, model.digest, {}))
     ledger.snapshot()
     return ledger
 

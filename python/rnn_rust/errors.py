@@ -37,13 +37,15 @@ class ModelFileError(RnnRustError, ValueError):
 
 
 class WriteError(OSError, ModelFileError):
-    """A file cannot be written: a model, a checkpoint, or the record of a training.
+    """A file or folder cannot be written: a model, a log file, predictions, an export, a snapshot.
 
     It has ``errno``, ``strerror`` and ``filename``, as every OSError.
     """
 
     def __str__(self) -> str:
         """Return file and reason."""
+        if self.filename is None:
+            return super().__str__()
         return f"cannot write {self.filename}: {self.strerror}"
 
 

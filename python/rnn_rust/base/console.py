@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,8 @@ def console() -> Console:
 def new_console(**settings: Any) -> Console:
     """Return a console of rich that goes quiet where nobody reads its output any more.
 
-    That of rich ends the process, and a training with it, for the sake of a line of its log.
+    A console of rich itself would end the process, and a training with it, because a line of the
+    log cannot be shown. On standard error no failure to write is an error.
     """
     from rich.console import Console
 
@@ -26,4 +28,30 @@ def new_console(**settings: Any) -> Console:
         def on_broken_pipe(self) -> None:
             self.quiet = True
 
+        @property
+        def file(self) -> IO[str]:
+            return cast("IO[str]", _Unfailing(super().file)) if self.stderr else super().file
+
+        @file.setter
+        def file(self, new: IO[str]) -> None:
+            self._file = new
+
     return QuietConsole(**settings)
+
+
+class _Unfailing:
+    """A file that drops what it cannot take, as of a terminal that is gone, or on a full disk."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rnn_rust.base.checks import path_text
+from rnn_rust.errors import WriteError
 
 
 @contextlib.contextmanager
@@ -24,8 +25,8 @@ def replacing_folder(
 
     Raises
     ------
-    OSError
-        The folder cannot be written, is something else, or has other files; it names ``path``.
+    WriteError
+        The folder cannot be written, is something else, or has other files.
     ParameterError
         ``path`` is not one.
     """
@@ -44,7 +45,7 @@ def replacing_folder(
         shutil.rmtree(new, ignore_errors=True)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            raise OSError(error.errno, reason, os.fspath(path)) from None
+            raise WriteError(error.errno, reason, os.fspath(path)) from None
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -38,9 +38,9 @@ class CommandLine(click.Group):
             code = super().main(*args, **extra | {"standalone_mode": False})
         except Exception as error:
             code = report(error)
-        except SystemExit:
-            # Of click, where nobody reads the help.
-            code = 0
+        except SystemExit as error:
+            # Click ends the process where nobody reads the help, which is no error.
+            code = 0 if isinstance(error.__context__, BrokenPipeError) else error.code
         discard_unread()
         sys.exit(code or 0)
 

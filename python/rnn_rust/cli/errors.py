@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 
 import click
@@ -24,9 +23,8 @@ def report(error: Exception) -> int:
     if code == BUG:
         logging.getLogger("rnn_rust").debug("The traceback of the bug", exc_info=error)
     line = Text.assemble(("Error: ", "bold red"), " ".join(message.split()))
-    # A standard error that is full or gone cannot show it; the exit code still tells.
-    with contextlib.suppress(OSError):
-        console().print(line, soft_wrap=True, highlight=False)
+    # A standard error that is full or gone does not show it; the exit code still tells.
+    console().print(line, soft_wrap=True, highlight=False)
     return code
 
 

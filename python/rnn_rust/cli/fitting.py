@@ -42,12 +42,15 @@ class DataSplit(NamedTuple):
         The parts; no validation part without early stopping.
     past
         The training and the validation part together: what a model is chosen by.
+    obstacle
+        Why there is no validation part, although one was wanted.
     """
 
     train: Dataset
     validation: Dataset | None
     test: Dataset
     past: Dataset
+    obstacle: str | None = None
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, *, patience: int | None, **how: Any) -> DataSplit:
@@ -58,16 +61,20 @@ class DataSplit(NamedTuple):
         DataError
             A part has no label.
         """
-        past, validation = train, None
-        if patience is not None and len(train) >= _LEAST_TO_SPLIT:
-            train, validation = train.split(0.8, **how)
-        return cls(train, validation, test, past=past)._checked()
+        if patience is None:
+            return cls(train, None, test, past=train)._checked()
+        if len(train) < _LEAST_TO_SPLIT:
+            few = f"{counted(len(train), 'sequence spares', 'sequences spare')} none for it"
+            return cls(train, None, test, past=train, obstacle=few)._checked()
+        earlier, validation = train.split(0.8, **how)
+        return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod
     def cut(cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None) -> DataSplit:
         """Cut at one instant, or at two, between which the validation part lies.
 
-        At one, it has the last fifth of the rows before.
+        At one, it has about the last fifth of the rows before: those from the time on that comes
+        nearest to it, as rows of a time stay together. If that takes more than half, there is none.
 
         Raises
         ------
@@ -84,13 +91,11 @@ class DataSplit(NamedTuple):
             return cls(train, between[0], test, past=past)._checked()
         if patience is None:
             return cls(train, None, test, past=train)._checked()
-        at = [_instant_after(train, 0.8), *at]
-        if not train.times.min() < at[0]:
-            raise DataError(
-                "the rows before --split-at have too few times for a training and a validation "
-                "part; cut later, say TIME,TIME, or train with --no-early-stopping"
-            )
-        earlier, validation, test = dataset.split(at=at, across=across)
+        first = _instant_nearest(train, 0.8)
+        if first is None:
+            ties = "too many rows before --split-at have the same time"
+            return cls(train, None, test, past=train, obstacle=ties)._checked()
+        earlier, validation, test = dataset.split(at=[first, *at], across=across)
         return cls(earlier, validation, test, past=train)._checked()
 
     @classmethod
@@ -142,6 +147,7 @@ class DataSplit(NamedTuple):
             None if validation is None else with_label_levels(validation, own),
             self.test,
             past=with_label_levels(self.past, own),
+            obstacle=self.obstacle,
         )
 
     def named(self) -> list[tuple[str, Dataset]]:
@@ -188,6 +194,19 @@ def _instant_after(dataset: Dataset, share: float) -> Any:
     return np.sort(dataset.times)[int(share * len(dataset.times))]
 
 
+def _instant_nearest(dataset: Dataset, share: float) -> Any:
+    """Return the time that splits nearest to a share of the rows, if half is before it at least.
+
+    Of two times that are as near it is the earlier one.
+    """
+    import numpy as np
+
+    count = len(dataset.times)
+    instants, before = np.unique(np.sort(dataset.times), return_index=True)
+    nearest = np.abs(before - int(share * count)).argmin()
+    return instants[nearest] if 2 * before[nearest] >= count else None
+
+
 def _as_time(text: str, dataset: Dataset) -> float | str:
     """Return an instant as it is typed in the terms of the time column, if it can be."""
     if dataset.times.dtype.kind not in "iuf":
@@ -232,9 +251,8 @@ class FitOptions:
         stopping = []
         if self.patience is not None and parts.validation is not None:
             stopping = [EarlyStopping(patience=self.patience)]
-        elif self.patience is not None:
-            spared = counted(len(parts.train), "sequence spares", "sequences spare")
-            _log.info("No early stopping: %s none for it", spared)
+        if parts.obstacle is not None:
+            _log.info("No early stopping: %s", parts.obstacle)
         try:
             history = self._fit(model, parts, evaluator, stopping)
         except WriteError:

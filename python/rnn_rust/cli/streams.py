@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 _log = logging.getLogger("rnn_rust")
 
@@ -26,26 +27,45 @@ def escape_unencodable() -> None:
 
 @contextlib.contextmanager
 def named_output() -> Iterator[None]:
-    """Let errors of what is written to standard output say so.
+    """Write the whole of what goes to standard output, and let errors of it say so.
 
-    That its reader leaves early, as ``head`` does, is none: the work goes on.
+    A reader that leaves early, as ``head`` does, is no error: the work goes on.
     """
     try:
-        yield
+        with _buffered_output():
+            yield
     except BrokenPipeError:
         return
     except OSError as error:
         raise OSError(error.errno, error.strerror, _NAME) from error
 
 
+@contextlib.contextmanager
+def _buffered_output() -> Iterator[None]:
+    """Give standard output a buffer where it has none, as with PYTHONUNBUFFERED.
+
+    A stream without one drops what the system did not take at once, as of a pipe or a full disk.
+    """
+    stream: Any = sys.stdout
+    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        yield
+        return
+    how = {"encoding": stream.encoding, "errors": stream.errors}
+    with (
+        open(stream.fileno(), "w", closefd=False, **how) as buffered,
+        contextlib.redirect_stdout(buffered),
+    ):
+        yield
+
+
 def discard_unread() -> None:
-    """Drop what is left in pipes that nobody reads: Python would fail as it ends, with 120."""
+    """Drop what could not be written: Python would fail on it once more as it ends, with 120."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             try:
                 if stream is not None:
                     stream.flush()
-            except BrokenPipeError:
+            except OSError:
                 with open(os.devnull, "wb") as nothing:
                     os.dup2(nothing.fileno(), stream.fileno())
 

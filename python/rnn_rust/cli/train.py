@@ -89,7 +89,8 @@ def train(
     Without further options: a GRU by Adam, with the loss that suits the labels. The sequences are
     split at random into a training, a validation and a test part; one series, and a forecast, in
     the order of time, as all rows are with --split-at. All parts are evaluated. Ctrl-C ends the
-    training early and saves the best weights so far.
+    training early and saves the model: with the best weights so far, or, without early stopping,
+    with the last ones.
 
     What is chosen by the data (classes, the loss, whether to fill gaps) follows from the training
     and the validation part alone.

@@ -21,7 +21,6 @@ from rnn_rust.base.folders import replacing_folder
 from rnn_rust.device import header, source, vectors
 from rnn_rust.device.design import Design
 from rnn_rust.device.interface import MARK
-from rnn_rust.errors import ParameterError
 from rnn_rust.model.network import Network
 
 __all__ = ["to_c"]
@@ -37,12 +36,9 @@ def to_c(model: Network, folder: str | os.PathLike[str], name: str) -> None:
         f"{name}_vectors.h": vectors.header(design, made),
         f"{name}_test.c": vectors.program(design),
     }
-    try:
-        with replacing_folder(folder, lambda file: file.name in files and _is_ours(file)) as new:
-            for file, text in files.items():
-                (new / file).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ParameterError(f"cannot write to {folder}: {error.strerror or error}") from error
+    with replacing_folder(folder, lambda file: file.name in files and _is_ours(file)) as new:
+        for file, text in files.items():
+            (new / file).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _is_ours(file: Path) -> bool:

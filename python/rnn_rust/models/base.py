@@ -361,8 +361,9 @@ class Model(Network):
         ------
         ParameterError
             As :meth:`stepper`; or the model has a scale out of float's range; or ``name`` cannot
-            begin a name in C, or is that of a header of C; or the folder cannot be written, or has
-            other files.
+            begin a name in C, or is that of a header of C.
+        WriteError
+            The folder cannot be written, is the current one, or has other files.
         """
         from rnn_rust.device import to_c
 

@@ -79,8 +79,8 @@ def run(
                     raise
                 training.history.interrupted = True
                 _log.warning(
-                    "Interrupted after %d of %d epochs; %s",
-                    len(training.history), training.epochs, _weights_kept(training),
+                    "Interrupted after %s of %s; %s", f"{len(training.history):,}",
+                    counted(training.epochs, "epoch"), _weights_kept(training),
                 )  # fmt: skip
     except BaseException:
         # What is refused leaves the model as it was, whatever callbacks did to it at their end.
