@@ -7,6 +7,11 @@ argument that there is not, of the key or the array ``out`` of a stream, and of 
 pickled.
 """
 
+from __future__ import annotations
+
+import os
+from typing import Self
+
 
 class OverlapWarning(UserWarning):
     """Parts of a split by time overlap in time: the training part does not lie in the past."""
@@ -41,6 +46,11 @@ class WriteError(OSError, ModelFileError):
 
     It has ``errno``, ``strerror`` and ``filename``, as every OSError.
     """
+
+    @classmethod
+    def of(cls, error: OSError, path: str | os.PathLike[str]) -> Self:
+        """Return the error of a file or folder that cannot be written for the reason of another."""
+        return cls(error.errno, error.strerror or str(error), os.fspath(path))
 
     def __str__(self) -> str:
         """Return file and reason."""

@@ -47,8 +47,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise WriteError(error.errno, reason, os.fspath(path)) from None
+            raise WriteError.of(error, path) from None
         raise
 
 
@@ -69,8 +68,7 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise WriteError(error.errno, reason, os.fspath(path)) from None
+        raise WriteError.of(error, path) from None
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:

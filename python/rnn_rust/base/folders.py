@@ -44,8 +44,7 @@ def replacing_folder(
     except BaseException as error:
         shutil.rmtree(new, ignore_errors=True)
         if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise WriteError(error.errno, reason, os.fspath(path)) from None
+            raise WriteError.of(error, path) from None
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -92,8 +92,7 @@ class LogFile:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise WriteError(error.errno, reason, self._path) from error
+            raise WriteError.of(error, self._path) from error
 
 
 def _opened(path: str) -> int:
