@@ -12,7 +12,7 @@ from networks import CELLS, make_labelled
 from oracle import Array, assert_all_close, make_data, same_bits
 from test_optim import PythonSGD
 
-from rnn_rust import GRU, LSTM, SGD, Adam
+from rnn_rust import GRU, LSTM, RNN, SGD, Adam, Dataset
 from rnn_rust.model.network import Network
 
 FEW, MANY = make_data([5], 2, 2), make_data([4, 1, 6, 2, 3, 5, 2] * 3, 2, 2)
@@ -106,3 +106,18 @@ def test_clipping_holds_back_what_would_explode(cell: str) -> None:
     assert max(np.abs(g).max() for g in gradients.values()) > 1e3
     change = step(model, data)
     assert np.sqrt(sum((c**2).sum() for c in change.values())) <= 1e-3 * (1 + 1e-9)
+
+
+def test_a_norm_whose_square_overflows_is_a_limit_too() -> None:
+    data = Dataset.from_arrays(np.full((4, 1), 1e10), np.full((4, 1), 1e150), [0, 4])
+    model = RNN(
+        1, 1, 1, dtype="float64", activation="identity", optimizer=SGD(1.0), clip_norm=0.5,
+        scaler=None,
+    )  # fmt: skip
+    _, gradients = model.gradients(data)
+    largest = max(np.abs(g).max() for g in gradients.values())
+    assert largest > 1e155
+    change = step(model, data)
+    norm = np.sqrt(sum(((g / largest) ** 2).sum() for g in gradients.values()))
+    expected = {name: 0.5 * (g / largest) / norm for name, g in gradients.items()}
+    assert_all_close(change, expected, 1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,19 @@ from oracle import same_bits
 from test_checkpoint import DATA, OTHER, KeptSGD
 from test_optim import PythonSGD
 
-from rnn_rust import GRU, LSTM, RNN, SGD, Adagrad, Adam, AdamW, MinMaxScaler, RMSprop
+from rnn_rust import (
+    GRU,
+    LSTM,
+    RNN,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    MinMaxScaler,
+    RMSprop,
+    _core,
+    load,
+)
 from rnn_rust.learning.schedules import CosineDecay, ReduceOnPlateau
 from rnn_rust.model.network import Network
 
@@ -121,3 +134,25 @@ def test_a_list_of_copies_keeps_what_is_shared() -> None:
     one, other = copy.deepcopy([model, model])
     assert one is other
     assert one is not model
+
+
+def test_weights_that_are_loaded_next_are_not_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of large orthogonal matrices take seconds."""
+    model = LSTM(2, 3, 1, init="orthogonal")
+    model.save(tmp_path / "model.rnn")
+    pickled, stepper = pickle.dumps(model), pickle.dumps(model.stepper())
+    drawn, core = [], _core.Network
+
+    def made(settings: Any, *, zeros: bool = False) -> _core.Network:
+        drawn.append(not zeros)
+        return core(settings, zeros=zeros)
+
+    monkeypatch.setattr(_core, "Network", made)
+    others = [load(tmp_path / "model.rnn"), copy.deepcopy(model), pickle.loads(pickled)]
+    pickle.loads(stepper)
+    assert drawn == [False] * 4
+    assert all(same_bits(model, other) for other in others)
+    LSTM(2, 3, 1)
+    assert drawn.pop()

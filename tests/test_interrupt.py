@@ -18,6 +18,7 @@ import pytest
 
 import rnn_rust as rnn
 from rnn_rust import _core
+from rnn_rust.model.settings import engine_settings
 
 ROW = [1.0, 2.0]
 
@@ -150,6 +151,13 @@ def test_a_signal_ends_a_decompression(tmp_path: Path) -> None:
     assert target.stat().st_size < 2**22
     decompress()
     assert target.read_bytes() == bytes(2**22)
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_signal_ends_the_drawing_of_weights() -> None:
+    settings = rnn.RNN(1, 1, 1, init="orthogonal")._settings | {"hidden_size": 400}
+    network = partial(_core.Network, engine_settings("RNN", settings, None))
+    assert pending_signal(network) == (True, [])
 
 
 INTERRUPTED: dict[str, Callable[[Any], object]] = {

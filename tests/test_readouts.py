@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from c_code import Driver
 from networks import BINARY, CELLS, LOSSES, READOUTS, make_labelled
+from onnx_runs import run
 from oracle import assert_close, same_bits
 
 from rnn_rust import GRU, LSTM, RNN, Dataset
@@ -125,3 +128,64 @@ def test_sequences_are_learnt_and_judged(readout: str) -> None:
     history = model.fit(data, epochs=60, evaluator=BinaryClassificationEvaluator(), progress=False)
     assert model.predict(data).shape == (200, 1)
     assert history[-1]["accuracy"] > 0.95
+
+
+# Many classes, many steps ----------------------------------------------------------------------
+
+
+def of_weights(model: Any, **weights: Any) -> Any:
+    """Give a model these weights, of names with ``_`` for a dot, and zeros as all others."""
+    state = {name: np.zeros_like(own) for name, own in model.state_dict().items()}
+    for name, values in weights.items():
+        state[name.replace("head_", "head.")][...] = values
+    return model.load_state_dict(state)
+
+
+def of_classes(classes: int) -> tuple[Any, Any]:
+    """Return a model and the probabilities that it answers by, of NumPy in float64."""
+    logits = np.float32(np.random.default_rng(0).normal(20, 3, classes))
+    logits[classes // 2 :] = 18.8  # always rounded the same way
+    exact = np.exp(np.float64(logits))
+    model = RNN(1, 1, classes, loss="cross_entropy", scaler=None)
+    return of_weights(model, head_bias=logits), exact / exact.sum()
+
+
+@pytest.mark.parametrize("classes", [3, 3000])
+def test_probabilities_add_up_to_one(classes: int) -> None:
+    model, exact = of_classes(classes)
+    probabilities = model.predict(np.zeros((20, 1), np.float32))
+    np.testing.assert_allclose(probabilities, np.tile(exact, (20, 1)), rtol=2e-6)
+    assert_close(probabilities.sum(axis=1, dtype=np.float64), np.ones(20), 6e-7)
+    label = Dataset.from_arrays(np.zeros((1, 1)), [[1]], [0, 1])
+    loss, gradients = model.gradients(label)
+    assert loss == pytest.approx(-np.log(exact[1]), rel=3e-7)
+    slopes = exact - (np.arange(classes) == 1)
+    np.testing.assert_allclose(gradients["head.bias"], slopes, rtol=2e-6)
+
+
+def of_a_mean() -> tuple[Any, list[Any], Any]:
+    """Return a model, sequences and their means, of NumPy in float64."""
+    model = RNN(1, 1, 1, readout="mean", activation="identity", scaler=None)
+    series = np.full((100_000, 1), 0.3, np.float32)  # always rounded the same way
+    series[::7] = 0.1
+    data = [series[: len(series) // part] for part in (1, 2, 3)]
+    exact = [[own.mean(dtype=np.float64)] for own in data]
+    return of_weights(model, weight_ih_l0=1, head_weight=1), data, exact
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+def test_a_mean_over_many_steps_keeps_its_digits(copies: int) -> None:
+    """Of sequences that are computed one by one, or side by side."""
+    model, data, exact = of_a_mean()
+    np.testing.assert_allclose(model.predict(data * copies), exact * copies, rtol=2e-7)
+
+
+def test_exports_keep_these_digits_too(tmp_path: Path) -> None:
+    model, probabilities = of_classes(3000)
+    model.to_c(tmp_path)
+    (answer,) = Driver(model, tmp_path).outputs(np.array([[1.0, 0.0]]))
+    np.testing.assert_allclose(answer, probabilities, rtol=2e-6)
+    model, data, exact = of_a_mean()
+    model.to_onnx(tmp_path / "mean.onnx")
+    answers = run(tmp_path / "mean.onnx", np.concatenate(data), map(len, data))
+    np.testing.assert_allclose(answers, exact, rtol=2e-7)

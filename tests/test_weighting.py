@@ -217,3 +217,17 @@ def test_a_sequence_of_a_weighted_data_set_has_its_weights() -> None:
     assert first.weights is not None
     assert model.loss(first) == model.loss(data.subset([0]))
     assert RNN(2, 3, 3).loss(first) == RNN(2, 3, 3).loss(data.subset([0]))
+
+
+@pytest.mark.parametrize(("weight", "dtype"), [(1e-44, "float32"), (1e-320, "float64")])
+def test_weights_whose_reciprocal_overflows_are_refused(weight: float, dtype: str) -> None:
+    data = make_labelled([3, 4], sizes=(2, 3))
+    model = make_model(dtype=dtype)
+    message = f"weights are too small for {dtype}; multiply them by a constant"
+    small = weighted(data, np.full(7, weight))
+    refused(lambda: model.fit(small, epochs=1, progress=False), DataError, message)
+    # Beside others they count for nothing, as they should.
+    weights = np.full(7, weight)
+    weights[1] = 1.0
+    model.fit(weighted(data, weights), epochs=1, batch_size=1, shuffle=False, progress=False)
+    assert np.isfinite(model.loss(data))

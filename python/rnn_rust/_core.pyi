@@ -136,9 +136,12 @@ class Plan(TypedDict):
 
 @final
 class Network:
-    """A network, its weights, and the computations on them."""
+    """A network, its weights, and the computations on them.
 
-    def __new__(cls, settings: Settings) -> Network: ...
+    Its weights are drawn, or ``zeros``, which take no time, where others are loaded next.
+    """
+
+    def __new__(cls, settings: Settings, *, zeros: bool = False) -> Network: ...
     @property
     def n_threads(self) -> int | None:
         """How many threads a call may use; None leaves it to the environment."""

@@ -31,16 +31,23 @@ static inline void add_product(const $real *restrict weights, const $real *restr
 """
 
 SOFTMAX = """\
-/* Outputs become probabilities; the largest is taken off first, so that none overflows. */
+/*
+ * Outputs become probabilities; the largest is taken off first, so that none overflows. Sums of a
+ * few are added up, so that a sum of thousands keeps its digits.
+ */
 static void softmax($real *y)
 {
     $real largest = y[0], sum = 0.0$f;
     for (size_t l = 1; l < ${N}_OUTPUTS; l++) {
         largest = fmax$f(largest, y[l]);
     }
-    for (size_t l = 0; l < ${N}_OUTPUTS; l++) {
-        y[l] = exp$f(y[l] - largest);
-        sum += y[l];
+    for (size_t first = 0; first < ${N}_OUTPUTS; first += 64) {
+        $real part = 0.0$f;
+        for (size_t l = first; l < ${N}_OUTPUTS && l < first + 64; l++) {
+            y[l] = exp$f(y[l] - largest);
+            part += y[l];
+        }
+        sum += part;
     }
     for (size_t l = 0; l < ${N}_OUTPUTS; l++) {
         y[l] /= sum;

@@ -33,6 +33,8 @@ from rnn_rust.model.building import (
     needs_encoder,
     of_features,
     sizes_of,
+    weights_come,
+    weights_to_come,
 )
 from rnn_rust.model.declaration import described
 from rnn_rust.model.optimizer_state import OptimizerState
@@ -112,7 +114,8 @@ class BaseNetwork:
             sizes = {"input_size": 1, "hidden_size": 1, "output_size": 2}
             _core.Network(engine_settings(self.cell, self._settings | sizes, None))
             return Unbuilt()  # type: ignore[return-value]
-        return _core.Network(engine_settings(self.cell, self._settings, self.encoder))
+        settings = engine_settings(self.cell, self._settings, self.encoder)
+        return _core.Network(settings, zeros=weights_come())
 
     @property
     def is_built(self) -> bool:
@@ -368,7 +371,8 @@ class BaseNetwork:
         """Become what another was."""
         vars(self).update(state["attributes"])
         if not hasattr(self, "_core"):
-            self._core = self._new_core()
+            with weights_to_come():
+                self._core = self._new_core()
         if state["weights"] is not None:
             self._core.load_state_dict(state["weights"])
         self.n_threads = state["n_threads"]

@@ -19,6 +19,7 @@ from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
 from rnn_rust.learning.class_weights import require_numbers
 from rnn_rust.learning.labels import class_count
+from rnn_rust.model.building import weights_to_come
 from rnn_rust.model.network import Network
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
@@ -111,13 +112,14 @@ def _build(
         settings["class_weight"] = dict(enumerate(class_weight))
     settings["loss"] = losses.from_dict(settings["loss"])
     scaler = description["scaler"]
-    network = models[cell](
-        **settings,
-        optimizer=optimizers.from_dict(description["optimizer"]),
-        scaler=None if scaler is None else scaler_from_dict(scaler),
-    )
-    if (features := description.get("features")) is not None:
-        network.take_encoder(FeatureEncoder.from_dict(features))
+    with weights_to_come():
+        network = models[cell](
+            **settings,
+            optimizer=optimizers.from_dict(description["optimizer"]),
+            scaler=None if scaler is None else scaler_from_dict(scaler),
+        )
+        if (features := description.get("features")) is not None:
+            network.take_encoder(FeatureEncoder.from_dict(features))
     network.label_levels = {name: tuple(own) for name, own in description.get("classes", [])}
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)

@@ -23,7 +23,7 @@ def make_stepper(
 
     ``scalers`` are those of features and labels, as shift and scale by column.
     """
-    network = _core.Network(settings)
+    network = _core.Network(settings, zeros=True)
     network.load_state_dict(tensors)
     remake = partial(make_stepper, settings)
     stepper = network.stepper(*scalers, rows_by_name(names), names, remake)

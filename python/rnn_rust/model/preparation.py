@@ -195,6 +195,11 @@ class Preparation:
         labels = self._prepared(labels, "labels", scaling, names=known_names(data)[1])
         if factors is not None:
             factors = self._prepared(factors, "weights")
+            # Losses are divided by the sum of weights, whose reciprocal has to be finite.
+            if factors.max() < np.finfo(factors.dtype).tiny:
+                raise DataError(
+                    f"weights are too small for {factors.dtype}; multiply them by a constant"
+                )
         if self.readout == "each_step":
             labels = self.in_order(labels, offsets)
             factors = None if factors is None else self.in_order(factors, offsets)

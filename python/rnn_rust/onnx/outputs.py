@@ -68,6 +68,9 @@ def add_mean(graph: GraphBuilder, states: str, mask: str, lengths: str) -> str:
     by_sequence = graph.add("Transpose", states, perm=(1, 0, 2))
     zero = graph.constant("no_state", 0.0)
     own = graph.add("Where", mask, by_sequence, zero)
-    total = graph.add("ReduceSum", own, graph.integers(1), keepdims=0)
-    steps = graph.add("Cast", lengths, to=graph.number)
-    return graph.add("Div", total, graph.add("Unsqueeze", steps, graph.integers(1)))
+    # In double precision: runtimes add up one step after the other, by which float32 loses digits.
+    wide = graph.add("Cast", own, to=TensorProto.DOUBLE)
+    total = graph.add("ReduceSum", wide, graph.integers(1), keepdims=0)
+    steps = graph.add("Cast", lengths, to=TensorProto.DOUBLE)
+    mean = graph.add("Div", total, graph.add("Unsqueeze", steps, graph.integers(1)))
+    return graph.add("Cast", mean, to=graph.number)

@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use rnn_rust as core;
 use rnn_rust::Objective;
 
-use crate::boundary::{detached, exception, run};
+use crate::boundary::{detached, run};
 use crate::features::{RowReader, Scaling};
 use crate::python::{add_tensors, tensors};
 use crate::settings::{Dtype, EpochRun, Settings, method};
@@ -43,17 +43,18 @@ macro_rules! with {
 
 #[pymethods]
 impl Network {
+    /// A network with initial weights; with zeros, which take no time, where others are loaded next.
     #[new]
-    fn new(settings: Settings) -> PyResult<Self> {
-        let build = || {
+    #[pyo3(signature = (settings, *, zeros = false))]
+    fn new(py: Python<'_>, settings: Settings, zeros: bool) -> PyResult<Self> {
+        run(py, None, |context| {
             let inner = match settings.dtype()? {
-                Dtype::F32 => Inner::F32(SharedNetwork::new(&settings)?),
-                Dtype::F64 => Inner::F64(SharedNetwork::new(&settings)?),
+                Dtype::F32 => Inner::F32(SharedNetwork::new(&settings, zeros, context)?),
+                Dtype::F64 => Inner::F64(SharedNetwork::new(&settings, zeros, context)?),
             };
             let threads = AtomicUsize::new(0);
             Ok(Self { inner, objective: settings.objective()?, threads })
-        };
-        build().map_err(|error| exception(&error))
+        })
     }
 
     /// How many threads a call may use; None leaves it to the environment.

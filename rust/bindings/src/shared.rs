@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rnn_rust as core;
 use rnn_rust::{
-    Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
+    Config, Context, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer,
+    Sequences,
 };
 
 use crate::boundary::{Scalar, data_error, detached, exception, if_possible, run, shape_error};
@@ -90,9 +91,17 @@ impl<T: Scalar> Drop for Exclusive<'_, T> {
 }
 
 impl<T: Scalar> SharedNetwork<T> {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
-        let config = settings.config()?;
-        let mut network = core::Network::new(config, settings.init()?, settings.seed)?;
+    pub(crate) fn new(
+        settings: &Settings,
+        zeros: bool,
+        context: &mut Context<'_>,
+    ) -> Result<Self, Error> {
+        let (config, init) = (settings.config()?, settings.init()?);
+        let mut network = if zeros {
+            core::Network::zeros(config)?
+        } else {
+            core::Network::new_in(config, init, settings.seed, context)?
+        };
         network.add_to_forget_bias(settings.forget_bias)?;
         let optimizer = Mutex::new(GradientDescent::new(Method::SGD, network.layout().len())?);
         let (network, owner) = (RwLock::new(Arc::new(network)), Mutex::new(None));

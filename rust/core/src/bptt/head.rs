@@ -41,8 +41,19 @@ pub(super) struct Pool<'a, V: Lanes> {
     pub(super) pooled: &'a mut [V],
     /// 1 / (steps of the sequence so far), per step; empty unless it is for a mean.
     pub(super) shares: &'a mut [V],
-    /// Sums of states, followed by their count.
+    /// Sums of states and the count of steps, followed by the excess of each; or, with a readout of
+    /// the last step, the states that it reads of other steps.
     pub(super) running: &'a mut [V],
+}
+
+/// Adds to a sum, of which `excess` is what rounding has made too much (Kahan, 1965): a plain sum
+/// in `f32` loses digits over thousands of steps, and a plain count ends at 2²⁴.
+#[inline(always)]
+fn add<V: Lanes>(sum: &mut V, excess: &mut V, term: V) {
+    let term = term - *excess;
+    let total = *sum + term;
+    *excess = (total - *sum) - term;
+    *sum = total;
 }
 
 impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Pool<'_, V> {
@@ -51,24 +62,24 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Pool<'_, V> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { readout, chunk, starts, state_len, states, pooled, shares, running } = self;
-        let stride = running.len() - 1;
+        let (sums, excess) = running.split_at_mut(running.len() / 2);
+        let stride = sums.len() - 1;
         let (zero, one) = (V::splat(simd, V::Elem::ZERO), V::splat(simd, V::Elem::ONE));
         for t in chunk {
             let state = &states[t * stride..(t + 1) * stride];
             let pooled = &mut pooled[t * stride..(t + 1) * stride];
             let mask = starting::<V>(simd, starts, t);
-            let (sums, count) = running.split_at_mut(stride);
             if readout == Readout::Mean {
                 if let Some(mask) = mask {
-                    for u in 0..stride {
+                    for u in 0..=stride {
                         sums[u] = V::select(mask, zero, sums[u]);
+                        excess[u] = V::select(mask, zero, excess[u]);
                     }
-                    count[0] = V::select(mask, zero, count[0]);
                 }
-                count[0] = count[0] + one;
-                shares[t] = one / count[0];
+                add(&mut sums[stride], &mut excess[stride], one);
+                shares[t] = one / sums[stride];
                 for u in 0..stride {
-                    sums[u] = sums[u] + state[u];
+                    add(&mut sums[u], &mut excess[u], state[u]);
                     pooled[u] = sums[u] * shares[t];
                 }
                 continue;
@@ -80,7 +91,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Pool<'_, V> {
                 }
             }
             pooled[..state_len].copy_from_slice(&state[..state_len]);
-            pooled[state_len..].copy_from_slice(&sums[state_len..]);
+            pooled[state_len..].copy_from_slice(&sums[state_len..stride]);
         }
     }
 }
@@ -94,7 +105,7 @@ pub(super) struct Unpool<'a, V: Lanes> {
     pub(super) state_len: usize,
     pub(super) d_states: &'a mut [V],
     pub(super) shares: &'a [V],
-    /// Sums of derivatives, carried along; the last is not used.
+    /// Sums of derivatives, carried along, in the first half but for its last.
     pub(super) running: &'a mut [V],
     /// The steps of the pass.
     pub(super) steps: usize,
@@ -107,7 +118,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Unpool<'_, V> {
     fn run(self, simd: S) {
         let Self { readout, chunk, starts, state_len, d_states, shares, running, steps } = self;
         let zero = V::splat(simd, V::Elem::ZERO);
-        let stride = running.len() - 1;
+        let stride = running.len() / 2 - 1;
         let sums = &mut running[..stride];
         for t in chunk.rev() {
             let d = &mut d_states[t * stride..(t + 1) * stride];

@@ -91,7 +91,7 @@ pub(crate) struct Scratch<V> {
     pub(crate) c: Vec<V>,
     /// A derivative on its way through dropout or a reset gate.
     pub(crate) d: Vec<V>,
-    /// Running values of the readout, `D·H` and one.
+    /// Running values of the readout, twice `D·H` and one.
     pub(crate) pool: Vec<V>,
     /// For the gradients of a chunk's weights.
     pub(crate) copies: Vec<V>,
@@ -176,7 +176,7 @@ impl<V: Lanes> Trace<V> {
             scratch: Scratch {
                 c: buffer(row),
                 d: buffer(row),
-                pool: buffer(when(config.pools(), state + 1)),
+                pool: buffer(when(config.pools(), 2 * (state + 1))),
                 copies: buffer(when(copied, copies(chunk_steps(layout.len())))),
             },
         }

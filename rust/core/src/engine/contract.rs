@@ -78,11 +78,12 @@ impl EngineSpec {
         request: BatchRequest,
     ) -> Option<(LossRequest<T>, f64)> {
         let divisor = self.divisor(data, batch, request);
-        if divisor == 0.0 && request.window.is_none() {
+        // Labels whose weights are so small that the reciprocal overflows count for nothing.
+        let labelled = divisor >= T::MIN_POSITIVE.to_f64();
+        // Without labels there may be states to be carried on, but nothing to learn.
+        if !labelled && request.window.is_none() {
             return None;
         }
-        // Without labels there are states to be carried on, and nothing to learn.
-        let labelled = divisor > 0.0;
         let scale = T::from_f64(if labelled { 1.0 / divisor } else { 0.0 });
         let gradient = request.gradient && labelled;
         let (target, masks) = (self.target, request.masks);

@@ -2,7 +2,7 @@
 
 use crate::activation::Activation;
 use crate::lanes::Real;
-use crate::lanes::elementary::{exp, log1p_unit, sigmoid};
+use crate::lanes::elementary::{Constants, exp, log1p_unit, sigmoid};
 use crate::lanes::simd::Lanes;
 use crate::loss::Loss;
 
@@ -44,9 +44,10 @@ impl Loss {
     pub(crate) fn outputs_groups<V: Lanes>(self, activation: Activation, z: &mut [V]) {
         match self {
             Self::CrossEntropy => {
-                let normaliser = log_sum_exp(z);
+                let (_, sum) = exponentials(z);
+                let share = sum.same(V::Elem::ONE) / sum;
                 for z in z {
-                    *z = exp(*z - normaliser);
+                    *z = *z * share;
                 }
             }
             Self::BinaryCrossEntropy { .. } | Self::Focal { .. } => {
@@ -146,26 +147,57 @@ fn cross_entropy<V: Lanes>(z: &mut [V], label: V, weight: Option<V>, scale: V) -
     let present = label.ge(zero) & label.le(last) & label.round().eq(label);
     let weight = V::select(present, weight.unwrap_or(one), zero);
     let scale = scale * weight;
-    let normaliser = log_sum_exp(z);
     let (mut class, mut chosen) = (zero, zero);
-    for z in z {
-        let is_label = label.eq(class);
-        chosen = V::select(is_label, *z, chosen);
-        let p = exp(*z - normaliser);
-        let dz = scale * (p - V::select(is_label, one, zero));
+    for &z in &*z {
+        chosen = V::select(label.eq(class), z, chosen);
+        class = class + one;
+    }
+    let (largest, sum) = exponentials(z);
+    let share = one / sum;
+    class = zero;
+    for z in &mut *z {
+        let dz = scale * (*z * share - V::select(label.eq(class), one, zero));
         *z = V::select(present, dz, zero);
         class = class + one;
     }
-    V::select(present, weight * (normaliser - chosen), zero)
+    let loss = (largest - chosen) + ln_from_one(sum, z.len());
+    V::select(present, weight * loss, zero)
 }
 
-/// ln Σ exp z, one term after the other: ln (eᵃ + eᵇ) = max(a, b) + ln (1 + e^−|a − b|).
+/// Replaces `z` by e^(z − the largest); returns the largest, and the sum of the exponentials.
+///
+/// Sums of a few are added up, so that a sum of thousands keeps its digits.
 #[inline(always)]
-fn log_sum_exp<V: Lanes>(z: &[V]) -> V {
+fn exponentials<V: Lanes>(z: &mut [V]) -> (V, V) {
+    const TOGETHER: usize = 64;
     let (&first, others) = z.split_first().expect("a network has an output");
-    let mut sum = first;
-    for &z in others {
-        sum = sum.max(z) + log1p_unit(exp(-(sum - z).abs()));
+    let largest = others.iter().fold(first, |largest, &z| largest.max(z));
+    let zero = first.same(V::Elem::ZERO);
+    let mut total = zero;
+    for some in z.chunks_mut(TOGETHER) {
+        let mut sum = zero;
+        for z in some {
+            *z = exp(*z - largest);
+            sum = sum + *z;
+        }
+        total = total + sum;
     }
-    sum
+    (largest, total)
+}
+
+/// ln x for x between 1 and `limit`: with 2ᵏ the largest power of two up to x, k ln 2 + ln (x / 2ᵏ).
+#[inline(always)]
+fn ln_from_one<V: Lanes>(mut x: V, limit: usize) -> V {
+    let (mut k, one) = (x.same(V::Elem::ZERO), x.same(V::Elem::ONE));
+    // The bits of k, from the highest that `limit` may need.
+    let mut bit = (limit.ilog2() + 1).next_power_of_two() / 2;
+    while bit > 0 {
+        let by = x.same(V::Elem::from_f64(f64::from(bit)));
+        let above = x.ge(by.pow2());
+        x = V::select(above, x * (-by).pow2(), x);
+        k = V::select(above, k + by, k);
+        bit /= 2;
+    }
+    let rest = k.fma(x.same(V::Elem::LN2_LOW), log1p_unit(x - one));
+    k.fma(x.same(V::Elem::LN2_HIGH), rest)
 }

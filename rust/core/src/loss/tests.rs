@@ -248,6 +248,36 @@ fn extreme_logits_give_finite_losses_and_derivatives() {
     stays_finite::<f32>();
 }
 
+/// Cross entropy against sums in double precision: relative errors of a probability, and of all sums.
+fn many_classes_keep_their_digits<T: Real>((each, all): (f64, f64)) {
+    let mut rng = Rng::new(3, Purpose::Weights, 0);
+    for (classes, offset) in [(2, 0.0), (3, 40.0), (10, -30.0), (64, 0.0), (20_000, 5.0)] {
+        let z: Vec<T> = (0..classes).map(|_| T::from_f64(offset + 3.0 * rng.normal())).collect();
+        let exact: Vec<f64> = z.iter().map(|z| (z.to_f64() - offset).exp()).collect();
+        let (sum, label) = (exact.iter().sum::<f64>(), classes / 3);
+        let expected = sum.ln() - (z[label].to_f64() - offset);
+        for level in Level::available() {
+            let labels = [T::from_f64(label as f64)];
+            let row = [z.as_slice(), &labels, &[]];
+            let (loss, activation, scale) = (Loss::CrossEntropy, Activation::Identity, T::ONE);
+            let (value, dz, outputs) = dispatch(level, OfGroups { loss, activation, row, scale });
+            let total = |numbers: &[T]| numbers.iter().map(|n| n.to_f64()).sum::<f64>();
+            let errors = [value.to_f64() / expected - 1.0, total(&outputs) - 1.0, total(&dz)];
+            assert!(errors.iter().all(|error| error.abs() < all), "{level}, {classes}: {errors:?}");
+            for (p, exact) in outputs.iter().zip(&exact) {
+                let error = p.to_f64() / (exact / sum) - 1.0;
+                assert!(error.abs() < each, "{level}, {classes}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn probabilities_of_thousands_of_classes_add_up_to_one() {
+    many_classes_keep_their_digits::<f64>((2e-14, 2e-14));
+    many_classes_keep_their_digits::<f32>((2.5e-6, 6e-7));
+}
+
 #[test]
 fn kinks_have_a_derivative() {
     for loss in [Loss::Mae, Loss::Quantile { q: 0.3 }, Loss::Huber { delta: 1.0 }] {

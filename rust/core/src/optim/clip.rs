@@ -32,21 +32,35 @@ impl Clip {
         }
     }
 
-    /// Bounds a gradient of a whole number of groups; returns its norm before it is scaled.
+    /// Bounds a gradient of a whole number of groups, or panics; returns its norm before it is scaled.
     ///
     /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as PyTorch does. A gradient
     /// that is not finite stays so, and the update fails.
     pub fn apply<T: Real>(&self, level: Level, gradient: &mut [T]) -> f64 {
+        assert!(gradient.len().is_multiple_of(T::LANES), "a whole number of groups");
         if let Some(value) = self.value {
             dispatch(level, Bound { gradient, value: T::from_f64(value) });
         }
-        let norm = dispatch(level, Squares(gradient)).sqrt();
-        let factor = self.norm.map_or(1.0, |bound| bound / (norm + 1e-6));
+        let (unit, norm) = norm(level, gradient);
+        let factor = self.norm.map_or(1.0, |bound| bound / unit / (norm + 1e-6 / unit));
         if factor < 1.0 && norm.is_finite() {
             dispatch(level, Scale { gradient, factor: T::from_f64(factor) });
         }
-        norm
+        unit * norm
     }
+}
+
+/// The norm as (unit, norm in that unit): the unit is 1 unless squares of `f64` overflow.
+fn norm<T: Real>(level: Level, gradient: &[T]) -> (f64, f64) {
+    let in_units = |unit: f64| dispatch(level, Squares { gradient, factor: 1.0 / unit }).sqrt();
+    let norm = in_units(1.0);
+    if norm == f64::INFINITY {
+        let largest = gradient.iter().fold(0.0, |largest, g| f64::max(largest, g.to_f64().abs()));
+        if largest.is_finite() {
+            return (largest, in_units(largest));
+        }
+    }
+    (1.0, norm)
 }
 
 /// Runs a kernel on whichever instruction set.
@@ -82,8 +96,12 @@ impl<T: Real, S: Simd> Kernel<S> for Bound<'_, T> {
     }
 }
 
-/// The sum of squares, in double precision: squares of large `f32` would overflow.
-struct Squares<'a, T>(&'a [T]);
+/// The sum of the squares of every number times `factor`, in double precision: squares of large `f32`
+/// would overflow.
+struct Squares<'a, T> {
+    gradient: &'a [T],
+    factor: f64,
+}
 
 impl<T: Real, S: Simd> Kernel<S> for Squares<'_, T> {
     type Output = f64;
@@ -92,9 +110,9 @@ impl<T: Real, S: Simd> Kernel<S> for Squares<'_, T> {
     fn run(self, _: S) -> f64 {
         // The same eight sums on every instruction set.
         let mut sums = [0.0; 8];
-        for numbers in self.0.chunks_exact(8) {
+        for numbers in self.gradient.chunks_exact(8) {
             for i in 0..8 {
-                let number = numbers[i].to_f64();
+                let number = numbers[i].to_f64() * self.factor;
                 sums[i] += number * number;
             }
         }

@@ -1,6 +1,6 @@
 //! `GradientDescent`: a method with its moments.
 
-use crate::error::{Result, check_shape};
+use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
 use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
@@ -21,12 +21,16 @@ pub struct GradientDescent<T: Real> {
 }
 
 impl<T: Real> GradientDescent<T> {
-    /// A method before its first step, for `len` parameters: a whole number of groups.
+    /// The most steps to resume from: so many `f64` can tell apart, and no training takes.
+    pub const MOST_STEPS: u64 = 1 << 53;
+
+    /// A method before its first step, for `len` parameters: a whole number of groups, or it panics.
     ///
     /// # Errors
     /// [`Parameter`](crate::Error::Parameter) if a parameter of the method is not allowed,
     /// [`Memory`](crate::Error::Memory) if there is no room for the moments.
     pub fn new(method: Method, len: usize) -> Result<Self> {
+        assert!(len.is_multiple_of(T::LANES), "a whole number of groups");
         method.check()?;
         let count = method.moments().len();
         check_memory::<T>((2 * count).saturating_mul(len))?;
@@ -72,9 +76,13 @@ impl<T: Real> GradientDescent<T> {
     /// Resumes from the [`Self::steps`] and [`Self::moments`] of another one.
     ///
     /// # Errors
-    /// A moment is missing or of another length, or the method has none of that name. Nothing is
-    /// changed then.
+    /// A moment is missing or of another length, or the method has none of that name; or there are
+    /// more than [`Self::MOST_STEPS`]. Nothing is changed then.
     pub fn restore(&mut self, steps: u64, moments: &[(&str, &[T])]) -> Result<()> {
+        if steps > Self::MOST_STEPS {
+            let (what, expected) = ("optimizer steps", "at most 2^53");
+            return Err(Error::Parameter { what, expected, got: steps.to_string() });
+        }
         let names = self.method.moments();
         for (name, values) in moments {
             check_shape(names.contains(name), "optimizer moments", names.join(", "), name)?;

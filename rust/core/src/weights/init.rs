@@ -3,9 +3,13 @@
 
 use std::iter::repeat_n;
 
+use crate::context::CancelCheck;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 use crate::weights::{Layout, Role};
+
+/// What it costs to draw a number, in multiply-adds, about.
+const DRAW_WORK: usize = 16;
 
 /// How the weights of a new network are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +42,16 @@ impl Init {
     }
 
     /// The initial values of a tensor, row-major in the shape that users see, one after the other.
+    /// [`Error::Cancelled`] if the caller wants the call to end.
     ///
     /// Fans and orthogonal matrices are those of one gate.
-    pub fn values(
+    pub(crate) fn values(
         self,
         layout: &Layout,
         tensor: usize,
         seed: u64,
-    ) -> Box<dyn Iterator<Item = f64>> {
+        cancel: &mut CancelCheck<'_>,
+    ) -> Result<Box<dyn Iterator<Item = f64>>> {
         let mut rng = Rng::new(seed, Purpose::Weights, tensor as u64);
         let hidden = layout.config().shape.hidden;
         let gates = layout.config().cell.gates();
@@ -54,14 +60,17 @@ impl Init {
         let bound = match (self, tensor.role(), tensor.dimensions()) {
             (Self::Pytorch, ..) => 1.0 / (hidden as f64).sqrt(),
             (Self::Uniform, ..) => 1.0,
-            (_, _, [_]) => return Box::new(repeat_n(0.0, count)),
+            (_, _, [_]) => return Ok(Box::new(repeat_n(0.0, count))),
             (Self::Orthogonal, Role::RecurrentWeight, _) => {
-                return Box::new((0..gates).flat_map(move |_| orthogonal(hidden, &mut rng)));
+                let drawn = (0..gates).map(|_| orthogonal(hidden, &mut rng, cancel));
+                let drawn = drawn.collect::<Result<Vec<_>>>()?;
+                return Ok(Box::new(drawn.into_iter().flatten()));
             }
             (_, Role::HeadWeight, fans) => glorot(fans[0] + fans[1]),
             (_, _, fans) => glorot(fans[0] / gates + fans[1]),
         };
-        Box::new((0..count).map(move |_| bound * (2.0 * rng.uniform() - 1.0)))
+        cancel.spend(count.saturating_mul(DRAW_WORK))?;
+        Ok(Box::new((0..count).map(move |_| bound * (2.0 * rng.uniform() - 1.0))))
     }
 }
 
@@ -71,9 +80,10 @@ fn glorot(fans: usize) -> f64 {
 
 /// An `n × n` orthogonal matrix, uniform over all of them: the Q of a Gaussian matrix's QR
 /// decomposition, by the Gram-Schmidt process run twice for orthogonality to rounding.
-fn orthogonal(n: usize, rng: &mut Rng) -> Vec<f64> {
+fn orthogonal(n: usize, rng: &mut Rng, cancel: &mut CancelCheck<'_>) -> Result<Vec<f64>> {
     let mut q: Vec<f64> = (0..n * n).map(|_| rng.normal()).collect();
     for row in 0..n {
+        cancel.spend(4 * row * n)?;
         let (done, rest) = q.split_at_mut(row * n);
         let current = &mut rest[..n];
         for _ in 0..2 {
@@ -85,7 +95,7 @@ fn orthogonal(n: usize, rng: &mut Rng) -> Vec<f64> {
         let norm = current.iter().map(|a| a * a).sum::<f64>().sqrt();
         current.iter_mut().for_each(|a| *a /= norm);
     }
-    q
+    Ok(q)
 }
 
 #[cfg(test)]
@@ -103,31 +113,33 @@ mod tests {
     const WEIGHT_HH: usize = 1;
     const BIAS: usize = 2;
 
+    fn drawn(init: Init, tensor: usize, seed: u64) -> Vec<f64> {
+        let mut go_on = || true;
+        let cancel = &mut CancelCheck::new(&mut go_on);
+        init.values(&layout(), tensor, seed, cancel).unwrap().collect()
+    }
+
     fn largest(values: &[f64]) -> f64 {
         values.iter().fold(0.0, |m, v| f64::max(m, v.abs()))
     }
 
     #[test]
     fn bounds_are_those_of_the_literature() {
-        let weights = |init: Init| init.values(&layout(), WEIGHT_IH, 1).collect::<Vec<_>>();
         for (init, bound) in [
             (Init::Pytorch, 0.2),
             (Init::Uniform, 1.0),
             (Init::GlorotUniform, (6.0f64 / 32.0).sqrt()),
         ] {
-            let largest = largest(&weights(init));
+            let largest = largest(&drawn(init, WEIGHT_IH, 1));
             assert!(largest <= bound && largest > 0.95 * bound, "{init:?}: {largest}");
         }
-        assert_eq!(
-            largest(&Init::GlorotUniform.values(&layout(), BIAS, 1).collect::<Vec<_>>()),
-            0.0
-        );
-        assert!(largest(&Init::Pytorch.values(&layout(), BIAS, 1).collect::<Vec<_>>()) > 0.1);
+        assert_eq!(largest(&drawn(Init::GlorotUniform, BIAS, 1)), 0.0);
+        assert!(largest(&drawn(Init::Pytorch, BIAS, 1)) > 0.1);
     }
 
     #[test]
     fn orthogonal_rows_are_orthonormal() {
-        let q: Vec<f64> = Init::Orthogonal.values(&layout(), WEIGHT_HH, 5).collect();
+        let q = drawn(Init::Orthogonal, WEIGHT_HH, 5);
         let n = 25;
         for i in 0..n {
             for j in 0..n {
@@ -139,8 +151,7 @@ mod tests {
 
     #[test]
     fn seeds_and_tensors_have_streams_of_their_own() {
-        let draw =
-            |tensor, seed| Init::Uniform.values(&layout(), tensor, seed).collect::<Vec<f64>>();
+        let draw = |tensor, seed| drawn(Init::Uniform, tensor, seed);
         assert_eq!(draw(BIAS, 4), draw(BIAS, 4));
         assert_ne!(draw(BIAS, 4), draw(BIAS, 5));
         assert_ne!(draw(BIAS, 4), draw(WEIGHT_HH, 4)[..25]);

@@ -2,6 +2,7 @@
 
 use crate::cell::Cell;
 use crate::config::{Config, Shape};
+use crate::context::{CancelCheck, Context};
 use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
@@ -23,6 +24,25 @@ pub struct Network<T: Real> {
 impl<T: Real> Network<T> {
     /// A network with initial weights. [`Error::Parameter`] if the configuration is invalid.
     pub fn new(config: Config, init: Init, seed: u64) -> Result<Self> {
+        let mut network = Self::zeros(config)?;
+        network.draw(init, seed, &mut CancelCheck::new(&mut || true))?;
+        Ok(network)
+    }
+
+    /// The same; large orthogonal matrices take seconds, in which the call may be cancelled.
+    pub fn new_in(
+        config: Config,
+        init: Init,
+        seed: u64,
+        context: &mut Context<'_>,
+    ) -> Result<Self> {
+        let mut network = Self::zeros(config)?;
+        network.draw(init, seed, &mut context.cancel)?;
+        Ok(network)
+    }
+
+    /// A network whose weights are 0, for those to come. Errors are those of [`Self::new`].
+    pub fn zeros(config: Config) -> Result<Self> {
         config.check()?;
         // Room for the weights, and to train them: a copy, and their gradient.
         let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
@@ -35,12 +55,16 @@ impl<T: Real> Network<T> {
                 got: format!("{input}, {hidden} and {output}"),
             }
         })?;
-        let mut parameters = Aligned::zeros(layout.len());
-        for number in 0..layout.tensors().len() {
-            let values = init.values(&layout, number, seed).map(T::from_f64);
-            layout.put(&mut parameters, number, values);
-        }
+        let parameters = Aligned::zeros(layout.len());
         Ok(Self { config, layout, previous: Aligned::zeros(0), parameters })
+    }
+
+    fn draw(&mut self, init: Init, seed: u64, cancel: &mut CancelCheck<'_>) -> Result<()> {
+        for number in 0..self.layout.tensors().len() {
+            let values = init.values(&self.layout, number, seed, cancel)?.map(T::from_f64);
+            self.layout.put(&mut self.parameters, number, values);
+        }
+        Ok(())
     }
 
     /// Adds to the bias of every forget gate, so that an LSTM remembers at first (Gers,

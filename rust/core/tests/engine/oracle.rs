@@ -195,7 +195,7 @@ fn compare_at_edges<T: Compiled>(seed: u64, tolerance: f64) {
     let objective = Objective { loss: cases.loss(), reduction: Reduction::Sum };
     let mut data = cases.data_for::<T>(&config, objective.loss, &lengths);
     match seed % 3 {
-        0 => data.labels.iter_mut().filter(|l| l.is_nan()).for_each(|l| *l = T::ONE),
+        0 => data.labels.iter_mut().filter(|l| l.is_nan()).for_each(|l| *l = T::ZERO),
         1 => data.labels[..lengths[0]].fill(T::from_f64(f64::NAN)),
         _ => data.labels.fill(T::from_f64(f64::NAN)),
     }

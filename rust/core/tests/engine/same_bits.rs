@@ -1,5 +1,7 @@
 //! The same bits: whatever the number of threads, the layout, and the instruction set with FMA.
 
+use std::sync::Arc;
+
 use crate::cases::{Cases, Data, sgd};
 use rnn_rust::simd::Level;
 use rnn_rust::*;
@@ -219,5 +221,45 @@ fn a_state_that_overflows_is_the_same_in_both_layouts() {
             in_context(level, 1, |context| network.predict(&data, Loss::Mse, context).unwrap())
         });
         assert_eq!((many[0], one[0]), (1.0, 1.0), "{level}");
+    }
+}
+
+/// Losses, gradients and probabilities of many classes; means of states.
+fn classes_agree<T: Compiled>(readout: Readout) {
+    let (mut cases, shape) = (Cases::new(5), Shape { input: 2, hidden: 9, output: 70 });
+    let config = Config { readout, ..Config::new(shape, Cell::Lstm) };
+    let lengths: Vec<usize> = (0..61).map(|_| cases.size(1, 90)).collect();
+    let network = Arc::new(cases.network::<T>(config));
+    let loss = Loss::CrossEntropy;
+    let data: Data<T> = cases.data_for(&config, loss, &lengths);
+    let of = |level, threads, data: &Data<T>| {
+        in_context(level, threads, |context| {
+            let objective = Objective { loss, reduction: Reduction::Mean };
+            let gradient = network.gradient(&data.view(), objective, None, context).unwrap();
+            (gradient, network.predict(&data.view(), loss, context).unwrap())
+        })
+    };
+    let mut fused = fused().map(|level| of(level, 1, &data));
+    let first = fused.next();
+    assert!(fused.all(|other| Some(other) == first), "instruction sets differ");
+    for level in Level::available() {
+        let expected = of(level, 1, &data);
+        assert!([2, 3, 8].map(|threads| of(level, threads, &data)).iter().all(|e| *e == expected));
+        let alone: Vec<T> = (0..61).flat_map(|s| of(level, 1, &data.one(s)).1).collect();
+        assert_eq!(alone, expected.1, "{level}");
+        if readout == Readout::EachStep {
+            let mut stepper = Stepper::new(Arc::clone(&network), loss, level).unwrap();
+            let steps = data.features[..2 * lengths[0]].chunks(2);
+            let stepped: Vec<T> = steps.flat_map(|x| stepper.step(x).unwrap().to_vec()).collect();
+            assert_eq!(stepped, expected.1[..stepped.len()], "{level}");
+        }
+    }
+}
+
+#[test]
+fn many_classes_and_means() {
+    for readout in [Readout::EachStep, Readout::Mean] {
+        classes_agree::<f32>(readout);
+        classes_agree::<f64>(readout);
     }
 }

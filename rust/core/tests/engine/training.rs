@@ -227,6 +227,55 @@ fn arguments_that_do_not_fit_are_refused() {
     assert!(Network::<f32>::new(config(2, 0, 1), Init::Pytorch, 0).is_err());
 }
 
+#[test]
+fn a_label_that_is_no_class_is_refused_and_a_missing_one_is_not() {
+    let network = Network::<f64>::new(config(1, 3, 2), Init::Pytorch, 0).unwrap();
+    let objective = Objective { loss: Loss::CrossEntropy, reduction: Reduction::Mean };
+    for (label, fits) in [(0.0, true), (1.0, true), (f64::NAN, true), (2.0, false), (0.5, false)] {
+        let labels = [1.0, label];
+        let data = Sequences::new(&[0.5, -0.5], &labels, &[0, 2], (1, 1)).unwrap();
+        let mut go_on = || true;
+        let context = &mut Context::new(&mut go_on).unwrap();
+        let refused = network.loss(&data, objective, None, context).err();
+        assert_eq!(refused.is_none(), fits, "{label}");
+        let expected = "labels must be numbers of classes, one for each output from 0 on, got ";
+        assert!(refused.is_none_or(|error| error.to_string().starts_with(expected)));
+    }
+}
+
+#[test]
+fn labels_of_weights_beyond_all_digits_count_for_nothing() {
+    let network = Network::<f32>::new(config(1, 3, 1), Init::Pytorch, 0).unwrap();
+    let gradient = |weight: f32| {
+        let weights = [weight; 2];
+        let data = Sequences::new(&[0.5, -0.5], &[1.0, 2.0], &[0, 2], (1, 1)).unwrap();
+        let data = data.with_label_weights(&weights).unwrap();
+        let mut go_on = || true;
+        let context = &mut Context::new(&mut go_on).unwrap();
+        network.gradient(&data, MEAN, None, context).unwrap()
+    };
+    let (loss, flat) = gradient(1e-44);
+    assert!(loss == 0.0 && flat.iter().all(|&g| g == 0.0));
+    let ((loss, flat), (small, like)) = (gradient(1.0), gradient(1e-36));
+    assert!((small / loss - 1.0).abs() < 1e-6);
+    assert!(flat.iter().zip(&like).all(|(g, same)| (g - same).abs() < 1e-6));
+}
+
+#[test]
+fn orthogonal_weights_can_be_cancelled() {
+    let mut calls = 0;
+    let mut go_on = || {
+        calls += 1;
+        calls < 3
+    };
+    let context = &mut Context::new(&mut go_on).unwrap();
+    let large = config(1, 600, 1);
+    let refused = Network::<f32>::new_in(large, Init::Orthogonal, 0, context).err();
+    assert_eq!((refused, calls), (Some(Error::Cancelled), 3));
+    let zeros = Network::<f32>::zeros(large).unwrap();
+    assert!(zeros.parameters().iter().all(|&w| w == 0.0));
+}
+
 /// The mean squared error, computed outside of the engine.
 struct SquaredError;
 

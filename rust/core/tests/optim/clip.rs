@@ -77,6 +77,25 @@ fn large_gradients_have_a_norm_and_broken_ones_stay_broken() {
 }
 
 #[test]
+fn a_norm_whose_square_overflows_is_scaled_down() {
+    for (size, norm) in [(1e155, 5e155), (4e307, f64::INFINITY)] {
+        for level in Level::available() {
+            let mut g = [0.0f64; 16];
+            (g[3], g[9]) = (3.0 * size, -4.0 * size);
+            let before = Clip { norm: Some(2.0), value: None }.apply(level, &mut g);
+            assert!(before == norm || (before / norm - 1.0).abs() < 1e-15, "{level}: {before}");
+            assert!((g[3] - 1.2).abs() < 1e-12 && (g[9] + 1.6).abs() < 1e-12, "{level}: {g:?}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a whole number of groups")]
+fn part_of_a_group_is_refused() {
+    Clip { norm: Some(1.0), value: None }.apply(Level::available()[0], &mut [1.0f32; 17]);
+}
+
+#[test]
 fn bounds_that_are_none_are_refused() {
     assert!(Clip::default().check().is_ok());
     assert!(Clip { norm: Some(1.0), value: Some(f64::INFINITY) }.check().is_ok());

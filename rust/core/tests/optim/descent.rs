@@ -203,6 +203,10 @@ fn moments_of_another_method_or_length_are_refused() {
         assert!(error.to_string().starts_with("optimizer moments: expected"), "{error}");
         assert!(adam.steps() == 0 && adam.moments().iter().all(|(_, m)| *m == [0.0; 16]));
     }
+    let moments: [(&str, &[f32]); 2] = [("exp_avg", &right), ("exp_avg_sq", &right)];
+    let error = adam.restore(u64::MAX, &moments).unwrap_err().to_string();
+    assert!(error.starts_with("optimizer steps must be at most 2^53, got 1844"), "{error}");
+    assert!(adam.steps() == 0 && adam.moments().iter().all(|(_, m)| *m == [0.0; 16]));
 }
 
 #[test]

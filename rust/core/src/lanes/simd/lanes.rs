@@ -16,7 +16,7 @@ pub unsafe trait Plain {}
 /// The lanes of `groups`, one group after the other.
 #[inline(always)]
 pub(crate) fn numbers<V: Lanes>(groups: &[V]) -> &[V::Elem] {
-    const { assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>()) };
+    const { assert_is_numbers::<V>() };
     let len = groups.len() * V::LEN;
     // SAFETY: `Plain` says that a group is its numbers; a group is aligned at least as they are.
     #[expect(unsafe_code, reason = "a view of another type")]
@@ -28,7 +28,7 @@ pub(crate) fn numbers<V: Lanes>(groups: &[V]) -> &[V::Elem] {
 /// The lanes of `groups`, to be written.
 #[inline(always)]
 pub(crate) fn numbers_mut<V: Lanes>(groups: &mut [V]) -> &mut [V::Elem] {
-    const { assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>()) };
+    const { assert_is_numbers::<V>() };
     let len = groups.len() * V::LEN;
     // SAFETY: as in `numbers`; any number is a valid lane.
     #[expect(unsafe_code, reason = "a view of another type")]
@@ -46,6 +46,12 @@ pub(crate) fn halves<V: Lanes>(groups: &[V]) -> &[V::Half] {
     unsafe {
         std::slice::from_raw_parts(groups.as_ptr().cast(), len)
     }
+}
+
+/// That a group has the size of its numbers, and at least their alignment.
+const fn assert_is_numbers<V: Lanes>() {
+    assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>());
+    assert!(align_of::<V>() >= align_of::<V::Elem>());
 }
 
 /// How many [`Lanes::Half`] make a group: two, or one.

@@ -19,8 +19,8 @@ impl<'a, T, const N: usize> Strided<'a, T, N> {
     /// within the matrix.
     #[inline(always)]
     pub(crate) fn new(matrix: &'a [T], first: usize, stride: usize, rows: usize) -> Self {
-        let end =
-            rows.saturating_sub(1).checked_mul(stride).and_then(|at| at.checked_add(first + N));
+        let last = rows.saturating_sub(1).checked_mul(stride);
+        let end = last.and_then(|at| at.checked_add(first)?.checked_add(N));
         assert!(rows == 0 || end.is_some_and(|end| end <= matrix.len()), "rows beyond the matrix");
         let next = matrix.as_ptr().wrapping_add(first);
         Self { next, stride, left: rows, matrix: PhantomData }
@@ -71,5 +71,11 @@ mod tests {
     #[should_panic(expected = "rows beyond the matrix")]
     fn so_many_rows_that_their_places_overflow_are_refused() {
         let _ = Strided::<_, 1>::new(&[0; 12], 0, usize::MAX / 2, 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows beyond the matrix")]
+    fn a_first_column_so_large_that_its_place_overflows_is_refused() {
+        let _ = Strided::<_, 2>::new(&[0; 12], usize::MAX, 4, 1);
     }
 }
