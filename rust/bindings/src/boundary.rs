@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{TryLockError, TryLockResult};
 use std::thread;
 use std::time::Duration;
 
@@ -166,6 +167,16 @@ pub(crate) fn when_free<R>(
         }
         thread::sleep(WAIT);
         context.check()?;
+    }
+}
+
+/// The guard of a lock that is free. One is poisoned only by a panic, which its caller has seen as an
+/// `InternalError`.
+pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+    match attempt {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A network of one element type, shared between Python threads, and the arrays it works on.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, ThreadId};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -12,7 +12,9 @@ use rnn_rust::{
     Config, EpochRecord, Error, GradientDescent, Layout, Method, Objective, Optimizer, Sequences,
 };
 
-use crate::boundary::{Scalar, data_error, exception, if_possible, run, shape_error, when_free};
+use crate::boundary::{
+    Scalar, data_error, exception, if_free, if_possible, run, shape_error, when_free,
+};
 use crate::python::{PythonLoss, PythonOptimizer};
 use crate::settings::{EpochRun, Settings};
 
@@ -124,11 +126,7 @@ impl<T: Scalar> SharedNetwork<T> {
                 got: "a change from within its own training".into(),
             });
         }
-        let optimizer = when_free(context, || match self.optimizer.try_lock() {
-            Ok(optimizer) => Some(optimizer),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        })?;
+        let optimizer = when_free(context, || if_free(self.optimizer.try_lock()))?;
         *owner() = Some(me);
         Ok(Exclusive { optimizer, owner: &self.owner })
     }

@@ -1,12 +1,12 @@
 //! [`BatchLock`]: keeps a swap of the network between batches.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::sleep;
 
 use rnn_rust::{Context, Error};
 
-use crate::boundary::{WAIT, when_free};
+use crate::boundary::{WAIT, if_free, when_free};
 
 /// Held by batches together, and by a swap alone.
 ///
@@ -33,11 +33,7 @@ impl BatchLock {
             if !within && self.swaps.load(Ordering::Relaxed) > 0 {
                 return None;
             }
-            match self.running.try_read() {
-                Ok(guard) => Some(guard),
-                Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
-            }
+            if_free(self.running.try_read())
         })
     }
 
@@ -48,9 +44,9 @@ impl BatchLock {
     ) -> Result<RwLockWriteGuard<'_, ()>, Error> {
         loop {
             self.swaps.fetch_add(1, Ordering::Relaxed);
-            let guard = self.try_write().or_else(|| {
+            let guard = if_free(self.running.try_write()).or_else(|| {
                 sleep(WAIT);
-                self.try_write()
+                if_free(self.running.try_write())
             });
             self.swaps.fetch_sub(1, Ordering::Relaxed);
             if let Some(guard) = guard {
@@ -58,14 +54,6 @@ impl BatchLock {
             }
             // Not while it counts as waiting: a batch of a signal handler would wait for it.
             context.check()?;
-        }
-    }
-
-    fn try_write(&self) -> Option<RwLockWriteGuard<'_, ()>> {
-        match self.running.try_write() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(error)) => Some(PoisonError::into_inner(error)),
-            Err(TryLockError::WouldBlock) => None,
         }
     }
 }
