@@ -40,6 +40,15 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 }
 
 
+def misaligned(values: Array) -> Array:
+    """Return a copy that begins at an odd address, as a field of a packed record may."""
+    bytes_ = np.frombuffer(bytearray(values.nbytes + 2), np.uint8)
+    start = 1 - bytes_.ctypes.data % 2
+    copy = bytes_[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
 class Oracle:
     """Copies settings and weights of a model, and computes with them in float64."""
 

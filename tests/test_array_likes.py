@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracle import misaligned
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, RnnRustError, ShapeError
@@ -116,8 +117,26 @@ def test_real_numbers_of_any_type_are_taken(entry: str) -> None:
     values = np.linspace(0, 1, SIZES[entry]).round()
     nothing_hidden = np.ma.array(values, mask=False)
     for like in (values, nothing_hidden, values.astype(np.float16), values.astype(">f4"),
-                 values.astype(np.int8), values.astype(bool)):  # fmt: skip
+                 values.astype(np.int8), values.astype(bool), misaligned(values)):  # fmt: skip
         take(entry, like)
+
+
+def test_a_field_of_a_packed_record_is_taken() -> None:
+    record = np.zeros(6, np.dtype([("flag", "i1"), ("x", "f4", (2,)), ("y", "f8")]))
+    record["x"], record["y"] = X, X[:, 0]
+    x, y = record["x"], record["y"]
+    expected = model().predict(X.astype(np.float32))
+    own = model()
+    stepper, scorer = own.stepper(), own.scorer()
+    np.testing.assert_array_equal([stepper.step(row) for row in x], expected)
+    np.testing.assert_array_equal([scorer.score(1, row) for row in x], expected)
+    np.testing.assert_array_equal(scorer.score_batch([2] * 6, misaligned(x), times=y), expected)
+    np.testing.assert_array_equal(own.predict(x), expected)
+    # A copy lies as NumPy likes it.
+    for one, features, labels in ((own, x, y), (other := model(), x.copy(), y.copy())):
+        data = rnn.Dataset.from_arrays(features, labels, [0, 2, 6], weights=labels)
+        one.fit(data, epochs=1, progress=False)
+    np.testing.assert_array_equal(own.predict(x), other.predict(x))
 
 
 def test_masked_labels_of_a_data_set_are_missing() -> None:

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from networks import ARCHITECTURES, CELLS, make_labelled
-from oracle import Array, assert_all_close, assert_close, make_data, refused, same_bits
+from oracle import (
+    Array,
+    assert_all_close,
+    assert_close,
+    make_data,
+    misaligned,
+    refused,
+    same_bits,
+)
 from test_optim import PythonSGD
 
 import rnn_rust
@@ -149,11 +157,12 @@ def test_labels_may_be_overwritten() -> None:
     assert_all_close(ours.state_dict(), theirs.state_dict(), 1e-13)
 
 
-@pytest.mark.parametrize("gradient", ["list", "float32", "fortran", "strided"])
+@pytest.mark.parametrize("gradient", ["list", "float32", "fortran", "strided", "misaligned"])
 def test_a_gradient_in_any_form(gradient: str) -> None:
     forms: dict[str, Callable[[Array], Any]] = {
         "list": lambda g: g.tolist(), "float32": lambda g: g.astype(np.float32),
         "fortran": np.asfortranarray, "strided": lambda g: np.repeat(g, 2, axis=1)[:, ::2],
+        "misaligned": misaligned,
     }  # fmt: skip
     exact = make_model(Calls(lambda y, _: (1.0, 0.25 * np.sign(y))))
     model = make_model(Calls(lambda y, _: (np.float32(1), forms[gradient](0.25 * np.sign(y)))))

@@ -6,6 +6,7 @@ import _thread
 import operator
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import RunPython
 
 import rnn_rust as rnn
 from rnn_rust import _core
@@ -200,3 +202,57 @@ def test_matrices_are_taken_without_running_python_code(kind: str) -> None:
     finally:
         sys.setprofile(None)
     assert calls == []
+
+
+class Waiting:
+    """A loss that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def value_and_gradient(self, predictions: Any, labels: Any) -> Any:
+        """Wait."""
+        self.entered.set()
+        self.go_on.wait()
+        return 0.0, np.zeros_like(predictions)
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_signal_ends_the_wait_for_a_training_of_another_thread() -> None:
+    loss, rows = Waiting(), np.ones((6, 3))
+    model = rnn.RNN(3, 4, 1, loss=loss)
+    data = rnn.Dataset.from_arrays(rows, rows[:, :1], [0, 6])
+    training = threading.Thread(target=model.fit, args=(data,), kwargs={"epochs": 1})
+    training.start()
+    loss.entered.wait()
+    settings = {"method": "sgd", "learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+    calls: list[Callable[[], object]] = [
+        model._core.optimizer_state,
+        partial(model._core.load_state_dict, model.state_dict()),
+        partial(model._core.set_optimizer, settings),
+    ]
+    try:
+        for call in calls:
+            assert pending_signal(call) == (True, [])
+    finally:
+        loss.go_on.set()
+        training.join()
+
+
+@pytest.mark.timing
+def test_an_error_near_the_top_of_a_file_does_not_wait_for_its_end(run_python: RunPython) -> None:
+    code = (
+        "import tempfile, time\n"
+        "from rnn_rust import _core\n"
+        "file = tempfile.NamedTemporaryFile()\n"
+        # Holes, which take no room: a thread has a second's work of its half.
+        "file.write(b'1,2\\n3\\n')\n"
+        "file.seek(2**32)\n"
+        "file.write(b'\\n')\n"
+        "file.truncate(2**33)\n"
+        "start = time.perf_counter()\n"
+        "try: _core.csv_rows(file.name, 0, 1, 2, 1 << 16, ord(','), None)\n"
+        "except ValueError as error: print(error)\n"
+        "assert time.perf_counter() - start < 0.2\n"
+    )
+    assert "line 2" in run_python(code, RNN_RUST_NUM_THREADS="2").stdout

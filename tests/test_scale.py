@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rnn_rust as rnn
-from rnn_rust import Dataset, MinMaxScaler, StandardScaler
+from rnn_rust import Dataset, MinMaxScaler, StandardScaler, _core
 from rnn_rust.data.scale import Scaler
 from rnn_rust.data.scalers import make_scaler, scaler_from_dict
 from rnn_rust.errors import DataError, ModelFileError, ParameterError, ShapeError
@@ -248,3 +251,25 @@ def test_labels_of_weight_0_do_not_set_the_scale(kind: str) -> None:
         model = rnn.GRU(1, 3, 1, scaler=kind, seed=0, dtype="float64")
         losses.append(model.fit(data, epochs=2, progress=False)[-1]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_fits_its_scaler_with_its_number_of_threads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[object] = []
+
+    def noted(own: Callable[..., Any], *arguments: Any) -> Any:
+        threads.append(arguments[-1])
+        return own(*arguments)
+
+    for function in ("column_bounds", "column_moments"):
+        monkeypatch.setattr(_core, function, partial(noted, getattr(_core, function)))
+    for n_threads in (1, 3, None):
+        threads.clear()
+        model = rnn.RNN(3, 4, 2, scaler=name, n_threads=n_threads)
+        model.fit(make(), epochs=1, progress=False)
+        assert threads
+        assert set(threads) == {n_threads}
+    with pytest.raises(ParameterError, match="n_threads must be at least 1, got 0"):
+        make_scaler(name).fit(make(), n_threads=0)

@@ -177,18 +177,26 @@ def test_threads_change_nothing(data: st.DataObject, seed: int) -> None:
 
 
 @pytest.mark.timing
-def test_an_event_waits_for_a_slice_of_a_batch_not_for_the_batch() -> None:
-    scorer, count = rnn.GRU(3, 16, 1).scorer(), 600_000
+@pytest.mark.parametrize("swapping", [False, True])
+def test_an_event_waits_for_a_slice_of_a_batch_not_for_the_batch(swapping: bool) -> None:
+    model = rnn.GRU(3, 16, 1)
+    scorer, count = model.scorer(), 600_000
     x, keys = np.zeros((count, 3), np.float32), np.arange(count) % 5000
     worker = threading.Thread(target=scorer.score_batch, args=(keys, x))
     worker.start()
     while len(scorer) == 0:
         pass
+    swap = threading.Thread(target=scorer.swap, args=(model,))
+    if swapping:  # It waits for the batch.
+        swap.start()
+        swap.join(0.02)
     calls = 0
     while worker.is_alive():
         scorer.score(1, x[0])
         calls += 1
     worker.join()
+    if swapping:
+        swap.join()
     # A batch takes some tenths of a second, a slice some microseconds.
     assert calls > 1000, calls
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from oracle import misaligned
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -53,7 +54,8 @@ def test_what_is_no_event_is_refused_and_changes_nothing() -> None:
         scorer.score_batch(np.arange(70), DATA[:69], times=np.zeros(70))
     with pytest.raises(ShapeError, match="give one for each event"):
         scorer.score_batch(np.zeros((2, 2), int), DATA[:4], times=np.zeros(4))
-    for out in (np.zeros((70, 2)), np.zeros((2, 70), np.float32).T, np.zeros(140, np.float32), []):
+    fits = np.zeros((70, 2), np.float32)
+    for out in (fits.astype(float), fits.reshape(2, 70).T, fits[:, 0], misaligned(fits), []):
         with pytest.raises(TypeError, match=r"shape \(70, 2\)"):
             scorer.score_batch(np.arange(70), DATA[:70], out, times=np.zeros(70))  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"shape \(2,\)"):

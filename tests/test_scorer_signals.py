@@ -154,7 +154,7 @@ def test_a_handler_within_a_batch_of_numbers_saves_and_scores_but_does_not_swap(
         timer.start()
         scorer.score_batch(keys, rows)
         timer.join()
-    assert "a batch of it; let the handler set a flag" in told[0]
+    assert "a batch of the scorer; let the handler set a flag" in told[0]
     scorer.swap(model)
     assert "other" in scorer
     assert rnn.load_scorer(tmp_path / "states").model.cell == "GRU"
@@ -166,12 +166,11 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
 ) -> None:
     model, next_model = (rnn.GRU(3, 16, 1, seed=seed) for seed in range(2))
     scorer, keys, rows = model.scorer(), np.arange(400_000) % 100, np.ones((400_000, 3))
-    refused: list[str] = []
+    answered: list[str] = []
     threads: list[threading.Thread] = []
     calls: dict[str, Callable[[], object]] = {
         "score": lambda: scorer.score("other", rows[0]),
         "score_batch": lambda: scorer.score_batch(["other"] * 2, rows[:2]),
-        "swap": lambda: scorer.swap(model),
     }
 
     def handler() -> None:
@@ -186,19 +185,21 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
         assert len(scorer) == 100
         assert scorer.forget(99)
         assert not scorer.reset(99)
+        with pytest.raises(BusyError, match="let the handler set a flag"):
+            scorer.swap(model)
         for name, call in calls.items():
-            with pytest.raises(BusyError, match="let the handler set a flag"):
-                call()
-            refused.append(name)
+            call()
+            answered.append(name)
+        assert swapping.is_alive()
 
     call_by_handler.append(handler)
-    while not refused:
+    while not answered:
         scorer.swap(model)
         timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGINT])
         timer.start()
         scorer.score_batch(keys, rows)
         timer.join()
-    assert refused == [*calls]
+    assert answered == [*calls]
     # The file has the model that its states are of.
     saved = rnn.load_scorer(tmp_path / "states").state_dict()
     for name, tensor in model.state_dict().items():
@@ -207,7 +208,43 @@ def test_a_handler_within_a_batch_does_not_wait_for_a_thread_that_swaps(
     threads[-1].join(20)
     outputs = [next_model.predict(rows[:1])[0]]
     assert np.array_equal(scorer.score_batch(["new"], rows[:1]), outputs)
-    assert "other" not in scorer
+
+
+@pytest.mark.timing
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="it needs alarms")
+def test_what_waits_for_a_batch_of_another_thread_is_interrupted(
+    call_by_handler: list[Callable[[], object]],
+) -> None:
+    model, next_model = (rnn.GRU(3, 64, 1, seed=seed) for seed in range(2))
+    scorer, keys, rows = model.scorer(), np.arange(2_000_000) % 100, np.ones((2_000_000, 3))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    call_by_handler.append(interrupt)
+    batch = threading.Thread(target=scorer.score_batch, args=(keys, rows))
+    batch.start()
+    while len(scorer) == 0:
+        pass
+
+    def interrupted(call: Callable[[], object]) -> None:
+        timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        timer.join()
+
+    interrupted(lambda: scorer.swap(next_model))
+    swap = threading.Thread(target=scorer.swap, args=(next_model,))
+    swap.start()
+    # It goes after the swap that waits.
+    interrupted(lambda: scorer.score_batch(["late"], rows[:1]))
+    assert batch.is_alive()
+    assert "late" not in scorer
+    outputs = scorer.score_batch(["late"], rows[:1])
+    assert np.array_equal(outputs, next_model.predict(rows[:1]))
+    batch.join()
+    swap.join()
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="it needs alarms")

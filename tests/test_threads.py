@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -116,3 +117,32 @@ def test_no_thread_is_left_and_a_fork_works(run_python: RunPython) -> None:
         "print('fine')"
     )
     assert run_python(code).stdout == "fine\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="it limits the threads of a user")
+def test_a_system_that_starts_no_threads_leaves_the_work_to_the_caller(
+    run_python: RunPython,
+) -> None:
+    code = (
+        "import os, resource, tempfile, threading, numpy as np, rnn_rust as rnn\n"
+        "from rnn_rust import _core\n"
+        "x = np.random.default_rng(0).normal(size=(200_000, 4))\n"
+        "data = rnn.Dataset.from_arrays(x, x[:, :1], np.arange(0, len(x) + 1, 1000))\n"
+        "new = lambda: rnn.RNN(4, 4, 1, scaler='standard')\n"
+        "fit = lambda: new().fit(data, epochs=1, progress=False)[0]['loss']\n"
+        "predict = lambda: rnn.RNN(4, 4, 1).predict(data)\n"
+        "expected = fit(), predict()\n"
+        # Of root there is no limit.
+        "if os.getuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
+        "try: threading.Thread(target=print).start()\n"
+        "except RuntimeError: print('no thread')\n"
+        "assert fit() == expected[0]\n"
+        "assert (predict() == expected[1]).all()\n"
+        "file = tempfile.NamedTemporaryFile()\n"
+        "file.write(b'1,2\\n' * 2**20 + b'\"3\\n4\",5\\n' * 2**19)\n"
+        "file.flush()\n"
+        "lines, *_ = _core.csv_rows(file.name, 0, 1, 2, 1 << 16, ord(','), None)\n"
+        "assert (lines == np.r_[1 : 2**20 + 1, 2**20 + 1 : 2**21 + 1 : 2]).all()\n"
+    )
+    assert run_python(code, RNN_RUST_NUM_THREADS="4").stdout == "no thread\n"

@@ -80,7 +80,7 @@ def fill_rows(columns: list[NDArray[np.float64]], matrix: _Array) -> tuple[bool,
     """
 
 def column_bounds(
-    values: _Array, starts: _Offsets, offsets: _Offsets
+    values: _Array, starts: _Offsets, offsets: _Offsets, threads: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the smallest and the largest number of each column, NaN aside."""
 
@@ -90,6 +90,7 @@ def column_moments(
     offsets: _Offsets,
     shift: NDArray[np.float64],
     scale: NDArray[np.float64],
+    threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of each column after scaling, NaN aside."""
 

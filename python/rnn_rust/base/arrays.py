@@ -54,7 +54,10 @@ def as_floats(name: str, values: ArrayLike) -> FloatArray:
 
 
 def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Return `values` as an array of booleans, integers or floats; errors as `as_floats`."""
+    """Return `values` as an array of booleans, integers or floats; errors as `as_floats`.
+
+    It is aligned in memory, which a field of a packed record is not, and the engine needs.
+    """
     refuse_mask(name, values)
     try:
         array = as_array(name, values)
@@ -71,7 +74,7 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
             f"{name} must be an array of real numbers, got dtype {array.dtype}{seen}; convert it "
             "to float"
         )
-    return array
+    return array if array.flags.aligned else array.copy()
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, as_numbers, float_dtype
+from rnn_rust.base.checks import positive_integer
 from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data.order import known_names, reorder
 from rnn_rust.data.sequences import Sequences, require_dataset
@@ -70,11 +71,13 @@ class Scaler:
         return len(self.feature_shift_), len(self.label_shift_)
 
     @staticmethod
-    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+    def _learn(
+        rows: _Rows, low: Vector, width: Vector, threads: int | None
+    ) -> tuple[Vector, Vector]:
         """Return shift and scale of the columns ``(x - low) / width``, which run from 0 to 1."""
         raise NotImplementedError
 
-    def fit(self, dataset: Sequences) -> Self:
+    def fit(self, dataset: Sequences, *, n_threads: int | None = None) -> Self:
         """Learn shift and scale from all rows of a data set.
 
         Labels that are missing do not count, nor do those of rows of weight 0; other weights make
@@ -84,16 +87,20 @@ class Scaler:
         values differ by rounding alone: its range is at most ten times the rounding error of its
         largest value in the data's own dtype.
 
+        ``n_threads`` is how many threads may be used, as by a model.
+
         Raises
         ------
         DataError
             The values of a column span more than float64 can hold.
         ParameterError
-            ``dataset`` is no `Dataset`; so do the other methods that take one.
+            ``dataset`` is no `Dataset`, and so do the other methods that take one; or ``n_threads``
+            is no whole number from 1.
         """
         require_dataset(dataset, "fit")
-        self.feature_shift_, self.feature_scale_ = self._fit(dataset, "feature")
-        self.label_shift_, self.label_scale_ = self._fit(dataset, "label")
+        threads = None if n_threads is None else positive_integer("n_threads", n_threads)
+        self.feature_shift_, self.feature_scale_ = self._fit(dataset, "feature", threads)
+        self.label_shift_, self.label_scale_ = self._fit(dataset, "label", threads)
         self.feature_names_, self.label_names_ = known_names(dataset)
         if not self.labels:
             self.label_shift_[:], self.label_scale_[:] = 0.0, 1.0
@@ -187,7 +194,7 @@ class Scaler:
         values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
         return {"kind": self.kind, "labels": self.labels} | values
 
-    def _fit(self, dataset: Sequences, part: str) -> tuple[Vector, Vector]:
+    def _fit(self, dataset: Sequences, part: str, threads: int | None) -> tuple[Vector, Vector]:
         shared, names = dataset.shared_rows, getattr(dataset, f"{part}_names")
         shift, scale = np.zeros(len(names)), np.ones(len(names))
         if not names:
@@ -196,7 +203,7 @@ class Scaler:
         if part == "label":
             matrix = _weighted_labels(matrix, shared.arrays["weights"])
         rows = (matrix, shared.starts, dataset.offsets)
-        low, high = _core.column_bounds(*rows)
+        low, high = _core.column_bounds(*rows, threads)
         seen = low <= high
         shift[seen] = low[seen]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -215,7 +222,7 @@ class Scaler:
         shift[is_category] = 0.0
         width[~varies] = 1.0
         # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
-        unit_shift, unit_scale = self._learn(rows, shift, width)
+        unit_shift, unit_scale = self._learn(rows, shift, width, threads)
         shift[varies] += (unit_shift * width)[varies]
         # A hundredth of a range next to 0 may be too small for float64.
         learnt = (unit_scale * width)[varies]
@@ -281,7 +288,9 @@ class MinMaxScaler(Scaler):
     kind = "minmax"
 
     @staticmethod
-    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+    def _learn(
+        rows: _Rows, low: Vector, width: Vector, threads: int | None
+    ) -> tuple[Vector, Vector]:
         return np.zeros_like(low), np.ones_like(low)
 
 
@@ -300,8 +309,10 @@ class StandardScaler(Scaler):
     kind = "standard"
 
     @staticmethod
-    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
-        return _core.column_moments(*rows, low, width)
+    def _learn(
+        rows: _Rows, low: Vector, width: Vector, threads: int | None
+    ) -> tuple[Vector, Vector]:
+        return _core.column_moments(*rows, low, width, threads)
 
 
 @suggests_settings
@@ -322,7 +333,9 @@ class RobustScaler(Scaler):
     kind = "robust"
 
     @staticmethod
-    def _learn(rows: _Rows, low: Vector, width: Vector) -> tuple[Vector, Vector]:
+    def _learn(
+        rows: _Rows, low: Vector, width: Vector, threads: int | None
+    ) -> tuple[Vector, Vector]:
         matrix, starts, offsets = rows
         chosen = np.repeat(starts - offsets[:-1], np.diff(offsets)) + np.arange(offsets[-1])
         shift, scale = np.zeros_like(low), np.zeros_like(low)

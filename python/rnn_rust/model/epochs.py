@@ -62,7 +62,7 @@ def adapt(model: BaseNetwork, data: Dataset) -> None:
     model.build(data)
     data = model.preparation.encoded(data)
     if model.scaler is not None and not model.scaler.is_fitted:
-        model.scaler = copy.copy(model.scaler).fit(changes_only(data))
+        model.scaler = copy.copy(model.scaler).fit(changes_only(data), n_threads=model.n_threads)
     if model.settings["class_weight"] == "balanced" and model.class_table is None:
         model.class_table = model.preparation.balanced_class_table(data)
     features, labels = known_names(data)

@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{TryLockError, TryLockResult};
+use std::thread;
+use std::time::Duration;
 
 use pyo3::PyErr;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
@@ -148,6 +151,33 @@ pub(crate) fn run<R: Ungil + Send>(
         let outcome = caught(with_context)?;
         outcome.map_err(|error| raised.unwrap_or_else(|| exception(&error)))
     })
+}
+
+/// How long a thread sleeps between two looks at what another one is at.
+pub(crate) const WAIT: Duration = Duration::from_millis(1);
+
+/// What `attempt` finds, as soon as it finds something; meanwhile signals are checked.
+pub(crate) fn when_free<R>(
+    context: &mut Context<'_>,
+    mut attempt: impl FnMut() -> Option<R>,
+) -> Result<R, Error> {
+    loop {
+        if let Some(found) = attempt() {
+            return Ok(found);
+        }
+        thread::sleep(WAIT);
+        context.check()?;
+    }
+}
+
+/// The guard of a lock that is free. One is poisoned only by a panic, which its caller has seen as an
+/// `InternalError`.
+pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
+    match attempt {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Apart from the calls that may panic, which are to stay short.

@@ -202,6 +202,11 @@ impl<'py, T: Scalar> Target<'py, T> {
         }
     }
 
+    /// Whether it is for outputs in original units.
+    pub(crate) fn is_restored(&self) -> bool {
+        matches!(self, Self::Restored(_))
+    }
+
     /// Writes the outputs of whichever kind it is for.
     pub(crate) fn write(self, plain: &[T], restored: &[f64]) -> PyResult<()> {
         match self {

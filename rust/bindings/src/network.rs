@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use rnn_rust as core;
 use rnn_rust::Objective;
 
-use crate::boundary::{detached, run};
+use crate::boundary::run;
 use crate::features::{RowReader, Scaling};
 use crate::python::{add_tensors, tensors};
 use crate::settings::{Dtype, EpochRun, Settings, method};
@@ -106,14 +106,14 @@ impl Network {
     /// Chooses the optimiser, by name and numbers; the state of the last one is lost.
     fn set_optimizer(&self, py: Python<'_>, settings: &Bound<'_, PyAny>) -> PyResult<()> {
         let method = method(settings)?;
-        with!(self, shared => detached(py, || shared.set_method(method)))
+        with!(self, shared => run(py, None, |context| shared.set_method(method, context)))
     }
 
     /// The state of the optimiser: its steps, and its moments tensor by tensor.
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         with!(self, shared => {
             let (network, (steps, moments)) =
-                detached(py, || Ok((shared.read(), shared.moments()?)))?;
+                run(py, None, |context| Ok((shared.read(), shared.moments(context)?)))?;
             let state = PyDict::new(py);
             state.set_item("steps", steps)?;
             for (name, flat) in moments {

@@ -13,7 +13,9 @@ use rnn_rust::{
     Sequences,
 };
 
-use crate::boundary::{Scalar, data_error, detached, exception, if_possible, run, shape_error};
+use crate::boundary::{
+    Scalar, data_error, exception, if_free, if_possible, run, shape_error, when_free,
+};
 use crate::python::{PythonLoss, PythonOptimizer};
 use crate::settings::{EpochRun, Settings};
 
@@ -122,8 +124,8 @@ impl<T: Scalar> SharedNetwork<T> {
     /// The optimiser; while it is held, no other thread changes the network.
     ///
     /// Python code that training calls (a loss, an optimiser, a signal handler) may try to lock it
-    /// again, which would be a deadlock.
-    fn exclusive(&self) -> Result<Exclusive<'_, T>, Error> {
+    /// again, which would be a deadlock. While another thread holds it, signals are checked.
+    fn exclusive(&self, context: &mut core::Context<'_>) -> Result<Exclusive<'_, T>, Error> {
         let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
         let me = thread::current().id();
         if *owner() == Some(me) {
@@ -133,22 +135,29 @@ impl<T: Scalar> SharedNetwork<T> {
                 got: "a change from within its own training".into(),
             });
         }
-        let optimizer = self.optimizer.lock().unwrap_or_else(PoisonError::into_inner);
+        let optimizer = when_free(context, || if_free(self.optimizer.try_lock()))?;
         *owner() = Some(me);
         Ok(Exclusive { optimizer, owner: &self.owner })
     }
 
     /// Steps of the optimiser so far, and a copy of its moments.
-    pub(crate) fn moments(&self) -> Result<(u64, Moments<T>), Error> {
-        let optimizer = &self.exclusive()?.optimizer;
+    pub(crate) fn moments(
+        &self,
+        context: &mut core::Context<'_>,
+    ) -> Result<(u64, Moments<T>), Error> {
+        let optimizer = &self.exclusive(context)?.optimizer;
         let moments = optimizer.moments();
         let copies = moments.into_iter().map(|(name, flat)| (name, flat.to_vec())).collect();
         Ok((optimizer.steps(), copies))
     }
 
-    pub(crate) fn set_method(&self, method: Method) -> Result<(), Error> {
+    pub(crate) fn set_method(
+        &self,
+        method: Method,
+        context: &mut core::Context<'_>,
+    ) -> Result<(), Error> {
         let len = self.read().layout().len();
-        *self.exclusive()?.optimizer = GradientDescent::new(method, len)?;
+        *self.exclusive(context)?.optimizer = GradientDescent::new(method, len)?;
         Ok(())
     }
 
@@ -229,7 +238,7 @@ impl<T: Scalar> SharedNetwork<T> {
         (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
         context: &mut core::Context<'_>,
     ) -> Result<(), Error> {
-        let mut exclusive = self.exclusive()?;
+        let mut exclusive = self.exclusive(context)?;
         let own = &mut *exclusive.optimizer;
         if request.optimizer.is_none() {
             own.take_memory()?;
@@ -260,8 +269,8 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn load(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
         let layout = py.detach(|| self.read()).layout().clone();
         let given = given::<T>(&layout, ("the state dict", ""), state)?;
-        detached(py, || {
-            let _exclusive = self.exclusive()?;
+        run(py, None, |context| {
+            let _exclusive = self.exclusive(context)?;
             let mut changed = self.read().copy()?;
             for (tensor, values) in given {
                 changed.set_tensor(tensor, &values)?;
@@ -279,7 +288,8 @@ impl<T: Scalar> SharedNetwork<T> {
             None => None,
         };
         let steps = steps.ok_or_else(|| data_error(format!("{what} has no number of steps")))?;
-        let names = detached(py, || Ok(self.exclusive()?.optimizer.method()))?.moments();
+        let method = run(py, None, |context| Ok(self.exclusive(context)?.optimizer.method()))?;
+        let names = method.moments();
         let mut moments = Vec::new();
         for &name in names {
             let mut flat = vec![T::ZERO; layout.len()];
@@ -296,10 +306,10 @@ impl<T: Scalar> SharedNetwork<T> {
                 [&["steps"], names].concat().join(", "),
             )));
         }
-        detached(py, || {
+        run(py, None, |context| {
             let moments: Vec<(&str, &[T])> =
                 moments.iter().map(|(name, flat)| (*name, &flat[..])).collect();
-            self.exclusive()?.optimizer.restore(steps, &moments)
+            self.exclusive(context)?.optimizer.restore(steps, &moments)
         })
     }
 }

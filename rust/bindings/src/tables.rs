@@ -137,20 +137,23 @@ fn fill<T: Scalar>(
 
 /// The smallest and the largest number of each column, NaN aside.
 #[pyfunction]
+#[pyo3(signature = (values, starts, offsets, threads))]
 pub(crate) fn column_bounds<'py>(
     py: Python<'py>,
     values: Matrix<'py>,
     starts: Ints<'py>,
     offsets: Ints<'py>,
+    threads: Option<usize>,
 ) -> PyResult<TwoVectors<'py>> {
     with_rows!(values, starts, offsets, rows => {
-        let bounds = run(py, None, |context| Ok(rows.bounds(context.threads())))?;
+        let bounds = run(py, threads, |context| Ok(rows.bounds(context.threads())))?;
         Ok(two_vectors(py, bounds))
     })
 }
 
 /// Mean and standard deviation of each column after scaling, NaN aside.
 #[pyfunction]
+#[pyo3(signature = (values, starts, offsets, shift, scale, threads))]
 pub(crate) fn column_moments<'py>(
     py: Python<'py>,
     values: Matrix<'py>,
@@ -158,10 +161,11 @@ pub(crate) fn column_moments<'py>(
     offsets: Ints<'py>,
     shift: Doubles<'py>,
     scale: Doubles<'py>,
+    threads: Option<usize>,
 ) -> PyResult<TwoVectors<'py>> {
     let scaling = scaling(&shift, &scale)?;
     with_rows!(values, starts, offsets, rows => {
-        let moments = run(py, None, |context| rows.moments(scaling, context.threads()))?;
+        let moments = run(py, threads, |context| rows.moments(scaling, context.threads()))?;
         Ok(two_vectors(py, moments))
     })
 }

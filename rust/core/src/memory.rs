@@ -9,18 +9,43 @@ use crate::error::{Error, Result};
 /// time than to write so many.
 const MUCH: usize = 1 << 26;
 
+/// Bytes of addresses that a thread takes beside what it works on, at most: its stack, and what the
+/// C library sets apart for its allocations, whether it makes any or not.
+const OF_A_THREAD: usize = 1 << 27;
+
 /// [`Error::Memory`] if there is no memory for `numbers` more values of type `T`.
 ///
 /// A failing allocation would abort the process, and Linux overcommits: it grants more memory than
 /// there is, and kills a process that writes to it.
 pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
-    let bytes = numbers.saturating_mul(size_of::<T>());
-    let promised = Vec::<T>::new().try_reserve_exact(numbers).is_ok();
-    if promised && (bytes < MUCH || is_available(bytes)) {
-        Ok(())
-    } else {
-        Err(Error::Memory { bytes })
-    }
+    check_memory_beside::<T>(numbers, 0)
+}
+
+/// The same beside `unwritten` values that are allocated already: the system counts them only as
+/// they are written to.
+pub(crate) fn check_memory_beside<T>(numbers: usize, unwritten: usize) -> Result<()> {
+    let [bytes, unwritten] = [numbers, unwritten].map(|n| n.saturating_mul(size_of::<T>()));
+    if can_be_had(bytes, 0, unwritten) { Ok(()) } else { Err(Error::Memory { bytes }) }
+}
+
+/// How many threads, at most `most`, there is memory for, if each takes `numbers` values; `unwritten` as
+/// above. [`Error::Memory`] if there is not enough for the calling one.
+pub(crate) fn threads_in_memory<T>(most: usize, numbers: usize, unwritten: usize) -> Result<usize> {
+    check_memory_beside::<T>(numbers, unwritten)?;
+    let [bytes, unwritten] = [numbers, unwritten].map(|n| n.saturating_mul(size_of::<T>()));
+    let has_memory = |&threads: &usize| {
+        let addresses = OF_A_THREAD.saturating_mul(threads - 1);
+        can_be_had(bytes.saturating_mul(threads), addresses, unwritten)
+    };
+    Ok((2..=most).rev().find(has_memory).unwrap_or(1))
+}
+
+/// Whether so many bytes can be had, beside `addresses` that are not written to and bytes that are
+/// allocated and will be.
+fn can_be_had(bytes: usize, addresses: usize, unwritten: usize) -> bool {
+    let to_be_written = bytes.saturating_add(unwritten);
+    Vec::<u8>::new().try_reserve_exact(bytes.saturating_add(addresses)).is_ok()
+        && (to_be_written < MUCH || is_available(to_be_written))
 }
 
 /// Whether so many bytes can still be had, as far as the system says.
@@ -138,6 +163,18 @@ mod tests {
             let bytes = 2 * available as usize + MUCH;
             assert_eq!(check_memory::<u8>(bytes), Err(Error::Memory { bytes }));
         }
+    }
+
+    #[test]
+    fn there_are_as_many_threads_as_there_is_memory_for() {
+        assert_eq!(threads_in_memory::<f32>(7, 1000, 0), Ok(7));
+        assert_eq!(threads_in_memory::<f32>(1, 1000, 0), Ok(1));
+        let Some(available) = available() else { return };
+        let part = available as usize / 5 * 2;
+        assert_eq!(threads_in_memory::<u8>(7, part, 0), Ok(2));
+        assert_eq!(threads_in_memory::<u8>(7, part, part), Ok(1));
+        let refused = Err(Error::Memory { bytes: part });
+        assert_eq!(threads_in_memory::<u8>(7, part, 3 * part), refused);
     }
 
     #[test]

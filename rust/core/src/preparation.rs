@@ -2,6 +2,9 @@
 //! what scalers learn of the columns.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::error::{Result, check_shape};
 use crate::lanes::Real;
@@ -197,7 +200,7 @@ impl<'a, T: Real> TableRows<'a, T> {
     pub fn moments(&self, scaling: Scaling<'_>, threads: usize) -> Result<Vec<(f64, f64)>> {
         scaling.check(self.columns)?;
         let blocks = self.len().div_ceil(BLOCK);
-        let work = shares(blocks, threads).into_iter().map(|share| {
+        let work = shares(blocks, self.worthwhile(threads)).into_iter().map(|share| {
             move || {
                 let block = |b: usize| b * BLOCK..((b + 1) * BLOCK).min(self.len());
                 share.map(|b| self.block_moments(block(b), scaling)).collect::<Vec<_>>()
@@ -260,9 +263,13 @@ impl<'a, T: Real> TableRows<'a, T> {
     }
 
     fn shares(&self, threads: usize) -> Vec<Range<usize>> {
+        shares(self.len(), self.worthwhile(threads))
+    }
+
+    /// How many of these threads are worth starting.
+    fn worthwhile(&self, threads: usize) -> usize {
         // A thread costs some ten microseconds, in which one takes ten thousand numbers.
-        let most = (self.len() * self.columns).div_ceil(1 << 16).max(1);
-        shares(self.len(), threads.min(most))
+        threads.min((self.len() * self.columns).div_ceil(1 << 16).max(1))
     }
 }
 
@@ -280,14 +287,23 @@ fn shares(count: usize, threads: usize) -> Vec<Range<usize>> {
 
 /// What each piece of work returns, in order; all but the first have a thread of their own.
 fn in_parallel<R: Send>(work: Vec<impl FnOnce() -> R + Send>) -> Vec<R> {
-    std::thread::scope(|scope| {
-        let mut work = work.into_iter();
-        let first = work.next();
-        let others: Vec<_> = work.map(|work| scope.spawn(work)).collect();
-        let first = first.map(|work| work());
-        let others = others
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+    fn run<R, W: FnOnce() -> R>(piece: &Mutex<Option<W>>) -> R {
+        let taken = piece.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.expect("a piece is taken once")()
+    }
+
+    // Shared, and not moved to its thread: one that the system does not start would drop it.
+    let work: Vec<_> = work.into_iter().map(|piece| Mutex::new(Some(piece))).collect();
+    thread::scope(|scope| {
+        let started =
+            |piece| (piece, thread::Builder::new().spawn_scoped(scope, move || run(piece)));
+        let others: Vec<_> = work.iter().skip(1).map(started).collect();
+        let first = work.first().map(run);
+        let others = others.into_iter().map(|(piece, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // The system starts no more threads.
+            Err(_) => run(piece),
+        });
         first.into_iter().chain(others).collect()
     })
 }

@@ -3,25 +3,22 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, ScopedJoinHandle};
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::rows::{Form, Rows};
-use crate::boundary::{data_error, run};
+use crate::boundary::{WAIT, data_error, run};
 
 /// Bytes read at a time: a part of the file that stays in a near cache.
 const CHUNK: usize = 1 << 17;
 
 /// Chunks between two checks for signals: some milliseconds.
 const CHUNKS_PER_CHECK: usize = 32;
-
-/// How long the calling thread sleeps between such checks while it waits for another thread's part.
-const WAIT: Duration = Duration::from_millis(1);
 
 /// Bytes of a part that has a thread of its own, at least.
 const PART: u64 = 1 << 20;
@@ -66,8 +63,8 @@ type Found = io::Result<Result<Rows, String>>;
 /// Adds the rows of the file to `rows`, each thread's part as if a row began there.
 ///
 /// Where a part turns out to begin within quotes it is read again, as is one with an error: only
-/// then is it known on which line. All threads end early if `go_on` says no, which the calling one
-/// asks every few milliseconds.
+/// then is it known on which line. All threads end early after an error, or if `go_on` says no,
+/// which the calling one asks every few milliseconds.
 fn find_rows(
     path: &Path,
     rows: Rows,
@@ -90,21 +87,41 @@ fn find_rows(
             .map(|part| {
                 let rows = Rows::new(form, part.start, 0);
                 let go_on = || !stopped.load(Ordering::Relaxed);
-                (part, scope.spawn(move || read(path, part, rows, go_on)))
+                let read = move || read(path, part, rows, go_on);
+                // If the system starts no more threads, the calling one reads the part.
+                (part, thread::Builder::new().spawn_scoped(scope, read).ok())
             })
             .collect();
-        let mut found = read(path, first, rows, &mut go_on)?;
-        for (part, thread) in others {
-            while !thread.is_finished() && go_on() {
-                thread::sleep(WAIT);
-            }
-            let part_rows = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let Ok(mut rows) = found else { return Ok(found) };
-            let joined = part_rows?.is_ok_and(|part_rows| rows.append(part_rows));
-            found = if joined { Ok(rows) } else { read(path, part, rows, &mut go_on)? };
-        }
-        Ok(found.and_then(Rows::finish))
+        let found = joined((path, first, rows), others, &mut go_on);
+        // After an error others may still read.
+        stopped.store(true, Ordering::Relaxed);
+        found
     })
+}
+
+/// Adds the rows of all parts, in order, to those before the first one, which the calling thread
+/// reads.
+fn joined(
+    (path, first, rows): (&Path, &Range<u64>, Rows),
+    others: Vec<(&Range<u64>, Option<ScopedJoinHandle<'_, Found>>)>,
+    mut go_on: impl FnMut() -> bool,
+) -> Found {
+    let mut found = read(path, first, rows, &mut go_on)?;
+    for (part, thread) in others {
+        let Ok(mut rows) = found else { return Ok(found) };
+        let joined = match thread {
+            Some(thread) => {
+                while !thread.is_finished() && go_on() {
+                    thread::sleep(WAIT);
+                }
+                let part_rows = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+                part_rows?.is_ok_and(|part_rows| rows.append(part_rows))
+            }
+            None => false,
+        };
+        found = if joined { Ok(rows) } else { read(path, part, rows, &mut go_on)? };
+    }
+    Ok(found.and_then(Rows::finish))
 }
 
 /// Ranges of bytes of nearly equal length, from `offset` to the end; all but the first begin after a

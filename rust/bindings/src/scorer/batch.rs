@@ -1,7 +1,7 @@
 //! Batches of events of a scorer, taken in slices.
 
 use std::ops::Range;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
@@ -91,15 +91,11 @@ impl<T: Scalar> Keyed<T> {
     ) -> PyResult<Outputs<T>> {
         let (columns, outputs) = self.sizes;
         let outcome = run(py, None, |context| {
-            let scalers = if is_scoring_batch(self) {
-                let Some(scalers) = self.scalers_now() else { return Ok(Err(Refused::Busy)) };
-                scalers
-            } else {
-                self.scalers.read().unwrap_or_else(PoisonError::into_inner)
-            };
+            let _no_swap = self.batches.for_batch(is_scoring_batch(self), context)?;
             let _running = RunningBatch::of(self);
+            let scalers = Arc::clone(&self.held.lock_for_slice().scalers);
             // First, so that no event is scored whose output cannot be written.
-            if !room.is_for(scalers.labels.is_empty()) {
+            if !room.is_for(scalers.restore()) {
                 return Ok(Err(Refused::NoRoom([count, outputs])));
             }
             let mut x = Vec::new();
@@ -117,7 +113,7 @@ impl<T: Scalar> Keyed<T> {
                     context.check()?;
                 }
             }
-            if scalers.labels.is_empty() {
+            if !scalers.restore() {
                 return Ok(Ok(Outputs::Plain(y)));
             }
             let mut restored = vec![0.0; y.len()];
@@ -224,13 +220,16 @@ impl Room {
         Self { plain: has_room::<T>(out, shape), restored: has_room::<f64>(out, shape) }
     }
 
-    fn is_for(self, plain: bool) -> bool {
-        if plain { self.plain } else { self.restored }
+    fn is_for(self, restored: bool) -> bool {
+        if restored { self.restored } else { self.plain }
     }
 }
 
 fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {
     let array: Option<PyReadwriteArray2<'_, N>> =
         out.is_exact_instance_of::<PyUntypedArray>().then(|| out.extract().ok()).flatten();
-    array.is_some_and(|array| array.shape() == shape && array.is_c_contiguous())
+    // A slice may be in the order of columns too.
+    array.is_some_and(|array| {
+        array.shape() == shape && array.is_c_contiguous() && array.as_slice().is_ok()
+    })
 }

@@ -1,8 +1,8 @@
 //! A scorer of one element type, shared between Python threads.
 
 use std::mem::replace;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
-use std::thread::yield_now;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -10,10 +10,11 @@ use pyo3::{PyTraverseError, PyVisit};
 use rnn_rust as core;
 use rnn_rust::{Error, HashedKey, Key, KeyHasher, ScorerCopy};
 
+use super::batch_lock::BatchLock;
 use super::priority_lock::PriorityLock;
 use super::running_batch::is_scoring_batch;
 use super::states::{Arrays, Given};
-use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception};
+use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception, run};
 use crate::features::{RowReader, Scaling};
 
 /// The shift and the scale of each column, empty without a scaler.
@@ -25,6 +26,13 @@ pub(super) struct Scalers {
     pub(super) labels: Scaling,
 }
 
+impl Scalers {
+    /// Whether outputs are restored to original units.
+    pub(super) fn restore(&self) -> bool {
+        !self.labels.is_empty()
+    }
+}
+
 impl From<(Columns, Columns)> for Scalers {
     fn from((features, labels): (Columns, Columns)) -> Self {
         Self { features: features.into(), labels: labels.into() }
@@ -34,6 +42,8 @@ impl From<(Columns, Columns)> for Scalers {
 /// What changes under the lock.
 pub(super) struct Held<T: Scalar> {
     pub(super) scorer: core::Scorer<T>,
+    /// Those of the scorer's network.
+    pub(super) scalers: Arc<Scalers>,
     /// Room for the features of an event.
     pub(super) x: Vec<T>,
 }
@@ -47,10 +57,11 @@ pub(super) struct Keyed<T: Scalar> {
     /// slice, and must not miss the model in one pass and find it in another: who holds it does
     /// nothing else.
     model: Mutex<Arc<Py<PyAny>>>,
-    /// Read while a call scores, written when the network is swapped: who waits to write them holds
-    /// nothing that a signal handler within such a call may want. No Python code may run while one
-    /// reads them, other than handlers within a batch: a swap in it would wait for its own thread.
-    pub(super) scalers: RwLock<Scalers>,
+    /// Single events never wait for it.
+    pub(super) batches: BatchLock,
+    /// Whether the scalers restore outputs to original units: for an event that has to know it
+    /// before it has the lock, under which it may turn out to be otherwise.
+    restores: AtomicBool,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
     /// Features and outputs of an event.
@@ -68,9 +79,10 @@ impl<T: Scalar> Keyed<T> {
         let x = Vec::with_capacity(columns);
         Self {
             hasher: scorer.hasher().clone(),
-            held: PriorityLock::new(Held { scorer, x }),
+            batches: BatchLock::new(),
+            restores: AtomicBool::new(scalers.restore()),
+            held: PriorityLock::new(Held { scorer, scalers: Arc::new(scalers), x }),
             model: Mutex::new(Arc::new(model)),
-            scalers: RwLock::new(scalers),
             rows,
             sizes: (columns, outputs),
         }
@@ -101,23 +113,9 @@ impl<T: Scalar> Keyed<T> {
         self.hasher.hashed(key)
     }
 
-    /// None if they are wanted for a swap that waits for a batch of this very thread.
-    pub(super) fn scalers_now(&self) -> Option<RwLockReadGuard<'_, Scalers>> {
-        match self.scalers.try_read() {
-            Ok(scalers) => Some(scalers),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    pub(super) fn scalers(&self, py: Python<'_>) -> PyResult<RwLockReadGuard<'_, Scalers>> {
-        loop {
-            match self.scalers_now() {
-                Some(scalers) => return Ok(scalers),
-                None if is_scoring_batch(self) => return Err(busy()),
-                None => py.detach(yield_now),
-            }
-        }
+    /// Whether outputs are restored to original units, unless the network is being swapped.
+    pub(super) fn restores(&self) -> bool {
+        self.restores.load(Ordering::Relaxed)
     }
 
     /// The number of outputs.
@@ -170,12 +168,13 @@ impl<T: Scalar> Keyed<T> {
         if is_scoring_batch(self) {
             return Err(busy());
         }
-        let model = Arc::new(model);
-        let before = detached(py, || {
-            let mut own = self.scalers.write().unwrap_or_else(PoisonError::into_inner);
+        let (model, scalers) = (Arc::new(model), Arc::new(scalers));
+        let before = run(py, None, |context| {
+            let _between_batches = self.batches.for_swap(context)?;
             let mut held = self.held.lock();
             held.scorer.swap(network, loss, keep_states)?;
-            *own = scalers;
+            self.restores.store(scalers.restore(), Ordering::Relaxed);
+            held.scalers = scalers;
             Ok(replace(&mut *self.model_now(), model))
         })?;
         // Where no lock is held: Python code may run as it goes.
@@ -187,7 +186,6 @@ impl<T: Scalar> Keyed<T> {
 /// Why events were refused.
 pub(super) enum Refused {
     NotFinite(usize),
-    Busy,
     /// In `out`, for outputs of this shape.
     NoRoom([usize; 2]),
     Engine(Error),
@@ -205,7 +203,6 @@ impl Refused {
     ) -> PyErr {
         match self {
             Self::NotFinite(at) => rows.not_finite(values, at, columns),
-            Self::Busy => busy(),
             Self::NoRoom(shape) => PyTypeError::new_err(format!(
                 "out must be a writable array of shape {} and the dtype of the outputs",
                 as_tuple(&shape),
@@ -219,8 +216,8 @@ impl Refused {
 /// The exception of a signal handler that would wait for the batch it interrupted.
 fn busy() -> PyErr {
     busy_error(
-        "a scorer was called by a signal handler while the same thread was scoring a batch of it; \
-         let the handler set a flag, and call it once that has returned"
+        "swap was called by a signal handler while the same thread was scoring a batch of the \
+         scorer; let the handler set a flag, and call it once that has returned"
             .into(),
     )
 }

@@ -2,10 +2,12 @@
 //!
 //! `keyed.rs`: a scorer of one type and its locks, with `single.rs`, its single events, and `batch.rs`,
 //! its batches; `arguments.rs` and `keys.rs`: what comes from Python; `priority_lock.rs`: the lock;
+//! `batch_lock.rs`: what keeps a swap between batches;
 //! `running_batch.rs`: what a signal handler would wait for; `states.rs`: all states as arrays, and back.
 
 mod arguments;
 mod batch;
+mod batch_lock;
 mod keyed;
 mod keys;
 mod priority_lock;

@@ -2,8 +2,10 @@
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::yield_now;
+
+use crate::boundary::if_free;
 
 /// Attempts to take a lock before a thread sleeps until it is free: several times what a slice takes, as
 /// waking up takes longer than a slice.
@@ -25,11 +27,7 @@ impl<T> PriorityLock<T> {
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.inner.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        if_free(self.inner.try_lock())
     }
 
     /// The lock for a moment, if it becomes free within about the time of a slice.

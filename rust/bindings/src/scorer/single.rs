@@ -1,6 +1,6 @@
 //! Single events of a scorer.
 
-use std::sync::RwLockReadGuard;
+use std::sync::Arc;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -33,18 +33,24 @@ impl<T: Scalar> Keyed<T> {
             many.resize(self.sizes.1, T::ZERO);
             &mut many[..]
         };
-        let (scalers, target) = self.prepared(py, out.as_ref())?;
-        let scored = with_row!(row, values => self.one(py, &scalers, event, values, y));
-        let restored = (!scalers.labels.is_empty()).then(|| {
+        let (scored, target) = loop {
+            // A subclass of arrays may run any Python code here, so that no lock is held.
+            let target = out.as_ref().map(|out| Target::of(out, self.sizes.1, self.restores()));
+            let target = target.transpose()?;
+            let restored = target.as_ref().map(Target::is_restored);
+            let scored = with_row!(row, values => self.one(py, restored, &event, values, y))
+                .map_err(|refused| {
+                    with_row!(row, values => refused.exception(&self.rows, values, values.len()))
+                })?;
+            if let Some(scored) = scored {
+                break (scored, target);
+            }
+        };
+        let restored = scored.scalers.map(|scalers| {
             let mut restored = vec![0.0; y.len()];
             scalers.labels.restore(y, &mut restored);
             restored
         });
-        // Before there is an exception or an array.
-        drop(scalers);
-        let new = scored.map_err(
-            |refused| with_row!(row, values => refused.exception(&self.rows, values, values.len())),
-        )?;
         if let Some(target) = target {
             target.write(y, restored.as_deref().unwrap_or_default())?;
         }
@@ -52,48 +58,44 @@ impl<T: Scalar> Keyed<T> {
             Some(restored) => PyArray1::from_vec(py, restored).into_any(),
             None => PyArray1::from_slice(py, y).into_any(),
         });
-        Ok((outputs, new))
+        Ok((outputs, scored.new))
     }
 
-    /// The scalers, and `out` as an array for outputs that they have restored or not, if there is one.
-    fn prepared<'py>(
-        &self,
-        py: Python<'py>,
-        out: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<(RwLockReadGuard<'_, Scalers>, Option<Target<'py, T>>)> {
-        let Some(out) = out else { return Ok((self.scalers(py)?, None)) };
-        loop {
-            let restored = !self.scalers(py)?.labels.is_empty();
-            // A subclass of arrays may run any Python code here, so that no lock is held.
-            let target = Target::of(out, self.sizes.1, restored)?;
-            let scalers = self.scalers(py)?;
-            // They may have been swapped meanwhile.
-            if scalers.labels.is_empty() != restored {
-                return Ok((scalers, Some(target)));
-            }
-        }
-    }
-
-    /// Sets the outputs of one event; returns whether its entity is new.
+    /// Sets the outputs of one event. None, and nothing has changed, if it is known whether they
+    /// have to be `restored`, and the network was swapped for one where that is otherwise.
     fn one<N: core::Real>(
         &self,
         py: Python<'_>,
-        scalers: &Scalers,
-        (key, times): (HashedKey<'_>, Option<&[f64]>),
+        restored: Option<bool>,
+        (key, times): &(HashedKey<'_>, Option<&[f64]>),
         values: &[N],
         y: &mut [T],
-    ) -> Result<bool, Refused> {
-        let (mut new, mut scored) = ([false], Ok(()));
+    ) -> Result<Option<Scored>, Refused> {
+        let (mut new, mut scored) = ([false], Ok(None));
         let work = |held: &mut Held<T>| {
-            if let Some(at) = scalers.features.scale(values, &mut held.x) {
+            let Held { scorer, scalers, x } = held;
+            if restored.is_some_and(|restored| restored != scalers.restore()) {
+                return Ok(None);
+            }
+            if let Some(at) = scalers.features.scale(values, x) {
                 return Err(Refused::NotFinite(at));
             }
-            let keys = (std::slice::from_ref(&key), times);
-            held.scorer.score(keys, &held.x, (&mut *y, &mut new)).map_err(Refused::Engine)
+            let keys = (std::slice::from_ref(key), *times);
+            scorer.score(keys, x, (&mut *y, &mut new)).map_err(Refused::Engine)?;
+            let scalers = scalers.restore().then(|| Arc::clone(scalers));
+            Ok(Some(Scored { new: new[0], scalers }))
         };
         // Assigned and not returned: returned through `caught` it would be copied, which shows in the
         // time of an event.
         caught(|| scored = self.with_held(py, work)).map_err(Refused::Panicked)?;
-        scored.map(|()| new[0])
+        scored
     }
+}
+
+/// What is known of an event that has been scored.
+struct Scored {
+    /// Whether its entity is new.
+    new: bool,
+    /// Those that restore its outputs to original units, if there are any.
+    scalers: Option<Arc<Scalers>>,
 }

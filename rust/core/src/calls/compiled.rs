@@ -4,7 +4,8 @@
 //! would compile the whole engine again, for each of its levels and cells. The functions here are
 //! generic no more: this crate compiles them, once for each type.
 
-use super::inference::{HiddenStates, Predict};
+use super::hidden_states::HiddenStates;
+use super::inference::Predict;
 use super::on_engine::{Epochs, OnEngine, OneBatch};
 use super::scorer::{MakeScores, Scores};
 use super::steps::{MakeStepper, Steps};

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd, WithSimd, numbers};
 use crate::loss::Loss;
-use crate::memory::check_memory;
+use crate::memory::{check_memory_beside, threads_in_memory};
 use crate::packing::{
     BySequence, ByUnit, FEWEST_STEPS, Packing, Tiling, fewest_tiled, most_tile_steps,
 };
@@ -42,7 +42,7 @@ pub(super) struct Inference<'a, T: Real> {
 }
 
 impl<'a, T: Real> Inference<'a, T> {
-    fn inputs(&self) -> BatchInputs<'a, T> {
+    pub(super) fn inputs(&self) -> BatchInputs<'a, T> {
         BatchInputs {
             network: NetworkView { panels: self.panels, ..self.network.view(None) },
             data: self.data,
@@ -53,7 +53,7 @@ impl<'a, T: Real> Inference<'a, T> {
     }
 
     /// Masks are kept in the buffers of a backward pass.
-    fn buffers(&self, steps: usize) -> BufferSpec {
+    pub(super) fn buffers(&self, steps: usize) -> BufferSpec {
         let backward = self.masks.is_some() && self.network.config().drops();
         BufferSpec { backward, carried: self.carries, ..BufferSpec::predictions(steps) }
     }
@@ -73,7 +73,7 @@ impl<'a, T: Real> Inference<'a, T> {
 }
 
 /// All steps of a sequence.
-fn whole<T: Real>(data: &Sequences<'_, T>, sequence: usize) -> Segment {
+pub(super) fn whole<T: Real>(data: &Sequences<'_, T>, sequence: usize) -> Segment {
     data.segment((0, sequence as u32), None).expect("no sequence is empty")
 }
 
@@ -132,10 +132,10 @@ fn one_by_one<T: Real, S: Simd>(
     let longest = queue.sequences.clone().map(|s| data.range(s).len()).max().unwrap_or(0);
     let buffers = queue.inference.buffers(longest);
     let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(network.layout());
-    check_memory::<T>(UnitWorker::<T, S>::size(network.layout(), buffers))?;
+    let size = UnitWorker::<T, S>::size(network.layout(), buffers);
     let worker = || UnitWorker::<T, S>::new(simd, network.layout(), buffers);
     let per_sequence = network.config().per_sequence();
-    queue.work(context, worker, |worker, sequences, (outputs, states), cancel| {
+    queue.work(context, (size, worker), |worker, sequences, (outputs, states), cancel| {
         let segment = whole(data, sequences.start);
         let last = segment.steps as usize - 1;
         let config = network.config();
@@ -163,18 +163,20 @@ fn by_tiles<T: Real, S: Simd>(
     let (inference, chunk) = (queue.inference, queue.chunk);
     let Inference { network, data, .. } = inference;
     let steps = data.rows() / T::LANES;
-    check_memory::<T>(Panels::<T>::size(network.layout(), steps, false))?;
+    let of_panels = Panels::<T>::size(network.layout(), steps, false);
+    check_memory_beside::<T>(of_panels, queue.unwritten())?;
     let mut panels = Panels::new(network.layout(), S::CHAIN_PAIRS, steps, false);
     panels.set(network.layout(), network.parameters());
     let inference = Inference { panels: Some(&panels), ..inference };
     let buffers = inference.buffers(most_tile_steps(data, T::LANES, FEWEST_STEPS));
     let buffers = buffers.in_windows::<BySequence, T::Lanes<S>>(network.layout());
-    check_memory::<T>(TileWorker::<T, S>::size(network.layout(), buffers))?;
+    let size = TileWorker::<T, S>::size(network.layout(), buffers);
     let worker = || {
         let tiling = Tiling::with_capacity(T::LANES, chunk);
         let worker = TileWorker::<T, S>::new(simd, network.layout(), buffers);
         (worker, tiling, Vec::with_capacity(chunk))
     };
+    let worker = (size, worker);
     queue.work(context, worker, |(worker, tiling, order), sequences, (outputs, states), cancel| {
         order.clear();
         order.extend(sequences.map(|s| s as u32));
@@ -278,19 +280,31 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         Some((own, (outputs, states)))
     }
 
-    /// Lets threads do the work, each with a `worker` of its own.
-    fn work<W>(
-        self,
-        context: &mut Context<'_>,
-        worker: impl Fn() -> W + Sync,
-        each: impl Fn(&mut W, Range<usize>, (&mut [T], &mut [T]), &mut CancelCheck<'_>) -> Result<()>
-        + Sync,
-    ) -> Result<()> {
+    /// Numbers of the space that nothing has been written to yet.
+    fn unwritten(&self) -> usize {
+        self.outputs.len() + self.states.len()
+    }
+
+    /// The threads that the work is worth and that there is memory for, of at most so many, if the
+    /// worker of each takes `size` numbers.
+    fn threads(&self, most: usize, size: usize) -> Result<usize> {
         let Inference { network, data, .. } = self.inference;
         let Range { start, end } = self.sequences;
         let rows = data.range(end - 1).end - data.range(start).start;
-        let most = (rows * network.layout().len() / THREAD_WORK)
-            .clamp(1, self.sequences.len().div_ceil(self.chunk));
+        let worth = rows.saturating_mul(network.layout().len()) / THREAD_WORK;
+        let most = most.min(worth.clamp(1, self.sequences.len().div_ceil(self.chunk)));
+        threads_in_memory::<T>(most, size, self.unwritten())
+    }
+
+    /// Lets threads do the work, each with a `worker` of its own, which takes `size` numbers.
+    fn work<W>(
+        self,
+        context: &mut Context<'_>,
+        (size, worker): (usize, impl Fn() -> W + Sync),
+        each: impl Fn(&mut W, Range<usize>, (&mut [T], &mut [T]), &mut CancelCheck<'_>) -> Result<()>
+        + Sync,
+    ) -> Result<()> {
+        let threads = self.threads(context.threads, size)?;
         let queue = Mutex::new(self);
         let cancelled = AtomicBool::new(false);
         let run = |cancel: &mut CancelCheck<'_>| {
@@ -302,7 +316,7 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
             Ok(())
         };
         thread::scope(|scope| {
-            for _ in 1..context.threads.min(most) {
+            for _ in 1..threads {
                 let help =
                     || run(&mut CancelCheck::new(&mut || !cancelled.load(Ordering::Relaxed)));
                 // If the system starts no more threads, those that it has started do the work.
@@ -314,39 +328,5 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
             cancelled.store(end.is_err(), Ordering::Relaxed);
             end
         })
-    }
-}
-
-/// States of the last layer, `(N, D·H)`: the directions side by side.
-pub(super) struct HiddenStates<'a, 'p, T: Real> {
-    pub(super) inference: Inference<'a, T>,
-    pub(super) states: &'a mut [T],
-    pub(super) context: &'a mut Context<'p>,
-}
-
-impl<T: Real> WithSimd for HiddenStates<'_, '_, T> {
-    type Output = Result<()>;
-
-    fn run<S: Simd>(self, simd: S) -> Result<()> {
-        let Self { inference, states, context } = self;
-        let Inference { network, data, .. } = inference;
-        let (hidden, layout) = (network.config().shape.hidden, network.layout());
-        let buffers = inference.buffers(data.longest());
-        check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers))?;
-        let mut worker = UnitWorker::<T, S>::new(simd, layout, buffers);
-        let padded = hidden.next_multiple_of(T::LANES);
-        let mut rest = states.chunks_exact_mut(hidden);
-        for s in 0..data.len() {
-            let cancel = &mut context.cancel;
-            let trace =
-                worker.forward(&inference.inputs(), whole(data, s), inference.masks, cancel)?;
-            let states = numbers(&trace.layers[network.config().layers - 1].states);
-            let parts =
-                states.chunks_exact(padded).take(trace.steps * network.config().directions());
-            for (padded, own) in parts.zip(&mut rest) {
-                own.copy_from_slice(&padded[..hidden]);
-            }
-        }
-        Ok(())
     }
 }

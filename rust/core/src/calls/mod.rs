@@ -9,11 +9,12 @@
 //! | `stepper.rs` | [`Stepper`]: one step at a time |
 //! | `scorer/` | [`Scorer`]: events of many sequences as they come |
 //! | `compiled.rs` | [`Compiled`]: the types that the work of these calls is compiled for |
-//! | `inference.rs`, `on_engine.rs`, `steps.rs` | that work, for any instruction set |
+//! | `inference.rs`, `hidden_states.rs`, `on_engine.rs`, `steps.rs` | that work, for any instruction set |
 
 mod compiled;
 mod custom;
 mod epochs;
+mod hidden_states;
 mod inference;
 mod on_engine;
 mod predict;

@@ -1,7 +1,8 @@
 //! Outputs and hidden states of a data set.
 
 use super::compiled::Compiled;
-use super::inference::{HiddenStates, Inference, Predict};
+use super::hidden_states::HiddenStates;
+use super::inference::{Inference, Predict};
 use crate::bptt::DropoutMasks;
 use crate::context::Context;
 use crate::data::Sequences;
@@ -31,9 +32,7 @@ impl<T: Compiled> Network<T> {
         loss: Loss,
         context: &mut Context<'_>,
     ) -> Result<(Vec<T>, Vec<T>)> {
-        let mut states = vec![T::ZERO; data.len() * self.config().state_len()];
-        let outputs = self.outputs_and_states(data, (loss, None), &mut states, context)?;
-        Ok((outputs, states))
+        self.outputs_and_states(data, (loss, None), self.config().state_len(), context)
     }
 
     /// The same with dropout.
@@ -43,26 +42,27 @@ impl<T: Compiled> Network<T> {
         (loss, masks): (Loss, Option<DropoutMasks>),
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
-        self.outputs_and_states(data, (loss, masks), &mut [], context)
+        Ok(self.outputs_and_states(data, (loss, masks), 0, context)?.0)
     }
 
-    /// The same; sets `states` to the final ones unless it is empty.
+    /// The same, and final states of so many numbers; none where that is 0.
     fn outputs_and_states(
         &self,
         data: &Sequences<'_, T>,
         (loss, masks): (Loss, Option<DropoutMasks>),
-        states: &mut [T],
+        state_len: usize,
         context: &mut Context<'_>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<(Vec<T>, Vec<T>)> {
         self.check_features(data, context.level)?;
-        let carries = data.has_initial_states() || !states.is_empty();
+        let carries = data.has_initial_states() || state_len > 0;
         let inference = Inference { network: self, data, loss, masks, panels: None, carries };
-        let len = inference.rows(0..data.len()) * self.config().shape.output;
-        check_memory::<T>(len)?;
-        let mut outputs = vec![T::ZERO; len];
-        let level = context.level;
-        T::predict(level, Predict { inference, outputs: &mut outputs, states, context })?;
-        Ok(outputs)
+        let of_outputs = inference.rows(0..data.len()).saturating_mul(self.config().shape.output);
+        let of_states = data.len().saturating_mul(state_len);
+        check_memory::<T>(of_outputs.saturating_add(of_states))?;
+        let (mut outputs, mut states) = (vec![T::ZERO; of_outputs], vec![T::ZERO; of_states]);
+        let (level, rows) = (context.level, (&mut outputs[..], &mut states[..]));
+        T::predict(level, Predict { inference, outputs: rows.0, states: rows.1, context })?;
+        Ok((outputs, states))
     }
 
     /// States of the last layer at every row of `data`, `(N, D·H)` row-major: the directions side
@@ -73,7 +73,8 @@ impl<T: Compiled> Network<T> {
         context: &mut Context<'_>,
     ) -> Result<Vec<T>> {
         self.check_features(data, context.level)?;
-        let len = data.rows() * self.config().directions() * self.config().shape.hidden;
+        let width = self.config().directions() * self.config().shape.hidden;
+        let len = data.rows().saturating_mul(width);
         check_memory::<T>(len)?;
         let mut states = vec![T::ZERO; len];
         let (level, loss, masks) = (context.level, Loss::Mse, None);
