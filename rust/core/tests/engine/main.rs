@@ -2,6 +2,7 @@
 
 mod cases;
 mod categories;
+mod digests;
 mod initial;
 mod oracle;
 mod same_bits;

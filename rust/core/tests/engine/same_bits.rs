@@ -6,13 +6,17 @@ use crate::cases::{Cases, Data, sgd};
 use rnn_rust::simd::Level;
 use rnn_rust::*;
 
-fn in_context<R>(level: Level, threads: usize, run: impl FnOnce(&mut Context<'_>) -> R) -> R {
+pub(crate) fn in_context<R>(
+    level: Level,
+    threads: usize,
+    run: impl FnOnce(&mut Context<'_>) -> R,
+) -> R {
     let mut go_on = || true;
     run(&mut Context::new(&mut go_on).unwrap().with_level(level).with_threads(threads))
 }
 
 /// The levels that fuse multiply and add.
-fn fused() -> impl Iterator<Item = Level> {
+pub(crate) fn fused() -> impl Iterator<Item = Level> {
     Level::available().into_iter().filter(|level| level.name() != "portable")
 }
 

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "aarch64")]
 use super::Neon;
 #[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512, Portable, Simd, WithSimd};
+use super::{Avx2, Avx512};
+use super::{Portable, Simd, WithSimd};
 
 /// The environment variable that forces a level: `avx512`, `avx2`, `neon` or `portable`.
 pub const VARIABLE: &str = "RNN_RUST_SIMD";
