@@ -179,6 +179,22 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused([], ParameterError, "from_file takes a path")
 
 
+def test_a_panic_of_polars_at_a_damaged_file_is_a_data_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*args: Any, **kwargs: Any) -> None:
+        raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
+
+    path = tmp_path / "table.parquet"
+    TABLE.write_parquet(path)
+    damaged = r"table\.parquet: not readable as parquet \(it is damaged, .*; write the file anew"
+    for at_fault in ("collect", "collect_schema"):
+        with monkeypatch.context() as patched:
+            patched.setattr(pl.LazyFrame, at_fault, panic)
+            with pytest.raises(DataError, match=damaged):
+                Dataset.from_file(path)
+
+
 def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     content = b"id,t,x1,y1\na,1,1,2\n"

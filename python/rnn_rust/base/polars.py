@@ -9,4 +9,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["pl"]
+__all__ = ["FAILURES", "pl"]
+
+# Its readers panic at some damaged files, which is no PolarsError, nor an Exception.
+FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What Polars raises of data that it cannot read."""

@@ -12,7 +12,7 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import counted
 from rnn_rust.base.forks import require_polars
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.csv_file import Block, CsvFile
@@ -144,7 +144,7 @@ def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame |
     wanted = (*columns.keys, *columns.numbers)
     try:
         return _scan(text, file, file.header, wanted, columns.numbers)
-    except pl.exceptions.PolarsError:
+    except FAILURES:
         if file.separator != ",":  # Commas may be decimal signs, of which all cells decide.
             return None
     frame = _scan(text, file, file.header, wanted, ())
@@ -167,7 +167,7 @@ def _in_parallel(
                 if frame is None:
                     return None
                 done.append(frame)
-        except pl.exceptions.PolarsError:
+        except FAILURES:
             return None
         finally:
             executor.shutdown(cancel_futures=True)
@@ -191,7 +191,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         return _drop_blank_rows(
             _scan(file.source, file, file.header, names, (), skip=file.lines_before_rows), file
         )
-    except pl.exceptions.PolarsError as error:
+    except FAILURES as error:
         reason = str(error).partition("\n")[0]
         raise DataError(
             f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
@@ -212,7 +212,7 @@ def _scan_checked(
             return _scan(
                 file.source, file, file.header, names, numbers, skip=file.lines_before_rows
             )
-        except pl.exceptions.PolarsError:
+        except FAILURES:
             return None
         finally:
             count.result()

@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO
 
 from rnn_rust import _core
 from rnn_rust.base.forks import require_polars
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.csv_file import CsvFile, require_file
 from rnn_rust.data.csv_table import CsvTable
 from rnn_rust.data.tables import FrameTable, JoinedTable, Table
@@ -165,11 +165,11 @@ def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
         if not frame.lazy().collect_schema().names():
             raise ValueError("it has no columns")
         return frame
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (*FAILURES, OSError, ValueError) as error:
         raise _damage(path, name, kind, error) from error
 
 
-def _damage(path: Path, name: str, kind: str, error: Exception) -> DataError:
+def _damage(path: Path, name: str, kind: str, error: BaseException) -> DataError:
     """Return the error of a file that Polars cannot read."""
     if kind == "ndjson" and (broken := _broken_line(path)) is not None:
         line, text = broken
@@ -178,7 +178,8 @@ def _damage(path: Path, name: str, kind: str, error: Exception) -> DataError:
         )
     reason = (str(error).splitlines() or [""])[0]
     # How Polars' readers of binary formats say it is for those who write such readers.
-    if not reason or "spec" in reason or "{" in reason:
+    for_developers = "spec" in reason or "{" in reason or "unwrap" in reason
+    if not reason or for_developers:
         reason = "it is damaged, or a part of it is missing"
     return DataError(f"{name}: not readable as {kind} ({reason}); write the file anew")
 
@@ -210,7 +211,7 @@ class FileTable(FrameTable):
         self._path, self._kind = path, kind
         super().__init__(_frame(path, name, kind), name)
 
-    def _unreadable(self, error: Exception) -> DataError:
+    def _unreadable(self, error: BaseException) -> DataError:
         return _damage(self._path, self.name, self._kind, error)
 
 
