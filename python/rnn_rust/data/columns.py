@@ -269,7 +269,8 @@ def _categories(
     """Return the features that are named as categories."""
     wanted = roles.categories
     categories = () if wanted is None else as_names("categories", wanted)
-    if strangers := [name for name in categories if name not in features]:
+    known = set(features)
+    if strangers := [name for name in categories if name not in known]:
         _fail(
             where, seen, f"'{strangers[0]}' is named as a category, and is no feature",
             f"name it in {argument('features')} too",
@@ -337,9 +338,10 @@ def _check_named(
 ) -> None:
     """Check that columns are there, each for one role; of those without one a name is proposed."""
     part_of: dict[str, str] = {}
+    there = set(seen)
     for part, names in named.items():
         for name in names:
-            if name not in seen:
+            if name not in there:
                 keys = () if part in ("id", "time") else (*ID_NAMES, *TIME_NAMES)
                 meant = suggestion(name, [one for one in free if one not in keys])
                 advice = f"correct the name{meant or ', or add the column'}"

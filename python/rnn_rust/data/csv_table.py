@@ -90,7 +90,11 @@ class _BlockReader:
         count = int(np.count_nonzero(~file.rows[1]))
         self._matrices = [np.empty((count, len(names)), dtype) for names in self._names]
         self.features, self.labels, self.weights = self._matrices
-        self._targets = [self._target(name) for name in file.header]
+        # Where the numbers of a column go, or whether it is a key.
+        targets: dict[str, tuple[int, int] | bool] = dict.fromkeys(columns.keys, True)
+        for matrix, names in enumerate(self._names):
+            targets |= {name: (matrix, at) for at, name in enumerate(names)}
+        self._targets = [targets.get(name, False) for name in file.header]
 
     def read(self, block: Block) -> pl.DataFrame | None:
         """Return the keys of the rows; None if a cell cannot be used."""
@@ -100,13 +104,6 @@ class _BlockReader:
         places = [matrix[rows] for matrix in self._matrices]
         plain = self._read_plain(text, places, count)
         return self._read_any(text, places, block) if plain is None else plain
-
-    def _target(self, name: str) -> tuple[int, int] | bool:
-        """Return where the numbers of a column go, or whether it is a key."""
-        for matrix, names in enumerate(self._names):
-            if name in names:
-                return matrix, names.index(name)
-        return name in self._columns.keys
 
     def _read_plain(self, text: bytes, places: list[FloatArray], count: int) -> pl.DataFrame | None:
         """Read numbers without quotes around them; None if the text has anything else."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -133,8 +134,9 @@ class FeatureEncoder:
         """The encoder of the features of rows, and that of static ones where there are some."""
         return (self,) if self.static is None else (self, self.static)
 
+    @cached_property
     def first_inputs(self) -> dict[str, int]:
-        """Return the number of the first input of each category."""
+        """The number of the first input of each category."""
         first, found = self.first + len(self.number_names), {}
         for name, own in self.levels.items():
             found[name] = first
@@ -144,7 +146,7 @@ class FeatureEncoder:
     def inputs_of(self, name: str, known: tuple[str, ...]) -> NDArray[np.int64]:
         """Return the input that each level of a data set's column has."""
         own = {level: number for number, level in enumerate(self.levels[name])}
-        first, other = self.first_inputs()[name], len(own)
+        first, other = self.first_inputs[name], len(own)
         return np.array([first + own.get(level, other) for level in known], dtype=np.int64)
 
     def encode(self, data: Data) -> Data:
@@ -214,9 +216,10 @@ class FeatureEncoder:
                 f"trained on {', '.join(self.source_names)}; give a table with these"
             )
         self._check_kinds(names, levels)
+        positions = {name: at for at, name in enumerate(names)}
         columns, missing = [], {}
         for name, mean in zip(self.numbers, self.means, strict=True):
-            column = matrix[:, names.index(name)]
+            column = matrix[:, positions[name]]
             missing[name] = np.isnan(column)
             columns.append(self._filled(name, column, missing[name], mean, offsets))
         columns += [missing[name] for name in self.indicators]
@@ -229,7 +232,7 @@ class FeatureEncoder:
         for at, (shift, scale) in enumerate(scaling):
             columns[at] = (columns[at].astype(np.float64) - shift) / scale
         for name in self.levels:
-            codes = matrix[:, names.index(name)].astype(np.int64)
+            codes = matrix[:, positions[name]].astype(np.int64)
             columns.append(self.inputs_of(name, levels[name])[codes])
             self._report(name, columns[-1])
         return np.stack(columns, axis=1).astype(matrix.dtype)
@@ -291,7 +294,7 @@ class FeatureEncoder:
         return np.where(last >= begins, column[np.maximum(last, 0)], mean)
 
     def _report(self, name: str, inputs: NDArray[Any]) -> None:
-        other = self.first_inputs()[name] + len(self.levels[name])
+        other = self.first_inputs[name] + len(self.levels[name])
         count = int(np.count_nonzero(inputs == other))
         if count:
             _log.info(

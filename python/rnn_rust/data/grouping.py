@@ -100,6 +100,7 @@ def _order(form: TimeForm | None, roles: Roles) -> bool | None:
 def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
     """Return the fields of a data set that say what its columns are."""
     of_rows = columns.features[: len(columns.features) - len(columns.static)]
+    own = set(of_rows)
     return {
         "feature_names": of_rows,
         "label_names": columns.labels,
@@ -107,7 +108,7 @@ def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
         "time_name": ", ".join(columns.time) or None,
         "weights_name": columns.weights or Sequences.weights_name,
         "left_out": columns.left_out,
-        "levels": {name: own for name, own in numbers.levels.items() if name in of_rows},
+        "levels": {name: levels for name, levels in numbers.levels.items() if name in own},
         "label_levels": numbers.label_levels,
         "keeps_missing": columns.keeps_missing,
     }

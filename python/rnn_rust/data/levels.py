@@ -66,10 +66,11 @@ def recode(
         A level that occurs is none of the wanted ones.
     """
     result = matrix
+    columns = {name: at for at, name in enumerate(names)}
     for name, levels in wanted.items():
         if own[name] == levels:
             continue
-        at = names.index(name)
+        at = columns[name]
         position = {level: number for number, level in enumerate(levels)}
         to = np.array([position.get(level, -1) for level in own[name]], dtype=np.float64)
         known = ~np.isnan(matrix[:, at])

@@ -67,16 +67,17 @@ def read_numbers(
     """
     levels: dict[str, tuple[str, ...]] = {}
     coded: dict[str, pl.Series] = {}
+    static, categories = set(columns.static), set(columns.categories)
     for name in columns.features:
-        named = columns.features_named or name in columns.static
-        if name in columns.categories or _is_category(frame[name], named):
+        named = columns.features_named or name in static
+        if name in categories or _is_category(frame[name], named):
             coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
+    frame = frame.with_columns(_without_type_of_numbers(frame[name]) for name in columns.labels)
     for name in columns.labels:
-        frame = frame.with_columns(_without_type_of_numbers(frame[name]))
         if columns.labels_named and are_classes(frame[name], from_text=from_text):
             coded[name], label_levels[name] = _class_codes(frame[name], from_text=from_text)
-    plain = {name: _advice(name, columns) for name in columns.numbers if name not in coded}
+    plain = {name: own for name, own in _advice(columns).items() if name not in coded}
     if decimal_comma and any(_has_comma(frame[name]) for name in plain):
         converted = [_decimal_commas(frame[name], source, own) for name, own in plain.items()]
     else:
@@ -107,15 +108,17 @@ _ADVICE = (
 )
 
 
-def _advice(name: str, columns: Columns) -> str:
-    """Return what to do about a cell of a column that is no number."""
-    if name == columns.weights:
-        return "correct the cell"
-    if name not in columns.labels:
-        return _ADVICE
+def _advice(columns: Columns) -> dict[str, str]:
+    """Return by the name of each column what to do about a cell that is no number."""
+    of_labels = f"correct the cell, or name the column with {argument('labels')} if it has classes"
     if columns.labels_named:
-        return "correct the cell (a label is a number in all rows, or in all a class by name)"
-    return f"correct the cell, or name the column with {argument('labels')} if it has classes"
+        of_labels = "correct the cell (a label is a number in all rows, or in all a class by name)"
+    weights = () if columns.weights is None else (columns.weights,)
+    return {
+        **dict.fromkeys(columns.features, _ADVICE),
+        **dict.fromkeys(columns.labels, of_labels),
+        **dict.fromkeys(weights, "correct the cell"),
+    }
 
 
 # A number, or what may be meant for one: "$ 5", "1 000", "24h".

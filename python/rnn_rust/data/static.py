@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, positions
 from rnn_rust.base.checks import counted
 from rnn_rust.data.arrays import as_matrix, check_finite, column_names
 from rnn_rust.data.levels import merged
@@ -69,7 +69,7 @@ class StaticFeatures:
                 f"the static features are {', '.join(self.names)}, and have to be "
                 f"{', '.join(names)}; give the same columns"
             )
-        order = [self.names.index(name) for name in names]
+        order = positions(self.names, names)
         return replace(self, values=np.ascontiguousarray(self.values[:, order]), names=names)
 
 

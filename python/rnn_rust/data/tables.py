@@ -182,7 +182,7 @@ class JoinedTable(Table):
         wanted = {*columns.keys, *columns.numbers}
         for part in self._parts:
             reject_repeats(part.names, part.name)
-            if missing := [name for name in sorted(wanted) if name not in part.names]:
+            if missing := sorted(wanted.difference(part.names)):
                 raise DataError(
                     f"{part.name}: no column '{missing[0]}', which {self._parts[0].name} has; give "
                     "files with the same columns"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rnn_rust.base.arrays import positions
 from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import first_of
 from rnn_rust.data.dataset import Dataset
@@ -113,4 +114,4 @@ def of_features(scaler: Scaler | None, encoder: FeatureEncoder) -> Scaler | None
             "the scaler was fitted on other features than the model has; give its name, and it "
             "is fitted on what the model makes of the columns"
         )
-    return scaler.with_columns([names.index(name) for name in encoder.feature_names], None)
+    return scaler.with_columns(positions(names, encoder.feature_names), None)
