@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import has_text, pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, argument
 from rnn_rust.data.levels import merged as merged_levels
@@ -174,7 +174,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
     Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
     """
     kind = column.dtype
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if not has_text(kind):
         raise DataError(
             f"{source.name}, column '{column.name}': type {kind} is no category, which are texts "
             "or whole numbers; convert it, or leave the column out"
