@@ -175,6 +175,15 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
     return name
 
 
+def is_unicode(text: str) -> bool:
+    """Whether text is made of whole characters: a surrogate by itself no file takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def counted(count: int, one: str, several: str | None = None) -> str:
     """Return a number with what it counts: ``1 key``, ``1,200 keys``."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"

@@ -9,6 +9,7 @@ all that it has not seen there.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,6 +48,10 @@ def _missing_static(name: str, where: str = "") -> DataError:
     return DataError(
         f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
     )
+
+
+def _are_numbers(values: tuple[Any, ...]) -> bool:
+    return all(isinstance(value, float) and math.isfinite(value) for value in values)
 
 
 @dataclass(frozen=True)
@@ -328,14 +333,14 @@ class FeatureEncoder:
         shares = {column["name"]: tuple(column["shares"]) for column in columns}
         names = (*numbers, *levels)
         sound = all(isinstance(name, str) for name in names) and len(levels) == len(columns)
-        sound = sound and len(means) == len(numbers) and all(isinstance(m, float) for m in means)
+        sound = sound and len(means) == len(numbers) and _are_numbers(means)
         sound = sound and values["fill"] in FILLS and set(indicators) <= set(numbers)
         for name, own in levels.items():
             sound = sound and len(own) == len(shares[name]) == len(set(own))
             sound = sound and all(isinstance(level, str) for level in own)
-            sound = sound and all(isinstance(share, float) for share in shares[name])
+            sound = sound and _are_numbers(shares[name])
         shift, scale = (tuple(values.get(name, ())) for name in ("shift", "scale"))
-        sound = sound and all(isinstance(number, float) for number in (*shift, *scale))
+        sound = sound and _are_numbers((*shift, *scale))
         if not sound or len(set(names)) < len(names):
             raise ModelFileError("the features are not those of a model")
         times = time_features.checked("times", values["times"])
