@@ -23,6 +23,11 @@ from rnn_rust.errors import DataError, MissingFileError, ParameterError
 SEPARATORS = (",", ";", "\t")
 """Those that are recognised by the header, the first if there is none."""
 
+_WIDE_MARKS = (
+    ("UTF-32", codecs.BOM_UTF32_LE), ("UTF-32", codecs.BOM_UTF32_BE),
+    ("UTF-16", codecs.BOM_UTF16_LE), ("UTF-16", codecs.BOM_UTF16_BE),
+)  # fmt: skip
+
 # Of rows that are read at a time: many for the reader's threads, and small beside the table.
 _BLOCK_BYTES = 8 << 20
 
@@ -178,14 +183,26 @@ class CsvFile:
 
     def _decoded(self, file: BinaryIO) -> Iterator[str]:
         for line, raw in enumerate(file, start=1):
-            if line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(f"{self.name}: the text is UTF-16; save the file in UTF-8")
+            if line == 1:
+                self._refuse_wide(raw)
             try:
                 yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError:
                 raise DataError(
                     f"{self.name}, line {line}: not UTF-8 text; save the file in UTF-8"
                 ) from None
+
+    def _refuse_wide(self, raw: bytes) -> None:
+        """Raise DataError if the first line is of characters of two or four bytes."""
+        # The marks of UTF-32 begin with those of UTF-16.
+        for code, mark in _WIDE_MARKS:
+            if raw.startswith(mark):
+                raise DataError(f"{self.name}: the text is {code}; save the file in UTF-8")
+        if b"\0" in raw:
+            raise DataError(
+                f"{self.name}, line 1: there are null characters, as in UTF-16 or UTF-32 "
+                "without a byte order mark, or in files that are no text; save the file in UTF-8"
+            )
 
     @cached_property
     def _head(self) -> _Head:

@@ -7,7 +7,6 @@ import glob as globbing
 import gzip
 import json
 import os
-import reprlib
 import tempfile
 import weakref
 import zlib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from rnn_rust import _core
+from rnn_rust.base.checks import shown
 from rnn_rust.base.forks import require_polars
 from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.csv_file import CsvFile, require_file
@@ -174,7 +174,7 @@ def _damage(path: Path, name: str, kind: str, error: BaseException) -> DataError
     if kind == "ndjson" and (broken := _broken_line(path)) is not None:
         line, text = broken
         return DataError(
-            f"{name}, line {line}: {reprlib.repr(text)} is not a JSON object; correct the line"
+            f"{name}, line {line}: {shown(text)} is not a JSON object; correct the line"
         )
     reason = (str(error).splitlines() or [""])[0]
     # How Polars' readers of binary formats say it is for those who write such readers.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles
 from rnn_rust.data.dates import TimeForm, order_of
@@ -130,7 +131,7 @@ def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Seri
         return ids, (times, form), _table_order(ids)
 
     def refusal(earlier: int, later: int) -> DataError:
-        whose = "the series" if columns.id is None else f"id {ids[later]!r}"
+        whose = "the series" if columns.id is None else f"id {shown(ids[later])}"
         return DataError(describe_tie(whose, column, (earlier, later), source))
 
     order = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)

@@ -78,7 +78,7 @@ def recode(
         if (strange := to[codes] < 0).any():
             level = own[name][int(codes[np.argmax(strange)])]
             raise DataError(
-                f"column '{name}' has {level!r}, which is none of the classes known: "
+                f"column '{name}' has {shown(level)}, which is none of the classes known: "
                 f"{', '.join(levels)}; leave that label empty, or train on data that has the class"
             )
         result = result.copy() if result is matrix else result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import shown, written_number
 from rnn_rust.base.polars import has_text, pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, argument
@@ -251,7 +252,9 @@ def _with_words(
     wrong = other & numbers.is_null() & ~word.is_in(MISSING)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
-        raise DataError(f"{source.at(row, column.name)}: '{column[row]}' is not a number; {advice}")
+        raise DataError(
+            f"{source.at(row, column.name)}: {shown(column[row])} is not a number; {advice}"
+        )
     return numbers
 
 
@@ -270,10 +273,10 @@ def _decimal_commas(column: pl.Series, source: Source, advice: str) -> pl.Series
         cell = text[row]
         problem = "has a decimal point"
         if sound[row]:
-            problem = f"is {cell.replace('.', '')} or {cell}"
+            problem = f"is {written_number(cell.replace('.', ''))} or {written_number(cell)}"
         raise DataError(
-            f"{source.at(row, column.name)}: '{column[row]}' {problem}, and other numbers have "
-            "decimal commas; write all with commas and without points between thousands"
+            f"{source.at(row, column.name)}: {shown(column[row])} {problem}, and other numbers "
+            "have decimal commas; write all with commas and without points between thousands"
         )
     plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     numbers = pl.select(pl.when(sound).then(plain.cast(pl.Float64, strict=False))).to_series()
@@ -325,9 +328,9 @@ def _problem(cell: Any, value: float) -> str:
     if cell is None or cell == "":
         return "the cell is empty"
     if isinstance(cell, str) and cell.strip().lower() in MISSING and cell.strip().lower() != "nan":
-        return f"'{cell}' stands for a missing value"
+        return f"{shown(cell)} stands for a missing value"
     # A number that single precision cannot hold has become infinite.
     too_large = np.isinf(value) and np.isfinite(float(cell))
     if too_large:
-        return f'{cell} is too large for float32 (dtype="float64" holds it)'
+        return f'{written_number(cell)} is too large for float32 (dtype="float64" holds it)'
     return f"the value is {value}"
