@@ -184,25 +184,13 @@ class CsvFile:
     def _decoded(self, file: BinaryIO) -> Iterator[str]:
         for line, raw in enumerate(file, start=1):
             if line == 1:
-                self._refuse_wide(raw)
+                refuse_wide(raw, self.name)
             try:
                 yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError:
                 raise DataError(
                     f"{self.name}, line {line}: not UTF-8 text; save the file in UTF-8"
                 ) from None
-
-    def _refuse_wide(self, raw: bytes) -> None:
-        """Raise DataError if the first line is of characters of two or four bytes."""
-        # The marks of UTF-32 begin with those of UTF-16.
-        for code, mark in _WIDE_MARKS:
-            if raw.startswith(mark):
-                raise DataError(f"{self.name}: the text is {code}; save the file in UTF-8")
-        if b"\0" in raw:
-            raise DataError(
-                f"{self.name}, line 1: there are null characters, as in UTF-16 or UTF-32 "
-                "without a byte order mark, or in files that are no text; save the file in UTF-8"
-            )
 
     @cached_property
     def _head(self) -> _Head:
@@ -259,6 +247,19 @@ def require_file(path: Path, name: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise DataError(f"{name} is {kind}; give the path of a file")
+
+
+def refuse_wide(begin: bytes, name: str) -> None:
+    """Raise DataError if a file begins with characters of two or four bytes."""
+    # The marks of UTF-32 begin with those of UTF-16.
+    for code, mark in _WIDE_MARKS:
+        if begin.startswith(mark):
+            raise DataError(f"{name}: the text is {code}; save the file in UTF-8")
+    if b"\0" in begin:
+        raise DataError(
+            f"{name}, line 1: there are null characters, as in UTF-16 or UTF-32 without a byte "
+            "order mark, or in files that are no text; save the file in UTF-8"
+        )
 
 
 def _character(what: str, value: str | None) -> str | None:
