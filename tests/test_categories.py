@@ -108,7 +108,7 @@ def test_an_unknown_level_counts_as_one_of_those_left_out() -> None:
     shares = np.array(model.encoder.shares["merchant"])
     assert shares.sum() < 0.99  # so that the weights of what is left out are learnt
     weights = model.state_dict()["weight_ih_l0"]
-    first = model.encoder.first_inputs()["merchant"]
+    first = model.encoder.first_inputs["merchant"]
     mean = weights[:, first : first + 2] @ (shares / shares.sum())
     assert np.abs(weights[:, first + 2] - mean).max() > 1e-3
     rare = next(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from test_optim import PythonSGD
 from rnn_rust import RNN, SGD, Adam, Checkpoint, Dataset, EarlyStopping, MinMaxScaler
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import Record
-from rnn_rust.learning.schedules import CosineDecay
+from rnn_rust.learning.schedules import CosineDecay, ReduceOnPlateau
 from rnn_rust.storage.model_file import pack, unpack
 
 
@@ -227,6 +228,32 @@ def test_a_callback_that_is_not_kept_whole_is_damage(path: Path, lost: str) -> N
     del description["training"]["state"]["callbacks"]["0"][lost]
     path.write_bytes(pack(description, tensors))
     refused(lambda: fit(make_model(), Keeps(None), resume=path), ModelFileError, "damaged", lost)
+
+
+@pytest.mark.parametrize("stopped", [None, {"$tensor": "weight_ih_l0"}])
+def test_whether_a_callback_stopped_is_a_truth_value(path: Path, stopped: object) -> None:
+    fit(make_model(), Keeps({"seen": 1}), Checkpoint(path), epochs=3)
+    description, tensors = unpack(path.read_bytes(), path)
+    description["training"]["state"]["callbacks"]["0"]["stopped"] = stopped
+    path.write_bytes(pack(description, tensors))
+    model = make_model()
+    refused(lambda: fit(model, Keeps(None), resume=path), ModelFileError, "damaged", "stopped")
+
+
+def test_a_best_value_beyond_all_floats_is_damage(path: Path) -> None:
+    plateau = {"optimizer": SGD(ReduceOnPlateau(0.1))}
+    fit(make_model(**plateau), EarlyStopping(), Checkpoint(path), epochs=3)
+    whole, tensors = unpack(path.read_bytes(), path)
+    for part in (["optimizer_state", "plateau"], ["callbacks", "0", "state"]):
+        description = copy.deepcopy(whole)
+        state = description["training"]["state"]
+        for key in part:
+            state = state[key]
+        (state if "best" in state else state["monitor"])["best"] = 10**400
+        path.write_bytes(pack(description, tensors))
+        model = make_model(**plateau)
+        again = lambda model=model: fit(model, EarlyStopping(), resume=path)  # noqa: E731
+        refused(again, ModelFileError, "damaged", "best must be a finite number")
 
 
 @pytest.mark.parametrize("first", [-1, 2**63, 1e308])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,19 @@ def test_blocks_without_rows_lie_beside_others() -> None:
     assert _core.fill_rows([none[:, 0], none[:, 1]], none) == (True, True)
     found = _core.fill_from_csv(b"", ord(","), [(0, 0), (1, 0)], [none, numbers[:0]])
     assert found == (b"", [False, False])
+
+
+@pytest.mark.timing
+def test_many_columns_take_a_time_in_proportion_to_their_number(write: Write) -> None:
+    def seconds(columns: int) -> float:
+        names = [f"c{at}" for at in range(columns)]
+        path = write(f"{','.join(names)}\n" + ",".join(map(str, range(columns))) + "\n")
+        start = time.perf_counter()
+        for part in ("features", "labels"):
+            rest = {"features": names[0], "labels": []} | {part: names[:0:-1]}
+            data = Dataset.from_csv(path, id=None, time=None, **rest)
+            assert getattr(data, part)[0].tolist() == list(range(columns - 1, 0, -1))
+        return time.perf_counter() - start
+
+    few = min(seconds(2_000) for _ in range(3))
+    assert seconds(20_000) < 30 * few

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import errno
 import gzip
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +179,61 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     refused(io.StringIO("id"), ParameterError, "is open as text")
     refused(7, ParameterError, "from_file takes a path")
     refused([], ParameterError, "from_file takes a path")
+
+
+def test_what_stands_in_front_of_ndjson(tmp_path: Path) -> None:
+    path, row = tmp_path / "table.ndjson", '{"id": 1, "t": 1, "x1": 2.5, "y1": 0}\n'
+    path.write_bytes(codecs.BOM_UTF8 + row.encode())
+    assert Dataset.from_file(path).features.tolist() == [[2.5]]
+    assert Dataset.from_file(io.BytesIO(path.read_bytes())).features.tolist() == [[2.5]]
+    path.write_bytes(row.encode("utf-16"))
+    with pytest.raises(DataError, match=r"ndjson: the text is UTF-16; save the file in UTF-8"):
+        Dataset.from_file(path)
+    path.write_bytes(row.encode() + codecs.BOM_UTF8 + row.encode())
+    with pytest.raises(DataError, match=r"line 2: '\\ufeff\{.*' is not a JSON object"):
+        Dataset.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (str(2**127), f"line 2: the integer {2**127} does not fit 128 bits; write it with"),
+        (f"-{10**44}", f"line 2: the integer -{10**44} does not fit 128 bits; write it with"),
+        (
+            "9" * 10**5,
+            "line 2: the integer 999999999999999999999999999...9999999999999999999999999999",
+        ),
+        ("1e400", "line 2: 1e400 is beyond all floats; correct it"),
+        (str(2**127 - 1), ""),
+        ("1e308", ""),
+    ],
+)
+def test_numbers_of_ndjson_that_nothing_holds_are_named(
+    tmp_path: Path, number: str, message: str
+) -> None:
+    path, row = tmp_path / "table.ndjson", '{{"id": 1, "t": {}, "x1": {}, "y1": 0}}\n'
+    path.write_text(row.format(1, 1) + row.format(2, number))
+    if message:
+        with pytest.raises(DataError, match=re.escape(message)):
+            Dataset.from_file(path)
+    else:
+        assert Dataset.from_file(path).features.tolist() == [[1.0], [float(number)]]
+
+
+def test_a_panic_of_polars_at_a_damaged_file_is_a_data_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*args: Any, **kwargs: Any) -> None:
+        raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
+
+    path = tmp_path / "table.parquet"
+    TABLE.write_parquet(path)
+    damaged = r"table\.parquet: not readable as parquet \(it is damaged, .*; write the file anew"
+    for at_fault in ("collect", "collect_schema"):
+        with monkeypatch.context() as patched:
+            patched.setattr(pl.LazyFrame, at_fault, panic)
+            with pytest.raises(DataError, match=damaged):
+                Dataset.from_file(path)
 
 
 def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_headers(write: Write, header: str, features: tuple[str, ...]) -> None:
 def test_lines_are_counted_from_the_beginning_of_the_file(write: Write) -> None:
     content = ',,,\n\nid,t,"x\n1",y1\n\na,1,0.5,0\n\na,2,bad,0\n'
     assert read_error(write(content), features="x\n1").startswith(
-        "line 8, column 'x\n1': 'bad' is not a number"
+        "line 8, column 'x\\n1': 'bad' is not a number"
     )
 
 

@@ -220,8 +220,10 @@ def test_a_column_may_have_an_empty_name() -> None:
     assert data.to_frame().equals(frame)
 
 
-@pytest.mark.parametrize("column", [[[1], [2]], [b"\xff", b"a"]])
-def test_lists_and_bytes_are_neither_categories_nor_parts_of_a_time(column: list[Any]) -> None:
+@pytest.mark.parametrize("column", [[[1], [2]], [b"\xff", b"a"], [datetime.timedelta(1)] * 2])
+def test_lists_bytes_and_durations_are_neither_categories_nor_parts_of_a_time(
+    column: list[Any],
+) -> None:
     table = pl.DataFrame({"date": column, "time": ["10:00", "11:00"], "t": [1, 2]})
     with pytest.raises(DataError, match=r"frame, column 'date': type .* is no category"):
         Dataset.from_frame(table, features="date", labels=[], categories="date")

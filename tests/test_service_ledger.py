@@ -238,6 +238,12 @@ def test_a_folder_that_does_not_fit_is_refused(model_path: Path, tmp_path: Path)
     index = (folder / INDEX).read_bytes()
     (folder / INDEX).write_bytes(index[:-9])
     assert f"{INDEX} is damaged" in refused(folder, model_path)
+    whole = msgspec.json.decode(index)
+    kept = {"scores": [{"outputs": [0.5], "new": True}] * 2, "digests": [1, 2], "applied": 2}
+    for part in ({"digests": [1]}, {"scores": []}, {"applied": 1}, {"applied": -1}):
+        whole["records"] = {"a": kept | part}
+        (folder / INDEX).write_bytes(msgspec.json.encode(whole))
+        assert f"{INDEX} is damaged" in refused(folder, model_path)
     (folder / INDEX).write_bytes(index)
     (folder / "states-77.safetensors").write_bytes(good[:100])  # A kill before the index was.
     with open_ledger(model_path, folder) as ledger:

@@ -111,6 +111,11 @@ def test_times_of_day(text: str, moment: datetime.datetime) -> None:
         (["1/1/99"], "'1/1/99' is not a time; .*; time_format= reads others"),
         (["2024-01-01 13:05 PM"], "is not a date of the calendar"),
         (["2024-01-01 24:30"], "is not a date of the calendar"),
+        (["2024-01-01 23:59:59", "2024-01-01 23:59:60"], "row 1 .*:60' is not a date of the cal"),
+        (["5/1/2024 23:59:60"], "5 January 2024 or 1 May 2024, and no row decides"),
+        (["5/1/0000"], "5 January 0000 or 1 May 0000, and no row decides"),
+        (["2024-01-01T12:00+25:00"], r"'2024-01-01T12:00\+25:00' is not a time"),
+        (["2024-01-01T12:00Z", "2024-01-01T12:00+12:60"], r"row 1 .*\+12:60' is not a time like"),
     ],
 )  # fmt: skip
 def test_times_that_are_refused(times: list[str], message: str) -> None:

@@ -49,6 +49,14 @@ class Record(msgspec.Struct, frozen=True):
     scores: list[Score | None] = []
     digests: list[int] = []
 
+    def __post_init__(self) -> None:
+        """Refuse what is none, as from a snapshot that was changed by hand."""
+        if not len(self.scores) == len(self.digests) <= self.applied:
+            raise ValueError(
+                f"{len(self.scores)} scores and {len(self.digests)} digests of {self.applied} "
+                "events applied"
+            )
+
     def known(self) -> Record:
         """Return the record, without its answer if that has a score that is not known."""
         return Record(self.applied) if None in self.scores else self
@@ -124,7 +132,7 @@ class Ledger:
             before = min(record.applied - offset, len(events))
             scores = _known(record, client, offset, digests[:before])
             if before == len(events):
-                return Record(offset + before, scores), 0
+                return Record(offset + before, scores, digests), 0
             outputs, new = self.scorer.score_batch(
                 keys[before:],
                 rows[before:],

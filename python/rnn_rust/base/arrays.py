@@ -7,6 +7,7 @@ numbers, and parses strings.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, TypeGuard
 
@@ -24,6 +25,13 @@ Offsets = NDArray[np.int64]
 def row_at(row: int) -> str:
     """Return how messages name a row of an array or a frame; lines of files count from 1."""
     return f"row {row} (counted from 0)"
+
+
+def positions(names: Iterable[str], wanted: Iterable[str]) -> list[int]:
+    """Return at which place of ``names`` each of the wanted ones stands."""
+    # Not by .index, which of thousands of columns takes the square of their number.
+    place = {name: at for at, name in enumerate(names)}
+    return [place[name] for name in wanted]
 
 
 def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:

@@ -175,18 +175,36 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
     return name
 
 
+def is_unicode(text: str) -> bool:
+    """Whether text is made of whole characters: a surrogate by itself no file takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def counted(count: int, one: str, several: str | None = None) -> str:
     """Return a number with what it counts: ``1 key``, ``1,200 keys``."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
+_short = reprlib.Repr()
+_short.maxstring = 60
+
+
 def shown(value: object) -> str:
-    """Return a value as messages show it, however long it is."""
+    """Return a value as messages show it: in part if it is long, text in quotes and escaped."""
     try:
-        return reprlib.repr(value)
+        return _short.repr(value)
     except ValueError:
         # Python does not write out an int of so many digits.
         return f"an int of {value.bit_length()} bits" if isinstance(value, int) else _kind(value)
+
+
+def written_number(cell: object) -> str:
+    """Return a number as messages show it: as it stands in its cell, if that is text."""
+    return shown(cell).strip("'") if isinstance(cell, str) else str(cell)
 
 
 def _kind(value: object) -> str:

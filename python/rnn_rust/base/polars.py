@@ -9,4 +9,13 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["pl"]
+__all__ = ["FAILURES", "has_text", "pl"]
+
+# Its readers panic at some damaged files, which is no PolarsError, nor an Exception.
+FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What Polars raises of data that it cannot read."""
+
+
+def has_text(kind: pl.DataType) -> bool:
+    """Whether cells of this type can be written as text that tells them apart."""
+    return not kind.is_nested() and kind not in (pl.Binary, pl.Duration, pl.Object)

@@ -21,7 +21,7 @@ from rnn_rust.base.arrays import (
     refuse_mask,
     row_at,
 )
-from rnn_rust.base.checks import counted
+from rnn_rust.base.checks import counted, is_unicode
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
@@ -311,6 +311,8 @@ def column_names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[
     names = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else None
     if names is None or not all(isinstance(name, str) for name in names):
         raise ParameterError(f"names of columns must be a list of strings, got {given!r}")
+    if halves := [name for name in names if not is_unicode(name)]:
+        raise ParameterError(f"the name {halves[0]!r} has half of a character; correct it")
     if len(names) != count:
         raise ShapeError(
             f"{counted(len(names), 'name')} {names} for {counted(count, 'column')}; "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NoReturn
 
+from rnn_rust.base.checks import shown
 from rnn_rust.base.suggest import suggestion
 from rnn_rust.errors import DataError, ParameterError
 
@@ -269,7 +270,8 @@ def _categories(
     """Return the features that are named as categories."""
     wanted = roles.categories
     categories = () if wanted is None else as_names("categories", wanted)
-    if strangers := [name for name in categories if name not in features]:
+    known = set(features)
+    if strangers := [name for name in categories if name not in known]:
         _fail(
             where, seen, f"'{strangers[0]}' is named as a category, and is no feature",
             f"name it in {argument('features')} too",
@@ -285,8 +287,8 @@ def argument(part: str) -> str:
 def listed(names: Iterable[str], most: int = 12) -> str:
     """Return names with commas between; of more than ``most`` the first ones, and how many."""
     names = list(names)
-    shown = first_of(names, most)
-    return f"{shown} ({len(names)} in all)" if len(names) > most else shown
+    first = first_of(names, most)
+    return f"{first} ({len(names)} in all)" if len(names) > most else first
 
 
 def first_of(names: Iterable[str], most: int) -> str:
@@ -301,8 +303,8 @@ def reject_repeats(seen: list[str], where: str) -> None:
     for position, name in enumerate(seen, start=1):
         if name in first:
             raise DataError(
-                f"{where}: columns {first[name]} and {position} are both named '{name}'; rename "
-                "one of them"
+                f"{where}: columns {first[name]} and {position} are both named {shown(name)}; "
+                "rename one of them"
             )
         first[name] = position
 
@@ -312,9 +314,10 @@ def _example(free: list[str]) -> str:
     if not free:
         return f"name at least one with {argument('features')}"
     *features, label = free if len(free) > 1 else [free[0], "..."]
-    shown = ", ".join(f"'{name}'" for name in features[:3]) + (", ..." if len(features) > 3 else "")
+    some = ", ".join(map(shown, features[:3])) + (", ..." if len(features) > 3 else "")
     return (
-        f"name at least one with {argument('features')}, say features=[{shown}], labels='{label}'"
+        f"name at least one with {argument('features')}, say features=[{some}], "
+        f"labels={shown(label)}"
     )
 
 
@@ -337,9 +340,10 @@ def _check_named(
 ) -> None:
     """Check that columns are there, each for one role; of those without one a name is proposed."""
     part_of: dict[str, str] = {}
+    there = set(seen)
     for part, names in named.items():
         for name in names:
-            if name not in seen:
+            if name not in there:
                 keys = () if part in ("id", "time") else (*ID_NAMES, *TIME_NAMES)
                 meant = suggestion(name, [one for one in free if one not in keys])
                 advice = f"correct the name{meant or ', or add the column'}"
@@ -355,5 +359,5 @@ def _check_named(
 
 
 def _fail(where: str, seen: list[str], what: str, advice: str) -> NoReturn:
-    shown = listed(f"'{name}'" for name in seen)
-    raise DataError(f"{where}: {what}; columns seen: {shown}; {advice}")
+    names = listed(shown(name) for name in seen)
+    raise DataError(f"{where}: {what}; columns seen: {names}; {advice}")

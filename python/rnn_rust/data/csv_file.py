@@ -23,6 +23,11 @@ from rnn_rust.errors import DataError, MissingFileError, ParameterError
 SEPARATORS = (",", ";", "\t")
 """Those that are recognised by the header, the first if there is none."""
 
+_WIDE_MARKS = (
+    ("UTF-32", codecs.BOM_UTF32_LE), ("UTF-32", codecs.BOM_UTF32_BE),
+    ("UTF-16", codecs.BOM_UTF16_LE), ("UTF-16", codecs.BOM_UTF16_BE),
+)  # fmt: skip
+
 # Of rows that are read at a time: many for the reader's threads, and small beside the table.
 _BLOCK_BYTES = 8 << 20
 
@@ -178,8 +183,8 @@ class CsvFile:
 
     def _decoded(self, file: BinaryIO) -> Iterator[str]:
         for line, raw in enumerate(file, start=1):
-            if line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(f"{self.name}: the text is UTF-16; save the file in UTF-8")
+            if line == 1:
+                refuse_wide(raw, self.name)
             try:
                 yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError:
@@ -242,6 +247,19 @@ def require_file(path: Path, name: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise DataError(f"{name} is {kind}; give the path of a file")
+
+
+def refuse_wide(begin: bytes, name: str) -> None:
+    """Raise DataError if a file begins with characters of two or four bytes."""
+    # The marks of UTF-32 begin with those of UTF-16.
+    for code, mark in _WIDE_MARKS:
+        if begin.startswith(mark):
+            raise DataError(f"{name}: the text is {code}; save the file in UTF-8")
+    if b"\0" in begin:
+        raise DataError(
+            f"{name}, line 1: there are null characters, as in UTF-16 or UTF-32 without a byte "
+            "order mark, or in files that are no text; save the file in UTF-8"
+        )
 
 
 def _character(what: str, value: str | None) -> str | None:

@@ -12,7 +12,7 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import counted
 from rnn_rust.base.forks import require_polars
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns
 from rnn_rust.data.csv_file import Block, CsvFile
@@ -90,7 +90,11 @@ class _BlockReader:
         count = int(np.count_nonzero(~file.rows[1]))
         self._matrices = [np.empty((count, len(names)), dtype) for names in self._names]
         self.features, self.labels, self.weights = self._matrices
-        self._targets = [self._target(name) for name in file.header]
+        # Where the numbers of a column go, or whether it is a key.
+        targets: dict[str, tuple[int, int] | bool] = dict.fromkeys(columns.keys, True)
+        for matrix, names in enumerate(self._names):
+            targets |= {name: (matrix, at) for at, name in enumerate(names)}
+        self._targets = [targets.get(name, False) for name in file.header]
 
     def read(self, block: Block) -> pl.DataFrame | None:
         """Return the keys of the rows; None if a cell cannot be used."""
@@ -100,13 +104,6 @@ class _BlockReader:
         places = [matrix[rows] for matrix in self._matrices]
         plain = self._read_plain(text, places, count)
         return self._read_any(text, places, block) if plain is None else plain
-
-    def _target(self, name: str) -> tuple[int, int] | bool:
-        """Return where the numbers of a column go, or whether it is a key."""
-        for matrix, names in enumerate(self._names):
-            if name in names:
-                return matrix, names.index(name)
-        return name in self._columns.keys
 
     def _read_plain(self, text: bytes, places: list[FloatArray], count: int) -> pl.DataFrame | None:
         """Read numbers without quotes around them; None if the text has anything else."""
@@ -144,7 +141,7 @@ def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame |
     wanted = (*columns.keys, *columns.numbers)
     try:
         return _scan(text, file, file.header, wanted, columns.numbers)
-    except pl.exceptions.PolarsError:
+    except FAILURES:
         if file.separator != ",":  # Commas may be decimal signs, of which all cells decide.
             return None
     frame = _scan(text, file, file.header, wanted, ())
@@ -167,7 +164,7 @@ def _in_parallel(
                 if frame is None:
                     return None
                 done.append(frame)
-        except pl.exceptions.PolarsError:
+        except FAILURES:
             return None
         finally:
             executor.shutdown(cancel_futures=True)
@@ -191,7 +188,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
         return _drop_blank_rows(
             _scan(file.source, file, file.header, names, (), skip=file.lines_before_rows), file
         )
-    except pl.exceptions.PolarsError as error:
+    except FAILURES as error:
         reason = str(error).partition("\n")[0]
         raise DataError(
             f"{file.name}: not readable as CSV ({reason}); check its quotes and line ends"
@@ -212,7 +209,7 @@ def _scan_checked(
             return _scan(
                 file.source, file, file.header, names, numbers, skip=file.lines_before_rows
             )
-        except pl.exceptions.PolarsError:
+        except FAILURES:
             return None
         finally:
             count.result()

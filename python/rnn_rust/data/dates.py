@@ -39,7 +39,7 @@ _DAY = r"(?P<day>[0-9]{1,2})"
 _CLOCK = (
     r"(?:[T ](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?(?: ?(?P<half>[AaPp][Mm]))?"
-    r"(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"(?: ?(?P<zone>Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?"
 )
 # The first form that the first cell has is the column's.
 _FORMS = tuple(

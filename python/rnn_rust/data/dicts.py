@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.arrays import as_array, has_mask
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.errors import DataError, ParameterError
 
@@ -34,7 +34,7 @@ def from_dict(table: Mapping[Any, Any], where: str = "frame") -> pl.DataFrame:
             columns[name] = _column(name, cells, where)
         except (DataError, ParameterError):
             raise
-        except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        except (*FAILURES, TypeError, ValueError, OverflowError) as error:
             raise unconvertible(name, "the cells", error, where) from error
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:

@@ -9,8 +9,10 @@ all that it has not seen there.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,6 +48,10 @@ def _missing_static(name: str, where: str = "") -> DataError:
     return DataError(
         f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
     )
+
+
+def _are_numbers(values: tuple[Any, ...]) -> bool:
+    return all(isinstance(value, float) and math.isfinite(value) for value in values)
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,9 @@ class FeatureEncoder:
         """The encoder of the features of rows, and that of static ones where there are some."""
         return (self,) if self.static is None else (self, self.static)
 
+    @cached_property
     def first_inputs(self) -> dict[str, int]:
-        """Return the number of the first input of each category."""
+        """The number of the first input of each category."""
         first, found = self.first + len(self.number_names), {}
         for name, own in self.levels.items():
             found[name] = first
@@ -144,7 +151,7 @@ class FeatureEncoder:
     def inputs_of(self, name: str, known: tuple[str, ...]) -> NDArray[np.int64]:
         """Return the input that each level of a data set's column has."""
         own = {level: number for number, level in enumerate(self.levels[name])}
-        first, other = self.first_inputs()[name], len(own)
+        first, other = self.first_inputs[name], len(own)
         return np.array([first + own.get(level, other) for level in known], dtype=np.int64)
 
     def encode(self, data: Data) -> Data:
@@ -214,9 +221,10 @@ class FeatureEncoder:
                 f"trained on {', '.join(self.source_names)}; give a table with these"
             )
         self._check_kinds(names, levels)
+        positions = {name: at for at, name in enumerate(names)}
         columns, missing = [], {}
         for name, mean in zip(self.numbers, self.means, strict=True):
-            column = matrix[:, names.index(name)]
+            column = matrix[:, positions[name]]
             missing[name] = np.isnan(column)
             columns.append(self._filled(name, column, missing[name], mean, offsets))
         columns += [missing[name] for name in self.indicators]
@@ -229,7 +237,7 @@ class FeatureEncoder:
         for at, (shift, scale) in enumerate(scaling):
             columns[at] = (columns[at].astype(np.float64) - shift) / scale
         for name in self.levels:
-            codes = matrix[:, names.index(name)].astype(np.int64)
+            codes = matrix[:, positions[name]].astype(np.int64)
             columns.append(self.inputs_of(name, levels[name])[codes])
             self._report(name, columns[-1])
         return np.stack(columns, axis=1).astype(matrix.dtype)
@@ -291,7 +299,7 @@ class FeatureEncoder:
         return np.where(last >= begins, column[np.maximum(last, 0)], mean)
 
     def _report(self, name: str, inputs: NDArray[Any]) -> None:
-        other = self.first_inputs()[name] + len(self.levels[name])
+        other = self.first_inputs[name] + len(self.levels[name])
         count = int(np.count_nonzero(inputs == other))
         if count:
             _log.info(
@@ -325,14 +333,14 @@ class FeatureEncoder:
         shares = {column["name"]: tuple(column["shares"]) for column in columns}
         names = (*numbers, *levels)
         sound = all(isinstance(name, str) for name in names) and len(levels) == len(columns)
-        sound = sound and len(means) == len(numbers) and all(isinstance(m, float) for m in means)
+        sound = sound and len(means) == len(numbers) and _are_numbers(means)
         sound = sound and values["fill"] in FILLS and set(indicators) <= set(numbers)
         for name, own in levels.items():
             sound = sound and len(own) == len(shares[name]) == len(set(own))
             sound = sound and all(isinstance(level, str) for level in own)
-            sound = sound and all(isinstance(share, float) for share in shares[name])
+            sound = sound and _are_numbers(shares[name])
         shift, scale = (tuple(values.get(name, ())) for name in ("shift", "scale"))
-        sound = sound and all(isinstance(number, float) for number in (*shift, *scale))
+        sound = sound and _are_numbers((*shift, *scale))
         if not sound or len(set(names)) < len(names):
             raise ModelFileError("the features are not those of a model")
         times = time_features.checked("times", values["times"])

@@ -51,9 +51,10 @@ def _of_columns(
     dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...]
 ) -> FeatureEncoder:
     """Return what is learnt of the features of rows."""
+    columns = dict(zip(dataset.feature_names, dataset.features.T, strict=True))
     levels, shares = {}, {}
     for name, known in dataset.levels.items():
-        codes = dataset.features[:, dataset.feature_names.index(name)].astype(np.int64)
+        codes = columns[name].astype(np.int64)
         counts = np.bincount(codes, minlength=len(known))
         # Of equally frequent ones the first by name, so that the order of rows does not matter.
         order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], known[c]))
@@ -63,7 +64,7 @@ def _of_columns(
     numbers = tuple(name for name in dataset.feature_names if name not in levels)
     means, gaps = [], []
     for name in numbers:
-        column = dataset.features[:, dataset.feature_names.index(name)]
+        column = columns[name]
         missing = np.isnan(column)
         if missing.all():
             raise DataError(f"column '{name}' has no number in the training part; leave it out")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import glob as globbing
 import gzip
 import json
+import math
 import os
-import reprlib
 import tempfile
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, NoReturn
 
 from rnn_rust import _core
+from rnn_rust.base.checks import shown, written_number
 from rnn_rust.base.forks import require_polars
-from rnn_rust.base.polars import pl
-from rnn_rust.data.csv_file import CsvFile, require_file
+from rnn_rust.base.polars import FAILURES, pl
+from rnn_rust.data.csv_file import CsvFile, refuse_wide, require_file
 from rnn_rust.data.csv_table import CsvTable
 from rnn_rust.data.tables import FrameTable, JoinedTable, Table
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
@@ -151,56 +154,83 @@ def _open(
 
 def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
     """Return a frame of the file, lazy where its kind allows: only needed columns are read then."""
-    if not _begin(path):
+    if not (begin := _begin(path)):
         raise DataError(f"{name} is empty; it needs a row for each time step")
     try:
         if kind == "parquet":
             frame: pl.LazyFrame | pl.DataFrame = pl.scan_parquet(path.absolute(), glob=False)
         elif kind == "ndjson":
-            frame = pl.scan_ndjson(path.absolute(), infer_schema_length=None)
-        elif _begin(path).startswith(b"ARROW1"):
+            refuse_wide(begin, name)
+            # Polars takes no byte order mark.
+            marked = begin.startswith(codecs.BOM_UTF8)
+            source = path.read_bytes()[len(codecs.BOM_UTF8) :] if marked else path.absolute()
+            frame = pl.scan_ndjson(source, infer_schema_length=None)
+        elif begin.startswith(b"ARROW1"):
             frame = pl.scan_ipc(path.absolute())
         else:
             frame = pl.read_ipc_stream(path.absolute())
         if not frame.lazy().collect_schema().names():
             raise ValueError("it has no columns")
         return frame
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except DataError:
+        raise
+    except (*FAILURES, OSError, ValueError) as error:
         raise _damage(path, name, kind, error) from error
 
 
-def _damage(path: Path, name: str, kind: str, error: Exception) -> DataError:
+def _damage(path: Path, name: str, kind: str, error: BaseException) -> DataError:
     """Return the error of a file that Polars cannot read."""
     if kind == "ndjson" and (broken := _broken_line(path)) is not None:
-        line, text = broken
-        return DataError(
-            f"{name}, line {line}: {reprlib.repr(text)} is not a JSON object; correct the line"
-        )
+        line, problem = broken
+        return DataError(f"{name}, line {line}: {problem}")
     reason = (str(error).splitlines() or [""])[0]
     # How Polars' readers of binary formats say it is for those who write such readers.
-    if not reason or "spec" in reason or "{" in reason:
+    for_developers = "spec" in reason or "{" in reason or "unwrap" in reason
+    if not reason or for_developers:
         reason = "it is damaged, or a part of it is missing"
     return DataError(f"{name}: not readable as {kind} ({reason}); write the file anew")
 
 
 def _broken_line(path: Path) -> tuple[int, str] | None:
-    """Return the number, from 1, and the text of the first line that is no JSON object."""
+    """Return the number, from 1, of the first line that Polars cannot read, and what is wrong."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                sound = not line.strip() or isinstance(
-                    json.loads(line, parse_constant=_refuse), dict
-                )
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                sound = not text.strip() or isinstance(_DECODER.decode(text), dict)
+            except OverflowError as error:
+                return number, str(error)
             except (ValueError, RecursionError):
                 sound = False
             if not sound:
-                return number, line.decode(errors="replace").strip()
+                text = line.decode(errors="replace").strip()
+                return number, f"{shown(text)} is not a JSON object; correct the line"
     return None
 
 
-def _refuse(constant: str) -> None:
+def _integer(text: str) -> int:
+    # What has fewer digits need not be converted.
+    if len(text) > 38 and not -(2**127) <= Decimal(text) < 2**127:
+        raise OverflowError(
+            f"the integer {written_number(text)} does not fit 128 bits; write it with an exponent, "
+            "as in 1e45"
+        )
+    return 0
+
+
+def _float(text: str) -> float:
+    if math.isinf(float(text)):
+        raise OverflowError(f"{written_number(text)} is beyond all floats; correct it")
+    return 0.0
+
+
+def _refuse(constant: str) -> NoReturn:
     """Refuse NaN and infinities, which JSON has not."""
     raise ValueError(constant)
+
+
+# Whether lines can be read, by the rules of Polars; what they hold does not matter.
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_refuse)
 
 
 class FileTable(FrameTable):
@@ -210,7 +240,7 @@ class FileTable(FrameTable):
         self._path, self._kind = path, kind
         super().__init__(_frame(path, name, kind), name)
 
-    def _unreadable(self, error: Exception) -> DataError:
+    def _unreadable(self, error: BaseException) -> DataError:
         return _damage(self._path, self.name, self._kind, error)
 
 
@@ -222,7 +252,7 @@ def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:
     temporary.fill(_parts_of_handle(handle, name))
     if (packed := _packed(_begin(temporary.path))) is not None:
         temporary = _decompressed(temporary.path, packed, name)
-    begin = _begin(temporary.path).lstrip()
+    begin = _begin(temporary.path).removeprefix(codecs.BOM_UTF8).lstrip()
     if not begin:
         raise DataError(f"{name} is empty, or was read to its end; open it anew, or seek(0)")
     kind = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), "csv")

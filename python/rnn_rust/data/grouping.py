@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.checks import shown
 from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Columns, Roles
 from rnn_rust.data.dates import TimeForm, order_of
@@ -100,6 +101,7 @@ def _order(form: TimeForm | None, roles: Roles) -> bool | None:
 def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
     """Return the fields of a data set that say what its columns are."""
     of_rows = columns.features[: len(columns.features) - len(columns.static)]
+    own = set(of_rows)
     return {
         "feature_names": of_rows,
         "label_names": columns.labels,
@@ -107,7 +109,7 @@ def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
         "time_name": ", ".join(columns.time) or None,
         "weights_name": columns.weights or Sequences.weights_name,
         "left_out": columns.left_out,
-        "levels": {name: own for name, own in numbers.levels.items() if name in of_rows},
+        "levels": {name: levels for name, levels in numbers.levels.items() if name in own},
         "label_levels": numbers.label_levels,
         "keeps_missing": columns.keeps_missing,
     }
@@ -129,7 +131,7 @@ def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Seri
         return ids, (times, form), _table_order(ids)
 
     def refusal(earlier: int, later: int) -> DataError:
-        whose = "the series" if columns.id is None else f"id {ids[later]!r}"
+        whose = "the series" if columns.id is None else f"id {shown(ids[later])}"
         return DataError(describe_tie(whose, column, (earlier, later), source))
 
     order = _sequence_order(ids, times, keep_ties=roles.ties == "keep", refusal=refusal)

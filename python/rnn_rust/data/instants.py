@@ -85,7 +85,9 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
     recognised = written.recognise(text)
     if recognised is None:
         try:
-            date = np.datetime64(text.replace("/", "-"))
+            # Of a time zone, which can stand after the day alone, NumPy would only warn.
+            zoned = not set("+-Zz").isdisjoint(text[10:])
+            date = np.datetime64("NaT" if zoned else text.replace("/", "-"))
         except ValueError:
             date = np.datetime64("NaT", "s")
         # Of 20240131 NumPy would make a year.

@@ -66,10 +66,11 @@ def recode(
         A level that occurs is none of the wanted ones.
     """
     result = matrix
+    columns = {name: at for at, name in enumerate(names)}
     for name, levels in wanted.items():
         if own[name] == levels:
             continue
-        at = names.index(name)
+        at = columns[name]
         position = {level: number for number, level in enumerate(levels)}
         to = np.array([position.get(level, -1) for level in own[name]], dtype=np.float64)
         known = ~np.isnan(matrix[:, at])
@@ -77,7 +78,7 @@ def recode(
         if (strange := to[codes] < 0).any():
             level = own[name][int(codes[np.argmax(strange)])]
             raise DataError(
-                f"column '{name}' has {level!r}, which is none of the classes known: "
+                f"column '{name}' has {shown(level)}, which is none of the classes known: "
                 f"{', '.join(levels)}; leave that label empty, or train on data that has the class"
             )
         result = result.copy() if result is matrix else result

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.polars import pl
+from rnn_rust.base.checks import shown, written_number
+from rnn_rust.base.polars import has_text, pl
 from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.columns import Columns, argument
 from rnn_rust.data.levels import merged as merged_levels
@@ -67,16 +68,17 @@ def read_numbers(
     """
     levels: dict[str, tuple[str, ...]] = {}
     coded: dict[str, pl.Series] = {}
+    static, categories = set(columns.static), set(columns.categories)
     for name in columns.features:
-        named = columns.features_named or name in columns.static
-        if name in columns.categories or _is_category(frame[name], named):
+        named = columns.features_named or name in static
+        if name in categories or _is_category(frame[name], named):
             coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
+    frame = frame.with_columns(_without_type_of_numbers(frame[name]) for name in columns.labels)
     for name in columns.labels:
-        frame = frame.with_columns(_without_type_of_numbers(frame[name]))
         if columns.labels_named and are_classes(frame[name], from_text=from_text):
             coded[name], label_levels[name] = _class_codes(frame[name], from_text=from_text)
-    plain = {name: _advice(name, columns) for name in columns.numbers if name not in coded}
+    plain = {name: own for name, own in _advice(columns).items() if name not in coded}
     if decimal_comma and any(_has_comma(frame[name]) for name in plain):
         converted = [_decimal_commas(frame[name], source, own) for name, own in plain.items()]
     else:
@@ -107,15 +109,17 @@ _ADVICE = (
 )
 
 
-def _advice(name: str, columns: Columns) -> str:
-    """Return what to do about a cell of a column that is no number."""
-    if name == columns.weights:
-        return "correct the cell"
-    if name not in columns.labels:
-        return _ADVICE
+def _advice(columns: Columns) -> dict[str, str]:
+    """Return by the name of each column what to do about a cell that is no number."""
+    of_labels = f"correct the cell, or name the column with {argument('labels')} if it has classes"
     if columns.labels_named:
-        return "correct the cell (a label is a number in all rows, or in all a class by name)"
-    return f"correct the cell, or name the column with {argument('labels')} if it has classes"
+        of_labels = "correct the cell (a label is a number in all rows, or in all a class by name)"
+    weights = () if columns.weights is None else (columns.weights,)
+    return {
+        **dict.fromkeys(columns.features, _ADVICE),
+        **dict.fromkeys(columns.labels, of_labels),
+        **dict.fromkeys(weights, "correct the cell"),
+    }
 
 
 # A number, or what may be meant for one: "$ 5", "1 000", "24h".
@@ -171,7 +175,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
     Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
     """
     kind = column.dtype
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if not has_text(kind):
         raise DataError(
             f"{source.name}, column '{column.name}': type {kind} is no category, which are texts "
             "or whole numbers; convert it, or leave the column out"
@@ -248,7 +252,9 @@ def _with_words(
     wrong = other & numbers.is_null() & ~word.is_in(MISSING)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
-        raise DataError(f"{source.at(row, column.name)}: '{column[row]}' is not a number; {advice}")
+        raise DataError(
+            f"{source.at(row, column.name)}: {shown(column[row])} is not a number; {advice}"
+        )
     return numbers
 
 
@@ -267,10 +273,10 @@ def _decimal_commas(column: pl.Series, source: Source, advice: str) -> pl.Series
         cell = text[row]
         problem = "has a decimal point"
         if sound[row]:
-            problem = f"is {cell.replace('.', '')} or {cell}"
+            problem = f"is {written_number(cell.replace('.', ''))} or {written_number(cell)}"
         raise DataError(
-            f"{source.at(row, column.name)}: '{column[row]}' {problem}, and other numbers have "
-            "decimal commas; write all with commas and without points between thousands"
+            f"{source.at(row, column.name)}: {shown(column[row])} {problem}, and other numbers "
+            "have decimal commas; write all with commas and without points between thousands"
         )
     plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     numbers = pl.select(pl.when(sound).then(plain.cast(pl.Float64, strict=False))).to_series()
@@ -322,9 +328,9 @@ def _problem(cell: Any, value: float) -> str:
     if cell is None or cell == "":
         return "the cell is empty"
     if isinstance(cell, str) and cell.strip().lower() in MISSING and cell.strip().lower() != "nan":
-        return f"'{cell}' stands for a missing value"
+        return f"{shown(cell)} stands for a missing value"
     # A number that single precision cannot hold has become infinite.
     too_large = np.isinf(value) and np.isfinite(float(cell))
     if too_large:
-        return f'{cell} is too large for float32 (dtype="float64" holds it)'
+        return f'{written_number(cell)} is too large for float32 (dtype="float64" holds it)'
     return f"the value is {value}"

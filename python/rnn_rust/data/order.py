@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, positions
 from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import listed
 from rnn_rust.data.levels import Levels, recode
@@ -123,8 +123,10 @@ def _refuse_names(data: Sequences | Sequence, wanted: Levels, learnt: tuple[str,
 def _refuse_numbers(data: Sequences | Sequence, wanted: Levels) -> None:
     """Raise DataError if a label has numbers where the model learnt classes by name."""
     names = known_names(data)[1] or ()
-    for name in (name for name in names if name in wanted and name not in data.label_levels):
-        if not np.isnan(data.labels[:, names.index(name)]).all():
+    for at, name in enumerate(names):
+        if name not in wanted or name in data.label_levels:
+            continue
+        if not np.isnan(data.labels[:, at]).all():
             raise DataError(
                 f"label column '{name}' has numbers or truth values, and the model learnt classes "
                 f"by name there ({listed(wanted[name], most=3)}); give the names in their place"
@@ -142,7 +144,7 @@ def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | N
             "not among them; give the same columns in any order, or arrays without names, which "
             "are taken in this order"
         )
-    return [names.index(name) for name in wanted]
+    return positions(names, wanted)
 
 
 def _listed(names: Several[str]) -> str:

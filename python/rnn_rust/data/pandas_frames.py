@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.cells import from_cells, from_times, unconvertible
 from rnn_rust.data.columns import reject_repeats
 from rnn_rust.errors import DataError
@@ -88,7 +88,7 @@ def converted(name: str, column: Any) -> pl.Series:
         return _cells(name, column, kind)
     except DataError:
         raise
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+    except (*FAILURES, TypeError, ValueError, OverflowError) as error:
         raise unconvertible(name, f"cells of type {kind}", error) from error
 
 

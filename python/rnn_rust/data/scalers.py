@@ -69,7 +69,7 @@ def scaler_from_dict(values: dict[str, Any]) -> Scaler:
         scaler = make_scaler(values["kind"], labels=boolean("labels", values["labels"]))
         if len(values) > 2:
             _restore(scaler, values)
-    except (KeyError, TypeError, ValueError, RnnRustError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RnnRustError) as error:
         raise ModelFileError(f"the scaler of the model cannot be read: {error}") from error
     return scaler
 

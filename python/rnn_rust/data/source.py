@@ -30,8 +30,8 @@ class Source:
 
     def at(self, row: int, column: str) -> str:
         """Return the beginning of a message about one cell."""
-        of = "" if self.ids is None or self.ids[row] is None else f", id {self.ids[row]!r}"
-        return f"{self.row(row)}{of}, column '{column}'"
+        of = "" if self.ids is None or self.ids[row] is None else f", id {shown(self.ids[row])}"
+        return f"{self.row(row)}{of}, column {shown(column)}"
 
     def row(self, row: int) -> str:
         """Return the beginning of a message about a row."""
@@ -47,7 +47,7 @@ class EventSource(Source):
 
     def at(self, row: int, column: str) -> str:
         """Return the beginning of a message about one feature."""
-        return f"{self.row(row)}, feature '{column}'"
+        return f"{self.row(row)}, feature {shown(column)}"
 
     def row(self, row: int) -> str:
         """Return the beginning of a message about an event."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_rust.base.arrays import FloatArray
-from rnn_rust.base.checks import counted
+from rnn_rust.base.arrays import FloatArray, positions
+from rnn_rust.base.checks import counted, shown
 from rnn_rust.data.arrays import as_matrix, check_finite, column_names
 from rnn_rust.data.levels import merged
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -69,7 +69,7 @@ class StaticFeatures:
                 f"the static features are {', '.join(self.names)}, and have to be "
                 f"{', '.join(names)}; give the same columns"
             )
-        order = [self.names.index(name) for name in names]
+        order = positions(self.names, names)
         return replace(self, values=np.ascontiguousarray(self.values[:, order]), names=names)
 
 
@@ -142,7 +142,9 @@ def split_off(
             _written(value, levels.get(name)) for value in (before[row, column], rows[row, column])
         )
         sequence = int(np.searchsorted(offsets, row, side="right")) - 1
-        whose = "the series" if ids is None else f"id {ids[sequence : sequence + 1].tolist()[0]!r}"
+        whose = (
+            "the series" if ids is None else f"id {shown(ids[sequence : sequence + 1].tolist()[0])}"
+        )
         place = source.at(row if order is None else int(order[row]), name)
         raise DataError(
             f"{place}: {later}, and {first} in an earlier row of {whose}; a static feature has one "
@@ -156,7 +158,7 @@ def split_off(
 def _written(value: Any, levels: tuple[str, ...] | None) -> str:
     """Return a value as it stands in a table."""
     if levels is not None:
-        return repr(levels[int(value)])
+        return shown(levels[int(value)])
     return "missing" if np.isnan(value) else str(value).removesuffix(".0")
 
 

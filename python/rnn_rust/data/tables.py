@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_rust.base.arrays import row_at
 from rnn_rust.base.forks import require_polars
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data.columns import (
     Columns,
     Roles,
@@ -126,7 +126,7 @@ class FrameTable(Table):
         self._frame = frame.lazy()
         try:
             self.names = self._frame.collect_schema().names()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (*FAILURES, OSError) as error:
             raise self._unreadable(error) from error
 
     def read(self, columns: Columns, dtype: str | None) -> Cells:
@@ -148,10 +148,10 @@ class FrameTable(Table):
     def _collect(self, names: list[str]) -> pl.DataFrame:
         try:
             return self._frame.select(names).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (*FAILURES, OSError) as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> DataError:
+    def _unreadable(self, error: BaseException) -> DataError:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return DataError(f"{self.name}: it cannot be read ({reason}); check the table")
 
@@ -182,7 +182,7 @@ class JoinedTable(Table):
         wanted = {*columns.keys, *columns.numbers}
         for part in self._parts:
             reject_repeats(part.names, part.name)
-            if missing := [name for name in sorted(wanted) if name not in part.names]:
+            if missing := sorted(wanted.difference(part.names)):
                 raise DataError(
                     f"{part.name}: no column '{missing[0]}', which {self._parts[0].name} has; give "
                     "files with the same columns"
@@ -212,7 +212,7 @@ class JoinedTable(Table):
                 raise unlike
         try:
             return pl.concat(frames, how="vertical_relaxed")
-        except pl.exceptions.PolarsError as error:
+        except FAILURES as error:
             raise unlike from error
 
 
@@ -269,7 +269,7 @@ def _of_stream(value: Any) -> pl.DataFrame:
         again = "check the table"
     try:
         frame = pl.DataFrame(value)
-    except Exception as error:  # whatever the library raises that made the stream
+    except (Exception, *FAILURES) as error:  # whatever the library raises that made the stream
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"frame: the {kind} cannot be read ({reason}); {again}") from error
     if frame.height == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import has_text, pl
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError, ParameterError
 
@@ -44,7 +44,7 @@ def joined_time(keys: pl.DataFrame, names: tuple[str, ...], source: Source, rows
     texts = []
     for part, name in zip(parts, names, strict=True):
         kind = keys[name].dtype
-        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        if not has_text(kind):
             raise DataError(
                 f"{source.name}, column '{name}': type {kind} is no part of a time; convert it to "
                 "numbers, text or dates"

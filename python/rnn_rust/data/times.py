@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from decimal import Decimal, InvalidOperation
 
+from rnn_rust.base.checks import shown, written_number
 from rnn_rust.base.polars import pl
 from rnn_rust.data import dates as written
 from rnn_rust.data.dates import TimeForm
@@ -81,8 +83,8 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
     if not usable.all():
         row = int((~usable).arg_max() or 0)
         raise DataError(
-            f"{source.at(row, column.name)}: {column[row]} is not usable as a time; correct the "
-            "cell (integers must fit 64 bits)"
+            f"{source.at(row, column.name)}: {written_number(column[row])} is not usable as a "
+            "time; correct the cell (integers must fit 64 bits)"
         )
 
 
@@ -96,7 +98,7 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not a time of the format "
+            f"{source.at(row, text.name)}: {shown(text[row])} is not a time of the format "
             f"'{time_format}'; correct the cell or time_format"
         )
     return dates.rename(text.name)
@@ -129,10 +131,10 @@ def _times_of_text(text: pl.Series, source: Source, day_first: bool | None) -> T
 def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
     if not alike.all():
         row = int((~alike).arg_max() or 0)
-        before = f" like '{text[0]}', {source.place(0)}" if row else ""
+        before = f" like {shown(text[0])}, {source.place(0)}" if row else ""
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not a time{before}; give numbers in "
-            f"all rows, or in all rows dates like {written.EXAMPLES}; time_format= reads others"
+            f"{source.at(row, text.name)}: {shown(text[row])} is not a time{before}; give numbers "
+            f"in all rows, or in all rows dates like {written.EXAMPLES}; time_format= reads others"
         )
 
 
@@ -149,9 +151,9 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
     if unlike.any():
         row = int(unlike.arg_max() or 0)
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' has another form than '{text[0]}', "
-            f"{source.place(0)}; write all times alike, all with a time of day or all without, all "
-            "with a time zone or all without"
+            f"{source.at(row, text.name)}: {shown(text[row])} has another form than "
+            f"{shown(text[0])}, {source.place(0)}; write all times alike, all with a "
+            "time of day or all without, all with a time zone or all without"
         )
     day_first = _day_first(text, parts, source, known)
     dates = written.parse(parts, day_first=day_first is not False)
@@ -159,7 +161,7 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
     if unknown.any():
         row = int(unknown.arg_max() or 0)
         raise DataError(
-            f"{source.at(row, text.name)}: '{text[row]}' is not a date of the calendar, or no "
+            f"{source.at(row, text.name)}: {shown(text[row])} is not a date of the calendar, or no "
             "instant of at most 9 decimal places that 64 bits hold; correct the cell"
         )
     # "May" does not tell whether names of months are short.
@@ -177,6 +179,9 @@ def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
     pattern = patterns.get(len(sample), "").replace("-", separator)
     whole = pattern and written.recognise(sample) == written.ISO
     if not whole or not (text.str.len_bytes() == len(sample)).all() or sample[-1] in "Mm":
+        return None
+    # Polars would make the next minute of a second 60.
+    if len(sample) == 19 and text.str.ends_with(":60").any():
         return None
     if len(sample) == 10:
         dates = text.str.to_date(pattern, strict=False)
@@ -199,10 +204,10 @@ def _day_first(
     first_is_day, second_is_day = first > 12, second > 12
     if first_is_day.any() and second_is_day.any():
         row, other = int(first_is_day.arg_max() or 0), int(second_is_day.arg_max() or 0)
+        before, after = sorted((row, other))
         raise DataError(
-            f"{source.at(max(row, other), text.name)}: '{text[max(row, other)]}' has day and month "
-            f"in another order than '{text[min(row, other)]}', {source.place(min(row, other))}; "
-            "write all dates alike"
+            f"{source.at(after, text.name)}: {shown(text[after])} has day and month in another "
+            f"order than {shown(text[before])}, {source.place(before)}; write all dates alike"
         )
     if first_is_day.any() or second_is_day.any():
         return not second_is_day.any()
@@ -212,10 +217,10 @@ def _day_first(
         return known
     row = int((first != second).arg_max() or 0)
     separator = text[row].lstrip("0123456789")[0]
-    readings = [written.parse(parts[row : row + 1], day_first=order)[0] for order in (True, False)]
-    shown = [f"{reading.day} {reading:%B %Y}" for reading in readings]
+    pair, year = (int(first[row]), int(second[row])), parts["year"][row]
+    either = " or ".join(f"{day} {month_name[month]} {year}" for day, month in (pair, pair[::-1]))
     formats = [separator.join(codes) for codes in (("%d", "%m", "%Y"), ("%m", "%d", "%Y"))]
     raise DataError(
-        f"{source.at(row, text.name)}: '{text[row]}' is {shown[0]} or {shown[1]}, and no row "
+        f"{source.at(row, text.name)}: {shown(text[row])} is {either}, and no row "
         f"decides; give time_format='{formats[0]}' or time_format='{formats[1]}'"
     )

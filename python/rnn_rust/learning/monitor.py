@@ -6,6 +6,7 @@ Shared by early stopping, checkpoints of the best model and learning rates reduc
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -127,7 +128,9 @@ class MetricMonitor:
             The state is not that of a monitor.
         """
         best, waited = state["best"], state["waited"]
-        if not (best is None or (isinstance(best, int | float) and math.isfinite(best))):
+        # An int may be beyond all floats.
+        largest = sys.float_info.max
+        if not (best is None or (isinstance(best, int | float) and -largest <= best <= largest)):
             raise ValueError(f"best must be a finite number or None, got {best!r}")
         if isinstance(waited, bool) or not isinstance(waited, int) or waited < 0:
             raise ValueError(f"waited must be a number of records, got {waited!r}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from rnn_rust.base.arrays import positions
 from rnn_rust.base.checks import counted
 from rnn_rust.data.columns import first_of
 from rnn_rust.data.dataset import Dataset
@@ -115,7 +116,7 @@ def of_features(scaler: Scaler | None, encoder: FeatureEncoder) -> Scaler | None
             "the scaler was fitted on other features than the model has; give its name, and it "
             "is fitted on what the model makes of the columns"
         )
-    return scaler.with_columns([names.index(name) for name in encoder.feature_names], None)
+    return scaler.with_columns(positions(names, encoder.feature_names), None)
 
 
 # Whether the weights of networks that are made are loaded next: to draw some would be in vain, and

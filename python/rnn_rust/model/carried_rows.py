@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import positions
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.time_features import check_kind, kind_of
@@ -124,8 +125,8 @@ class Runs:
         goes_on = ~self._new & carried.known[self._rows]
         front, own = self._starts[goes_on], self._rows[goes_on]
         features = np.zeros((len(front), data.features.shape[1]), data.features.dtype)
-        for number, name in enumerate(encoder.numbers):
-            features[:, data.feature_names.index(name)] = carried.numbers[own, number]
+        columns = positions(data.feature_names, encoder.numbers)
+        features[:, columns] = carried.numbers[own]
         times = np.insert(now.astype(np.result_type(now, carried.times)), front, carried.times[own])
         shift: NDArray[np.int64] = np.cumsum(goes_on) - goes_on
         offsets = np.append(self._starts + shift, len(now) + len(front))
@@ -146,7 +147,7 @@ class Runs:
     def carry(self, carried: CarriedRows) -> None:
         """Set what the entities carry after their runs."""
         data = self.data
-        columns = [data.feature_names.index(name) for name in self._encoder.numbers]
+        columns = positions(data.feature_names, self._encoder.numbers)
         raw = self._raw[:, columns]
         places = np.where(np.isnan(raw), -1, np.arange(len(raw))[:, np.newaxis])
         ends, begins = self._offsets[1:] - 1, self._offsets[:-1, np.newaxis]

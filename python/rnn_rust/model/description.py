@@ -10,20 +10,19 @@ import numpy as np
 
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import whole_number
-from rnn_rust.data.ahead import Forecast
-from rnn_rust.data.columns import Keys
+from rnn_rust.data.arrays import is_weight
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.scalers import scaler_from_dict
-from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
 from rnn_rust.learning.class_weights import require_numbers
 from rnn_rust.learning.labels import class_count
+from rnn_rust.model import described
 from rnn_rust.model.building import weights_to_come
 from rnn_rust.model.network import Network
+from rnn_rust.storage.model_file import BAD_VALUES
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
-Described = TypeVar("Described", Keys, Forecast, Pace)
 
 # Tensors whose names begin with this are not weights: they belong to a checkpoint.
 TRAINING_PREFIX = "training/"
@@ -96,7 +95,7 @@ def build(
     }
     try:
         return _build(models, description, weights)
-    except (AttributeError, KeyError, TypeError, ValueError, RnnRustError) as error:
+    except (*BAD_VALUES, RnnRustError) as error:
         raise ModelFileError(f"this model file is damaged: {error}") from error
 
 
@@ -120,31 +119,20 @@ def _build(
         )
         if (features := description.get("features")) is not None:
             network.take_encoder(FeatureEncoder.from_dict(features))
-    network.label_levels = {name: tuple(own) for name, own in description.get("classes", [])}
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)
     if network.scaler is not None and network.scaler.is_fitted:
         network.preparation.check_scaler()
     network.class_table = _class_table(description["class_table"], network)
     for name, size in zip(("feature_names", "label_names"), sizes, strict=True):
-        setattr(network, name, _names(name, description[name], size))
-    network.table = _read_again(Keys, description.get("table"))
-    network.ahead = _read_again(Forecast, description.get("forecast"))
-    network.pace = _read_again(Pace, description.get("pace"))
+        setattr(network, name, described.names(name, description[name], size))
+    network.label_levels = described.label_levels(description.get("classes", []), network)
+    network.table = described.keys(description.get("table"))
+    network.ahead = described.forecast(description.get("forecast"), network)
+    network.pace = described.pace(description.get("pace"))
     network.threshold = description["threshold"]
     network.epochs_trained = whole_number("epochs_trained", description["epochs_trained"], least=0)
     return network
-
-
-def _read_again(kind: type[Described], fields: Any) -> Described | None:
-    """Return what a file says of a table or a forecast; None where it says nothing."""
-    if fields is None:
-        return None
-    # Tuples are lists in a file.
-    given: dict[str, Any] = {
-        name: tuple(one) if isinstance(one, list) else one for name, one in fields.items()
-    }
-    return kind(**given)
 
 
 def _class_table(rows: Any, network: Network) -> FloatArray | None:
@@ -152,16 +140,6 @@ def _class_table(rows: Any, network: Network) -> FloatArray | None:
         return None
     table = np.array(rows, dtype=np.float64)
     classes = class_count(network.loss_name, network.settings["output_size"])
-    if table.shape != (network.label_columns, classes) or not (table >= 0).all():
+    if table.shape != (network.label_columns, classes) or not is_weight(table).all():
         raise ModelFileError("the weights of classes are not those of the model")
     return table
-
-
-def _names(what: str, names: Any, size: int) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ModelFileError(f"{what} must be a list of names")
-    if len(names) != size:
-        raise ModelFileError(f"{what} has {len(names)} names for {size} columns")
-    return tuple(names)

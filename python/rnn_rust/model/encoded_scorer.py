@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import FloatArray, as_floats
+from rnn_rust.base.arrays import FloatArray, as_floats, positions
 from rnn_rust.base.checks import boolean, counted, shown
 from rnn_rust.base.locks import NonReentrantLock
 from rnn_rust.data.dataset import Dataset
@@ -231,7 +231,7 @@ class EncodedScorer(Scorer):
         self, data: Dataset, order: NDArray[np.int64], keys: Any, times: Any
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the outputs of a data set's rows in an order, and which of them were new."""
-        columns = [data.feature_names.index(name) for name in self._encoder.numbers]
+        columns = positions(data.feature_names, self._encoder.numbers)
         numbers = np.empty((len(order), len(columns)))
         numbers[data.row_numbers] = data.features[:, columns]
         self._rows.check_numbers(numbers)

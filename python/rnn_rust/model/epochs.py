@@ -171,7 +171,7 @@ def _means_of_known_levels(encoder: FeatureEncoder, state: dict[str, FloatArray]
     """Return the weights for the "other" level of each category that training has hardly seen."""
     means: _Columns = {}
     for part in encoder.parts:
-        for name, first in part.first_inputs().items():
+        for name, first in part.first_inputs.items():
             shares = np.array(part.shares[name])
             if shares.sum() < 1 - _FEW_OTHERS:
                 continue

@@ -23,7 +23,7 @@ from rnn_rust.model.network import Network
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.scoring import with_outputs
 from rnn_rust.model.streams import check_learns_values, check_reads_forward, scalers_of
-from rnn_rust.storage.model_file import pack, write
+from rnn_rust.storage.model_file import write_packed
 
 STATES = "scorer/"
 """What names of a scorer's arrays begin with in a file."""
@@ -56,7 +56,7 @@ class Snapshot:
         """
         with self._writing.hold():
             remove_leftovers(path)
-            write(path, pack(self._description, self._tensors))
+            write_packed(path, self._description, self._tensors)
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled: of a scorer's files one is written at a time."""

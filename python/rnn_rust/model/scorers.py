@@ -11,6 +11,7 @@ from rnn_rust.model.encoded_scorer import EncodedScorer
 from rnn_rust.model.network import Network
 from rnn_rust.model.scorer import STATES, Scorer
 from rnn_rust.model.streams import check_learns_values
+from rnn_rust.storage.model_file import BAD_VALUES
 
 
 def restored(
@@ -35,7 +36,7 @@ def restored(
             if name.startswith(STATES)
         }
         scorer._take(description, arrays)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except BAD_VALUES as error:
         raise ModelFileError(f"the states are damaged: {error}") from error
     return scorer
 

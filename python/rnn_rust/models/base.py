@@ -25,7 +25,7 @@ from rnn_rust.model.scorers import make_scorer
 from rnn_rust.model.scoring import forecast, predict_classes, score_frame
 from rnn_rust.model.summary import Summary
 from rnn_rust.models.torch import torch_state_dict
-from rnn_rust.storage.model_file import pack, write
+from rnn_rust.storage.model_file import write_packed
 from rnn_rust.training.fit import TrainResult, evaluate, unbuilt_if_refused
 from rnn_rust.training.fit import fit as _fit
 from rnn_rust.training.fit import train as _train
@@ -330,7 +330,8 @@ class Model(Network):
         WriteError
             The file cannot be written there.
         ParameterError, ShapeError
-            ``path`` is not one; the model has no sizes yet, or a scaler of other columns.
+            ``path`` is not one; the model has no sizes yet, a scaler of other columns, or something
+            that no file can hold.
         """
         description = describe(self)
         stored = optimizers.from_dict(description["optimizer"])
@@ -338,7 +339,7 @@ class Model(Network):
             _log.warning("A file cannot keep Python code: the optimizer in %s is %r", path, stored)
         if self.loss_name == CUSTOM:
             _log.warning("A file cannot keep Python code: the loss in %s is 'mse'", path)
-        write(path, pack(description, self.state_dict()))
+        write_packed(path, description, self.state_dict())
 
     def to_c(self, folder: str | os.PathLike[str], *, name: str = "model") -> None:
         """Write the model as C99 for devices: ``folder`` gets a source file, its header and a test.

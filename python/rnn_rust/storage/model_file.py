@@ -27,7 +27,7 @@ import numpy as np
 
 from rnn_rust.base.checks import path_text
 from rnn_rust.base.files import replacing
-from rnn_rust.errors import MissingFileError, ModelFileError
+from rnn_rust.errors import MissingFileError, ModelFileError, ParameterError
 
 if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
@@ -40,6 +40,9 @@ FORMAT_VERSION = 2
 _WITHOUT_DIGEST = 1
 _KEY = "rnn_rust"
 
+BAD_VALUES = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
+"""What code raises at a value in a description that is not what it has to be."""
+
 
 def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
     """Return the contents of a file.
@@ -47,7 +50,8 @@ def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
     Raises
     ------
     TypeError, ValueError
-        The description has something that JSON cannot hold, NaN and infinity included.
+        The description has something that JSON cannot hold, NaN and infinity included, or text
+        that is none.
     """
     from safetensors.numpy import save
 
@@ -56,7 +60,9 @@ def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
         "format_version": FORMAT_VERSION,
         "model": description,
     }
-    return save(tensors, metadata={_KEY: _canonical(stored)})
+    text = _canonical(stored)
+    _require_whole_characters(text, stored)
+    return save(tensors, metadata={_KEY: text})
 
 
 def unpack(data: bytes, source: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
@@ -103,6 +109,8 @@ def _stored(data: bytes) -> dict[str, Any]:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         text = header.get("__metadata__", {}).get(_KEY)
         stored: dict[str, Any] | None = None if text is None else json.loads(text)
+        if text is not None:
+            _require_whole_characters(text, stored)
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"the description of the model is damaged: {error}") from error
     if stored is None:
@@ -141,6 +149,13 @@ def _digest(version: int, description: dict[str, Any], tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
+def _require_whole_characters(text: str, value: Any) -> None:
+    """Raise ValueError if JSON has half of a character, which no file and no terminal takes."""
+    # Whole ones above the first 65536 are written so too.
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -174,6 +189,25 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
         raise MissingFileError(f"there is no file {path}; check the path") from None
     except OSError as error:
         raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
+
+
+def write_packed(
+    path: str | os.PathLike[str], description: dict[str, Any], tensors: Tensors
+) -> None:
+    """Write a model, or what else has a description and tensors; a file there is replaced.
+
+    Raises
+    ------
+    ParameterError
+        The description has something that no file can hold.
+    WriteError
+        The file cannot be written there.
+    """
+    try:
+        data = pack(description, tensors)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"a model's file holds finite numbers and text: {error}") from error
+    write(path, data)
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:

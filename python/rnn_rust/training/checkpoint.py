@@ -23,7 +23,7 @@ from rnn_rust.model.arguments import Options
 from rnn_rust.model.declaration import described
 from rnn_rust.model.description import TRAINING_PREFIX, describe, describe_architecture
 from rnn_rust.model.preparation import LabelledInputs
-from rnn_rust.storage.model_file import pack, read, unpack
+from rnn_rust.storage.model_file import BAD_VALUES, pack, read, unpack
 from rnn_rust.training.resuming import (
     ResumedCallback,
     fixed_settings_of,
@@ -98,11 +98,11 @@ def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCal
             )
     except ParameterError:
         raise
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+    except BAD_VALUES as error:
         raise _damaged(path, error) from error
     try:
         _restore_training(training, state, tensors)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+    except BAD_VALUES as error:
         raise _damaged(path, error) from error
     return going_on
 

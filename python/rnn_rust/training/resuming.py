@@ -17,6 +17,7 @@ import numpy as np
 
 from rnn_rust.errors import ModelFileError, ParameterError
 from rnn_rust.learning.history import History, Record
+from rnn_rust.storage.model_file import BAD_VALUES
 
 
 def name_of(callback: object) -> str:
@@ -120,7 +121,7 @@ class ResumedCallback:
             return self.callback.load_state_dict(self.kept["state"])
         except ParameterError as error:
             raise ParameterError(f"cannot continue from {self.path}: {error}") from error
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+        except BAD_VALUES as error:
             raise ModelFileError(
                 f"{self.path}: the state of {name_of(self.callback)} is damaged: {error!r}"
             ) from error
@@ -140,8 +141,8 @@ def match_saved(
     ------
     ParameterError
         A callback is there with other fixed settings.
-    KeyError
-        What is kept of one is not whole.
+    KeyError, ValueError
+        What is kept of one is not whole, or not what it has to be.
     """
     present = list(_identified(callbacks))
     found, missing = [], []
@@ -149,6 +150,8 @@ def match_saved(
         identity = {name: entry[name] for name in ("name", "fixed_settings", "number")}
         if lost := {"state", "stopped"} - entry.keys():
             raise KeyError(*lost)
+        if not isinstance(entry["stopped"], bool):
+            raise ValueError(f"stopped must be True or False, got {entry['stopped']!r}")
         same = [callback for callback, own in present if own == identity]
         if same:
             found.append(ResumedCallback(same[0], entry, path))
