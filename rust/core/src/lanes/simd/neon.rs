@@ -23,9 +23,9 @@ impl Simd for Neon {
     type F64 = Pair<Pair<F64x2, 4>, 8>;
     const NAME: &'static str = "neon";
     const ACCUMULATORS: usize = 6;
-    const CHAIN_PAIRS: usize = 6;
-    const MULTIPLY: (usize, usize) = (2, 3);
-    const NARROW_MULTIPLY: (usize, usize) = (2, 3);
+    const CHAIN_PAIRS: usize = 2;
+    const MULTIPLY: (usize, usize) = (1, 6);
+    const NARROW_MULTIPLY: (usize, usize) = (1, 6);
     const OUTER: (usize, usize) = (2, 3);
     const NARROW_OUTER: (usize, usize) = (2, 3);
     const HALF_OUTER: (usize, usize) = (2, 5);
