@@ -204,6 +204,11 @@ def test_a_column_that_is_called_like_the_answer_is_not_overwritten() -> None:
             model.score_frame(one)
     with pytest.raises(DataError, match="'predicted' already"):
         model.scorer().score_frame(frame)
+    of_ids = rnn.Dataset.from_frame(
+        table().rename({"id": "predicted"}), id="predicted", features="speed", labels="kind"
+    )
+    with pytest.raises(DataError, match="the data set: it has a column 'predicted' already"):
+        model.score_frame(of_ids)
     table().rename({"id": "predicted"}).write_csv("moves.csv")
     columns = ("--id", "predicted", "--features", "speed", "--labels", "kind", "--epochs", "1")
     run_well("train", "moves.csv", *columns)

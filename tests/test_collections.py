@@ -95,6 +95,7 @@ def test_windows_of_one_series() -> None:
     frame = pl.DataFrame({"t": range(24), "x1": np.arange(24.0)})
     series = Dataset.from_frame(frame, features="x1")
     assert len(series.windows(6, step=6)) == 4
+    assert series.windows(6, step=6).ids.tolist() == [0, 1, 2, 3]
     model = rnn.RNN(1, 3, 1)
     overlapping = series.windows(6, step=1)
     assert model.predict(overlapping).shape == (19 * 6, 1)
@@ -192,6 +193,9 @@ def test_folds_by_time_learn_from_what_has_ended() -> None:
     for gap_of_days in (datetime.timedelta(days=5), np.timedelta64(5, "D")):
         again = list(dated.folds(4, by="time", gap=gap_of_days))
         assert [len(train) for train, _ in again] == [len(train) for train, _ in folds]
+    at_once = list(dated.folds(4, by="time", gap=datetime.timedelta(0)))
+    without = list(dated.folds(4, by="time"))
+    assert [len(train) for train, _ in at_once] == [len(train) for train, _ in without]
     for arguments, message in (
         ({"k": 1}, "k must be at least 2"),
         ({"by": "row"}, "by='row' is not known"),

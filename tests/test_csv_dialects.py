@@ -56,6 +56,8 @@ def test_decimal_commas_that_cannot_be_read(write: Write) -> None:
     assert read_error(path).startswith("line 3, column 'x1': '1,2,3' is not a number")
     path = write("id;t;x1;y1\na;1;0,5;0\na;2;2.5;1\n")
     assert read_error(path).startswith("line 3, column 'x1': '2.5' has a decimal point, and other")
+    path = write("id;t;x1;y1\na;1;0,5;0\na;2;v2.5;1\n")
+    assert read_error(path).startswith("line 3, column 'x1': 'v2.5' is not a number")
     path = write('id,t,x1,y1\na,1,"0,5",0\n')
     assert read_error(path).startswith("line 2, column 'x1': '0,5' is not a number")
 

@@ -108,7 +108,18 @@ def test_evaluators_are_values():
     assert hash(rnn.RegressionEvaluator(horizon=[1, 2])) == hash(
         rnn.RegressionEvaluator(horizon=(1, 2))
     )
+    assert hash(rnn.RegressionEvaluator(present=["a"])) == hash(
+        rnn.RegressionEvaluator(present=("a",))
+    )
     assert len({classify, rnn.BinaryClassificationEvaluator()}) == 1
+
+
+def test_columns_are_matched_with_those_of_any_model_by_name():
+    data = rnn.Dataset.from_arrays(
+        [[1.0, 5.0], [2.0, 7.0]], [1.0, 2.0], [0, 2], feature_names=["a", "b"]
+    )
+    first = SimpleNamespace(feature_names=("b", "a"), predict=lambda data: data.features[:, :1])
+    assert regress.evaluate(first, data).mae == 4.5
 
 
 @pytest.mark.parametrize("evaluator", [classify, regress])
@@ -290,6 +301,9 @@ def test_without_previous_labels_there_is_no_baseline():
     result = regress.score([1.0, 2.0], [1.0, 2.5], offsets=[0, 1, 2])
     assert result.baseline is None
     assert "no baseline" in str(result)
+    one = regress.score([[1.0, 2.0]], [[1.0, 2.5]]).columns["1"]
+    assert (one.mae, one.baseline, one.columns) == (0.5, None, {})
+    assert "no baseline" in str(one)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.evaluate import default_evaluator
 
 AIRLINE = DATA / "airline-passengers.csv"
 
@@ -214,6 +215,25 @@ def test_text_is_no_series_and_the_labels_of_before_are_none() -> None:
     model = rnn.GRU(hidden_size=3, scaler="standard")
     model.fit(made, epochs=1, progress=False)
     assert model.forecast(table)["t"].to_list() == [30, 31]
+
+
+def test_seasons_are_matched_with_labels_by_name() -> None:
+    made = series(14).forecast("load", 2, season=3)
+
+    class Zeros:
+        label_names = ("load+2", "load+1")
+
+        def predict(self, data: rnn.Dataset) -> np.ndarray:
+            return np.zeros_like(data.labels)
+
+    season = rnn.RegressionEvaluator().evaluate(Zeros(), made).season
+    assert season is not None
+    assert season.mae == pytest.approx(np.nanmean(np.abs(made.labels - made.seasonal)))
+
+
+def test_a_series_of_zeros_and_ones_is_of_numbers() -> None:
+    switched = rnn.Dataset.from_arrays([0.0, 1, 1, 0, 1, 0], None, [0, 6]).forecast("x1")
+    assert isinstance(default_evaluator(switched), rnn.RegressionEvaluator)
 
 
 def test_a_part_without_a_value_ahead_says_so() -> None:

@@ -86,3 +86,11 @@ def test_a_scaler_of_features_alone_knows_nothing_of_labels(tmp_path: Path, labe
     scaled = (X[:, :3] - X[:, :3].mean(axis=0)) / X[:, :3].std(axis=0)
     found = plain.predict(rnn.Dataset.from_arrays(scaled, None, OFFSETS))
     np.testing.assert_allclose(found, model.predict(classes), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "focal", "cross_entropy"])
+def test_a_scaler_may_not_change_classes(loss: str) -> None:
+    options = {"loss": loss, "hidden_size": 3}
+    with pytest.raises(ParameterError, match=r"labels are classes, .* scaler labels=False"):
+        rnn.GRU(scaler=rnn.StandardScaler(), **options)
+    assert rnn.GRU(scaler=rnn.StandardScaler(labels=False), **options).scaler is not None

@@ -89,6 +89,9 @@ def test_a_sequence_takes_its_last_labelled_row() -> None:
     assert moved_weights[[1, 2, 5]].tolist() == [5, 7, 9]
     assert weights.tolist() == [5, 6, 7, 8, 9, 10]
     assert sequence_labels(labels, None, offsets)[1] is None
+    # A first sequence without a label takes none from another.
+    found = labels_per_sequence(np.array([[NAN], [1.0]]), np.array([0, 1, 2]))
+    np.testing.assert_array_equal(found, [[NAN], [1.0]])
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

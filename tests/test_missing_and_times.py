@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import rnn_rust as rnn
-from rnn_rust.errors import DataError, ParameterError
+from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 START = datetime.datetime(2026, 3, 1, 6)
 
@@ -84,6 +84,11 @@ def test_a_missing_number_is_refused_unless_it_may_be() -> None:
     with pytest.raises(DataError, match=r"column 'x' is missing in row .* missing='mean' or"):
         model.fit(read(table()), epochs=1, progress=False)
     assert not model.is_built
+    words = table().with_columns(k=pl.Series(["a", "b"] * 30))
+    of_words = {"time": "when", "features": ["x", "k"], "labels": "y", "missing": "keep"}
+    known = rnn.Dataset.from_frame(words.drop_nulls(), **of_words)
+    with pytest.raises(DataError, match=r"column 'x' is missing in row .* missing='mean' or"):
+        rnn.GRU(hidden_size=4).build(known).predict(rnn.Dataset.from_frame(words, **of_words))
     empty = table().with_columns(x=pl.lit(None, pl.Float64))
     with pytest.raises(DataError, match="column 'x' has no number in the training part"):
         rnn.GRU(hidden_size=4, missing="mean").fit(read(empty), epochs=1, progress=False)
@@ -168,6 +173,38 @@ def test_features_of_time() -> None:
     assert set(steps.preparation.encoded(read(numbers)).features[:, 2]) == {0, 3}
     with pytest.raises(DataError, match="time feature 'hour' needs dates"):
         rnn.GRU(hidden_size=4, time_features="hour").fit(read(numbers), epochs=1, progress=False)
+
+
+def test_a_single_sequence_is_encoded_as_in_its_data_set() -> None:
+    data = read(table())
+    model = rnn.GRU(hidden_size=4, missing="forward", time_features="elapsed").build(data)
+    encoded = model.preparation.encoded(data)
+    for one, whole in zip(data, encoded, strict=True):
+        np.testing.assert_array_equal(model.preparation.encoded(one).features, whole.features)
+    wide = rnn.Dataset.from_arrays(np.ones((5, 3)), None, [0, 5])
+    with pytest.raises(ShapeError, match="3 feature columns"):
+        rnn.GRU(hidden_size=4, missing="mean").build(data).predict(wide)
+
+
+def test_a_logarithm_needs_times_that_hardly_go_back() -> None:
+    frame = {"t": [0.0, 1, 3], "x": [1.0, 2, 3], "y": [0.0] * 3}
+    data = rnn.Dataset.from_frame(frame, features="x", labels="y")
+    model = rnn.GRU(hidden_size=2, time_features="log_elapsed", dtype="float64").build(data)
+    for back in (1.0, 2.5):
+        stepper = model.stepper()
+        stepper.step({"t": 5.0, "x": 1.0})
+        with pytest.raises(DataError, match=f"is {back:g} earlier than that of the row before"):
+            stepper.step({"t": 5 - back, "x": 1.0})
+        assert np.isfinite(stepper.step({"t": 4.5, "x": 1.0})).all()
+
+
+def test_means_are_summed_in_double_precision() -> None:
+    """In float32 2**24 + 1 is 2**24."""
+    frame = {"t": range(4), "x": [2.0**24, 1, 1, None], "y": [0.0] * 4}
+    data = rnn.Dataset.from_frame(frame, features="x", labels="y", missing="keep", dtype="float32")
+    model = rnn.GRU(hidden_size=2, missing="mean").build(data)
+    assert model.encoder is not None
+    assert model.encoder.means == ((2**24 + 2) / 3,)
 
 
 @pytest.mark.parametrize("how", ["mean", "forward"])

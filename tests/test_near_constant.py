@@ -115,3 +115,10 @@ def test_a_deviation_far_below_the_mean_is_not_lost() -> None:
     # One of N values apart by d: the variance is d² (N - 1) / N².
     d = column[7] - 1.7e9
     assert scale == pytest.approx(d * math.sqrt(99_999) / 100_000, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", EPS)
+def test_ten_roundings_are_constant_and_eleven_are_a_range(dtype: str) -> None:
+    for roundings, scale in ((10, 1.0), (11, float(11 * EPS[dtype]))):
+        column = np.array([1, 1 + roundings * EPS[dtype]], dtype)
+        assert [part[1] for part in fitted("minmax", column)] == [scale, scale]

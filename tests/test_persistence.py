@@ -172,6 +172,7 @@ def test_values_given_to_score() -> None:
     "arguments",
     [
         {"horizon": 0}, {"horizon": 1.5}, {"horizon": True}, {"horizon": []}, {"horizon": [1, 0]},
+        {"horizon": [[1], [1, 2]]}, {"horizon": np.array(0)}, {"horizon": range(1, 3)},
         {"present": 3}, {"present": []}, {"present": ["x1", 2]}, {"horizon": 1, "present": "x1"},
     ],
 )  # fmt: skip
@@ -256,6 +257,28 @@ def test_a_single_difference_is_enough_to_tell_columns_apart() -> None:
     assert find_shift(np.full((5, 2), NAN), np.array([0, 5])) is None
     # Sequences without rows are allowed here.
     assert find_shift(data.labels, np.insert(data.offsets, 2, data.offsets[2])) == (1, 0, 1)
+
+
+def test_four_values_or_sixteen_changes_are_enough() -> None:
+    """At rows with one before and one after them in their sequence."""
+    for rows, found in ((6, (1, 0, 1)), (5, None)):
+        series = np.arange(rows + 1.0)
+        labels = np.stack([series[:-1], series[1:]], axis=1)
+        assert find_shift(labels, np.array([0, rows])) == found
+    series = np.random.default_rng(0).integers(0, 2, 60).astype(float)
+    changes = np.flatnonzero(np.diff(series[1:]))
+    for rows, found in ((changes[15] + 3, (1, 0, 1)), (changes[15] + 2, None)):
+        labels = np.stack([series[:rows], series[1 : rows + 1]], axis=1)
+        assert find_shift(labels, np.array([0, rows])) == found
+
+
+@pytest.mark.parametrize("change", [0.1, -0.1])
+def test_another_sequence_can_tell_columns_apart(change: float) -> None:
+    series = np.cumsum(np.random.default_rng(0).normal(size=41))
+    one = np.stack([series[:-1], series[1:]], axis=1)
+    labels = np.concatenate([one, one[:30] + np.array([0.0, change])])
+    assert find_shift(one, np.array([0, 40])) == (1, 0, 1)
+    assert find_shift(labels, np.array([0, 40, 70])) is None
 
 
 # around --------------------------------------------------------------------------------------

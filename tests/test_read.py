@@ -57,6 +57,9 @@ def test_labels_may_be_declared_absent(write: Write) -> None:
     ds = Dataset.from_csv(write(HEADER + "a,1,1,1,1\n"), labels=[])
     assert ds.labels.shape == (1, 0)
     assert not ds.has_labels
+    for dtype in ("float32", "float64"):
+        single = Dataset.from_csv(write(HEADER + "a,1,1,1,1\n"), labels=[], dtype=dtype)
+        assert single.labels.dtype == single.features.dtype == dtype
 
 
 @pytest.mark.parametrize(

@@ -111,14 +111,15 @@ def test_days_of_one_file_and_numbers_of_another_are_no_common_time(tmp_path: Pa
 def test_files_without_a_label_yet_go_with_those_that_have_classes(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("t,x1,kind\n1,1,walk\n2,2,run\n")
     (tmp_path / "2.csv").write_text("t,x1,kind\n3,3,\n4,4,NA\n")
-    (tmp_path / "3.csv").write_text("t,x1,kind\n5,3,7\n")
-    paths = sorted(tmp_path.iterdir())
+    paths = [tmp_path / f"{number}.csv" for number in (1, 2, 3)]
     for some in (paths[:2], paths[1::-1]):
         data = Dataset.from_file(some, features="x1", labels="kind")
         assert data.label_levels == {"kind": ("run", "walk")}
         np.testing.assert_array_equal(data.labels.ravel(), [1, 0, np.nan, np.nan])
-    with pytest.raises(DataError, match=r"'kind' is text in some .*; write its labels alike"):
-        Dataset.from_file(paths, features="x1", labels="kind")
+    for numbers in ("5,3,7\n", "5,3,7\n6,3,\n"):
+        (tmp_path / "3.csv").write_text(f"t,x1,kind\n{numbers}")
+        with pytest.raises(DataError, match=r"'kind' is text in some .*; write its labels alike"):
+            Dataset.from_file(paths, features="x1", labels="kind")
 
 
 def test_only_needed_columns_are_read(tmp_path: Path) -> None:

@@ -228,6 +228,8 @@ def test_a_robust_scaler_has_the_median_and_the_quartiles() -> None:
     np.testing.assert_allclose(part.feature_shift_, [np.median(x[40:])])
     same = rnn.Dataset.from_arrays([1.0, 1, 1, 1, 9], None, [0, 5])
     assert rnn.RobustScaler().fit(same).feature_scale_.tolist() == [1]
+    no_label = rnn.Dataset.from_arrays(x, np.full(100, np.nan), [0, 100])
+    assert rnn.RobustScaler().fit(no_label).label_scale_.tolist() == [1]
     model = rnn.GRU(1, 3, 1, scaler="robust")
     model.fit(data, epochs=1, progress=False)
     np.testing.assert_allclose(model.scaler.feature_shift_, [middle])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_rust import Dataset
+from rnn_rust.data.split import strata
 from rnn_rust.errors import DataError, ParameterError
 
 
@@ -145,3 +146,10 @@ def test_stratified_parts_share_the_rarest_class_by_name() -> None:
         assert [frauds(part) for part in data.split(0.75, seed=seed, stratify=True)] == [6, 2]
         folds = data.folds(4, seed=seed, stratify=True)
         assert [frauds(test) for _, test in folds] == [2, 2, 2, 2]
+
+
+def test_of_equally_rare_classes_the_last_by_name_is_positive() -> None:
+    kinds = ["a", "c", "b", "a", "b", "a", "c"]
+    frame = pl.DataFrame({"id": range(7), "t": [0] * 7, "x1": [0.0] * 7, "kind": kinds})
+    positive, others = strata(Dataset.from_frame(frame, features="x1", labels="kind"))
+    assert (positive.tolist(), others.tolist()) == ([1, 6], [0, 2, 3, 4, 5])

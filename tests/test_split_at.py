@@ -145,6 +145,9 @@ EAST = datetime.timezone(datetime.timedelta(hours=2))
         (["2015-04-30", "2015-05-01", "2015-05-13", "2015-06-01"], "13/05/2015"),
         (["2015-04-30", "2015-05-01", "2015-05-05", "2015-06-01"], "5/5/2015"),
         (["2015-04-30", "2015-05-01", "2015-05-06", "2015-06-01"], "6.5.2015"),
+        (["13/01/2015", "20/01/2015", "01/02/2015", "02/02/2015"], "01/02/2015"),
+        (["2014-11-30", "2014-12-30", "2014-12-31", "2015-01-01"], "31/12/2014"),
+        (np.array(["2014-12-30", "2014-12-31", "2015-01-31", "2015-02-01"], "M8[D]"), "31/01/2015"),
     ],
 )  # fmt: skip
 def test_an_instant_in_the_terms_of_the_times(times: Any, at: Any) -> None:
@@ -252,6 +255,9 @@ def test_parts_that_follow_each_other_are_not_warned_of() -> None:
         ([0] * 10, list(range(3, 13))),
         ([1, 1, 2], [5, 5, 4]),
         ([1, 1], [2, 9]),
+        ([0, 0, 0, 1, 2], [9] * 5),  # three of five first times are shared
+        ([0] * 4 + [5], [5, 9, 9, 9, 9]),  # 9 of 10 pairs overlap
+        ([0] * 9 + [5], [5] * 4 + [9] * 6),  # 41 of 45
     ],
 )
 def test_times_that_restart_in_every_sequence_are_refused(
@@ -266,6 +272,9 @@ def test_a_clock_in_common_is_not_refused() -> None:
         ([0, 1, 2, 3], [9, 9, 9, 9]),  # side by side, but each with its own beginning
         ([0, 0, 5, 5, 10, 10], [5] * 6),  # two cities by month
         ([0, 7], [9, 9]),
+        ([0, 0, 1, 2], [9] * 4),  # half of the first times are shared
+        ([0] * 4 + [5], [5, 5, 9, 9, 9]),  # 8 of 10 pairs overlap
+        ([0] * 9 + [5], [5] * 5 + [9] * 5),  # 40 of 45
     ):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OverlapWarning)

@@ -65,6 +65,11 @@ def test_names_of_arrays_are_a_list_of_strings_for_each_column() -> None:
         arrays(static=[1.0, 2.0], static_names=["a", "b"])
     with pytest.raises(ParameterError, match="no static features"):
         arrays(static_names=["a"])
+    with pytest.raises(ParameterError, match="must all differ"):
+        arrays(static=[[1.0, 2.0], [3.0, 4.0]], static_names=["a", "a"])
+    for rows in ([1.0], [1.0, 2.0, 3.0], np.zeros((2, 0))):
+        with pytest.raises(ShapeError, match="give a row for each of 2 sequences"):
+            arrays(static=rows)
 
 
 @pytest.mark.parametrize("name", ["amount", "y", "t", "w"])
@@ -108,6 +113,24 @@ def test_what_a_model_is_given_has_to_be_what_it_was_trained_on() -> None:
         model.predict(read(static="age"))
     with pytest.raises(ShapeError, match="trained with static features, age, country"):
         model.predict(np.ones((2, 1)))
+    without = rnn.GRU(hidden_size=3).build(read(features="country", static=None))
+    with pytest.raises(ShapeError, match="static features, age, and the model was trained without"):
+        without.predict(read(features="country", static="age"))
+
+
+def test_forward_filling_gives_a_sequence_the_mean_and_nothing_of_another() -> None:
+    own = CUSTOMERS.with_columns(size=pl.Series([None, 7.0]))
+    gaps, full = (
+        read(EVENTS.drop("age", "country"), static=table, missing="keep")
+        for table in (own, own.with_columns(pl.col("size").fill_null(7.0)))
+    )
+    model = rnn.GRU(hidden_size=3, missing="forward").build(gaps)
+    outputs = model.predict(full)
+    assert np.array_equal(model.predict(gaps), outputs)
+    stepper = model.stepper({"age": 40, "country": "de", "size": None})
+    assert np.array_equal(stepper.step([0.3]), outputs[2])
+    with pytest.raises(DataError, match="static feature 'size': inf is not finite"):
+        stepper.reset({"age": 40, "country": "de", "size": np.inf})
 
 
 def test_a_stepper_takes_a_dict_of_finite_values() -> None:

@@ -75,6 +75,7 @@ def test_so_it_is_with_relative_errors(own: float | None, kept: float | None, us
 def test_a_threshold_of_probabilities_is_no_relative_error() -> None:
     model = make_model(0.9, loss="binary_cross_entropy")
     assert RegressionEvaluator().evaluate(model, BINARY).threshold == 0.1
+    assert RegressionEvaluator(0.3).evaluate(model, BINARY).threshold == 0.3
     assert BinaryClassificationEvaluator().evaluate(model, BINARY).threshold == 0.9
     negative = make_model(-2)
     refused(
@@ -83,6 +84,15 @@ def test_a_threshold_of_probabilities_is_no_relative_error() -> None:
         "model.threshold",
         "-2",
     )
+
+
+def test_an_output_equal_to_it_is_of_the_first_class() -> None:
+    model = make_model(None, loss="binary_cross_entropy")
+    model.load_state_dict({name: 0 * value for name, value in model.state_dict().items()})
+    assert set(model.predict(BINARY).ravel().tolist()) == {0.5}
+    assert set(model.predict_classes(BINARY).tolist()) == {0}
+    model.threshold = 0.4
+    assert set(model.predict_classes(BINARY).tolist()) == {1}
 
 
 def test_arrays_have_no_model() -> None:

@@ -8,7 +8,7 @@ forecast accuracy" (2006). The labels in between are not known yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -156,9 +156,9 @@ def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | N
     """Return rows ahead as a tuple; ParameterError if one is not an integer above 0."""
     if horizon is None:
         return None
-    given = horizon if isinstance(horizon, list | tuple | np.ndarray) else [horizon]
-    if np.ndim(given) == 0:
-        given = [horizon]
+    # An array of NumPy may be a single number.
+    several = isinstance(horizon, list | tuple | np.ndarray) and getattr(horizon, "ndim", 1) > 0
+    given: Any = horizon if several else [horizon]
     if len(given) == 0:
         raise ParameterError("horizon is empty; give one, or one for each label column")
     return tuple(whole_number("horizon", one, least=1) for one in given)
