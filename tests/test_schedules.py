@@ -72,7 +72,7 @@ def test_cosine_rises_to_its_rate_and_falls_to_the_final_one(
         (lambda: CosineDecay(0.1, 5, 5), "warmup_epochs"),
         (lambda: CosineDecay(0.1, 5, -1), "warmup_epochs"),
         (lambda: CosineDecay(0.1, 5, final_rate=0.2), "final_rate"),
-        (lambda: ReduceOnPlateau(-0.1, min_rate=-0.2), "rate"),
+        (lambda: ReduceOnPlateau(np.nan), "rate"),
         (lambda: ReduceOnPlateau(0.1, min_rate=0.2), "min_rate"),
         (lambda: ReduceOnPlateau(0.1, "r2"), "mode"),
         (lambda: ReduceOnPlateau(0.1, mode="low"), "mode"),

@@ -259,8 +259,11 @@ def test_weights_and_tables_of_the_wrong_shape_are_named() -> None:
         model.fit(frame, count, X_val=frame[:0], y_val=count[:0])
     with pytest.raises(ShapeError, match="lists of different lengths"):
         model.fit(frame, [[1, 2], *[[1]] * (len(frame) - 1)])
-    with pytest.raises(ShapeError, match="lists of different lengths"):
-        model.fit(frame, pd.Series([[1.0, 2.0], *count[1:].tolist()]))
+    lists = np.empty(len(frame), dtype=object)
+    lists[:] = [[1.0, 2.0], *count[1:]]
+    for y in (lists, pd.Series(lists)):
+        with pytest.raises(ShapeError, match="lists of different lengths"):
+            model.fit(frame, y)
     with pytest.raises(DataError, match="labels of several types"):
         SequenceClassifier(epochs=1).fit(ARRAYS, [[1, 0, 1], ["yes"], [1] * 5, [0, 1]])
     model.fit(frame, count)
