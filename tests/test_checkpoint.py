@@ -137,6 +137,14 @@ def test_a_training_that_is_over_stays_over(path: Path) -> None:
     assert same_bits(first, again)
 
 
+def test_the_end_of_a_training_that_a_callback_ends_is_kept(path: Path) -> None:
+    model = make_model()
+    fit(model, lambda record: record["epoch"] < 5, Checkpoint(path, every=3))
+    kept = rnn_rust.load(path)
+    assert kept.epochs_trained == model.epochs_trained == 5
+    assert same_bits(kept, model)
+
+
 def test_a_training_may_be_made_longer(path: Path) -> None:
     model, whole = make_model(), make_model()
     fit(make_model(), Checkpoint(path), epochs=5)

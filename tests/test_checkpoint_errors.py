@@ -121,6 +121,8 @@ def test_an_optimizer_that_keeps_its_state_to_itself_is_refused(path: Path) -> N
     model = make_model("python")
     model.optimizer = PythonSGD(0.1)
     refused(lambda: fit(model, Checkpoint(path)), ParameterError, "PythonSGD", "state_dict")
+    model.optimizer.state_dict = dict  # type: ignore[attr-defined]
+    refused(lambda: fit(model, Checkpoint(path)), ParameterError, "PythonSGD", "load_state_dict")
     assert model.epochs_trained == 0
 
 

@@ -121,7 +121,7 @@ def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
     words = numbers.with_columns(
         kind=pl.when(pl.col("kind") > 0).then(pl.lit("fast")).otherwise(pl.lit("slow"))
     )
-    model = rnn.GRU(hidden_size=4, loss=loss)
+    model, fresh = (rnn.GRU(hidden_size=4, loss=loss) for _ in range(2))
     model.fit(dataset(numbers), epochs=1, progress=False)
     # By name "fast" is class 0, where the model learnt it as 1.
     named = dataset(words)
@@ -132,6 +132,7 @@ def test_names_are_no_numbers_of_a_model_that_learnt_these(loss: str) -> None:
         lambda: model.loss(named),
         lambda: model.fit(named, epochs=1, progress=False),
         lambda: model.fit(dataset(numbers), epochs=1, progress=False, validation=named),
+        lambda: fresh.fit(dataset(numbers), epochs=1, progress=False, validation=named),
     ):
         with pytest.raises(DataError, match=message):
             ask()

@@ -201,6 +201,7 @@ ONLINE: dict[str, Any] = {"batch_size": 1, "shuffle": False}
         (lambda y: None, DataError, ["Calls", "NoneType"]),
         (lambda y: (1.0, y, y), DataError, ["(value, gradient)"]),
         (lambda y: ("a", y), DataError, ["Calls", "'a'"]),
+        (lambda y: (np.ones(2), y), ShapeError, ["Calls", "the value", "one number", "(2,)"]),
         (lambda y: (1.0, "no"), DataError, ["Calls", "'no'"]),
         (lambda y: (1.0, None), DataError, ["Calls", "gradient", "object"]),
         (lambda y: (1.0, y[:, :1]), ShapeError, ["Calls", "(6, 2)", "(6, 1)"]),

@@ -218,7 +218,7 @@ def test_text_is_no_series_and_the_labels_of_before_are_none() -> None:
 
 
 def test_seasons_are_matched_with_labels_by_name() -> None:
-    made = series(14).forecast("load", 2, season=3)
+    made = series(20).forecast("load", 2, season=3)
 
     class Zeros:
         label_names = ("load+2", "load+1")

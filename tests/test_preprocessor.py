@@ -125,6 +125,11 @@ def test_fitting_one_changes_neither_a_model_nor_a_scaler() -> None:
 
 
 def test_wrong_use_is_refused() -> None:
+    two, three = (rnn.Dataset.from_arrays(np.ones((4, n)), None, [0, 4]) for n in (2, 3))
+    with pytest.raises(
+        rnn.errors.ShapeError, match=r"columns are x1, x2, x3, .* trained on x1, x2"
+    ):
+        rnn.Preprocessor(missing="mean").fit(two).transform(three)
     with pytest.raises(rnn.errors.ParameterError, match="not fitted"):
         rnn.Preprocessor().transform(dataset())
     with pytest.raises(rnn.errors.ParameterError, match="missing='median'"):

@@ -58,8 +58,8 @@ def test_labels_may_be_declared_absent(write: Write) -> None:
     assert ds.labels.shape == (1, 0)
     assert not ds.has_labels
     for dtype in ("float32", "float64"):
-        single = Dataset.from_csv(write(HEADER + "a,1,1,1,1\n"), labels=[], dtype=dtype)
-        assert single.labels.dtype == single.features.dtype == dtype
+        again = Dataset.from_frame(ds.to_frame(), labels=[], dtype=dtype)
+        assert again.labels.dtype == again.features.dtype == dtype
 
 
 @pytest.mark.parametrize(

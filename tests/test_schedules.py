@@ -34,7 +34,7 @@ def test_formulas() -> None:
         assert Constant(0.3)(epoch) == 0.3
         assert falling(epoch + 1) == pytest.approx(0.9 * falling(epoch))
         assert steps(epoch + 1) == steps(epoch) * (0.5 if (epoch + 1) % 7 == 0 else 1)
-    assert falling(0) == steps(0) == 0.3
+    assert falling(0) == steps(0) == CosineDecay(0.3, 40)(0) == 0.3
 
 
 @given(
@@ -63,12 +63,16 @@ def test_cosine_rises_to_its_rate_and_falls_to_the_final_one(
         (lambda: StepDecay(np.nan, 3), "rate"),
         (lambda: StepDecay(0.1, 0), "every"),
         (lambda: StepDecay(0.1, 2, 1.0), "factor"),
+        (lambda: ExponentialDecay(-0.1, 0.5), "rate"),
         (lambda: ExponentialDecay(0.1, 0.0), "factor"),
         (lambda: ExponentialDecay(0.1, 1.5), "factor"),
+        (lambda: CosineDecay(-0.1, 5), "rate"),
+        (lambda: CosineDecay(0.1, 5, final_rate=-0.1), "final_rate"),
         (lambda: CosineDecay(0.1, 0), "epochs"),
         (lambda: CosineDecay(0.1, 5, 5), "warmup_epochs"),
         (lambda: CosineDecay(0.1, 5, -1), "warmup_epochs"),
         (lambda: CosineDecay(0.1, 5, final_rate=0.2), "final_rate"),
+        (lambda: ReduceOnPlateau(np.nan), "rate"),
         (lambda: ReduceOnPlateau(0.1, min_rate=0.2), "min_rate"),
         (lambda: ReduceOnPlateau(0.1, "r2"), "mode"),
         (lambda: ReduceOnPlateau(0.1, mode="low"), "mode"),
@@ -80,6 +84,13 @@ def test_cosine_rises_to_its_rate_and_falls_to_the_final_one(
 )
 def test_a_setting_outside_its_values_is_refused_by_name(make: Any, word: str) -> None:
     refused(make, ParameterError, word)
+
+
+@pytest.mark.parametrize("rate", [1e39, lambda epoch: 1e39, StepDecay(1e39, 1)])
+def test_a_rate_beyond_the_dtype_is_refused_before_training(rate: Any) -> None:
+    model = RNN(2, 4, 2, optimizer=SGD(rate))
+    refused(lambda: model.fit(DATA, epochs=1), ParameterError, "learning_rate", "3.40282e+38")
+    assert model.epochs_trained == 0
 
 
 # Plateaus ------------------------------------------------------------------------------------
@@ -98,6 +109,8 @@ def test_the_rate_falls_again_and_again_down_to_its_limit() -> None:
     settings = ReduceOnPlateau(0.8, factor=0.5, patience=2, min_rate=0.15)
     assert rates_after(settings, [1.0] * 8) == [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.15, 0.15]
     assert rates_after(settings, [5, 4, 4, 3, 3, 3.0]) == [0.8] * 5 + [0.4]
+    # By default a tenth after ten records without improvement.
+    assert rates_after(ReduceOnPlateau(1.0), [1.0] * 11) == [1.0] * 10 + [0.1]
 
 
 def test_only_what_is_better_by_more_than_min_delta_counts() -> None:
@@ -131,6 +144,19 @@ def test_training_reduces_the_rate(steps: list[int]) -> None:
         expected.optimizer = SGD(plateau.rate)
         record = expected.fit(DATA, epochs=1, validation=DATA, progress=False)[-1]
         plateau.observe(record)
+    assert same_bits(model, expected)
+    assert len(set(rates)) > 2
+
+
+def test_every_record_counts_where_nothing_else_looks_at_it() -> None:
+    settings = ReduceOnPlateau(0.3, factor=0.5, patience=1, min_delta=0.01)
+    model, expected = (RNN(2, 4, 2, optimizer=SGD(settings)) for _ in range(2))
+    model.fit(DATA, epochs=12, progress=False)
+    plateau, rates = Plateau(settings), []
+    for _ in range(12):
+        rates.append(plateau.rate)
+        expected.optimizer = SGD(plateau.rate)
+        plateau.observe(expected.fit(DATA, epochs=1, progress=False)[-1])
     assert same_bits(model, expected)
     assert len(set(rates)) > 2
 

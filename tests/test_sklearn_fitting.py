@@ -10,8 +10,11 @@ import polars as pl
 import pytest
 from cards import KEYS, purchases
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
+from rnn_rust import Dataset
 from rnn_rust.errors import DivergedError, ParameterError
+from rnn_rust.losses import Huber
 from rnn_rust.sklearn import SequenceClassifier, SequenceRegressor, SequenceTransformer
 
 
@@ -181,9 +184,76 @@ def test_one_s_own_validation_part_and_early_stopping() -> None:
     best = int(np.argmax(model.validation_scores_))
     assert best == model.n_iter_ - 4  # Three epochs were no better.
     held_out = SequenceClassifier(**KEYS, early_stopping=True, validation="time", epochs=9)
-    by_time = frame.assign(t=frame["t"] + 10 * frame["card"])
+    by_time = frame.assign(t=frame["t"] - 10 * frame["card"])
     assert len(held_out.fit(by_time, classes).validation_scores_) == 9
+    last = frame["card"] < 6  # a tenth of 60
+    by_hand = clone(held_out).set_params(early_stopping="auto")
+    by_hand.fit(by_time[~last], classes[~last], X_val=by_time[last], y_val=classes[last])
+    assert by_hand.loss_curve_ == held_out.loss_curve_
+    assert by_hand.validation_scores_ == held_out.validation_scores_
     assert SequenceClassifier(**KEYS, epochs=2).fit(frame, classes).validation_scores_ is None
+
+
+def test_the_name_of_an_optimizer_may_have_capitals() -> None:
+    frame, _, count = purchases()
+    curves = [
+        SequenceRegressor(**KEYS, epochs=2, optimizer=name).fit(frame, count).loss_curve_
+        for name in ("AdamW", "adamw")
+    ]
+    assert curves[0] == curves[1]
+
+
+def test_fits_that_go_on_are_one_of_all_epochs() -> None:
+    frame, _, count = purchases()
+    whole = SequenceRegressor(**KEYS, epochs=4).fit(frame, count)
+    parts = SequenceRegressor(**KEYS, epochs=2, warm_start=True).fit(frame, count)
+    assert parts.fit(frame, count).loss_curve_ == whole.loss_curve_
+
+
+def test_the_network_has_the_loss_and_the_weights_that_were_given() -> None:
+    frame, classes, count = purchases()
+    for loss, name in ((None, "mse"), ("mae", "mae"), (Huber(0.5), "huber")):
+        model = SequenceRegressor(**KEYS, epochs=1, loss=loss).fit(frame, count).model_
+        assert model.loss_name == name
+    curves = [
+        SequenceClassifier(**KEYS, epochs=1, class_weight=weights).fit(frame, classes).loss_curve_
+        for weights in ({"yes": 3.0}, {"yes": 3.0, "no": 1.0}, None)
+    ]
+    assert curves[0] == curves[1] != curves[2]
+
+
+def test_an_interrupted_fit_warns_and_keeps_its_epochs() -> None:
+    class Interrupted:
+        calls = 0
+
+        def value_and_gradient(self, outputs: Any, labels: Any) -> tuple[float, Any]:
+            self.calls += 1
+            if self.calls == 3:
+                raise KeyboardInterrupt
+            return 1.0, np.zeros_like(outputs)
+
+    frame, _, count = purchases()
+    model = SequenceRegressor(**KEYS, epochs=9, loss=Interrupted(), batch_size=None)
+    with pytest.warns(ConvergenceWarning, match="training was interrupted"):
+        model.fit(frame, count)
+    assert model.n_iter_ == 2
+
+
+def test_another_seed_holds_out_other_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, classes, _ = purchases()
+    seen, split = [], Dataset.split
+
+    def recorded(data: Dataset, *shares: float, **how: Any) -> tuple[Dataset, ...]:
+        parts = split(data, *shares, **how)
+        seen.append(parts[1].ids.tolist())
+        return parts
+
+    monkeypatch.setattr(Dataset, "split", recorded)
+    for seed in (0, 0, 1):
+        options = KEYS | {"random_state": seed, "early_stopping": True, "epochs": 1}
+        SequenceClassifier(**options).fit(frame, classes)
+    assert seen[0] == seen[1] != seen[2]
+    assert [len(ids) for ids in seen] == [6, 6, 6]
 
 
 @pytest.mark.parametrize("goes_on_by", ["fit", "partial_fit"])

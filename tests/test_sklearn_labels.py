@@ -19,6 +19,7 @@ from rnn_rust.sklearn import (
     SequenceRegressor,
     SequenceTransformer,
 )
+from rnn_rust.sklearn.labels import as_labels, as_targets
 
 LENGTHS = [3, 1, 5, 2]
 ARRAYS = [np.random.default_rng(0).normal(size=(length, 2)) for length in LENGTHS]
@@ -226,6 +227,12 @@ def test_dates_are_no_labels(estimator: Any) -> None:
             estimator(**KEYS).fit(frame, y)
 
 
+def test_targets_keep_their_digits() -> None:
+    """Of 2**24 + 1 float32 makes 2**24."""
+    for y in ([2**24 + 1, None], np.array([2**24 + 1, np.nan]), pd.Series([2**24 + 1, None])):
+        np.testing.assert_array_equal(as_targets(as_labels(y)), [2.0**24 + 1, np.nan])
+
+
 def test_weights_and_tables_of_the_wrong_shape_are_named() -> None:
     frame, _, count = purchases()
     ones = [np.ones(length) for length in LENGTHS]
@@ -252,6 +259,13 @@ def test_weights_and_tables_of_the_wrong_shape_are_named() -> None:
         model.fit(frame, count, X_val=frame[:0], y_val=count[:0])
     with pytest.raises(ShapeError, match="lists of different lengths"):
         model.fit(frame, [[1, 2], *[[1]] * (len(frame) - 1)])
+    lists = np.empty(len(frame), dtype=object)
+    lists[:] = [[1.0, 2.0], *count[1:]]
+    for y in (lists, pd.Series(lists)):
+        with pytest.raises(ShapeError, match="lists of different lengths"):
+            model.fit(frame, y)
+    with pytest.raises(DataError, match="labels of several types"):
+        SequenceClassifier(epochs=1).fit(ARRAYS, [[1, 0, 1], ["yes"], [1] * 5, [0, 1]])
     model.fit(frame, count)
     for keys in ({"id": "x"}, {"time": "x"}):
         with pytest.raises(ParameterError, match="'x', a feature that the estimator was fitted on"):

@@ -164,7 +164,7 @@ def _array(values: Any) -> NDArray[Any]:
     """
     known = [None if _is_gap(value) else value for value in values]
     is_text = {isinstance(value, str) for value in known}
-    if len(is_text) > 1 or any(value is None for value in known):
+    if len(is_text) > 1:
         return np.array([*known, None], dtype=object)[:-1]
     try:
         return np.array(known)
