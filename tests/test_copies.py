@@ -156,3 +156,18 @@ def test_weights_that_are_loaded_next_are_not_drawn(
     assert all(same_bits(model, other) for other in others)
     LSTM(2, 3, 1)
     assert drawn.pop()
+
+
+def test_a_network_made_while_another_is_loaded_has_weights() -> None:
+    """As by a signal handler."""
+    model = RNN(2, 3, 1, seed=0)
+    made: list[RNN] = []
+
+    class Making(RNN):
+        def _new_core(self) -> _core.Network:
+            made.append(RNN(2, 3, 1, seed=0))
+            return super()._new_core()
+
+    copied = copy.deepcopy(Making(2, 3, 1, seed=0))
+    assert len(made) == 2
+    assert all(same_bits(model, other) for other in [*made, copied])

@@ -294,3 +294,12 @@ def test_data_made_for_another_forecast_is_refused() -> None:
             model.predict(data.forecast("load", **({"horizon": 2} | arguments)))
     same = data.forecast("load", 2, season=4, relative_to="last")
     np.testing.assert_array_equal(model.predict(same), model.predict(data))
+
+
+def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
+    learning = series(20).forecast("load", horizon=np.int64(2), season=np.int64(5))
+    model = rnn.RNN(hidden_size=2)
+    model.fit(learning, epochs=1)
+    model.save(tmp_path / "model.safetensors")
+    again = rnn.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(learning), model.predict(learning))

@@ -94,3 +94,17 @@ def test_a_scaler_may_not_change_classes(loss: str) -> None:
     with pytest.raises(ParameterError, match=r"labels are classes, .* scaler labels=False"):
         rnn.GRU(scaler=rnn.StandardScaler(), **options)
     assert rnn.GRU(scaler=rnn.StandardScaler(labels=False), **options).scaler is not None
+
+
+def test_a_scaler_whose_fit_takes_no_number_of_threads() -> None:
+    class Doubling(rnn.StandardScaler):
+        def fit(self, dataset: Any) -> Doubling:  # type: ignore[override]
+            super().fit(dataset)
+            self.feature_scale_ *= 2
+            return self
+
+    model = rnn.RNN(3, 2, 1, scaler=Doubling(), n_threads=2)
+    model.fit(data(), epochs=1)
+    plain = rnn.StandardScaler().fit(data())
+    assert model.scaler is not None
+    np.testing.assert_array_equal(model.scaler.feature_scale_, 2 * plain.feature_scale_)

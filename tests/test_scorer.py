@@ -7,6 +7,7 @@ import itertools
 import threading
 import weakref
 from collections import OrderedDict
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,41 @@ def test_an_event_waits_for_a_slice_of_a_batch_not_for_the_batch(swapping: bool)
         swap.join()
     # A batch takes some tenths of a second, a slice some microseconds.
     assert calls > 1000, calls
+
+
+@pytest.mark.timing
+def test_a_swap_waits_for_the_batches_that_run_and_not_for_later_ones() -> None:
+    """Batches overlap, and threads in Python delay each look at signals."""
+    model = rnn.GRU(3, 16, 1)
+    scorer, count, over = model.scorer(), 60_000, threading.Event()
+    x, keys = np.zeros((count, 3), np.float32), np.arange(count) % 500
+
+    def score() -> None:
+        while not over.is_set():
+            scorer.score_batch(keys, x)
+
+    def compute() -> None:
+        while not over.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=work) for work in [score] * 3 + [compute] * 2]
+    start = perf_counter()
+    scorer.score_batch(keys, x)
+    batch = perf_counter() - start
+    for thread in threads:
+        thread.start()
+    try:
+        times = []
+        for _ in range(5):
+            start = perf_counter()
+            scorer.swap(model)
+            times.append(perf_counter() - start)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    # Three batches run on two processors, beside two threads more.
+    assert max(times) < 1 + 20 * batch, (times, batch)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

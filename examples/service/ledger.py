@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True):
     digests: list[int] = []
 
     def __post_init__(self) -> None:
-        """Refuse what is none, as from a snapshot that was changed by hand."""
+        """Refuse a record that cannot be, as from a snapshot that was changed by hand."""
         if not len(self.scores) == len(self.digests) <= self.applied:
             raise ValueError(
                 f"{len(self.scores)} scores and {len(self.digests)} digests of {self.applied} "

@@ -60,9 +60,9 @@ class Forecast:
         """Return a forecast whose arguments make sense; ParameterError if they do not."""
         if not isinstance(column, str):
             raise ParameterError(f"forecast: column must be the name of a column, got {column!r}")
-        positive_integer("horizon", horizon)
+        horizon = positive_integer("horizon", horizon)
         if season is not None:
-            positive_integer("season", season)
+            season = positive_integer("season", season)
         if relative_to == "default":
             relative_to = "last" if season is None else "season"
         if relative_to not in _REFERENCES or (relative_to == "season" and season is None):

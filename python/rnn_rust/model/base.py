@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
@@ -33,8 +34,6 @@ from rnn_rust.model.building import (
     needs_encoder,
     of_features,
     sizes_of,
-    weights_come,
-    weights_to_come,
 )
 from rnn_rust.model.declaration import described
 from rnn_rust.model.optimizer_state import OptimizerState
@@ -42,6 +41,8 @@ from rnn_rust.model.preparation import Preparation
 from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
 from rnn_rust.model.states import state_shape
+
+AnyNetwork = TypeVar("AnyNetwork", bound="BaseNetwork")
 
 # Attributes that hold on to the engine, which settings and arrays describe instead.
 _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
@@ -70,6 +71,8 @@ class BaseNetwork:
 
     cell: ClassVar[str]
     options: ClassVar[type] = Options
+    # Whether weights are loaded next, so that none are drawn.
+    _weights_come = False
 
     def __init__(
         self,
@@ -115,7 +118,7 @@ class BaseNetwork:
             _core.Network(engine_settings(self.cell, self._settings | sizes, None))
             return Unbuilt()  # type: ignore[return-value]
         settings = engine_settings(self.cell, self._settings, self.encoder)
-        return _core.Network(settings, zeros=weights_come())
+        return _core.Network(settings, zeros=self._weights_come)
 
     @property
     def is_built(self) -> bool:
@@ -371,8 +374,9 @@ class BaseNetwork:
         """Become what another was."""
         vars(self).update(state["attributes"])
         if not hasattr(self, "_core"):
-            with weights_to_come():
-                self._core = self._new_core()
+            self._weights_come = True
+            self._core = self._new_core()
+            del self._weights_come
         if state["weights"] is not None:
             self._core.load_state_dict(state["weights"])
         self.n_threads = state["n_threads"]
@@ -383,3 +387,13 @@ class BaseNetwork:
     def __copy__(self) -> Self:
         """Return a copy that shares nothing with the model, not even an optimiser in Python."""
         return copy.deepcopy(self)
+
+
+@contextmanager
+def to_be_loaded(kind: type[AnyNetwork], settings: Mapping[str, Any]) -> Iterator[AnyNetwork]:
+    """Make a network whose weights are loaded within the block: to draw some may take seconds."""
+    network = kind.__new__(kind)
+    network._weights_come = True
+    kind.__init__(network, **settings)
+    yield network
+    del network._weights_come

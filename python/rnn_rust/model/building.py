@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import Any
 
 from rnn_rust.base.arrays import positions
@@ -117,23 +115,3 @@ def of_features(scaler: Scaler | None, encoder: FeatureEncoder) -> Scaler | None
             "is fitted on what the model makes of the columns"
         )
     return scaler.with_columns(positions(names, encoder.feature_names), None)
-
-
-# Whether the weights of networks that are made are loaded next: to draw some would be in vain, and
-# may take seconds.
-_WEIGHTS_COME = ContextVar("weights_come", default=False)
-
-
-def weights_come() -> bool:
-    """Return whether a network is made within :func:`weights_to_come`."""
-    return _WEIGHTS_COME.get()
-
-
-@contextmanager
-def weights_to_come() -> Iterator[None]:
-    """Let networks that are made meanwhile begin with zeros, as their weights are loaded next."""
-    before = _WEIGHTS_COME.set(True)
-    try:
-        yield
-    finally:
-        _WEIGHTS_COME.reset(before)

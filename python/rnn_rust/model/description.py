@@ -18,7 +18,7 @@ from rnn_rust.learning import losses, optimizers
 from rnn_rust.learning.class_weights import require_numbers
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model import described
-from rnn_rust.model.building import weights_to_come
+from rnn_rust.model.base import to_be_loaded
 from rnn_rust.model.network import Network
 from rnn_rust.storage.model_file import BAD_VALUES
 
@@ -111,12 +111,9 @@ def _build(
         settings["class_weight"] = dict(enumerate(class_weight))
     settings["loss"] = losses.from_dict(settings["loss"])
     scaler = description["scaler"]
-    with weights_to_come():
-        network = models[cell](
-            **settings,
-            optimizer=optimizers.from_dict(description["optimizer"]),
-            scaler=None if scaler is None else scaler_from_dict(scaler),
-        )
+    settings["optimizer"] = optimizers.from_dict(description["optimizer"])
+    settings["scaler"] = None if scaler is None else scaler_from_dict(scaler)
+    with to_be_loaded(models[cell], settings) as network:
         if (features := description.get("features")) is not None:
             network.take_encoder(FeatureEncoder.from_dict(features))
     network.load_state_dict(weights)

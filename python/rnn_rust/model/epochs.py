@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 
 import numpy as np
 
@@ -62,7 +63,11 @@ def adapt(model: BaseNetwork, data: Dataset) -> None:
     model.build(data)
     data = model.preparation.encoded(data)
     if model.scaler is not None and not model.scaler.is_fitted:
-        model.scaler = copy.copy(model.scaler).fit(changes_only(data), n_threads=model.n_threads)
+        scaler = copy.copy(model.scaler)
+        # A subclass may fit in a way of its own, without a number of threads.
+        takes_threads = "n_threads" in signature(scaler.fit).parameters
+        threads = {"n_threads": model.n_threads} if takes_threads else {}
+        model.scaler = scaler.fit(changes_only(data), **threads)
     if model.settings["class_weight"] == "balanced" and model.class_table is None:
         model.class_table = model.preparation.balanced_class_table(data)
     features, labels = known_names(data)

@@ -1,12 +1,18 @@
 //! [`BatchLock`]: keeps a swap of the network between batches.
 
+use std::cell::RefCell;
+use std::ptr::from_ref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread::sleep;
 
 use rnn_rust::{Context, Error};
 
-use crate::boundary::{WAIT, if_free, when_free};
+use crate::boundary::{if_free, when_free};
+
+thread_local! {
+    /// The addresses of the locks that swaps of this thread wait for.
+    static WAITING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Held by batches together, and by a swap alone.
 ///
@@ -23,14 +29,16 @@ impl BatchLock {
         Self { running: RwLock::new(()), swaps: AtomicUsize::new(0) }
     }
 
-    /// For a batch, which goes first if it is one `within` another of the same thread.
+    /// For a batch, which goes first if it is one `within` another of the same thread, or one of a
+    /// signal handler that interrupts a waiting swap.
     pub(super) fn for_batch(
         &self,
         within: bool,
         context: &mut Context<'_>,
     ) -> Result<RwLockReadGuard<'_, ()>, Error> {
+        let first = within || WAITING.with_borrow(|locks| locks.contains(&from_ref(self).addr()));
         when_free(context, || {
-            if !within && self.swaps.load(Ordering::Relaxed) > 0 {
+            if !first && self.swaps.load(Ordering::Relaxed) > 0 {
                 return None;
             }
             if_free(self.running.try_read())
@@ -42,18 +50,25 @@ impl BatchLock {
         &self,
         context: &mut Context<'_>,
     ) -> Result<RwLockWriteGuard<'_, ()>, Error> {
-        loop {
-            self.swaps.fetch_add(1, Ordering::Relaxed);
-            let guard = if_free(self.running.try_write()).or_else(|| {
-                sleep(WAIT);
-                if_free(self.running.try_write())
-            });
-            self.swaps.fetch_sub(1, Ordering::Relaxed);
-            if let Some(guard) = guard {
-                return Ok(guard);
-            }
-            // Not while it counts as waiting: a batch of a signal handler would wait for it.
-            context.check()?;
-        }
+        let _waiting = WaitingSwap::of(self);
+        when_free(context, || if_free(self.running.try_write()))
+    }
+}
+
+/// Counts a swap as waiting until it is dropped.
+struct WaitingSwap<'a>(&'a BatchLock);
+
+impl<'a> WaitingSwap<'a> {
+    fn of(lock: &'a BatchLock) -> Self {
+        lock.swaps.fetch_add(1, Ordering::Relaxed);
+        WAITING.with_borrow_mut(|locks| locks.push(from_ref(lock).addr()));
+        Self(lock)
+    }
+}
+
+impl Drop for WaitingSwap<'_> {
+    fn drop(&mut self) {
+        WAITING.with_borrow_mut(Vec::pop);
+        self.0.swaps.fetch_sub(1, Ordering::Relaxed);
     }
 }
