@@ -125,7 +125,7 @@ impl<T: Scalar> SharedNetwork<T> {
     ///
     /// Python code that training calls (a loss, an optimiser, a signal handler) may try to lock it
     /// again, which would be a deadlock. While another thread holds it, signals are checked.
-    fn exclusive(&self, context: &mut core::Context<'_>) -> Result<Exclusive<'_, T>, Error> {
+    fn exclusive(&self, context: &mut Context<'_>) -> Result<Exclusive<'_, T>, Error> {
         let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
         let me = thread::current().id();
         if *owner() == Some(me) {
@@ -141,10 +141,7 @@ impl<T: Scalar> SharedNetwork<T> {
     }
 
     /// Steps of the optimiser so far, and a copy of its moments.
-    pub(crate) fn moments(
-        &self,
-        context: &mut core::Context<'_>,
-    ) -> Result<(u64, Moments<T>), Error> {
+    pub(crate) fn moments(&self, context: &mut Context<'_>) -> Result<(u64, Moments<T>), Error> {
         let optimizer = &self.exclusive(context)?.optimizer;
         let moments = optimizer.moments();
         let copies = moments.into_iter().map(|(name, flat)| (name, flat.to_vec())).collect();
@@ -154,7 +151,7 @@ impl<T: Scalar> SharedNetwork<T> {
     pub(crate) fn set_method(
         &self,
         method: Method,
-        context: &mut core::Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(), Error> {
         let len = self.read().layout().len();
         *self.exclusive(context)?.optimizer = GradientDescent::new(method, len)?;
@@ -213,7 +210,7 @@ impl<T: Scalar> SharedNetwork<T> {
         compute: impl Fn(
             &core::Network<T>,
             &Sequences<'_, T>,
-            &mut core::Context<'_>,
+            &mut Context<'_>,
         ) -> Result<Vec<Vec<T>>, Error>
         + Send
         + Sync,
@@ -236,7 +233,7 @@ impl<T: Scalar> SharedNetwork<T> {
         request: TrainRequest<'_>,
         custom: Option<&mut PythonLoss>,
         (records, raised): (&mut Vec<EpochRecord>, &mut Option<PyErr>),
-        context: &mut core::Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(), Error> {
         let mut exclusive = self.exclusive(context)?;
         let own = &mut *exclusive.optimizer;
@@ -342,7 +339,7 @@ fn train<T: Scalar>(
     (objective, run): (Objective, &core::EpochRun<'_>),
     custom: Option<&mut PythonLoss>,
     records: &mut Vec<EpochRecord>,
-    context: &mut core::Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Error> {
     match custom {
         None => network.train(data, objective, run, optimizer, records, context),

@@ -1,4 +1,5 @@
-//! Whether the categories of features are numbers of the network's inputs, before they are looked up.
+//! Whether the categories of features are numbers of the network's inputs, before they are looked up,
+//! and labels numbers of its classes.
 
 use std::ops::Range;
 
@@ -44,6 +45,19 @@ fn check_codes<T: Real>(
             Err(Error::Parameter { what, expected, got: shortest(code.to_f64()) })
         }
     }
+}
+
+/// [`Error::Parameter`](crate::Error::Parameter) if a label is neither missing nor the number of one of
+/// `count` classes: it would add no loss, and yet be counted.
+pub(crate) fn check_classes<T: Real>(labels: &[T], count: usize) -> Result<()> {
+    let end = T::from_f64(count as f64);
+    let fits = |label: T| label.is_nan() | (label.is_index() & (label < end));
+    // Without a branch for each number: several are compared at once.
+    let all_fit = |some: &[T]| some.iter().fold(true, |fit, &label| fit & fits(label));
+    let Some(some) = labels.chunks(1024).find(|some| !all_fit(some)) else { return Ok(()) };
+    let wrong = some.iter().find(|&&label| !fits(label)).expect("one does not fit");
+    let (what, expected) = ("labels", "numbers of classes, one for each output from 0 on");
+    Err(Error::Parameter { what, expected, got: shortest(wrong.to_f64()) })
 }
 
 /// Whether [`check_categories`] would find nothing, for many rows; false if it might.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::codes::{all_known, check_categories, check_static_categories};
+use crate::codes::{all_known, check_categories, check_classes, check_static_categories};
 use crate::config::Config;
 use crate::error::{Error, Result, check_shape, shortest};
 use crate::lanes::Real;
@@ -192,6 +192,11 @@ impl<'a, T: Real> Sequences<'a, T> {
             check_categories(self.features, config)?;
         }
         check_static_categories(self.statics, config)
+    }
+
+    /// [`Error::Parameter`] if a label is neither missing nor the number of one of `count` classes.
+    pub(crate) fn check_classes(&self, count: usize) -> Result<()> {
+        check_classes(self.labels, count)
     }
 
     /// Label columns, `C`.

@@ -7,8 +7,7 @@ use crate::bptt::{DropoutMasks, Target};
 use crate::context::Context;
 use crate::data::Sequences;
 use crate::engine::{BatchRequest, EngineSpec};
-use crate::error::{Error, Result, check_shape, shortest};
-use crate::lanes::Real;
+use crate::error::{Error, Result, check_shape};
 use crate::lanes::simd::Level;
 use crate::loss::Loss;
 use crate::objective::{Objective, Reduction};
@@ -129,22 +128,8 @@ impl<T: Compiled> Network<T> {
         check_shape(got == expected, "labels", expected, got)?;
         check_shape(data.has_labels(), "labels", "one row per step", "none")?;
         if objective.loss == Loss::CrossEntropy {
-            check_classes(data, self.config().shape.output)?;
+            data.check_classes(self.config().shape.output)?;
         }
         Ok(())
-    }
-}
-
-/// [`Error::Parameter`] if a label is neither missing nor the number of one of `count` classes: it
-/// would add no loss, and yet be counted.
-fn check_classes<T: Real>(data: &Sequences<'_, T>, count: usize) -> Result<()> {
-    let fits = |label: T| label.is_nan() || label.is_index() && label.to_index() < count;
-    let labels = (0..data.len()).flat_map(|s| data.labels(s));
-    match labels.copied().find(|&label| !fits(label)) {
-        None => Ok(()),
-        Some(label) => {
-            let (what, expected) = ("labels", "numbers of classes, one for each output from 0 on");
-            Err(Error::Parameter { what, expected, got: shortest(label.to_f64()) })
-        }
     }
 }
