@@ -61,6 +61,13 @@ def test_frame_types_are_kept() -> None:
             {"x1": ["1", "b", "2"]},
             "frame, row 1 (counted from 0), id 'a', column 'x1': 'b' is not a number",
         ),
+        (
+            {
+                "id": [datetime.datetime(2024, 1, 31, 10, 15, day) for day in (1, 1, 2)],
+                "x1": [1, None, 2],
+            },
+            "frame, row 1 (counted from 0), id datetime.datetime(2024, 1, 31, 10, 15, 1), column",
+        ),
         ({"x1": [[1], [2], [3]]}, "frame, column 'x1': type List(Int64) is not numeric"),
         (
             {"y1": [1.0, float("inf"), 2.0]},

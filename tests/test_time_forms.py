@@ -106,6 +106,7 @@ def test_times_of_day(text: str, moment: datetime.datetime) -> None:
         (["13/02/2020", "02/13/2020"], "row 1 .*day and month in another order than '13/02/2020'"),
         (["Jan 1 2000", "2000-01-02"], "row 1 .*'2000-01-02' is not a time like 'Jan 1 2000', row"),
         (["Feb 30 2000"], "'Feb 30 2000' is not a date of the calendar"),
+        (["00/02/2024"], "'00/02/2024' is not a date of the calendar"),
         (["2021-W53"], "'2021-W53' is not a date of the calendar"),
         (["2000 Q5"], "'2000 Q5' is not a time"),
         (["1/1/99"], "'1/1/99' is not a time; .*; time_format= reads others"),

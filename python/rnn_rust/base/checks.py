@@ -190,7 +190,7 @@ def counted(count: int, one: str, several: str | None = None) -> str:
 
 
 _short = reprlib.Repr()
-_short.maxstring = 60
+_short.maxstring = _short.maxother = 60
 
 
 def shown(value: object) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import as_number
+from rnn_rust.base.arrays import as_number, positions
 from rnn_rust.base.checks import shown, whole_number
 from rnn_rust.data import time_features
 from rnn_rust.data.levels import is_missing, level_of
@@ -221,10 +221,10 @@ class FeatureEncoder:
                 f"trained on {', '.join(self.source_names)}; give a table with these"
             )
         self._check_kinds(names, levels)
-        positions = {name: at for at, name in enumerate(names)}
         columns, missing = [], {}
-        for name, mean in zip(self.numbers, self.means, strict=True):
-            column = matrix[:, positions[name]]
+        places = positions(names, self.numbers)
+        for name, mean, place in zip(self.numbers, self.means, places, strict=True):
+            column = matrix[:, place]
             missing[name] = np.isnan(column)
             columns.append(self._filled(name, column, missing[name], mean, offsets))
         columns += [missing[name] for name in self.indicators]
@@ -236,8 +236,8 @@ class FeatureEncoder:
         scaling = zip(self.shift, self.scale, strict=True)
         for at, (shift, scale) in enumerate(scaling):
             columns[at] = (columns[at].astype(np.float64) - shift) / scale
-        for name in self.levels:
-            codes = matrix[:, positions[name]].astype(np.int64)
+        for name, place in zip(self.levels, positions(names, self.levels), strict=True):
+            codes = matrix[:, place].astype(np.int64)
             columns.append(self.inputs_of(name, levels[name])[codes])
             self._report(name, columns[-1])
         return np.stack(columns, axis=1).astype(matrix.dtype)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import positions
 from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
 
@@ -66,11 +67,9 @@ def recode(
         A level that occurs is none of the wanted ones.
     """
     result = matrix
-    columns = {name: at for at, name in enumerate(names)}
-    for name, levels in wanted.items():
+    for (name, levels), at in zip(wanted.items(), positions(names, wanted), strict=True):
         if own[name] == levels:
             continue
-        at = columns[name]
         position = {level: number for number, level in enumerate(levels)}
         to = np.array([position.get(level, -1) for level in own[name]], dtype=np.float64)
         known = ~np.isnan(matrix[:, at])

@@ -213,7 +213,8 @@ def _day_first(
         return not second_is_day.any()
     if "." in text[0].partition(" ")[0]:
         return None
-    if known is not None or (first == second).all():
+    # A day or a month 0 is no date in either order.
+    if known is not None or (first == second).all() or ((first == 0) | (second == 0)).any():
         return known
     row = int((first != second).arg_max() or 0)
     separator = text[row].lstrip("0123456789")[0]

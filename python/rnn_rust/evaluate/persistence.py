@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnn_rust.base.arrays import Offsets, refuse_mask
+from rnn_rust.base.arrays import Offsets, positions, refuse_mask
 from rnn_rust.base.checks import counted, whole_number
 from rnn_rust.errors import ParameterError, ShapeError
 from rnn_rust.evaluate import metrics as m
@@ -104,7 +104,7 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     features = dataset.features
     if dataset.normalizer is not None:
         features = dataset.normalizer.inverse_transform_features(features)
-    chosen = [dataset.feature_names.index(name) for name in present]
+    chosen = positions(dataset.feature_names, present)
     chosen = chosen * columns if len(chosen) == 1 else chosen
     named = ", ".join(f"'{name}'" for name in present)
     return from_values(features[:, chosen].astype(np.float64), f", {named}")

@@ -42,7 +42,7 @@ from rnn_rust.model.settings import checked_settings, engine_settings
 from rnn_rust.model.state_dict import checked_state
 from rnn_rust.model.states import state_shape
 
-AnyNetwork = TypeVar("AnyNetwork", bound="BaseNetwork")
+_Network = TypeVar("_Network", bound="BaseNetwork")
 
 # Attributes that hold on to the engine, which settings and arrays describe instead.
 _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
@@ -390,7 +390,7 @@ class BaseNetwork:
 
 
 @contextmanager
-def to_be_loaded(kind: type[AnyNetwork], settings: Mapping[str, Any]) -> Iterator[AnyNetwork]:
+def to_be_loaded(kind: type[_Network], settings: Mapping[str, Any]) -> Iterator[_Network]:
     """Make a network whose weights are loaded within the block: to draw some may take seconds."""
     network = kind.__new__(kind)
     network._weights_come = True

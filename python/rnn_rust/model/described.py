@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from rnn_rust.base.checks import finite
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.columns import Keys, Roles
+from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.steps import Pace
 from rnn_rust.errors import ModelFileError
 from rnn_rust.learning.labels import class_count
 from rnn_rust.model.network import Network
+from rnn_rust.storage.model_file import BAD_VALUES
 
-Described = TypeVar("Described", Keys, Forecast, Pace)
+Described = TypeVar("Described")
 
 
 def names(what: str, value: Any, size: int) -> tuple[str, ...] | None:
@@ -48,27 +50,36 @@ def pace(value: Any) -> Pace | None:
     return None if value is None else _checked("pace", _pace, value)
 
 
+def encoder(value: Any) -> FeatureEncoder | None:
+    """Return what the network has learnt of its features."""
+    return None if value is None else _checked("features", FeatureEncoder.from_dict, value)
+
+
 def label_levels(value: Any, network: Network) -> dict[str, tuple[str, ...]]:
     """Return by the name of each label that has classes by name these."""
-    levels = {name: _texts("classes", own) for name, own in value}
+    levels = _checked("classes", _levels, value)
     known = network.label_names
     count = class_count(network.loss_name, network.settings["output_size"])
     for name, own in levels.items():
         if not isinstance(name, str) or (known is not None and name not in known):
             raise ModelFileError(f"classes: {name!r} is no label column")
-        if len(own) != count or len(set(own)) < len(own):
-            raise ModelFileError(f"classes: '{name}' has {len(own)} of {count} classes")
+        repeats = len(set(own)) < len(own)
+        if len(own) != count or repeats:
+            twice = ", one of them twice" if repeats else ""
+            raise ModelFileError(f"classes: '{name}' has {len(own)} of {count} classes{twice}")
     return levels
 
 
-def _checked(
-    what: str, make: Callable[[dict[str, Any]], Described], fields: Mapping[str, Any]
-) -> Described:
-    """Return what the fields describe; ModelFileError, which names them, if they do not."""
+def _checked(what: str, make: Callable[[Any], Described], value: Any) -> Described:
+    """Return what a value describes; ModelFileError, which names the part, if it does not."""
     try:
-        return make(dict(fields))
-    except (KeyError, TypeError, ValueError) as error:
+        return make(value)
+    except BAD_VALUES as error:
         raise ModelFileError(f"{what}: {error}") from error
+
+
+def _levels(pairs: list[Any]) -> dict[str, tuple[str, ...]]:
+    return {name: _texts("classes", own) for name, own in pairs}
 
 
 def _keys(fields: dict[str, Any]) -> Keys:
@@ -83,7 +94,7 @@ def _keys(fields: dict[str, Any]) -> Keys:
 
 def _forecast(fields: dict[str, Any]) -> Forecast:
     if fields["features"] is not None:
-        fields["features"] = _texts("features", fields["features"])
+        fields = fields | {"features": _texts("features", fields["features"])}
     if not isinstance(fields["lags"], list):
         raise ValueError(f"lags must be a list, got {fields['lags']!r}")
     if fields["relative_to"] not in ("last", "season", None):

@@ -11,7 +11,6 @@ import numpy as np
 from rnn_rust.base.arrays import FloatArray
 from rnn_rust.base.checks import whole_number
 from rnn_rust.data.arrays import is_weight
-from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.scalers import scaler_from_dict
 from rnn_rust.errors import ModelFileError, RnnRustError
 from rnn_rust.learning import losses, optimizers
@@ -114,8 +113,8 @@ def _build(
     settings["optimizer"] = optimizers.from_dict(description["optimizer"])
     settings["scaler"] = None if scaler is None else scaler_from_dict(scaler)
     with to_be_loaded(models[cell], settings) as network:
-        if (features := description.get("features")) is not None:
-            network.take_encoder(FeatureEncoder.from_dict(features))
+        if (encoder := described.encoder(description.get("features"))) is not None:
+            network.take_encoder(encoder)
     network.load_state_dict(weights)
     sizes = (settings["input_size"], network.label_columns)
     if network.scaler is not None and network.scaler.is_fitted:

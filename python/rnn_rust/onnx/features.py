@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from onnx import helper
 
-from rnn_rust.base.arrays import FloatArray
+from rnn_rust.base.arrays import FloatArray, positions
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import ParameterError
@@ -125,7 +125,7 @@ def _encoded(
             filled, after = _filled(graph, encoder, numbers, last)
         parts.append(filled)
     if encoder.indicators:
-        places = [encoder.numbers.index(name) for name in encoder.indicators]
+        places = positions(encoder.numbers, encoder.indicators)
         chosen = graph.add("Gather", numbers, graph.integers(*places), axis=-1)
         missing = graph.add("IsNaN", chosen)
         parts.append(graph.add("Cast", missing, to=graph.number))

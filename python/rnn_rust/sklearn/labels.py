@@ -7,7 +7,6 @@ without a label.
 from __future__ import annotations
 
 import datetime as dt
-import reprlib
 from collections.abc import Set, ValuesView
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from rnn_rust.base.arrays import refuse_mask, row_at
+from rnn_rust.base.checks import shown
 from rnn_rust.base.polars import pl
 from rnn_rust.base.tensors import is_tensor, without_tensors
 from rnn_rust.errors import DataError, ParameterError, ShapeError
@@ -43,7 +43,7 @@ def as_labels(y: Any, name: str = "y") -> NDArray[Any]:
     refuse_mask(name, y)
     labels = _as_array(name, y)
     if labels.ndim == 0:
-        raise ShapeError(f"{name} must have a label for each row, got {reprlib.repr(y)}")
+        raise ShapeError(f"{name} must have a label for each row, got {shown(y)}")
     if labels.dtype.kind == "c":
         raise DataError(f"Complex data not supported: {name} has complex numbers; give real ones")
     if labels.dtype == object and any(isinstance(each, _COLLECTIONS) for each in labels.flat):
@@ -68,7 +68,7 @@ def told_classes(classes: Any) -> NDArray[Any]:
     # Sets, and what a dict has.
     given = list(classes) if isinstance(classes, Set | ValuesView) else classes
     if _length(given) is None or any(_length(each) is not None for each in given):
-        got = reprlib.repr(classes)
+        got = shown(classes)
         raise ParameterError(f"classes must be a list or an array of the classes, got {got}")
     return present(as_labels(given, "classes"), "classes")
 

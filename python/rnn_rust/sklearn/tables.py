@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.arrays import as_array, as_numbers, refuse_mask
+from rnn_rust.base.checks import shown
 from rnn_rust.base.polars import pl
 from rnn_rust.data.columns import Roles
 from rnn_rust.data.dataset import Dataset
@@ -39,7 +39,7 @@ class Reading:
         """Check that columns go by name."""
         for name in (*self.keys, *self.statics):
             if not isinstance(name, str) or not name:
-                got = reprlib.repr(name)
+                got = shown(name)
                 raise ParameterError(f"id=, time= and static= are names of columns, got {got}")
 
     @property

@@ -50,8 +50,8 @@ def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
     Raises
     ------
     TypeError, ValueError
-        The description has something that JSON cannot hold, NaN and infinity included, or text
-        that is none.
+        The description has something that JSON cannot hold, NaN and infinity included, or half
+        of a character.
     """
     from safetensors.numpy import save
 
