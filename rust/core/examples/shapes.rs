@@ -19,7 +19,7 @@ type Case = (&'static str, usize, usize, usize, usize, usize, Cell);
 
 const TANH: Cell = Cell::Elman(Activation::Tanh);
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 28] = [
     ("fraud", 29, 10, 10, 28_480, 1, TANH),
     ("fraud", 29, 10, 10, 28_480, 32, TANH),
     ("fraud", 29, 10, 10, 28_480, 256, TANH),
@@ -32,6 +32,10 @@ const CASES: [Case; 24] = [
     ("temperature", 1, 5, 24, 350, 1, Cell::Elman(Activation::Sigmoid)),
     ("temperature", 1, 5, 24, 350, 32, Cell::Elman(Activation::Sigmoid)),
     ("sample", 3, 5, 8, 16, 1, Cell::Elman(Activation::Relu)),
+    ("lstm", 29, 10, 50, 64, 1, Cell::Lstm),
+    ("lstm", 29, 32, 50, 64, 1, Cell::Lstm),
+    ("gru", 29, 16, 50, 64, 1, Cell::Gru { reset_after: true }),
+    ("gru", 29, 64, 50, 64, 1, Cell::Gru { reset_after: true }),
     ("lstm", 29, 32, 50, 512, 32, Cell::Lstm),
     ("lstm", 29, 32, 50, 512, 256, Cell::Lstm),
     ("gru", 29, 32, 50, 512, 32, Cell::Gru { reset_after: true }),

@@ -67,29 +67,25 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
         let steps = time.steps_of(&self.chunk);
         let row = slots_stride(E::SLOTS, state_len);
         let base = if self.backward { 0 } else { steps.start };
+        let weight = self.network.weight(tensors.start, (0, E::GATES));
+        let slots = &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row];
         multiply::<P, V>(
             simd,
             Rows {
                 groups: &self.x.groups[steps.start * self.x.stride..steps.end * self.x.stride],
                 ..self.x
             },
-            self.network.weight(tensors.start, (0, E::GATES)),
+            weight,
             Start::Bias(self.network.tensor(tensors.start + 2)),
-            RowsMut {
-                groups: &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row],
-                stride: row,
-                first: 0,
-            },
+            RowsMut { groups: &mut *slots, stride: row, first: 0 },
         );
         if layer == 0 {
-            let slots = &mut self.own.slots[(steps.start - base) * row..(steps.end - base) * row];
             look_up::<P, V>(
                 simd,
                 lookups(self.network.config, self.x, &steps),
-                self.network.weight(tensors.start, (0, E::GATES)),
+                weight,
                 RowsMut { groups: &mut *slots, stride: row, first: 0 },
             );
-            let weight = self.network.weight(tensors.start, (0, E::GATES));
             let out = RowsMut { groups: slots, stride: row, first: 0 };
             self.statics.add_products::<P>(simd, (self.network.config, weight), steps, out);
         }
@@ -180,11 +176,10 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
         };
         let after = StateMut { h: state, c: cell };
         equations.forward(slots, State { h, c }, after);
-        P::clear_padding(
-            simd,
-            &mut self.states[t * stride + place.first()..][..state_len],
-            hidden.width,
-        );
+        if !E::ZERO_STAYS {
+            let state = &mut self.states[t * stride + place.first()..][..state_len];
+            P::clear_padding(simd, state, hidden.width);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ impl Equations for Elman {
     const GATE_SLOTS: &'static [usize] = &[0];
     const SLOTS: usize = 1;
     const RECURRENT: Slots = Slots { first: 0, count: 1 };
+    const ZERO_STAYS: bool = false;
 
     #[inline(always)]
     fn forward<V: Lanes>(self, z: &mut [V], _: State<'_, V>, after: StateMut<'_, V>) {

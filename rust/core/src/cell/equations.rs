@@ -52,6 +52,8 @@ pub(crate) trait Equations: Copy + Send + Sync {
     /// The product by r ∘ h, if there is one. Its rows of `W_hh` come after those of
     /// [`Self::RECURRENT`].
     const RESET_PRODUCT: Option<ResetProduct> = None;
+    /// Whether units whose state and pre-activations are 0 stay at 0, as those that pad a row do.
+    const ZERO_STAYS: bool;
 
     /// From pre-activations to the state after the step, and to what the backward pass needs.
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>);

@@ -26,6 +26,7 @@ impl Equations for Gru {
     const GATE_SLOTS: &'static [usize] = &[R, Z, N];
     const SLOTS: usize = 4;
     const RECURRENT: Slots = Slots { first: R, count: 3 };
+    const ZERO_STAYS: bool = true;
     const RECURRENT_BIAS: Option<usize> = Some(Q);
 
     #[inline(always)]
@@ -76,6 +77,7 @@ impl Equations for GruResetBefore {
     const GATE_SLOTS: &'static [usize] = &[R, Z, N];
     const SLOTS: usize = 4;
     const RECURRENT: Slots = Slots { first: R, count: 2 };
+    const ZERO_STAYS: bool = true;
     const RESET_PRODUCT: Option<ResetProduct> = Some(ResetProduct { from: Q, to: N });
 
     #[inline(always)]

@@ -16,6 +16,7 @@ impl Equations for Lstm {
     const GATE_SLOTS: &'static [usize] = &[0, 1, 2, 3];
     const SLOTS: usize = 5;
     const RECURRENT: Slots = Slots { first: 0, count: 4 };
+    const ZERO_STAYS: bool = true;
     const CELL_STATE: bool = true;
 
     #[inline(always)]

@@ -40,10 +40,19 @@ impl Packing for ByUnit {
         let steps = a.groups.len() / a.stride;
         let groups = weight.columns.groups::<Self>(V::LEN);
         let mut out = out;
+        if steps == 1 {
+            // One sum for each group would wait for itself: several groups at once.
+            for (group, width) in blocks(groups, <V::Simd as Simd>::ACCUMULATORS) {
+                by_width!(width <= <V::Simd as Simd>::ACCUMULATORS, G => {
+                    multiply_block::<V, 1, G>(simd, (a, 0), (weight, start), group, &mut out);
+                });
+            }
+            return;
+        }
         for (top, height) in blocks(steps, <V::Simd as Simd>::ACCUMULATORS) {
             for group in 0..groups {
                 by_width!(height <= <V::Simd as Simd>::ACCUMULATORS, J => {
-                    multiply_block::<V, J>(simd, (a, top), (weight, start), group, &mut out);
+                    multiply_block::<V, J, 1>(simd, (a, top), (weight, start), group, &mut out);
                 });
             }
         }
@@ -59,9 +68,9 @@ impl Packing for ByUnit {
     ) {
         let groups = weight.columns.groups::<Self>(V::LEN);
         let own = Self::groups(columns.width, V::LEN);
-        for (first, width) in blocks(groups, <V::Simd as Simd>::ACCUMULATORS / 2 + 1) {
+        for (first, width) in blocks(groups, <V::Simd as Simd>::CHAIN_PAIRS) {
             let out = &mut out[first..first + width];
-            by_width!(width <= <V::Simd as Simd>::ACCUMULATORS / 2 + 1, G => {
+            by_width!(width <= <V::Simd as Simd>::CHAIN_PAIRS, G => {
                 let mut sums: Vector<G, V> = Vector(*out.first_chunk().expect("the block"));
                 let mut odd = Vector([V::splat(simd, V::Elem::ZERO); G]);
                 let mut rows = weight.rows[first * V::LEN..].chunks(weight.stride);
@@ -224,9 +233,9 @@ pub(crate) fn padding<V: Lanes>(simd: V::Simd, width: usize) -> V::Mask {
     V::load_partial(simd, used, V::Elem::ZERO).eq(zero)
 }
 
-/// One group of a product by weights, for J steps at once.
+/// G groups of a product by weights, from number `group` on, for J steps at once.
 #[inline(always)]
-fn multiply_block<V: Lanes, const J: usize>(
+fn multiply_block<V: Lanes, const J: usize, const G: usize>(
     simd: V::Simd,
     (a, top): (Rows<'_, V>, usize),
     (weight, start): (Weight<'_, V::Elem>, Start<'_, V::Elem>),
@@ -234,15 +243,13 @@ fn multiply_block<V: Lanes, const J: usize>(
     out: &mut RowsMut<'_, V>,
 ) {
     let own = ByUnit::groups(a.columns.width, V::LEN);
-    let mut sums = Vector([V::splat(simd, V::Elem::ZERO); J]);
+    let mut sums = [Vector([V::splat(simd, V::Elem::ZERO); G]); J];
     match start {
         Start::Zero => {}
-        Start::Bias(bias) => {
-            sums = Vector([V::load(simd, &bias[group * V::LEN..(group + 1) * V::LEN]); J]);
-        }
+        Start::Bias(bias) => sums = [load_each(simd, &bias[group * V::LEN..]); J],
         Start::Present => {
             for t in 0..J {
-                sums.0[t] = out.groups[(top + t) * out.stride + out.first + group];
+                sums[t] = Vector(*part(out.groups, (top + t) * out.stride + out.first + group));
             }
         }
     }
@@ -254,16 +261,14 @@ fn multiply_block<V: Lanes, const J: usize>(
             steps[t] = &numbers(&a.groups[first..first + own])[..a.columns.width];
         }
         for k in 0..a.columns.width {
-            let mut column = [steps[0][k]; J];
-            for t in 1..J {
-                column[t] = steps[t][k];
+            let row: Vector<G, V> = load_each(simd, rows.next().expect("a row"));
+            for t in 0..J {
+                sums[t].add_scaled(V::splat(simd, steps[t][k]), &row);
             }
-            let row = V::load(simd, &rows.next().expect("a row")[..V::LEN]);
-            sums.add_scaled(row, &splat_each(simd, &column));
         }
     }
     for t in 0..J {
-        out.groups[(top + t) * out.stride + out.first + group] = sums.0[t];
+        out.groups[(top + t) * out.stride + out.first + group..][..G].copy_from_slice(&sums[t].0);
     }
 }
 

@@ -195,7 +195,7 @@ impl Layout {
     /// The elements from one padded row to the next. A product goes down a few columns of many rows:
     /// with an even number of cache lines in between, these would be in few sets of the cache.
     pub(crate) fn stride(&self, columns: Columns) -> usize {
-        let groups = columns.parts * self.padded(columns.width) / self.lanes;
+        let groups = (columns.parts * self.padded(columns.width)) >> self.lanes.trailing_zeros();
         let even = groups.is_multiple_of(2) && groups >= LARGE_ROW;
         (groups + usize::from(even)) * self.lanes
     }

@@ -100,7 +100,8 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
         let height = out.len();
         by_width!(height <= MOST_STEPS, J => {
             let out: &mut [[V; G]; J] = out.first_chunk_mut().expect("the block");
-            if group_by_group::<V>() {
+            // A single step's groups side by side: one sum alone would wait for itself.
+            if group_by_group::<V>() && J > 1 {
                 for first in 0..G {
                     multiply_block::<G, 1, J, V>(simd, (a, top), (rows, bias, first), out);
                 }
