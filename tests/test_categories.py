@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +270,72 @@ def test_a_model_of_codes_in_a_frame_predicts_a_file(tmp_path: Path) -> None:
     path = tmp_path / "purchases.csv"
     purchases.select("code", "t", "amount", "id").write_csv(path)
     np.testing.assert_array_equal(model.predict(path), model.predict(purchases))
+
+
+class Walked(tuple[str, ...]):
+    """Levels that count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_many_levels_are_gone_through_once() -> None:
+    data = dataset()
+    model = rnn.GRU(hidden_size=3).build(data)
+    assert model.encoder is not None
+    own, theirs = Walked(model.encoder.levels["merchant"]), Walked(data.levels["merchant"])
+    encoder = replace(model.encoder, levels=model.encoder.levels | {"merchant": own})
+    model.take_encoder(encoder)
+    model.load_state_dict(rnn.GRU(hidden_size=3, seed=4).build(data).state_dict())
+    many = Walked((*theirs, *(f"unseen {n}" for n in range(1000))))
+    given_data = replace(data, levels=data.levels | {"merchant": many})
+    expected = model.predict(data)
+    own.walks = many.walks = 0
+    stepper, scorer = model.stepper(), copy.copy(model).scorer()
+    outputs = [model.predict(sequence) for sequence in given_data]
+    for row in frame(8).to_dicts():
+        stepper.step(row)
+        scorer.score("card", row)
+    model.loss(given_data[3])
+    np.testing.assert_array_equal(np.concatenate(outputs), expected)
+    assert (own.walks, many.walks) == (0, 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    own=st.lists(st.text(max_size=3), unique=True, max_size=6),
+    theirs=st.lists(st.text(max_size=3), unique=True, min_size=1, max_size=12),
+    data=st.data(),
+)
+def test_levels_are_looked_up_in_few_rows_as_in_many(
+    own: list[str], theirs: list[str], data: st.DataObject
+) -> None:
+    shares = {"a": (1 / max(1, len(own)),) * len(own)}
+    encoder = FeatureEncoder(("x",), (0.0,), "error", (), (), {"a": tuple(own)}, shares)
+    rows = data.draw(st.lists(st.integers(0, len(theirs) - 1), min_size=1, max_size=20))
+    matrix = np.array([[code, 0.5] for code in rows])
+    given_data = replace(
+        rnn.Dataset.from_arrays(matrix, None, [0, len(rows)], feature_names=["a", "x"]),
+        levels={"a": tuple(theirs)},
+    )
+    inputs = [1 + (own.index(theirs[c]) if theirs[c] in own else len(own)) for c in rows]
+    encoded = encoder.encode(given_data)
+    assert encoded.features.tolist() == [[0.5, float(at)] for at in inputs]
+    assert [encoder.input_of("a", theirs[code]) for code in rows] == inputs
+    assert encoder.input_count == len(encoder.input_names)
+
+
+def test_copies_share_what_was_learnt_of_levels_and_pickles_have_it_alone() -> None:
+    data = dataset()
+    model = rnn.GRU(hidden_size=3).build(data)
+    encoder = model.encoder
+    before = pickle.dumps(encoder)
+    expected = model.predict(data)
+    assert pickle.dumps(encoder) == before
+    assert copy.copy(model).encoder is copy.deepcopy(encoder) is encoder
+    unpickled = pickle.loads(pickle.dumps(model))
+    assert unpickled.encoder == encoder
+    np.testing.assert_array_equal(unpickled.predict(data), expected)

@@ -15,6 +15,8 @@ from test_encoded_scorer import FITTED, MODELS, START, frame_for, table
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
+from rnn_rust.model import encoded_stepper
+from rnn_rust.model.encoded_stepper import number_of
 
 ROW: dict[str, Any] = {"x": 1.0, "shop": "shop 1", "z": 0.5}
 
@@ -157,3 +159,66 @@ def test_models_of_numbers_and_of_gaps_are_not_swapped() -> None:
     for one, other in (models, models[::-1]):
         with pytest.raises(ParameterError, match="gaps"):
             one.scorer().swap(other)
+
+
+def test_an_event_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+
+    def counted(where: str, name: str, value: Any) -> float:
+        reads.append(name)
+        return number_of(where, name, value)
+
+    scorer = FITTED["forward", "float32"].scorer()
+    monkeypatch.setattr(encoded_stepper, "number_of", counted)
+    for _ in range(2):  # The second one goes on from the first.
+        scorer.score("card", ROW)
+    assert reads == ["x", "z"] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_are_refused_that_overflow_once_they_are_scaled(dtype: Any) -> None:
+    scaler = rnn.StandardScaler()
+    scaler.feature_shift_, scaler.feature_scale_ = np.array([5.0, -2.0, 0.0]), np.ones(3)
+    scaler.label_shift_, scaler.label_scale_ = np.zeros(1), np.ones(1)
+    frame = frame_for("mean", 90, 0)
+    data = rnn.Dataset.from_frame(
+        frame, id="card", time="when", features=["x", "shop", "z"], labels="y", missing="keep",
+        ties="keep",
+    )  # fmt: skip
+    largest = float(np.finfo(dtype).max)
+    for scale in (1e-3, 1.0, 1e3):
+        scaler.feature_scale_[:2] = scale
+        model = rnn.GRU(hidden_size=4, scaler=scaler, dtype=dtype, missing="mean").build(data)
+        for share in (1e-9, 0.1, 0.24, 0.26, 0.9, 1.1):
+            for number in (share * largest, -share * largest * scale):
+                with np.errstate(over="ignore"):
+                    fits = np.isfinite(((np.float64(number) - 5.0) / scale).astype(dtype))
+                scorer, row = model.scorer(), ROW | {"x": float(number)}
+                if fits:
+                    scorer.score("card", row)
+                else:
+                    with pytest.raises(DataError, match="finite"):
+                        scorer.score("card", row)
+                assert len(scorer) == fits
+
+
+def test_a_batch_reads_times_as_the_table_of_the_training() -> None:
+    days = [f"{day:02}/02/2026" for day in range(1, 29)] * 2
+    frame = pl.DataFrame(
+        {"card": [n // 28 for n in range(56)], "day": days, "x": np.arange(56.0) % 5, "y": 1.0}
+    )
+    data = rnn.Dataset.from_frame(
+        frame, id="card", time="day", features="x", labels="y", time_format="%d/%m/%Y"
+    )
+    model = rnn.GRU(hidden_size=3, time_features=["elapsed", "weekday"]).build(data)
+    model.fit(data, epochs=1, progress=False)
+    # 4 March, 2 March and 3 March: of one key they are taken in the order of time.
+    rows = [(3.0, "04/03/2026"), (1.0, "02/03/2026"), (2.0, "03/03/2026")]
+    expected = model.predict(
+        pl.DataFrame({"card": [7] * 3, "x": [x for x, _ in rows], "day": [day for _, day in rows]})
+    )
+    outputs = model.scorer().score_batch([7] * 3, rows)
+    np.testing.assert_array_equal(outputs, expected)
+    scorer = model.scorer()
+    one_by_one = {row: scorer.score(7, row) for row in sorted(rows)}
+    np.testing.assert_array_equal(outputs, [one_by_one[row] for row in rows])

@@ -20,6 +20,7 @@ from oracle import make_data, refused
 import rnn_rust as rnn
 from rnn_rust import GRU, LSTM, RNN, Dataset
 from rnn_rust.base import folders
+from rnn_rust.device.words import Names
 from rnn_rust.errors import ParameterError, WriteError
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
@@ -183,6 +184,25 @@ def test_names_of_columns_become_constants(tmp_path: Path) -> None:
         ("PUMP_FEATURE_GROE_2", "größe!"), ("PUMP_OUTPUT_LOW", "low"), ("PUMP_OUTPUT_HIGH", "high"),
     ]  # fmt: skip
     call([str(compiled(tmp_path / "exported"))])
+
+
+def test_levels_without_letters_of_english_are_numbered_at_once() -> None:
+    class Counted(set[str]):
+        looks = 0
+
+        def __contains__(self, name: object) -> bool:
+            self.looks += 1
+            return super().__contains__(name)
+
+    names = Names("p", ["SHOP_3"])
+    names._taken = taken = Counted(names._taken)
+    levels = [chr(0x4E00 + n) for n in range(500)]
+    made = [names.new("shop", level) for level in levels]
+    assert made == ["P_SHOP", "P_SHOP_2", *(f"P_SHOP_{n}" for n in range(4, 502))]
+    assert taken.looks <= 3 * len(levels)
+    # What is too long has its number in place of the last characters.
+    long = [names.new("a" * 70, level) for level in levels[:3]]
+    assert long == ["P_" + "A" * 58, *("P_" + "A" * 52 + f"_{n}" for n in (2, 3))]
 
 
 def test_outputs_tell_the_class_of_their_label(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def as_floats(name: str, values: ArrayLike) -> FloatArray:
         have different lengths, or they are a tensor that is no array.
     """
     array = as_numbers(name, values)
+    if array.dtype.char in "fd" and array.dtype.isnative and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):
         # ascontiguousarray would make one dimension of none.
         return np.asarray(array, dtype=float_dtype(array.dtype), order="C")
@@ -95,6 +97,8 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     ValueError
         Rows have different lengths.
     """
+    if type(values) is np.ndarray:
+        return values
     if is_tensor(values):
         return np.asarray(without_tensors(name, values))
     try:
@@ -114,6 +118,8 @@ def has_mask(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
 
 def refuse_mask(name: str, values: object) -> None:
     """Raise DataError if `values`, or an array in a list of them, has a masked cell."""
+    if type(values) is np.ndarray:
+        return
     # NumPy itself would look at each number of a list.
     parts = values if isinstance(values, list | tuple) else [values]
     if any(has_mask(part) and np.ma.is_masked(part) for part in parts):

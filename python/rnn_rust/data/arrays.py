@@ -58,7 +58,8 @@ def check_arrays(
             f"also from {' and '.join(map(repr, others))}"
         )
     check_finite(x, x_names, "features")
-    check_finite(np.where(np.isnan(y), 0, y), y_names, "labels")
+    if labels is not None:
+        check_finite(np.where(np.isnan(y), 0, y), y_names, "labels")
     bounds = as_offsets(offsets, len(x))
     instants, time_form = as_times(times, bounds)
     return {
@@ -169,6 +170,10 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
         The boundaries are not whole numbers, leave rows out, overlap, or make a sequence empty.
     """
     array = _as_array(values, "offsets")
+    are_integers = array.ndim == 1 and array.size > 1 and array.dtype == np.int64
+    # What is sound, as nearly all are, needs no look at what is wrong.
+    if are_integers and (array[0], array[-1]) == (0, rows) and (array[1:] > array[:-1]).all():
+        return array.copy()
     if array.ndim != 1 or array.dtype.kind not in "iufO" or array.size < 2:
         raise DataError(
             f"offsets: dtype {array.dtype}, shape {array.shape}; give integers (S + 1,) that begin "

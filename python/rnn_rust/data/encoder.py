@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -130,6 +130,12 @@ class FeatureEncoder:
         return (*self.number_names, *of_categories, *static)
 
     @property
+    def input_count(self) -> int:
+        """How many inputs the network has."""
+        static = 0 if self.static is None else self.static.input_count
+        return len(self.number_names) + self.category_inputs + static
+
+    @property
     def category_inputs(self) -> int:
         """How many inputs categories take."""
         return sum(len(own) + 1 for own in self.levels.values())
@@ -148,11 +154,32 @@ class FeatureEncoder:
             first += len(own) + 1
         return found
 
-    def inputs_of(self, name: str, known: tuple[str, ...]) -> NDArray[np.int64]:
-        """Return the input that each level of a data set's column has."""
-        own = {level: number for number, level in enumerate(self.levels[name])}
-        first, other = self.first_inputs[name], len(own)
-        return np.array([first + own.get(level, other) for level in known], dtype=np.int64)
+    @cached_property
+    def _input_by_level(self) -> dict[str, dict[str, int]]:
+        """By the name of each category the input of each level."""
+        first = self.first_inputs
+        return {
+            name: {level: number for number, level in enumerate(own, first[name])}
+            for name, own in self.levels.items()
+        }
+
+    def _other_input(self, name: str) -> int:
+        return self.first_inputs[name] + len(self.levels[name])
+
+    def input_of(self, name: str, level: str) -> int:
+        """Return the input that a level of a category has."""
+        return self._input_by_level[name].get(level, self._other_input(name))
+
+    def _inputs_of(
+        self, name: str, codes: NDArray[np.int64], known: tuple[str, ...]
+    ) -> NDArray[np.int64]:
+        """Return the inputs of rows that hold the numbers of levels of a data set's column."""
+        own, other = self._input_by_level[name], self._other_input(name)
+        # Of few rows only their levels are looked up: a column may have very many.
+        few = len(codes) < len(known)
+        wanted = (known[code] for code in codes.tolist()) if few else known
+        inputs = np.array([own.get(level, other) for level in wanted], dtype=np.int64)
+        return inputs if few else inputs[codes]
 
     def encode(self, data: Data) -> Data:
         """Return data with the features that the engine takes, in this order.
@@ -238,7 +265,7 @@ class FeatureEncoder:
             columns[at] = (columns[at].astype(np.float64) - shift) / scale
         for name, place in zip(self.levels, positions(names, self.levels), strict=True):
             codes = matrix[:, place].astype(np.int64)
-            columns.append(self.inputs_of(name, levels[name])[codes])
+            columns.append(self._inputs_of(name, codes, levels[name]))
             self._report(name, columns[-1])
         return np.stack(columns, axis=1).astype(matrix.dtype)
 
@@ -299,13 +326,20 @@ class FeatureEncoder:
         return np.where(last >= begins, column[np.maximum(last, 0)], mean)
 
     def _report(self, name: str, inputs: NDArray[Any]) -> None:
-        other = self.first_inputs[name] + len(self.levels[name])
-        count = int(np.count_nonzero(inputs == other))
+        count = int(np.count_nonzero(inputs == self._other_input(name)))
         if count:
             _log.info(
                 "Column '%s': %d of %d rows have a level without an input of its own (unseen, or "
                 "left out by max_categories), and count as 'other'", name, count, len(inputs),
             )  # fmt: skip
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FeatureEncoder:
+        """Return the encoder itself, which nothing changes and which may have very many levels."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone; what follows from them is found again."""
+        return {own.name: getattr(self, own.name) for own in fields(self)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contents as plain values."""
@@ -313,12 +347,12 @@ class FeatureEncoder:
             {"name": name, "levels": own, "shares": self.shares[name]}
             for name, own in self.levels.items()
         ]
-        fields = (
+        plain = (
             "numbers", "means", "fill", "indicators", "times", "first", "shift", "scale",
             "time_kind",
         )  # fmt: skip
         static = None if self.static is None else self.static.to_dict()
-        return {name: getattr(self, name) for name in fields} | {
+        return {name: getattr(self, name) for name in plain} | {
             "columns": columns, "static": static
         }  # fmt: skip
 

@@ -25,6 +25,9 @@ from rnn_rust.errors import DataError
 # Integers that text can be turned into and back without loss, and that fit 64 bits.
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 
+# Fewer rows are converted before a thread has started.
+_WORTH_A_THREAD = 10_000
+
 Order = tuple[NDArray[np.int64] | None, NDArray[np.int64]]
 """The order of rows, None if it is that of the table; and where sequences start."""
 
@@ -119,14 +122,20 @@ def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Seri
     """Return ids and times of rows as they stand in the table, and the order of a data set."""
     source, count = cells.source, len(cells.numbers.features)
     column = joined_time(cells.keys, columns.time, source, count)
-    # Polars converts a column on one thread.
-    with ThreadPoolExecutor(1) as executor:
-        converted = executor.submit(_times, column, source, roles)
+
+    def read_ids() -> pl.Series:
         if columns.id is None:
-            ids = pl.Series("id", [0]).new_from_index(0, count)
-        else:
-            ids = _ids(cells.keys[columns.id], source, is_text=cells.is_text)
-        times, form = converted.result()
+            return pl.Series("id", [0]).new_from_index(0, count)
+        return _ids(cells.keys[columns.id], source, is_text=cells.is_text)
+
+    if count < _WORTH_A_THREAD:
+        ids, (times, form) = read_ids(), times_of(column, source, roles)
+    else:
+        # Polars converts a column on one thread.
+        with ThreadPoolExecutor(1) as executor:
+            converted = executor.submit(times_of, column, source, roles)
+            ids = read_ids()
+            times, form = converted.result()
     if not columns.time:
         return ids, (times, form), _table_order(ids)
 
@@ -214,7 +223,8 @@ def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
     return column.cast(pl.String) if integers.null_count() else integers
 
 
-def _times(column: pl.Series, source: Source, roles: Roles) -> Times:
+def times_of(column: pl.Series, source: Source, roles: Roles) -> Times:
+    """Return the times of a column, and how they are written; DataError if one is missing."""
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     kind = column.dtype

@@ -74,7 +74,8 @@ def read_numbers(
         if name in categories or _is_category(frame[name], named):
             coded[name], levels[name] = _codes(frame[name], source)
     label_levels: dict[str, tuple[str, ...]] = {}
-    frame = frame.with_columns(_without_type_of_numbers(frame[name]) for name in columns.labels)
+    if columns.labels:
+        frame = frame.with_columns(_without_type_of_numbers(frame[name]) for name in columns.labels)
     for name in columns.labels:
         if columns.labels_named and are_classes(frame[name], from_text=from_text):
             coded[name], label_levels[name] = _class_codes(frame[name], from_text=from_text)
@@ -87,9 +88,9 @@ def read_numbers(
     numbers = pl.DataFrame({column.name: column for column in (*converted, *coded.values())})
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
-    of_features = frame.select(columns.features)
+    of_features, of_labels = (frame, columns.features), (frame, columns.labels)
     _check_values(features, of_features, source, missing_allowed=columns.keeps_missing)
-    _check_values(labels, frame.select(columns.labels), source, missing_allowed=True)
+    _check_values(labels, of_labels, source, missing_allowed=True)
     weights = None
     if columns.weights is not None:
         weights = _matrix(numbers, (columns.weights,), dtype, frame.height)[:, 0]
@@ -187,7 +188,8 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
                 f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
                 "texts or whole numbers; correct the cell, or leave the column out of categories="
             )
-    text = column.cast(pl.String).fill_null("").str.strip_chars()
+    trimmed = pl.first().cast(pl.String).fill_null("").str.strip_chars()
+    text = column.to_frame().select(trimmed).to_series()
     levels = text.unique().sort()
     codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Float64)
     return codes.rename(column.name), tuple(levels.to_list())
@@ -289,28 +291,36 @@ def _matrix(
     """Return the columns as a C-contiguous (N, columns) matrix, NaN where a cell is empty."""
     if not names:
         return np.empty((rows, 0), dtype or "float64")
-    columns = numbers.select(names)
-    single = all(kind == pl.Float32 for kind in columns.dtypes)
+    # Column by column: a query takes longer than all that is to be done of a few rows.
+    columns = [numbers[name] for name in names]
+    single = all(column.dtype == pl.Float32 for column in columns)
     if dtype is not None:
         single = dtype == "float32"
-    floats = columns.cast(pl.Float32 if single else pl.Float64)
+    kind = pl.Float32 if single else pl.Float64
+    floats = pl.DataFrame({column.name: column.cast(kind) for column in columns})
     matrix: NDArray[Any] = floats.to_numpy(order="c")
     return np.ascontiguousarray(matrix)
 
 
 def _check_values(
-    matrix: FloatArray, frame: pl.DataFrame, source: Source, *, missing_allowed: bool
+    matrix: FloatArray,
+    cells: tuple[pl.DataFrame, tuple[str, ...]],
+    source: Source,
+    *,
+    missing_allowed: bool,
 ) -> None:
+    """Raise DataError if a number cannot be used; ``cells`` are a table and its columns' names."""
     good = ~np.isinf(matrix) if missing_allowed else np.isfinite(matrix)
     if good.all():
         return
     row, position = divmod(int(np.argmin(good)), matrix.shape[1])
-    problem = _problem(frame[row, position], matrix[row, position])
+    frame, name = cells[0], cells[1][position]
+    problem = _problem(frame[name][row], matrix[row, position])
     wanted = "a finite number, or none" if missing_allowed else "a finite number"
     advice = f"give {wanted}, or leave the row out"
     if np.isnan(matrix[row, position]):
         advice = f"give {wanted}, leave the row out, or {HOW_TO_FILL}"
-    raise DataError(f"{source.at(row, frame.columns[position])}: {problem}; {advice}")
+    raise DataError(f"{source.at(row, name)}: {problem}; {advice}")
 
 
 def _check_weights(weights: FloatArray, column: pl.Series, source: Source) -> None:

@@ -175,7 +175,7 @@ class Preprocessor:
             f"scaler={scaler!r}, missing={self.missing!r}, "
             f"missing_indicator={self.missing_indicator}, time_features={list(self.time_features)}"
         )
-        found = "not fitted" if self._encoder is None else f"{len(self.input_names)} inputs"
+        found = "not fitted" if self._encoder is None else f"{self._encoder.input_count} inputs"
         return f"<Preprocessor({given}): {found}>"
 
 

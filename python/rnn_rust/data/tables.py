@@ -122,10 +122,9 @@ class FrameTable(Table):
         name: str = "frame",
         source: Source | None = None,
     ) -> None:
-        self.name, self._source = name, source
-        self._frame = frame.lazy()
+        self.name, self._source, self._frame = name, source, frame
         try:
-            self.names = self._frame.collect_schema().names()
+            self.names = frame.collect_schema().names()
         except (*FAILURES, OSError) as error:
             raise self._unreadable(error) from error
 
@@ -146,8 +145,11 @@ class FrameTable(Table):
         return self._collect(list(names))
 
     def _collect(self, names: list[str]) -> pl.DataFrame:
+        frame = self._frame
+        if isinstance(frame, pl.DataFrame) and names and set(names).issubset(self.names):
+            return frame[names]  # A query takes longer than all that is done of a few rows.
         try:
-            return self._frame.select(names).collect()
+            return frame.lazy().select(names).collect()
         except (*FAILURES, OSError) as error:
             raise self._unreadable(error) from error
 

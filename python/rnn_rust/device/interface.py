@@ -24,7 +24,7 @@ def fill(design: Design, text: str, **values: object) -> str:
 def title(design: Design) -> str:
     """Return what it is: ``a GRU 29-10-1``."""
     model = design.model
-    inputs = design.features if model.encoder is None else len(model.encoder.input_names)
+    inputs = design.features if model.encoder is None else model.encoder.input_count
     sizes, cell = [inputs, *[design.hidden] * design.layers, design.outputs], model.cell
     article = "a" if cell == "GRU" else "an"
     return f"{article} {cell} {'-'.join(map(str, sizes))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from rnn_rust.errors import ParameterError
 _LONGEST_NAME = 60
 _LONGEST_PREFIX = 30
 _WIDTH = 100
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 # Those of the standard, and what headers of C libraries include from their own folder: with -I.
 # a file of such a name would take their place.
 _HEADERS = {
@@ -50,29 +52,37 @@ class Names:
     def __init__(self, prefix: str, taken: Iterable[str]) -> None:
         self._prefix = prefix.upper()
         self._taken = {f"{self._prefix}_{name}" for name in taken}
+        # Up to where the numbers after a stem are taken: thousands of levels may differ in
+        # characters alone that no name has.
+        self._numbers: dict[str, int] = {}
 
     def new(self, *words: object) -> str:
         """Return a name for what these words say: ``FRAUD_MERCHANT_FUEL``."""
         parts = [self._prefix, *(_upper(str(word)) for word in words)]
-        name = first = "_".join(part for part in parts if part)[:_LONGEST_NAME]
-        number = 2
+        name = "_".join(part for part in parts if part)[:_LONGEST_NAME]
+        stem = name[: _LONGEST_NAME - 6]
         while name in self._taken:
-            name, number = f"{first[: _LONGEST_NAME - 6]}_{number}", number + 1
+            number = self._numbers.get(stem, 2)
+            name, self._numbers[stem] = f"{stem}_{number}", number + 1
         self._taken.add(name)
         return name
 
 
 def _upper(text: str) -> str:
     """Return text in capital letters of English, digits and ``_``."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_").upper()
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _NOT_IN_NAMES.sub("_", plain).strip("_").upper()
 
 
 def comment(text: object) -> str:
     """Return text on one line that no comment is ended by, whatever it holds."""
-    shown = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text)
-    )
+    shown = str(text)
+    if not shown.isprintable():
+        shown = "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
+        )
     for pair in ("*/", "/*", "??"):
         # Twice, as of three in a row two pairs are one.
         shown = shown.replace(pair, f"{pair[0]} {pair[1]}").replace(pair, f"{pair[0]} {pair[1]}")
@@ -81,7 +91,7 @@ def comment(text: object) -> str:
 
 def number(value: Any) -> str:
     """Return a constant of the type of a NumPy scalar, which reads as the same bits."""
-    if np.isnan(value):
+    if math.isnan(value):  # NumPy's own takes a third of the time of a number.
         return "NAN" if value.dtype == np.float32 else "(double)NAN"
     digits = np.format_float_positional(value, trim="0")
     if not 1e-5 <= abs(value) < 1e9 and value != 0:

@@ -250,8 +250,10 @@ class BaseNetwork:
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments but for optimizer, scaler and n_threads, as given."""
-        given = self._settings.items()
-        return {name: dict(value) if isinstance(value, dict) else value for name, value in given}
+        settings = dict(self._settings)
+        if isinstance(weights := settings["class_weight"], dict):
+            settings["class_weight"] = dict(weights)
+        return settings
 
     @property
     def readout(self) -> str:

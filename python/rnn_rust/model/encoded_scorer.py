@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,28 +13,16 @@ from rnn_rust.base.checks import boolean, counted, shown
 from rnn_rust.base.locks import NonReentrantLock
 from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
-from rnn_rust.data.levels import level_of
-from rnn_rust.data.source import EventSource
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
-from rnn_rust.model.encoded_stepper import (
-    Carried,
-    RowEncoder,
-    not_a_number,
-    number_of,
-)
-from rnn_rust.model.inputs import roles_of
+from rnn_rust.model.encoded_stepper import Carried, RowEncoder
+from rnn_rust.model.event_reader import EventReader
 from rnn_rust.model.network import Network
-from rnn_rust.model.rows import row_of, with_names
 from rnn_rust.model.scorer import Scorer, check_events, order_of_events
 from rnn_rust.model.streams import scalers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from rnn_rust.base.polars import pl
-
-_KEY = "key of the event"
 
 
 class EncodedScorer(Scorer):
@@ -65,11 +52,13 @@ class EncodedScorer(Scorer):
         """Note what rows need of the model; it may be another one after a swap."""
         model = self.model
         assert model.encoder is not None, "other models have another scorer"
-        self._encoder: FeatureEncoder = model.encoder
+        encoder: FeatureEncoder = model.encoder
+        self._encoder = encoder
         scalers, (restored, _) = scalers_of(model)
         dtype = np.dtype(model.settings["dtype"])
-        self._rows = RowEncoder(self._encoder, model.table, scalers, dtype)
+        self._rows = RowEncoder(encoder, model.table, scalers, dtype)
         self.feature_names = self._rows.feature_names
+        self._events = EventReader(encoder, self.feature_names, model.table)
         self._outputs: int = model.settings["output_size"]
         self._out_dtype = np.dtype(np.float64) if restored else dtype
 
@@ -92,14 +81,13 @@ class EncodedScorer(Scorer):
         boolean("return_new", return_new)
         with self._lock.hold():
             # First, so that what cannot be used changes nothing.
-            row, after = self._rows.encode(features, Carried())
-            own = [after.numbers.get(name, 0.0) for name in self._encoder.numbers]
-            self._rows.check_numbers(np.array([own]))
+            read = self._rows.read(features)
+            self._rows.check_row(read)
             self._check_out(out, (self._outputs,))
             with self._admitted([key], None if time is None else [time]) as (rows, new):
                 place = int(rows[0])
-                if not new[0] and (carried := self._carried.get(place, self._encoder.numbers)):
-                    row, after = self._rows.encode(features, carried)
+                carried = None if new[0] else self._carried.get(place, self._encoder.numbers)
+                row, after = self._rows.after(carried or Carried(), read)
                 if after.time is not None:
                     self._carried.grow(place + 1, after.time.dtype)
                 outputs = self._outputs_after(rows, new, row[np.newaxis])[0]
@@ -142,7 +130,7 @@ class EncodedScorer(Scorer):
             raise ShapeError(f"{keys_given}, times of shape {given.shape}; give as many")
         self._check_out(out, (len(own), self._outputs))
         if not own:
-            self._frame_of(features, 0)
+            self._events.frame_of(features, 0)
             outputs = self._step(*self._admit([]), np.empty((0, len(self._encoder.feature_names))))
             was_new = np.empty(0, bool)
         else:
@@ -156,7 +144,7 @@ class EncodedScorer(Scorer):
         self, keys: list[Any], features: Any, times: FloatArray | None
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
         with self._lock.hold():
-            data = self._read(keys, features)
+            data = self._events.read(keys, features)
             order = order_of_events(data)
             events = data.row_numbers[order]
             given = None if times is None else times[events]
@@ -178,45 +166,6 @@ class EncodedScorer(Scorer):
             raise TypeError(
                 f"out must be a writable array of shape {shape} and dtype {self._out_dtype}"
             )
-
-    def _frame_of(self, features: Any, events: int) -> pl.DataFrame:
-        """Return features of so many events as a frame with the columns ``feature_names``."""
-        from rnn_rust.base.polars import pl
-        from rnn_rust.data.tables import is_table, table_of
-
-        features = with_names(features)
-        if not is_table(features):
-            rows = _rows_of(features, self.feature_names)
-            features = _columns_of(rows, self.feature_names, self._encoder)
-        frame = table_of(features, "features").keys([*self.feature_names])
-        if len(frame) != events:
-            given = counted(len(frame), "event")
-            raise ShapeError(f"{counted(events, 'key')}, features of {given}; give as many")
-        for name in self._encoder.numbers:
-            # Of files text may be numbers, of an event it is none.
-            if frame[name].dtype == pl.String and (known := frame[name].is_not_null()).any():
-                event = known.arg_max() or 0
-                raise not_a_number(f"features of event {event}", name, frame[name][event])
-        return frame
-
-    def _read(self, keys: list[Any], features: Any) -> Dataset:
-        """Return features of events as a data set with a sequence for each key."""
-        from rnn_rust.base.polars import pl
-        from rnn_rust.data.tables import FrameTable, read_table
-
-        frame = self._frame_of(features, len(keys))
-        numbers: dict[Any, int] = {}
-        # 1, True and NumPy's 1 are one entity.
-        try:
-            codes = [numbers.setdefault((isinstance(k, bytes), k), len(numbers)) for k in keys]
-        except TypeError:
-            raise TypeError("a key is an int of 64 bits, a str or bytes, not a list") from None
-        frame = frame.with_columns(pl.Series(_KEY, codes))
-        table = FrameTable(frame, "features", EventSource(keys))
-        roles = roles_of(self.model, table.names, labelled=False)
-        timed = self.feature_names[-1:] if self._encoder.times else ()
-        roles = replace(roles, id=_KEY, time=timed or None, ties="keep")
-        return Dataset(**read_table(table, roles, None))
 
     def _score_rows(
         self,
@@ -336,36 +285,3 @@ def _listed(keys: Any) -> list[Any]:
             f"keys: {shown(keys)}; give a list or an array, one key for each event"
         ) from None
     return own
-
-
-def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
-    """Return the features of events as a list, a row for each."""
-    shape = getattr(features, "shape", None)
-    is_matrix = shape is None or len(shape) != 2 or shape[1] == len(names)
-    try:
-        if isinstance(features, str | bytes) or not is_matrix:
-            raise TypeError
-        rows = iter(features)
-    except TypeError:
-        raise ShapeError(
-            f"features: {shown(features)}; give a table, or a list of rows, by name or in "
-            f"the order {', '.join(names)}"
-        ) from None
-    return list(rows)
-
-
-def _columns_of(
-    rows: list[Any], names: tuple[str, ...], encoder: FeatureEncoder
-) -> dict[str, list[Any]]:
-    """Return the features of events, a dict or a row each, as columns that a table may have."""
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for number, row in enumerate(rows):
-        where = f"features of event {number}"
-        values = row_of(where, row, names)
-        for name in encoder.numbers:
-            columns[name].append(number_of(where, name, values[name]))
-        for name in encoder.levels:
-            columns[name].append(level_of(where, name, values[name]))
-        if encoder.times:
-            columns[names[-1]].append(values[names[-1]])
-    return columns

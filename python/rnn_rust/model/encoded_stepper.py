@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from rnn_rust.base.arrays import as_number
+from rnn_rust.base.arrays import as_number, positions
 from rnn_rust.base.checks import shown
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
@@ -104,6 +105,15 @@ class Carried:
     time: np.ndarray[Any, Any] | None = None
 
 
+@dataclass(frozen=True)
+class ReadRow:
+    """The features of one row, checked: numbers in order, the time, and an input per category."""
+
+    numbers: list[float]
+    time: np.ndarray[Any, Any] | None
+    inputs: list[float]
+
+
 class RowEncoder:
     """Encodes the features of single rows, as :meth:`FeatureEncoder.encode` does those of data.
 
@@ -148,14 +158,77 @@ class RowEncoder:
 
         Raises
         ------
+        ShapeError, DataError
+            As :meth:`read` and :meth:`after`.
+        """
+        return self.after(carried, self.read(features))
+
+    def read(self, features: Any) -> ReadRow:
+        """Return the features of a row, whatever the rows before it were.
+
+        Raises
+        ------
         ShapeError
             There are more or fewer features.
         DataError
             One is missing by name, is not a number where it has to be, or is a time of another kind
             than in training.
         """
-        row, after = self._row(row_of("features", features, self.feature_names), carried)
-        return np.array(row), after
+        encoder, values = self.encoder, row_of("features", features, self.feature_names)
+        numbers = [number_of("features", name, values[name]) for name in encoder.numbers]
+        if encoder.fill == "error":
+            for name, value in zip(encoder.numbers, numbers, strict=True):
+                if math.isnan(value):
+                    raise DataError(f"features: '{name}' is missing")
+        time = None
+        if encoder.times:
+            time = _instant(self._time_name, values[self._time_name], self._keys)
+            time_features.check_kind(self._time_name, time.dtype, encoder.time_kind)
+        inputs = [
+            float(encoder.input_of(name, level_of("features", name, values[name])))
+            for name in encoder.levels
+        ]
+        return ReadRow(numbers, time, inputs)
+
+    def after(self, carried: Carried, row: ReadRow) -> tuple[np.ndarray[Any, Any], Carried]:
+        """Return a row as the engine takes it after others, and what the next one needs to know.
+
+        DataError if its time is of another kind than in the rows before.
+        """
+        encoder, time = self.encoder, row.time
+        last, values = dict(carried.numbers), []
+        for name, value, mean in zip(encoder.numbers, row.numbers, encoder.means, strict=True):
+            if not math.isnan(value):
+                last[name] = value
+                values.append(value)
+            else:
+                values.append(last.get(name, mean) if encoder.fill == "forward" else mean)
+        values += [float(math.isnan(row.numbers[at])) for at in self._indicators]
+        if time is not None:
+            before = time if carried.time is None else carried.time
+            kind = time_features.kind_of(before.dtype)
+            time_features.check_kind(self._time_name, time.dtype, kind, "in the rows before")
+            columns = time_features.columns(encoder.times, time, before)
+            values += [float(column[0]) for column in columns]
+        time = carried.time if time is None else time
+        return np.array(values + row.inputs), Carried(last, time)
+
+    @cached_property
+    def _indicators(self) -> list[int]:
+        """The places of the numbers of which a feature says whether they are missing."""
+        return positions(self.encoder.numbers, self.encoder.indicators)
+
+    def check_row(self, row: ReadRow) -> None:
+        """Raise DataError if a number of a row is too large for the network."""
+        if not all(abs(value) <= self._surely_finite for value in row.numbers):
+            self.check_numbers(np.array([row.numbers]))
+
+    @cached_property
+    def _surely_finite(self) -> float:
+        """A size up to which each number is finite once it is scaled; to compare takes no time."""
+        largest, count = float(np.finfo(self._dtype).max) / 4, len(self.encoder.numbers)
+        shift, scale = self._shift[:count], np.minimum(self._scale[:count], 1.0)
+        return float((largest * scale - np.abs(shift)).min(initial=largest))
 
     def check_numbers(self, numbers: np.ndarray[Any, Any]) -> None:
         """Raise DataError if a number is too large for the network; NaN is a gap.
@@ -174,34 +247,6 @@ class RowEncoder:
                 f"{where}feature '{self.encoder.number_names[column]}' is {numbers[row, column]}; "
                 "every feature must be finite in the model's type"
             )
-
-    def _row(self, values: Mapping[str, Any], carried: Carried) -> tuple[list[float], Carried]:
-        encoder = self.encoder
-        given = {name: number_of("features", name, values[name]) for name in encoder.numbers}
-        missing = {name: math.isnan(value) for name, value in given.items()}
-        row, last, time = [], dict(carried.numbers), carried.time
-        for (name, value), mean in zip(given.items(), encoder.means, strict=True):
-            if not missing[name]:
-                last[name] = value
-            elif encoder.fill == "error":
-                raise DataError(f"features: '{name}' is missing")
-            kept = last.get(name, mean) if encoder.fill == "forward" else mean
-            row.append(kept if missing[name] else value)
-        row += [float(missing[name]) for name in encoder.indicators]
-        if encoder.times:
-            name = self._time_name
-            time = _instant(name, values[name], self._keys)
-            before = time if carried.time is None else carried.time
-            time_features.check_kind(name, time.dtype, encoder.time_kind)
-            kind = time_features.kind_of(before.dtype)
-            time_features.check_kind(name, time.dtype, kind, "in the rows before")
-            columns = time_features.columns(encoder.times, time, before)
-            row += [float(column[0]) for column in columns]
-        for name in encoder.levels:
-            row.append(
-                float(encoder.inputs_of(name, (level_of("features", name, values[name]),))[0])
-            )
-        return row, Carried(last, time)
 
 
 class EncodedStepper:

@@ -253,8 +253,7 @@ def _of_arrays(
         )
     if not arrays:
         raise ShapeError("there is no sequence in the array; give at least one")
-    lengths = [len(array) for array in arrays]
-    offsets = np.append(0, np.cumsum(lengths))
+    offsets = np.cumsum([0, *(len(array) for array in arrays)])
     data = Dataset.from_arrays(np.concatenate(arrays), None, offsets)
 
     def restore(outputs: FloatArray, by_step: bool) -> Answer:

@@ -95,12 +95,13 @@ class Network(BaseNetwork):
 
         The latter are None unless ``states`` are wanted.
         """
-        features, offsets, once = self.preparation.inputs(data)
+        preparation = self.preparation
+        features, offsets, once = preparation.inputs(data)
         outputs, *found = self._core.predict(features, offsets, once, states=states)
         if self.readout == "each_step":
-            outputs = self.preparation.in_order(outputs, offsets)
+            outputs = preparation.in_order(outputs, offsets)
         outputs = self._in_original_units(outputs, data)
-        return outputs, found[0].reshape(-1, *self.preparation.state_shape) if found else None
+        return outputs, found[0].reshape(-1, *preparation.state_shape) if found else None
 
     def _starting_from(
         self, data: Dataset | Sequence, state: Any, *, alone: bool

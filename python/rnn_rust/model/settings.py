@@ -120,7 +120,7 @@ def engine_settings(
     }  # fmt: skip
     if encoder is not None:
         inputs |= {
-            "input_size": len(encoder.input_names), "category_columns": len(encoder.levels),
+            "input_size": encoder.input_count, "category_columns": len(encoder.levels),
             "category_levels": encoder.category_inputs,
         }  # fmt: skip
         if (static := encoder.static) is not None:

@@ -105,7 +105,7 @@ def add_static(
     scaling = (encoder.shift, encoder.scale) if encoder.shift else None
     own, _ = _encoded(graph, encoder, static, scaling, "")
     if by_step:
-        width = len(encoder.input_names)
+        width = encoder.input_count
         rows = graph.add("Shape", inputs, start=0, end=2)
         shape = graph.add("Concat", rows, graph.integers(width), axis=0)
         own = graph.add("Expand", graph.add("Unsqueeze", own, graph.integers(1)), shape)

@@ -154,7 +154,7 @@ def _train(
             stops = [(done // period + 1) * period for period in periods]
             stop_at = min([*first, *stops, training.epochs])
             _advance(training, arrays, stop_at)
-            if len(history) == stop_at:
+            if periods and len(history) == stop_at:
                 _between_epochs(training, complete_record)
             bar.update(len(history), history.loss[-1])
 
