@@ -118,7 +118,7 @@ def _tried(sequence: _Places, wanted: list[tuple[int, float]], tolerance: float)
     first = sequence.near(value, tolerance) - start
     # What agrees at a later anchor alone meets a gap at the first.
     gaps = [sequence.gaps - start]
-    if sequence.is_sorted:
+    if sequence.is_sorted and sequence.gaps.size:
         others = [sequence.near(value, tolerance) - start for start, value in later]
         gaps = min(gaps, others, key=lambda shifts: sum(map(len, shifts)))
     return np.concatenate([first, *gaps])
