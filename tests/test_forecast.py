@@ -303,3 +303,32 @@ def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors")
     again = rnn.load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.predict(learning), model.predict(learning))
+
+
+@pytest.mark.parametrize("season", [None, 1, 3, 10])
+def test_values_ahead_and_before_are_those_of_the_same_sequence(season: int | None) -> None:
+    random = np.random.default_rng(0)
+    lengths, names = [1, 9, 4, 12], [f"c{at}" for at in range(40)]
+    matrix = random.normal(size=(sum(lengths), 40))
+    table = pl.DataFrame(matrix, schema=names).with_columns(
+        id=np.repeat(np.arange(4), lengths), y=random.normal(size=len(matrix))
+    )
+    data = rnn.Dataset.from_frame(table, id="id", time=None, features=names, labels="y")
+    chosen = [*reversed(names), "y"]
+    made = data.forecast("y", 5, season=season, lags=[2], features=chosen, relative_to=None)
+    row = 0
+    for own in table.partition_by("id", maintain_order=True):
+        y = own["y"].to_list()
+        for at in range(2, len(y)):
+            expected = [*own.select(chosen).row(at), y[at - 2]]
+            assert made.features[row].tolist() == expected
+            ahead = [y[at + h] if at + h < len(y) else None for h in range(1, 6)]
+            assert [None if np.isnan(v) else v for v in made.labels[row]] == ahead
+            for h in range(1, 6) if season else ():
+                back = at + h
+                while back > at:
+                    back -= season
+                known = made.seasonal[row, h - 1]
+                assert known == y[back] if back >= 0 else np.isnan(known)
+            row += 1
+    assert row == len(made.features)

@@ -15,6 +15,15 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from sklearn import metrics as sk
 
+
+def roc_auc(labels, scores):
+    return m.roc_auc(m.ranking(labels, scores))
+
+
+def average_precision(labels, scores):
+    return m.average_precision(m.ranking(labels, scores))
+
+
 few = settings(max_examples=60, deadline=None)
 floats = st.floats(-1e6, 1e6, allow_subnormal=False)
 targets = st.integers(-4000, 4000).map(lambda i: i / 8)
@@ -44,7 +53,7 @@ def paired(draw):
 @given(scored())
 def test_roc_auc_equals_scikit_learn_and_counts_pairs(case):
     labels, scores = case
-    value, defined = m.roc_auc(labels, scores)
+    value, defined = roc_auc(labels, scores)
     assert defined
     assert value == pytest.approx(sk.roc_auc_score(labels, scores), abs=1e-12)
     difference = scores[labels][:, None] - scores[~labels][None, :]
@@ -55,7 +64,7 @@ def test_roc_auc_equals_scikit_learn_and_counts_pairs(case):
 @given(scored())
 def test_average_precision_equals_scikit_learn(case):
     labels, scores = case
-    value, defined = m.average_precision(labels, scores)
+    value, defined = average_precision(labels, scores)
     assert defined
     assert value == pytest.approx(sk.average_precision_score(labels, scores), abs=1e-12)
 
@@ -79,29 +88,29 @@ def test_confusion_and_ratios_equal_scikit_learn(case, threshold):
 def test_areas_depend_on_the_order_of_scores_only(case):
     labels, scores = case
     ranks = np.unique(scores, return_inverse=True)[1].astype(np.float64)
-    assert m.roc_auc(labels, ranks) == m.roc_auc(labels, scores)
-    assert m.average_precision(labels, ranks) == m.average_precision(labels, scores)
-    assert m.roc_auc(labels, -ranks).value == pytest.approx(1 - m.roc_auc(labels, ranks).value)
+    assert roc_auc(labels, ranks) == roc_auc(labels, scores)
+    assert average_precision(labels, ranks) == average_precision(labels, scores)
+    assert roc_auc(labels, -ranks).value == pytest.approx(1 - roc_auc(labels, ranks).value)
 
 
 def test_areas_of_perfect_reversed_and_constant_scores():
     labels = np.array([False, False, False, True])
     scores = np.array([0.1, 0.2, 0.3, 0.4])
-    assert (m.roc_auc(labels, scores).value, m.average_precision(labels, scores).value) == (1, 1)
-    assert m.roc_auc(labels, -scores).value == 0
-    assert m.average_precision(labels, -scores).value == 0.25
-    assert m.roc_auc(labels, np.ones(4)) == (0.5, True)
-    assert m.average_precision(labels, np.ones(4)) == (0.25, True)
+    assert (roc_auc(labels, scores).value, average_precision(labels, scores).value) == (1, 1)
+    assert roc_auc(labels, -scores).value == 0
+    assert average_precision(labels, -scores).value == 0.25
+    assert roc_auc(labels, np.ones(4)) == (0.5, True)
+    assert average_precision(labels, np.ones(4)) == (0.25, True)
 
 
 @pytest.mark.parametrize("n", [1, 5])
 def test_areas_with_one_class_are_defined_stand_ins(n):
     scores = np.arange(n, dtype=np.float64)
     positive, negative = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
-    assert m.roc_auc(positive, scores) == (0.5, False)
-    assert m.roc_auc(negative, scores) == (0.5, False)
-    assert m.average_precision(negative, scores) == (0.0, False)
-    assert m.average_precision(positive, scores) == (1.0, True)
+    assert roc_auc(positive, scores) == (0.5, False)
+    assert roc_auc(negative, scores) == (0.5, False)
+    assert average_precision(negative, scores) == (0.0, False)
+    assert average_precision(positive, scores) == (1.0, True)
 
 
 def test_ratio_of_nothing_is_marked():
@@ -159,6 +168,20 @@ def test_r2_of_several_columns_is_weighted_by_their_variance(rows, columns, data
     assert value == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("columns", [3, 300, 70_000])
+def test_r2_of_many_columns_takes_each_about_its_own_mean(columns):
+    random = np.random.default_rng(columns)
+    column = random.integers(0, columns, 2000)
+    labels = random.normal(size=2000) + column
+    predictions = labels + random.normal(size=2000)
+    spread = 0.0
+    for own in np.unique(column):
+        values = labels[column == own]
+        spread += np.sum((values - values.mean()) ** 2)
+    expected = 1 - np.sum((predictions - labels) ** 2) / spread
+    assert m.r2(labels, predictions, column).value == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("value", [0.1, 1e-7, 3.3e9])
 def test_r2_of_equal_labels_is_not_ruled_by_rounding(value):
     # The mean of three 0.1 is not 0.1 in floating point.
@@ -194,8 +217,9 @@ def test_areas_of_284_807_steps_take_less_than_a_tenth_of_a_second(decimals):
     durations = []
     for _ in range(3):
         start = time.perf_counter()
-        m.roc_auc(labels, scores)
-        m.average_precision(labels, scores)
+        ranking = m.ranking(labels, scores)
+        m.roc_auc(ranking)
+        m.average_precision(ranking)
         durations.append(time.perf_counter() - start)
     assert min(durations) < 0.1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +248,36 @@ def test_columns_of_their_own_are_left_alone(
         "walk": lambda: np.cumsum(random.normal(size=(rows, columns)), axis=0),
     }[kind]().astype(float)  # fmt: skip
     assert find_shift(labels, np.append(0, np.cumsum(lengths))) is None
+
+
+def is_copy(labels: np.ndarray, later: int, earlier: int, steps: int) -> bool:
+    differences = np.abs(labels[:-steps, later] - labels[steps:, earlier])
+    return np.count_nonzero(differences <= 1e-6) > 5 and not (differences > 1e-6).any()
+
+
+@pytest.mark.parametrize("columns", [5, 70])
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.4])
+@pytest.mark.parametrize("decimals", [12, 0])
+def test_a_copy_is_found_among_many_columns_with_gaps(
+    columns: int, gaps: float, decimals: int
+) -> None:
+    random = np.random.default_rng(columns)
+    labels = np.round(3 * random.normal(size=(60, columns)), decimals)
+    labels[random.random(labels.shape) < gaps] = NAN
+    assert find_shift(labels, np.array([0, 60])) is None
+    later, earlier, steps = columns - 2, 1, 3
+    labels[:-steps, later], labels[-steps:, later] = labels[steps:, earlier], NAN
+    every = [(*pair, far) for pair in permutations(range(columns), 2) for far in range(1, 50)]
+    assert [one for one in every if is_copy(labels, *one)] == [(later, earlier, steps)]
+    assert find_shift(labels, np.array([0, 60])) == (later, earlier, steps)
+
+
+@pytest.mark.timing
+def test_a_thousand_columns_are_compared_in_seconds() -> None:
+    labels = np.random.default_rng(0).normal(size=(300, 1000))
+    start = time.perf_counter()
+    assert rnn.RegressionEvaluator().score(labels, labels + 1).baseline is not None
+    assert time.perf_counter() - start < 10
 
 
 def test_a_single_difference_is_enough_to_tell_columns_apart() -> None:

@@ -19,7 +19,7 @@ from rnn_rust.sklearn import (
     SequenceRegressor,
     SequenceTransformer,
 )
-from rnn_rust.sklearn.labels import as_labels, as_targets
+from rnn_rust.sklearn.labels import as_labels, as_targets, class_codes, is_missing, present
 
 LENGTHS = [3, 1, 5, 2]
 ARRAYS = [np.random.default_rng(0).normal(size=(length, 2)) for length in LENGTHS]
@@ -309,3 +309,45 @@ def test_the_argument_that_labels_are_of_is_named() -> None:
         model.fit(two, classes)
     with pytest.raises(ParameterError, match="static= names columns of X, and is a frame"):
         clone(model).set_params(static=frame).fit(frame, classes)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["b", None, "a", "b"],
+        ["b", float("nan"), pd.NA, "a"],
+        [None, np.str_("a"), "b", pd.NaT, np.float32("nan")],
+        [3, 1, 2, 1],
+        [2, None, True, np.int64(1)],
+        [0.5, float("nan"), 2.5, 0.5],
+    ],
+)
+@pytest.mark.parametrize("kind", [list, np.array, pl.Series, pd.Series])
+def test_classes_and_their_numbers_are_those_found_one_by_one(labels: list, kind: Any) -> None:
+    if kind is np.array:
+        given: Any = np.empty(len(labels), dtype=object)
+        given[:] = labels
+    elif kind is pl.Series:
+        given = pl.Series([None if pd.isna(one) else one for one in labels], strict=False)
+    else:
+        given = kind(labels)
+    read = as_labels(given)
+    assert is_missing(read).tolist() == [bool(pd.isna(one)) for one in labels]
+    classes = sorted({one for one in labels if not pd.isna(one)})
+    assert np.unique(present(read)).tolist() == classes
+    expected = [np.nan if pd.isna(one) else classes.index(one) for one in labels]
+    np.testing.assert_array_equal(class_codes(read, np.array(classes)), expected)
+    with pytest.raises(DataError, match=f"y has the class {classes[-1]!r}, which is none of"):
+        class_codes(read, np.array(classes[:-1]))
+
+
+def test_folds_have_all_rows_of_their_sequences_wherever_these_stand() -> None:
+    ids = np.random.default_rng(0).integers(0, 40, 300)
+    frame = pl.DataFrame({"card": ids, "t": np.arange(300), "x1": np.ones(300)})
+    tested = []
+    for train, test in SequenceKFold(4, id="card", time="t").split(frame):
+        held_out = set(ids[test].tolist())
+        assert test.tolist() == [row for row in range(300) if ids[row] in held_out]
+        assert train.tolist() == [row for row in range(300) if ids[row] not in held_out]
+        tested += test.tolist()
+    assert sorted(tested) == list(range(300))

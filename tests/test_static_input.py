@@ -174,3 +174,24 @@ def test_estimators_name_columns_of_a_frame() -> None:
     with pytest.raises(ParameterError, match="static= names columns of a frame"):
         sklearn.SequenceRegressor(static="age", readout="last").fit([np.ones((3, 1))] * 4, y)
     fit(pd.Index(["age", "country"]))
+
+
+@pytest.mark.parametrize("text_here", [False, True])
+@pytest.mark.parametrize("text_there", [False, True])
+def test_a_table_by_id_is_in_any_order_and_may_have_more(text_here: bool, text_there: bool) -> None:
+    random = np.random.default_rng(0)
+    ids = random.permutation(3000)
+    size = dict(zip(ids.tolist(), random.normal(size=3000).tolist(), strict=True))
+    own = pl.DataFrame({"id": list(size), "size": list(size.values())})
+    rows = pl.DataFrame({"id": random.permutation(ids[:1000]), "x": random.normal(size=1000)})
+    rows = rows.cast({"id": pl.String}) if text_here else rows
+    own = own.cast({"id": pl.String}) if text_there else own
+    if text_here:  # text that is not all numbers stays text
+        extra = pl.DataFrame({"id": ["007a"], "x": [0.0]})
+        rows, size = pl.concat([rows, extra]), {**size, "007a": 1.0}
+        own = pl.concat(
+            [own.cast({"id": pl.String}), pl.DataFrame({"id": ["007a"], "size": [1.0]})]
+        )
+    data = rnn.Dataset.from_frame(rows, id="id", time=None, features="x", static=own)
+    expected = [size[key if key == "007a" else int(key)] for key in data.ids.tolist()]
+    assert data.static.values[:, 0].tolist() == expected

@@ -8,12 +8,14 @@ may learn the change from either, which reaches values that the training part ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_rust.base.arrays import positions
 from rnn_rust.base.checks import counted
 from rnn_rust.data.ahead import Forecast
 from rnn_rust.data.sequences import Sequences
@@ -40,15 +42,13 @@ def forecast(dataset: Data, plan: Forecast) -> Data:
     series = _series(dataset, plan.column)
     offsets = dataset.offsets
     features, names = _features(dataset, plan, series)
-    labels = np.stack(
-        [_shifted(series, offsets, ahead) for ahead in range(1, plan.horizon + 1)], axis=1
-    )
+    kept = frozenset(names)
     made = replace(
-        dataset, features=np.ascontiguousarray(features, dtype=dataset.features.dtype),
-        labels=np.ascontiguousarray(labels), feature_names=names,
+        dataset, features=features,
+        labels=_shifted(series, offsets, range(1, plan.horizon + 1)), feature_names=names,
         label_names=plan.label_names(), ahead=plan, present=series,
         seasonal=_seasonal(series, offsets, plan), has_feature_names=True, has_label_names=True,
-        levels={name: own for name, own in dataset.levels.items() if name in names},
+        levels={name: own for name, own in dataset.levels.items() if name in kept},
         label_levels={},
     )  # fmt: skip
     return _without_first_rows(made, max(plan.lags, default=0))
@@ -89,7 +89,7 @@ def _series(dataset: Sequences, column: str) -> FloatArray:
         (dataset.feature_names, dataset.features), (dataset.label_names, dataset.labels)
     ):  # fmt: skip
         if column in names:
-            series: FloatArray = np.ascontiguousarray(matrix[:, names.index(column)])
+            series: FloatArray = np.ascontiguousarray(matrix[:, positions(names, [column])[0]])
             if np.isnan(series).any():
                 raise DataError(
                     f"forecast: '{column}' is missing in row {int(np.argmax(np.isnan(series)))} "
@@ -105,54 +105,66 @@ def _series(dataset: Sequences, column: str) -> FloatArray:
 
 def _features(
     dataset: Sequences, plan: Forecast, series: FloatArray
-) -> tuple[NDArray[Any], tuple[str, ...]]:
+) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the features and their names."""
-    rows = plan.change_rows
+    steps, extra = [-lag for lag in plan.lags], [f"{plan.column} lag {lag}" for lag in plan.lags]
     if plan.features is None:
         names = tuple(name for name in dataset.feature_names if name != plan.column)
-        change = np.nan_to_num(series - _shifted(series, dataset.offsets, -rows))
-        columns, extra = [change], [f"{plan.column} change {rows}"]
+        steps.insert(0, -plan.change_rows)
+        extra.insert(0, f"{plan.column} change {plan.change_rows}")
     else:
-        names, columns, extra = plan.features, [], []
-    for lag in plan.lags:
-        columns.append(np.nan_to_num(_shifted(series, dataset.offsets, -lag)))
-        extra.append(f"{plan.column} lag {lag}")
-    chosen = [_column(dataset, name, series, plan) for name in names]
-    if not [*chosen, *columns]:
+        names = plan.features
+    _check_names(dataset, names, plan)
+    if not [*names, *steps]:
         raise ParameterError("forecast: there is no feature; name some, or give lags")
-    return np.stack([*chosen, *columns], axis=1), (*names, *extra)
+    before = _shifted(series, dataset.offsets, steps)
+    if plan.features is None:
+        before[:, 0] = series - before[:, 0]
+    features = np.empty((len(series), len(names) + len(steps)), dataset.features.dtype)
+    # The series may be a label; as a feature it is the same column.
+    own = [at for at, name in enumerate(names) if name != plan.column]
+    read = positions(dataset.feature_names, (names[at] for at in own))
+    features[:, own] = dataset.features[:, read]
+    features[:, [at for at, name in enumerate(names) if name == plan.column]] = series[:, None]
+    features[:, len(names) :] = np.nan_to_num(before)
+    return features, (*names, *extra)
 
 
-def _column(dataset: Sequences, name: str, series: FloatArray, plan: Forecast) -> NDArray[Any]:
-    if name == plan.column:
-        return series
-    if name not in dataset.feature_names:
-        raise DataError(
-            f"forecast: '{name}' is no feature that was read; they are "
-            f"{', '.join(dataset.feature_names)}"
-        )
-    column: NDArray[Any] = dataset.features[:, dataset.feature_names.index(name)]
-    return column
+def _check_names(dataset: Sequences, names: tuple[str, ...], plan: Forecast) -> None:
+    """Raise DataError if a feature is none that was read."""
+    known = {*dataset.feature_names, plan.column}
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"forecast: '{name}' is no feature that was read; they are "
+                f"{', '.join(dataset.feature_names)}"
+            )
 
 
-def _shifted(series: FloatArray, offsets: NDArray[np.int64], ahead: int) -> FloatArray:
-    """Return the value so many rows ahead (before, if negative) in the same sequence, else NaN."""
-    rows = np.arange(len(series))
-    lengths = np.diff(offsets)
-    to = rows + ahead
-    inside = (to >= np.repeat(offsets[:-1], lengths)) & (to < np.repeat(offsets[1:], lengths))
-    return np.where(inside, series[np.clip(to, 0, len(series) - 1)], np.nan).astype(series.dtype)
+def _shifted(series: FloatArray, offsets: NDArray[np.int64], steps: Several[int]) -> FloatArray:
+    """Return the values so many rows ahead (before, if negative) of each row ``(N, len(steps))``.
+
+    NaN where that is beyond the sequence.
+    """
+    rows, lengths = np.arange(len(series)), np.diff(offsets)
+    before = rows - np.repeat(offsets[:-1], lengths)
+    after = np.repeat(offsets[1:] - 1, lengths) - rows
+    shifted = np.full((len(steps), len(series)), np.nan, series.dtype)
+    for own, ahead in zip(shifted, steps, strict=True):
+        if ahead < 0:
+            np.copyto(own[-ahead:], series[:ahead], where=before[-ahead:] >= -ahead)
+        else:
+            end = max(len(series) - ahead, 0)
+            np.copyto(own[:end], series[ahead:], where=after[:end] >= ahead)
+    return np.ascontiguousarray(shifted.T)
 
 
 def _seasonal(series: FloatArray, offsets: NDArray[np.int64], plan: Forecast) -> FloatArray | None:
     """Return the same time of the last season ``(N, horizon)``, NaN where none has passed."""
     if plan.season is None:
         return None
-    columns = []
-    for ahead in range(1, plan.horizon + 1):
-        seasons = -(-ahead // plan.season)
-        columns.append(_shifted(series, offsets, ahead - seasons * plan.season))
-    return np.ascontiguousarray(np.stack(columns, axis=1))
+    steps = [ahead - -(-ahead // plan.season) * plan.season for ahead in range(1, plan.horizon + 1)]
+    return _shifted(series, offsets, steps)
 
 
 def _without_first_rows(dataset: Data, rows: int) -> Data:

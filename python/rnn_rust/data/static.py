@@ -162,7 +162,7 @@ def _written(value: Any, levels: tuple[str, ...] | None) -> str:
     return "missing" if np.isnan(value) else str(value).removesuffix(".0")
 
 
-def of_ids(fields: Mapping[str, Any], ids: Several[Any], where: str) -> StaticFeatures:
+def of_ids(fields: Mapping[str, Any], ids: NDArray[Any], where: str) -> StaticFeatures:
     """Return the static features of sequences from a table that has one row for each id.
 
     Parameters
@@ -180,21 +180,33 @@ def of_ids(fields: Mapping[str, Any], ids: Several[Any], where: str) -> StaticFe
         An id has several rows there, or none.
     """
     lengths = np.diff(fields["offsets"])
-    own = fields["ids"].tolist()
+    own = fields["ids"]
     if (lengths > 1).any():
         at = int(np.argmax(lengths > 1))
         raise DataError(
-            f"{where}: id {own[at]!r} has {lengths[at]} rows; a table of static features has one "
-            "for each id"
+            f"{where}: id {own.item(at)!r} has {lengths[at]} rows; a table of static features has "
+            "one for each id"
         )
-    # Ids that are integers in one table may be text in the other.
-    alike = {str(key): row for row, key in enumerate(own)}
-    positions = [alike.get(str(key)) for key in ids]
-    if None in positions:
-        missing = ids[positions.index(None)]
+    rows = _rows_of(own, ids)
+    if (rows < 0).any():
+        missing = ids.item(int(np.argmax(rows < 0)))
         raise DataError(f"{where}: there is no row with id {missing!r}; give one for every id")
-    values = fields["features"][np.array(positions, dtype=np.int64)]
-    return StaticFeatures(np.ascontiguousarray(values), fields["feature_names"], fields["levels"])
+    values = np.ascontiguousarray(fields["features"][rows])
+    return StaticFeatures(values, fields["feature_names"], fields["levels"])
+
+
+def _rows_of(own: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """Return in which row of its table each id is, -1 if in none."""
+    from rnn_rust.base.polars import pl
+
+    there, asked = pl.DataFrame({"id": own}), pl.DataFrame({"id": wanted})
+    if own.dtype != wanted.dtype:
+        # Ids that are integers in one table may be text in the other.
+        there, asked = there.cast(pl.String), asked.cast(pl.String)
+    both = asked.with_row_index("at").join(there.with_row_index("row"), on="id")
+    rows = np.full(len(wanted), -1, dtype=np.int64)
+    rows[both["at"].to_numpy()] = both["row"].to_numpy()
+    return rows
 
 
 def concatenated(parts: Several[StaticFeatures | None]) -> StaticFeatures | None:

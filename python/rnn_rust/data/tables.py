@@ -101,7 +101,7 @@ def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> d
         id=key, time=None, features=features, labels=(), missing="keep",
         categories=[name for name in named if name in features],
     )  # fmt: skip
-    static = of_ids(read_table(second, own, dtype), fields["ids"].tolist(), second.name)
+    static = of_ids(read_table(second, own, dtype), fields["ids"], second.name)
     if roles.missing == "error" and (gaps := np.isnan(static.values)).any():
         row, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
         raise DataError(

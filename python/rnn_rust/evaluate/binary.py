@@ -206,14 +206,15 @@ class BinaryClassificationEvaluator:
         baseline: ClassificationResult | None = None,
     ) -> ClassificationResult:
         tp, fp, tn, fn = m.confusion(truth, predicted)
+        ranking = m.ranking(truth, scores)
         found = {
             "accuracy": m.ratio(tp + tn, truth.size),
             "precision": m.ratio(tp, tp + fp),
             "recall": m.ratio(tp, tp + fn),
             "specificity": m.ratio(tn, tn + fp),
             "f1": m.ratio(2 * tp, 2 * tp + fp + fn),
-            "pr_auc": m.average_precision(truth, scores),
-            "roc_auc": m.roc_auc(truth, scores),
+            "pr_auc": m.average_precision(ranking),
+            "roc_auc": m.roc_auc(ranking),
         }
         return ClassificationResult(
             threshold=self._effective_threshold,

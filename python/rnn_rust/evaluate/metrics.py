@@ -78,7 +78,27 @@ def confusion(labels: Bools, predicted: Bools) -> tuple[int, int, int, int]:
     return tp, fp, labels.size - tp - fp - fn, fn
 
 
-def average_precision(labels: Bools, scores: Floats) -> Metric:
+class Ranking(NamedTuple):
+    """How many labels are above each of the distinct scores, or equal to it, the scores falling.
+
+    ``tp`` and ``fp`` count the positive and the negative ones: what a threshold just below the
+    score finds.
+    """
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+
+
+def ranking(labels: Bools, scores: Floats) -> Ranking:
+    """Return what thresholds find of labels ``(n,)`` by their scores."""
+    order = np.argsort(scores)[::-1]
+    ordered = scores[order]
+    last_of_tie = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
+    tp = np.cumsum(labels[order], dtype=np.int64)[last_of_tie]
+    return Ranking(tp, last_of_tie + 1 - tp)
+
+
+def average_precision(found: Ranking) -> Metric:
     """Return the area under the precision-recall curve as a step function.
 
     ``Σ (R_k - R_(k-1)) P_k`` over the distinct scores in falling order, with no interpolation:
@@ -86,38 +106,28 @@ def average_precision(labels: Bools, scores: Floats) -> Metric:
     "The relationship between precision-recall and ROC curves", 2006). Equals scikit-learn's
     ``average_precision_score``. Without positive labels: 0.0 and undefined.
     """
-    positives = np.count_nonzero(labels)
+    tp, fp = found
+    positives = int(tp[-1])
     if positives == 0:
         return Metric(0.0, defined=False)
-    tp, fp = _counts_by_score(labels, scores)
     return Metric(float(np.sum(np.diff(tp, prepend=0) * (tp / (tp + fp))) / positives))
 
 
-def roc_auc(labels: Bools, scores: Floats) -> Metric:
+def roc_auc(found: Ranking) -> Metric:
     """Return the area under the ROC curve.
 
     It is the Mann-Whitney statistic: the share of (positive, negative) pairs in which the
     positive has the higher score, ties counting one half (Fawcett, "An introduction to ROC
     analysis", 2006). With labels of one class only: 0.5 and undefined.
     """
-    positives = int(np.count_nonzero(labels))
-    pairs = positives * (labels.size - positives)
+    tp, fp = found
+    pairs = int(tp[-1]) * int(fp[-1])
     if pairs == 0:
         return Metric(0.5, defined=False)
-    tp, fp = _counts_by_score(labels, scores)
     above = np.append(0, tp[:-1])
     # In integers, hence exact: positives strictly above each negative twice, ties once.
     twice = np.sum(np.diff(fp, prepend=0) * (above + tp))
     return Metric(int(twice) / (2 * pairs))
-
-
-def _counts_by_score(labels: Bools, scores: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (TP, FP) when every step scoring at least k is positive, k falling, ties together."""
-    order = np.argsort(scores)[::-1]
-    ordered = scores[order]
-    last_of_tie = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
-    tp = np.cumsum(labels[order], dtype=np.int64)[last_of_tie]
-    return tp, last_of_tie + 1 - tp
 
 
 # --- regression -----------------------------------------------------------------------------
@@ -143,11 +153,11 @@ def mean_absolute_percentage_error(labels: Floats, predictions: Floats) -> Metri
 
     Zero targets are left out; if there are no others: 0.0 and undefined.
     """
-    kept = ~is_zero(labels)
-    if not kept.any():
+    if (zero := is_zero(labels)).any():
+        labels, predictions = labels[~zero], predictions[~zero]
+    if labels.size == 0:
         return Metric(0.0, defined=False)
-    errors = np.abs(predictions[kept] - labels[kept])
-    return Metric(float(np.mean(errors / np.abs(labels[kept]))))
+    return Metric(float(np.mean(np.abs(predictions - labels) / np.abs(labels))))
 
 
 def within_relative(labels: Floats, predictions: Floats, threshold: float) -> float:
@@ -167,10 +177,22 @@ def r2(labels: Floats, predictions: Floats, columns: NDArray[np.intp]) -> Metric
     perfect predictions, else 0.0.
     """
     residual = float(np.sum(np.square(predictions - labels)))
-    spread = sum(_squares_about_mean(labels[columns == column]) for column in np.unique(columns))
+    spread = sum(map(_squares_about_mean, _by_column(labels, columns)))
     if spread < SMALLEST:
         return Metric(float(residual == 0), defined=False)
     return Metric(1 - residual / spread)
+
+
+def _by_column(values: Floats, columns: NDArray[np.intp]) -> list[Floats]:
+    """Return the values of each column that has some, in their order."""
+    last = int(columns.max())
+    if columns.min() == last:
+        return [values]
+    # In a type of 16 bits or fewer, as of most columns, NumPy sorts in linear time.
+    columns = columns.astype(np.min_scalar_type(last))
+    order = np.argsort(columns, kind="stable")
+    ends = np.searchsorted(columns[order], np.arange(last, dtype=columns.dtype), side="right")
+    return [own for own in np.split(values[order], ends) if own.size]
 
 
 def _squares_about_mean(values: Floats) -> float:
@@ -261,6 +283,9 @@ def check_below(
     name: str, array: Floats, limit: float = math.inf, allowed: Bools | None = None
 ) -> None:
     """Raise DataError at the first value that is NaN or reaches `limit` in size, save `allowed`."""
+    # No array is made where all is well; a comparison with NaN is false.
+    if array.size == 0 or (-limit < array.min() and array.max() < limit):
+        return
     bad = ~(np.abs(array) < limit)
     if allowed is not None:
         bad &= ~allowed

@@ -158,11 +158,12 @@ class ClassificationEvaluator:
         """
         numbers, given = _checked(labels, probabilities)
         known = ~np.isnan(numbers)
-        truth, given = numbers[known].astype(np.intp), given[known]
+        given = given if known.all() else given[known]
+        truth = numbers[known].astype(np.intp)
         missing, classes = numbers.size - truth.size, given.shape[1]
         shares = np.bincount(truth, minlength=classes) / truth.size
         always = confusion_matrix(truth, np.full_like(truth, np.argmax(shares)), classes)
-        baseline = _measure(always, log_loss(truth, np.tile(shares, (truth.size, 1))), missing)
+        baseline = _measure(always, log_loss(truth, np.broadcast_to(shares, given.shape)), missing)
         found = confusion_matrix(truth, np.argmax(given, axis=1), classes)
         return _measure(found, log_loss(truth, given), missing, baseline)
 

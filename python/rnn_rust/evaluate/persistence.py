@@ -88,8 +88,9 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
     ParameterError
         A name is not a feature column, or there are more or fewer than labels.
     """
+    known = frozenset(dataset.feature_names)
     for name in present:
-        if name not in dataset.feature_names:
+        if name not in known:
             raise ParameterError(
                 f"present={name!r} is not a feature column; they are "
                 f"{', '.join(dataset.feature_names)}"

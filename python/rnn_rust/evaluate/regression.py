@@ -325,14 +325,13 @@ class RegressionEvaluator:
         m.check_below("present", baseline.values, m.LARGEST, allowed=np.isnan(baseline.values))
         columns = {}
         if len(names) > 1:
+            parts = zip(
+                *(_by_column(one) for one in (labels, predictions, baseline.values)), strict=True
+            )
             columns = {
-                name: self._compare(
-                    labels[:, [i]],
-                    predictions[:, [i]],
-                    baseline._replace(values=baseline.values[:, [i]]),
-                )
-                for i, name in enumerate(names)
-                if not np.isnan(labels[:, i]).all()
+                name: self._compare(own, answers, baseline._replace(values=known))
+                for name, (own, answers, known) in zip(names, parts, strict=True)
+                if not np.isnan(own).all()
             }
         return self._compare(labels, predictions, baseline, columns)
 
@@ -355,7 +354,9 @@ class RegressionEvaluator:
         truth, answers = labels[known], predictions[known]
         found = {
             "mape": m.mean_absolute_percentage_error(truth, answers),
-            "r2": m.r2(truth, answers, np.nonzero(known)[1]),
+            "r2": m.r2(
+                truth, answers, np.broadcast_to(np.arange(known.shape[1]), known.shape)[known]
+            ),
         }
         return RegressionResult(
             threshold=threshold,
@@ -369,3 +370,8 @@ class RegressionEvaluator:
             within_threshold=m.within_relative(truth, answers, threshold),
             undefined=tuple(name for name, metric in found.items() if not metric.defined),
         )
+
+
+def _by_column(array: m.Floats) -> m.Floats:
+    """Return an array ``(N, L)`` as ``(L, N, 1)``, each column in one piece."""
+    return np.ascontiguousarray(array.T)[:, :, np.newaxis]

@@ -13,6 +13,8 @@ from rnn_rust.evaluate import metrics as m
 _TOLERANCE = 1e-6  # of a column's range: float32 and a scaler's way there and back
 _ANCHORS = 16  # rows of a column that are looked for in the others
 _CANDIDATES = 64  # shifts of a column that are compared in full
+_SORTED_FROM = 64  # columns, in which values are looked for by sorting
+_FIRST_ROWS = 4096  # of two columns that are compared before all are
 _VALUES, _CHANGES = 4, 16  # what must agree: so many different values, or so many changes
 
 
@@ -32,13 +34,19 @@ def find_shift(labels: m.Floats, offsets: Offsets) -> tuple[int, int, int] | Non
     """
     if labels.shape[1] < 2:
         return None
-    known = ~np.isnan(labels)
-    for column in np.flatnonzero(known.any(axis=0)).tolist():
-        values = labels[:, column]
-        rows = _most_labelled(known[:, column], offsets)
+    series = np.ascontiguousarray(labels.T)
+    before_and_after = rows_before_and_after(offsets)
+    sequences: dict[int, _Places] = {}
+    for column, values in enumerate(series):
+        known = ~np.isnan(values)
+        if not known.any():
+            continue
+        rows = _most_labelled(known, offsets)
+        if rows.start not in sequences:
+            sequences[rows.start] = _Places(labels[rows])
         tolerance = _TOLERANCE * float(np.nanmax(values) - np.nanmin(values))
-        for steps, other in _candidates(labels[rows], column, tolerance):
-            if _is_copy(values, labels[:, other], steps, offsets, tolerance):
+        for steps, other in _candidates(sequences[rows.start], column, tolerance):
+            if _is_copy(values, series[other], steps, before_and_after, tolerance):
                 return column, other, steps
     return None
 
@@ -57,38 +65,99 @@ def _most_labelled(known: m.Bools, offsets: Offsets) -> slice:
     return slice(int(offsets[longest]), int(offsets[longest + 1]))
 
 
-def _candidates(labels: m.Floats, column: int, tolerance: float) -> list[tuple[int, int]]:
+class _Places:
+    """The labels ``(T, L)`` of a sequence one after the other, and where values are among them.
+
+    At place ``t * L + column`` is the label of row t; `gaps` are the places of missing ones.
+    """
+
+    def __init__(self, labels: m.Floats) -> None:
+        self.columns = labels.shape[1]
+        self.flat = labels.ravel()
+        self.gaps = np.flatnonzero(np.isnan(self.flat))
+        # To sort takes as long as to look for some dozens of values one by one.
+        self.is_sorted = self.columns >= _SORTED_FROM
+        if self.is_sorted:
+            self._order = np.argsort(self.flat)
+            self._sorted = self.flat[self._order]
+
+    def near(self, value: float, tolerance: float) -> Offsets:
+        """Return the places of labels within a tolerance of a value, and maybe some just beyond."""
+        if not self.is_sorted:
+            return np.flatnonzero(np.abs(self.flat - value) <= tolerance)
+        # Twice the tolerance, as sums are rounded.
+        first = np.searchsorted(self._sorted, value - 2 * tolerance)
+        last = np.searchsorted(self._sorted, value + 2 * tolerance, side="right")
+        return self._order[first:last]
+
+
+def _candidates(sequence: _Places, column: int, tolerance: float) -> list[tuple[int, int]]:
     """Return (d, other): at some anchors of `column` the other column has the value d rows later.
 
     Those with the most agreement first; none disagrees at an anchor.
     """
-    values = labels[:, column]
-    changes = np.flatnonzero(np.abs(np.diff(values)) > tolerance) + 1
-    hits = np.zeros(labels.shape, dtype=np.int64)
-    agrees = np.ones(labels.shape, dtype=np.bool_)
-    for anchor in changes[:_ANCHORS].tolist():
-        distance = np.abs(labels[anchor + 1 :] - values[anchor])
-        later = slice(1, len(labels) - anchor)
-        hits[later] += distance <= tolerance
-        agrees[later] &= ~(distance > tolerance)
-    agrees[:, column] = False
-    found = np.argwhere(agrees & (hits > 0))
-    order = np.argsort(-hits[found[:, 0], found[:, 1]], kind="stable")[:_CANDIDATES]
-    return [(int(steps), int(other)) for steps, other in found[order]]
+    columns = sequence.columns
+    values = sequence.flat[column::columns]
+    anchors = np.flatnonzero(np.abs(np.diff(values)) > tolerance)[:_ANCHORS] + 1
+    if not anchors.size:
+        return []
+    # A shift by d rows, to another column, is d * L + other: a place counted from an anchor's row.
+    starts = (anchors * columns).tolist()
+    wanted = list(zip(starts, values[anchors].tolist(), strict=True))
+    tried = _tried(sequence, wanted, tolerance)
+    shifts, hits = _agreeing(sequence.flat, tried[tried >= columns], wanted, tolerance)
+    shifts, at = np.unique(shifts, return_index=True)
+    chosen = (hits[at] > 0) & (shifts % columns != column)
+    order = np.argsort(-hits[at][chosen], kind="stable")[:_CANDIDATES]
+    return [divmod(shift, columns) for shift in shifts[chosen][order].tolist()]
+
+
+def _tried(sequence: _Places, wanted: list[tuple[int, float]], tolerance: float) -> Offsets:
+    """Return the shifts that agree at one of the anchors (start, value), and some others."""
+    (start, value), *later = wanted
+    first = sequence.near(value, tolerance) - start
+    # What agrees at a later anchor alone meets a gap at the first.
+    gaps = [sequence.gaps - start]
+    if sequence.is_sorted and sequence.gaps.size:
+        others = [sequence.near(value, tolerance) - start for start, value in later]
+        gaps = min(gaps, others, key=lambda shifts: sum(map(len, shifts)))
+    return np.concatenate([first, *gaps])
+
+
+def _agreeing(
+    flat: m.Floats, shifts: Offsets, wanted: list[tuple[int, float]], tolerance: float
+) -> tuple[Offsets, Offsets]:
+    """Return the shifts that disagree at no anchor (start, value), and at how many they agree."""
+    hits = np.zeros(len(shifts), dtype=np.int64)
+    for start, value in wanted:
+        if not shifts.size:
+            break
+        places = shifts + start
+        distance = np.abs(flat[np.minimum(places, len(flat) - 1)] - value)
+        distance[places >= len(flat)] = np.nan
+        hits += distance <= tolerance
+        kept = ~(distance > tolerance)
+        shifts, hits = shifts[kept], hits[kept]
+    return shifts, hits
 
 
 def _is_copy(
-    later: m.Floats, earlier: m.Floats, steps: int, offsets: Offsets, tolerance: float
+    later: m.Floats,
+    earlier: m.Floats,
+    steps: int,
+    before_and_after: tuple[Offsets, Offsets],
+    tolerance: float,
 ) -> bool:
     """Whether column `later` ``(N,)`` is `earlier` so many rows on, and not by chance."""
-    before, after = rows_before_and_after(offsets)
-    rows = np.flatnonzero(after >= steps)
-    distance = np.abs(later[rows] - earlier[rows + steps])
-    rows = rows[~np.isnan(distance)]
-    if (distance > tolerance).any():
-        return False
-    rows = rows[before[rows] > 0]
-    changed = later[rows[np.abs(later[rows] - later[rows - 1]) > tolerance]]
+    before, after = before_and_after
+    # Most pairs differ in their first rows.
+    for rows in (min(_FIRST_ROWS, len(later) - steps), len(later) - steps):
+        inside = after[:rows] >= steps
+        distance = np.abs(later[:rows] - earlier[steps : steps + rows])
+        if (inside & (distance > tolerance)).any():
+            return False
+    shared = np.flatnonzero(inside & ~np.isnan(distance) & (before[:rows] > 0))
+    changed = later[shared[np.abs(later[shared] - later[shared - 1]) > tolerance]]
     # In tens of tolerances, so that what differs by rounding alone counts once.
     different = np.unique(np.rint(changed / (10 * tolerance))) if changed.size else changed
     return different.size >= _VALUES or changed.size >= _CHANGES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_rust.base.arrays import row_at
+from rnn_rust.base.arrays import positions, row_at
 from rnn_rust.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArra
 def occurring_classes(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """Return the classes by name that occur in each label column that has such."""
     found = {}
-    for name, known in dataset.label_levels.items():
-        column = dataset.labels[:, dataset.label_names.index(name)]
-        codes = np.unique(column[~np.isnan(column)]).astype(np.int64)
-        found[name] = tuple(known[code] for code in codes)
+    columns = dataset.labels.T[positions(dataset.label_names, dataset.label_levels)]
+    for (name, known), column in zip(dataset.label_levels.items(), columns, strict=True):
+        counts = np.bincount(column[~np.isnan(column)].astype(np.int64))
+        found[name] = tuple(known[code] for code in np.flatnonzero(counts).tolist())
     return found
 
 

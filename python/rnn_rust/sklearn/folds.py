@@ -108,6 +108,8 @@ class SequenceKFold(BaseEstimator):
 
 def _rows(table: Table, sequences: Rows) -> Rows:
     """Return the rows of X of some sequences, in their order."""
-    offsets = table.data.offsets
-    parts = [table.rows[offsets[s] : offsets[s + 1]] for s in sequences]
-    return np.sort(np.concatenate(parts))
+    chosen = np.zeros(len(table.data), dtype=bool)
+    chosen[sequences] = True
+    of_table = np.zeros(len(table.rows), dtype=bool)
+    of_table[table.rows] = np.repeat(chosen, table.lengths)
+    return np.flatnonzero(of_table)

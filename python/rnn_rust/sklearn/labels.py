@@ -7,7 +7,8 @@ without a label.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Set, ValuesView
+from collections.abc import Iterable, Set, ValuesView
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.sklearn.tables import is_sequence_list, require_steps
 
 _COLLECTIONS = (list, tuple, np.ndarray)
+_TIMES = (dt.date, dt.time, dt.timedelta, np.datetime64, np.timedelta64)
 _RAGGED = (
     "y has lists of different lengths; give each row, or each sequence of arrays, one label or "
     "equally many; labels for every step of arrays need readout='each_step'"
@@ -46,9 +48,13 @@ def as_labels(y: Any, name: str = "y") -> NDArray[Any]:
         raise ShapeError(f"{name} must have a label for each row, got {shown(y)}")
     if labels.dtype.kind == "c":
         raise DataError(f"Complex data not supported: {name} has complex numbers; give real ones")
-    if labels.dtype == object and any(isinstance(each, _COLLECTIONS) for each in labels.flat):
+    if labels.dtype.kind not in "MmO":
+        return labels
+    types = _types(labels.flat)
+    if any(issubclass(one, _COLLECTIONS) for one in types):
         raise ShapeError(_RAGGED)
-    if labels.dtype.kind in "MmO" and (wrong := [each for each in labels.flat if _is_time(each)]):
+    times = any(issubclass(one, _TIMES) for one in types)
+    if times and (wrong := [each for each in labels.flat if _is_time(each)]):
         raise DataError(
             f"{name} has dates or durations, such as {wrong[0]}; give numbers, or text for classes"
         )
@@ -162,9 +168,10 @@ def _array(values: Any) -> NDArray[Any]:
 
     NumPy would make all of them text.
     """
-    known = [None if _is_gap(value) else value for value in values]
-    is_text = {isinstance(value, str) for value in known}
-    if len(is_text) > 1:
+    known = list(values)
+    if (gaps := _gaps(known)).any():
+        known = [None if gap else value for gap, value in zip(gaps.tolist(), known, strict=True)]
+    if len({issubclass(one, str) for one in _types(known)}) > 1:
         return np.array([*known, None], dtype=object)[:-1]
     try:
         return np.array(known)
@@ -172,17 +179,36 @@ def _array(values: Any) -> NDArray[Any]:
         raise ShapeError(_RAGGED) from error
 
 
+def _types(labels: Iterable[Any]) -> set[type]:
+    # What there is to know of millions of labels is mostly known of their few types.
+    return set(map(type, labels))
+
+
+def _gaps(labels: list[Any]) -> NDArray[np.bool_]:
+    """Return which of some labels are missing."""
+    types = {one for one in _types(labels) if _may_be_gap(one)}
+    if not types:
+        return np.zeros(len(labels), dtype=bool)
+    if types == {type(None)}:
+        return np.array([label is None for label in labels], dtype=bool)
+    return np.array([_is_gap(label) for label in labels], dtype=bool)
+
+
+def _may_be_gap(one: type) -> bool:
+    # Those of pandas have no truth value.
+    others = (type(None), float, np.floating)
+    return issubclass(one, others) or one.__name__ in ("NAType", "NaTType")
+
+
 def _is_gap(label: Any) -> bool:
     if isinstance(label, float | np.floating):
         return bool(np.isnan(label))
-    # Those of pandas have no truth value.
-    return label is None or type(label).__name__ in ("NAType", "NaTType")
+    return _may_be_gap(type(label))
 
 
 def _is_time(label: Any) -> bool:
     """Whether a label is a date or a duration; none that is missing is."""
-    kinds = (dt.date, dt.time, dt.timedelta, np.datetime64, np.timedelta64)
-    return isinstance(label, kinds) and not _is_gap(label)
+    return isinstance(label, _TIMES) and not _is_gap(label)
 
 
 def _is_number(label: Any) -> bool:
@@ -198,7 +224,7 @@ def is_missing(y: NDArray[Any]) -> NDArray[np.bool_]:
     if y.dtype.kind == "f":
         return np.isnan(y)
     if y.dtype == object:
-        return np.array([_is_gap(label) for label in y.flat], dtype=bool).reshape(y.shape)
+        return _gaps(y.ravel().tolist()).reshape(y.shape)
     return np.zeros(y.shape, dtype=bool)
 
 
@@ -216,8 +242,8 @@ def present(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
         raise DataError(f"{name} has no label: there are no rows, or all are missing")
     if labels.dtype != object:
         return labels
-    by_kind = {isinstance(label, str): label for label in labels.flat}
-    if len(by_kind) > 1:
+    if len({issubclass(one, str) for one in _types(labels.flat)}) > 1:
+        by_kind = {isinstance(label, str): label for label in labels.flat}
         text, other = by_kind[True], by_kind[False]
         raise DataError(
             f"{name} has labels of several types, {text!r} and {other!r}; give all one type"
@@ -263,16 +289,14 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
         A label is none of the classes.
     """
     places = {label: float(place) for place, label in enumerate(classes.tolist())}
+    codes = np.fromiter(map(places.get, y.tolist(), repeat(np.nan)), np.float64, len(y))
     missing = is_missing(y)
-    codes = np.full(len(y), np.nan)
-    for row, label in enumerate(y.tolist()):
-        if missing[row]:
-            continue
-        if label not in places:
-            raise DataError(
-                f"y has the class {label!r}, which is none of those learnt: "
-                f"{', '.join(map(repr, classes.tolist()))}; all must be in y of the first fit, or "
-                "in classes= of the first partial_fit"
-            )
-        codes[row] = places[label]
+    codes[missing] = np.nan
+    if (strange := np.isnan(codes) & ~missing).any():
+        label = y[np.argmax(strange) :][:1].tolist()[0]
+        raise DataError(
+            f"y has the class {label!r}, which is none of those learnt: "
+            f"{', '.join(map(repr, classes.tolist()))}; all must be in y of the first fit, or "
+            "in classes= of the first partial_fit"
+        )
     return codes

@@ -288,7 +288,8 @@ def _as_polars(X: Any, reading: Reading, names: list[str] | None) -> pl.DataFram
         X = (X.reset_index(level=levels) if levels else X).reset_index(drop=True)
     if names is not None:
         columns = [str(name) for name in X.columns]
-        if absent := [name for name in names if name not in columns]:
+        known = frozenset(columns)
+        if absent := [name for name in names if name not in known]:
             raise DataError(f"X has no column '{absent[0]}', which the estimator was fitted on")
         wanted = {*names, *(find_column(columns, name) for name in reading.keys)}
         X = X[[name for name in X.columns if str(name) in wanted]]
