@@ -90,11 +90,13 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
 
 def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     """Return dates of a format of ``strptime``; one without a day means the first."""
-    readings = [_strptime(text, time_format), _strptime(text + " 1", f"{time_format} %d")]
-    dates = min(readings, key=lambda reading: reading.null_count())
+    dates = _strptime(text, time_format)
+    if dates.null_count():
+        first_days = _strptime(text + " 1", f"{time_format} %d")
+        dates = min(dates, first_days, key=lambda reading: reading.null_count())
     if dates.dtype == pl.Datetime and dates.dtype.time_zone is not None:  # type: ignore[attr-defined]
         dates = dates.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    wrong = dates.is_null()
+    wrong = dates.is_null() | _second_sixty(text, time_format)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(
@@ -102,6 +104,16 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
             f"'{time_format}'; correct the cell or time_format"
         )
     return dates.rename(text.name)
+
+
+def _second_sixty(text: pl.Series, time_format: str) -> pl.Series:
+    """Return where the second is 60, of which Polars would make the next minute."""
+    with_seconds = time_format.replace("%T", "%H:%M:%S").replace("%-S", "%S")
+    sixty = text.str.contains("60", literal=True)
+    if "%S" in with_seconds and sixty.any():
+        sixty &= _strptime(text, with_seconds.replace("%S", "60")).is_not_null()
+        return sixty
+    return sixty & False
 
 
 def _strptime(text: pl.Series, pattern: str) -> pl.Series:
@@ -139,9 +151,8 @@ def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
 
 
 def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | None) -> Times:
-    sample = text[0]
-    if (quick := _uniform_dates(text, sample)) is not None:
-        return quick, written.form_of(sample, form, pl.Series([None]))
+    if (alike := written.parse_alike(text, form)) is not None:
+        return alike
     parts = written.split_dates(text, form)
     _require_alike(parts["year"].is_not_null(), text, source)
     unlike = pl.Series([False]).new_from_index(0, len(text))
@@ -169,25 +180,6 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
     return dates.rename(text.name), written.form_of(
         text[int(telling)], form, parts["zone"], day_first=day_first
     )
-
-
-def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
-    """Return dates that are all as long as the first, which is like 2024-01-31; a quick way."""
-    separator = sample[4]
-    patterns = {10: "%Y-%m-%d", 16: f"%Y-%m-%d{sample[10:11]}%H:%M"}
-    patterns[19] = f"{patterns[16]}:%S"
-    pattern = patterns.get(len(sample), "").replace("-", separator)
-    whole = pattern and written.recognise(sample) == written.ISO
-    if not whole or not (text.str.len_bytes() == len(sample)).all() or sample[-1] in "Mm":
-        return None
-    # Polars would make the next minute of a second 60.
-    if len(sample) == 19 and text.str.ends_with(":60").any():
-        return None
-    if len(sample) == 10:
-        dates = text.str.to_date(pattern, strict=False)
-    else:
-        dates = text.str.to_datetime(pattern, strict=False, time_unit="us")
-    return None if dates.null_count() else dates
 
 
 def _day_first(
