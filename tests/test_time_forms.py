@@ -175,10 +175,16 @@ def test_a_cell_is_refused_wherever_it_stands(cell: str) -> None:
         (["10:00:00 2019-12-31", "10:00:60 2019-12-31"], "%T %Y-%m-%d"),
         (["20191231 100059.5", "20191231 100060.5"], "%Y%m%d %H%M%S%.f"),
         (["2019-12 606060"], "%Y-%m %H%M%S"),
+        (["2019-12-31 10:00:60"], "%Y-%m-%d %X"),
+        (["12/31/19 10:00:60 PM"], "%D %r"),
+        (["2019-12-31T10:00:60+00:00"], "%+"),
+        (["2019-12-31 10:0:60"], "%F %-H:%-M:%-S"),
     ],
 )
 def test_a_format_takes_no_second_60(times: list[str], pattern: str) -> None:
-    with pytest.raises(DataError, match=f"{times[-1]!r} is not a time of the format '{pattern}'"):
+    with pytest.raises(
+        DataError, match=re.escape(f"{times[-1]!r} is not a time of the format '{pattern}'")
+    ):
         read(times, time_format=pattern)
     assert len(read(["19600601 160600", "19600601 160601"], time_format="%Y%m%d %H%M%S").times) == 2
 
@@ -192,15 +198,26 @@ def test_a_format_takes_no_second_60(times: list[str], pattern: str) -> None:
         (["201912"], "%Y%m", D(2019, 12, 1)),
         ([20191231], "%Y%m%d", D(2019, 12, 31)),
         (["31|12|2019 23h05"], "%d|%m|%Y %Hh%M", datetime.datetime(2019, 12, 31, 23, 5)),
+        (["2019-12-31 9:05"], "%Y-%m-%d %-H:%M", datetime.datetime(2019, 12, 31, 9, 5)),
+        (["2019-12-31 9:05 PM"], "%F %l:%M %p", datetime.datetime(2019, 12, 31, 21, 5)),
+        (["12/31/19 09:05:06 PM"], "%D %r", datetime.datetime(2019, 12, 31, 21, 5, 6)),
+        (["2019-12-31 23:05:06"], "%F %X", datetime.datetime(2019, 12, 31, 23, 5, 6)),
+        (["Tue Dec 31 23:05:06 2019"], "%c", datetime.datetime(2019, 12, 31, 23, 5, 6)),
+        (["2019-12-31T23:05:06.5+01:00"], "%+", datetime.datetime(2019, 12, 31, 22, 5, 6, 500000)),
         (["2019-12-31 23:00 +0200"], "%Y-%m-%d %H:%M %z", datetime.datetime(2019, 12, 31, 21)),
     ],
 )
 def test_a_format_of_ones_own(times: list[Any], pattern: str, expected: D) -> None:
     assert read(times, time_format=pattern).times.tolist() == [expected]
-    with pytest.raises(DataError, match=f"'7' is not a time of the format '{pattern}'"):
+    with pytest.raises(DataError, match=f"'7' is not a time of the format '{re.escape(pattern)}'"):
         read([*map(str, times), "7"], time_format=pattern)
     with pytest.raises(ParameterError, match="time_format must be a text"):
         read(times, time_format=1)
+
+
+def test_a_format_that_cannot_be() -> None:
+    with pytest.raises(ParameterError, match=r"time_format '%Y-%m-%d %H': .* both hour and minute"):
+        read(["2019-12-31 23"], time_format="%Y-%m-%d %H")
 
 
 @pytest.mark.parametrize(

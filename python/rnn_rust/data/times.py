@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from calendar import month_name
 from decimal import Decimal, InvalidOperation
 
 from rnn_rust.base.checks import shown, written_number
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data import dates as written
 from rnn_rust.data.dates import TimeForm
 from rnn_rust.data.source import Source
-from rnn_rust.errors import DataError
+from rnn_rust.errors import DataError, ParameterError
+
+# Codes of strptime that stand for several.
+_SEVERAL = {
+    "%T": "%H:%M:%S", "%R": "%H:%M", "%X": "%H:%M:%S", "%r": "%I:%M:%S %p",
+    "%c": "%a %b %e %H:%M:%S %Y", "%+": "%Y-%m-%dT%H:%M:%S%.f%:z",
+}  # fmt: skip
 
 _LARGE_INTEGER = r"^[+-]?[0-9]{19,}$"
 
@@ -90,13 +97,18 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
 
 def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     """Return dates of a format of ``strptime``; one without a day means the first."""
-    dates = _strptime(text, time_format)
+    pattern = re.sub("%[TRXrc+]", lambda code: _SEVERAL[code[0]], time_format)
+    try:
+        dates = _strptime(text, pattern)
+    except FAILURES as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ParameterError(f"time_format '{time_format}': {reason}; correct it") from error
     if dates.null_count():
-        first_days = _strptime(text + " 1", f"{time_format} %d")
+        first_days = _strptime(text + " 1", f"{pattern} %d")
         dates = min(dates, first_days, key=lambda reading: reading.null_count())
     if dates.dtype == pl.Datetime and dates.dtype.time_zone is not None:  # type: ignore[attr-defined]
         dates = dates.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    wrong = dates.is_null() | _second_sixty(text, time_format)
+    wrong = dates.is_null() | _second_sixty(text, pattern)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(
@@ -106,18 +118,17 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     return dates.rename(text.name)
 
 
-def _second_sixty(text: pl.Series, time_format: str) -> pl.Series:
+def _second_sixty(text: pl.Series, pattern: str) -> pl.Series:
     """Return where the second is 60, of which Polars would make the next minute."""
-    with_seconds = time_format.replace("%T", "%H:%M:%S").replace("%-S", "%S")
-    sixty = text.str.contains("60", literal=True)
-    if "%S" in with_seconds and sixty.any():
-        sixty &= _strptime(text, with_seconds.replace("%S", "60")).is_not_null()
-        return sixty
-    return sixty & False
+    sixtieth = re.sub("%[-_0]?S", "60", pattern)
+    may_be = text.str.contains("60", literal=True)
+    if sixtieth == pattern or not may_be.any():
+        return text.is_null()
+    return may_be & _strptime(text, sixtieth).is_not_null()
 
 
 def _strptime(text: pl.Series, pattern: str) -> pl.Series:
-    if any(code in pattern for code in ("%H", "%I", "%T", "%R", "%s")):
+    if re.search("%[-_0]?[HIkls]", pattern):
         return text.str.to_datetime(pattern, strict=False, time_unit="us")
     return text.str.to_date(pattern, strict=False)
 
