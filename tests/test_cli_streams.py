@@ -126,6 +126,7 @@ class TestEncodings:
             assert len(err.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("logger_as_before")
 def test_all_help_is_ascii():
     def pages(command, name, parent=None):
         context = command.make_context(name, [], parent, resilient_parsing=True)

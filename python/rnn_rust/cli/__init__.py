@@ -8,7 +8,6 @@ any more, as after ``| head``, changes neither the work nor the exit code.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Any
 
 try:
@@ -43,15 +42,29 @@ class CommandLine(click.Group):
 class LaterCommand(click.Command):
     """A command that is imported when it is called; the list of commands needs its line alone."""
 
-    def __init__(self, module: str, name: str, short_help: str) -> None:
-        super().__init__(name, short_help=short_help)
-        self._module = module
-
     def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> click.Context:
         """Return the context of the command itself, which it is called in."""
-        module = import_module(f"rnn_rust.cli.{self._module}")
-        command: click.Command = getattr(module, str(self.name))
-        return command.make_context(info_name, *args, **extra)
+        return _imported(self.name).make_context(info_name, *args, **extra)
+
+
+def _imported(name: str | None) -> click.Command:
+    command: click.Command
+    match name:
+        case "train":
+            from rnn_rust.cli.train import train as command
+        case "evaluate":
+            from rnn_rust.cli.score import evaluate as command
+        case "predict":
+            from rnn_rust.cli.score import predict as command
+        case "summary":
+            from rnn_rust.cli.score import summary as command
+        case "export":
+            from rnn_rust.cli.export import export as command
+        case "demo":
+            from rnn_rust.cli.demo import demo as command
+        case _:
+            from rnn_rust.cli.data import data as command
+    return command
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -84,12 +97,12 @@ def main(ctx: click.Context) -> None:
 
 
 for _command in (
-    LaterCommand("train", "train", "Train a model on a table and save it."),
-    LaterCommand("score", "evaluate", "Compare a saved model with the labels of a CSV file."),
-    LaterCommand("score", "predict", "Write the predictions of a saved model to a file."),
-    LaterCommand("score", "summary", "Show what a saved model is made of."),
-    LaterCommand("export", "export", "Write a saved model as C source for devices."),
-    LaterCommand("demo", "demo", "Show a complete run on data of the project."),
-    LaterCommand("data", "data", "Create CSV files to work with."),
+    LaterCommand("train", short_help="Train a model on a table and save it."),
+    LaterCommand("evaluate", short_help="Compare a saved model with the labels of a CSV file."),
+    LaterCommand("predict", short_help="Write the predictions of a saved model to a file."),
+    LaterCommand("summary", short_help="Show what a saved model is made of."),
+    LaterCommand("export", short_help="Write a saved model as C source for devices."),
+    LaterCommand("demo", short_help="Show a complete run on data of the project."),
+    LaterCommand("data", short_help="Create CSV files to work with."),
 ):
     main.add_command(_command)
