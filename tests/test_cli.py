@@ -11,7 +11,7 @@ import pytest
 from conftest import DATA, check_error, run, run_well
 
 import rnn_rust as rnn
-from rnn_rust.cli import demo
+from rnn_rust.cli.demo import demo
 
 pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
 

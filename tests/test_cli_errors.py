@@ -12,6 +12,8 @@ import pytest
 from conftest import check_error, run, run_well
 
 from rnn_rust.cli import main
+from rnn_rust.cli.data import data
+from rnn_rust.cli.demo import demo
 
 pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
 
@@ -24,12 +26,28 @@ def test_help_goes_to_standard_output(args):
 
 
 def test_every_option_has_a_help_text():
-    commands = [*main.commands.values(), *main.commands["data"].commands.values()]
-    for command in commands:
-        assert command.help
+    listed = [*main.commands.values(), *data.commands.values()]
+    for command in listed:
         assert command.get_short_help_str(limit=100).endswith(".")
-        options = [option for option in command.params if option.param_type_name == "option"]
+        called = command.make_context(command.name, [], resilient_parsing=True).command
+        assert called.name == command.name
+        assert called.help
+        options = [option for option in called.params if option.param_type_name == "option"]
         assert all(option.help for option in options)
+
+
+@pytest.mark.parametrize("args", ["--help", "--nope", "trian"])
+def test_help_and_mistakes_import_no_command(args, run_python):
+    code = f"""
+import sys
+from rnn_rust.cli import main
+try:
+    main([{args!r}])
+except SystemExit:
+    needless = {{"numpy", "polars", "rnn_rust._core", "rnn_rust.cli.train"}} & set(sys.modules)
+    print("imported:", *needless)
+"""
+    assert run_python(code).stdout.endswith("imported:\n")
 
 
 def test_version():
@@ -38,7 +56,7 @@ def test_version():
 
 @pytest.mark.parametrize("code", [7, 0])
 def test_what_ends_the_process_says_with_which_code(code, monkeypatch):
-    monkeypatch.setattr(main.commands["demo"], "callback", lambda **_: sys.exit(code))
+    monkeypatch.setattr(demo, "callback", lambda **_: sys.exit(code))
     assert run("demo", "sample").exit_code == code
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import polars as pl
 import pytest
 from conftest import run as run_in_process
@@ -127,11 +126,12 @@ class TestEncodings:
             assert len(err.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("logger_as_before")
 def test_all_help_is_ascii():
     def pages(command, name, parent=None):
-        context = click.Context(command, parent, name, **command.context_settings)
-        yield command.get_help(context)
-        for inner in getattr(command, "commands", {}).values():
+        context = command.make_context(name, [], parent, resilient_parsing=True)
+        yield context.get_help()
+        for inner in getattr(context.command, "commands", {}).values():
             yield from pages(inner, inner.name, context)
 
     texts = list(pages(main, "rnn-rust"))

@@ -9,7 +9,7 @@ import pytest
 from conftest import DATA, LOG_LINE, check_error, run, run_well
 
 import rnn_rust as rnn
-from rnn_rust.cli import train
+from rnn_rust.cli.train import train
 
 pytestmark = pytest.mark.usefixtures("folder", "logger_as_before")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -34,6 +36,38 @@ def test_ids_index() -> None:
     assert numbered.sequence(0).features[:, 0].tolist() == [2, 3, 4]
     with pytest.raises(KeyError):
         numbered.sequence(1)
+
+
+@pytest.mark.parametrize("ids", [[7, 0, -3, 5], ["card-5", "7", "", "é"]])
+def test_ids_are_looked_up_in_each_data_set_by_itself(ids: list[int] | list[str]) -> None:
+    data = make(1, 2, 3, 4, ids=ids)
+    assert data.sequence(ids[3]).id == ids[3]  # ids have been looked up from here on
+    others: list[Dataset] = [
+        data, data[1:], data[::-1], data.subset([2, 0]), pickle.loads(pickle.dumps(data)),
+        copy.copy(data), copy.deepcopy(data[:3]), data.split(at=1)[1],
+        data.with_initial_state(np.zeros((4, 1))), Dataset.concat([data[2:], data[:1]]),
+    ]  # fmt: skip
+    for other in others:
+        held = other.ids.tolist()
+        for key in ids:
+            if key not in held:
+                with pytest.raises(KeyError, match="no sequence has the id"):
+                    other.sequence(key)
+                continue
+            rows = slice(*other.offsets[held.index(key) :][:2])
+            assert other.sequence(key).features.tolist() == other.features[rows].tolist()
+            assert other.sequence(np.array(ids)[ids.index(key)]).id == key  # as NumPy has it
+    assert b"_places" not in pickle.dumps(data)
+
+
+def test_the_first_of_several_parts_has_their_id() -> None:
+    data = make(6, 2, ids=["a", "b"])
+    before, after = data.split(at=1)
+    both = before.part(
+        np.array([3, 0, 6]), np.array([3, 2, 2]), np.zeros(3, int), np.array(["a", "a", "b"], "O")
+    )
+    assert both.sequence("a").features[:, 0].tolist() == [3, 4, 5]
+    assert after.sequence("a").features[:, 0].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_an_empty_slice_is_told_as_it_is_written() -> None:
@@ -148,6 +182,34 @@ def test_head_and_html() -> None:
     assert shown.startswith("<pre>rows       11\n")
     assert "<table" in shown
     assert "<b>" not in shown.replace("</b>", "").replace("&lt;b&gt;", "")
+
+
+@pytest.mark.parametrize("rows", [-12, -11, -4, -1, 0, 1, 2, 3, 10, 11, 40])
+def test_head_has_the_first_rows_of_the_frame(rows: int) -> None:
+    frame = pl.DataFrame(
+        {
+            "id": [*"aabbbbbbbbb"], "t": range(11), "x1": [*"uvuvwuvwuvw"], "x2": range(11),
+            "age": [30] * 2 + [40] * 9, "y": ["up", None, *["down", "up", None] * 3],
+            "w": np.arange(11) / 4,
+        }
+    )  # fmt: skip
+    data = Dataset.from_frame(frame, features=["x1", "x2"], static=["age"], labels="y", weights="w")
+    wanted = data.to_frame()
+    assert wanted["x1"].to_list() == frame["x1"].to_list()
+    assert wanted["y"].to_list() == frame["y"].to_list()
+    assert data.head(rows).equals(wanted.head(rows))
+    assert data.head(rows).schema == wanted.schema
+    again = data.with_initial_state(np.zeros((2, 3)))[1:]
+    assert again.head(rows).equals(wanted[2:].head(rows))
+    assert repr(again) == repr(data[1:])
+    assert "weights" in repr(again)
+
+
+def test_what_is_shown_copies_no_rows_of_a_view() -> None:
+    view = make(2, 9, 1, weights=np.ones(12))[:2]
+    assert repr(view) == "<Dataset: 2 sequences, 11 rows, 1 feature, 1 label, weights>"
+    assert view.head(1)["x1"].to_list() == [0.0]
+    assert not {"features", "labels", "weights"} & set(vars(view))
 
 
 @settings(max_examples=50, deadline=None)

@@ -247,6 +247,21 @@ def test_columns_of_pandas_of_many_types() -> None:
     assert data.times.astype("M8[s]").tolist() == seconds.tolist()
 
 
+@pytest.mark.parametrize("cells", [["b", "a", "é"], ["b", None, ""], [None, None, "b"]])
+@pytest.mark.parametrize("storage", ["pyarrow", "python"])
+@pytest.mark.parametrize("gone", [np.nan, pd.NA])
+def test_text_of_pandas_however_it_is_held(cells: list[Any], storage: str, gone: Any) -> None:
+    column = pd.Series([*cells, None], dtype=pd.StringDtype(storage, na_value=gone))
+    frame = pd.DataFrame({"t": range(4), "x1": 0, "y": column, "z": column.astype(object)}).iloc[:3]
+    data = Dataset.from_frame(frame, labels=["y", "z"])
+    levels = tuple(sorted({cell for cell in cells if cell}))
+    assert data.label_levels == {"y": levels, "z": levels}
+    wanted = [levels.index(cell) if cell else np.nan for cell in cells]
+    np.testing.assert_array_equal(data.labels.T, [wanted, wanted])
+    empty = Dataset.from_frame(frame.assign(y=column[3:].repeat(3).array), labels="y")
+    assert (np.isnan(empty.labels).all(), empty.label_levels) == (True, {})
+
+
 @pytest.mark.parametrize(
     ("times", "expected"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,70 @@ def test_times_that_are_refused(times: list[str], message: str) -> None:
         read(times)
 
 
+CLOCKS = [
+    "T%H:%M", " %H:%M", " %H:%M:%S", "T%H:%M:%S.%f", " %H:%M:%S,%f", " %I:%M %p", " %I:%M:%S%p",
+]  # fmt: skip
+DAYS = ["%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%b %d %Y", "%d-%B-%Y"]
+
+
+@pytest.mark.parametrize("zone", ["", "Z", " UTC", "+01:30", "-0800", "+05"])
+@pytest.mark.parametrize("clock", CLOCKS)
+@settings(max_examples=10, deadline=None)
+@given(
+    moments=st.lists(
+        st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1)), max_size=5
+    ),
+    day=st.sampled_from(DAYS),
+    other=st.sampled_from(["", "Z", "-12:00"]),
+)
+def test_days_with_times_of_day_are_instants_in_utc(
+    clock: str, zone: str, moments: list[datetime.datetime], day: str, other: str
+) -> None:
+    digits = datetime.timedelta(microseconds=1 if "%f" in clock else 10**6 * (60, 1)["%S" in clock])
+    known = [datetime.datetime(2000, 1, 13), datetime.datetime(2000, 12, 31, 12)]
+    written = sorted({moment - (moment - moment.min) % digits for moment in [*known, *moments]})
+    texts = [f"{moment:{day}{clock}}{zone}" for moment in written]
+    sign, clock_of_zone = -1 if "-" in zone else 1, zone.strip("+-ZUTC ").replace(":", "").ljust(4)
+    hours, minutes = (int(part.strip() or 0) for part in (clock_of_zone[:2], clock_of_zone[2:]))
+    ahead = sign * datetime.timedelta(hours=hours, minutes=minutes)
+    data = read(texts)
+    assert data.times.dtype == "M8[us]"
+    assert data.times.tolist() == [moment - ahead for moment in written]
+    assert [data.written_time(time) for time in data.times] == texts
+    if zone and other:  # of several zones each cell has its own
+        later = [*texts, f"{datetime.datetime(2205, 1, 31, 10):{day}{clock}}{other}"]
+        moved = datetime.datetime(2205, 1, 31, 22 if other == "-12:00" else 10)
+        assert read(later).times.tolist() == [*data.times.tolist(), moved]
+
+
+@pytest.mark.parametrize("cell", ["2024- 1-31", "+2024-1-31", "2024-01- 1", "2024-1-031"])
+def test_a_cell_is_refused_wherever_it_stands(cell: str) -> None:
+    for times in ([cell], ["2024-01-30", cell], ["2024-01-30", cell, "2024-01-31 10:00"]):
+        with pytest.raises(DataError, match=f"{re.escape(repr(cell))} is not a time"):
+            read(times)
+
+
+@pytest.mark.parametrize(
+    ("times", "pattern"),
+    [
+        (["31.12.19 10:00:59", "31.12.19 10:00:60"], "%d.%m.%y %H:%M:%S"),
+        (["10:00:00 2019-12-31", "10:00:60 2019-12-31"], "%T %Y-%m-%d"),
+        (["20191231 100059.5", "20191231 100060.5"], "%Y%m%d %H%M%S%.f"),
+        (["2019-12 606060"], "%Y-%m %H%M%S"),
+        (["2019-12-31 10:00:60"], "%Y-%m-%d %X"),
+        (["12/31/19 10:00:60 PM"], "%D %r"),
+        (["2019-12-31T10:00:60+00:00"], "%+"),
+        (["2019-12-31 10:0:60"], "%F %-H:%-M:%-S"),
+    ],
+)
+def test_a_format_takes_no_second_60(times: list[str], pattern: str) -> None:
+    with pytest.raises(
+        DataError, match=re.escape(f"{times[-1]!r} is not a time of the format '{pattern}'")
+    ):
+        read(times, time_format=pattern)
+    assert len(read(["19600601 160600", "19600601 160601"], time_format="%Y%m%d %H%M%S").times) == 2
+
+
 @pytest.mark.parametrize(
     ("times", "pattern", "expected"),
     [
@@ -133,15 +198,26 @@ def test_times_that_are_refused(times: list[str], message: str) -> None:
         (["201912"], "%Y%m", D(2019, 12, 1)),
         ([20191231], "%Y%m%d", D(2019, 12, 31)),
         (["31|12|2019 23h05"], "%d|%m|%Y %Hh%M", datetime.datetime(2019, 12, 31, 23, 5)),
+        (["2019-12-31 9:05"], "%Y-%m-%d %-H:%M", datetime.datetime(2019, 12, 31, 9, 5)),
+        (["2019-12-31 9:05 PM"], "%F %l:%M %p", datetime.datetime(2019, 12, 31, 21, 5)),
+        (["12/31/19 09:05:06 PM"], "%D %r", datetime.datetime(2019, 12, 31, 21, 5, 6)),
+        (["2019-12-31 23:05:06"], "%F %X", datetime.datetime(2019, 12, 31, 23, 5, 6)),
+        (["Tue Dec 31 23:05:06 2019"], "%c", datetime.datetime(2019, 12, 31, 23, 5, 6)),
+        (["2019-12-31T23:05:06.5+01:00"], "%+", datetime.datetime(2019, 12, 31, 22, 5, 6, 500000)),
         (["2019-12-31 23:00 +0200"], "%Y-%m-%d %H:%M %z", datetime.datetime(2019, 12, 31, 21)),
     ],
 )
 def test_a_format_of_ones_own(times: list[Any], pattern: str, expected: D) -> None:
     assert read(times, time_format=pattern).times.tolist() == [expected]
-    with pytest.raises(DataError, match=f"'7' is not a time of the format '{pattern}'"):
+    with pytest.raises(DataError, match=f"'7' is not a time of the format '{re.escape(pattern)}'"):
         read([*map(str, times), "7"], time_format=pattern)
     with pytest.raises(ParameterError, match="time_format must be a text"):
         read(times, time_format=1)
+
+
+def test_a_format_that_cannot_be() -> None:
+    with pytest.raises(ParameterError, match=r"time_format '%Y-%m-%d %H': .* both hour and minute"):
+        read(["2019-12-31 23"], time_format="%Y-%m-%d %H")
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,8 @@ except ModuleNotFoundError as error:
         "the command line takes click and rich: pip install click rich", name=error.name
     ) from error
 
-from rnn_rust import _core
-from rnn_rust.cli.data import data
-from rnn_rust.cli.demo import demo
 from rnn_rust.cli.errors import report
-from rnn_rust.cli.export import export
-from rnn_rust.cli.score import evaluate, predict, summary
 from rnn_rust.cli.streams import discard_unread, escape_unencodable
-from rnn_rust.cli.train import train
 
 
 class CommandLine(click.Group):
@@ -45,13 +39,52 @@ class CommandLine(click.Group):
         sys.exit(code or 0)
 
 
+class LaterCommand(click.Command):
+    """A command that is imported when it is called; the list of commands needs its line alone."""
+
+    def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> click.Context:
+        """Return the context of the command itself, which it is called in."""
+        return _imported(self.name).make_context(info_name, *args, **extra)
+
+
+def _imported(name: str | None) -> click.Command:
+    command: click.Command
+    match name:
+        case "train":
+            from rnn_rust.cli.train import train as command
+        case "evaluate":
+            from rnn_rust.cli.score import evaluate as command
+        case "predict":
+            from rnn_rust.cli.score import predict as command
+        case "summary":
+            from rnn_rust.cli.score import summary as command
+        case "export":
+            from rnn_rust.cli.export import export as command
+        case "demo":
+            from rnn_rust.cli.demo import demo as command
+        case _:
+            from rnn_rust.cli.data import data as command
+    return command
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from rnn_rust import __version__
+
+        click.echo(f"rnn-rust, version {__version__}")
+        ctx.exit()
+
+
 @click.group(
     cls=CommandLine,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: rnn-rust demo",
 )
-@click.version_option(_core.__version__, prog_name="rnn-rust")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Small recurrent networks on the CPU, for sequences in a CSV file.
@@ -63,5 +96,13 @@ def main(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (train, evaluate, predict, summary, export, demo, data):
-    main.add_command(command)
+for _command in (
+    LaterCommand("train", short_help="Train a model on a table and save it."),
+    LaterCommand("evaluate", short_help="Compare a saved model with the labels of a CSV file."),
+    LaterCommand("predict", short_help="Write the predictions of a saved model to a file."),
+    LaterCommand("summary", short_help="Show what a saved model is made of."),
+    LaterCommand("export", short_help="Write a saved model as C source for devices."),
+    LaterCommand("demo", short_help="Show a complete run on data of the project."),
+    LaterCommand("data", short_help="Create CSV files to work with."),
+):
+    main.add_command(_command)

@@ -18,7 +18,7 @@ _csv_output = click.option(
 )  # fmt: skip
 
 
-@click.group(invoke_without_command=True, short_help="Create CSV files to work with.")
+@click.group(invoke_without_command=True)
 @click.pass_context
 def data(ctx: click.Context) -> None:
     """Create CSV files to work with."""

@@ -88,7 +88,7 @@ DEMOS = {
 }
 
 
-@click.command(short_help="Show a complete run on data of the project.")
+@click.command
 @click.argument(
     "name", type=click.Choice(list(DEMOS)), default="fraud", metavar="[fraud|weather|sample]"
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import click
-from rich.text import Text
 
 from rnn_rust.base.console import console
 from rnn_rust.errors import RnnRustError
@@ -19,6 +18,8 @@ def report(error: Exception) -> int:
 
     The traceback of a bug follows on ``--verbosity debug`` alone.
     """
+    from rich.text import Text
+
     message, code = _explain(error)
     if code == BUG:
         logging.getLogger("rnn_rust").debug("The traceback of the bug", exc_info=error)

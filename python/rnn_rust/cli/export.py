@@ -13,7 +13,7 @@ from rnn_rust.cli import options
 _log = logging.getLogger("rnn_rust")
 
 
-@click.command(short_help="Write a saved model as C source for devices.")
+@click.command
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER",

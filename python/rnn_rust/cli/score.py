@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("rnn_rust")
 
 
-@click.command(short_help="Compare a saved model with the labels of a CSV file.")
+@click.command
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.argument("data", type=options.INPUT, metavar="DATA")
 @options.threshold
@@ -50,7 +50,7 @@ def evaluate(
     show.section(f"Evaluation: {model}", str(result))
 
 
-@click.command(short_help="Write the predictions of a saved model to a file.")
+@click.command
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @click.argument("data", type=options.INPUT, metavar="DATA")
 @click.option(
@@ -90,7 +90,7 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
     _log.info("Wrote %s to %s", counted(table.height, "prediction"), output)
 
 
-@click.command(short_help="Show what a saved model is made of.")
+@click.command
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @options.verbosity
 def summary(model: Path) -> None:

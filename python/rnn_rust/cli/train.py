@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("rnn_rust")
 
 
-@click.command(cls=options.GroupedCommand, short_help="Train a model on a table and save it.")
+@click.command(cls=options.GroupedCommand)
 @click.argument("data", type=options.INPUT, metavar="DATA")
 @options.key_columns
 @options.value_columns

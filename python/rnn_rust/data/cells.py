@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_rust.base.polars import pl
-from rnn_rust.data.levels import is_missing
+from rnn_rust.data.levels import MISSING_TYPES, is_missing
 from rnn_rust.errors import DataError
 
 # What Polars has in place of NumPy's other units of dates and durations.
@@ -38,10 +38,13 @@ def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
 
     Polars raises an error of its own where types are mixed.
     """
-    values = [None if is_missing(cell) else cell for cell in cells]
-    known = [value for value in values if value is not None]
-    numbers = all(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in known)
-    if numbers and not all(isinstance(value, _WHOLE) for value in known):
+    values = list(cells)
+    kinds = set(map(type, values))
+    if any(kind.__name__ in MISSING_TYPES for kind in kinds):
+        values = [None if is_missing(cell) else cell for cell in values]
+    known = [k for k in kinds if k is not type(None) and k.__name__ not in MISSING_TYPES]
+    numbers = all(issubclass(kind, _NUMBERS) and not issubclass(kind, bool) for kind in known)
+    if numbers and not all(issubclass(kind, _WHOLE) for kind in known):
         floats = [None if value is None else float(value) for value in values]
         return pl.Series(name, floats, dtype=pl.Float64)
     return _with_nanoseconds(pl.Series(name, values), values)

@@ -11,6 +11,7 @@ import html
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -384,7 +385,9 @@ class Dataset(DerivableSequences):
 
     def head(self, rows: int = 5) -> pl.DataFrame:
         """Return the first ``rows`` of :meth:`to_frame`."""
-        return self.to_frame().head(rows)
+        from rnn_rust.data.frames import first_rows, write_frame
+
+        return write_frame(first_rows(self, index(rows)))
 
     def __eq__(self, other: object) -> bool:
         """Whether both have the same sequences: ids, times, columns and their names."""

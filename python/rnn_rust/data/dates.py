@@ -66,6 +66,14 @@ _PARTS = (
     "second", "fraction", "half", "zone",
 )  # fmt: skip
 
+_ABOVE_12 = "(?:1[3-9]|[2-9][0-9])"
+
+# What strptime calls the parts of a day and of a time of day.
+_CODES = {
+    "year": "%Y", "month": "%m", "name": "%B", "day": "%d", "hour": "%H", "minute": "%M",
+    "second": "%S", "fraction": "%.f", "half": "%p",
+}  # fmt: skip
+
 EXAMPLES = "2024-01-31, 2024-01-31T12:00, 31/01/2024, Jan 31 2024, 2024-01, 2024 Q1 or 2024-W05"
 """For messages about a time that is none."""
 
@@ -105,6 +113,14 @@ class TimeForm:
             for part, sample in self.pieces
         )
 
+    def pattern(self) -> str:
+        """Return the format of ``strptime`` that days, maybe with times of day, are read by."""
+        codes = _CODES | ({"a": "%d", "b": "%m"} if self.day_first else {"a": "%m", "b": "%d"})
+        if any(part == "half" for part, _ in self.pieces):
+            codes["hour"] = "%I"
+        # Its code has the point of a fraction.
+        return "".join(codes.get(*piece) for piece in self.pieces).replace(".%.f", "%.f")
+
     def _piece(self, part: str, sample: str, moment: datetime.datetime) -> str:
         if part in ("a", "b"):
             part = "day" if (part == "a") == (self.day_first is not False) else "month"
@@ -137,6 +153,37 @@ def order_of(time_format: str) -> bool | None:
     """Return whether a format of ``strptime`` has days before months; None if years come first."""
     found = re.search(r"%-?([dem]).*%-?([dem]).*%[Yy]", time_format)
     return None if found is None else found[1] != "m"
+
+
+def parse_alike(text: pl.Series, form: str) -> tuple[pl.Series, TimeForm] | None:
+    """Return dates that are all written as the first one is, and how; a quick way.
+
+    None where they may not be, or nothing says which are days and which are months.
+    """
+    found = re.match(form, text[0], re.ASCII)
+    assert found is not None, "the form was recognised by this cell"
+    parts = found.groupdict()
+    has_days = not {"day", "a"}.isdisjoint(parts)
+    # "May" does not tell how names of months are written.
+    if not has_days or (parts.get("name") or "").lower() == "may":
+        return None
+    # Polars takes more than the form, makes the next minute of a second 60, and cuts nanoseconds.
+    if not text.str.contains(form).all() or text.str.contains(":60", literal=True).any():
+        return None
+    if parts.get("fraction") and text.str.contains(r"[.,][0-9]{7}").any():
+        return None
+    day_first = None
+    if "a" in parts:
+        day_first = bool(text.str.contains(rf"^{_ABOVE_12}").any())
+        if day_first == text.str.contains(rf"^[0-9]{{1,2}}[-/.]{_ABOVE_12}").any():
+            return None
+    how = form_of(text[0], form, pl.Series([parts.get("zone")]), day_first=day_first)
+    if "hour" not in dict(how.pieces):
+        dates = text.str.to_date(how.pattern(), strict=False)
+    else:
+        moments = text.str.to_datetime(how.pattern(), strict=False, time_unit="us")
+        dates = moments - datetime.timedelta(minutes=offset_minutes(how.zone or "Z"))
+    return None if dates.null_count() else (dates, how)
 
 
 def split_dates(text: pl.Series, form: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnn_rust.base.forks import require_polars
 from rnn_rust.base.polars import pl
 from rnn_rust.data.levels import Levels
-from rnn_rust.data.sequences import Sequences
+from rnn_rust.data.sequences import AnySequences, Sequences
 
 
 def write_frame(dataset: Sequences) -> pl.DataFrame:
@@ -36,29 +36,45 @@ def write_frame(dataset: Sequences) -> pl.DataFrame:
     return pl.DataFrame({column.name: column for column in columns})
 
 
+def first_rows(dataset: AnySequences, rows: int) -> AnySequences:
+    """Return the first rows as a view; a negative number leaves out so many of the last."""
+    total = int(dataset.offsets[-1])
+    count = max(total + rows, 0) if rows < 0 else min(rows, total)
+    sequences = int(np.searchsorted(dataset.offsets, count))
+    ends = np.minimum(dataset.offsets[: sequences + 1], count)
+    starts = dataset.shared_rows.starts[:sequences]
+    # Not to a network: states are of whole sequences.
+    whole = dataset.with_initial_state(None)
+    return whole.part(starts, np.diff(ends), np.arange(sequences, dtype=np.int64))
+
+
 def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
     """Return a label, classes by name where they have one; null where it is missing."""
     classes = dataset.label_levels.get(name)
     if classes is None:
         return pl.Series(name, values, nan_to_null=True)
-    named = [None if np.isnan(code) else classes[int(code)] for code in values]
-    return pl.Series(name, named, dtype=pl.Enum(classes))
+    return _named(name, values, classes)
 
 
 def _feature(levels: Levels, name: str, values: NDArray[Any]) -> pl.Series:
     """Return a feature, categories as such."""
     if name not in levels:
         return pl.Series(name, values)
-    own = levels[name]
-    return pl.Series(name, [own[int(code)] for code in values], dtype=pl.Enum(own))
+    return _named(name, values, levels[name])
+
+
+def _named(name: str, numbers: NDArray[Any], levels: tuple[str, ...]) -> pl.Series:
+    """Return the levels of these numbers, null for NaN."""
+    places = pl.Series(numbers, nan_to_null=True).cast(pl.Int64)
+    return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places)
 
 
 def key_columns(dataset: Sequences) -> list[pl.Series]:
     """Return the id and the time of every row, as far as the data set has them."""
     columns = []
     if dataset.id_name is not None:
-        ids = np.repeat(dataset.ids, np.diff(dataset.offsets))
-        columns.append(_series(dataset.id_name, ids))
+        places = np.repeat(np.arange(len(dataset)), np.diff(dataset.offsets))
+        columns.append(_series(dataset.id_name, dataset.ids).gather(places))
     if dataset.time_name is not None:
         columns.append(_series(dataset.time_name, dataset.times))
     return columns
@@ -66,4 +82,5 @@ def key_columns(dataset: Sequences) -> list[pl.Series]:
 
 def _series(name: str, values: NDArray[Any]) -> pl.Series:
     # An array of str objects would become a column of Python objects.
-    return pl.Series(name, values.tolist() if values.dtype == object else values)
+    is_text = values.dtype == object
+    return pl.Series(name, values.tolist(), pl.String) if is_text else pl.Series(name, values)

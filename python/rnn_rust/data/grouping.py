@@ -162,7 +162,7 @@ def _sequence_order(
     grouped already is common, and checking for it is much faster than sorting.
     """
     starts, stuck = _runs(ids, times, keep_ties=keep_ties)
-    if stuck.size == 0 and starts.size == ids.n_unique():
+    if stuck.size == 0 and starts.size == ids[starts].n_unique():
         return None, starts
     rows = pl.DataFrame({"id": ids, "time": times}).with_row_index("row")
     first = pl.col("row").min().over("id")
@@ -178,7 +178,7 @@ def _sequence_order(
 def _table_order(ids: pl.Series) -> Order:
     """Return the order of rows that has those of an id together, each in the table's order."""
     starts = np.flatnonzero((ids != ids.shift()).fill_null(True).to_numpy()).astype(np.int64)
-    if starts.size == ids.n_unique():
+    if starts.size == ids[starts].n_unique():
         return None, starts
     first = pl.DataFrame({"id": ids}).with_row_index("row").select(pl.col("row").min().over("id"))
     order = np.argsort(first.to_series().to_numpy(), kind="stable").astype(np.int64)

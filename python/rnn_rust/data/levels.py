@@ -19,11 +19,13 @@ _AS_TEXT = (int, np.integer, Decimal, datetime.date, datetime.time, np.datetime6
 
 Levels = Mapping[str, tuple[str, ...]]
 
+MISSING_TYPES = ("NAType", "NaTType")
+"""The names of the types that stand for missing values in pandas."""
+
 
 def is_missing(cell: Any) -> bool:
     """Return whether a value is what stands for a missing one, be it a number or not; not NaN."""
-    # Those of pandas are of these types.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType")
+    return cell is None or type(cell).__name__ in MISSING_TYPES
 
 
 def level_of(where: str, name: str, cell: Any) -> str:

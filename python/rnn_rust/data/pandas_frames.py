@@ -100,8 +100,20 @@ def _moments(name: str, column: Any) -> pl.Series:
     return utc if zone is None else utc.dt.convert_time_zone(zone)
 
 
+def _text(name: str, column: Any) -> pl.Series:
+    """Return text, which pandas holds in arrays of Arrow or as strings of Python."""
+    if column.dtype.storage.startswith("pyarrow"):
+        cells = pl.Series(name, column.array.__arrow_array__())
+    else:
+        cells = pl.Series(name, column.to_numpy(object, na_value=None).tolist(), pl.String)
+    # Where all cells are missing nothing says that they would be text.
+    return cells.cast(pl.Null) if cells.null_count() == len(cells) else cells
+
+
 def _cells(name: str, column: Any, kind: str) -> pl.Series:
     """Return objects, text, periods, and numbers that may be missing."""
+    if kind in ("str", "string"):
+        return _text(name, column)
     missing = column.isna().to_numpy()
     if kind.startswith("period"):
         # A week is written by its first day and its last one.
@@ -111,5 +123,6 @@ def _cells(name: str, column: Any, kind: str) -> pl.Series:
         values = column.to_numpy(dtype=kind.lower().replace("boolean", "bool"), na_value=0)
         nothing = pl.Series([None]).new_from_index(0, len(values))
         return pl.Series(name, values).zip_with(pl.Series(~missing), nothing)
-    cells = zip(missing, column, strict=True)
-    return from_cells(name, (None if gone else cell for gone, cell in cells))
+    cells = column.to_numpy(object, copy=True)
+    cells[missing] = None
+    return from_cells(name, cells.tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from operator import index
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -31,6 +32,8 @@ HOW_TO_MAKE = "Dataset.from_frame, from_file and from_arrays make one"
 _ROW_ARRAYS = (
     "features", "labels", "times", "row_numbers", "weights", "present", "seasonal",
 )  # fmt: skip
+# What is no field: rows in arrays of others, and the places of ids as far as they were looked up.
+_DERIVED = ("_shared", "_places")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -87,7 +90,7 @@ class Sequences:
         """Return the fields, with rows of its own."""
         for name in _ROW_ARRAYS:
             getattr(self, name)
-        return {name: value for name, value in vars(self).items() if name != "_shared"}
+        return {name: value for name, value in vars(self).items() if name not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
@@ -130,13 +133,13 @@ class Sequences:
         ids
             ``(S,)``; by default those of these sequences.
         """
-        if self.initial_state is not None and (np.diff(self.offsets)[positions] != lengths).any():
+        if self.initial_state is not None and (self._lengths(positions) != lengths).any():
             raise ParameterError(
                 "the sequences start from states of their own, which their later rows do not; cut "
                 "them first, and give the parts initial states"
             )
         view = object.__new__(type(self))
-        own = (*_ROW_ARRAYS, "_shared", "offsets", "ids", "static", "initial_state")
+        own = (*_ROW_ARRAYS, *_DERIVED, "offsets", "ids", "static", "initial_state")
         vars(view).update({name: value for name, value in vars(self).items() if name not in own})
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
@@ -183,10 +186,22 @@ class Sequences:
 
     def sequence(self, id: str | int) -> Sequence:
         """Return the sequence of an id; KeyError if there is none."""
-        found = np.flatnonzero(self.ids == id)
-        if found.size == 0:
+        key = id
+        with suppress(TypeError):  # integers of other libraries need not hash like those of Python
+            key = index(id)  # type: ignore[arg-type]
+        at = self._places_of_ids().get(key)
+        if at is None:
             raise KeyError(f"no sequence has the id {id!r}{self._close_id(id)}")
-        return self._sequence_at(int(found[0]))
+        return self._sequence_at(at)
+
+    def _places_of_ids(self) -> dict[str | int, int]:
+        """Return the position of each id, of the first where several parts have one."""
+        ids, places = vars(self).get("_places", (None, {}))
+        if ids is not self.ids:
+            backwards = range(len(self) - 1, -1, -1)
+            places = dict(zip(self.ids[::-1].tolist(), backwards, strict=True))
+            vars(self)["_places"] = self.ids, places
+        return places  # type: ignore[no-any-return]
 
     def _close_id(self, id: str | int) -> str:
         some = self.ids[:10_000].tolist()
@@ -195,7 +210,7 @@ class Sequences:
         return suggestion(str(id), map(str, some))
 
     def _slice(self, which: slice) -> Self:
-        positions = np.arange(len(self), dtype=np.int64)[which]
+        positions = np.arange(*which.indices(len(self)), dtype=np.int64)
         if positions.size == 0:
             ends = [which.start, which.stop, *([] if which.step is None else [which.step])]
             written = ":".join("" if end is None else str(end) for end in ends)
@@ -249,8 +264,10 @@ class Sequences:
 
     def chosen(self, positions: NDArray[np.int64]) -> Self:
         """Return the sequences at positions that are known to be distinct and within bounds."""
-        lengths = np.diff(self.offsets)[positions]
-        return self.part(self.shared_rows.starts[positions], lengths, positions)
+        return self.part(self.shared_rows.starts[positions], self._lengths(positions), positions)
+
+    def _lengths(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.offsets[positions + 1] - self.offsets[positions]
 
     def with_initial_state(self, state: ArrayLike | None) -> Self:
         """Return the same sequences, which a network starts from these states in place of 0.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnn_rust.base.checks import shown
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Source:
 
     name: str
     place: Callable[[int], str]
-    ids: Sequence[Any] | None = None
+    ids: Sequence[Any] | pl.Series | None = None
 
     def at(self, row: int, column: str) -> str:
         """Return the beginning of a message about one cell."""

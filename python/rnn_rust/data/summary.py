@@ -18,7 +18,7 @@ def sizes(dataset: Sequences) -> str:
         f"{counted(len(dataset.feature_names), 'feature')}, "
         f"{counted(len(dataset.label_names), 'label')}"
         f"{'' if dataset.static is None else f', {len(dataset.static.names)} static'}"
-        f"{'' if dataset.weights is None else ', weights'}>"
+        f"{'' if dataset.shared_rows.arrays['weights'] is None else ', weights'}>"
     )
 
 

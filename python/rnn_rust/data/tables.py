@@ -134,7 +134,7 @@ class FrameTable(Table):
         ids = None if columns.id is None else frame[columns.id]
         source = self._source
         if source is None:
-            source = Source(self.name, row_at, None if ids is None else ids.to_list())
+            source = Source(self.name, row_at, ids)
         if frame.height == 0:
             raise DataError(f"{self.name}: there are no rows; give one row per time step")
         numbers = read_numbers(frame, columns, source, dtype)

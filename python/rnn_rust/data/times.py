@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from calendar import month_name
 from decimal import Decimal, InvalidOperation
 
 from rnn_rust.base.checks import shown, written_number
-from rnn_rust.base.polars import pl
+from rnn_rust.base.polars import FAILURES, pl
 from rnn_rust.data import dates as written
 from rnn_rust.data.dates import TimeForm
 from rnn_rust.data.source import Source
-from rnn_rust.errors import DataError
+from rnn_rust.errors import DataError, ParameterError
+
+# Codes of strptime that stand for several.
+_SEVERAL = {
+    "%T": "%H:%M:%S", "%R": "%H:%M", "%X": "%H:%M:%S", "%r": "%I:%M:%S %p",
+    "%c": "%a %b %e %H:%M:%S %Y", "%+": "%Y-%m-%dT%H:%M:%S%.f%:z",
+}  # fmt: skip
 
 _LARGE_INTEGER = r"^[+-]?[0-9]{19,}$"
 
@@ -90,11 +97,18 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
 
 def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     """Return dates of a format of ``strptime``; one without a day means the first."""
-    readings = [_strptime(text, time_format), _strptime(text + " 1", f"{time_format} %d")]
-    dates = min(readings, key=lambda reading: reading.null_count())
+    pattern = re.sub("%[TRXrc+]", lambda code: _SEVERAL[code[0]], time_format)
+    try:
+        dates = _strptime(text, pattern)
+    except FAILURES as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ParameterError(f"time_format '{time_format}': {reason}; correct it") from error
+    if dates.null_count():
+        first_days = _strptime(text + " 1", f"{pattern} %d")
+        dates = min(dates, first_days, key=lambda reading: reading.null_count())
     if dates.dtype == pl.Datetime and dates.dtype.time_zone is not None:  # type: ignore[attr-defined]
         dates = dates.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    wrong = dates.is_null()
+    wrong = dates.is_null() | _second_sixty(text, pattern)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(
@@ -104,8 +118,17 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     return dates.rename(text.name)
 
 
+def _second_sixty(text: pl.Series, pattern: str) -> pl.Series:
+    """Return where the second is 60, of which Polars would make the next minute."""
+    sixtieth = re.sub("%[-_0]?S", "60", pattern)
+    may_be = text.str.contains("60", literal=True)
+    if sixtieth == pattern or not may_be.any():
+        return text.is_null()
+    return may_be & _strptime(text, sixtieth).is_not_null()
+
+
 def _strptime(text: pl.Series, pattern: str) -> pl.Series:
-    if any(code in pattern for code in ("%H", "%I", "%T", "%R", "%s")):
+    if re.search("%[-_0]?[HIkls]", pattern):
         return text.str.to_datetime(pattern, strict=False, time_unit="us")
     return text.str.to_date(pattern, strict=False)
 
@@ -139,9 +162,8 @@ def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
 
 
 def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | None) -> Times:
-    sample = text[0]
-    if (quick := _uniform_dates(text, sample)) is not None:
-        return quick, written.form_of(sample, form, pl.Series([None]))
+    if (alike := written.parse_alike(text, form)) is not None:
+        return alike
     parts = written.split_dates(text, form)
     _require_alike(parts["year"].is_not_null(), text, source)
     unlike = pl.Series([False]).new_from_index(0, len(text))
@@ -169,25 +191,6 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
     return dates.rename(text.name), written.form_of(
         text[int(telling)], form, parts["zone"], day_first=day_first
     )
-
-
-def _uniform_dates(text: pl.Series, sample: str) -> pl.Series | None:
-    """Return dates that are all as long as the first, which is like 2024-01-31; a quick way."""
-    separator = sample[4]
-    patterns = {10: "%Y-%m-%d", 16: f"%Y-%m-%d{sample[10:11]}%H:%M"}
-    patterns[19] = f"{patterns[16]}:%S"
-    pattern = patterns.get(len(sample), "").replace("-", separator)
-    whole = pattern and written.recognise(sample) == written.ISO
-    if not whole or not (text.str.len_bytes() == len(sample)).all() or sample[-1] in "Mm":
-        return None
-    # Polars would make the next minute of a second 60.
-    if len(sample) == 19 and text.str.ends_with(":60").any():
-        return None
-    if len(sample) == 10:
-        dates = text.str.to_date(pattern, strict=False)
-    else:
-        dates = text.str.to_datetime(pattern, strict=False, time_unit="us")
-    return None if dates.null_count() else dates
 
 
 def _day_first(
