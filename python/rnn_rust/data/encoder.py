@@ -22,6 +22,7 @@ from rnn_rust.base.arrays import as_number, positions
 from rnn_rust.base.checks import shown, whole_number
 from rnn_rust.data import time_features
 from rnn_rust.data.levels import is_missing, level_of
+from rnn_rust.data.missing import FILLS, fill_missing, missing_static
 from rnn_rust.data.static import StaticFeatures
 from rnn_rust.errors import DataError, ModelFileError, ShapeError
 
@@ -32,22 +33,6 @@ _log = logging.getLogger("rnn_rust")
 
 OTHER = "other"
 """The name of the level that stands for all that training has not seen."""
-FILLS = ("error", "mean", "forward")
-"""What becomes of a missing number."""
-
-
-def missing_number(name: object, row: int) -> DataError:
-    """Return the error of a number that is missing and may not be."""
-    return DataError(
-        f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the model "
-        "missing='mean' or 'forward'"
-    )
-
-
-def _missing_static(name: str, where: str = "") -> DataError:
-    return DataError(
-        f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
-    )
 
 
 def _are_numbers(values: tuple[Any, ...]) -> bool:
@@ -228,7 +213,7 @@ class FeatureEncoder:
         given = given.in_order(own.source_names)
         if own.fill == "error" and (gaps := np.isnan(given.values)).any():
             sequence, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
-            raise _missing_static(given.names[column], f" of sequence {sequence}, counted from 0,")
+            raise missing_static(given.names[column], f" of sequence {sequence}, counted from 0,")
         rows = np.arange(len(given.values) + 1)
         values = own._encoded((given.values, given.names, given.levels), rows, rows[:-1])
         return StaticFeatures(values, own.feature_names, dict(own.levels))
@@ -248,26 +233,41 @@ class FeatureEncoder:
                 f"trained on {', '.join(self.source_names)}; give a table with these"
             )
         self._check_kinds(names, levels)
-        columns, missing = [], {}
-        places = positions(names, self.numbers)
-        for name, mean, place in zip(self.numbers, self.means, places, strict=True):
-            column = matrix[:, place]
-            missing[name] = np.isnan(column)
-            columns.append(self._filled(name, column, missing[name], mean, offsets))
-        columns += [missing[name] for name in self.indicators]
-        if self.times:
-            time_features.check_kind(time_name, times.dtype, self.time_kind)
-            before = np.concatenate([times[:1], times[:-1]])
-            before[offsets[:-1]] = times[offsets[:-1]]
-            columns += time_features.columns(self.times, times, before)
-        scaling = zip(self.shift, self.scale, strict=True)
-        for at, (shift, scale) in enumerate(scaling):
-            columns[at] = (columns[at].astype(np.float64) - shift) / scale
-        for name, place in zip(self.levels, positions(names, self.levels), strict=True):
-            codes = matrix[:, place].astype(np.int64)
-            columns.append(self._inputs_of(name, codes, levels[name]))
-            self._report(name, columns[-1])
-        return np.stack(columns, axis=1).astype(matrix.dtype)
+        encoded = np.empty((len(matrix), len(self.feature_names)), dtype=matrix.dtype)
+        count, places = len(self.numbers), positions(names, self.numbers)
+        # Most often they are the first columns in the same order: a view, where picking copies.
+        numbers = matrix[:, :count] if places == list(range(count)) else matrix[:, places]
+        missing = fill_missing(
+            numbers, encoded[:, :count], names=self.numbers, means=self.means, fill=self.fill,
+            offsets=offsets,
+        )  # fmt: skip
+        derived = list(missing.T[positions(self.numbers, self.indicators)])
+        derived += self._of_times(times, offsets, time_name)
+        if self.shift:
+            derived = [*encoded[:, :count].T.astype(np.float64), *derived]
+            scaling = zip(derived, self.shift, self.scale, strict=True)
+            derived, count = [(column - shift) / scale for column, shift, scale in scaling], 0
+        for at, column in enumerate(derived, start=count):
+            encoded[:, at] = column
+        first = len(self.number_names)
+        for at, (name, place) in enumerate(
+            zip(self.levels, positions(names, self.levels), strict=True), start=first
+        ):
+            inputs = self._inputs_of(name, matrix[:, place].astype(np.int64), levels[name])
+            self._report(name, inputs)
+            encoded[:, at] = inputs
+        return encoded
+
+    def _of_times(
+        self, times: NDArray[Any], offsets: NDArray[np.int64], time_name: str | None
+    ) -> list[NDArray[Any]]:
+        """Return the columns that follow from the times of rows."""
+        if not self.times:
+            return []
+        time_features.check_kind(time_name, times.dtype, self.time_kind)
+        before = np.concatenate([times[:1], times[:-1]])
+        before[offsets[:-1]] = times[offsets[:-1]]
+        return [*time_features.columns(self.times, times, before)]
 
     def encode_one(self, values: Mapping[str, Any]) -> list[float]:
         """Return the static features of one sequence, by name, as the engine takes them.
@@ -291,7 +291,7 @@ class FeatureEncoder:
             if np.isinf(row[-1]):
                 raise DataError(f"static feature '{name}': {value!r} is not finite")
             if np.isnan(row[-1]) and self.fill == "error":
-                raise _missing_static(name)
+                raise missing_static(name)
         ends = np.array([0, 1])
         encoded = self._encoded((np.array([row]), names, levels), ends, ends[:1])
         return [float(value) for value in encoded[0]]
@@ -304,26 +304,6 @@ class FeatureEncoder:
                     f"column '{name}' is {is_now}, and was not when the model was trained; give "
                     "the same kind of column"
                 )
-
-    def _filled(
-        self,
-        name: str,
-        column: NDArray[Any],
-        missing: NDArray[np.bool_],
-        mean: float,
-        offsets: NDArray[np.int64],
-    ) -> NDArray[Any]:
-        if not missing.any():
-            return column
-        if self.fill == "error":
-            raise missing_number(name, int(np.argmax(missing)))
-        if self.fill == "mean":
-            return np.where(missing, mean, column)
-        # The last row with a number, if that is one of the same sequence.
-        rows = np.arange(len(column))
-        last = np.maximum.accumulate(np.where(missing, -1, rows))
-        begins = np.repeat(offsets[:-1], np.diff(offsets))
-        return np.where(last >= begins, column[np.maximum(last, 0)], mean)
 
     def _report(self, name: str, inputs: NDArray[Any]) -> None:
         count = int(np.count_nonzero(inputs == self._other_input(name)))

@@ -13,8 +13,9 @@ import numpy as np
 from rnn_rust.base.checks import boolean, positive_integer
 from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.data import time_features as times_of
-from rnn_rust.data.encoder import FILLS, OTHER, FeatureEncoder
+from rnn_rust.data.encoder import OTHER, FeatureEncoder
 from rnn_rust.data.encoder_fit import learn_encoder
+from rnn_rust.data.missing import FILLS
 from rnn_rust.data.scale import Scaler
 from rnn_rust.data.scalers import make_scaler
 from rnn_rust.data.sequences import require_dataset

@@ -12,7 +12,8 @@ from rnn_rust import _core
 from rnn_rust.base.arrays import FloatArray, Offsets, as_floats
 from rnn_rust.base.checks import named
 from rnn_rust.data.dataset import Dataset, Sequence
-from rnn_rust.data.encoder import FeatureEncoder, missing_number
+from rnn_rust.data.encoder import FeatureEncoder
+from rnn_rust.data.missing import missing_number
 from rnn_rust.data.order import Data, check_count, known_names, reorder, with_label_levels
 from rnn_rust.data.scale import Scaler
 from rnn_rust.data.sequences import HOW_TO_MAKE

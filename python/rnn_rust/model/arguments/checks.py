@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_rust.base.checks import finite
-from rnn_rust.data.encoder import FILLS
+from rnn_rust.data.missing import FILLS
 from rnn_rust.errors import ParameterError
 
 

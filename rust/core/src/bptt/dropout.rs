@@ -5,6 +5,8 @@
 //! sequence has one mask for all of its steps (Gal and Ghahramani, 2016). A draw depends on
 //! the key, the sequence and the place alone, not on the packing, the batch or the thread.
 
+use std::hint::black_box;
+
 use crate::config::{DROPOUT_DRAWS, dropped_draws};
 use crate::data::Segment;
 use crate::lanes::Real;
@@ -90,13 +92,16 @@ impl DropoutMasks {
         let threshold = dropped_draws(probability);
         // Of the probability as it is drawn, so that factors are 1 in the mean.
         let keep = DROPOUT_DRAWS as f64 / (DROPOUT_DRAWS - threshold) as f64;
-        let keep = T::from_f64(keep);
+        let factors = [T::from_f64(keep), T::ZERO];
         // 16 bits for each draw, four draws of one number.
         let stream = mix(mix(mix(self.key ^ place) ^ u64::from(sequence)) ^ step as u64);
         for first in (0..count).step_by(4) {
             let mut bits = mix(stream.wrapping_add(first as u64));
             for position in first..count.min(first + 4) {
-                take(position, if bits & 0xFFFF < threshold { T::ZERO } else { keep });
+                let dropped = usize::from(bits & 0xFFFF < threshold);
+                // Hidden from the compiler, which would make it a branch: on random bits that is
+                // guessed wrong.
+                take(position, factors[black_box(dropped)]);
                 bits >>= 16;
             }
         }

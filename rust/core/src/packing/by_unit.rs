@@ -25,8 +25,9 @@ impl Packing for ByUnit {
 
     #[inline(always)]
     fn position(columns: Columns, i: usize, _: usize, lanes: usize) -> usize {
-        let Columns { width, .. } = columns;
-        i / width * width.next_multiple_of(lanes) + i % width
+        let Columns { parts, width } = columns;
+        // A division is slow, and most rows have one part.
+        if parts == 1 { i } else { i / width * width.next_multiple_of(lanes) + i % width }
     }
 
     #[inline(always)]
