@@ -154,13 +154,15 @@ impl<'a, T: Real> TableRows<'a, T> {
                 match scaling {
                     None => convert(line, own),
                     Some(Scaling { shift, scale }) => {
-                        for (c, own) in own.iter_mut().enumerate() {
-                            *own = scaled(line[c], shift[c], scale[c]);
+                        let columns = line.iter().zip(shift).zip(scale);
+                        for (own, ((&x, &shift), &scale)) in own.iter_mut().zip(columns) {
+                            *own = scaled(x, shift, scale);
                         }
                     }
                 }
                 // NaN marks a missing number and is allowed; only ±∞ is refused.
-                finite &= own.iter().all(|&x| x.is_finite() || x.is_nan());
+                // Without a way out, so that several are looked at at once.
+                finite &= own.iter().fold(true, |all, &x| all & (x.is_finite() | x.is_nan()));
             }
         });
         finite
