@@ -267,3 +267,40 @@ fn many_classes_and_means() {
         classes_agree::<f64>(readout);
     }
 }
+
+/// Steps one by one, which take several groups of units at once, and sequences side by side.
+fn steps_are_predictions<T: Compiled>(cell: Cell, hidden: usize) {
+    let mut cases = Cases::new(hidden as u64);
+    let shape = Shape { input: 5, hidden, output: 2 };
+    let config = Config { layers: 2, ..Config::new(shape, cell) };
+    let network = Arc::new(cases.network::<T>(config));
+    let data: Data<T> = cases.data_for(&config, Loss::Mse, &[6; 20]);
+    for level in Level::available() {
+        let predicted = in_context(level, 1, |context| {
+            network.predict(&data.view(), Loss::Mse, context).unwrap()
+        });
+        let mut stepper = Stepper::new(Arc::clone(&network), Loss::Mse, level).unwrap();
+        for (x, predicted) in data.features.chunks(6 * 5).zip(predicted.chunks(6 * 2)) {
+            stepper.reset();
+            let stepped: Vec<T> =
+                x.chunks(5).flat_map(|x| stepper.step(x).unwrap().to_vec()).collect();
+            assert_eq!(stepped, predicted, "{cell:?} of {hidden} units, {level}");
+        }
+    }
+}
+
+#[test]
+fn steps_of_any_width() {
+    // From a part of a group to more groups than are taken at once.
+    for hidden in [1, 7, 8, 16, 17, 48, 70, 100] {
+        for cell in [
+            Cell::Elman(Activation::Softplus),
+            Cell::Lstm,
+            Cell::Gru { reset_after: true },
+            Cell::Gru { reset_after: false },
+        ] {
+            steps_are_predictions::<f32>(cell, hidden);
+            steps_are_predictions::<f64>(cell, hidden);
+        }
+    }
+}
