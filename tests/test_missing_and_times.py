@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 import rnn_rust as rnn
+from rnn_rust.data import encoder
+from rnn_rust.data.missing import fill_missing
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 START = datetime.datetime(2026, 3, 1, 6)
@@ -278,3 +280,19 @@ def test_durations_are_no_dates() -> None:
     data = rnn.Dataset.from_frame(frame, labels=[])
     with pytest.raises(DataError, match="'hour' needs dates, and the times are durations"):
         rnn.Preprocessor(time_features="hour").fit(data)
+
+
+@pytest.mark.parametrize("scaler", [None, "standard"])
+def test_a_fit_fills_in_each_data_set_once(
+    scaler: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, sizes = read(table()), []
+    monkeypatch.setattr(
+        encoder, "fill_missing", lambda numbers, *a, **k: (
+            sizes.append(len(numbers)), fill_missing(numbers, *a, **k)
+        )[1],
+    )  # fmt: skip
+    train, validation = data.subset(range(8)), data.subset([8, 9])
+    model = rnn.GRU(hidden_size=2, missing="mean", scaler=scaler)
+    model.fit(train, epochs=3, validation=validation, progress=False)
+    assert sizes == [48, 12]

@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rnn_rust import _core
+from rnn_rust.base.arrays import positions
 from rnn_rust.data import time_features
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError
@@ -62,20 +65,27 @@ def _of_columns(
         levels[name] = tuple(known[code] for code in kept)
         shares[name] = tuple((counts[kept] / counts.sum()).tolist())
     numbers = tuple(name for name in dataset.feature_names if name not in levels)
-    means, gaps = [], []
-    for name in numbers:
-        column = columns[name]
-        missing = np.isnan(column)
-        if missing.all():
+    places = positions(dataset.feature_names, numbers)
+    missing = np.isnan(dataset.features)
+    for name, none in zip(numbers, missing.all(axis=0)[places], strict=True):
+        if none:
             raise DataError(f"column '{name}' has no number in the training part; leave it out")
-        means.append(float(np.mean(column[~missing], dtype=np.float64)))
-        if missing.any():
-            gaps.append(name)
+    means = _means(dataset)[places].tolist()
+    gaps = [name for name, some in zip(numbers, missing.any(axis=0)[places], strict=True) if some]
     indicators = tuple(gaps) if indicator else ()
     kind = time_features.kind_of(dataset.times.dtype) if times else None
     return FeatureEncoder(
         numbers, tuple(means), fill, indicators, times, levels, shares, time_kind=kind
     )
+
+
+def _means(dataset: Any) -> NDArray[np.float64]:
+    """Return the mean of each feature, missing ones left out."""
+    features = np.ascontiguousarray(dataset.features)
+    whole = np.array([0]), np.array([0, len(features)])
+    shift, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+    means, _ = _core.column_moments(features, *whole, shift, scale, 1)
+    return means
 
 
 def _static_part(

@@ -56,12 +56,10 @@ class EpochRun:
 
 
 def adapt(model: BaseNetwork, data: Dataset) -> None:
-    """Learn from the training data what the model does not know of its columns yet.
+    """Learn from the training data, which is encoded, what the model does not know of it yet.
 
     The scaler is fitted, balanced class weights are computed, and names of columns taken over.
     """
-    model.build(data)
-    data = model.preparation.encoded(data)
     if model.scaler is not None and not model.scaler.is_fitted:
         scaler = copy.copy(model.scaler)
         # A subclass may fit in a way of its own, without a number of threads.

@@ -65,8 +65,9 @@ def run(
         with ExitStack() as ends:
             # Once more after callbacks, which may put back earlier weights.
             ends.callback(_settle, training)
-            adapt(training.model, training.data)
+            training.model.build(training.data)
             training.encode()
+            adapt(training.model, training.data)
             arrays = training.model.preparation.labelled_inputs(training.data, "training")
             training.metrics += evaluate()
             _begin(training, arrays, resume, ends)

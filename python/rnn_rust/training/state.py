@@ -85,7 +85,7 @@ class Training:
         self.history = History(self.model.epochs_trained)
 
     def encode(self) -> None:
-        """Encode categories once for all epochs."""
+        """Encode features once for all epochs."""
         encoded = self.model.preparation.encoded
         self.data = encoded(self.data)
         if self.validation is not None:
