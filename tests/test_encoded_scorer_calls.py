@@ -222,3 +222,19 @@ def test_a_batch_reads_times_as_the_table_of_the_training() -> None:
     scorer = model.scorer()
     one_by_one = {row: scorer.score(7, row) for row in sorted(rows)}
     np.testing.assert_array_equal(outputs, [one_by_one[row] for row in rows])
+
+
+def test_a_batch_needs_no_times_in_the_form_of_training() -> None:
+    """Of a model without features of time, whose training table had a form of times."""
+    frame = pl.DataFrame(
+        {"card": np.arange(8), "day": ["20260301"] * 8, "key of the event": np.arange(8.0),
+         "shop": ["a", "b"] * 4, "y": np.ones(8)}
+    )  # fmt: skip
+    data = rnn.Dataset.from_frame(
+        frame, id="card", time="day", features=["key of the event", "shop"], labels="y",
+        time_format="%Y%m%d",
+    )  # fmt: skip
+    model = rnn.GRU(hidden_size=2).build(data)
+    rows = [{"key of the event": 2.0, "shop": "a"}, {"key of the event": 5.0, "shop": "b"}]
+    one = [model.scorer().score(0, row) for row in rows]
+    assert model.scorer().score_batch([0, 1], rows).tobytes() == np.stack(one).tobytes()

@@ -209,6 +209,27 @@ def test_means_are_summed_in_double_precision() -> None:
     assert model.encoder.means == ((2**24 + 2) / 3,)
 
 
+def test_means_are_exact_of_equal_numbers_and_close_of_others() -> None:
+    """Sums of a thousand roundings would make a constant column with gaps one that varies."""
+    random = np.random.default_rng(0)
+    columns = np.stack([np.full(5000, 0.1), random.normal(1e6, 1, 5000)], axis=1)
+    columns[random.random(columns.shape) < 0.4] = np.nan
+    frame = pl.DataFrame(columns, schema=["equal", "far"]).with_columns(y=1.0 * np.arange(5000))
+    data = rnn.Dataset.from_frame(
+        frame.fill_nan(None), features=["equal", "far"], labels="y", missing="keep", time=None
+    )
+    for scaler in ("standard", "minmax", "robust"):
+        model = rnn.GRU(hidden_size=2, missing="mean", scaler=scaler)
+        model.fit(data, epochs=1, progress=False)
+        assert model.encoder is not None
+        assert model.scaler is not None
+        equal, far = model.encoder.means
+        assert equal == 0.1
+        known = columns[:, 1][~np.isnan(columns[:, 1])]
+        assert far == pytest.approx(math.fsum(known) / len(known), rel=3e-16)
+        assert model.scaler.feature_scale_[0] == 1
+
+
 @pytest.mark.parametrize("how", ["mean", "forward"])
 def test_streams_files_and_tables_agree_to_the_bit(tmp_path: Path, how: str) -> None:
     model = rnn.LSTM(

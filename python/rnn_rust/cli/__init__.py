@@ -62,8 +62,10 @@ def _imported(name: str | None) -> click.Command:
             from rnn_rust.cli.export import export as command
         case "demo":
             from rnn_rust.cli.demo import demo as command
-        case _:
+        case "data":
             from rnn_rust.cli.data import data as command
+        case _:
+            raise AssertionError(f"no command is called {name!r}")
     return command
 
 

@@ -82,10 +82,13 @@ def _of_columns(
 def _means(dataset: Any) -> NDArray[np.float64]:
     """Return the mean of each feature, missing ones left out."""
     features = np.ascontiguousarray(dataset.features)
-    whole = np.array([0]), np.array([0, len(features)])
-    shift, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
-    means, _ = _core.column_moments(features, *whole, shift, scale, 1)
-    return means
+    rows = features, np.array([0]), np.array([0, len(features)])
+    low, high = _core.column_bounds(*rows, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # From the lowest number on, so that the mean of equal numbers is that number.
+        shift = np.where(np.isfinite(high - low), low, 0.0)
+    means, _ = _core.column_moments(*rows, shift, np.ones_like(shift), 1)
+    return shift + means
 
 
 def _static_part(

@@ -52,8 +52,7 @@ class Names:
     def __init__(self, prefix: str, taken: Iterable[str]) -> None:
         self._prefix = prefix.upper()
         self._taken = {f"{self._prefix}_{name}" for name in taken}
-        # Up to where the numbers after a stem are taken: thousands of levels may differ in
-        # characters alone that no name has.
+        # The next number to try after each stem: thousands of levels may have the same one.
         self._numbers: dict[str, int] = {}
 
     def new(self, *words: object) -> str:

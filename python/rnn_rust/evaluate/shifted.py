@@ -150,12 +150,17 @@ def _is_copy(
 ) -> bool:
     """Whether column `later` ``(N,)`` is `earlier` so many rows on, and not by chance."""
     before, after = before_and_after
-    # Most pairs differ in their first rows.
-    for rows in (min(_FIRST_ROWS, len(later) - steps), len(later) - steps):
-        inside = after[:rows] >= steps
-        distance = np.abs(later[:rows] - earlier[steps : steps + rows])
-        if (inside & (distance > tolerance)).any():
+    rows = len(later) - steps
+    if rows > _FIRST_ROWS:
+        # Most pairs differ in their first rows.
+        first = slice(_FIRST_ROWS)
+        apart = np.abs(later[first] - earlier[steps:][first]) > tolerance
+        if (apart & (after[first] >= steps)).any():
             return False
+    inside = after[:rows] >= steps
+    distance = np.abs(later[:rows] - earlier[steps:])
+    if (inside & (distance > tolerance)).any():
+        return False
     shared = np.flatnonzero(inside & ~np.isnan(distance) & (before[:rows] > 0))
     changed = later[shared[np.abs(later[shared] - later[shared - 1]) > tolerance]]
     # In tens of tolerances, so that what differs by rounding alone counts once.

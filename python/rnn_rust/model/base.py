@@ -251,6 +251,7 @@ class BaseNetwork:
     def settings(self) -> dict[str, Any]:
         """The arguments but for optimizer, scaler and n_threads, as given."""
         settings = dict(self._settings)
+        # The one setting that could be changed in place.
         if isinstance(weights := settings["class_weight"], dict):
             settings["class_weight"] = dict(weights)
         return settings

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class EventReader:
     """Reads the features of events for a model.
 
-    Not as a table of any kind is read and grouped, which takes milliseconds even of a few rows.
+    Tables in general are read and grouped in another way, which takes milliseconds even for a few
+    rows.
 
     Parameters
     ----------

@@ -293,7 +293,7 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
     missing = is_missing(y)
     codes[missing] = np.nan
     if (strange := np.isnan(codes) & ~missing).any():
-        label = y[np.argmax(strange) :][:1].tolist()[0]
+        label = y.item(int(np.argmax(strange)))
         raise DataError(
             f"y has the class {label!r}, which is none of those learnt: "
             f"{', '.join(map(repr, classes.tolist()))}; all must be in y of the first fit, or "
