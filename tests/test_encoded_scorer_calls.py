@@ -15,8 +15,8 @@ from test_encoded_scorer import FITTED, MODELS, START, frame_for, table
 
 import rnn_rust as rnn
 from rnn_rust.errors import DataError, ParameterError, ShapeError
-from rnn_rust.model import encoded_stepper
-from rnn_rust.model.encoded_stepper import number_of
+from rnn_rust.model import row_encoder
+from rnn_rust.model.row_encoder import number_of
 
 ROW: dict[str, Any] = {"x": 1.0, "shop": "shop 1", "z": 0.5}
 
@@ -169,7 +169,7 @@ def test_an_event_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return number_of(where, name, value)
 
     scorer = FITTED["forward", "float32"].scorer()
-    monkeypatch.setattr(encoded_stepper, "number_of", counted)
+    monkeypatch.setattr(row_encoder, "number_of", counted)
     for _ in range(2):  # The second one goes on from the first.
         scorer.score("card", ROW)
     assert reads == ["x", "z"] * 2

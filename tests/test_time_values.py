@@ -16,7 +16,7 @@ import pytest
 import rnn_rust as rnn
 from rnn_rust.data import time_features
 from rnn_rust.data.columns import Keys
-from rnn_rust.model.encoded_stepper import Carried, RowEncoder
+from rnn_rust.model.row_encoder import Carried, RowEncoder
 
 START = np.datetime64("2026-03-01T06:00:00", "ns")
 GAPS = np.array([1, 999, 1_000, 123_456_789, 86_400_000_000_001, 2_077])

@@ -14,7 +14,7 @@ from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.time_features import check_kind, kind_of
 from rnn_rust.errors import ModelFileError
-from rnn_rust.model.encoded_stepper import Carried
+from rnn_rust.model.row_encoder import Carried
 
 
 class CarriedRows:

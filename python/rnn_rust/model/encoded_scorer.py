@@ -15,9 +15,9 @@ from rnn_rust.data.dataset import Dataset
 from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 from rnn_rust.model.carried_rows import CarriedRows, Runs
-from rnn_rust.model.encoded_stepper import Carried, RowEncoder
 from rnn_rust.model.event_reader import EventReader
 from rnn_rust.model.network import Network
+from rnn_rust.model.row_encoder import Carried, RowEncoder
 from rnn_rust.model.scorer import Scorer, check_events, order_of_events
 from rnn_rust.model.streams import scalers_of
 

@@ -13,7 +13,7 @@ from rnn_rust.data.encoder import FeatureEncoder
 from rnn_rust.data.levels import level_of
 from rnn_rust.data.source import EventSource
 from rnn_rust.errors import ShapeError
-from rnn_rust.model.encoded_stepper import not_a_number, number_of
+from rnn_rust.model.row_encoder import not_a_number, number_of
 from rnn_rust.model.rows import row_of, with_names
 
 if TYPE_CHECKING:

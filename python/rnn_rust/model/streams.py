@@ -10,8 +10,9 @@ import numpy as np
 
 from rnn_rust.errors import ParameterError
 from rnn_rust.model.base import BaseNetwork
-from rnn_rust.model.encoded_stepper import EncodedStepper, RowEncoder
+from rnn_rust.model.encoded_stepper import EncodedStepper
 from rnn_rust.model.pickled_stepper import make_stepper
+from rnn_rust.model.row_encoder import RowEncoder
 from rnn_rust.model.rows import rows_by_name
 from rnn_rust.model.settings import engine_settings
 
