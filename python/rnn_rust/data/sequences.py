@@ -165,8 +165,8 @@ class Sequences:
     def __getitem__(self, which: int | str | slice) -> Sequence | Self:
         """Return a sequence by its position (negative ones count from the end) or by its id.
 
-        A slice returns a data set, a view of those sequences. Ids that are integers are looked up
-        by :meth:`sequence`.
+        A slice returns a data set, a view of those sequences. To look up an integer id, use
+        :meth:`sequence`.
         """
         if isinstance(which, slice):
             return self._slice(which)
@@ -185,7 +185,7 @@ class Sequences:
         return self._sequence_at(at)
 
     def sequence(self, id: str | int) -> Sequence:
-        """Return the sequence of an id; KeyError if there is none."""
+        """Return the sequence with an id; raise KeyError if there is none."""
         key = id
         with suppress(TypeError):  # integers of other libraries need not hash like those of Python
             key = index(id)  # type: ignore[arg-type]
@@ -247,8 +247,8 @@ class Sequences:
     def subset(self, indices: ArrayLike) -> Self:
         """Return the sequences at these positions, in this order.
 
-        It is a view: it shares the arrays of this data set, and copies its own rows of an array
-        when that array is first asked for.
+        The result is a view: it shares the arrays of this data set, and copies its rows of an array
+        only when you first access that array.
 
         Parameters
         ----------
@@ -258,7 +258,7 @@ class Sequences:
         Raises
         ------
         ParameterError
-            No position, one given twice, or one outside the data set.
+            There is no position, one is given twice, or one is outside the data set.
         """
         return self.chosen(as_positions(indices, len(self)))
 
@@ -270,15 +270,15 @@ class Sequences:
         return self.offsets[positions + 1] - self.offsets[positions]
 
     def with_initial_state(self, state: ArrayLike | None) -> Self:
-        """Return the same sequences, which a network starts from these states in place of 0.
+        """Return the same sequences with the states that a network starts them from, instead of 0.
 
-        They know neither the last number for ``missing="forward"`` nor the last time for
-        ``"elapsed"``: a first row is filled, and its elapsed time is 0, as if nothing came before.
+        The states do not include the last number for ``missing="forward"`` or the last time for
+        ``"elapsed"``: both treat the first row as if nothing came before it.
 
         Parameters
         ----------
         state
-            ``(S, H)``, of several layers ``(S, layers, H)``, in an LSTM 2 H numbers: as
+            ``(S, H)``, or ``(S, layers, H)`` for several layers, with 2 H numbers for an LSTM, as
             ``predict(return_state=True)`` returns them. None for 0.
 
         Raises
@@ -286,7 +286,7 @@ class Sequences:
         DataError
             A number is not finite.
         ShapeError
-            There is not one state for each sequence.
+            The number of states is not the number of sequences.
         """
         if state is None:
             return self._starting_from(None)
