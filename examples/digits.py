@@ -20,7 +20,7 @@ STEPS = 8
 
 def sequences(images: np.ndarray, digits: np.ndarray) -> rnn.Dataset:
     """Return a data set of images (S, 8, 8) in [0, 16] with the digits (S,) as their labels."""
-    # The label of a sequence is the last label in it.
+    # The label of a sequence is taken from its last labelled row.
     labels = np.full((len(images), STEPS), np.nan)
     labels[:, -1] = digits
     return rnn.Dataset.from_arrays(

@@ -50,7 +50,7 @@ class Dataset(DerivableSequences):
     features
         ``(N, F)``, float32 or float64, finite, C-contiguous.
     labels
-        ``(N, L)``, also; NaN where a label is missing. L = 0 without labels.
+        ``(N, L)``, as above, but NaN where a label is missing. L = 0 without labels.
     offsets
         ``(S + 1,)`` int64: sequence ``s`` has rows ``offsets[s]`` to ``offsets[s + 1] - 1``.
     ids

@@ -134,7 +134,7 @@ class Preprocessor:
 
     @property
     def encoder(self) -> FeatureEncoder:
-        """What was learnt but for the scales; ParameterError before that."""
+        """What was learnt, except the scales; ParameterError if it is not fitted."""
         if self._encoder is None:
             raise ParameterError("this Preprocessor is not fitted; call fit(dataset)")
         return self._encoder

@@ -173,9 +173,9 @@ class Scaler:
         return (shift_f, scale_f), (shift_l, scale_l)
 
     def with_columns(self, features: list[int] | None, labels: list[int] | None) -> Self:
-        """Return the scaler of some columns in another order.
+        """Return a scaler for some of the columns, possibly in another order.
 
-        ``features`` and ``labels`` are their positions; None means all, as they are.
+        ``features`` and ``labels`` are their positions; None means all, in the same order.
         """
         self._require_fit()
         chosen = copy.copy(self)
@@ -188,7 +188,7 @@ class Scaler:
         return chosen
 
     def to_dict(self) -> dict[str, Any]:
-        """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
+        """Return kind, ``labels`` and, if fitted, the values as lists, which JSON keeps exactly."""
         fitted = FITTED if self.is_fitted else ()
         values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
         return {"kind": self.kind, "labels": self.labels} | values

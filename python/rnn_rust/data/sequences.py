@@ -99,19 +99,19 @@ class Sequences:
 
     @property
     def shares_rows(self) -> bool:
-        """Whether it is a view of rows in arrays that other data sets have too."""
+        """Whether it is a view of rows in arrays shared with other data sets."""
         return "_shared" in vars(self)
 
     @property
     def shared_rows(self) -> SharedRows:
-        """Where its rows are: in arrays that may hold those of other data sets too."""
+        """The arrays with its rows, which may also hold rows of other data sets."""
         shared: SharedRows | None = vars(self).get("_shared")
         if shared is not None:
             return shared
         return SharedRows({name: getattr(self, name) for name in _ROW_ARRAYS}, self.offsets[:-1])
 
     def own_rows(self) -> None:
-        """Share no rows any more; arrays may be replaced then."""
+        """Stop sharing rows, so that arrays may be replaced."""
         vars(self).update(self.__getstate__())
         vars(self).pop("_shared", None)
 
@@ -122,16 +122,16 @@ class Sequences:
         positions: NDArray[np.int64],
         ids: NDArray[Any] | None = None,
     ) -> Self:
-        """Return sequences of rows that follow one another in the shared arrays, as a view.
+        """Return a view of sequences whose rows are consecutive in the shared arrays.
 
         Parameters
         ----------
         starts, lengths
             ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
         positions
-            ``(S,)`` int64: the sequences here that these are of.
+            ``(S,)`` int64: the sequences of this data set that they come from.
         ids
-            ``(S,)``; by default those of these sequences.
+            ``(S,)``; by default the ids of those sequences.
         """
         if self.initial_state is not None and (self._lengths(positions) != lengths).any():
             raise ParameterError(
@@ -314,12 +314,12 @@ class Sequences:
         return replace(self, features=features, labels=labels)
 
     def written_time(self, time: Any) -> str:
-        """Return a time as it would stand in the time column."""
+        """Return a time as it would be written in the time column."""
         return str(time) if self.time_form is None else self.time_form.write(time)
 
     @property
     def known(self) -> FloatArray | None:
-        """Values ``(N, L)`` whose changes are learnt in place of the labels; None where none."""
+        """Values ``(N, L)`` from which the labels are learnt as changes; None if there are none."""
         return known_values(self.present, self.seasonal, self.ahead)
 
     @property
@@ -328,7 +328,7 @@ class Sequences:
         return len(self.label_names) > 0
 
     def require_labels(self, purpose: str) -> FloatArray:
-        """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
+        """Return ``labels (N, L)``; raise DataError if all labels are missing."""
         if np.isnan(self.labels).all():
             lack = "every label is missing; fill in some"
             if not self.has_labels:

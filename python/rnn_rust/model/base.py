@@ -122,7 +122,7 @@ class BaseNetwork:
 
     @property
     def is_built(self) -> bool:
-        """Whether its sizes are known, so that there are weights."""
+        """Whether the sizes are known, so that the weights exist."""
         return None not in (self._settings["input_size"], self._settings["output_size"])
 
     def require_sizes(self) -> None:
@@ -183,7 +183,7 @@ class BaseNetwork:
         self.take_encoder(encoder)
 
     def take_encoder(self, encoder: FeatureEncoder | None) -> None:
-        """Begin anew as a network with these categories among its features."""
+        """Start again as a network with these categories in its features."""
         self.encoder = encoder
         before = self._core
         self._core = self._new_core()
@@ -249,7 +249,7 @@ class BaseNetwork:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments but for optimizer, scaler and n_threads, as given."""
+        """The arguments as given, except optimizer, scaler and n_threads."""
         settings = dict(self._settings)
         if isinstance(weights := settings["class_weight"], dict):
             settings["class_weight"] = dict(weights)
@@ -288,7 +288,7 @@ class BaseNetwork:
 
     @property
     def n_threads(self) -> int | None:
-        """How many threads a call may use; None leaves it to the environment."""
+        """Maximum number of threads per call; None leaves it to the environment."""
         return self._core.n_threads
 
     @n_threads.setter

@@ -67,9 +67,8 @@ class _OfGRU(TypedDict, total=False):
             """
             Whether the reset gate is applied after the matrix product, as in the equations and in
             cuDNN, PyTorch and Keras. If False, ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in
-            Cho et al.,
-            "Learning phrase representations using RNN encoder-decoder for statistical machine
-            translation" (2014).
+            Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
+            machine translation" (2014).
             """,
         ),
     ]

@@ -111,7 +111,7 @@ class StructureOptions(TypedDict, total=False):
             """
             ``"each_step"``: one output per row. ``"last"``: one per sequence, from its final state
             (of both directions). ``"mean"``: one per sequence, from the mean of its states. The
-            label of a sequence is the last label in it.
+            label of a sequence is taken from its last labelled row.
             """,
             Option(
                 "One output per row, or one per sequence, from its last or its mean state.",
