@@ -37,7 +37,7 @@ class Preprocessor:
     ----------
     scaler
         ``"standard"``, ``"minmax"``, ``"robust"``, a :class:`rnn_rust.StandardScaler` or the like,
-        or None to leave numbers as they are. Labels are not changed.
+        or None to leave numbers unscaled. Labels are not changed.
     max_categories, missing, missing_indicator, time_features
         As in :class:`rnn_rust.GRU`.
 

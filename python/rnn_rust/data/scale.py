@@ -36,7 +36,7 @@ class Scaler:
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
 
     Attributes
     ----------
@@ -281,7 +281,7 @@ class MinMaxScaler(Scaler):
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "minmax"
@@ -297,12 +297,12 @@ class MinMaxScaler(Scaler):
 class StandardScaler(Scaler):
     """Map each column to mean 0 and variance 1: shift is its mean, scale its deviation.
 
-    The standard deviation is that of the rows (divisor N), as in scikit-learn.
+    The standard deviation is computed with divisor N, as in scikit-learn.
 
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "standard"
@@ -326,7 +326,7 @@ class RobustScaler(Scaler):
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "robust"

@@ -1,6 +1,6 @@
-"""Evaluators: what a model's predictions are worth, beside a trivial baseline.
+"""Evaluators: how good a model's predictions are, compared with a simple baseline.
 
-Needs NumPy alone.
+They need only NumPy.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def default_evaluator(
         There is no label.
     ParameterError
         ``dataset`` is not a `Dataset`; the threshold is invalid (with cross-entropy there is none);
-        or a horizon is given for classes, or the number of horizons is not that of label columns.
+        or a horizon is given for classes, or there is not one horizon, or one per label column.
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
     if loss == "cross_entropy":

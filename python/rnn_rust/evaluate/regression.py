@@ -216,8 +216,8 @@ class RegressionEvaluator:
         """Predict `dataset` with `model` and compare with its labels, both in original units.
 
         Raises the errors of `score`, ShapeError if the column names are not those of the model, and
-        ParameterError if `dataset` is not a `Dataset`, if the number of its label columns is not
-        that of `horizon` or `present`, or if it has no feature column named in `present`.
+        ParameterError if `dataset` is not a `Dataset`, if `horizon` or `present` is a sequence with
+        another length than its label columns, or if it has no feature column named in `present`.
         """
         dataset = in_model_order(model, dataset)
         own = self.threshold

@@ -31,7 +31,7 @@ class Network(BaseNetwork):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
     """
 
     # Data ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class RNN(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class GRU(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class LSTM(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -116,7 +116,7 @@ MODELS: dict[str, type[Model]] = {model.cell: model for model in (RNN, GRU, LSTM
 def load(path: str | os.PathLike[str]) -> Model:
     """Return the model from a file that :meth:`rnn_rust.RNN.save` wrote, or from a checkpoint.
 
-    Its predictions have the same bits as those of the saved model.
+    It predicts the same bits as the saved model.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 def load_scorer(path: str | os.PathLike[str]) -> Scorer:
     """Return the scorer from a file that its ``save`` wrote, with the model and all states.
 
-    Its outputs have the same bits as those of the saved scorer would have.
+    It continues with the same bits as the saved scorer.
 
     Raises
     ------

@@ -230,9 +230,9 @@ class Model(Network):
         Raises
         ------
         ParameterError, ShapeError, DataError
-            An argument or the data does not fit, or is not that of the checkpoint. What is refused
-            before the first epoch leaves the model as it was. The first training needs a value of
-            every label.
+            An argument or the data does not fit, or differs from the checkpoint. If ``fit`` raises
+            this before the first epoch, the model is unchanged. The first training needs at least
+            one value of every label.
         ModelFileError
             ``resume`` is not a checkpoint, or a Checkpoint cannot be written.
         DivergedError
