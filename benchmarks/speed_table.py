@@ -67,10 +67,10 @@ def preface(records: list[Record]) -> str:
     )
     return (
         f"Measured on one core, one thread each: {machines}. Compare ratios, not times, between "
-        "machines. Training is the forward pass, backward pass and update, in the order of the "
-        "data, in nanoseconds per time step and float32 unless stated. The strongest rival is the "
+        "machines. Training is forward pass, backward pass and update, in the order of the data, "
+        "in nanoseconds per time step and float32 unless stated. The strongest rival is the "
         "fastest version we could write by hand in JAX, NumPy or PyTorch (`benchmarks/rivals`). "
-        "Code as usually written is much slower; its times are in `benchmarks/records`."
+        "Code as usually written is much slower: see `benchmarks/records`."
     )
 
 
