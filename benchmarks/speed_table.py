@@ -67,10 +67,10 @@ def preface(records: list[Record]) -> str:
     )
     return (
         f"Measured on one core, one thread each: {machines}. Compare ratios, not times, between "
-        "machines. Training is forward, backward and update in the order of the data, in "
-        "nanoseconds per time step, float32 unless said. The strongest rival is the fastest of "
-        "what we could write by hand in JAX, NumPy and PyTorch (`benchmarks/rivals`); what is "
-        "usually written is slower by far, and stands in `benchmarks/records`."
+        "machines. Training is forward pass, backward pass and update, in the order of the data, "
+        "in nanoseconds per time step and float32 unless stated. The strongest rival is the "
+        "fastest version we could write by hand in JAX, NumPy or PyTorch (`benchmarks/rivals`). "
+        "Code as usually written is much slower: see `benchmarks/records`."
     )
 
 
@@ -96,7 +96,7 @@ def losses(record: Record) -> str:
     if not close:
         return f"{record.level}: no rival comes within {CLOSE:g} times in any row of the record."
     names = "; ".join(name for _, name in sorted(close))
-    return f"{record.level}, where the lead is below {CLOSE:g} times or a rival leads: {names}."
+    return f"{record.level}, rows with a lead below {CLOSE:g} times or a faster rival: {names}."
 
 
 def sentences(record: Record) -> list[str]:
@@ -108,19 +108,19 @@ def sentences(record: Record) -> list[str]:
         if line.group == "threads" and line.ours is not None
     ]
     if threads:
-        found.append(f"on two threads the first shape trains {' and '.join(threads)}")
+        found.append(f"on two threads, the first shape trains {' and '.join(threads)}")
     ragged = record.line("D", "5 to 200 steps / 103 each")
     if ragged is not None and ragged.ours is not None:
         found.append(
-            f"a step of sequences of 5 to 200 steps costs {times(ragged.ours.median)} "
-            "what it costs when all are as long as their mean"
+            f"a time step of sequences of 5 to 200 steps costs {times(ragged.ours.median)} "
+            "as much as one of sequences that all have the mean length"
         )
     job = record.line("csv", "CSV to evaluation")
     if job is not None and job.ours is not None:
         size = job.ours.variant.rsplit(", ", 1)[-1]
         found.append(
             f"a CSV file of 284,807 rows ({size}) is read, trained on for 100 epochs at batch 256 "
-            f"on two threads and evaluated in {figure(job.ours.median)} s, Python's start included"
+            f"on two threads and evaluated in {figure(job.ours.median)} s, including Python's start"
         )
     return [f"{record.level}: {'; '.join(found)}."] if found else []
 

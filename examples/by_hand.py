@@ -1,4 +1,4 @@
-"""Drive training by hand: one update per sequence, a held-out part, and a stop of your own.
+"""Write your own training loop: one update per sequence, a held-out part, and early stopping.
 
 Run it from the root of the repository: python examples/by_hand.py
 """
@@ -10,7 +10,7 @@ import rnn_rust as rnn
 dataset = rnn.Dataset.from_csv("data/sample.csv")
 train, test = dataset.split(0.75, seed=3, stratify=True)
 
-# The scaler sees the training part alone; the model applies it to everything it is given.
+# The scaler is fitted on the training part only; the model applies it to all its inputs.
 model = rnn.RNN(
     input_size=3,
     hidden_size=5,

@@ -1,7 +1,7 @@
-"""Read handwritten digits row by row: one label per sequence, ten classes.
+"""Classify handwritten digits row by row: one label per sequence, ten classes.
 
-Each of scikit-learn's 1797 images of 8 x 8 pixels is a sequence of 8 steps of 8 pixels; half of
-them, equally many of each digit, are held out. Needs scikit-learn.
+Each of scikit-learn's 1797 images of 8 x 8 pixels is a sequence of 8 steps with 8 pixels. Half of
+the images, equally many of each digit, are held out. Needs scikit-learn.
 
 Run it from anywhere: python examples/digits.py
 """
@@ -20,7 +20,7 @@ STEPS = 8
 
 def sequences(images: np.ndarray, digits: np.ndarray) -> rnn.Dataset:
     """Return a data set of images (S, 8, 8) in [0, 16] with the digits (S,) as their labels."""
-    # A sequence's label is that of its last labelled row.
+    # The label of a sequence is taken from its last labelled row.
     labels = np.full((len(images), STEPS), np.nan)
     labels[:, -1] = digits
     return rnn.Dataset.from_arrays(

@@ -1,6 +1,6 @@
-"""Tomorrow's temperature with a GRU, early stopping, and a training that may be killed.
+"""Predict tomorrow's temperature with a GRU and early stopping, in a script that can be killed.
 
-Kill it at any moment and start it again: it goes on where it was, and ends with the same bits.
+Kill it at any moment and start it again: it continues where it was, and ends with the same bits.
 
 Run it from the root of the repository: python examples/resume.py
 """
@@ -14,7 +14,7 @@ parser.add_argument("--epochs", type=int, default=300)
 options = parser.parse_args()
 
 weather = rnn.Dataset.from_csv("data/weather.csv")
-# The last year is for the final figure alone; the months before it say when to stop.
+# The last year is only for the final evaluation; the months before it decide when to stop.
 past, future = weather.split(0.75, by="time")
 train, validation = past.split(0.8, by="time")
 

@@ -3,7 +3,7 @@
 python examples/tune_weather.py [--trials 20] [--study tune_weather.log]
 
 Needs the extra ``optuna``. Start it several times at once, from the root of the repository: each
-process takes trials of its own, and learns from those of all.
+process runs its own trials, and learns from the trials of all processes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 import rnn_rust as rnn
 
 weather = rnn.Dataset.from_csv("data/weather.csv")
-# The last year is for the final figure alone.
+# The last year is only for the final evaluation.
 past, future = weather.split(0.75, by="time")
 train, validation = past.split(0.8, by="time")
 

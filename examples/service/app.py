@@ -1,4 +1,4 @@
-"""The HTTP side: routes, what is wrong with a request, and snapshots by the clock."""
+"""The HTTP side: routes, checks of requests, and periodic snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that has every event of its log scored once, whatever happens to the service."""
+"""A client that has every event of its log scored exactly once, even if the service is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events as they come in JSON, and the rows of features that a scorer takes."""
+"""Events in JSON, and the rows of features that a scorer takes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Load the service from several clients, kill it midway, and check that each event counts once.
+"""Send events from several clients, kill the service midway, and check that each counts once.
 
-Every score that a client gets has to be the bits of ``model.predict`` on the entity's whole
-sequence, and every state in the last snapshot those of a stepper after it. An event that is lost,
-scored twice or out of turn changes all that follow.
+Every score that a client gets must have the same bits as ``model.predict`` on the entity's whole
+sequence, and every state in the last snapshot the same bits as a stepper after that sequence. An
+event that is lost, scored twice or scored out of order changes all later ones.
 
 Run it from the root of the repository: python examples/service/kill_and_replay.py
 """

@@ -1,4 +1,4 @@
-"""A scorer that applies each event of each client once, also over a kill and a restart.
+"""A scorer that applies each event of each client once, even after a kill and a restart.
 
 Each client keeps a log of its events. A request is a piece of the log: the number of its first
 event (the offset), and the events. Beside the states the ledger keeps, for each client, how many

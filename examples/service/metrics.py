@@ -1,4 +1,4 @@
-"""What ``/metrics`` shows, in the format of Prometheus."""
+"""The metrics that ``/metrics`` shows, in Prometheus format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a service starts: from the newest snapshot in its folder, or from a model alone."""
+"""How a service starts: from the newest snapshot in its folder, or from a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score events of many entities over HTTP, each once, also over a kill and a restart.
+"""Score events of many entities over HTTP, each exactly once, even after a kill and a restart.
 
 Run it from the root of the repository: python examples/service/serve.py model.safetensors
 """

@@ -1,7 +1,7 @@
 """Callbacks of ``fit``: what happens between epochs.
 
 A callback is any function that takes the record of an epoch, ``callback(record)``; training ends if
-it returns False. An object may have more, all of it optional: :class:`Callback` lists it.
+it returns False. An object may have more, optional methods: see :class:`Callback`.
 """
 
 from rnn_rust.training.callbacks import Callback, Checkpoint, EarlyStopping

@@ -1,10 +1,9 @@
 """Every exception that this package raises on purpose, and its warnings.
 
-All exceptions derive from :class:`RnnRustError`, and from the built-in class that fits, so that
-``except ValueError`` works as well as ``except rnn_rust.errors.DataError``. Beside them stand
-Python's own where Python has them: IndexError of what is indexed, and TypeError of a call with an
-argument that there is not, of the key or the array ``out`` of a stream, and of what cannot be
-pickled.
+All exceptions derive from :class:`RnnRustError` and from a suitable built-in class, so
+``except ValueError`` works as well as ``except rnn_rust.errors.DataError``. Python's own exceptions
+are raised where Python would raise them: IndexError for an index, and TypeError for an unknown
+argument, for the key or the array ``out`` of a stream, and for objects that cannot be pickled.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Self
 
 
 class OverlapWarning(UserWarning):
-    """Parts of a split by time overlap in time: the training part does not lie in the past."""
+    """Parts of a split by time overlap: the training part is not entirely in the past."""
 
 
 class StateWarning(UserWarning):
-    """A network goes on from a state, and its inputs depend on rows before, which are not given."""
+    """A network continues from a state, but its inputs depend on earlier rows, not given here."""
 
 
 class RnnRustError(Exception):
@@ -30,7 +29,7 @@ class DataError(RnnRustError, ValueError):
 
 
 class ShapeError(RnnRustError, ValueError):
-    """An array, a data set or a set of weights has another shape than the model needs."""
+    """An array, a data set or a set of weights does not have the shape that the model needs."""
 
 
 class ParameterError(RnnRustError, ValueError):
@@ -38,13 +37,13 @@ class ParameterError(RnnRustError, ValueError):
 
 
 class ModelFileError(RnnRustError, ValueError):
-    """A file is not a model of this package, is damaged, or is of a newer format."""
+    """A file is not a model of this package, is damaged, or has a newer format."""
 
 
 class WriteError(OSError, ModelFileError):
     """A file or folder cannot be written: a model, a log file, predictions, an export, a snapshot.
 
-    It has ``errno``, ``strerror`` and ``filename``, as every OSError.
+    It has ``errno``, ``strerror`` and ``filename``, like every OSError.
     """
 
     @classmethod
@@ -60,7 +59,7 @@ class WriteError(OSError, ModelFileError):
 
 
 class MissingFileError(DataError, ModelFileError, FileNotFoundError):
-    """There is no file, of data or of a model, at the given path."""
+    """There is no data or model file at the given path."""
 
 
 class OutOfMemoryError(RnnRustError, MemoryError):
@@ -72,7 +71,7 @@ class DivergedError(RnnRustError, RuntimeError):
 
 
 class BusyError(RnnRustError, RuntimeError):
-    """A signal handler called what its own thread was in a call of, which would wait for itself."""
+    """A signal handler made a call that would have to wait for its own interrupted thread."""
 
 
 class ForkError(RnnRustError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Logging for people: what the command line, or a script that asks for it, shows of the work.
+"""The log on the terminal, as shown by the command line and by scripts that ask for it.
 
 The library itself only writes to the logger ``rnn_rust``; :func:`setup` makes it visible.
 """
@@ -50,7 +50,7 @@ class ConsoleHandler(logging.Handler):
 def setup(verbosity: str = "info") -> None:
     """Show the log of this package on standard error; a second call changes the level.
 
-    Other loggers, the root logger included, stay as they are.
+    Other loggers, including the root logger, are not changed.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Losses: what training makes small.
+"""Losses: what training minimises.
 
-A name with its defaults, or one of the classes here, or an object of your own:
+Give a name, which uses the defaults; one of the classes here; or an object of your own:
 
 ====================== ==================================================== =====================
 name                   e of a prediction y = output_activation(z), label l  class
@@ -16,7 +16,7 @@ name                   e of a prediction y = output_activation(z), label l  clas
                        (Lin et al., 2017, without α)
 ====================== ==================================================== =====================
 
-The last three imply the activation of the outputs; ``predict`` then returns probabilities.
+The last three determine the output activation; ``predict`` then returns probabilities.
 """
 
 from rnn_rust.learning.losses import CustomLoss, Focal, Huber, Loss, Quantile

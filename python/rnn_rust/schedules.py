@@ -1,8 +1,8 @@
-"""Learning rates that change from epoch to epoch, in place of a number.
+"""Learning rates that change from epoch to epoch, instead of a fixed number.
 
 ``SGD(learning_rate=CosineDecay(0.1, epochs=50))``. Epochs count from 0 over the life of the model
-(``model.epochs_trained``), so that a second call of ``fit`` goes on where the first one stopped.
-A function of your own, ``epoch -> rate``, does as well, but is not kept in files.
+(``model.epochs_trained``), so a second call of ``fit`` continues where the first one stopped.
+A function of your own, ``epoch -> rate``, also works, but is not saved in files.
 """
 
 from rnn_rust.learning.schedules import (

@@ -91,8 +91,8 @@ def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
 def main(ctx: click.Context) -> None:
     """Small recurrent networks on the CPU, for sequences in a CSV file.
 
-    The file has a header and a line per time step: an id or name column, a time column t, feature
-    columns x... or f..., label columns y... or l...
+    The file has a header and one line per time step. By default, the id column is called id or
+    name, the time column t, feature columns x1, x2, f1, ..., and label columns y1, l1, ...
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -102,9 +102,9 @@ for _command in (
     LaterCommand("train", short_help="Train a model on a table and save it."),
     LaterCommand("evaluate", short_help="Compare a saved model with the labels of a CSV file."),
     LaterCommand("predict", short_help="Write the predictions of a saved model to a file."),
-    LaterCommand("summary", short_help="Show what a saved model is made of."),
+    LaterCommand("summary", short_help="Show the settings and layers of a saved model."),
     LaterCommand("export", short_help="Write a saved model as C source for devices."),
-    LaterCommand("demo", short_help="Show a complete run on data of the project."),
+    LaterCommand("demo", short_help="Show a complete run on data from the project."),
     LaterCommand("data", short_help="Create CSV files to work with."),
 ):
     main.add_command(_command)

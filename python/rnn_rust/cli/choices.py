@@ -68,39 +68,40 @@ _TRAINING_OPTIONS = (
     _training(
         "--preset", type=click.Choice(list(PRESETS)), default="default", is_eager=True,
         expose_value=False, callback=apply_preset,
-        help="Defaults of the options; rnn-rust has those of the Rust project RNN-Rust: an RNN of "
-        "10 units, mse, SGD of 0.001, minmax scaling, batches of one, 100 epochs.",
+        help="Default settings; rnn-rust takes them from the Rust project RNN-Rust: an RNN of 10 "
+        "units, mse, SGD with 0.001, minmax scaling, batches of one, 100 epochs.",
     ),
     _training(
         "--optimizer", **_one_of(OPTIMIZERS), default="Adam",
-        help="How a gradient changes the weights.",
+        help="Optimiser that updates the weights.",
     ),
     _training(
-        "--learning-rate", type=float, default=0.005, check=non_negative, help="Size of a step."
+        "--learning-rate", type=float, default=0.005, check=non_negative,
+        help="Learning rate of the optimiser.",
     ),
     _training(
         "--epochs", type=int, default=200, check=positive_integer,
-        help="Passes over the data, at most.",
+        help="Maximum number of passes over the data.",
     ),
     _training(
         "--batch-size", type=int, check=positive_integer, metavar="N",
-        help="Sequences per update.  [default: 1 to 32, by how many there are]",
+        help="Sequences per update.  [default: 1 to 32, depending on their number]",
     ),
     _training(
-        "--clipping/--no-clipping", default=True, help="Whether --clip-norm counts."
+        "--clipping/--no-clipping", default=True, help="Whether to apply --clip-norm."
     ),
     _training(
         "--early-stopping/--no-early-stopping", default=True,
-        help="Set a fifth of the training part aside, stop when its loss has not fallen for "
-        "--patience epochs, and keep the weights of the best one.",
+        help="Hold out a fifth of the training part, stop when its loss has not improved for "
+        "--patience epochs, and keep the weights of the best epoch.",
     ),
     _training(
         "--patience", type=int, metavar="N", default=20, check=positive_integer,
-        help="Epochs that early stopping waits.",
+        help="Epochs without improvement before early stopping.",
     ),
     _training(
         "--eval-every", type=int, default=10, check=positive_integer,
-        help="Epochs from one line of the log, and one evaluation, to the next.",
+        help="Epochs between lines of the log, each with an evaluation.",
     ),
 )  # fmt: skip
 

@@ -33,7 +33,7 @@ def data(ctx: click.Context) -> None:
     default=284_807,
     show_default=True,
     callback=options.checked(whole_number, least=1),
-    help="Purchases.",
+    help="Number of purchases.",
 )
 @click.option(
     "--seed",
@@ -54,10 +54,10 @@ def data(ctx: click.Context) -> None:
 @_csv_output
 @options.verbosity
 def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
-    """Generate artificial card purchases in which fraud is visible over time only.
+    """Generate artificial card purchases in which fraud is visible only over time.
 
-    The layout and, by default, the size and the share of frauds are those of Kaggle's card-fraud
-    file.
+    The layout is the same as in Kaggle's card-fraud file and so, by default, are the size and the
+    share of frauds.
     """
     from rnn_rust.demos.fraud import generate, write_csv
 
@@ -74,7 +74,7 @@ def fraud(rows: int, seed: int, fraud_rate: float, output: Path) -> None:
     default=10,
     show_default=True,
     callback=options.checked(whole_number, least=1),
-    help="Rows of a sequence.",
+    help="Number of rows per sequence.",
 )
 @options.verbosity
 def kaggle(source: Path, output: Path, length: int) -> None:

@@ -95,11 +95,11 @@ DEMOS = {
 @options.model_output
 @options.verbosity
 def demo(name: str, output: Path) -> None:
-    """Show a complete run: the data, the training, what the model is worth, what to do next.
+    """Show a complete run: the data, the training, the evaluation, and what to do next.
 
-    On made-up card purchases (fraud, the default: a GRU by Adam and binary cross-entropy),
-    tomorrow's temperature in Seattle and New York (weather: a GRU by Adam and early stopping), or a
-    small file that can be read by eye (sample: an RNN by gradient descent).
+    The data are made-up card purchases (fraud, the default: a GRU with Adam and binary cross
+    entropy), tomorrow's temperature in Seattle and New York (weather: a GRU with Adam and early
+    stopping), or a file small enough to read by eye (sample: an RNN with gradient descent).
     """
     from rnn_rust.cli import show
     from rnn_rust.demos.rivals import RIVALS

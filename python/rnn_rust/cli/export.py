@@ -21,16 +21,16 @@ _log = logging.getLogger("rnn_rust")
 )  # fmt: skip
 @click.option(
     "--name",
-    help="What names of files, functions and constants begin with.  [default: the model's file]",
+    help="Prefix of the names of files, functions and constants.  [default: the model's file]",
 )
 @options.verbosity
 def export(model: Path, output: Path, name: str | None) -> None:
-    """Write a saved model as one C99 source file with its header, which need math.h alone.
+    """Write a saved model as one C99 source file with its header, which need only math.h.
 
-    It reads a sequence event by event: NAME.h says how. Beside it are made-up events with the
-    outputs of the model, and a program that checks them: "cc -std=c99 FOLDER/*.c -lm && ./a.out".
-    Models that are bidirectional, read from the end or read out a mean need whole sequences, and
-    are refused.
+    The code reads a sequence event by event: NAME.h says how. The folder also gets made-up events
+    with the model's outputs, and a program that checks them: "cc -std=c99 FOLDER/*.c -lm &&
+    ./a.out". Models that are bidirectional, read backwards or read out a mean need whole sequences,
+    and are refused.
     """
     from rnn_rust import load
 

@@ -171,8 +171,8 @@ def horizon(command: Command) -> Command:
     """Add ``--horizon``."""
     return option(
         "Data", "--horizon", metavar="ROWS", callback=_horizons,
-        help="Labels that are numbers: how many rows ahead they lie, for the baseline; of several "
-        "columns with commas between.  [default: 1]",
+        help="Numeric labels: how many rows ahead they lie, for the baseline; separate several "
+        "columns by commas.  [default: 1]",
     )(command)  # fmt: skip
 
 
@@ -284,26 +284,26 @@ _KEY_OPTIONS = (
     ),
     option(
         "Data", "--time", metavar="NAMES", multiple=True, callback=names,
-        help="Column that orders the rows of a sequence, or several that do together "
+        help="Column that orders the rows of a sequence, or several columns to combine "
         "(year,quarter).  [default: t]",
     ),
-    option("Data", "--no-time", is_flag=True, help="Rows stand in the order of time."),
+    option("Data", "--no-time", is_flag=True, help="The rows are already in time order."),
     option(
         "Data", "--time-format", metavar="FORMAT",
-        help="How times are written, as for strptime: %d.%m.%y.  [default: recognised]",
+        help="Format of the times, as for strptime: %d.%m.%y.  [default: recognised]",
     ),
     option(
         "Data", "--ties", type=click.Choice(("refuse", "keep")),
-        help="What becomes of rows of an id at the same time; keep leaves them in the order of the "
+        help="What to do with rows of an id at the same time; keep leaves them in the order of the "
         "file.  [default: refuse]",
     ),
     option(
         "Data", "--separator", metavar="CHARACTER",
-        help="Between the cells of a CSV file.  [default: comma, semicolon or tab]",
+        help="Character between the cells of a CSV file.  [default: comma, semicolon or tab]",
     ),
     option(
         "Data", "--comment", metavar="CHARACTER",
-        help="With which lines of a CSV file begin that are no rows.",
+        help="Character that starts lines to skip in a CSV file.",
     ),
 )  # fmt: skip
 
@@ -315,15 +315,15 @@ _VALUE_OPTIONS = (
     ),
     option(
         "Data", "--categories", metavar="NAMES", multiple=True, callback=names,
-        help="Features that are categories although they are numbers; text is one anyway.",
+        help="Features that are categories although they are numbers; text always is.",
     ),
     option(
         "Data", "--static", metavar="NAMES", multiple=True, callback=names,
-        help="Features that have one value for all rows of a sequence.",
+        help="Features with one value for all rows of a sequence.",
     ),
     option(
         "Data", "--labels", metavar="NAMES", multiple=True, callback=names,
-        help="Label columns, likewise.  [default: all named y or l and a number, label, target]",
+        help="Label columns, as above.  [default: all named y or l and a number, label, target]",
     ),
     option(
         "Data", "--weights", metavar="NAME",

@@ -35,8 +35,8 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Compare the predictions of a saved model with the labels of DATA.
 
-    All rows of the file are used: give data that the model was not trained on. The columns are
-    those that the model was trained with; without --threshold, so is the threshold.
+    All rows of the file are used, so give data that the model was not trained on. The columns are
+    the ones used in training; so is the threshold, unless --threshold is given.
     """
     from rnn_rust import load
     from rnn_rust.cli import show
@@ -63,11 +63,11 @@ def evaluate(
 def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
     """Write the predictions of a saved model for every row of DATA.
 
-    The output has the rows of the input in their order: the id and the time as they stand there,
-    and a column "prediction", or "prediction_LABEL" for each of several, or "prediction_CLASS", its
-    probability. A model with an output for each sequence has a row for each, with its id alone. Of
-    a forecast the output has the rows that follow the last one of each sequence, with their times.
-    DATA needs no labels.
+    The output has the rows of the input in the same order: the id and the time as in the input, and
+    a column "prediction", or "prediction_LABEL" for each of several labels, or "prediction_CLASS"
+    with the probability of each class. If the model has one output per sequence, there is one row
+    per sequence, with only its id. For a forecast, the output has the rows that follow the last row
+    of each sequence, with their times. DATA needs no labels.
     """
     from rnn_rust import load
     from rnn_rust.data.files import open_files
@@ -94,7 +94,7 @@ def predict(model: Path, data: Path, output: Path | None, **keys: Any) -> None:
 @click.argument("model", type=options.INPUT, metavar="MODEL.SAFETENSORS")
 @options.verbosity
 def summary(model: Path) -> None:
-    """Show a saved model: its settings, layers, shapes, parameters, bytes."""
+    """Show a saved model: its settings, layers, shapes, parameters and bytes."""
     from rnn_rust import load
     from rnn_rust.cli import show
     from rnn_rust.model.inputs import static_to_read

@@ -30,15 +30,15 @@ _log = logging.getLogger("rnn_rust")
 )  # fmt: skip
 @options.option(
     "Data", "--split-at", metavar="TIME",
-    help="In place of a share, cut at this time: rows before it are for training, those from it "
-    "on for testing. The validation part is the last of those before; of TIME,TIME, what lies "
-    "between.",
+    help="Instead of a ratio, split at this time: rows before it are for training, later rows for "
+    "testing. The validation part is the end of the training rows or, with TIME,TIME, the rows "
+    "in between.",
 )  # fmt: skip
 @options.option(
     "Data",
     "--forecast",
     metavar="NAME",
-    help="Learn the next values of this column, --horizon rows of them, in place of labels.",
+    help="Instead of labels, learn the next values of this column, for --horizon rows.",
 )
 @options.option(
     "Data",
@@ -46,7 +46,7 @@ _log = logging.getLogger("rnn_rust")
     type=int,
     metavar="ROWS",
     check=positive_integer,
-    help="With --forecast, the rows of a season: 12 of a year in months.",
+    help="With --forecast, the rows in a season, such as 12 for a year of months.",
 )
 @options.option(
     "Data",
@@ -54,7 +54,7 @@ _log = logging.getLogger("rnn_rust")
     type=int,
     metavar="ROWS",
     default=0,
-    help="With --forecast, how many rows before are features too.",
+    help="With --forecast, how many previous rows are features too.",
 )
 @options.threshold
 @options.horizon
@@ -62,12 +62,12 @@ _log = logging.getLogger("rnn_rust")
 @options.model_output
 @options.option(
     "Files", "--checkpoint", type=options.OutputFile(), metavar="FILE",
-    help="Where to keep the state of the training, after every epoch.",
+    help="Where to save the state of the training after every epoch.",
 )  # fmt: skip
 @options.option(
     "Files", "--resume", is_flag=True,
-    help="Go on from the checkpoint, if there is one; all other options as before, but for "
-    "--epochs, the number of --patience, and files.",
+    help="Continue from the checkpoint, if there is one; all other options must be the same, "
+    "except --epochs, the number of --patience, and files.",
 )  # fmt: skip
 @options.option(
     "Files", "--log-file", type=options.OutputFile(suffixes=LOGGERS), metavar="FILE",
@@ -86,14 +86,14 @@ def train(
 ) -> None:  # fmt: skip
     """Train a recurrent network on the sequences of DATA and save it.
 
-    Without further options: a GRU by Adam, with the loss that suits the labels. The sequences are
-    split at random into a training, a validation and a test part; one series, and a forecast, in
-    the order of time, as all rows are with --split-at. All parts are evaluated. Ctrl-C ends the
-    training early and saves the model: with the best weights so far, or, without early stopping,
-    with the last ones.
+    Without further options, this trains a GRU with Adam and a loss that suits the labels. The
+    sequences are split at random into a training, a validation and a test part. A single series and
+    a forecast are split in time order, and so are all rows with --split-at. All parts are
+    evaluated. Ctrl-C ends the training early and saves the model with the best weights so far or,
+    without early stopping, with the last ones.
 
-    What is chosen by the data (classes, the loss, whether to fill gaps) follows from the training
-    and the validation part alone.
+    Settings chosen from the data (classes, the loss, whether to fill missing numbers) depend only
+    on the training and the validation part.
     """
     from rnn_rust.cli import show
     from rnn_rust.evaluate import default_evaluator

@@ -1,4 +1,4 @@
-"""Ragged data: reading, grouping into sequences, splitting and scaling."""
+"""Sequences of different lengths: reading, grouping, splitting and scaling."""
 
 from rnn_rust.data.dataset import Dataset, Sequence
 from rnn_rust.data.scale import MinMaxScaler, RobustScaler, StandardScaler

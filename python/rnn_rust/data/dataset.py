@@ -37,9 +37,9 @@ __all__ = ["Dataset", "Sequence"]
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Dataset(DerivableSequences):
-    """Sequences of any lengths; make one with :meth:`from_csv`, `from_frame` or `from_arrays`.
+    """Sequences of any length; make one with :meth:`from_csv`, `from_frame` or `from_arrays`.
 
-    Its arrays are read-only and its own; :meth:`normalize` alone replaces them.
+    Its arrays are read-only and not shared with the input; only :meth:`normalize` replaces them.
 
     >>> ds = Dataset.from_arrays(features=[0.5, 0.7, 0.1], labels=[0, 1, 0], offsets=[0, 2, 3])
     >>> [len(sequence) for sequence in ds]
@@ -50,49 +50,49 @@ class Dataset(DerivableSequences):
     features
         ``(N, F)``, float32 or float64, finite, C-contiguous.
     labels
-        ``(N, L)``, likewise; NaN where a label is missing. L = 0 without labels.
+        ``(N, L)``, as above, but NaN where a label is missing. L = 0 without labels.
     offsets
-        ``(S + 1,)`` int64: sequence ``s`` has the rows ``offsets[s]`` up to ``offsets[s + 1]``.
+        ``(S + 1,)`` int64: sequence ``s`` has rows ``offsets[s]`` to ``offsets[s + 1] - 1``.
     ids
-        ``(S,)``, integers or objects of type str, each once.
+        ``(S,)``, integers or strings (as objects), all distinct.
     times
-        ``(N,)``, numbers, datetime64 (in UTC where there are time zones) or timedelta64; increasing
-        in each sequence, or not falling where ties were kept.
+        ``(N,)``, numbers, datetime64 (in UTC if there were time zones) or timedelta64; increasing
+        in each sequence, or non-decreasing if ties were kept.
     row_numbers
         ``(N,)`` int64, the row of the input (from 0, without header and blank lines) that each
         row came from: ``output[ds.row_numbers] = predictions`` restores the order of the input.
     weights
         ``(N,)``, float32 or float64, finite and at least 0, or None: how much the labels of each
-        row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 equals
-        the row counted twice. Evaluators do not use them; scalers leave out labels of weight 0.
+        row count in the loss, ``Σ w e / Σ w`` over the labels of a batch. A weight of 2 is like
+        having the row twice. Evaluators ignore them; scalers leave out labels of weight 0.
     feature_names, label_names, id_name, time_name, weights_name
-        The names of the columns; ``id_name`` is None for a single series, ``time_name`` where
-        rows stood in the order of time.
+        The names of the columns; ``id_name`` is None for a single series, and ``time_name`` is
+        None if the rows were already in the order of time.
     time_form
-        How times are written, where they were text; or None.
+        How times were written, if they were text; else None.
     left_out
-        Columns of the table that have no role.
+        Columns of the table that are not used.
     keys
         How ids and times were read, or None.
     levels
-        By the name of each feature that is a category its levels; ``features`` hold their numbers,
-        from 0.
+        The levels of each category, by the name of the feature; ``features`` hold the numbers of
+        the levels, from 0.
     label_levels
-        By the name of each label that is text its classes; ``labels`` hold their numbers, from 0.
+        The classes of each label that is text, by name; ``labels`` hold their numbers, from 0.
     keeps_missing
-        Whether features may be NaN, where they were missing.
+        Whether features may be missing (NaN).
     static
-        Features that a sequence has once, ``values (S, K)`` with ``names`` and ``levels``; or None.
+        Features constant in a sequence, ``values (S, K)`` with ``names`` and ``levels``; or None.
     initial_state
-        The states that a network starts from, a row for each sequence; None for 0. See
+        The states that a network starts from, one row per sequence; None for 0. See
         :meth:`with_initial_state`.
     ahead, present, seasonal
-        Of a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
-        the series; and the same time of the last season ``(N, L)``, NaN where none has passed.
-        None otherwise.
+        For a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
+        the series; and the value one season earlier ``(N, L)``, NaN where there is none. None
+        otherwise.
     has_feature_names, has_label_names
-        Whether these names are the data's own. Otherwise they are placeholders (``x1``, ``y1``),
-        and models take the columns by their position.
+        Whether the names come from the data. Otherwise they are placeholders (``x1``, ``y1``),
+        and models match the columns by position.
     normalizer
         The scaler that :meth:`normalize` applied, or None.
     """
@@ -120,66 +120,66 @@ class Dataset(DerivableSequences):
     ) -> Dataset:
         """Read a file, or several as one table: CSV, Parquet, Arrow or NDJSON, also compressed.
 
-        The rows of an id may stand anywhere; they are put in time order. Sequences keep the order
-        in which their ids first appear. Only the columns that are needed are read.
+        The rows of an id may be anywhere in the file; they are sorted by time. Sequences keep the
+        order in which their ids first appear. Only the columns needed are read.
 
         A number is missing where its cell is null, empty, or one of the words ``NA``, ``N/A``,
-        ``#N/A``, ``NaN``, ``NULL`` and ``None``, in capitals or not. A label that is a class is
-        missing in the same cells of a CSV file, but for ``None``, which is a class there; in other
-        tables, which have nulls, only where it is null or empty: any word is a class.
+        ``#N/A``, ``NaN``, ``NULL`` and ``None``, in capitals or not. In a CSV file, a label that
+        is a class is missing in the same cells, except that ``None`` is a class. Other tables have
+        nulls: there a class is missing only if it is null or empty, and any word is a class.
 
         Parameters
         ----------
         files
-            A path whose suffix says what it is: ``.csv``, ``.tsv``, ``.txt``, ``.parquet``,
-            ``.arrow`` or ``.feather`` (also streams), ``.ndjson``; each also with ``.gz`` or
-            ``.zst`` after it. Or a pattern (``"2024-*.csv"``) or a list of paths, whose files have
-            the same columns; or an open binary file, whose contents say what it is.
+            A path whose suffix gives the format: ``.csv``, ``.tsv``, ``.txt``, ``.parquet``,
+            ``.arrow`` or ``.feather`` (also streams), ``.ndjson``; each may be followed by ``.gz``
+            or ``.zst``. Or a pattern (``"2024-*.csv"``) or a list of paths of files with the same
+            columns. Or an open binary file, whose format is found from its contents.
         id
             The column that says which sequence a row belongs to; by default ``id`` or ``name``. A
-            table without one, or with ``id=None``, is one series; where the only such column is
-            named for something else, ``id=`` has to say what is meant. Ids are integers if all are
-            plain integers (``7``, not ``007``), else strings.
+            table without one, or with ``id=None``, is one series. If the default column is named
+            for another use, pass ``id=`` explicitly. Ids are integers if all of them are plain
+            integers (``7``, not ``007``), else strings.
         time
             The column that orders the rows of a sequence; by default ``t``. Numbers, or dates in
             any of these forms: ``2024-01-31``, ``2024-01-31T12:00:00.5+01:00``, ``31/01/2024``,
-            ``Jan 31 2024``, ``2024-01``, ``Jan 2024``, ``2024 Q1``, ``2024-W05``; times
-            with offsets become instants in UTC. Where days and months are both numbers, some row
+            ``Jan 31 2024``, ``2024-01``, ``Jan 2024``, ``2024 Q1``, ``2024-W05``. Times with UTC
+            offsets are converted to UTC. If days and months are both numbers, at least one row
             has to show which is which.
-            Several columns may say a time together (``["year", "quarter"]``, ``["date", "time"]``).
-            None takes the rows in their order.
+            Several columns can be combined (``["year", "quarter"]``, ``["date", "time"]``).
+            None keeps the rows in the order of the table.
         features
-            Column names; by default all named ``x`` or ``f`` and a number. Every cell is a number,
-            or ``true`` or ``false``; or no cell is, and the column is a category, as one of a
-            categorical type is.
+            Column names; by default all named ``x`` or ``f`` and a number. A column is numeric if
+            every cell is a number, ``true`` or ``false``. It is a category if no cell is, or if
+            its type is categorical.
         labels
             Column names; by default all named ``y`` or ``l`` and a number, ``label`` and
-            ``target``. Numbers, or text that is named and is one of several classes; a label may be
-            missing. ``labels=[]`` reads a table without labels.
+            ``target``. Numbers or, if you name the column, text that gives the class. Labels may
+            be missing. ``labels=[]`` reads a table without labels.
         static
-            Features that have one value for all rows of a sequence, such as a customer's age:
-            column names; or a second table (a frame, or the ``Path`` of a file) with a row for each
-            id, whose other columns they are. Numbers or categories, as features are.
+            Features with one value for all rows of a sequence, such as a customer's age: column
+            names; or a second table (a frame, or the ``Path`` of a file) with one row per id, whose
+            other columns are the static features. Numbers or categories.
         weights
             A column of weights, finite and at least 0, one in every row; by default none.
         categories
-            Features that are categories although their cells are numbers: merchant codes, say.
+            Features that are categories although their cells are numbers, such as merchant codes.
         missing
-            What becomes of missing numbers among the features: ``"error"``, or ``"keep"`` for a
+            What to do with missing numbers in the features: ``"error"``, or ``"keep"`` for a
             model that fills them in (``missing="mean"`` or ``"forward"``).
         time_format
-            How times that are text are written, as for ``strptime``: ``"%d.%m.%y"``.
+            The format of times that are text, as for ``strptime``: ``"%d.%m.%y"``.
         ties
-            What becomes of rows of an id at the same time: by default they are refused; ``"keep"``
+            What to do with rows of an id at the same time: by default they are refused; ``"keep"``
             leaves them in the order of the table.
         separator
-            Between the cells of a CSV file; by default the one of comma, semicolon and tab that its
-            header has. Beside semicolons and tabs numbers may have decimal commas.
+            Between the cells of a CSV file; by default the comma, semicolon or tab found in its
+            header. With semicolons and tabs, numbers may have decimal commas.
         comment
-            The character that lines of a CSV file begin with which are no rows.
+            The character that starts lines to skip in a CSV file.
         dtype
-            ``"float64"`` or ``"float32"``, in which features, labels and weights are kept; the
-            latter takes half the memory. By default float32 where a file says that all are.
+            ``"float64"`` or ``"float32"``, the type of features, labels and weights; float32 takes
+            half the memory. By default float32 if the file says that all are.
 
         Raises
         ------
@@ -190,8 +190,8 @@ class Dataset(DerivableSequences):
         MissingFileError
             There is no such file.
         ForkError
-            The process was forked from one that had used Polars; the same holds for all that
-            reads or makes a frame.
+            The process was forked from one that had used Polars; every method that reads or makes
+            a frame raises this.
         """
         from rnn_rust.data.files import open_files, opened
         from rnn_rust.data.tables import read_table
@@ -225,13 +225,12 @@ class Dataset(DerivableSequences):
     ) -> Dataset:
         """Read a CSV file in UTF-8 with a header line, whatever its name.
 
-        Lines without any value are skipped. Quotes are those of RFC 4180: a cell stands in quotes
-        as a whole, with those inside doubled; any others are refused with their line.
+        Lines without any value are skipped. Quotes follow RFC 4180: they enclose a whole cell, and
+        quotes inside it are doubled. For any other quote, the error names the line.
 
-        Beside the ``path``, which columns are ``id``, ``time``, ``features``, ``labels``,
-        ``static`` and ``weights``, what are ``categories`` or ``missing``, the ``time_format``,
-        ``ties``, ``separator``, ``comment`` and ``dtype`` are as in :meth:`from_file`, as are the
-        errors.
+        Besides ``path``, the parameters ``id``, ``time``, ``features``, ``labels``, ``static``,
+        ``weights``, ``categories``, ``missing``, ``time_format``, ``ties``, ``separator``,
+        ``comment`` and ``dtype``, and the errors, are as in :meth:`from_file`.
         """
         from rnn_rust.data.csv_file import CsvFile
         from rnn_rust.data.csv_table import CsvTable
@@ -263,26 +262,26 @@ class Dataset(DerivableSequences):
         ties: str = "refuse",
         dtype: str | None = None,
     ) -> Dataset:
-        """Take a table in memory with a row for each time step.
+        """Take a table in memory with one row per time step.
 
-        Beside these parameters ``features``, ``labels``, ``static``, ``weights``, ``categories``,
-        ``missing``, ``time_format`` and ``ties`` are as in :meth:`from_file`, as is what counts
-        as missing. Error messages count rows from 0, as ``frame[row]`` does.
+        The parameters ``features``, ``labels``, ``static``, ``weights``, ``categories``,
+        ``missing``, ``time_format`` and ``ties``, and the rules for missing values, are as in
+        :meth:`from_file`. Error messages count rows from 0, as ``frame[row]`` does.
 
         Parameters
         ----------
         frame
             A Polars frame, eager or lazy; a pandas frame, whose index becomes columns if it has a
-            name or does more than count rows; a pyarrow table or record-batch reader; a DuckDB
-            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays or lists,
-            whose masked cells are missing ones.
+            name or is more than a row count; a pyarrow table or record-batch reader; a DuckDB
+            relation; anything else with ``__arrow_c_stream__``; or a dict of arrays or lists, in
+            which masked cells are missing values.
         id
             Strings or integers.
         time
-            Numbers, dates, datetimes (a time zone is converted to UTC) or durations, which keep
-            their type; or text as in a file.
+            Numbers, dates, datetimes (converted to UTC if they have a time zone) or durations,
+            which keep their type; or text as in a file.
         dtype
-            By default float32 where all columns of features, or labels, are that.
+            By default float32 if all columns of the features, or of the labels, have that type.
 
         Raises
         ------
@@ -317,13 +316,13 @@ class Dataset(DerivableSequences):
         label_names: Iterable[str] | None = None,
         static_names: Iterable[str] | None = None,
     ) -> Dataset:
-        """Copy arrays of sequences back to back.
+        """Copy arrays in which the sequences follow one another.
 
         Parameters
         ----------
         features
-            ``(N, F)`` finite numbers; ``(N,)`` is one column. float32 stays, all else becomes
-            float64.
+            ``(N, F)`` finite numbers; ``(N,)`` is one column. float32 is kept, any other type
+            becomes float64.
         labels
             ``(N, L)`` or ``(N,)``, NaN where missing; None without labels.
         offsets
@@ -338,11 +337,11 @@ class Dataset(DerivableSequences):
         weights
             ``(N,)`` finite numbers of at least 0; None without weights.
         static_names
-            Of the static features; by default ``s1, s2, ...``.
+            Names of the static features; by default ``s1, s2, ...``.
         feature_names, label_names
-            The names by which a model knows its columns again, in whatever order they are. Without
-            them columns go by their position; ``x1, x2, ...`` and ``y1, y2, ...`` are placeholders
-            for them that no model keeps or compares.
+            The names by which a model recognises its columns, in any order. Without names, columns
+            are matched by position; ``x1, x2, ...`` and ``y1, y2, ...`` are then placeholders that
+            models neither keep nor compare.
 
         Raises
         ------
@@ -373,11 +372,11 @@ class Dataset(DerivableSequences):
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame in the order of this data set: id, time, features, labels, weights.
 
-        Static features stand in every row, after the other features.
+        Static features are repeated in every row, after the other features.
 
-        Columns have their own names (by default ``id``, ``t``, ``weights``); a missing label is
-        null. ``Dataset.from_frame`` reads it back, weights where they are named. Rows are those
-        of ``features`` and of predictions; sort by ``row_numbers`` for the order of the input.
+        Columns keep their names (by default ``id``, ``t``, ``weights``); a missing label is null.
+        ``Dataset.from_frame`` reads the frame back; name the weights if there are any. Rows are in
+        the order of ``features`` and of predictions; sort by ``row_numbers`` for the input order.
         """
         from rnn_rust.data.frames import write_frame
 
@@ -403,17 +402,17 @@ class Dataset(DerivableSequences):
     def normalize(self) -> Dataset:
         """Scale features and labels in place to [0, 1] by their bounds over all rows; return self.
 
-        The bounds stay with the data set and its subsets. A second call changes nothing. Static
-        features, categories and classes by name stay as they are.
+        The data set and its subsets keep the bounds. A second call changes nothing. Static
+        features, categories and named classes are not scaled.
 
-        This sees **all** rows. Called before :meth:`split`, the bounds of the test part leak into
-        training; for an unbiased evaluation give the model a scaler, which sees the training part
-        alone.
+        This uses **all** rows. If it is called before :meth:`split`, the bounds of the test part
+        leak into training; for an unbiased evaluation, give the model a scaler, which is fitted on
+        the training part only.
 
         Raises
         ------
         ParameterError
-            The data set is one of :meth:`forecast`, of changes.
+            The data set was made by :meth:`forecast`, with changes as labels.
         """
         if self.normalizer is None:
             normalizer = MinMaxScaler().fit(self)
@@ -426,12 +425,12 @@ class Dataset(DerivableSequences):
     def denormalize_labels(self, labels: ArrayLike) -> FloatArray:
         """Return labels or predictions ``(..., L)`` in the units before :meth:`normalize`, float64.
 
-        Without :meth:`normalize` they are returned as they are, in their dtype.
+        If :meth:`normalize` was not called, they are returned unchanged, in their dtype.
 
         Raises
         ------
         ShapeError
-            Another number of columns than the data set has labels.
+            The number of columns is not the number of labels of the data set.
         """
         if self.normalizer is None:
             return as_numbers("labels", labels)

@@ -33,45 +33,45 @@ class DerivableSequences(Sequences):
     ) -> tuple[Self, ...]:
         """Split into parts, each in the order of this data set.
 
-        Fractions assign whole sequences to parts; ``at`` separates the rows before an instant from
-        those at or after it.
+        Fractions assign whole sequences to parts; ``at`` separates the rows before a point in time
+        from the rows at or after it.
 
         Parameters
         ----------
         fractions
             The share of sequences in each part: several that sum to 1, or one, the training share.
         seed
-            Of the random choice; the same seed gives the same parts.
+            Seed of the random choice; the same seed gives the same parts.
         by
             ``"random"``, or ``"time"``: whole sequences ordered by their first row, the latest
-            last. They are not cut, so that parts may overlap in time, of which an
-            :class:`rnn_rust.errors.OverlapWarning` tells.
+            last. Sequences are not cut, so the parts may overlap in time; an
+            :class:`rnn_rust.errors.OverlapWarning` then says so.
         stratify
-            Whether to keep the share of sequences with a positive label in each part: any above 0,
-            or of classes by name the rarest one.
+            Whether to keep the share of sequences with a positive label in each part. A label is
+            positive if it is above 0; of named classes, the rarest one is positive.
         at
-            In place of fractions, an instant in the terms of the time column: a number, or a date
-            (as text, of Python or of NumPy). Sequences that end before it are the first part, those
-            that begin at it or after it the second. Several increasing instants make more parts.
+            Instead of fractions, a point in time in the units of the time column: a number, or a
+            date (text, Python or NumPy). Sequences that end before it form the first part, those
+            that begin at or after it the second. Several increasing times make more parts.
         across
-            What becomes of a sequence that has rows on both sides: ``"cut"`` there, so that each
-            part has its own rows under the same id; ``"context"``, the same, but later parts keep
-            the rows before theirs, without labels, so that a model has seen them; ``"drop"``; or
-            assigned whole to the part of its first row (``"train"``) or of its last (``"test"``).
+            What to do with a sequence that has rows on both sides. ``"cut"``: each part gets its
+            own rows, under the same id. ``"context"``: the same, but later parts keep the earlier
+            rows, without labels, so that a model sees them. ``"drop"``: leave it out. ``"train"``
+            or ``"test"``: assign it whole to the part of its first or of its last row.
 
         Raises
         ------
         DataError
-            A part would be empty; or the times, or the labels, that the split needs are missing.
-            With ``by="time"``, times restart in every sequence.
+            A part would be empty; or times or labels that the split needs are missing. With
+            ``by="time"``, times restart in every sequence.
         ParameterError
-            An argument is not of the kind above, or does not go together with another.
+            An argument is not of the kind above, or cannot be combined with another.
 
         Notes
         -----
-        A cut sequence restarts in the later part, unless that has it as context. Labels that lie h
-        rows ahead are known h rows later only, so that the last h training rows before the instant
-        have labels from after it; those made by :meth:`forecast` are set to missing there.
+        A cut sequence restarts in the later part, unless that part has the earlier rows as context.
+        Labels that lie h rows ahead are known only h rows later, so the last h training rows before
+        the cut have labels from after it; labels made by :meth:`forecast` are set to missing there.
 
         >>> import numpy as np
         >>> from rnn_rust import Dataset
@@ -105,24 +105,24 @@ class DerivableSequences(Sequences):
         Parameters
         ----------
         k
-            How many folds, from 2.
+            The number of folds, at least 2.
         by
-            ``"sequence"``: each is tested once, by a model of all others. ``"time"``: whole
-            sequences ordered by their first row, in k + 1 blocks; each block but the first is
-            tested by a model of the sequences that ended before it began.
+            ``"sequence"``: each sequence is in one test part. ``"time"``: whole sequences are
+            ordered by their first row and divided into k + 1 blocks; each block but the first is
+            tested, with the sequences that ended before it began as training part.
         stratify
             Whether to keep the share of sequences with a positive label in each fold.
         gap
-            By time, how much earlier than a test block training sequences have to end.
+            With ``by="time"``, how long before a test block training sequences have to end.
         seed
-            Of the random folds.
+            Seed of the random folds.
 
         Raises
         ------
         DataError
-            There are too few sequences; of one series, :meth:`windows` makes several.
+            There are too few sequences; :meth:`windows` makes several out of one series.
         ParameterError
-            An argument is not of the kind above, or does not go together with another.
+            An argument is not of the kind above, or cannot be combined with another.
         """
         return folds(self, k, by=by, stratify=stratify, gap=gap, seed=seed)
 
@@ -139,10 +139,10 @@ class DerivableSequences(Sequences):
         """Return the data set whose labels are the next values of a series.
 
         The label ``column+h`` of a row is the value h rows later in the same sequence, missing at
-        its end. A model that is trained on it forecasts any table with the same columns
-        (:meth:`rnn_rust.RNN.forecast`). Evaluators compare it with the last value and, where a
-        season is named, with the same time of the last season; :meth:`split` with ``at=`` keeps
-        labels from after an instant out of the part before it.
+        its end. A model trained on it can forecast any table with the same columns
+        (:meth:`rnn_rust.RNN.forecast`). Evaluators compare it with the last value and, if
+        ``season`` is given, with the value one season earlier. :meth:`split` with ``at=`` keeps
+        labels from after the cut out of the part before it.
 
         Parameters
         ----------
@@ -151,19 +151,18 @@ class DerivableSequences(Sequences):
         horizon
             How many rows ahead; one label for each of 1 to ``horizon``.
         season
-            The rows of a season, 12 of a year in months; None without seasons.
+            The number of rows in a season, such as 12 for a year of months; None without seasons.
         lags
-            How many rows before (or which of them: ``[1, 12]``) are features too; the first rows
+            How many previous rows (or which of them: ``[1, 12]``) are features too. The first rows
             of a sequence, which have no such rows before them, are left out.
         features
-            Columns that are features, maybe the series itself. By default all features but the
-            series, and its change from the row before or, with a season, from a season before.
+            Columns that are features; may include the series itself. By default all features but
+            the series, and its change from the previous row or, with a season, from a season ago.
         relative_to
-            What the model learns the change from: ``"season"``, the same time of the last season
-            (default where a season is named), in the first rows, before which none has passed, the
-            present value; ``"last"``, the present value (else the default); or
-            None to learn the values themselves, which networks do not carry beyond those of the
-            training part.
+            What the model learns the change from. ``"season"`` (default if ``season`` is given):
+            the value one season earlier or, in the first rows, which have none, the present value.
+            ``"last"`` (default otherwise): the present value. None: learn the values themselves,
+            which networks do not extrapolate beyond the range of the training part.
 
         Raises
         ------
@@ -187,14 +186,14 @@ class DerivableSequences(Sequences):
     def windows(self, length: int, step: int | None = None) -> Self:
         """Return all windows of ``length`` rows as sequences, a view.
 
-        One begins every ``step`` rows of a sequence, by default where the last one ends; rows at
-        the end that do not fill a window are left out, as are shorter sequences. Windows that
-        overlap, or labels that lie ahead, must not be split at random: split first.
+        A window starts every ``step`` rows of a sequence, by default where the previous one ends.
+        Rows at the end that do not fill a window are left out, as are shorter sequences. If windows
+        overlap or labels lie ahead, do not split the windows at random: split first.
 
         Raises
         ------
         DataError
-            No sequence is so long.
+            No sequence is long enough.
         ParameterError
             ``length`` or ``step`` is not an integer above 0.
 
@@ -209,22 +208,22 @@ class DerivableSequences(Sequences):
     def concat(cls, datasets: Iterable[Self]) -> Self:
         """Return the sequences of several data sets with the same columns, in order.
 
-        Columns are matched by name; ``row_numbers`` count on.
+        Columns are matched by name; ``row_numbers`` are numbered consecutively.
 
         Raises
         ------
         DataError
-            An id is in two of the ``datasets``; or ids or times are of different kinds; or they
-            are normalised differently.
+            An id is in two of the ``datasets``; ids or times are of different kinds; or the data
+            sets are normalised differently.
         ShapeError
             Their columns are not the same.
         ParameterError
-            There is none, or one is something else.
+            No data set is given, or one is something else.
         """
         return concatenate(list(datasets))
 
     def of_static_features(self) -> Self:
-        """Return the static features as a data set: a sequence of one row for each sequence.
+        """Return the static features as a data set, with a one-row sequence for each sequence.
 
         Raises
         ------

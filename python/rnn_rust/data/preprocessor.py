@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 @suggests_settings
 class Preprocessor:
-    """From the columns of a data set to the inputs of a network, learnt from training data.
+    """Turns the columns of a data set into network inputs, as learnt from training data.
 
-    A model has one of its own, :attr:`rnn_rust.GRU.preprocessor`; this one is used by itself.
+    Every model has its own, :attr:`rnn_rust.GRU.preprocessor`; this class can be used on its own.
 
     Parameters
     ----------
     scaler
         ``"standard"``, ``"minmax"``, ``"robust"``, a :class:`rnn_rust.StandardScaler` or the like,
-        or None to leave numbers as they are. Labels are not changed.
+        or None to leave numbers unscaled. Labels are not changed.
     max_categories, missing, missing_indicator, time_features
         As in :class:`rnn_rust.GRU`.
 
@@ -92,9 +92,9 @@ class Preprocessor:
         Raises
         ------
         DataError
-            A column has no number at all, or spans more than float64 can hold.
+            A column has no number at all, or its range is more than float64 can hold.
         ParameterError
-            It is no data set.
+            ``dataset`` is not a data set.
         """
         require_dataset(dataset, "fit")
         how: dict[str, Any] = {
@@ -110,15 +110,15 @@ class Preprocessor:
     def transform(self, dataset: Dataset) -> Dataset:
         """Return the data set with the inputs as features, all of them numbers.
 
-        Numbers are scaled; of a category there is the position of the level among ``input_names``.
-        Labels stay as they are.
+        Numbers are scaled; a category becomes the position of its level in ``input_names``.
+        Labels are not changed.
 
         Raises
         ------
         DataError
-            A number is missing that may not be, or a column is of another kind.
+            A number is missing that must not be, or a column is of another kind.
         ParameterError
-            :meth:`fit` has not been called, or it is no data set.
+            :meth:`fit` has not been called, or ``dataset`` is not a data set.
         ShapeError
             The data set has other columns.
         """
@@ -134,7 +134,7 @@ class Preprocessor:
 
     @property
     def encoder(self) -> FeatureEncoder:
-        """What was learnt but for the scales; ParameterError before that."""
+        """What was learnt, except the scales; ParameterError if it is not fitted."""
         if self._encoder is None:
             raise ParameterError("this Preprocessor is not fitted; call fit(dataset)")
         return self._encoder
@@ -145,11 +145,11 @@ class Preprocessor:
         return self.encoder.input_names
 
     def table(self) -> pl.DataFrame:
-        """Return what was learnt: a Polars frame with a row for each input.
+        """Return what was learnt: a Polars frame with one row per input.
 
-        Its ``kind`` is a number, whether one is ``missing``, a ``time``, a ``level`` or all
-        ``other`` ones; ``mean`` is what a missing number becomes with ``missing="mean"``; inputs
-        are ``(value - shift) / scale``; ``share`` is how frequent a level is.
+        Its ``kind`` says whether the input is a number, a ``missing`` indicator, a ``time``, a
+        ``level`` or all ``other`` levels. ``mean`` replaces missing numbers if ``missing="mean"``;
+        inputs are ``(value - shift) / scale``; ``share`` is how frequent a level is.
         """
         from rnn_rust.base.polars import pl
 

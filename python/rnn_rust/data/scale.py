@@ -36,7 +36,7 @@ class Scaler:
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
 
     Attributes
     ----------
@@ -80,22 +80,21 @@ class Scaler:
     def fit(self, dataset: Sequences, *, n_threads: int | None = None) -> Self:
         """Learn shift and scale from all rows of a data set.
 
-        Labels that are missing do not count, nor do those of rows of weight 0; other weights make
-        no difference.
+        Missing labels and labels of rows with weight 0 are left out; other weights have no effect.
 
-        A constant column gets scale 1, so that it becomes 0, and comes back. So does one whose
-        values differ by rounding alone: its range is at most ten times the rounding error of its
-        largest value in the data's own dtype.
+        A constant column gets scale 1, so that it becomes 0 and can be restored. So does a column
+        whose values differ only by rounding: its range is at most ten times the rounding error of
+        its largest value in the data's own dtype.
 
-        ``n_threads`` is how many threads may be used, as by a model.
+        ``n_threads`` is the maximum number of threads, as for a model.
 
         Raises
         ------
         DataError
             The values of a column span more than float64 can hold.
         ParameterError
-            ``dataset`` is no `Dataset`, and so do the other methods that take one; or ``n_threads``
-            is no whole number from 1.
+            ``dataset`` is not a `Dataset` (the other methods raise this too), or ``n_threads`` is
+            not an integer above 0.
         """
         require_dataset(dataset, "fit")
         threads = None if n_threads is None else positive_integer("n_threads", n_threads)
@@ -109,16 +108,16 @@ class Scaler:
     def transform(self, dataset: Data) -> Data:
         """Return the data set with scaled features and labels.
 
-        Columns are matched by name, and come in the order of :meth:`fit`. Static features stay as
-        they are: a model scales them by what it learns of its training part.
+        Columns are matched by name, and returned in the order of :meth:`fit`. Static features are
+        not changed: a model scales them by what it learns from its training part.
 
         Raises
         ------
         ShapeError
-            Other columns than those that it was fitted on; so do the other methods.
+            The columns are not the ones it was fitted on; the other methods raise this too.
         ParameterError
-            Changes are learnt of labels in their own units, see
-            :meth:`rnn_rust.Dataset.forecast`, and it would scale them.
+            The scaler would scale labels that are changes, which need their own units; see
+            :meth:`rnn_rust.Dataset.forecast`.
         """
         dataset = self._in_order(dataset, "transform")
         if self.labels and dataset.known is not None:
@@ -157,26 +156,26 @@ class Scaler:
     def inverse_transform_labels(self, labels: ArrayLike) -> FloatArray:
         """Return scaled labels or predictions ``(..., L)`` in their original units, float64.
 
-        Where labels are not scaled, a copy of the same dtype (float64 if that is not a float32).
+        If labels are not scaled, return a copy: float32 stays float32, other types become float64.
         """
         return self._apply(labels, "label", inverse=True)
 
     def shifts_and_scales(self) -> tuple[tuple[list[float], list[float]], ...]:
-        """Return shift and scale by column, of the features and of the labels.
+        """Return the shift and scale of each column, for the features and for the labels.
 
         Raises
         ------
         ParameterError
-            It is not fitted.
+            The scaler is not fitted.
         """
         self._require_fit()
         shift_f, scale_f, shift_l, scale_l = (getattr(self, name).tolist() for name in FITTED)
         return (shift_f, scale_f), (shift_l, scale_l)
 
     def with_columns(self, features: list[int] | None, labels: list[int] | None) -> Self:
-        """Return the scaler of some columns in another order.
+        """Return a scaler for some of the columns, possibly in another order.
 
-        ``features`` and ``labels`` are their positions; None means all, as they are.
+        ``features`` and ``labels`` are their positions; None means all, in the same order.
         """
         self._require_fit()
         chosen = copy.copy(self)
@@ -189,7 +188,7 @@ class Scaler:
         return chosen
 
     def to_dict(self) -> dict[str, Any]:
-        """Return kind, ``labels``, and, if fitted, the values as lists, exact through JSON."""
+        """Return kind, ``labels`` and, if fitted, the values as lists, which JSON keeps exactly."""
         fitted = FITTED if self.is_fitted else ()
         values = {name[:-1]: getattr(self, name).tolist() for name in fitted}
         return {"kind": self.kind, "labels": self.labels} | values
@@ -282,7 +281,7 @@ class MinMaxScaler(Scaler):
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "minmax"
@@ -298,12 +297,12 @@ class MinMaxScaler(Scaler):
 class StandardScaler(Scaler):
     """Map each column to mean 0 and variance 1: shift is its mean, scale its deviation.
 
-    The standard deviation is that of the rows (divisor N), as in scikit-learn.
+    The standard deviation is computed with divisor N, as in scikit-learn.
 
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "standard"
@@ -317,17 +316,17 @@ class StandardScaler(Scaler):
 
 @suggests_settings
 class RobustScaler(Scaler):
-    """Map each column by its median and quartiles, which outliers do not move.
+    """Scale each column by its median and quartiles, which are robust to outliers.
 
     Shift is the median, scale the distance between the first and the third quartile.
 
-    A column of which half of the values are the same has scale 1. Quartiles are interpolated, as in
-    scikit-learn.
+    If half of the values of a column are the same, its scale is 1. Quartiles are interpolated, as
+    in scikit-learn.
 
     Parameters
     ----------
     labels
-        Whether labels are scaled too; otherwise they stay as they are.
+        Whether labels are scaled too; if False, they are not changed.
     """
 
     kind = "robust"

@@ -17,9 +17,9 @@ from rnn_rust.data.static import StaticFeatures
 class Sequence:
     """One sequence: its ``id``, ``times (T,)``, ``features (T, F)`` and ``labels (T, L)``.
 
-    ``weights (T,)`` are those of its steps, ``feature_names`` and ``label_names`` those of its
-    columns; None if the data set has none. ``ahead``, ``present`` and ``seasonal`` are of a
-    forecast, ``levels`` those of features that are categories. ``static`` has one row, or is None;
+    ``weights (T,)`` belong to its steps, ``feature_names`` and ``label_names`` to its columns; they
+    are None if the data set has none. ``ahead``, ``present`` and ``seasonal`` belong to a forecast,
+    ``levels`` to features that are categories. ``static`` has one row, or is None;
     ``initial_state`` is the state that a network starts from, or None for 0.
     """
 
@@ -46,5 +46,5 @@ class Sequence:
 
     @property
     def known(self) -> FloatArray | None:
-        """Values ``(T, L)`` whose changes are learnt in place of the labels; None where none."""
+        """Values ``(T, L)`` from which the labels are learnt as changes; None if there are none."""
         return known_values(self.present, self.seasonal, self.ahead)

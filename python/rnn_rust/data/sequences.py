@@ -99,19 +99,19 @@ class Sequences:
 
     @property
     def shares_rows(self) -> bool:
-        """Whether it is a view of rows in arrays that other data sets have too."""
+        """Whether it is a view of rows in arrays shared with other data sets."""
         return "_shared" in vars(self)
 
     @property
     def shared_rows(self) -> SharedRows:
-        """Where its rows are: in arrays that may hold those of other data sets too."""
+        """The arrays with its rows, which may also hold rows of other data sets."""
         shared: SharedRows | None = vars(self).get("_shared")
         if shared is not None:
             return shared
         return SharedRows({name: getattr(self, name) for name in _ROW_ARRAYS}, self.offsets[:-1])
 
     def own_rows(self) -> None:
-        """Share no rows any more; arrays may be replaced then."""
+        """Stop sharing rows, so that arrays may be replaced."""
         vars(self).update(self.__getstate__())
         vars(self).pop("_shared", None)
 
@@ -122,16 +122,16 @@ class Sequences:
         positions: NDArray[np.int64],
         ids: NDArray[Any] | None = None,
     ) -> Self:
-        """Return sequences of rows that follow one another in the shared arrays, as a view.
+        """Return a view of sequences whose rows are consecutive in the shared arrays.
 
         Parameters
         ----------
         starts, lengths
             ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
         positions
-            ``(S,)`` int64: the sequences here that these are of.
+            ``(S,)`` int64: the sequences of this data set that they come from.
         ids
-            ``(S,)``; by default those of these sequences.
+            ``(S,)``; by default the ids of those sequences.
         """
         if self.initial_state is not None and (self._lengths(positions) != lengths).any():
             raise ParameterError(
@@ -165,8 +165,8 @@ class Sequences:
     def __getitem__(self, which: int | str | slice) -> Sequence | Self:
         """Return a sequence by its position (negative ones count from the end) or by its id.
 
-        A slice returns a data set, a view of those sequences. Ids that are integers are looked up
-        by :meth:`sequence`.
+        A slice returns a data set, a view of those sequences. To look up an integer id, use
+        :meth:`sequence`.
         """
         if isinstance(which, slice):
             return self._slice(which)
@@ -185,7 +185,7 @@ class Sequences:
         return self._sequence_at(at)
 
     def sequence(self, id: str | int) -> Sequence:
-        """Return the sequence of an id; KeyError if there is none."""
+        """Return the sequence with an id; raise KeyError if there is none."""
         key = id
         with suppress(TypeError):  # integers of other libraries need not hash like those of Python
             key = index(id)  # type: ignore[arg-type]
@@ -247,8 +247,8 @@ class Sequences:
     def subset(self, indices: ArrayLike) -> Self:
         """Return the sequences at these positions, in this order.
 
-        It is a view: it shares the arrays of this data set, and copies its own rows of an array
-        when that array is first asked for.
+        The result is a view: it shares the arrays of this data set, and copies its rows of an array
+        only when you first access that array.
 
         Parameters
         ----------
@@ -258,7 +258,7 @@ class Sequences:
         Raises
         ------
         ParameterError
-            No position, one given twice, or one outside the data set.
+            There is no position, one is given twice, or one is outside the data set.
         """
         return self.chosen(as_positions(indices, len(self)))
 
@@ -270,15 +270,15 @@ class Sequences:
         return self.offsets[positions + 1] - self.offsets[positions]
 
     def with_initial_state(self, state: ArrayLike | None) -> Self:
-        """Return the same sequences, which a network starts from these states in place of 0.
+        """Return the same sequences with the states that a network starts them from, instead of 0.
 
-        They know neither the last number for ``missing="forward"`` nor the last time for
-        ``"elapsed"``: a first row is filled, and its elapsed time is 0, as if nothing came before.
+        The states do not include the last number for ``missing="forward"`` or the last time for
+        ``"elapsed"``: both treat the first row as if nothing came before it.
 
         Parameters
         ----------
         state
-            ``(S, H)``, of several layers ``(S, layers, H)``, in an LSTM 2 H numbers: as
+            ``(S, H)``, or ``(S, layers, H)`` for several layers, with 2 H numbers for an LSTM, as
             ``predict(return_state=True)`` returns them. None for 0.
 
         Raises
@@ -286,7 +286,7 @@ class Sequences:
         DataError
             A number is not finite.
         ShapeError
-            There is not one state for each sequence.
+            The number of states is not the number of sequences.
         """
         if state is None:
             return self._starting_from(None)
@@ -314,12 +314,12 @@ class Sequences:
         return replace(self, features=features, labels=labels)
 
     def written_time(self, time: Any) -> str:
-        """Return a time as it would stand in the time column."""
+        """Return a time as it would be written in the time column."""
         return str(time) if self.time_form is None else self.time_form.write(time)
 
     @property
     def known(self) -> FloatArray | None:
-        """Values ``(N, L)`` whose changes are learnt in place of the labels; None where none."""
+        """Values ``(N, L)`` from which the labels are learnt as changes; None if there are none."""
         return known_values(self.present, self.seasonal, self.ahead)
 
     @property
@@ -328,7 +328,7 @@ class Sequences:
         return len(self.label_names) > 0
 
     def require_labels(self, purpose: str) -> FloatArray:
-        """Return ``labels (N, L)``; raise DataError if there is not one label to work with."""
+        """Return ``labels (N, L)``; raise DataError if all labels are missing."""
         if np.isnan(self.labels).all():
             lack = "every label is missing; fill in some"
             if not self.has_labels:

@@ -1,6 +1,6 @@
-"""Evaluators: what a model's predictions are worth, beside a trivial baseline.
+"""Evaluators: how good a model's predictions are, compared with a simple baseline.
 
-Needs NumPy alone.
+They need only NumPy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Result(Protocol):
-    """What an evaluation returns; ``str(result)`` is for people."""
+    """The result of an evaluation; ``str(result)`` is a readable text."""
 
     @property
     def primary(self) -> float:
@@ -44,17 +44,17 @@ class Result(Protocol):
 
     @property
     def primary_name(self) -> str:
-        """Its name."""
+        """The name of the primary metric."""
 
     def metrics(self) -> dict[str, float]:
         """Return all metrics by name."""
 
 
 class Evaluator(Protocol):
-    """Anything that judges a model on a data set."""
+    """Anything that evaluates a model on a data set."""
 
     def evaluate(self, model: Predictor, dataset: Dataset) -> Result:
-        """Return what the model's predictions are worth."""
+        """Evaluate the model's predictions."""
 
 
 def default_evaluator(
@@ -66,18 +66,18 @@ def default_evaluator(
 ) -> Evaluator:
     """Return the evaluator that suits the labels and the model.
 
-    The one of several classes if the model's ``loss`` is ``"cross_entropy"``: it alone takes a
-    probability per class. Otherwise the binary one if every label, in original units, is 0 or 1,
-    else the regression one. ``threshold`` is passed to the binary or the regression evaluator, by
-    default that of the model which it judges, and ``horizon`` to the regression evaluator.
+    This is the multiclass evaluator if the model's ``loss`` is ``"cross_entropy"``, as only that
+    one takes a probability per class. Otherwise it is the binary evaluator if every label, in
+    original units, is 0 or 1, else the regression evaluator. ``threshold`` is passed to the binary
+    or regression evaluator (by default the model's own is used), ``horizon`` to the regression one.
 
     Raises
     ------
     DataError
         There is no label.
     ParameterError
-        ``dataset`` is no `Dataset`; the threshold cannot be one (none with cross-entropy); there
-        is a horizon where labels are classes, or another number of them than of label columns.
+        ``dataset`` is not a `Dataset`; the threshold is invalid (with cross-entropy there is none);
+        or a horizon is given for classes, or there is not one horizon, or one per label column.
     """
     stored = require_dataset(dataset, "an evaluation").require_labels("an evaluation")
     if loss == "cross_entropy":

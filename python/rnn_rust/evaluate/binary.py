@@ -38,7 +38,7 @@ class ClassificationResult:
     Attributes
     ----------
     threshold : float
-        What was used: an output above it counts as positive.
+        The threshold used: an output above it counts as positive.
     steps, missing : int
         Labels evaluated, and labels left out because they are missing.
     tp, fp, tn, fn : int
@@ -49,11 +49,11 @@ class ClassificationResult:
     pr_auc, roc_auc : float
         See `metrics.average_precision` and `metrics.roc_auc`; 0.0 and 0.5 where undefined.
     undefined : tuple of str
-        Names of the metrics above whose value is such a stand-in.
+        Names of the metrics above that are undefined and have such a substitute value.
     baseline : ClassificationResult or None
-        The same metrics for always answering the more frequent of the evaluated labels
+        The same metrics for always predicting the more frequent of the evaluated labels
         (accuracy: that label's share; PR-AUC: the share of positives; ROC-AUC: 0.5).
-        A baseline has none itself.
+        A baseline has no baseline itself.
     """
 
     threshold: float
@@ -75,12 +75,12 @@ class ClassificationResult:
 
     @property
     def positive_accuracy(self) -> float:
-        """Share of the positive labels answered rightly: the recall."""
+        """Share of the positive labels predicted correctly: the recall."""
         return self.recall
 
     @property
     def negative_accuracy(self) -> float:
-        """Share of the negative labels answered rightly: the specificity."""
+        """Share of the negative labels predicted correctly: the specificity."""
         return self.specificity
 
     @property
@@ -127,9 +127,9 @@ class BinaryClassificationEvaluator:
     Parameters
     ----------
     threshold : float, optional
-        An output counts as positive when it is greater than this; one equal to it is negative,
+        An output counts as positive if it is greater than this, and as negative if it is equal,
         as in the Rust project. Any finite number: outputs need not be probabilities. By default
-        ``model.threshold``, and 0.5 where the model has none.
+        ``model.threshold``, or 0.5 if the model has none.
 
     Raises
     ------
@@ -153,10 +153,10 @@ class BinaryClassificationEvaluator:
             m.check_threshold(self.threshold)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> ClassificationResult:
-        """Let `model` predict `dataset`, and compare with its labels, both in original units.
+        """Predict `dataset` with `model` and compare with its labels, both in original units.
 
-        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
-        ParameterError if `dataset` is no `Dataset`.
+        Raises the errors of `score`, ShapeError if the column names are not those of the model, and
+        ParameterError if `dataset` is not a `Dataset`.
         """
         threshold = m.threshold_for(model, self.threshold, _THRESHOLD)
         return replace(self, threshold=threshold).score(*labels_and_predictions(model, dataset))
@@ -173,8 +173,8 @@ class BinaryClassificationEvaluator:
         predictions : array_like, same shape
             Outputs of a model, finite everywhere.
         offsets : array_like, shape (S + 1,), optional
-            Not used: no metric here depends on the order of steps. Accepted so that all
-            evaluators are called alike.
+            Ignored: no metric here depends on the order of steps. Accepted so that all
+            evaluators have the same interface.
 
         Raises
         ------

@@ -42,23 +42,23 @@ class MulticlassResult:
     steps, missing : int
         Labels evaluated, and labels left out because they are missing.
     accuracy : float
-        Share of the labels whose class has the highest probability (of equals the first).
+        Share of the labels whose class has the highest probability (the first one in a tie).
     macro_precision, macro_recall, macro_f1 : float
         Unweighted means of ``TP / (TP + FP)``, ``TP / (TP + FN)`` and ``2 TP / (2 TP + FP + FN)``
-        over the classes that occur among the labels or the answers; where one class's divisor is
+        over the classes that occur among the labels or the predictions; if a class's divisor is
         zero, the class counts as 0.0.
     log_loss : float
         Mean of ``-ln p`` of the label's class; see `log_loss`.
     confusion : tuple of tuple of int
-        ``confusion[i][j]``: how many labels of class i were answered with class j, (K, K).
+        ``confusion[i][j]``: how many labels of class i were predicted as class j, (K, K).
     undefined : tuple of str
-        Names of the metrics above in which a class counts as 0.0 for want of a divisor.
+        Names of the metrics above in which a class counts as 0.0 because its divisor is zero.
     baseline : MulticlassResult or None
-        The same metrics for always answering the most frequent of the evaluated labels; its log
-        loss is that of the classes' shares as probabilities, the entropy of the labels.
-        A baseline has none itself.
+        The same metrics for always predicting the most frequent of the evaluated labels. Its log
+        loss uses the shares of the classes as probabilities: the entropy of the labels.
+        A baseline has no baseline itself.
     class_names : tuple of str
-        The names of the classes, where they have some.
+        The names of the classes, if they have names.
     """
 
     steps: int
@@ -113,7 +113,7 @@ class MulticlassResult:
 @suggests_settings
 @dataclass(frozen=True)
 class ClassificationEvaluator:
-    """Compares probabilities of K classes with the numbers of the right ones.
+    """Compares probabilities of K classes with the numbers of the true classes.
 
     Examples
     --------
@@ -126,10 +126,10 @@ class ClassificationEvaluator:
     """
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> MulticlassResult:
-        """Let `model` predict `dataset`, by row or by sequence, and compare with its labels.
+        """Predict `dataset` with `model`, by row or by sequence, and compare with its labels.
 
-        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
-        ParameterError if `dataset` is no `Dataset`.
+        Raises the errors of `score`, ShapeError if the column names are not those of the model, and
+        ParameterError if `dataset` is not a `Dataset`.
         """
         result = self.score(*classes_and_probabilities(model, dataset))
         return replace(result, class_names=getattr(model, "classes", None) or ())
@@ -146,14 +146,14 @@ class ClassificationEvaluator:
         probabilities : array_like, shape (N, K)
             One per class, each row summing to 1.
         offsets : array_like, shape (S + 1,), optional
-            Not used; see `BinaryClassificationEvaluator.score`.
+            Ignored; see `BinaryClassificationEvaluator.score`.
 
         Raises
         ------
         ShapeError
             If the shapes do not fit together.
         DataError
-            If a label is not the number of a class, no label is given, or a row holds no
+            If a label is not the number of a class, no label is given, or a row does not consist of
             probabilities.
         """
         numbers, given = _checked(labels, probabilities)

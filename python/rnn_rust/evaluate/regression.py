@@ -39,35 +39,35 @@ class RegressionResult:
     Attributes
     ----------
     threshold : float
-        What was used: the relative error that `within_threshold` allows.
+        The threshold used: the relative error that `within_threshold` allows.
     steps, missing : int
         Labels evaluated, and labels left out because they are missing.
     mae, rmse : float
         Mean absolute and root mean squared error, in the labels' units.
     mape : float
-        Mean absolute error relative to the target, a share; 0.0 if every target is zero.
+        Mean absolute error relative to the target, as a fraction; 0.0 if every target is zero.
     zero_targets : int
-        Labels that are zero and hence left out of `mape`.
+        Number of labels that are zero and therefore left out of `mape`.
     r2 : float
-        Coefficient of determination; when the labels do not vary 1.0 if perfect, else 0.0.
+        Coefficient of determination. If the labels do not vary, 1.0 if perfect, else 0.0.
     within_threshold : float
         Share of `steps` whose error is at most `threshold` times the target's size; a zero
-        target must be met exactly.
+        target must be predicted exactly.
     undefined : tuple of str
-        Names of the metrics above whose value is such a stand-in.
+        Names of the metrics above that are undefined and have such a substitute value.
     columns : dict of str to RegressionResult
         The same for each label column that has labels, if there are several columns.
     baseline : RegressionResult or None
         The same for persistence: the prediction is the last value known at the row. Its `steps`
-        are those where one is known; its `missing` labels are all others. None if there is no
-        such step, or if what is known cannot be told. A baseline has none itself.
+        are the labels for which a value is known, its `missing` labels all others. None if there
+        is no such step, or if it is unclear what is known. A baseline has no baseline itself.
     baseline_note : str
         What the baseline predicts, or why there is none.
     season : RegressionResult or None
-        The same for the same time of the last season, of a forecast whose season is named. Its
-        `steps` are those before which a season has passed; None if there is no such step.
+        The same for predicting the value one season earlier, for a forecast with a season. Its
+        `steps` are the labels that have such a value; None if there is no such step.
     season_note : str
-        What that is, or why there is none.
+        What this baseline predicts, or why there is none.
     """
 
     threshold: float
@@ -150,15 +150,15 @@ class RegressionEvaluator:
     Parameters
     ----------
     threshold : float, optional
-        Relative error, as a share (0.1 is 10 %), up to which a prediction counts as right. By
-        default ``model.threshold``, and 0.1 where the model has none or its loss is one of classes.
+        Relative error (0.1 is 10 %) up to which a prediction counts as right. By default
+        ``model.threshold``, or 0.1 if the model has none or has a classification loss.
     horizon : int or sequence of int, optional
-        How many rows ahead of its own row a label lies, of all label columns or of each; by
-        default 1. The baseline of a label h rows ahead is the label h rows before, in the same
-        sequence.
+        How many rows ahead of its own row a label lies: one number for all label columns, or one
+        for each; by default 1. The baseline of a label h rows ahead is the label h rows before, in
+        the same sequence.
     present : str or sequence of str, optional
-        The feature column that holds the present value of the series that the label is a later
-        value of, for all label columns or for each. It is the baseline in place of a label.
+        The feature column with the present value of the series that the label is a later value of:
+        one name for all label columns, or one for each. It is the baseline instead of a label.
 
     Raises
     ------
@@ -168,16 +168,16 @@ class RegressionEvaluator:
 
     Notes
     -----
-    The baseline is persistence, of `rnn_rust.evaluate.persistence`; a model that does not beat it
-    has learnt little. It uses nothing later than its own row. Labels made by `Dataset.forecast` say
-    themselves how far ahead they lie: their baseline is the present value, and the same time of the
-    last season stands beside it where a season is named. Otherwise, where neither `horizon` nor
-    `present` is given and label columns are found to be shifted copies of one another, such as
-    x(t + 1) and x(t + 2), there is no baseline: the previous label of the second is x(t + 1), not
-    known at t. A single column gives no such sign; pass its horizon if that is not 1.
+    The baseline is persistence, from `rnn_rust.evaluate.persistence`; a model that does not beat it
+    has learnt little. It uses nothing later than its own row. For labels made by
+    `Dataset.forecast`, whose distance is known, the baseline is the present value; with a season,
+    the value one season earlier is shown too. For other labels, there is no baseline if neither
+    `horizon` nor `present` is given and label columns are found to be shifted copies of one
+    another, such as x(t + 1) and x(t + 2): the previous label of the second is x(t + 1), which is
+    not known at t. This cannot be found for a single column; pass its horizon if it is not 1.
 
-    Of a model that reads out whole sequences a label has a baseline only with `horizon`, from the
-    rows before the label, or with `present`, from the label's own row.
+    If a model reads out whole sequences, a label has a baseline only with `horizon`, from the rows
+    before the label, or with `present`, from the label's own row.
 
     Examples
     --------
@@ -213,11 +213,11 @@ class RegressionEvaluator:
             object.__setattr__(self, "present", columns)
 
     def evaluate(self, model: m.Predictor, dataset: Dataset) -> RegressionResult:
-        """Let `model` predict `dataset`, and compare with its labels, both in original units.
+        """Predict `dataset` with `model` and compare with its labels, both in original units.
 
-        Raises as `score` does, ShapeError if the columns are not those of the model by name, and
-        ParameterError if `dataset` is no `Dataset`, if it has another number of label columns than
-        there are horizons or columns of present values, or no feature column of such a name.
+        Raises the errors of `score`, ShapeError if the column names are not those of the model, and
+        ParameterError if `dataset` is not a `Dataset`, if `horizon` or `present` is a sequence with
+        another length than its label columns, or if it has no feature column named in `present`.
         """
         dataset = in_model_order(model, dataset)
         own = self.threshold
@@ -263,9 +263,9 @@ class RegressionEvaluator:
         predictions : array_like, same shape
             Outputs of a model in the same units, finite everywhere.
         offsets : array_like of int, shape (S + 1,), optional
-            Sequence s is rows ``offsets[s]:offsets[s + 1]``; default: one sequence.
+            Sequence s has rows ``offsets[s]:offsets[s + 1]``; by default all rows are one sequence.
         label_names : sequence of str, length L, optional
-            Names of the columns in the result; default ``"0", "1", ...``.
+            Names of the columns in the result; by default ``"0", "1", ...``.
         present : array_like, same shape as labels, optional
             The present value of each label's series, NaN where unknown: the baseline's prediction.
 
@@ -275,11 +275,11 @@ class RegressionEvaluator:
             If the shapes differ, or `offsets` do not cover the N rows in order.
         DataError
             If no label is given, a prediction is NaN, or a prediction or label is infinite (or
-            1e100 and more: its square might leave float64); or if values are masked, or of another
-            kind than real numbers.
+            1e100 and more: its square might overflow float64); or if values are masked or not real
+            numbers.
         ParameterError
-            If there are other than 1 or L horizons, or the evaluator has the name of a column in
-            place of `present`.
+            If the number of horizons is neither 1 nor L, or the evaluator's `present` is the name
+            of a column, which arrays do not have.
         """
         labels, predictions = m.check_arrays(labels, predictions)
         bounds = persistence.checked_offsets(offsets, len(labels))

@@ -16,39 +16,39 @@ from rnn_rust.models import Model
 
 
 def from_keras(model: Any, **options: Any) -> Model:
-    """Return a model with the weights of a network of Keras 3.
+    """Return a model with the weights of a Keras 3 network.
 
-    A ``Sequential`` model, or a functional one that is a chain of layers: ``SimpleRNN``, ``GRU``
-    (``reset_after`` either way) or ``LSTM``, or several of one kind and size, each maybe in
-    ``Bidirectional``; then at most one ``Dense``, maybe in ``TimeDistributed``, with its
-    activation. Without ``Dense`` the outputs are the states. ``return_sequences=False`` of the last
-    recurrent layer becomes ``readout="last"``, ``GlobalAveragePooling1D`` ``readout="mean"``. A
-    softmax or sigmoid at the end becomes that of loss ``"cross_entropy"`` or
-    ``"binary_cross_entropy"``.
+    The network is a ``Sequential`` model, or a functional one that is a chain of layers. First come
+    one or more ``SimpleRNN``, ``GRU`` (``reset_after`` may be True or False) or ``LSTM`` layers of
+    one kind and size, each optionally in ``Bidirectional``. Then comes at most one ``Dense``,
+    optionally in ``TimeDistributed``, with its activation. Without ``Dense``, the outputs are the
+    states. ``return_sequences=False`` in the last recurrent layer becomes ``readout="last"``, and
+    ``GlobalAveragePooling1D`` becomes ``readout="mean"``. A final softmax or sigmoid becomes the
+    activation of loss ``"cross_entropy"`` or ``"binary_cross_entropy"``.
 
-    What acts in training alone is passed over: dropout, noise, regularisers. So is ``Masking``, as
-    sequences here have no padding, and ``stateful``, as each begins with states of 0; both are
-    logged.
+    Anything that acts only in training is ignored: dropout, noise, regularisers. ``Masking`` is
+    ignored because sequences here have no padding, and ``stateful`` because each sequence starts
+    with states of 0; both are logged.
 
     Parameters
     ----------
     model
-        A model of Keras, or the path of a file ``.keras``, which takes h5py to read:
+        A Keras model, or the path of a ``.keras`` file, which needs h5py to read:
         ``pip install "rnn-rust[keras]"``.
     **options
-        Arguments of the model that the network does not tell, such as ``loss``, ``scaler``,
-        ``dropout`` or ``dtype`` (float64 if a weight is).
+        Arguments of the model that the network does not determine, such as ``loss``, ``scaler``,
+        ``dropout`` or ``dtype`` (by default float64 if a weight is).
 
     Raises
     ------
     ParameterError
-        A layer, or a setting of one, that models here have not; the message names it.
+        Models here do not support a layer, or one of its settings; the message names it.
     ModelFileError
-        The file is not one of Keras 3, or is damaged.
+        The file is not a Keras 3 file, or is damaged.
     MissingFileError
         There is no such file.
     ShapeError, DataError
-        Weights do not belong together, or are not finite numbers.
+        Weights do not fit together, or are not finite numbers.
 
     Examples
     --------

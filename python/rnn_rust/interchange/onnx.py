@@ -11,26 +11,26 @@ from rnn_rust.models import Model
 
 
 def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
-    """Return the model of an ONNX file, of this package or of another library.
+    """Return the model in an ONNX file from this package or from another library.
 
-    It can be a stack of RNN, GRU or LSTM nodes that are alike, in one direction or both, whose
-    states of all steps, last ones or mean go through one linear layer and an activation: as PyTorch
-    and converters for Keras write them, with constants that are still to be computed, and with
-    features and outputs that are scaled. Without linear layer the outputs are the states. Where
-    there are several outputs the first one counts. A softmax or sigmoid at the end becomes that of
-    loss ``"cross_entropy"`` or ``"binary_cross_entropy"``. What a file of this package may do with
-    features beside scaling, filling gaps and reading categories and static features, is not read
-    back: :func:`rnn_rust.load` reads the file that ``save`` writes.
+    The file may have a stack of identical RNN, GRU or LSTM nodes, in one direction or both. Their
+    states (of all steps, the last ones, or the mean) go through one linear layer and an activation,
+    in the form that PyTorch and converters for Keras write. Constants may still have to be
+    computed, and features and outputs may be scaled. Without a linear layer, the outputs are the
+    states. If there are several outputs, the first one is used. A final softmax or sigmoid becomes
+    the activation of loss ``"cross_entropy"`` or ``"binary_cross_entropy"``. Files of this package
+    that fill missing values or take categories or static features cannot be read back; use
+    :func:`rnn_rust.load` on the file that ``save`` writes.
 
-    It takes the library onnx: ``pip install "rnn-rust[onnx]"``.
+    This needs the library onnx: ``pip install "rnn-rust[onnx]"``.
 
     Parameters
     ----------
     path
-        Of the file; weights that it keeps in files of their own lie beside it.
+        Path of the file; if it keeps weights in separate files, they must be in the same folder.
     **options
-        Arguments of the model that the file does not tell, such as ``loss``, ``optimizer``,
-        ``dropout`` or ``dtype`` (float64 if the weights are).
+        Arguments of the model that the file does not determine, such as ``loss``, ``optimizer``,
+        ``dropout`` or ``dtype`` (by default float64 if the weights are).
 
     Raises
     ------
@@ -38,7 +38,7 @@ def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
         There is no such file.
     ModelFileError
         It is not an ONNX file or is damaged; or a node cannot be represented (peepholes, ``clip``,
-        initial states that are not zero, other operators): the message names it.
+        non-zero initial states, other operators), which the message names.
     ParameterError
         ``options`` contradict the file, or one is outside its allowed values.
 

@@ -26,38 +26,39 @@ _MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu", "GRU": None, "LSTM": None}
 def from_torch(
     recurrent: Any, head: Any = None, *, name: str | None = None, **options: Any
 ) -> Model:
-    """Return a model with the weights of a network of PyTorch.
+    """Return a model with the weights of a PyTorch network.
 
-    Sizes, layers, directions and the kind of cell are found in the weights. A layer without biases
-    gets biases of 0. PyTorch itself is needed only for modules. What ``forward`` computes beside
-    its layers is not seen, nor are layers without weights in a state dict: compare the outputs.
+    Sizes, layers, directions and the kind of cell are inferred from the weights. A layer without
+    biases gets biases of 0. PyTorch itself is needed only for modules. Anything that ``forward``
+    computes outside its layers is not seen, nor are layers without weights in a state dict, so
+    compare the outputs.
 
     Parameters
     ----------
     recurrent
-        A ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or a module that has one; or the state dict of
+        A ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or a module that contains one; or a state dict of
         either, of tensors or arrays, with names such as ``rnn.weight_ih_l0``.
     head
         A ``torch.nn.Linear`` that reads the states, its state dict, or its name in ``recurrent``
-        (``"fc"``). By default the one linear layer that ``recurrent`` has; if it has none, the
-        outputs are the states. With its name, all else in ``recurrent`` is passed over.
+        (``"fc"``). By default the only linear layer of ``recurrent``; if it has none, the outputs
+        are the states. If you give a name, everything else in ``recurrent`` is ignored.
     name
-        Name of the recurrent part in ``recurrent``, where it has several: ``"decoder.rnn"``.
+        Name of the recurrent part in ``recurrent``, if it has several: ``"decoder.rnn"``.
     **options
-        Arguments of the model that weights do not tell, such as ``loss``, ``readout``
-        (``"last"`` for a head on ``h_n``), ``scaler``, ``dropout`` (a module's own by default),
-        ``dtype`` (float64 if a weight is), and for the state dict of a ``torch.nn.RNN``
+        Arguments of the model that the weights do not determine, such as ``loss``, ``readout``
+        (``"last"`` for a head on ``h_n``), ``scaler``, ``dropout`` (by default the module's own),
+        ``dtype`` (by default float64 if a weight is) and, for the state dict of a ``torch.nn.RNN``,
         ``activation``.
 
     Raises
     ------
     ParameterError
         There is no recurrent part, or several; weights or layers are left over and no head was
-        named; or the network is quantised, or has something else that models here have not, such
-        as ``proj_size``.
+        named; or the network is quantised, or has something else that models here do not support,
+        such as ``proj_size``.
     ShapeError, DataError
-        The weights do not belong together, or are not finite numbers in memory: those of a sparse
-        tensor, or of one on the device ``meta``, are not.
+        The weights do not fit together, or are not finite numbers in memory (as in a sparse tensor,
+        or a tensor on the device ``meta``).
 
     Examples
     --------

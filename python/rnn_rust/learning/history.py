@@ -22,7 +22,7 @@ class History:
     """The record of one call to ``fit``.
 
     Every epoch has a ``loss`` (over its labels, each batch before its update) and ``seconds``;
-    epochs that were evaluated have more. Stored by column: a million epochs fit in 16 MB.
+    epochs with an evaluation have more. Stored by column: a million epochs fit in 16 MB.
 
     >>> history = History()
     >>> history.extend([0.5, 0.25], [0.01, 0.01])
@@ -39,7 +39,7 @@ class History:
     interrupted
         Whether Ctrl-C ended the training before its last epoch.
     first_epoch
-        Epochs that the model had been trained for before.
+        Number of epochs that the model was trained for before.
     """
 
     def __init__(self, first_epoch: int = 0) -> None:
@@ -68,9 +68,9 @@ class History:
     def __getitem__(self, position: slice) -> list[Record]: ...
 
     def __getitem__(self, position: int | slice) -> Record | list[Record]:
-        """Return one record: epoch (counted from 1), loss, seconds, and what was evaluated.
+        """Return one record: epoch (counted from 1), loss, seconds, and evaluated metrics.
 
-        Of a slice, a list of records.
+        For a slice, return a list of records.
 
         Raises
         ------
@@ -121,10 +121,10 @@ class History:
 
     @property
     def best(self) -> Record:
-        """The record with the lowest ``validation_loss``, or ``loss`` where there is none.
+        """The record with the lowest ``validation_loss``, or lowest ``loss`` without validation.
 
-        The first one if several are equal. The loss of an epoch is measured while the weights
-        change, the validation loss after it.
+        If several are equal, the first one. The loss of an epoch is measured while the weights
+        change, the validation loss after the epoch.
 
         Raises
         ------
@@ -150,14 +150,14 @@ class History:
         Raises
         ------
         DataError
-            One is no number; then none is added.
+            A value is not a number; then none is added.
         """
         numbers = {name: _number(name, value) for name, value in values.items()}
         for name, value in numbers.items():
             self._metrics.setdefault(name, {})[len(self) - 1] = value
 
     def to_frame(self) -> pl.DataFrame:
-        """Return a Polars frame with one row per epoch; what was not evaluated is null."""
+        """Return a Polars frame with one row per epoch; metrics not evaluated are null."""
         from rnn_rust.base.forks import require_polars
         from rnn_rust.base.polars import pl
 
@@ -175,7 +175,7 @@ class History:
     def state_dict(self) -> dict[str, Any]:
         """Return the records so far as arrays ``(epochs,)``, for a checkpoint.
 
-        What only some epochs have is NaN in the others, which ``present`` tells from values.
+        Metrics that only some epochs have are NaN in the others; ``present`` says which exist.
         """
         more = {}
         for name, own in self._metrics.items():
@@ -193,12 +193,12 @@ class History:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Replace the records by those of another history.
+        """Replace the records with the records of another history.
 
         Raises
         ------
         ValueError
-            Its columns differ in length, or it begins at no epoch.
+            Its columns differ in length, or its first epoch is not valid.
         """
         more = state["more"]
         columns = [state["loss"], state["seconds"]]

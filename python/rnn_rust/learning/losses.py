@@ -26,7 +26,7 @@ class Huber:
     Parameters
     ----------
     delta
-        Size of an error, in the (scaled) units of training, from which on its loss is a line.
+        Size of an error, in the (scaled) units of training, above which the loss is linear.
 
     Raises
     ------
@@ -44,12 +44,12 @@ class Huber:
 @suggests_settings
 @dataclass(frozen=True)
 class Quantile:
-    """The pinball loss, which the ``q``-quantile makes smallest (Koenker and Bassett, 1978).
+    """The pinball loss, which is minimised by the ``q``-quantile (Koenker and Bassett, 1978).
 
     Parameters
     ----------
     q
-        Share of the labels that is to lie below the predictions, between 0 and 1.
+        Share of the labels that should lie below the predictions, between 0 and 1.
 
     Raises
     ------
@@ -67,12 +67,12 @@ class Quantile:
 @suggests_settings
 @dataclass(frozen=True)
 class Focal:
-    """Binary cross entropy in which well predicted labels count less (Lin et al., 2017).
+    """Binary cross entropy in which well-predicted labels count less (Lin et al., 2017).
 
     Parameters
     ----------
     gamma
-        How fast the loss fades as a prediction becomes right; 0 is binary cross entropy.
+        How fast the loss falls as a prediction gets better; 0 is binary cross entropy.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class CustomLoss(Protocol):
     def value_and_gradient(
         self, predictions: FloatArray, labels: FloatArray
     ) -> tuple[float, FloatArray]:
-        """Return the loss of a batch, and its derivative by the predictions.
+        """Return the loss of a batch, and its derivative with respect to the predictions.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class CustomLoss(Protocol):
             ``(R, L)``: the outputs of the batch's rows, or of its sequences where these are read
             out, in the (scaled) units of training.
         labels
-            ``(R, L)``, NaN where there is none: these must add neither loss nor derivative.
+            ``(R, L)``, NaN where missing: missing labels must add nothing to loss or derivative.
         """
         ...
 

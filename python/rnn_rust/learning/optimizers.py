@@ -46,7 +46,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Base class of the optimisers that the engine carries out: frozen settings, without state."""
+    """Base class of the optimisers that the engine implements: frozen settings, without state."""
 
     learning_rate: LearningRate = 0.01
 
@@ -59,8 +59,8 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w − η g.
 
-    With ``weight_decay``, g ← g + λ w first. With ``momentum`` μ, b ← μ b + g is followed instead
-    of g (Polyak, 1964); with ``nesterov``, g + μ b (Sutskever et al., 2013).
+    With ``weight_decay``, g ← g + λ w first. With ``momentum`` μ, b ← μ b + g is used instead of g
+    (Polyak, 1964); with ``nesterov``, g + μ b (Sutskever et al., 2013).
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class RMSprop(Optimizer):
     momentum
         Fraction of the previous step that is added again: at least 0 and below 1.
     centered
-        Whether the variance of the gradient is taken in place of its mean square.
+        Whether to use the variance of the gradient instead of its mean square.
 
     Raises
     ------
@@ -144,7 +144,7 @@ class Adagrad(Optimizer):
         A number of at least 0, one of :mod:`rnn_rust.schedules`, or a function of the epoch (from 0
         over the life of the model) that returns one.
     lr_decay
-        How fast the learning rate falls with the number of the step, at least 0.
+        How fast the learning rate decreases with the step number, at least 0.
     weight_decay
         Coefficient of the L2 penalty, added to the gradient, at least 0.
     initial_accumulator_value
@@ -170,7 +170,7 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,
     w ← w − η · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps). With ``weight_decay``, g ← g + λ w first;
-    :class:`AdamW` keeps the decay apart from the moments.
+    in :class:`AdamW`, the decay does not enter the moments.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
-    w ← w − η λ w, then the step of :class:`Adam` with the gradient as it is.
+    w ← w − η λ w, then the step of :class:`Adam` with the unchanged gradient.
 
     Parameters
     ----------
@@ -230,10 +230,10 @@ class AdamW(Adam):
 class CustomOptimizer(Protocol):
     """An optimiser of your own, in Python.
 
-    It is called once per batch and changes the parameters in place. To be used with a
-    :class:`rnn_rust.Checkpoint` it also has ``state_dict()``, which returns everything that it
+    It is called once per batch and changes the parameters in place. To work with a
+    :class:`rnn_rust.Checkpoint`, it also needs ``state_dict()``, which returns everything that it
     remembers (arrays, numbers and strings by name, nested if you like), and
-    ``load_state_dict(state)``. A model file does not keep it.
+    ``load_state_dict(state)``. It is not saved in model files.
 
     >>> class SignDescent:
     ...     def update(self, parameters, gradients):

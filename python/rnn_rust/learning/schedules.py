@@ -32,7 +32,7 @@ __all__ = [
 @suggests_settings
 @dataclass(frozen=True)
 class Constant:
-    """The same rate in every epoch; what a plain number means, too.
+    """The same rate in every epoch; a plain number means the same.
 
     >>> Constant(0.1)(epoch=7)
     0.1
@@ -40,7 +40,7 @@ class Constant:
     Parameters
     ----------
     rate
-        Of every epoch, at least 0.
+        Rate of every epoch, at least 0.
 
     Raises
     ------
@@ -70,11 +70,11 @@ class StepDecay:
     Parameters
     ----------
     rate
-        Of the first epoch, at least 0.
+        Rate of the first epoch, at least 0.
     every
-        Epochs from one reduction to the next, at least 1.
+        Number of epochs between reductions, at least 1.
     factor
-        Of every reduction, between 0 and 1.
+        Factor of each reduction, between 0 and 1.
 
     Raises
     ------
@@ -106,9 +106,9 @@ class ExponentialDecay:
     Parameters
     ----------
     rate
-        Of the first epoch, at least 0.
+        Rate of the first epoch, at least 0.
     factor
-        From each epoch to the next, between 0 and 1.
+        Factor from each epoch to the next, between 0 and 1.
 
     Raises
     ------
@@ -144,13 +144,13 @@ class CosineDecay:
     Parameters
     ----------
     rate
-        The highest, at least 0.
+        The highest rate, at least 0.
     epochs
-        The epoch from which on the rate is ``final_rate``.
+        The epoch from which the rate is ``final_rate``.
     warmup_epochs
-        Epochs of the warm-up, below ``epochs``.
+        Number of warm-up epochs, less than ``epochs``.
     final_rate
-        The lowest, at most ``rate``.
+        The lowest rate, at most ``rate``.
 
     Raises
     ------
@@ -192,21 +192,21 @@ class CosineDecay:
 class ReduceOnPlateau:
     """``rate``, multiplied by ``factor`` whenever a metric has stopped improving.
 
-    These are the settings. The present rate belongs to the model that trains with them, until its
-    optimiser is replaced; a checkpoint keeps it, a model file does not.
+    These are only the settings. The current rate is kept by the model that trains with them, until
+    its optimiser is replaced; it is saved in checkpoints but not in model files.
 
     Parameters
     ----------
     rate
-        Of the first epochs.
+        Rate of the first epochs.
     monitor
         The metric's name in the record. Records without it are skipped.
     mode
         ``"min"`` or ``"max"``; by default ``"min"`` for losses and errors.
     factor
-        Of every reduction, between 0 and 1.
+        Factor of each reduction, between 0 and 1.
     patience
-        Number of records without improvement after which the rate is reduced, and reduced again.
+        Number of records without improvement after which the rate is reduced, each time.
     min_delta
         Smallest change that counts as an improvement.
     min_rate

@@ -122,7 +122,7 @@ class BaseNetwork:
 
     @property
     def is_built(self) -> bool:
-        """Whether its sizes are known, so that there are weights."""
+        """Whether the sizes are known, so that the weights exist."""
         return None not in (self._settings["input_size"], self._settings["output_size"])
 
     def require_sizes(self) -> None:
@@ -133,7 +133,7 @@ class BaseNetwork:
     def build(self, data: Dataset) -> Self:
         """Find the sizes that are not known, and the levels of categories, in training data.
 
-        The first ``fit`` does. A model that is built and has no categories to learn stays as it is.
+        The first ``fit`` does this. A built model with no categories to learn is not changed.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class BaseNetwork:
             The data has another number of feature columns than ``input_size``, or its labels have
             another number of classes by name than ``output_size``.
         DataError
-            There is no label to find the outputs by, or but one class by name.
+            There is no label to infer the outputs from, or only one named class.
         ParameterError
             ``data`` is not a data set.
         """
@@ -165,9 +165,9 @@ class BaseNetwork:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """The name of each class, in the order of outputs; None if they are numbers.
+        """The name of each class, in the order of outputs; None if classes are numbers.
 
-        Of several labels those of the first that has names: ``label_levels`` has all.
+        With several labels, the classes of the first that has names; ``label_levels`` has all.
         """
         return next(iter(self.label_levels.values()), None)
 
@@ -183,7 +183,7 @@ class BaseNetwork:
         self.take_encoder(encoder)
 
     def take_encoder(self, encoder: FeatureEncoder | None) -> None:
-        """Begin anew as a network with these categories among its features."""
+        """Start again as a network with these categories in its features."""
         self.encoder = encoder
         before = self._core
         self._core = self._new_core()
@@ -195,7 +195,7 @@ class BaseNetwork:
 
     @property
     def preprocessor(self) -> Preprocessor | None:
-        """What the model has learnt about its features, with their scales; None if nothing."""
+        """What the model has learnt about its features, and their scales; None if nothing."""
         scaler = self.scaler
         if self.encoder is None and (scaler is None or not scaler.is_fitted):
             return None
@@ -249,7 +249,7 @@ class BaseNetwork:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments but for optimizer, scaler and n_threads, as given."""
+        """The arguments as given, except optimizer, scaler and n_threads."""
         settings = dict(self._settings)
         # The one setting that could be changed in place.
         if isinstance(weights := settings["class_weight"], dict):
@@ -258,12 +258,12 @@ class BaseNetwork:
 
     @property
     def readout(self) -> str:
-        """What outputs are of: ``"each_step"``, or a sequence's ``"last"`` or ``"mean"`` state."""
+        """What is read out: ``"each_step"``, or a sequence's ``"last"`` or ``"mean"`` state."""
         return str(self._settings["readout"])
 
     @property
     def applied_activation(self) -> str:
-        """The activation that outputs have: a loss of classes implies its own."""
+        """The activation of the outputs; a classification loss implies its own."""
         if class_count(self.loss_name, 2) is None:
             return str(self._settings["output_activation"])
         return "softmax" if self.loss_name == "cross_entropy" else "sigmoid"
@@ -289,7 +289,7 @@ class BaseNetwork:
 
     @property
     def n_threads(self) -> int | None:
-        """How many threads a call may use; None leaves it to the environment."""
+        """Maximum number of threads per call; None leaves it to the environment."""
         return self._core.n_threads
 
     @n_threads.setter
@@ -300,10 +300,10 @@ class BaseNetwork:
 
     @property
     def threshold(self) -> float | None:
-        """What evaluators without a threshold of their own use; kept in the model's file.
+        """The threshold for evaluators that have none of their own; kept in the model's file.
 
-        Of 0/1 labels, the output above which the answer is positive; of numbers, the relative error
-        up to which it is right. None, as in a new model, leaves it to the evaluator.
+        For 0/1 labels, an output above it is positive; for numbers, a prediction is right up to
+        this relative error. None, as in a new model, leaves the choice to the evaluator.
         """
         return self._threshold
 
@@ -315,8 +315,8 @@ class BaseNetwork:
     def optimizer(self) -> Optimizer | CustomOptimizer:
         """How a gradient changes the weights.
 
-        May be replaced between calls of ``fit``; moments, and the rate of a schedule that follows
-        the record, then begin anew.
+        You may replace it between calls of ``fit``; its moments, and the rate of a schedule that
+        depends on the record, are then reset.
         """
         return self.optimizer_state.optimizer
 
@@ -329,18 +329,18 @@ class BaseNetwork:
     def state_dict(self) -> dict[str, FloatArray]:
         """Return a copy of every weight under PyTorch's names.
 
-        With G gates (1; GRU r z n; LSTM i f g o) and D directions: ``weight_ih_l{k} (G·H, I)`` (of
-        further layers ``(G·H, D·H)``), ``weight_hh_l{k} (G·H, H)``, ``bias_l{k} (G·H,)``, for the
-        GRU ``bias_hn_l{k} (H,)``; all with ``_reverse`` for the other direction; and
+        With G gates (1; GRU r z n; LSTM i f g o) and D directions: ``weight_ih_l{k} (G·H, I)``
+        (``(G·H, D·H)`` in further layers), ``weight_hh_l{k} (G·H, H)``, ``bias_l{k} (G·H,)``, for
+        the GRU ``bias_hn_l{k} (H,)``; the backward direction adds ``_reverse`` to each name; and
         ``head.weight (L, D·H)``, ``head.bias (L,)``.
         """
         return self._core.state_dict()
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> Self:
-        """Replace every weight by those of ``state``; none if one does not fit.
+        """Replace every weight with the one in ``state``; if one does not fit, change none.
 
         PyTorch's pair ``bias_ih_l0`` and ``bias_hh_l0`` is accepted in place of ``bias_l0``, which
-        is their sum (of a GRU, the candidate's part of ``bias_hh_l0`` is ``bias_hn_l0``), and so on
+        is their sum (in a GRU, the candidate's part of ``bias_hh_l0`` is ``bias_hn_l0``), and so on
         for further layers. Arrays are converted to the model's dtype.
 
         Raises

@@ -22,60 +22,59 @@ from rnn_rust.model.streams import stepper_of
 class Network(BaseNetwork):
     """What :class:`rnn_rust.RNN`, :class:`rnn_rust.GRU` and :class:`rnn_rust.LSTM` have in common.
 
-    Layers of recurrent cells, the first of which reads the features and each further one the
-    states of the layer below; and a linear head on what ``readout`` makes of the last layer's
-    states s: ``y_t = output_activation(W_hy s_t + b_y)``. All states are 0 before a sequence.
+    The first recurrent layer reads the features, and each further one the states of the layer
+    below. A linear head reads the last layer's states s, as chosen by ``readout``:
+    ``y_t = output_activation(W_hy s_t + b_y)``. All states are 0 at the start of a sequence.
 
     :mod:`rnn_rust.model.arguments` describes the arguments.
 
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
     """
 
     # Data ------------------------------------------------------------------------------------
 
     def predict(self, data: Any, *, initial_state: Any = None, return_state: bool = False) -> Any:
-        """Return the outputs of every row: ``(N, L)`` of a data set, ``(T, L)`` of a sequence.
+        """Return the outputs of every row: ``(N, L)`` for a data set, ``(T, L)`` for a sequence.
 
-        With readout ``"last"`` or ``"mean"`` those of every sequence: ``(S, L)`` or ``(1, L)``.
-        Probabilities if the loss is one of classes, else in original units where the model has a
-        scaler: float64 where that scales labels, otherwise of the model's dtype. Nothing is
-        dropped. Thread-safe: several threads may predict at once.
+        With readout ``"last"`` or ``"mean"``, return one output per sequence: ``(S, L)`` or
+        ``(1, L)``. Outputs are probabilities if the loss is a classification loss, else numbers in
+        original units. They have the model's dtype, or float64 if a scaler scales labels. No
+        dropout is applied. Thread-safe: several threads may predict at once.
 
-        Columns are matched by name with those of the training, in whatever order they are; of
-        arrays without names, by position. Outputs are in the order of the labels of the training.
+        Columns are matched with the training columns by name, in any order; arrays without names
+        are matched by position. Outputs are in the order of the labels in training.
 
         Parameters
         ----------
         data
-            A :class:`rnn_rust.Dataset`, or one of its sequences; any table that
-            :meth:`rnn_rust.Dataset.from_frame` takes, or the path of a file, with the columns of
-            the training (others are passed over, labels are not needed): outputs are in the order
-            of its rows. Or arrays: ``(T, F)``, one sequence; ``(B, T, F)``, answered by
-            ``(B, T, L)``; a list of arrays ``(T, F)``, answered by a list of arrays ``(T, L)``.
-            With readout ``"last"`` or ``"mean"`` all are answered by one array ``(S, L)``.
+            A :class:`rnn_rust.Dataset` or one of its sequences. Or any table that
+            :meth:`rnn_rust.Dataset.from_frame` takes, or the path of a file, with the columns used
+            in training (others are ignored, labels are not needed); outputs are then in the order
+            of its rows. Or arrays: ``(T, F)`` for one sequence; ``(B, T, F)``, which returns
+            ``(B, T, L)``; a list of arrays ``(T, F)``, which returns a list of arrays ``(T, L)``.
+            With readout ``"last"`` or ``"mean"``, all of these return one array ``(S, L)``.
         initial_state
-            The state that each sequence starts from in place of 0, ``(S, H)``; of several layers
-            ``(S, layers, H)`` (each layer's directions after one another), and in an LSTM 2 H
-            numbers, h followed by c. For a single sequence, or an array ``(T, F)``, without S; for
-            a table in the order in which its ids come first. It is a state of the network alone: a
-            gap in the first row is filled by the mean, also with ``missing="forward"``, and the
-            time since the row before it counts as 0, of which a
-            :class:`rnn_rust.errors.StateWarning` tells.
+            The state that each sequence starts from instead of 0: ``(S, H)``, or ``(S, layers, H)``
+            for several layers (the directions of a layer follow one another); an LSTM has 2 H
+            numbers, h followed by c. For a single sequence or an array ``(T, F)``, leave out S; for
+            a table, use the order in which ids first appear. This is the state of the network only:
+            missing numbers in the first row are filled with the mean, even with
+            ``missing="forward"``, and its elapsed time is 0. A
+            :class:`rnn_rust.errors.StateWarning` then says so.
         return_state
-            Whether the states that sequences end with are returned too, as ``(outputs, state)``: a
-            call with their next rows goes on from there, and so does a stepper whose ``state`` is
-            set.
+            Whether to return the final states of the sequences too, as ``(outputs, state)``. Pass
+            them on with the next rows to continue, or set them as the ``state`` of a stepper.
 
         Raises
         ------
         ShapeError
-            The data has another number of feature columns, or columns of other names; or the
-            states are those of another network.
+            The data has another number of feature columns, or columns with other names; or the
+            states do not fit the network.
         DataError
-            A table lacks a column, or a cell of it cannot be used.
+            A table lacks a column, or a cell cannot be used.
         ParameterError
             ``data`` is something else.
         """
@@ -122,10 +121,10 @@ class Network(BaseNetwork):
         return outputs if data.known is None else outputs + data.known
 
     def hidden_states(self, data: Any, *, initial_state: Any = None) -> Any:
-        """Return the last layer's states of every row, ``(N, D·H)``: its directions side by side.
+        """Return the last layer's states for every row, ``(N, D·H)``, with directions side by side.
 
-        ``data``, ``initial_state`` and errors are as in :meth:`predict`; of a model that forecasts
-        changes arrays of its features are taken too.
+        ``data``, ``initial_state`` and errors are as in :meth:`predict`; a model that forecasts
+        changes also takes arrays of its features here.
         """
         given = inputs_of(self, data, states=True)
         own = self._starting_from(given.data, initial_state, alone=given.is_one)
@@ -134,29 +133,28 @@ class Network(BaseNetwork):
         return given.restore(self.preparation.in_order(states, offsets), True)
 
     def stepper(self, static: Mapping[str, Any] | None = None, *, initial_state: Any = None) -> Any:
-        """Return a stepper, which reads a sequence event by event within about a microsecond.
+        """Return a stepper, which reads a sequence event by event, each in about a microsecond.
 
         Its ``step`` takes the features of a row as an array, or by name as a dict, a named tuple or
-        a pandas Series, where names of no feature are ignored; it carries a ``state``, which can be
-        taken and set. It has the weights that the model has now, which several steppers share, and
-        can be copied and pickled.
+        a pandas Series; other names are ignored. You can read and set its ``state``. It keeps the
+        weights that the model has now, which steppers share, and can be copied and pickled.
 
         Parameters
         ----------
         static
-            The static features of the sequence by name, of a model that was trained with some; its
-            ``reset(static)`` takes those of the next sequence.
+            The static features of the sequence by name, if the model was trained with any; its
+            ``reset(static)`` takes them for the next sequence.
         initial_state
-            The ``state`` to start from in place of 0, as :meth:`predict` returns it for a single
-            sequence; what it does not know of the rows before is as there.
+            The ``state`` to start from instead of 0, as :meth:`predict` returns it for a single
+            sequence and with the same limits.
 
         Raises
         ------
         ParameterError
-            The model's scaler is not fitted yet, or the model cannot answer before a sequence has
-            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``; or it forecasts changes,
-            which a stepper has no value to add to. Or ``static`` is not what the model was
-            trained with.
+            The model's scaler is not fitted yet. Or the model has no output before a sequence has
+            ended: ``bidirectional``, ``reverse``, or readout ``"mean"``. Or it forecasts changes,
+            and a stepper has no value to add them to. Or ``static`` does not match the static
+            features of the training.
 
         Examples
         --------
@@ -173,7 +171,7 @@ class Network(BaseNetwork):
     def loss(self, data: Dataset | Sequence, *, dropout_seed: int | None = None) -> float:
         """Return the loss of the data taken as one batch, in the (scaled) units of training.
 
-        With a ``dropout_seed`` numbers are dropped as in training, which ones follows from it.
+        With a ``dropout_seed``, dropout is applied as in training, with masks drawn from this seed.
 
         Raises
         ------
@@ -187,10 +185,10 @@ class Network(BaseNetwork):
     def gradients(
         self, data: Dataset | Sequence, *, dropout_seed: int | None = None
     ) -> tuple[float, dict[str, FloatArray]]:
-        """Return the loss of the data taken as one batch and its gradient.
+        """Return the loss of the data taken as one batch, and its gradient.
 
-        The gradient has the names and shapes of :meth:`state_dict`: full backpropagation through
-        time (Werbos, 1990). ``dropout_seed`` as in :meth:`loss`.
+        The gradient has the names and shapes of :meth:`state_dict`. It comes from full
+        backpropagation through time (Werbos, 1990). ``dropout_seed`` is as in :meth:`loss`.
 
         Raises
         ------
@@ -225,9 +223,9 @@ class Network(BaseNetwork):
     def update(self, data: Dataset | Sequence, *, initial_state: Any = None) -> float:
         """Take one optimiser step on the data as one batch; return the loss before it.
 
-        With ``bptt_steps`` one step for each window, and the loss is that of all of them. Each call
-        drops other numbers, which follows from the model's seed. ``initial_state`` as in
-        :meth:`fit`, of ``data``.
+        With ``bptt_steps`` there is one step per window, and the loss covers all windows. Each call
+        uses a new dropout mask, determined by the model's seed. ``initial_state`` is as in
+        :meth:`fit`, for ``data``.
 
         Raises
         ------

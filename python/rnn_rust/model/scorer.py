@@ -36,7 +36,7 @@ _MAKES_STATES = (
 
 
 class Snapshot:
-    """Model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
+    """The model and states of a scorer at one moment; made by ``scorer.snapshot()``."""
 
     def __init__(
         self,
@@ -66,18 +66,18 @@ class Snapshot:
 class Scorer(_core.Scorer):
     """A model with one state for each entity (card, machine); made by ``model.scorer()``.
 
-    Events of any entities come in any order, one by one or in batches. An entity's outputs are the
-    bits that ``predict`` gives for its whole sequence, whatever the batches. Calls from several
-    threads are safe: each sees a scorer between two events, and a single event waits for a slice of
-    a batch, not for a batch. The weights are those that the model had when the scorer was made.
+    Events of different entities may come in any order, one by one or in batches. An entity's
+    outputs have the same bits as ``predict`` on its whole sequence, whatever the batches. Calls
+    from several threads are safe: each runs between two events, and a single event waits only for a
+    slice of a batch. The scorer keeps the weights that the model had when the scorer was made.
 
-    Keys are ints of 64 bits, strs or bytes, also side by side: ``1``, ``"1"`` and ``b"1"`` are
-    three entities.
+    Keys are 64-bit ints, strs or bytes, which may be mixed: ``1``, ``"1"`` and ``b"1"`` are three
+    entities.
 
     Parameters
     ----------
     model
-        That reads its sequences forward.
+        A model that reads its sequences forward.
     max_entities, expire_after
         See :meth:`rnn_rust.RNN.scorer`.
 
@@ -88,7 +88,7 @@ class Scorer(_core.Scorer):
     max_entities, expire_after
         As given.
     evicted, expired
-        How many entities were given up: for others, and for the time that had passed.
+        How many entities were removed to make room for others, and because they had expired.
     """
 
     def __new__(
@@ -130,7 +130,7 @@ class Scorer(_core.Scorer):
 
     @property
     def max_entities(self) -> int | None:
-        """How many entities there may be."""
+        """The maximum number of entities."""
         return self._limits[0]
 
     @property
@@ -142,20 +142,20 @@ class Scorer(_core.Scorer):
         """Prepare for what the model has learnt of its features."""
 
     def score_frame(self, table: Any) -> Any:
-        """Return a table with the outputs after each row as further columns.
+        """Return the table with the outputs after each row as additional columns.
 
-        The rows are events: the model's id column is their key, and the rows of an entity are taken
-        in the order of time. Columns, and the names of the outputs, are as of
-        :meth:`rnn_rust.RNN.score_frame`. With ``expire_after`` the time column says what has
-        passed, dates in seconds.
+        The rows are events: the model's id column is their key, and the rows of an entity are
+        processed in time order. Columns and the names of the outputs are as in
+        :meth:`rnn_rust.RNN.score_frame`. With ``expire_after``, elapsed time is computed from the
+        time column, in seconds for dates.
 
         Raises
         ------
         DataError
             A column is missing, or has the name of a prediction; or a cell cannot be used.
         ParameterError
-            ``table`` is something else, or the model was trained to forecast; or there is
-            ``expire_after``, and the model knows no time column.
+            ``table`` is something else, or the model was trained to forecast; or ``expire_after``
+            is set, and the model has no time column.
         """
         if self.model.ahead is not None:
             raise ParameterError(
@@ -192,14 +192,14 @@ class Scorer(_core.Scorer):
         return self.score_batch(keys, prepared.features[order], times=times)
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
-        """Go on with another model of the same sizes, between two batches.
+        """Replace the model with another one of the same sizes, between two batches.
 
-        Its scaler, and what it has learnt of categories, come with its weights.
+        Its scaler and the categories it has learnt are replaced along with the weights.
 
         Parameters
         ----------
         model
-            Of the same cell, sizes, layers and dtype; trained further, say.
+            A model with the same cell, sizes, layers and dtype; for example trained further.
         keep_states
             Whether entities keep their states; otherwise they are forgotten.
 
@@ -231,26 +231,26 @@ class Scorer(_core.Scorer):
         self._replace_network(own, own._core, scalers_of(own), keep_states)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write model and states to a file, from which :func:`rnn_rust.load_scorer` goes on.
+        """Write model and states to a file for :func:`rnn_rust.load_scorer`.
 
-        All states are those of one moment, between two events; other threads wait for a copy of
-        them in memory, not for the file. A file that is there is replaced in one step: whoever is
-        killed meanwhile leaves the old file or the new one.
+        All states are saved as of one moment, between two events. Other threads wait while they are
+        copied in memory, not while the file is written. An existing file is replaced in one step:
+        if the process is killed, either the old file or the new one is there.
 
         Raises
         ------
         WriteError
             The file cannot be written there.
         BusyError
-            A signal handler called it from within a call of its own thread.
+            A signal handler called it while its own thread was in a call of the scorer.
         """
         self.snapshot().save(path)
 
     def snapshot(self) -> Snapshot:
-        """Return model and states of one moment, between two events, to be saved afterwards.
+        """Return model and states as of one moment, between two events, to be saved later.
 
-        It takes as long as copying. Whoever counts what was scored, to go on from there, holds a
-        lock around scoring and counting, and around this call and a copy of the counts.
+        It takes as long as a copy. If you count the events scored, to continue from there, hold a
+        lock while scoring and counting, and while calling this and copying the counts.
         """
         return Snapshot(*self._contents(), self._writing)
 

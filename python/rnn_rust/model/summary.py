@@ -40,7 +40,7 @@ class Summary:
 
     @classmethod
     def of(cls, model: Network) -> Self:
-        """Return that of a model."""
+        """Return the summary of a model."""
         weights = []
         for name, array in model.state_dict().items():
             place = name.rpartition("_l")[2].removesuffix("_reverse")

@@ -25,7 +25,7 @@ class RNN(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class GRU(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class LSTM(Model):
     Raises
     ------
     ParameterError
-        An argument is outside its allowed values, or has no effect beside the others.
+        An argument is outside its allowed values, or has no effect with the other arguments.
 
     Examples
     --------
@@ -114,16 +114,16 @@ MODELS: dict[str, type[Model]] = {model.cell: model for model in (RNN, GRU, LSTM
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Return the model of a file that :meth:`rnn_rust.RNN.save` wrote, or of a checkpoint.
+    """Return the model from a file that :meth:`rnn_rust.RNN.save` wrote, or from a checkpoint.
 
-    It predicts the same bits as the model that was saved.
+    It predicts the same bits as the saved model.
 
     Raises
     ------
     MissingFileError
         There is no such file.
     ModelFileError
-        It is not a model of this package, it is damaged (its checksum tells), or a newer version
+        It is not a model of this package, it is damaged (found by its checksum), or a newer version
         wrote it.
     """
     data = read(path)
@@ -141,19 +141,19 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 def load_scorer(path: str | os.PathLike[str]) -> Scorer:
-    """Return the scorer of a file that its ``save`` wrote, with the model and all states.
+    """Return the scorer from a file that its ``save`` wrote, with the model and all states.
 
-    It goes on with the same bits as the scorer that was saved.
+    It continues with the same bits as the saved scorer.
 
     Raises
     ------
     MissingFileError
         There is no such file.
     ModelFileError
-        It is not the file of a scorer, it is damaged (its checksum tells), or a newer version wrote
+        It is not a scorer's file, it is damaged (found by its checksum), or a newer version wrote
         it.
     ParameterError
-        Its model forecasts changes, to which a scorer cannot add the value.
+        Its model forecasts changes, and a scorer has no value to add them to.
     """
     data = read(path)
     try:

@@ -50,33 +50,33 @@ class Model(Network):
         return Summary.of(self)
 
     def predict_classes(self, data: Any) -> Any:
-        """Return the class of every row, by name where labels are text, else its number.
+        """Return the class of every row: its name if labels are text, else its number.
 
-        The most probable one; of 0/1 labels 1 where the output is above the model's ``threshold``,
-        or 0.5. ``data``, order and errors are as in :meth:`predict`.
+        This is the most probable class. For 0/1 labels it is 1 if the output is above the model's
+        ``threshold`` (by default 0.5). ``data``, order and errors are as in :meth:`predict`.
 
         Raises
         ------
         ParameterError
-            The loss is not one of classes.
+            The loss is not a classification loss.
         """
         return predict_classes(self, data)
 
     def score_frame(self, table: Any) -> Any:
-        """Return a table with the predictions of its rows as further columns.
+        """Return the table with the predictions for its rows as additional columns.
 
-        These are named ``prediction``, or ``prediction_LABEL`` for each of several labels, or
-        ``prediction_CLASS``, with the class itself as ``predicted`` where classes have names, or
-        ``predicted_LABEL`` for each of several labels. A model that reads out whole sequences has
-        one prediction for all rows of a sequence.
+        The columns are named ``prediction``, or ``prediction_LABEL`` for each of several labels, or
+        ``prediction_CLASS`` for each class. If classes have names, ``predicted`` (or
+        ``predicted_LABEL`` for each of several labels) has the predicted class. A model that reads
+        out whole sequences gives all rows of a sequence the same prediction.
 
         Parameters
         ----------
         table
-            A table, or the path of a file, as in :meth:`predict`. A frame of pandas is answered by
-            one, a pyarrow table by one, all else by a Polars frame; cells of a CSV file are text in
-            it, as they stand there. Or a :class:`rnn_rust.Dataset`, answered by its
-            :meth:`rnn_rust.Dataset.to_frame`.
+            A table, or the path of a file, as in :meth:`predict`. The result is a pandas frame for
+            a pandas frame, a pyarrow table for a pyarrow table, else a Polars frame; cells of a CSV
+            file are kept as text. For a :class:`rnn_rust.Dataset`, the columns are added to
+            its :meth:`rnn_rust.Dataset.to_frame`.
 
         Raises
         ------
@@ -92,22 +92,22 @@ class Model(Network):
     ) -> Scorer:
         """Return a scorer, which keeps a state for each card or machine and scores their events.
 
-        Events may carry more than the features: other names and columns are ignored.
+        Events may have more than the features: other names and columns are ignored.
 
         Parameters
         ----------
         max_entities
-            How many entities are kept at most: for a further one that is given up whose last event
-            came first. None keeps all.
+            Maximum number of entities. To add another one, the entity whose last event is longest
+            ago is removed. None keeps all.
         expire_after
-            An entity is given up once an event's time is more than this past its last one; each
-            event then has a time. An event removes some of those that have expired, so that ``len``
-            may count others a little longer. None keeps them for any time.
+            An entity is removed when an event's time is more than this after its own last event;
+            each event then needs a time. Every event removes some of the expired entities, so
+            ``len`` may count others a little longer. None keeps entities forever.
 
         Raises
         ------
         ParameterError
-            As :meth:`stepper`; or a limit is not a number that it can be.
+            As :meth:`stepper`; or a limit has a value that is not allowed.
 
         Examples
         --------
@@ -126,9 +126,9 @@ class Model(Network):
     def forecast(self, data: Any) -> pl.DataFrame:
         """Return what follows the last row of each sequence: a Polars frame of id, time and value.
 
-        It has ``horizon`` rows for each sequence; times go on at the pace of the sequence, of one
-        with a single row at the pace of the others, or else of the training. The model was trained
-        on a data set made by :meth:`rnn_rust.Dataset.forecast`.
+        It has ``horizon`` rows per sequence. Times continue with the spacing of the sequence; if it
+        has a single row, with the spacing of the other sequences, or else of the training data. The
+        model must be trained on a data set made by :meth:`rnn_rust.Dataset.forecast`.
 
         Parameters
         ----------
@@ -146,14 +146,14 @@ class Model(Network):
         return forecast(self, data)
 
     def evaluate(self, data: Any, evaluator: Evaluator | None = None) -> Result:
-        """Return what predictions are worth, beside a baseline.
+        """Evaluate the predictions for labelled data; return metrics, also of a baseline.
 
         Parameters
         ----------
         data
             A data set, a sequence, a table or a file, as in :meth:`predict`, with labels.
         evaluator
-            By default the one that suits the labels: see
+            By default an evaluator that suits the labels: see
             :func:`rnn_rust.evaluate.default_evaluator`.
 
         Raises
@@ -183,56 +183,56 @@ class Model(Network):
     ) -> History:
         """Train on whole sequences, ``batch_size`` of them per update.
 
-        Called again, it continues from where it stopped, with the scaler of the first call. Columns
-        are matched by name with those of the first call, as in :meth:`predict`.
+        Another call continues from the current weights, with the scaler of the first call. Columns
+        are matched by name with the columns of the first call, as in :meth:`predict`.
 
         Parameters
         ----------
         train
-            The data to learn from; the scaler is fitted on this alone.
+            The data to learn from; the scaler is fitted only on this.
         epochs
             Passes over the data, at least 1.
         batch_size
             Sequences per update; 1 is online gradient descent.
         shuffle
-            Whether each epoch has an order of its own, which follows from the model's seed.
+            Whether to draw a new order for each epoch, determined by the model's seed.
         validation
             Data whose loss is recorded after every epoch as ``validation_loss``.
         evaluator
-            Its metrics are recorded and logged with every line of the log, of ``train`` and, as
-            ``validation_…``, of ``validation``.
+            Its metrics are recorded and logged with every line of the log: for ``train`` and, as
+            ``validation_…``, for ``validation``.
         eval_every
-            Epochs from one line of the log, which :func:`rnn_rust.log.setup` shows, to the next.
-            The first epoch and epoch number ``epochs`` have one, too.
+            Number of epochs between lines of the log, which :func:`rnn_rust.log.setup` shows. The
+            first epoch and epoch number ``epochs`` are always logged.
         callbacks
-            Called after every epoch with its record; one that returns False ends the training.
-            :mod:`rnn_rust.callbacks` has some, and says what else one may do.
+            Called after every epoch with its record; training ends if one returns False.
+            :mod:`rnn_rust.callbacks` has several, and says what else a callback may do.
         progress
-            Whether a bar is shown on a terminal when training takes longer than a moment.
+            Whether to show a progress bar on a terminal if training takes longer than a moment.
         resume
-            Path of a file that a :class:`rnn_rust.Checkpoint` wrote in the same call: training goes
-            on from there until there are ``epochs`` records in all, and ends with the same bits as
-            without the break. Without such a file it begins, so that a script that is killed may
-            simply be started again. Data, model, optimiser, ``batch_size`` and ``shuffle`` must be
-            the same. Callbacks may change: those that are added begin there, and
-            :class:`rnn_rust.EarlyStopping` goes by its present patience.
+            Path of a file that a :class:`rnn_rust.Checkpoint` wrote in the same call. Training
+            continues from there until there are ``epochs`` records in all, and ends with the same
+            bits as without the interruption. If the file does not exist, training starts from the
+            beginning, so a killed script can simply be started again. Data, model, optimiser,
+            ``batch_size`` and ``shuffle`` must be the same. Callbacks may change: new ones start
+            there, and :class:`rnn_rust.EarlyStopping` uses its new patience.
         initial_state
-            The states that the sequences of ``train`` start from, as in :meth:`predict`.
-            :meth:`rnn_rust.Dataset.with_initial_state` gives some to ``validation``.
+            The states that the sequences of ``train`` start from, as in :meth:`predict`. For
+            ``validation``, use :meth:`rnn_rust.Dataset.with_initial_state`.
 
         Returns
         -------
         History
-            One record per epoch. Ctrl-C ends the training early: the weights are those of the last
-            finished update, or of the best epoch where :class:`rnn_rust.EarlyStopping` restores
-            them, a warning is logged, and ``history.interrupted`` is True.
+            One record per epoch. Ctrl-C ends the training early: the model keeps the weights of the
+            last finished update, or of the best epoch if :class:`rnn_rust.EarlyStopping` restores
+            them; a warning is logged, and ``history.interrupted`` is True.
 
         Raises
         ------
         ParameterError, ShapeError, DataError
-            An argument or the data does not fit, or is not that of the checkpoint. What is refused
-            before the first epoch leaves the model as it was. The first training needs a value of
-            every label.
+            An argument or the data does not fit, or differs from the checkpoint. If ``fit`` raises
+            this before the first epoch, the model is unchanged. The first training needs at least
+            one value of every label.
         ModelFileError
             ``resume`` is not a checkpoint, or a Checkpoint cannot be written.
         DivergedError
@@ -255,9 +255,9 @@ class Model(Network):
         eval_every: int = 10,
         evaluator: Evaluator | None = None,
     ) -> TrainResult:
-        """Split, train with one sequence per update, evaluate: all in one call.
+        """Split, train with one sequence per update, and evaluate, all in one call.
 
-        Logs ``Epoch 10: Loss = … | Train Accuracy: …% | Test Accuracy: …%``, each figure on its
+        Logs ``Epoch 10: Loss = … | Train Accuracy: …% | Test Accuracy: …%``, each computed on its
         own part, and both full evaluations at the end.
 
         Parameters
@@ -267,13 +267,13 @@ class Model(Network):
         epochs
             Passes over the training part.
         train_ratio
-            Its share of the sequences, above 0 and below 1.
+            The training part's share of the sequences, above 0 and below 1.
         eval_every
             Epochs between two lines of the log.
         evaluator
             By default a BinaryClassificationEvaluator if every label is 0 or 1, a
             ClassificationEvaluator for loss ``"cross_entropy"``, else a RegressionEvaluator; each
-            with the model's ``threshold``, if that is set.
+            uses the model's ``threshold``, if it is set.
 
         Returns
         -------
@@ -294,12 +294,12 @@ class Model(Network):
     # Files -----------------------------------------------------------------------------------
 
     def to_torch_state_dict(self, *, name: str = "rnn", head: str = "fc") -> dict[str, FloatArray]:
-        """Return a copy of the weights as a module of PyTorch has them, with two biases.
+        """Return a copy of the weights in the layout of a PyTorch module, with two biases.
 
-        As arrays: ``{key: torch.from_numpy(array) for key, array in ….items()}`` is what
-        ``load_state_dict`` of PyTorch takes. The module sees what the network sees: features as the
-        model's scaler leaves them, each level of a category as an input, and outputs before the
-        activation that a loss implies. :func:`rnn_rust.from_torch` goes the other way.
+        The weights are arrays; PyTorch's ``load_state_dict`` takes
+        ``{key: torch.from_numpy(array) for key, array in ….items()}``. The module needs the inputs
+        of the network: scaled features, with one input per level of a category. Its outputs lack
+        the activation that a loss implies. :func:`rnn_rust.from_torch` is the inverse.
 
         Parameters
         ----------
@@ -311,27 +311,26 @@ class Model(Network):
         Raises
         ------
         ParameterError
-            PyTorch has no such network: of an RNN's activations it has ``"tanh"`` and ``"relu"``,
-            its GRU resets after the product (``reset_after=True``), and none reads from the end
-            alone (``reverse=True``).
+            PyTorch has no such network: its RNN has only the activations ``"tanh"`` and ``"relu"``,
+            its GRU resets after the product (``reset_after=True``), and none of its networks reads
+            only backwards (``reverse=True``).
         """
         return torch_state_dict(self, name=name, head=head)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file; an existing file is replaced in one step.
 
-        The optimiser's settings are kept, its moments are not (a :class:`rnn_rust.Checkpoint` keeps
-        both). Python code cannot be kept: in place of a function for the learning rate there is its
-        value in the last epoch, in place of an optimiser of your own ``SGD()``, and a warning is
-        logged.
+        The optimiser's settings are saved, its moments are not (a :class:`rnn_rust.Checkpoint`
+        saves both). Python code cannot be saved: a function for the learning rate is replaced with
+        its value in the last epoch, a custom optimiser with ``SGD()``, and a warning is logged.
 
         Raises
         ------
         WriteError
             The file cannot be written there.
         ParameterError, ShapeError
-            ``path`` is not one; the model has no sizes yet, a scaler of other columns, or something
-            that no file can hold.
+            ``path`` is not a path; or the model has no sizes yet, a scaler fitted on other columns,
+            or something that cannot be saved in a file.
         """
         description = describe(self)
         stored = optimizers.from_dict(description["optimizer"])
@@ -344,25 +343,25 @@ class Model(Network):
     def to_c(self, folder: str | os.PathLike[str], *, name: str = "model") -> None:
         """Write the model as C99 for devices: ``folder`` gets a source file, its header and a test.
 
-        ``NAME.c`` needs math.h alone and allocates nothing. It reads a sequence event by event, as
-        :meth:`stepper` does, with scaling, categories, missing numbers and features of time; the
-        first lines of ``NAME.h`` say how, and what it takes. ``cc -std=c99 folder/*.c -lm`` makes a
-        program that exits with 0 if the outputs for made-up events are those of the model: within
-        1e-5 in float, 1e-12 in double, the type of the model's dtype.
+        ``NAME.c`` needs only math.h and allocates no memory. It reads a sequence event by event, as
+        :meth:`stepper` does, with scaling, categories, missing numbers and time features; the first
+        lines of ``NAME.h`` say how to call it, and with what. ``cc -std=c99 folder/*.c -lm`` makes
+        a program that exits with 0 if the outputs for made-up events match the model's: within 1e-5
+        in float or 1e-12 in double, depending on the model's dtype.
 
         Parameters
         ----------
         folder
-            It is written whole or not at all. One that is there has to be empty, or hold an export
-            of the same name, which is replaced; it cannot be the current folder.
+            Written as a whole or not at all. An existing folder must be empty, or hold an export
+            of the same name, which is replaced. It cannot be the current folder.
         name
-            What the names of files, functions and constants begin with.
+            Prefix of the names of files, functions and constants.
 
         Raises
         ------
         ParameterError
-            As :meth:`stepper`; or the model has a scale out of float's range; or ``name`` cannot
-            begin a name in C, or is that of a header of C.
+            As :meth:`stepper`; or a scale of the model is outside float's range; or ``name`` cannot
+            begin a name in C, or is the name of a C header.
         WriteError
             The folder cannot be written, is the current one, or has other files.
         """
@@ -373,43 +372,43 @@ class Model(Network):
     def to_onnx(self, path: str | os.PathLike[str], *, step: bool = False) -> None:
         """Write the model as ONNX, for other runtimes; an existing file is replaced in one step.
 
-        The graph has the inputs ``features (batch, time, F)`` of the model's dtype, sequences of
-        any length padded at their ends, and ``lengths (batch,)`` int32. Its output is ``outputs``,
-        what :meth:`predict` returns: ``(batch, time, L)``, 0 beyond a sequence's length; with
-        readout ``"last"`` or ``"mean"`` ``(batch, L)``. Scaling, filling of missing numbers (NaN)
-        and the activation of outputs are part of it. Metadata, each entry JSON, has the names of
-        columns, outputs, categories and classes (of several labels ``label_classes``, by their
-        names). It needs the library onnx: ``pip install "rnn-rust[onnx]"``.
+        The graph has the inputs ``features (batch, time, F)``, in the model's dtype and padded at
+        the end of each sequence, and ``lengths (batch,)`` int32. Its output is ``outputs``, as
+        :meth:`predict` returns them: ``(batch, time, L)``, with 0 in the padding; or ``(batch, L)``
+        with readout ``"last"`` or ``"mean"``. The graph includes scaling, the filling of missing
+        numbers (NaN) and the output activation. The metadata, with JSON entries, has the names of
+        columns, outputs, categories and classes (``label_classes``, by label, if there are several
+        labels). This needs the library onnx: ``pip install "rnn-rust[onnx]"``.
 
-        A graph of numbers knows neither text nor dates. Of a category it takes the number of the
-        level among ``categories`` of the metadata, any other number counts as "other"; features of
-        time are further columns, which the caller computes. ``features`` has numbers first, then
-        features of time, then categories: ``feature_names`` of the metadata. Static features are a
-        further input, ``static (batch, K)``, of ``static_names``.
+        The graph takes only numbers, no text or dates. A category is given as the number of its
+        level in ``categories`` of the metadata; any other number counts as "other". Time features
+        are additional columns, which the caller computes. The order in ``features`` is numbers,
+        time features, categories: see ``feature_names`` of the metadata. Static features are
+        another input, ``static (batch, K)``, in the order of ``static_names``.
 
-        Operators are those of opset 22, IR version 10, which onnxruntime knows since 1.21. It runs
-        float32; it has no RNN, GRU or LSTM of float64, so files of such models are for other
-        runtimes (``onnx.reference`` for example, which ignores ``lengths``). Attributes of ONNX are
-        float32, so is the slope of an RNN with activation ``"leaky_relu"``. An RNN of activation
-        ``"softplus"`` overflows in onnxruntime where a unit's sum is above 88. A feature that
-        float32 rounds too much, as it is large beside what it varies by, is logged.
+        Operators are from opset 22, IR version 10, which onnxruntime supports since 1.21. It runs
+        float32; it has no float64 RNN, GRU or LSTM, so float64 models need another runtime (such as
+        ``onnx.reference``, which ignores ``lengths``). ONNX attributes are float32, including the
+        slope of an RNN with activation ``"leaky_relu"``. With activation ``"softplus"``, an RNN
+        overflows in onnxruntime if a unit's sum is above 88. A warning is logged for a feature that
+        float32 rounds too much because its values are large compared with their variation.
 
         Parameters
         ----------
         path
-            Of the file.
+            Path of the file.
         step
-            Whether the graph is of one step, for streams: ``features (batch, F)`` with states
-            ``hidden (layers, batch, H)``, of an LSTM also ``cell``, which begin with zeros; outputs
-            ``(batch, L)`` and the states after it, ``hidden_out`` and ``cell_out``. With
-            ``missing="forward"`` also ``last_numbers``, which begin with NaN.
+            Whether to export a single step, for streams: inputs ``features (batch, F)`` and states
+            ``hidden (layers, batch, H)``, for an LSTM also ``cell``, which start with zeros;
+            outputs ``(batch, L)`` and the new states ``hidden_out`` and ``cell_out``. With
+            ``missing="forward"`` also ``last_numbers``, which start with NaN.
 
         Raises
         ------
         ParameterError
-            The model has no sizes or its scaler is not fitted yet; activation ``"silu"`` of an RNN,
-            which ONNX's operator does not have; a forecast relative to a value that is no input; or
-            ``step`` with ``bidirectional``, ``reverse`` or readout ``"mean"``.
+            The model has no sizes or its scaler is not fitted yet; an RNN has activation
+            ``"silu"``, which ONNX's operator lacks; a forecast is relative to a value that is not
+            an input; or ``step`` is used with ``bidirectional``, ``reverse`` or readout ``"mean"``.
         WriteError
             The file cannot be written there.
         """

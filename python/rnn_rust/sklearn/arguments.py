@@ -11,14 +11,14 @@ _PARAMETERS = """
     Parameters
     ----------
     id, time
-        The columns of a frame that say which sequence a row belongs to, and order its rows. A
-        column that a ``ColumnTransformer`` has given a prefix is found by the end of its name; in
-        pandas the index may hold them, ``X.set_index([id, time])``, for tools that take every
-        column for a feature.
+        The columns of a frame that say which sequence a row belongs to, and that order its rows. If
+        a ``ColumnTransformer`` has added a prefix to a column, it is found by the end of its name.
+        For tools that treat every column as a feature, put them into the pandas index:
+        ``X.set_index([id, time])``.
     time_format
-        As in :meth:`rnn_rust.Dataset.from_file`: how times that are text are written, such as
-        ``"%d/%m/%Y"``, where they do not say it themselves; None where they do. Whether days stand
-        before months is learnt in the first fit.
+        As in :meth:`rnn_rust.Dataset.from_file`: the format of times that are text, such as
+        ``"%d/%m/%Y"``; None if it can be recognised. Whether the day comes before the month is
+        learnt in the first fit.
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``.
     hidden_size, num_layers, bidirectional, reverse, dropout, readout
@@ -26,43 +26,44 @@ _PARAMETERS = """
     clip_norm, scaler, dtype, n_threads
         As in :class:`rnn_rust.GRU`.
     loss
-        As in :class:`rnn_rust.GRU`; None for the one that suits the labels.
+        As in :class:`rnn_rust.GRU`; None chooses a loss that suits the labels.
     optimizer, learning_rate
         A name (``"sgd"``, ``"rmsprop"``, ``"adagrad"``, ``"adam"``, ``"adamw"``) and its learning
-        rate, or an optimiser of :mod:`rnn_rust.optim`, which has its own.
+        rate; or an optimiser from :mod:`rnn_rust.optim`, which has its own learning rate.
     epochs, batch_size
-        Passes over the data, and sequences per update; None for all.
+        Passes over the data, and sequences per update (None for all of them).
     categories, ties
         As in :meth:`rnn_rust.Dataset.from_file`; text columns of a frame are categories.
     static
-        Columns of a frame that have one value for all rows of a sequence, which the network takes
-        once; None without any.
+        Columns of a frame with one value for all rows of a sequence, which the network reads only
+        once per sequence; None if there are none.
     max_categories, missing, missing_indicator, time_features
-        As in :class:`rnn_rust.GRU`; arrays may not lack numbers.
+        As in :class:`rnn_rust.GRU`; arrays must not have missing numbers.
     class_weight
-        None, ``"balanced"`` (by the labels of each ``fit``; a ``partial_fit`` without a ``fit``
-        before takes no such), or a dict with a weight for each class; for classifiers.
+        None, ``"balanced"`` (from the labels of each ``fit``; not allowed in a ``partial_fit``
+        without an earlier ``fit``), or a dict with a weight for each class; for classifiers.
     early_stopping
-        Whether training ends when the loss of held-out sequences has not become better for
-        ``n_iter_no_change`` epochs, with the best weights. ``"auto"``: if X_val is given, or there
+        Whether to stop training, and restore the best weights, when the loss of held-out sequences
+        has not improved for ``n_iter_no_change`` epochs. ``"auto"``: if X_val is given, or there
         are more than 10,000 sequences.
     validation, validation_fraction
-        Which share of the sequences is held out: ``"random"`` ones, or the latest (``"time"``).
+        Which sequences are held out, ``"random"`` ones or the latest (``"time"``), and their share.
     warm_start
-        Whether ``fit`` goes on with the model of the call before. What was set since then counts,
-        a learning rate for example; what the network was made of, such as its size, cannot change.
+        Whether ``fit`` continues with the model of the previous call. Arguments set since then,
+        such as a learning rate, are used; what defines the network, such as its size, cannot
+        change.
     random_state
-        Of initial weights, held-out sequences, order and dropout.
+        Seed for initial weights, held-out sequences, order and dropout.
 
     Attributes
     ----------
     model_
-        The network, for all else: files, steppers, hidden states. It knows classes that are text
-        by name, others by their places in ``classes_``; its labels are called ``label0`` ...
+        The network, for anything else: files, steppers, hidden states. It has text classes by name,
+        other classes by their positions in ``classes_``; its labels are called ``label0`` ...
     n_features_in_, feature_names_in_
-        The features: all columns but ``id`` and ``time``. Names if X was a frame.
+        The features: all columns except ``id`` and ``time``. Names if X was a frame.
     n_iter_, loss_curve_
-        The epochs, and the training loss of each.
+        The number of epochs, and the training loss of each.
     validation_scores_
         The negative loss of the held-out data after each epoch, or None.
 """

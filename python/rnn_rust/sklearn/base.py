@@ -105,19 +105,19 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         Parameters
         ----------
         X
-            A frame of pandas or Polars with a row per time step, with the columns ``id`` and
-            ``time``, its rows in any order. Without both names, an array whose rows are sequences
-            of one step; or sequences as arrays: a list of ``(T, F)``, or ``(B, T, F)``.
+            A pandas or Polars frame with one row per time step and the columns ``id`` and ``time``,
+            its rows in any order. If neither name is set, an array whose rows are sequences of one
+            step; or sequences as arrays: a list of ``(T, F)``, or ``(B, T, F)``.
         y
-            A label for each row; for sequences as arrays one for each sequence where ``readout``
-            is ``"last"`` or ``"mean"``, else an array for each. Of a frame's sequence that is read
-            out whole, the last labelled row counts. A missing label (None, NaN, NA or null) is a
-            row, or a sequence, without one, whatever X is.
+            One label per row. For sequences given as arrays, one label per sequence if ``readout``
+            is ``"last"`` or ``"mean"``, else one array per sequence. If sequences of a frame are
+            read out whole, the last labelled row of each counts. Labels may be missing (None, NaN,
+            NA or null) for any kind of X.
         X_val, y_val
             Held-out data for early stopping; by default ``validation_fraction`` of the sequences
             of X.
         sample_weight
-            Of each row, or of each sequence given as an array.
+            Weight of each row, or of each sequence given as an array.
 
         Raises
         ------
@@ -147,10 +147,10 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, *, sample_weight: Any = None
     ) -> Self:
-        """Learn for one more epoch; the first call may be told all ``classes``.
+        """Learn for one more epoch; all ``classes`` may be given in the first call.
 
-        X, y and ``sample_weight`` are as in :meth:`fit`, arguments that were set since the first
-        call as with ``warm_start``. Balanced weights of classes are those of the ``fit`` before.
+        X, y and ``sample_weight`` are as in :meth:`fit`. Arguments set since the first call are
+        treated as with ``warm_start``. Balanced class weights are kept from the previous ``fit``.
         """
         begins = not hasattr(self, "model_")
         if begins:

@@ -25,7 +25,7 @@ from rnn_rust.sklearn.networks import coded_weights, loss_of_classes, loss_of_nu
 
 @documented
 class SequenceClassifier(ClassifierMixin, SequenceEstimator):
-    """A recurrent network that tells classes of rows, or of whole sequences.
+    """A recurrent network that predicts classes of rows, or of whole sequences.
 
     Attributes
     ----------
@@ -61,8 +61,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, ``(rows, classes)``.
 
-        Of a list of arrays ``(sequences, classes)`` where whole sequences are read out, else the
-        rows of all, back to back.
+        For a list of arrays, ``(sequences, classes)`` if whole sequences are read out, else the
+        rows of all arrays one after another.
         """
         table, outputs = self._outputs(X)
         outputs = table.per_row(outputs).astype(np.float64)
@@ -77,9 +77,10 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         return classes
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; sequences that are read out whole count once each.
+        """Return the accuracy; if whole sequences are read out, each counts once.
 
-        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        Scikit-learn's scorers (``scoring=``) count the rows of a frame, so longer sequences count
+        more.
         """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(accuracy_score(labels, predicted, sample_weight=weights))
@@ -87,7 +88,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
 @documented
 class SequenceRegressor(RegressorMixin, SequenceEstimator):
-    """A recurrent network that tells numbers of rows, or of whole sequences."""
+    """A recurrent network that predicts numbers for rows, or for whole sequences."""
 
     def _learn_labels(self, y: Any) -> None:
         self.n_outputs_ = 1 if np.ndim(y) == 1 else np.shape(y)[1]
@@ -107,19 +108,20 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return loss_of_numbers(self.loss), self.n_outputs_
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the numbers of every row of X.
+        """Return the predicted numbers for every row of X.
 
-        Of a list of arrays those of every sequence where whole sequences are read out, else of the
-        rows of all, back to back.
+        For a list of arrays, one prediction per sequence if whole sequences are read out, else
+        the rows of all arrays one after another.
         """
         table, outputs = self._outputs(X)
         numbers = table.per_row(outputs)
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; sequences that are read out whole count once each.
+        """Return R²; if whole sequences are read out, each counts once.
 
-        Scorers of scikit-learn, ``scoring=``, count the rows of a frame: longer sequences more.
+        Scikit-learn's scorers (``scoring=``) count the rows of a frame, so longer sequences count
+        more.
         """
         labels, predicted, weights = self._scored(X, y, sample_weight)
         return float(r2_score(labels, predicted, sample_weight=weights))
@@ -135,8 +137,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Hidden states of a recurrent network as features of each row, or of whole sequences.
 
-    The network learns y: classes, or numbers. Without y it learns to tell the numbers of the next
-    row of the sequence from the rows so far, or of the row itself where no sequence has a second.
+    The network learns y: classes or numbers. Without y, it learns to predict the numbers in the
+    next row of the sequence from the rows so far, or in the same row if no sequence has a second.
     """
 
     @property
@@ -219,9 +221,9 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the hidden states of the last layer, ``(rows, directions · hidden_size)``.
 
-        Where whole sequences are read out, that is the final state of a sequence, of the direction
-        that reads backwards the one after the first row, or the mean of the states: once for each
-        sequence given as an array, else in all of its rows.
+        If whole sequences are read out, this is the final state of a sequence (for the backward
+        direction, the state after the first row) or the mean of its states: one for each sequence
+        given as an array, else repeated in all rows of the sequence.
         """
         check_is_fitted(self)
         table = self._table(X, None)

@@ -22,20 +22,20 @@ class SequenceKFold(BaseEstimator):
     Parameters
     ----------
     n_splits
-        How many folds, from 2.
+        The number of folds, at least 2.
     id, time
-        The columns of X that say which sequence a row belongs to, and order its rows.
+        The columns of X that say which sequence a row belongs to, and that order its rows.
     time_format
         As in the estimators.
     by
-        ``"sequence"``: each is tested once, by a model of all others. ``"time"``: sequences ordered
-        by their first row; each block but the first is tested by a model of the sequences that
-        ended before it began.
+        ``"sequence"``: each sequence is in one test part. ``"time"``: sequences are ordered by
+        their first row and divided into blocks; each block but the first is tested, with the
+        sequences that ended before it began as training part.
     stratify
-        Whether to keep the share of sequences with a positive label (of two classes the second, in
-        the order of sorting) in each fold.
+        Whether to keep the share of sequences with a positive label (the second of two classes, in
+        sorted order) in each fold.
     gap
-        By time, how much earlier than a test block training sequences have to end.
+        With ``by="time"``, how long before a test block training sequences have to end.
     random_state
         Seed of the random folds, an integer.
 
@@ -78,7 +78,7 @@ class SequenceKFold(BaseEstimator):
         Raises
         ------
         ParameterError
-            An argument is outside its allowed values, or y is missing to stratify by.
+            An argument is outside its allowed values, or y is missing, which ``stratify`` needs.
         DataError
             A column is missing, or there are too few sequences.
         """

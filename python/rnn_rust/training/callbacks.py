@@ -29,22 +29,23 @@ from rnn_rust.training.state import Training
 class Callback(Protocol):
     """Everything that a callback may have; only ``__call__`` is needed.
 
-    ``every``, an attribute, is the number of epochs from one call to the next (1 without it); the
-    last epoch always has one. ``on_begin`` comes before the first epoch, ``on_end`` after the last,
-    however training ends; ``training.accepted`` is False there if it was refused before an epoch.
+    The attribute ``every`` is the number of epochs between calls (by default 1); the last epoch
+    always has a call. ``on_begin`` is called before the first epoch, and ``on_end`` after the last,
+    however training ends; there, ``training.accepted`` is False if training was refused before any
+    epoch.
 
-    With ``state_dict`` and ``load_state_dict`` a checkpoint keeps what the callback remembers:
-    arrays, numbers and strings in dicts. ``fixed_settings``, an attribute, has by name those
-    settings without which the state has no meaning: with other values of them a training does not
-    continue from the checkpoint. A callback without a state that ended the training is asked about
-    the last record again when the training is continued.
+    With ``state_dict`` and ``load_state_dict``, a checkpoint saves what the callback remembers:
+    arrays, numbers and strings in dicts. The attribute ``fixed_settings`` has, by name, the
+    settings on which the state depends: if their values differ, training does not continue from
+    the checkpoint. If a callback without a state ended the training, it is called again with the
+    last record when training is continued.
     """
 
     every: int
     fixed_settings: dict[str, Any]
 
     def on_begin(self, training: Training) -> None:
-        """Prepare for a training: its model, its history and the metrics that records will have."""
+        """Prepare for a training: its model, history, and the metrics that records will have."""
 
     def __call__(self, record: Record) -> object:
         """Look at the record of an epoch; return False to stop training."""
@@ -59,7 +60,7 @@ class Callback(Protocol):
         """Continue from a saved state; called after ``on_begin``.
 
         May return whether training continues. If it returns None, a callback that had ended the
-        training ends it again.
+        training will end it again.
         """
 
 
@@ -76,9 +77,9 @@ class EarlyStopping:
     min_delta
         Smallest change that counts as an improvement.
     restore_best
-        Whether the weights of the best epoch are restored when training ends, for whatever reason
-        (also Ctrl-C or an error). The optimiser's moments and ``epochs_trained`` stay those
-        of the last epoch.
+        Whether the weights of the best epoch are restored when training ends for any reason,
+        including Ctrl-C or an error. The optimiser's moments and ``epochs_trained`` are not
+        restored.
     mode
         ``"min"`` or ``"max"``: whether smaller or larger values are better. By default ``"min"``
         for losses and errors (loss, mae, rmse, mape); other metrics need it.
@@ -86,20 +87,20 @@ class EarlyStopping:
     Attributes
     ----------
     best_epoch
-        The epoch with the best value, counted as in the record; None before the first.
+        The epoch with the best value, numbered as in the record; None before the first.
 
     Notes
     -----
     A checkpoint keeps the best value and the number of records since then. ``patience``,
     ``min_delta`` and ``restore_best`` may change when training is resumed: a larger patience
     continues a training that a smaller one had stopped, and a smaller one may stop it at once.
-    Another metric or mode is refused. Early stopping that is added on resuming counts from there.
+    Another metric or mode is refused. If early stopping is added on resuming, it counts from there.
 
     Raises
     ------
     ParameterError
         An argument is outside its allowed values; in ``fit``, the record will not have the metric,
-        or a checkpoint has not kept the weights that ``restore_best`` needs.
+        or a checkpoint does not have the weights that ``restore_best`` needs.
 
     Examples
     --------
@@ -132,7 +133,7 @@ class EarlyStopping:
         return {"monitor": self._monitor.monitor, "mode": self._monitor.mode}
 
     def on_begin(self, training: Training) -> None:
-        """Start anew: forget an earlier training."""
+        """Start from the beginning: forget an earlier training."""
         self._monitor.check(training.metrics)
         self._before = self._monitor.state_dict(), self.best_epoch
         self._monitor.reset()
@@ -165,7 +166,7 @@ class EarlyStopping:
         return self.best_epoch if self._best_weights else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, how long ago it was, and the weights of that time."""
+        """Return the best value, how long ago it was, and its weights."""
         seen = {"best_epoch": self.best_epoch, "weights": self._best_weights}
         return self._monitor.state_dict() | seen
 
@@ -192,18 +193,18 @@ class Checkpoint:
     The file is a model file with additional entries: :func:`rnn_rust.load` returns the model as it
     was then. It is replaced atomically: whenever the process is killed, either the old or the new
     file is there. It is written every ``every`` epochs and after the last one, once all other
-    callbacks have seen the record. After Ctrl-C the last checkpoint that was written remains.
+    callbacks have seen the record. After Ctrl-C, the last checkpoint written is kept.
 
     Parameters
     ----------
     path
-        Where to save it. Only one training at a time may write the file.
+        Path of the file. Only one training at a time may write to it.
     every
         Number of epochs between checkpoints.
     keep_best
-        A metric of the record: whenever a checkpoint has its best value so far, a second file gets
-        the same contents. Its name has ``.best`` before the suffix:
-        ``model.best.safetensors`` beside ``model.safetensors``.
+        A metric of the record. Whenever a checkpoint has the best value so far, it is also written
+        to a second file, whose name has ``.best`` before the suffix:
+        ``model.best.safetensors`` next to ``model.safetensors``.
     mode
         ``"min"`` or ``"max"``: whether smaller or larger values of ``keep_best`` are better. By
         default ``"min"`` for losses and errors (loss, mae, rmse, mape); other metrics need it.
@@ -244,7 +245,7 @@ class Checkpoint:
         return {} if watch is None else {"keep_best": watch.monitor, "mode": watch.mode}
 
     def on_begin(self, training: Training) -> None:
-        """Start anew, and remove temporary files that a killed process left behind."""
+        """Start from the beginning, and remove temporary files left by a killed process."""
         check_replaceable(self.path)
         if self._monitor is not None:
             self._monitor.check(training.metrics)
@@ -266,7 +267,7 @@ class Checkpoint:
         write(path, data)
 
     def on_end(self, training: Training) -> None:
-        """Let go of the training, its model and data; of one that was refused forget all."""
+        """Release the training, its model and data; if it was refused, forget it."""
         del self._training, self._places
         if self._monitor is not None and not training.accepted:
             self._monitor.load_state_dict(self._before)
@@ -276,7 +277,7 @@ class Checkpoint:
         return {} if self._monitor is None else self._monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what another has seen."""
+        """Continue from a saved state."""
         if self._monitor is not None and state:
             self._monitor.load_state_dict(state)
 

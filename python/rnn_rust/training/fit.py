@@ -30,7 +30,7 @@ _OF_RECORDS = ("epoch", "loss", "seconds", "validation_loss")
 
 
 class TrainResult(NamedTuple):
-    """What :meth:`rnn_rust.RNN.train` returns: an evaluation of either part, and the record."""
+    """The result of :meth:`rnn_rust.RNN.train`: an evaluation of each part, and the history."""
 
     train: Result
     test: Result

@@ -31,13 +31,13 @@ class _Logger(ABC):
         self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
-        """Open the file, whose text stays until there is a record: training may be refused."""
+        """Open the file; its text is kept until there is a record, as training may be refused."""
         self._file = LogFile(self.path)
         self._history: History = training.history
         self._has_begun = False
 
     def __call__(self, record: Record) -> None:
-        """Write a record, the first time after those that a continued training has already."""
+        """Write a record; the first time, write the records of a continued training before it."""
         if not self._has_begun:
             self._begin()
         elif self._has_place_for(record):
@@ -83,16 +83,16 @@ class _Logger(ABC):
 class CSVLogger(_Logger):
     """Writes every record to a CSV file, as soon as its epoch is over.
 
-    The header has what the first record has; where a later one has more, the file is written
-    anew with more columns. What a record has not is left empty. The text of an existing file is
-    replaced; when a checkpoint is continued, it begins with the records from before. To a pipe, a
-    device or the program's own output lines are only added, where there are more columns after a
-    new header.
+    The header has the metrics of the first record; if a later record has more, the file is
+    rewritten with more columns. Metrics that a record lacks are left empty. An existing file is
+    replaced; when a checkpoint is continued, the file starts with the earlier records. To a pipe, a
+    device or the program's own output, lines are only added, with a new header if there are more
+    columns.
 
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
 
     Raises
     ------
@@ -126,14 +126,14 @@ def _as_csv(cells: Iterable[object]) -> str:
 class JSONLinesLogger(_Logger):
     """Writes every record to a file as one JSON object per line, as soon as its epoch is over.
 
-    What is not finite is null. The text of an existing file is replaced; when a checkpoint is
-    continued, it begins with the records from before. To a pipe, a device or the program's own
-    output lines are only added.
+    Values that are not finite become null. An existing file is replaced; when a checkpoint is
+    continued, the file starts with the earlier records. To a pipe, a device or the program's own
+    output, lines are only added.
 
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
 
     Raises
     ------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @suggests_settings
 class PruningCallback:
-    """Reports a metric to a trial of Optuna after every epoch; ends training if it is pruned.
+    """Reports a metric to an Optuna trial after every epoch; ends training if it is pruned.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class Options(StructureOptions, TrainingOptions, ColumnOptions, total=False):
             None,
             optional(positive_integer),
             """
-            Maximum number of threads of a call; the results have the same bits with any number. By
+            Maximum number of threads per call; it does not change the bits of the results. By
             default the value of the environment variable ``RNN_RUST_NUM_THREADS``, or the number of
             processors available to the process. Not saved in the model file.
             """,
@@ -65,10 +65,10 @@ class _OfGRU(TypedDict, total=False):
             True,
             boolean,
             """
-            Whether the reset gate acts after the product, as in the equations and in cuDNN, PyTorch
-            and Keras. Otherwise ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in Cho et al.,
-            "Learning phrase representations using RNN encoder-decoder for statistical machine
-            translation" (2014).
+            Whether the reset gate is applied after the matrix product, as in the equations and in
+            cuDNN, PyTorch and Keras. If False, ``n = tanh(W_in x_t + b_n + W_hn (r ∘ h))``, as in
+            Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
+            machine translation" (2014).
             """,
         ),
     ]
@@ -83,7 +83,7 @@ class _OfLSTM(TypedDict, total=False):
             1.0,
             in_float32,
             """
-            Added to the initial bias of the forget gate, so that units begin by remembering
+            Added to the initial bias of the forget gate, so that units remember at first
             (Jozefowicz, Zaremba and Sutskever, 2015).
             """,
         ),

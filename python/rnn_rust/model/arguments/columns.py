@@ -19,10 +19,10 @@ class ColumnOptions(TypedDict, total=False):
             as_given,
             """
             ``"minmax"``, ``"standard"`` or ``"robust"`` (median and quartiles): fitted on the
-            training part in the first ``fit``, kept in the model and its file. Features are scaled
-            before the network, predictions are returned in original units. Labels are scaled too,
-            except classes, and except with an output activation whose range they would leave. A
-            fitted scaler is used as it is.
+            training part in the first ``fit`` and kept in the model and its file. Features are
+            scaled before the network, and predictions are returned in original units. Labels are
+            scaled too, unless they are classes or would leave the range of the output activation.
+            A scaler that is already fitted is used unchanged.
             """,
             Option(
                 "How features and labels are scaled, fitted on the training part only.",
@@ -38,12 +38,12 @@ class ColumnOptions(TypedDict, total=False):
             "error",
             fill,
             """
-            What a missing number among the features becomes: ``"error"``, ``"mean"`` (that of the
-            training part) or ``"forward"`` (the last number in the same sequence, before it the
-            mean). Data is read with ``missing="keep"`` then.
+            How missing numbers in the features are filled: ``"error"`` refuses them, ``"mean"``
+            uses the mean of the training part, and ``"forward"`` the last number in the same
+            sequence (the mean before the first one). Read the data with ``missing="keep"``.
             """,
             Option(
-                "What missing numbers become; auto: their column's mean, if there are any.",
+                "How missing numbers are filled; auto: with their column's mean, if there are any.",
                 choices=("auto", "error", "mean", "forward"),
                 default="auto",
             ),
@@ -55,8 +55,8 @@ class ColumnOptions(TypedDict, total=False):
             False,
             boolean,
             """
-            Whether each feature that has missing numbers in the training part gets one more, which
-            says whether it was missing.
+            Whether to add, for each feature with missing numbers in the training part, a feature
+            that says whether the number was missing.
             """,
             Option("Add features that say whether a number was missing."),
         ),
@@ -67,14 +67,14 @@ class ColumnOptions(TypedDict, total=False):
             (),
             time_features.checked,
             """
-            Features that follow from times: ``"elapsed"`` since the row before in the sequence
-            (seconds, or the unit of the time column), ``"log_elapsed"``, the logarithm of 1 plus
-            that; of dates ``"hour"`` of the day, ``"weekday"`` and ``"yearday"``, each as sine and
-            cosine. Dates, durations and numbers are told apart: what is predicted has times of the
-            kind learnt.
+            Features computed from the time column: ``"elapsed"``, the time since the previous row
+            of the sequence (in seconds, or the unit of the column); ``"log_elapsed"``, the
+            logarithm of 1 plus that; for dates ``"hour"``, ``"weekday"`` and ``"yearday"``, each as
+            sine and cosine. Dates, durations and numbers are different kinds of time; data to
+            predict must have the kind used in training.
             """,
             Option(
-                "Features that follow from times; with commas between, or repeated.",
+                "Features computed from times; separated by commas, or repeated.",
                 metavar="[" + "|".join(time_features.KNOWN) + "]",
             ),
         ),
@@ -85,10 +85,10 @@ class ColumnOptions(TypedDict, total=False):
             100,
             positive_integer,
             """
-            Levels of a category that have an input of their own, at most; the most frequent of the
-            training part. All others share one more, and so do levels that training has not seen;
-            it has the mean weights of the known ones where less than 1 % of training rows have it.
+            Maximum number of levels of a category with an input of their own: the most frequent of
+            the training part. All other levels, also those not seen in training, share one more. If
+            less than 1 % of training rows use it, it gets the mean weights of the known levels.
             """,
-            Option("Levels of a category with an input of their own; others share one."),
+            Option("Maximum levels of a category with their own input; others share one."),
         ),
     ]

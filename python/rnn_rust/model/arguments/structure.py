@@ -16,7 +16,8 @@ class Sizes(TypedDict):
             None,
             optional(positive_integer),
             """
-            Features of a time step, at least 1; None lets the first ``fit``, or ``build``, find it.
+            Number of features per time step, at least 1; if None, the first ``fit``, or ``build``,
+            finds it in the data.
             """,
         ),
     ]
@@ -25,7 +26,7 @@ class Sizes(TypedDict):
         Argument(
             32,
             positive_integer,
-            "Hidden units H of a layer and direction; at least 1.",
+            "Number of hidden units H per layer and direction, at least 1.",
             Option("Hidden units of a layer.", flag="--hidden"),
         ),
     ]
@@ -35,7 +36,7 @@ class Sizes(TypedDict):
             None,
             optional(positive_integer),
             """
-            Outputs L: one for each label column, or for each class; None as of ``input_size``.
+            Number of outputs L: one per label column, or per class; None as for ``input_size``.
             """,
         ),
     ]
@@ -59,8 +60,8 @@ class StructureOptions(TypedDict, total=False):
             False,
             boolean,
             """
-            Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); a
-            state is then both directions' side by side, as in PyTorch.
+            Whether each layer also reads the sequence backwards (Schuster and Paliwal, 1997). The
+            states of both directions are then concatenated, as in PyTorch.
             """,
             Option("Also read each sequence backwards."),
         ),
@@ -71,10 +72,10 @@ class StructureOptions(TypedDict, total=False):
             False,
             boolean,
             """
-            Whether each layer reads the sequence from its end alone. Outputs stand at their rows; a
-            readout of the last state is that after the first row.
+            Whether each layer reads the sequence only backwards. Outputs still belong to their own
+            rows; readout ``"last"`` then uses the state after the first row.
             """,
-            Option("Read each sequence backwards alone."),
+            Option("Read each sequence only backwards."),
         ),
     ]
     dropout: Annotated[
@@ -83,8 +84,8 @@ class StructureOptions(TypedDict, total=False):
             0.0,
             dropout_probability,
             """
-            Probability of dropping a number between two layers in training (Srivastava et al.,
-            2014), rounded to a multiple of 1/65536.
+            Dropout probability between two layers in training (Srivastava et al., 2014), rounded
+            to a multiple of 1/65536.
             """,
             Option("Dropout probability between layers."),
         ),
@@ -95,9 +96,9 @@ class StructureOptions(TypedDict, total=False):
             0.0,
             dropout_probability,
             """
-            Probability of dropping a unit's state between two steps in training; one mask for a
-            whole sequence (Gal and Ghahramani, 2016). Rounded likewise; both kinds of dropout are
-            determined by the seed.
+            Dropout probability of a unit's state between two steps in training, with one mask for
+            a whole sequence (Gal and Ghahramani, 2016). It is rounded in the same way; both kinds
+            of dropout are determined by the seed.
             """,
             Option("Dropout probability of a unit's state between steps."),
         ),
@@ -108,12 +109,12 @@ class StructureOptions(TypedDict, total=False):
             "each_step",
             text,
             """
-            ``"each_step"``: an output for every row. ``"last"``: one for every sequence, from its
-            final state (of both directions). ``"mean"``: one for every sequence, from the mean of
-            its states. The label of a sequence is its last labelled row.
+            ``"each_step"``: one output per row. ``"last"``: one per sequence, from its final state
+            (of both directions). ``"mean"``: one per sequence, from the mean of its states. The
+            label of a sequence is taken from its last labelled row.
             """,
             Option(
-                "An output per row, or one per sequence: from its last or its mean state.",
+                "One output per row, or one per sequence, from its last or its mean state.",
                 choices=("each_step", "last", "mean"),
             ),
         ),
@@ -123,7 +124,7 @@ class StructureOptions(TypedDict, total=False):
         Argument(
             "identity",
             text,
-            "Activation of the outputs, by the same names as an RNN's. Some losses imply it.",
+            "Activation of the outputs; names as for an RNN's states. Some losses imply it.",
             Option("Activation of the outputs; some losses imply it.", metavar="NAME"),
         ),
     ]

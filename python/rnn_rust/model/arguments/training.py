@@ -26,8 +26,9 @@ class TrainingOptions(TypedDict, total=False):
             ``"cross_entropy"``, ``"focal"``, or an object: see :mod:`rnn_rust.losses`.
             """,
             Option(
-                "Loss to minimise; auto chooses by the labels. mse, mae, huber, quantile; for 0/1 "
-                "labels binary_cross_entropy, focal; for class numbers cross_entropy.",
+                "Loss to minimise; auto chooses one that suits the labels. For numbers mse, mae, "
+                "huber, quantile; for 0/1 labels binary_cross_entropy, focal; for class numbers "
+                "cross_entropy.",
                 group="Training",
                 metavar="NAME",
                 default="auto",
@@ -40,8 +41,8 @@ class TrainingOptions(TypedDict, total=False):
             Adam(0.005),
             as_given,
             """
-            ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``, or a name of one with its own
-            defaults (``"adam"``), or a custom optimiser
+            ``SGD``, ``RMSprop``, ``Adagrad``, ``Adam`` or ``AdamW``; or the name of one, with its
+            default settings (``"adam"``); or a custom optimiser
             (:class:`rnn_rust.optim.CustomOptimizer`).
             """,
             is_setting=False,
@@ -53,11 +54,11 @@ class TrainingOptions(TypedDict, total=False):
             None,
             optional(positive),
             """
-            Maximum norm of the gradient over all weights; a longer one is multiplied by
-            ``clip_norm / (norm + 1e-6)``, as in PyTorch.
+            Maximum norm of the gradient over all weights; a gradient with a larger norm is
+            multiplied by ``clip_norm / (norm + 1e-6)``, as in PyTorch.
             """,
             Option(
-                "Clip the gradient of an update to this norm.",
+                "Clip the gradient of each update to this norm.",
                 group="Training",
                 metavar="NUMBER",
                 default=1.0,
@@ -69,7 +70,7 @@ class TrainingOptions(TypedDict, total=False):
         Argument(
             None,
             optional(positive),
-            "Maximum size of each component of the gradient; applied before ``clip_norm``.",
+            "Maximum absolute value of each gradient component; applied before ``clip_norm``.",
         ),
     ]
     bptt_steps: Annotated[
@@ -79,11 +80,11 @@ class TrainingOptions(TypedDict, total=False):
             optional(positive_integer),
             """
             Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
-            windows of so many steps, each with an update of its own. States are carried from one
-            window to the next, derivatives are not; memory is that of one window.
+            windows of this many steps, with one update per window. States are carried from one
+            window to the next, gradients are not; only one window is in memory at a time.
             """,
             Option(
-                "Truncated backpropagation: windows of N steps, with an update for each.",
+                "Truncated backpropagation: windows of N steps, with one update per window.",
                 group="Training",
                 metavar="N",
             ),
@@ -95,12 +96,11 @@ class TrainingOptions(TypedDict, total=False):
             None,
             as_given,
             """
-            ``"balanced"`` or a dict with a weight for each class, for the losses of classes. By the
-            number of the class; where labels are text by its name, or by the number of its name in
-            ``classes``.
+            ``"balanced"``, or a dict with a weight for each class, for classification losses. Keys
+            are class numbers; if labels are text, class names or their numbers in ``classes``.
             """,
             Option(
-                "Give all classes the same total weight, however rare they are.",
+                "Give all classes the same total weight, even rare ones.",
                 group="Training",
                 choices=("balanced",),
             ),
@@ -112,8 +112,8 @@ class TrainingOptions(TypedDict, total=False):
             None,
             optional(positive),
             """
-            Weight of positive labels, for ``"binary_cross_entropy"`` and ``"focal"``;
-            as in PyTorch the mean is still over the number of labels.
+            Weight of positive labels, for ``"binary_cross_entropy"`` and ``"focal"``. As in
+            PyTorch, the mean is still over the number of labels.
             """,
         ),
     ]
@@ -140,8 +140,8 @@ class TrainingOptions(TypedDict, total=False):
             text,
             """
             ``"mean"``: the loss of a batch is the mean over its labels, weighted if they have
-            weights. ``"sum"``: the sum over the steps of a sequence, mean over outputs and over the
-            batch's sequences.
+            weights. ``"sum"``: the loss is summed over the steps of a sequence, and averaged over
+            the outputs and the sequences of the batch.
             """,
         ),
     ]
@@ -150,7 +150,7 @@ class TrainingOptions(TypedDict, total=False):
         Argument(
             "float32",
             lambda _, dtype: dtype_name(dtype),
-            '``"float32"`` or ``"float64"``: of weights and arithmetic.',
+            '``"float32"`` or ``"float64"``: type of weights and arithmetic.',
             Option("Type of weights and arithmetic.", choices=("float32", "float64")),
         ),
     ]
@@ -160,11 +160,11 @@ class TrainingOptions(TypedDict, total=False):
             0,
             partial(whole_number, least=0),
             """
-            Random seed of the initial weights, the order of sequences in ``fit``, and dropout; the
+            Random seed for the initial weights, the order of sequences in ``fit``, and dropout; the
             same seed gives the same bits.
             """,
             Option(
-                "Random seed of the split, initial weights, order and dropout.",
+                "Random seed for the split, initial weights, order and dropout.",
                 group="Training",
             ),
         ),
