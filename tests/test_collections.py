@@ -60,6 +60,26 @@ def test_ids_are_looked_up_in_each_data_set_by_itself(ids: list[int] | list[str]
     assert b"_places" not in pickle.dumps(data)
 
 
+def test_ids_that_are_written_to_are_looked_up_as_they_are() -> None:
+    data = make(1, 2, ids=["a", "b"])
+    assert [data.sequence("a").id for _ in range(3)] == ["a"] * 3
+    data.ids.flags.writeable = True
+    data.ids[:] = ["b", "c"]
+    assert data.sequence("c").features[:, 0].tolist() == [1, 2]
+    assert data.sequence("b").features[:, 0].tolist() == [0]
+    with pytest.raises(KeyError, match="no sequence has the id 'a'"):
+        data.sequence("a")
+
+
+def test_what_is_no_id_is_a_key_error() -> None:
+    for ids in ([0, 1], ["a", "b"]):
+        data, other = make(1, 2, ids=ids), [["a"], [0], {}, None, (0,), np.zeros(1)]
+        for _ in range(3):
+            for key in other:
+                with pytest.raises(KeyError, match="no sequence has the id"):
+                    data.sequence(key)  # type: ignore[arg-type]
+
+
 def test_the_first_of_several_parts_has_their_id() -> None:
     data = make(6, 2, ids=["a", "b"])
     before, after = data.split(at=1)

@@ -204,6 +204,9 @@ def test_a_format_takes_no_second_60(times: list[str], pattern: str) -> None:
         (["2019-12-31 23:05:06"], "%F %X", datetime.datetime(2019, 12, 31, 23, 5, 6)),
         (["Tue Dec 31 23:05:06 2019"], "%c", datetime.datetime(2019, 12, 31, 23, 5, 6)),
         (["2019-12-31T23:05:06.5+01:00"], "%+", datetime.datetime(2019, 12, 31, 22, 5, 6, 500000)),
+        (["2019-12-31T23:05:06Z"], "%+", datetime.datetime(2019, 12, 31, 23, 5, 6)),
+        (["2019-12-31 23:05:06.25"], "%F %T.%f", datetime.datetime(2019, 12, 31, 23, 5, 6, 250000)),
+        (["100 % 2019-12-31T23:05"], "100 %% %FT%R", datetime.datetime(2019, 12, 31, 23, 5)),
         (["2019-12-31 23:00 +0200"], "%Y-%m-%d %H:%M %z", datetime.datetime(2019, 12, 31, 21)),
     ],
 )
@@ -218,6 +221,8 @@ def test_a_format_of_ones_own(times: list[Any], pattern: str, expected: D) -> No
 def test_a_format_that_cannot_be() -> None:
     with pytest.raises(ParameterError, match=r"time_format '%Y-%m-%d %H': .* both hour and minute"):
         read(["2019-12-31 23"], time_format="%Y-%m-%d %H")
+    with pytest.raises(ParameterError, match="'%F %T,%f': %f is read only after a point"):
+        read(["2019-12-31 23:05:06,25"], time_format="%F %T,%f")
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,13 @@ class TimeForm:
         )
 
     def pattern(self) -> str:
-        """Return the format of ``strptime`` that days, maybe with times of day, are read by."""
+        """Return the format of ``strptime`` for days, with or without times of day."""
         codes = _CODES | ({"a": "%d", "b": "%m"} if self.day_first else {"a": "%m", "b": "%d"})
         if any(part == "half" for part, _ in self.pieces):
             codes["hour"] = "%I"
-        # Its code has the point of a fraction.
-        return "".join(codes.get(*piece) for piece in self.pieces).replace(".%.f", "%.f")
+        # What has no code stands for itself; the code of a fraction has its point.
+        written = (codes.get(part, sample) for part, sample in self.pieces)
+        return "".join(written).replace(".%.f", "%.f")
 
     def _piece(self, part: str, sample: str, moment: datetime.datetime) -> str:
         if part in ("a", "b"):
@@ -168,7 +169,9 @@ def parse_alike(text: pl.Series, form: str) -> tuple[pl.Series, TimeForm] | None
     if not has_days or (parts.get("name") or "").lower() == "may":
         return None
     # Polars takes more than the form, makes the next minute of a second 60, and cuts nanoseconds.
-    if not text.str.contains(form).all() or text.str.contains(":60", literal=True).any():
+    if not text.str.contains(form).all():
+        return None
+    if parts.get("second") and text.str.contains(":60", literal=True).any():
         return None
     if parts.get("fraction") and text.str.contains(r"[.,][0-9]{7}").any():
         return None

@@ -243,13 +243,11 @@ class FeatureEncoder:
         )  # fmt: skip
         derived = list(missing.T[positions(self.numbers, self.indicators)])
         derived += self._of_times(times, offsets, time_name)
-        if self.shift:
-            derived = [*encoded[:, :count].T.astype(np.float64), *derived]
-            scaling = zip(derived, self.shift, self.scale, strict=True)
-            derived, count = [(column - shift) / scale for column, shift, scale in scaling], 0
-        for at, column in enumerate(derived, start=count):
-            encoded[:, at] = column
         first = len(self.number_names)
+        if self.shift:
+            encoded[:, :first] = self._scaled(encoded[:, :count], derived)
+        elif derived:
+            encoded[:, count:first] = np.stack(derived, axis=1)
         for at, (name, place) in enumerate(
             zip(self.levels, positions(names, self.levels), strict=True), start=first
         ):
@@ -257,6 +255,12 @@ class FeatureEncoder:
             self._report(name, inputs)
             encoded[:, at] = inputs
         return encoded
+
+    def _scaled(self, numbers: NDArray[Any], derived: list[NDArray[Any]]) -> NDArray[np.float64]:
+        """Return numbers and what is derived as columns, scaled in double precision."""
+        columns = np.stack([*numbers.T.astype(np.float64), *derived], axis=1)
+        scaled: NDArray[np.float64] = (columns - np.array(self.shift)) / np.array(self.scale)
+        return scaled
 
     def _of_times(
         self, times: NDArray[Any], offsets: NDArray[np.int64], time_name: str | None

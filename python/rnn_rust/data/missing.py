@@ -23,7 +23,7 @@ def missing_number(name: object, row: int) -> DataError:
 
 
 def missing_static(name: str, where: str = "") -> DataError:
-    """Return the same of a static feature."""
+    """Return the error of a static feature that is missing and may not be."""
     return DataError(
         f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
     )

@@ -88,9 +88,8 @@ def read_numbers(
     numbers = pl.DataFrame({column.name: column for column in (*converted, *coded.values())})
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
-    of_features, of_labels = (frame, columns.features), (frame, columns.labels)
-    _check_values(features, of_features, source, missing_allowed=columns.keeps_missing)
-    _check_values(labels, of_labels, source, missing_allowed=True)
+    _check_values(features, frame, columns.features, source, missing_allowed=columns.keeps_missing)
+    _check_values(labels, frame, columns.labels, source, missing_allowed=True)
     weights = None
     if columns.weights is not None:
         weights = _matrix(numbers, (columns.weights,), dtype, frame.height)[:, 0]
@@ -188,6 +187,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
                 f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
                 "texts or whole numbers; correct the cell, or leave the column out of categories="
             )
+    # One query, which keeps no copy of each step.
     trimmed = pl.first().cast(pl.String).fill_null("").str.strip_chars()
     text = column.to_frame().select(trimmed).to_series()
     levels = text.unique().sort()
@@ -304,18 +304,19 @@ def _matrix(
 
 def _check_values(
     matrix: FloatArray,
-    cells: tuple[pl.DataFrame, tuple[str, ...]],
+    table: pl.DataFrame,
+    names: tuple[str, ...],
     source: Source,
     *,
     missing_allowed: bool,
 ) -> None:
-    """Raise DataError if a number cannot be used; ``cells`` are a table and its columns' names."""
+    """Raise DataError if a number of a matrix, of these columns of a table, cannot be used."""
     good = ~np.isinf(matrix) if missing_allowed else np.isfinite(matrix)
     if good.all():
         return
     row, position = divmod(int(np.argmin(good)), matrix.shape[1])
-    frame, name = cells[0], cells[1][position]
-    problem = _problem(frame[name][row], matrix[row, position])
+    name = names[position]
+    problem = _problem(table[name][row], matrix[row, position])
     wanted = "a finite number, or none" if missing_allowed else "a finite number"
     advice = f"give {wanted}, or leave the row out"
     if np.isnan(matrix[row, position]):

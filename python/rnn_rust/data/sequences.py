@@ -189,19 +189,28 @@ class Sequences:
         key = id
         with suppress(TypeError):  # integers of other libraries need not hash like those of Python
             key = index(id)  # type: ignore[arg-type]
-        at = self._places_of_ids().get(key)
+        at = self._place_of(key) if isinstance(key, str | int) else None
         if at is None:
             raise KeyError(f"no sequence has the id {id!r}{self._close_id(id)}")
         return self._sequence_at(at)
 
-    def _places_of_ids(self) -> dict[str | int, int]:
-        """Return the position of each id, of the first where several parts have one."""
-        ids, places = vars(self).get("_places", (None, {}))
+    def _place_of(self, key: str | int) -> int | None:
+        """Return the position of an id, of the first if several have it; None if there is none."""
+        ids, places = vars(self).get("_places", (None, None))
         if ids is not self.ids:
-            backwards = range(len(self) - 1, -1, -1)
-            places = dict(zip(self.ids[::-1].tolist(), backwards, strict=True))
-            vars(self)["_places"] = self.ids, places
-        return places  # type: ignore[no-any-return]
+            # A single lookup is over sooner than a table of all ids is made.
+            vars(self)["_places"] = self.ids, None
+        else:
+            if places is None:
+                backwards = range(len(self) - 1, -1, -1)
+                places = dict(zip(ids[::-1].tolist(), backwards, strict=True))
+                vars(self)["_places"] = ids, places
+            at: int | None = places.get(key)
+            # The array may have been written to since.
+            if at is not None and self.ids[at] == key:
+                return at
+        found = np.flatnonzero(self.ids == key)
+        return int(found[0]) if found.size else None
 
     def _close_id(self, id: str | int) -> str:
         some = self.ids[:10_000].tolist()

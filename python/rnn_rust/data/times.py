@@ -16,7 +16,9 @@ from rnn_rust.errors import DataError, ParameterError
 # Codes of strptime that stand for several.
 _SEVERAL = {
     "%T": "%H:%M:%S", "%R": "%H:%M", "%X": "%H:%M:%S", "%r": "%I:%M:%S %p",
-    "%c": "%a %b %e %H:%M:%S %Y", "%+": "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%c": "%a %b %e %H:%M:%S %Y", "%+": "%Y-%m-%dT%H:%M:%S%.f%#z",
+    # Polars would read the digits as so many nanoseconds.
+    ".%f": "%.f",
 }  # fmt: skip
 
 _LARGE_INTEGER = r"^[+-]?[0-9]{19,}$"
@@ -97,7 +99,11 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
 
 def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
     """Return dates of a format of ``strptime``; one without a day means the first."""
-    pattern = re.sub("%[TRXrc+]", lambda code: _SEVERAL[code[0]], time_format)
+    pattern = re.sub(r"%%|%[TRXrc+]|\.%f", lambda code: _SEVERAL.get(code[0], code[0]), time_format)
+    if "%f" in pattern.replace("%%", ""):
+        raise ParameterError(
+            f"time_format '{time_format}': %f is read only after a point, as in '%S.%f'; correct it"
+        )
     try:
         dates = _strptime(text, pattern)
     except FAILURES as error:
@@ -120,7 +126,7 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
 
 def _second_sixty(text: pl.Series, pattern: str) -> pl.Series:
     """Return where the second is 60, of which Polars would make the next minute."""
-    sixtieth = re.sub("%[-_0]?S", "60", pattern)
+    sixtieth = re.sub("%%|%[-_0]?S", lambda code: code[0] if code[0] == "%%" else "60", pattern)
     may_be = text.str.contains("60", literal=True)
     if sixtieth == pattern or not may_be.any():
         return text.is_null()
@@ -135,6 +141,12 @@ def _strptime(text: pl.Series, pattern: str) -> pl.Series:
 
 def _times_of_text(text: pl.Series, source: Source, day_first: bool | None) -> Times:
     """Return integers, else floats, else dates."""
+    form = written.recognise(text[0])
+    if form is not None and text[:1].cast(pl.Float64, strict=False).null_count():
+        # Not numbers; dates that are all alike need no look at each cell's parts.
+        alike = written.parse_alike(text, form)
+        if alike is not None:
+            return alike
     integers = text.cast(pl.Int64, strict=False)
     if not integers.null_count():
         return integers, None
@@ -144,7 +156,6 @@ def _times_of_text(text: pl.Series, source: Source, day_first: bool | None) -> T
     if not numbers.null_count():
         _require_usable(numbers.is_finite(), text, source)
         return numbers, None
-    form = written.recognise(text[0])
     if form is not None:
         return _times_of_dates(text, form, source, day_first)
     _require_alike(numbers.is_not_null(), text, source)
@@ -162,8 +173,6 @@ def _require_alike(alike: pl.Series, text: pl.Series, source: Source) -> None:
 
 
 def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | None) -> Times:
-    if (alike := written.parse_alike(text, form)) is not None:
-        return alike
     parts = written.split_dates(text, form)
     _require_alike(parts["year"].is_not_null(), text, source)
     unlike = pl.Series([False]).new_from_index(0, len(text))
