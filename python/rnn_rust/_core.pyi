@@ -236,24 +236,29 @@ class Stepper:
     """
 
     def step(self, features: _Features, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the outputs ``(L,)`` after a step with ``features (I,)``, or by name.
+        """Take one step and return the outputs ``(L,)``.
 
-        By name is a dict, or a Series whose index has names; other names are ignored. Both in
-        original units: outputs are float64 where the scaler scales labels, otherwise of the model's
-        dtype. With ``out``, an array of shape ``(L,)`` and that dtype, the outputs go there, and
-        nothing is allocated.
+        Parameters
+        ----------
+        features
+            ``(I,)`` in original units; or, if the model's features have names, by name: a dict, a
+            named tuple, or a Series with names as its index. Other names are ignored.
+        out
+            An array of shape ``(L,)`` and the dtype of the outputs, to write them into; nothing is
+            allocated then. Outputs are float64 if the scaler scales labels, otherwise of the
+            model's dtype.
 
         Raises
         ------
         ShapeError
-            Another number of features than the model's, or more than one row.
+            The number of features is not the model's, or there is more than one row.
         DataError
-            A feature is NaN, infinite or masked, or not a real number.
+            A feature's name is missing; or a feature is NaN, infinite, masked or not a real number.
         TypeError
             ``out`` is not such an array.
         """
     def set_statics(self, statics: ArrayLike) -> None:
-        """Set the static features of the sequence, as the engine takes them."""
+        """Set the static features of the sequence, encoded for the engine."""
     def __copy__(self) -> Stepper:
         """Return a stepper with a state of its own, and the same weights."""
     def __deepcopy__(self, memo: Any, /) -> Stepper:
@@ -261,12 +266,12 @@ class Stepper:
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how a pickle makes one again, with the weights and the state."""
     def reset(self) -> None:
-        """Begin another sequence: the state becomes 0."""
+        """Start another sequence: the state becomes 0."""
     @property
     def state(self) -> NDArray[Any]:
-        """The state after the last step; set it to go on from another.
+        """The state after the last step; set it to continue from another one.
 
-        ``(H,)``, of several layers ``(layers, H)``; in an LSTM 2 H numbers, h followed by c.
+        ``(H,)``, with several layers ``(layers, H)``; in an LSTM 2 H numbers, h followed by c.
         """
     @state.setter
     def state(self, value: ArrayLike) -> None: ...
@@ -304,35 +309,35 @@ class Scorer:
         time: float | None = None,
         return_new: Literal[True],
     ) -> tuple[NDArray[Any], bool]:
-        """Return the outputs ``(L,)`` after one more event of an entity.
+        """Process one event of an entity and return the outputs ``(L,)``.
 
         Parameters
         ----------
         key
-            Of the entity: an int of 64 bits, a str or bytes.
+            The entity's key: an int of 64 bits, a str or bytes.
         features
-            ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
-            tuple, or a Series with names as its index; other names are ignored.
+            ``(I,)`` in original units; or, if the model's features have names, by name: a dict,
+            a named tuple, or a Series with names as its index. Other names are ignored.
         out
-            An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
-            allocated then.
+            An array of shape ``(L,)`` and the dtype of the outputs, to write them into; nothing
+            is allocated then.
         time
-            Of the event; needed with ``expire_after``.
+            The time of the event; required with ``expire_after``.
         return_new
-            Whether to return too if the entity started from the state 0: it was not known, or had
-            been given up.
+            Whether to also return if the entity started from a zero state, because it was unknown
+            or had been removed.
 
         Raises
         ------
         ShapeError
-            Another number of features than the model's, or more than one row.
+            The number of features is not the model's, or there is more than one row.
         DataError
-            A feature is missing by name, NaN, infinite or masked, or not a real number; or ``key``
-            is a str that UTF-8 cannot have.
+            A feature's name is missing; a feature is NaN, infinite, masked or not a real number;
+            or ``key`` is a str that cannot be encoded in UTF-8.
         ParameterError
             ``time`` is not a number, or not finite with ``expire_after``.
         TypeError
-            ``out`` is not such an array, or ``key`` something else.
+            ``out`` is not such an array, or ``key`` is of another type.
         """
     @overload
     def score_batch(
@@ -354,29 +359,29 @@ class Scorer:
         times: ArrayLike | None = None,
         return_new: Literal[True],
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return the outputs ``(N, L)`` after events of any entities.
+        """Process events of any entities and return the outputs ``(N, L)``.
 
-        Several events of one entity are taken in order. After an error in the arguments nothing has
-        changed.
+        Several events of one entity are processed in order. If an argument is refused, no state
+        changes.
 
         Parameters
         ----------
         keys
-            ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
+            ``(N,)``, the key of each event's entity: integers, or a list of ints, strs and bytes.
         features
-            ``(N, I)`` in original units; or by name: a table as of :meth:`rnn_rust.RNN.predict`, or
-            a list of rows as of :meth:`score`.
+            ``(N, I)`` in original units; or by name: a table as in :meth:`rnn_rust.RNN.predict`, or
+            a list of rows as in :meth:`score`.
         out
-            An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
+            An array of shape ``(N, L)`` and the dtype of the outputs, to write them into.
         times
-            ``(N,)``, of the events; needed with ``expire_after``.
+            ``(N,)``, the times of the events; required with ``expire_after``.
         return_new
-            Whether to return too which events started from the state 0.
+            Whether to also return which events started from a zero state.
 
         Raises
         ------
         ShapeError, DataError, ParameterError, TypeError
-            As :meth:`score`.
+            As in :meth:`score`.
         """
     def _admit(
         self, keys: ArrayLike, times: ArrayLike | None = None
@@ -395,10 +400,10 @@ class Scorer:
         """Whether an entity is known."""
     @property
     def evicted(self) -> int:
-        """How many entities were given up for others, as there were ``max_entities``."""
+        """How many entities were removed to make room for others, at ``max_entities``."""
     @property
     def expired(self) -> int:
-        """How many entities were given up as ``expire_after`` had passed."""
+        """How many entities were removed because ``expire_after`` had passed."""
     def _row(self, key: _Key) -> int | None:
         """Return the row of an entity; None if it is not known."""
     def state(self, key: _Key) -> NDArray[Any] | None:

@@ -146,7 +146,26 @@ into_stepper!(f64, F64);
 
 #[pymethods]
 impl Stepper {
-    /// Outputs ``(L,)`` after one more step with ``features (I,)``, in original units.
+    /// Take one step and return the outputs ``(L,)``.
+    ///
+    /// Parameters
+    /// ----------
+    /// features
+    ///     ``(I,)`` in original units; or, if the model's features have names, by name: a dict, a
+    ///     named tuple, or a Series with names as its index. Other names are ignored.
+    /// out
+    ///     An array of shape ``(L,)`` and the dtype of the outputs, to write them into; nothing is
+    ///     allocated then. Outputs are float64 if the scaler scales labels, otherwise of the
+    ///     model's dtype.
+    ///
+    /// Raises
+    /// ------
+    /// ShapeError
+    ///     The number of features is not the model's, or there is more than one row.
+    /// DataError
+    ///     A feature's name is missing; or a feature is NaN, infinite, masked or not a real number.
+    /// TypeError
+    ///     ``out`` is not such an array.
     #[pyo3(signature = (features, out = None))]
     fn step<'py>(
         &self,
@@ -167,7 +186,7 @@ impl Stepper {
         })
     }
 
-    /// Sets the static features of the sequence, as the engine takes them.
+    /// Set the static features of the sequence, encoded for the engine.
     fn set_statics(&self, py: Python<'_>, statics: &Bound<'_, PyAny>) -> PyResult<()> {
         with!(self, scaled => {
             let array = scaled.rows.as_floats.bind(py).call1(("statics", statics))?;
@@ -245,14 +264,15 @@ impl Stepper {
         (self.remake.clone_ref(py), arguments).into_pyobject(py)
     }
 
-    /// Begins another sequence: the state becomes 0.
+    /// Start another sequence: the state becomes 0.
     fn reset(&self) -> PyResult<()> {
         with!(self, scaled => scaled.stepper.reset());
         Ok(())
     }
 
-    /// The state after the last step: ``(H,)``, of several layers ``(layers, H)``; an LSTM's rows
-    /// are h followed by c.
+    /// The state after the last step; set it to continue from another one.
+    ///
+    /// ``(H,)``, with several layers ``(layers, H)``; in an LSTM 2 H numbers, h followed by c.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         with!(self, scaled => {

@@ -89,35 +89,35 @@ impl Scorer {
         with!(self, keyed => keyed.traverse(&visit))
     }
 
-    /// Return the outputs ``(L,)`` after one more event of an entity.
+    /// Process one event of an entity and return the outputs ``(L,)``.
     ///
     /// Parameters
     /// ----------
     /// key
-    ///     Of the entity: an int of 64 bits, a str or bytes.
+    ///     The entity's key: an int of 64 bits, a str or bytes.
     /// features
-    ///     ``(I,)`` in original units; or by name, if the model's have names: a dict, a named
-    ///     tuple, or a Series with names as its index; other names are ignored.
+    ///     ``(I,)`` in original units; or, if the model's features have names, by name: a dict,
+    ///     a named tuple, or a Series with names as its index. Other names are ignored.
     /// out
-    ///     An array of shape ``(L,)`` and the dtype of the outputs, where these go; nothing is
-    ///     allocated then.
+    ///     An array of shape ``(L,)`` and the dtype of the outputs, to write them into; nothing
+    ///     is allocated then.
     /// time
-    ///     Of the event; needed with ``expire_after``.
+    ///     The time of the event; required with ``expire_after``.
     /// return_new
-    ///     Whether to return too if the entity started from the state 0: it was not known, or had
-    ///     been given up.
+    ///     Whether to also return if the entity started from a zero state, because it was unknown
+    ///     or had been removed.
     ///
     /// Raises
     /// ------
     /// ShapeError
-    ///     Another number of features than the model's, or more than one row.
+    ///     The number of features is not the model's, or there is more than one row.
     /// DataError
-    ///     A feature is missing by name, NaN, infinite or masked, or not a real number; or ``key``
-    ///     is a str that UTF-8 cannot have.
+    ///     A feature's name is missing; a feature is NaN, infinite, masked or not a real number;
+    ///     or ``key`` is a str that cannot be encoded in UTF-8.
     /// ParameterError
     ///     ``time`` is not a number, or not finite with ``expire_after``.
     /// TypeError
-    ///     ``out`` is not such an array, or ``key`` something else.
+    ///     ``out`` is not such an array, or ``key`` is of another type.
     #[pyo3(
         signature = (key, features, out = None, *, time = None, return_new = ReturnNew(false)),
         text_signature = "($self, key, features, out=None, *, time=None, return_new=False)"
@@ -141,29 +141,29 @@ impl Scorer {
         })
     }
 
-    /// Return the outputs ``(N, L)`` after events of any entities.
+    /// Process events of any entities and return the outputs ``(N, L)``.
     ///
-    /// Several events of one entity are taken in order. After an error in the arguments nothing has
-    /// changed.
+    /// Several events of one entity are processed in order. If an argument is refused, no state
+    /// changes.
     ///
     /// Parameters
     /// ----------
     /// keys
-    ///     ``(N,)``, those of the entities: integers, or a list of ints, strs and bytes.
+    ///     ``(N,)``, the key of each event's entity: integers, or a list of ints, strs and bytes.
     /// features
-    ///     ``(N, I)`` in original units; or by name: a table as of :meth:`rnn_rust.RNN.predict`, or
-    ///     a list of rows as of :meth:`score`.
+    ///     ``(N, I)`` in original units; or by name: a table as in :meth:`rnn_rust.RNN.predict`, or
+    ///     a list of rows as in :meth:`score`.
     /// out
-    ///     An array of shape ``(N, L)`` and the dtype of the outputs, where these go.
+    ///     An array of shape ``(N, L)`` and the dtype of the outputs, to write them into.
     /// times
-    ///     ``(N,)``, of the events; needed with ``expire_after``.
+    ///     ``(N,)``, the times of the events; required with ``expire_after``.
     /// return_new
-    ///     Whether to return too which events started from the state 0.
+    ///     Whether to also return which events started from a zero state.
     ///
     /// Raises
     /// ------
     /// ShapeError, DataError, ParameterError, TypeError
-    ///     As :meth:`score`.
+    ///     As in :meth:`score`.
     #[pyo3(
         signature = (keys, features, out = None, *, times = None, return_new = ReturnNew(false)),
         text_signature = "($self, keys, features, out=None, *, times=None, return_new=False)"
@@ -248,13 +248,13 @@ impl Scorer {
         })
     }
 
-    /// How many entities were given up for others, as there were ``max_entities``.
+    /// How many entities were removed to make room for others, at ``max_entities``.
     #[getter]
     fn evicted(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().0))
     }
 
-    /// How many entities were given up as ``expire_after`` had passed.
+    /// How many entities were removed because ``expire_after`` had passed.
     #[getter]
     fn expired(&self, py: Python<'_>) -> PyResult<u64> {
         with!(self, keyed => keyed.with(py, |scorer| scorer.given_up().1))
