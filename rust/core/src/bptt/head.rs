@@ -211,8 +211,8 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossKernel<'_, V> {
     fn run(self, simd: S) -> f64 {
         let several = self.several;
         let total = match self.target {
-            // A loss of its own for the call, as the loss's parameters are prepared before the loop,
-            // even if it has none: the filler values may be numbers that take a hundred cycles.
+            // Separate calls: a loss's parameters are prepared before the loop even if it has none, and
+            // the placeholders may be numbers that take a hundred cycles.
             Target::Loss(Loss::Mse) => self.sum(simd, Loss::Mse),
             Target::Loss(loss) => self.sum(simd, loss),
             Target::OutputGradient => self.chain(simd),
@@ -223,7 +223,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossKernel<'_, V> {
 }
 
 impl<V: Lanes> LossKernel<'_, V> {
-    /// The sum over rows in each lane, then over lanes.
+    /// The sum over rows, separately for each lane.
     #[inline(always)]
     fn sum(self, simd: V::Simd, loss: Loss) -> V {
         let columns = loss.label_columns(self.outputs);

@@ -12,12 +12,12 @@ pub(crate) struct BufferSpec {
     /// Columns of labels, and whether labels have weights.
     pub(crate) label_columns: usize,
     pub(crate) weighted: bool,
-    /// The number of windows in a pass, if it goes in windows; else 0.
+    /// The number of windows of `steps` steps, if a pass goes in windows; else 0.
     pub(crate) windows: usize,
 }
 
 impl BufferSpec {
-    /// For per-step predictions without a backward pass.
+    /// For outputs of whole sequences, with no backward pass.
     pub(crate) fn predictions(steps: usize) -> Self {
         Self {
             steps,

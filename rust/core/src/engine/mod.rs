@@ -53,8 +53,8 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let spec = EngineSpec { batch_size: spec.batch_size.min(data.len()), ..spec };
     let (batch_size, layout) = (spec.batch_size, network.layout());
     let longest = data.longest().min(spec.window.unwrap_or(usize::MAX));
-    // Small batches are computed one sequence at a time, but long ones on several threads. So are all
-    // batches if the lanes of a tile would start from given states at different steps.
+    // Small batches are computed one sequence at a time, unless long sequences are worth several
+    // threads; so is any batch if the lanes of a tile would start from states at different steps.
     let start_alike = !(network.config().bidirectional && data.has_initial_states());
     let worthwhile =
         batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));

@@ -21,7 +21,7 @@ pub(crate) struct TileWorker<T: Real, S: Simd> {
     /// Features and labels of the current tile.
     loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
-    /// The most steps of a pass. Longer tiles go in windows, of which `cut` holds the current one.
+    /// The most steps of a pass. Longer tiles go in windows, the current one in `in_window`.
     window: usize,
     in_window: Tiling,
 }

@@ -261,8 +261,7 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             let parts_each = parts.div_ceil(most.max(1)).max(1);
             shared.shards = parts.div_ceil(parts_each);
             if loss_request.gradient {
-                // Swap back to the buffer it was computed in: two alternating buffers would each be
-                // fetched anew.
+                // Back to the buffer it was computed in: two in turn would each be fetched anew.
                 std::mem::swap(&mut self.gradient, &mut self.queue.shard(0).gradient);
             }
             self.queue.next.store(0, Ordering::Relaxed);
