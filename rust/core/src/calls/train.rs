@@ -81,7 +81,7 @@ impl<T: Compiled> Network<T> {
     ) -> Result<()> {
         self.check(data, objective, context.level)?;
         self.check_run(run)?;
-        // A window that holds any whole sequence cuts nothing.
+        // A window as long as the longest sequence cuts nothing.
         let window = run.bptt_steps.filter(|&steps| steps < data.longest());
         let Objective { loss, reduction } = objective;
         let (target, batch_size) = (Target::Loss(loss), run.batch_size);

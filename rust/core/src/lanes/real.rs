@@ -136,6 +136,6 @@ macro_rules! real {
     };
 }
 
-// The last number is the first from which on all are whole: 2²³ and 2⁵².
+// The last argument is the number from which on all floats are whole: 2²³ and 2⁵².
 real!(f32, 16, F32, F32x1, 12_582_912.0 + 127.0, 8_388_608.0);
 real!(f64, 8, F64, F64x1, 6_755_399_441_055_744.0 + 1023.0, 4_503_599_627_370_496.0);

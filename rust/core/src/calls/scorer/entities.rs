@@ -184,8 +184,8 @@ impl Entities {
         black_box(sum);
     }
 
-    /// The row of a key, for which there must be room, and whether the key is new, or was given up
-    /// before. `time` is the event's, if entities expire.
+    /// The row of a key, for which there must be room, and whether the key is new or its entity has
+    /// expired. `time` is the event's, if entities expire.
     #[inline]
     pub(super) fn admit(&mut self, key: HashedKey<'_>, time: f64) -> (u32, bool) {
         if let Some(after) = self.limits.expire_after {
@@ -233,7 +233,7 @@ impl Entities {
         expired
     }
 
-    /// Drops a few entities whose last event was before `time`, starting with the least recently used.
+    /// Drops the least recently used entities, at most a few, if their last event was before `time`.
     fn drop_expired(&mut self, time: f64) {
         for _ in 0..DROPPED_AT_ONCE {
             if self.oldest == NONE || self.entity(self.oldest).time >= time {

@@ -107,8 +107,8 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Rows (at most 4) and columns (at most 12) of a product by weights whose sums stay in registers;
     /// its operands are one group per row and one broadcast weight.
     const MULTIPLY: (usize, usize);
-    /// The same for narrow products with at most this many columns: a single block of all columns goes
-    /// through the other factor once.
+    /// The same for products of at most this many columns, no fewer than above: a single block of all
+    /// columns goes through the other factor once.
     const NARROW_MULTIPLY: (usize, usize);
     /// Rows and columns of an outer product whose sums stay in registers; its operands are one group
     /// per row and one per column.

@@ -15,7 +15,7 @@ use crate::lanes::Real;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portable;
 
-/// Groups of two, four, eight and sixteen.
+/// Groups of two, four and eight.
 type Two<V> = Pair<V, 2>;
 type Four<V> = Pair<Two<V>, 4>;
 type Eight<V> = Pair<Four<V>, 8>;
