@@ -63,7 +63,7 @@ fn norm<T: Real>(level: Level, gradient: &[T]) -> (f64, f64) {
     (1.0, norm)
 }
 
-/// Defines a task that runs a kernel on any instruction set.
+/// Makes a kernel a task that runs on any instruction set.
 macro_rules! task {
     ($Kernel:ident -> $Output:ty) => {
         impl<T: Real> WithSimd for $Kernel<'_, T> {
