@@ -216,7 +216,7 @@ impl<'py, T: Scalar> Target<'py, T> {
     }
 }
 
-/// `out` as a contiguous writable array of `len` outputs, with a type that users can be told.
+/// `out` as a contiguous writable array of `len` outputs; errors call its type `dtype`.
 fn writable<'py, T: Scalar>(
     out: &Bound<'py, PyAny>,
     len: usize,

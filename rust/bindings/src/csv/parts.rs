@@ -99,7 +99,7 @@ fn find_rows(
     })
 }
 
-/// Appends the rows of all parts in order; those before the first part are read by the calling thread.
+/// Appends the rows of all parts to `rows`, in order. The calling thread reads the first part.
 fn joined(
     (path, first, rows): (&Path, &Range<u64>, Rows),
     others: Vec<(&Range<u64>, Option<ScopedJoinHandle<'_, Found>>)>,

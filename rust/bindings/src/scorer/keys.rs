@@ -73,7 +73,7 @@ impl<'py> Keys<'py> {
         Self::converted(values, true)
     }
 
-    /// Like `new`, but a column of a frame may be converted once.
+    /// Keys from `values`, which are converted once if they may be a `column` of a frame.
     fn converted(values: &Bound<'py, PyAny>, column: bool) -> PyResult<Self> {
         if let Ok(list) = values.cast::<PyList>() {
             return CopiedKeys::of(list.iter()).map(Self::Any);

@@ -58,9 +58,8 @@ pub(crate) trait Equations: Copy + Send + Sync {
     /// From pre-activations to the state after the step and the values that the backward pass needs.
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>);
 
-    /// Given the derivative `d` of the loss by the state after the step, puts the derivatives by the
-    /// pre-activations in `slots` and the one by the state before the step in `d`, without the part
-    /// that comes through the weights.
+    /// From the derivative `d` by the state after the step to the derivatives by the pre-activations,
+    /// in `slots`, and by the state before the step, in `d`, without what comes through the weights.
     fn backward<V: Lanes>(
         self,
         slots: &mut [V],

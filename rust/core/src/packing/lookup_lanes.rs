@@ -50,8 +50,7 @@ pub(super) fn add_at_lookups<V: Lanes>(
             let mut by_lane = block_of(simd, &b_row[b.first + from..], width);
             V::transpose(&mut by_lane);
             for codes in lookups.of(row).chunks(LOOKED_UP) {
-                // Compute all starts first: extracting each from a register would take a slot of a
-                // store.
+                // All starts first: extracting them one by one would take up store slots.
                 set_starts(&mut starts, codes, products.stride);
                 for starts in &starts[..codes.len()] {
                     add_at::<V>(simd, by_lane.as_ref(), starts, sums);
