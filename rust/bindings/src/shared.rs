@@ -196,7 +196,7 @@ impl<T: Scalar> SharedNetwork<T> {
         Ok(data)
     }
 
-    /// Results as an array with `columns` columns.
+    /// Computes results; `columns` gives the number of columns of each.
     pub(crate) fn rows<'py>(
         &self,
         py: Python<'py>,

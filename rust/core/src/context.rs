@@ -51,13 +51,13 @@ impl<'a> Context<'a> {
         if (self.cancel.go_on)() { Ok(()) } else { Err(Error::Cancelled) }
     }
 
-    /// The same with another instruction set.
+    /// Uses another instruction set.
     #[must_use]
     pub fn with_level(self, level: Level) -> Self {
         Self { level, ..self }
     }
 
-    /// The same with at most `threads` threads, at least one.
+    /// Uses at most `threads` threads, and at least one.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }

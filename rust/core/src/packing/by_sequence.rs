@@ -12,7 +12,7 @@ use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, Strided, fold};
 
-/// Sequences side by side.
+/// Several sequences per group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BySequence;
 

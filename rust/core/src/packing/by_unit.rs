@@ -11,7 +11,7 @@ use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
 use crate::lanes::matrix::Vector;
 use crate::lanes::simd::{Lanes, Simd, numbers};
 
-/// Units side by side.
+/// Several units of one sequence per group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByUnit;
 

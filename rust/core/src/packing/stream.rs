@@ -111,7 +111,7 @@ struct Reader<'p, 's, T> {
 }
 
 impl<'s, T: Real> Reader<'_, 's, T> {
-    /// Goes on to the next sequence, if there is one.
+    /// Continues with the next sequence, if there is one.
     #[inline(always)]
     fn open(&mut self, source: &impl Fn(Segment) -> &'s [T]) -> bool {
         let Some((segment, others)) = self.segments.split_first() else { return false };

@@ -36,9 +36,9 @@ impl<'a, T, const N: usize> Iterator for Strided<'a, T, N> {
             return None;
         }
         self.left -= 1;
-        // SAFETY: `new` has checked that the block of every row that is left lies in the matrix, so
-        // that its place is none of null either. Unless told so, the compiler compares it with null,
-        // which is how an `Option` of a reference says None.
+        // SAFETY: `new` has checked that the block of every remaining row is within the matrix, so its
+        // address is not null. The hint avoids a comparison with null, which is how an `Option` of a
+        // reference encodes `None`.
         let block = unsafe {
             std::hint::assert_unchecked(!self.next.is_null());
             &*self.next.cast::<[T; N]>()
