@@ -90,7 +90,7 @@ pub(crate) struct Scratch<V> {
     pub(crate) c: Vec<V>,
     /// A derivative being passed back through dropout or a reset gate.
     pub(crate) d: Vec<V>,
-    /// Running values of the readout: twice `D·H` + 1.
+    /// Running values of the readout: 2 (`D·H` + 1).
     pub(crate) pool: Vec<V>,
     /// Copies for the gradients of a chunk's weights.
     pub(crate) copies: Vec<V>,

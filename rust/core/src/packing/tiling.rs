@@ -11,8 +11,8 @@ use std::collections::BinaryHeap;
 use crate::data::{Segment, Sequences};
 use crate::lanes::Real;
 
-/// Fewest sequences for which a tile of `lanes` lanes is faster than one sequence at a time. It is more
-/// with 256-bit registers, fewer with 512-bit ones, but must depend on the shape alone.
+/// Fewest sequences for which a tile of `lanes` lanes is faster than one sequence at a time. The
+/// break-even is higher with 256-bit registers, lower with 512-bit ones, but shape alone must decide.
 pub(crate) const fn fewest_tiled(lanes: usize) -> usize {
     lanes * 5 / 8
 }

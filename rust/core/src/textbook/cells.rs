@@ -34,7 +34,7 @@ pub struct Step<const G: usize, const H: usize, T: Real> {
 pub struct Derivatives<const G: usize, const H: usize, T: Real> {
     /// By z_k.
     pub(super) input: [Vector<H, T>; G],
-    /// By the product of W_hh,k, which differs from z_k if a reset gate is in between.
+    /// By the product of W_hh,k; differs from `input` if a reset gate is in between.
     pub(super) recurrent: [Vector<H, T>; G],
     /// The vector that each W_hh,k multiplied.
     pub(super) factors: [Vector<H, T>; G],
