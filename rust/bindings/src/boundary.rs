@@ -1,4 +1,4 @@
-//! The crossing from Python to the engine: element types, errors, panics, signals.
+//! The boundary between Python and the engine: element types, errors, panics, signals.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rnn_rust::{Context, Error};
 
-/// An element type that both sides know.
+/// An element type known to both Python and the engine.
 pub(crate) trait Scalar: rnn_rust::Compiled + numpy::Element {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
@@ -27,7 +27,7 @@ mod exceptions {
     pyo3::import_exception!(rnn_rust.errors, ShapeError);
 }
 
-/// The exception of an error of the engine.
+/// The exception for an error of the engine.
 pub(crate) fn exception(error: &Error) -> PyErr {
     let message = error.to_string();
     match error {
@@ -39,27 +39,27 @@ pub(crate) fn exception(error: &Error) -> PyErr {
     }
 }
 
-/// The exception of a call by a signal handler that would wait for the call it interrupted.
+/// The exception for a call by a signal handler that would wait for the call it interrupted.
 pub(crate) fn busy_error(message: String) -> PyErr {
     exceptions::BusyError::new_err(message)
 }
 
-/// The exception of values that cannot be used.
+/// The exception for values that cannot be used.
 pub(crate) fn data_error(message: String) -> PyErr {
     exceptions::DataError::new_err(message)
 }
 
-/// The exception of an argument outside its allowed values.
+/// The exception for an argument outside its allowed values.
 pub(crate) fn parameter_error(message: String) -> PyErr {
     exceptions::ParameterError::new_err(message)
 }
 
-/// The exception of an array whose shape cannot be used.
+/// The exception for an array whose shape cannot be used.
 pub(crate) fn shape_error(message: String) -> PyErr {
     exceptions::ShapeError::new_err(message)
 }
 
-/// A number with what it counts, as Python's messages have it: `1 key`, `1,200 keys`.
+/// A count with its noun, formatted as in the Python messages: `1 key`, `1,200 keys`.
 pub(crate) fn counted(count: usize, one: &str) -> String {
     let mut text = count.to_string();
     let mut end = text.len();
@@ -78,13 +78,13 @@ pub(crate) fn as_tuple(shape: &[usize]) -> String {
     }
 }
 
-/// Characters of a value that a message shows.
+/// The most characters of a value that a message shows.
 const SHOWN: usize = 80;
 
 /// A value as messages show it.
 ///
-/// What `{}` and `{:?}` make of an object of Python runs signal handlers, and drops what they raise:
-/// no message may have such an object in it.
+/// Formatting a Python object with `{}` or `{:?}` runs signal handlers and drops what they raise, so
+/// messages must never format such objects directly.
 pub(crate) fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = value.repr()?;
     let text = text.to_string_lossy();
@@ -94,8 +94,8 @@ pub(crate) fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
     })
 }
 
-/// What a value was converted to; None if it cannot be. What else was raised, a `KeyboardInterrupt`
-/// say, stays raised.
+/// The converted value; `None` if it cannot be converted. Other exceptions, such as
+/// `KeyboardInterrupt`, are passed on.
 pub(crate) fn if_possible<R>(py: Python<'_>, converted: PyResult<R>) -> PyResult<Option<R>> {
     match converted {
         Ok(value) => Ok(Some(value)),
@@ -110,13 +110,13 @@ pub(crate) fn if_possible<R>(py: Python<'_>, converted: PyResult<R>) -> PyResult
     }
 }
 
-/// What `work` returns; a panic becomes an `InternalError`.
+/// The result of `work`; a panic becomes an `InternalError`.
 #[inline(always)]
 pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> PyResult<R> {
     catch_unwind(AssertUnwindSafe(work)).map_err(internal_error)
 }
 
-/// The same detached from the interpreter, for work that is too short to check for signals.
+/// Like [`caught`], detached from the interpreter; for work too short to check for signals.
 pub(crate) fn detached<R: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<R, Error> + Send,
@@ -125,8 +125,8 @@ pub(crate) fn detached<R: Send>(
 }
 
 /// Runs `work` detached from the interpreter. Signals are checked every few milliseconds, and an
-/// exception that a handler raises (`KeyboardInterrupt`, say) cancels the work. A panic becomes an
-/// `InternalError`. `threads` is how many may be used; by default the environment says.
+/// exception raised by a handler (such as `KeyboardInterrupt`) cancels the work. A panic becomes an
+/// `InternalError`. `threads` limits the threads; by default the environment decides.
 pub(crate) fn run<R: Ungil + Send>(
     py: Python<'_>,
     threads: Option<usize>,
@@ -135,7 +135,7 @@ pub(crate) fn run<R: Ungil + Send>(
     py.detach(|| {
         let mut raised = None;
         let mut go_on = || {
-            // What a handler raised stays: a second look would find no signal any more.
+            // Keep what a handler raised: a second check would find no signal any more.
             if raised.is_none() {
                 raised = Python::attach(|py| py.check_signals()).err();
             }
@@ -153,10 +153,10 @@ pub(crate) fn run<R: Ungil + Send>(
     })
 }
 
-/// How long a thread sleeps between two looks at what another one is at.
+/// How long a thread sleeps between checks on another.
 pub(crate) const WAIT: Duration = Duration::from_millis(1);
 
-/// What `attempt` finds, as soon as it finds something; meanwhile signals are checked.
+/// Repeats `attempt` until it returns something; checks for signals meanwhile.
 pub(crate) fn when_free<R>(
     context: &mut Context<'_>,
     mut attempt: impl FnMut() -> Option<R>,
@@ -170,8 +170,8 @@ pub(crate) fn when_free<R>(
     }
 }
 
-/// The guard of a lock that is free. One is poisoned only by a panic, which its caller has seen as an
-/// `InternalError`.
+/// The guard of a lock, if it is free. A lock is poisoned only by a panic, which its caller has seen as
+/// an `InternalError`.
 pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
     match attempt {
         Ok(guard) => Some(guard),
@@ -180,7 +180,7 @@ pub(crate) fn if_free<G>(attempt: TryLockResult<G>) -> Option<G> {
     }
 }
 
-/// Apart from the calls that may panic, which are to stay short.
+/// A separate function, to keep the calls that may panic short.
 #[cold]
 #[inline(never)]
 fn internal_error(panic: Box<dyn Any + Send>) -> PyErr {

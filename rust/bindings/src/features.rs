@@ -1,5 +1,5 @@
-//! What lies between rows of features or outputs as users have them and as the engine does: arrays,
-//! names, units.
+//! Converts rows of features and outputs between the user's form and the engine's: arrays, names,
+//! units.
 
 use numpy::{PyArray1, PyArrayMethods, PyReadwriteArray1};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
@@ -11,7 +11,7 @@ use rnn_rust::preparation::scaled;
 
 use crate::boundary::{Scalar, as_tuple, data_error, if_possible, shape_error, shown};
 
-/// Shift and scale of each column: `(value − shift) / scale`; empty without a scaler.
+/// Shift and scale of each column, for `(value − shift) / scale`; empty without a scaler.
 #[derive(Clone)]
 pub(crate) struct Scaling {
     shift: Vec<f64>,
@@ -25,8 +25,8 @@ impl From<(Vec<f64>, Vec<f64>)> for Scaling {
 }
 
 impl Scaling {
-    /// Sets `to` to rows of values in the model's units, as a data set's are. Returns the position of one
-    /// that is not finite, if there is one.
+    /// Sets `to` to rows of values in the model's units, scaled as data sets are. Returns the position
+    /// of a value that is not finite, if there is one.
     pub(crate) fn scale<N: core::Real, T: Scalar>(
         &self,
         values: &[N],
@@ -34,7 +34,7 @@ impl Scaling {
     ) -> Option<usize> {
         to.clear();
         let columns = self.shift.len();
-        // There is no scaler, or the values are too few or too many, which the engine refuses.
+        // There is no scaler, or the number of values is wrong, which the engine refuses.
         if columns == 0 || !values.len().is_multiple_of(columns) {
             to.extend(values.iter().map(|&value| T::from_f64(value.to_f64())));
         } else {
@@ -45,14 +45,14 @@ impl Scaling {
                 }
             }
         }
-        // Without a branch for each number: several are looked at at once.
+        // No branch per number, so that several are checked at once.
         if to.iter().fold(true, |all, x| all & x.is_finite()) {
             return None;
         }
         to.iter().position(|x| !x.is_finite())
     }
 
-    /// Sets `to` to values in original units, in which a number may need all digits of float64.
+    /// Sets `to` to values in original units, which may need the full precision of float64.
     pub(crate) fn restore<T: Scalar>(&self, values: &[T], to: &mut [f64]) {
         let columns = self.shift.len();
         for (row, own) in values.chunks_exact(columns).zip(to.chunks_exact_mut(columns)) {
@@ -72,17 +72,16 @@ impl Scaling {
     }
 }
 
-/// How users give the features of a row.
+/// Reads the features of a row as users pass them.
 pub(crate) struct RowReader {
-    /// Python's function `(what, values)` that makes values a contiguous array of float32 or float64,
-    /// rows by name in order; `what` they are stands in its errors.
+    /// The Python function `(what, values)` that converts values to a contiguous array of float32 or
+    /// float64, ordering named columns; its error messages call the values `what`.
     pub(crate) as_floats: Py<PyAny>,
-    /// Of the features, if they have names.
+    /// The names of the features, if they have any.
     pub(crate) names: Option<Vec<String>>,
 }
 
-/// The features of one row, of either type: copied, which for so few numbers takes less time than to
-/// borrow them.
+/// The features of one row, of either type: copied, which is faster than borrowing for so few numbers.
 pub(crate) enum Row {
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -104,10 +103,10 @@ impl RowReader {
         Self { as_floats: self.as_floats.clone_ref(py), names: self.names.clone() }
     }
 
-    /// The features of a row: an array of either type, or anything that NumPy makes an array of
-    /// numbers of, or a dict by name. There should be `count`.
+    /// The features of a row: an array of either type, anything that NumPy can convert to an array of
+    /// numbers, or a dict by name. There should be `count`.
     pub(crate) fn row(&self, features: &Bound<'_, PyAny>, count: usize) -> PyResult<Row> {
-        // A subclass may mean something else by its memory: a masked array hides some of it.
+        // A subclass may give its memory another meaning: a masked array hides parts of it.
         if features.is_exact_instance_of::<PyUntypedArray>() {
             if let Some(row) = copied(features) {
                 return Ok(row);
@@ -155,7 +154,7 @@ impl RowReader {
         Ok(row)
     }
 
-    /// The error of a feature that is not finite, or would not be, among those of rows of so many columns.
+    /// The error for a feature that is not finite, or would not be, in rows of `columns` columns.
     pub(crate) fn not_finite<N: core::Real>(
         &self,
         values: &[N],
@@ -176,7 +175,7 @@ impl RowReader {
     }
 }
 
-/// The numbers of an array of one dimension and either type, side by side in memory.
+/// The numbers of a contiguous one-dimensional array of either type.
 fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
     if let Ok(array) = array.cast::<PyArray1<f32>>() {
         return array.to_vec().ok().map(Row::F32);
@@ -184,16 +183,16 @@ fn copied(array: &Bound<'_, PyAny>) -> Option<Row> {
     array.cast::<PyArray1<f64>>().ok()?.to_vec().ok().map(Row::F64)
 }
 
-/// An array of a user's to write the outputs of a step to.
+/// A user's array for the outputs of a step.
 pub(crate) enum Target<'py, T: Scalar> {
-    /// As the network has them.
+    /// For plain outputs of the network.
     Plain(PyReadwriteArray1<'py, T>),
-    /// In original units, where labels are scaled.
+    /// For outputs in original units, if labels are scaled.
     Restored(PyReadwriteArray1<'py, f64>),
 }
 
 impl<'py, T: Scalar> Target<'py, T> {
-    /// `out` as one for `len` outputs.
+    /// `out` as a target for `len` outputs.
     pub(crate) fn of(out: &Bound<'py, PyAny>, len: usize, restored: bool) -> PyResult<Self> {
         if restored {
             writable(out, len, "dtype float64").map(Self::Restored)
@@ -202,12 +201,12 @@ impl<'py, T: Scalar> Target<'py, T> {
         }
     }
 
-    /// Whether it is for outputs in original units.
+    /// Whether it takes outputs in original units.
     pub(crate) fn is_restored(&self) -> bool {
         matches!(self, Self::Restored(_))
     }
 
-    /// Writes the outputs of whichever kind it is for.
+    /// Writes the outputs of the kind that it takes.
     pub(crate) fn write(self, plain: &[T], restored: &[f64]) -> PyResult<()> {
         match self {
             Self::Plain(mut array) => array.as_slice_mut()?.copy_from_slice(plain),
@@ -217,7 +216,7 @@ impl<'py, T: Scalar> Target<'py, T> {
     }
 }
 
-/// `out` as a contiguous array to write `len` outputs to, of a type that has a name for users.
+/// `out` as a contiguous writable array of `len` outputs; errors call its type `dtype`.
 fn writable<'py, T: Scalar>(
     out: &Bound<'py, PyAny>,
     len: usize,

@@ -1,8 +1,8 @@
 //! `rnn_rust._core`: the engine as Python sees it. Arrays and offsets in, arrays out.
 //!
-//! One crossing per fit, prediction or batch; the interpreter is released while the engine works.
-//! Python code prepares the arguments (types, contiguity, messages for people); what is checked
-//! here keeps the engine safe whatever comes.
+//! There is one crossing per fit, prediction or batch; the interpreter is released while the engine
+//! works. Python code prepares the arguments (types, contiguity, readable messages); the checks here
+//! keep the engine safe whatever arrives.
 
 mod boundary;
 mod csv;
@@ -24,8 +24,8 @@ static ALLOCATOR: rnn_rust::HugePages = rnn_rust::HugePages;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    // The first array looks NumPy's interface up by running Python code, in which Ctrl-C would be a
-    // panic: better during the import than in a call.
+    // The first array makes NumPy's interface be looked up by Python code, in which Ctrl-C would cause
+    // a panic: better during the import than in a call.
     PyArray1::<f64>::zeros(module.py(), 0, false).try_readonly()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(csv::csv_rows, module)?)?;

@@ -22,7 +22,7 @@ use crate::stepper::{IntoStepper, Stepper};
 pub(crate) struct Network {
     pub(crate) inner: Inner,
     pub(crate) objective: Objective,
-    /// Threads that a call may use, unless it is left to the environment.
+    /// The most threads that a call may use; 0 leaves it to the environment.
     threads: AtomicUsize,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Inner {
     F64(SharedNetwork<f64>),
 }
 
-/// Runs `$body` with `$shared` bound to the network of whichever type it is.
+/// Runs `$body` with `$shared` bound to the network, whichever its type.
 macro_rules! with {
     ($self:ident, $shared:ident => $body:expr) => {
         match &$self.inner {

@@ -8,7 +8,7 @@ use rnn_rust::{BatchLoss, Layout, Optimizer};
 
 use crate::boundary::Scalar;
 
-/// A dict with an array for every tensor, from the engine's buffer.
+/// A dict with an array for every tensor, copied from the engine's buffer.
 pub(crate) fn tensors<'py, T: Scalar>(
     py: Python<'py>,
     layout: &Layout,
@@ -19,7 +19,7 @@ pub(crate) fn tensors<'py, T: Scalar>(
     Ok(dict)
 }
 
-/// Adds an array for every tensor to a dict; their names begin with `prefix` there.
+/// Adds an array for every tensor to a dict, under its name with `prefix`.
 pub(crate) fn add_tensors<T: Scalar>(
     dict: &Bound<'_, PyDict>,
     prefix: &str,
@@ -34,14 +34,14 @@ pub(crate) fn add_tensors<T: Scalar>(
     Ok(())
 }
 
-/// An object with `value_and_gradient(predictions, labels) -> (float, gradient)`, whose answers Python has
-/// checked. For R rows: predictions `(R, L)`, labels `(R, C)`, and the gradient of the loss by the
-/// predictions, `(R, L)`.
+/// An object with `value_and_gradient(predictions, labels) -> (float, gradient)`, whose results Python
+/// code has checked. For R rows: predictions `(R, L)`, labels `(R, C)`, and the gradient of the loss by
+/// the predictions, `(R, L)`.
 pub(crate) struct PythonLoss {
     pub(crate) object: Py<PyAny>,
     /// Columns of outputs and of labels.
     pub(crate) columns: (usize, usize),
-    /// What it raised.
+    /// The exception that it raised.
     pub(crate) raised: Option<PyErr>,
 }
 
@@ -70,12 +70,12 @@ impl<T: Scalar> BatchLoss<T> for PythonLoss {
     }
 }
 
-/// An object with `update(parameters, gradients) -> parameters`, whose answers Python has checked: dicts
-/// with an array for each tensor by its name, in the shape that users see.
+/// An object with `update(parameters, gradients) -> parameters`, whose results Python code has checked:
+/// dicts with an array for each tensor by name, in the shape that users see.
 pub(crate) struct PythonOptimizer<'a> {
     pub(crate) object: &'a Py<PyAny>,
     pub(crate) layout: &'a Layout,
-    /// What it raised.
+    /// The exception that it raised.
     pub(crate) raised: Option<PyErr>,
 }
 
@@ -119,6 +119,6 @@ impl<T: Scalar> Optimizer<T> for PythonOptimizer<'_> {
         }
     }
 
-    /// What an object in Python keeps is its own.
+    /// The state of a Python object is its own business.
     fn undo(&mut self) {}
 }

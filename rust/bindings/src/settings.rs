@@ -11,7 +11,7 @@ use rnn_rust::{
     Reduction, Result, Shape, StaticFeatures,
 };
 
-/// What a new network is made of.
+/// The settings of a new network.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Settings {
@@ -89,7 +89,7 @@ impl Settings {
     pub(crate) fn objective(&self) -> Result<Objective> {
         let parameters: Vec<(&str, f64)> =
             self.loss_parameters.iter().map(|(name, &value)| (name.as_str(), value)).collect();
-        // A loss that is computed in Python implies no output activation, as this one does not.
+        // A custom Python loss implies no output activation, and neither does this one.
         let loss = match self.loss.as_str() {
             "custom" => Loss::Mse,
             name => Loss::from_name(name, &parameters)?,
@@ -129,7 +129,7 @@ pub(crate) struct EpochRun {
 }
 
 impl EpochRun {
-    /// The same as the engine has it.
+    /// The same run, in the engine's type.
     pub(crate) fn of_engine(&self) -> core::EpochRun<'_> {
         let seconds = |s| Duration::try_from_secs_f64(s).unwrap_or_default();
         core::EpochRun {
@@ -146,7 +146,7 @@ impl EpochRun {
     }
 }
 
-/// An optimiser of the engine, by the lower-case name of its class, with all of its numbers.
+/// An optimiser of the engine, given the lower-case name of its class and all of its numbers.
 pub(crate) fn method(settings: &Bound<'_, PyAny>) -> PyResult<Method> {
     let number = |name: &str| settings.get_item(name)?.extract::<f64>();
     let truth = |name: &str| settings.get_item(name)?.extract::<bool>();

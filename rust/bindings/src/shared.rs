@@ -24,7 +24,7 @@ use crate::settings::{EpochRun, Settings};
 pub(crate) struct TrainRequest<'a> {
     pub(crate) objective: Objective,
     pub(crate) run: &'a EpochRun,
-    /// One that is written in Python.
+    /// An optimiser written in Python.
     pub(crate) optimizer: Option<&'a Py<PyAny>>,
 }
 
@@ -37,13 +37,13 @@ pub(crate) struct Arrays<'a, 'py, T: Scalar> {
     offsets: &'a PyReadonlyArray1<'py, i64>,
 }
 
-/// What each sequence has once, in a row each: static features, and the state it starts from.
+/// Per-sequence arrays, one row each: static features and initial states.
 struct PerSequence<'py, T: Scalar> {
     statics: Option<PyReadonlyArray2<'py, T>>,
     initial: Option<PyReadonlyArray2<'py, T>>,
 }
 
-/// The same as it comes from Python: `(statics, initial)`.
+/// The same as passed from Python: `(statics, initial)`.
 pub(crate) type PerSequenceArgs<'py> = (Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
 
 impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
@@ -63,24 +63,24 @@ impl<'a, 'py, T: Scalar> Arrays<'a, 'py, T> {
     }
 }
 
-/// Moments of an optimiser by their names.
+/// The moments of an optimiser by name.
 type Moments<T> = Vec<(&'static str, Vec<T>)>;
 
 /// A network of one element type, shared between Python threads.
 ///
-/// Training works on a copy and puts it in place at its end, so that others may predict meanwhile.
-/// No thread may wait for a lock while it holds the interpreter: the holder of the lock attaches to
-/// the interpreter now and then to check for signals.
+/// Training works on a copy and swaps it in at the end, so that others can predict meanwhile. No thread
+/// may wait for a lock while it holds the interpreter: the lock's holder attaches to the interpreter
+/// now and then to check for signals.
 pub(crate) struct SharedNetwork<T: Scalar> {
     pub(crate) config: Config,
     network: RwLock<Arc<core::Network<T>>>,
     /// The optimiser; locked while a thread trains or loads.
     optimizer: Mutex<GradientDescent<T>>,
-    /// The thread that holds it.
+    /// The thread that holds the optimiser.
     owner: Mutex<Option<ThreadId>>,
 }
 
-/// The exclusive right to change a network, while it is held.
+/// The exclusive right to change a network, until dropped.
 struct Exclusive<'a, T: Scalar> {
     optimizer: MutexGuard<'a, GradientDescent<T>>,
     owner: &'a Mutex<Option<ThreadId>>,
@@ -112,7 +112,7 @@ impl<T: Scalar> SharedNetwork<T> {
 
     // A lock is poisoned only by a panic, which its caller has seen as an InternalError.
 
-    /// The network as it is now; no lock is held.
+    /// The current network; no lock stays held.
     pub(crate) fn read(&self) -> Arc<core::Network<T>> {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -121,10 +121,10 @@ impl<T: Scalar> SharedNetwork<T> {
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(network);
     }
 
-    /// The optimiser; while it is held, no other thread changes the network.
+    /// The optimiser; while one thread holds it, no other changes the network.
     ///
-    /// Python code that training calls (a loss, an optimiser, a signal handler) may try to lock it
-    /// again, which would be a deadlock. While another thread holds it, signals are checked.
+    /// Python code called by training (a loss, an optimiser, a signal handler) may try to lock it
+    /// again, which would deadlock. While another thread holds it, signals are checked.
     fn exclusive(&self, context: &mut Context<'_>) -> Result<Exclusive<'_, T>, Error> {
         let owner = || self.owner.lock().unwrap_or_else(PoisonError::into_inner);
         let me = thread::current().id();
@@ -140,7 +140,7 @@ impl<T: Scalar> SharedNetwork<T> {
         Ok(Exclusive { optimizer, owner: &self.owner })
     }
 
-    /// Steps of the optimiser so far, and a copy of its moments.
+    /// The optimiser's step count, and a copy of its moments.
     pub(crate) fn moments(&self, context: &mut Context<'_>) -> Result<(u64, Moments<T>), Error> {
         let optimizer = &self.exclusive(context)?.optimizer;
         let moments = optimizer.moments();
@@ -196,7 +196,7 @@ impl<T: Scalar> SharedNetwork<T> {
         Ok(data)
     }
 
-    /// Results, each with so many columns.
+    /// Computes results; `columns` gives the number of columns of each.
     pub(crate) fn rows<'py>(
         &self,
         py: Python<'py>,
@@ -311,7 +311,7 @@ impl<T: Scalar> SharedNetwork<T> {
     }
 }
 
-/// Every tensor by number, from the dict that `what` says, where names begin with `prefix`.
+/// All tensors by number, from a dict, described by `what`, whose names start with `prefix`.
 fn given<T: Scalar>(
     layout: &Layout,
     (what, prefix): (&str, &str),
@@ -332,7 +332,7 @@ fn given<T: Scalar>(
     tensors.map(read).collect()
 }
 
-/// Trains by a loss of the engine, or by one in Python.
+/// Trains with a loss of the engine, or with one in Python.
 fn train<T: Scalar>(
     (network, optimizer): (&mut core::Network<T>, &mut dyn Optimizer<T>),
     data: &Sequences<'_, T>,

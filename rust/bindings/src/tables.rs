@@ -1,4 +1,4 @@
-//! Rows of tables: what scalers learn of them, and the arrays that the engine reads.
+//! Rows of tables: column statistics for scalers, and the arrays that the engine reads.
 
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -15,8 +15,8 @@ pub(crate) enum Matrix<'py> {
     Double(PyReadonlyArray2<'py, f64>),
 }
 
-/// Not derived: that would spell out, in Python, why a matrix of doubles is none of singles, and a
-/// Ctrl-C that comes in between would be lost.
+/// Not derived: a derived one would explain in Python why a float64 matrix is not float32, and lose a
+/// Ctrl-C that arrives meanwhile.
 impl<'py> FromPyObject<'_, 'py> for Matrix<'py> {
     type Error = PyErr;
 
@@ -32,7 +32,7 @@ type Ints<'py> = PyReadonlyArray1<'py, i64>;
 type Doubles<'py> = PyReadonlyArray1<'py, f64>;
 type TwoVectors<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
 
-/// Evaluates an expression with `rows`, the [`TableRows`] of a matrix of either type.
+/// Evaluates an expression with `rows` bound to the [`TableRows`] of a matrix of either type.
 macro_rules! with_rows {
     ($values:expr, $starts:expr, $offsets:expr, $rows:ident => $work:expr) => {
         match &$values {
@@ -126,7 +126,7 @@ fn fill<T: Scalar>(
     if matrix.shape()[1] != columns.len() {
         return Err(shape_error("the matrix has another number of columns".into()));
     }
-    // Two empty arrays may have one address, and would seem to be borrowed twice.
+    // Two empty arrays may share an address, and would seem to be borrowed twice.
     if matrix.len() == 0 {
         return Ok((true, true));
     }

@@ -1,4 +1,4 @@
-//! Files compressed by Zstandard, which Python's library reads from version 3.14 on.
+//! Files compressed with Zstandard, which Python's own library only reads from version 3.14 on.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -23,7 +23,7 @@ pub(crate) fn decompress_zstd(py: Python<'_>, source: PathBuf, target: PathBuf) 
             checked = context.check();
             checked.is_ok()
         };
-        // A decoder that panics has met bytes that are not what they should be.
+        // If a decoder panics, its input was corrupt.
         let written = catch_unwind(AssertUnwindSafe(|| decompress(&source, &target, go_on)))
             .unwrap_or_else(|_| Err(damaged("it cannot be decoded")));
         checked.map(|()| written)
@@ -34,12 +34,12 @@ pub(crate) fn decompress_zstd(py: Python<'_>, source: PathBuf, target: PathBuf) 
     })
 }
 
-/// Ends early if `go_on`, which is asked every few milliseconds, says no.
+/// Ends early if `go_on`, called every few milliseconds, returns `false`.
 fn decompress(source: &Path, target: &Path, mut go_on: impl FnMut() -> bool) -> io::Result<()> {
     let mut compressed = BufReader::with_capacity(BUFFER, File::open(source)?);
     let mut output = BufWriter::with_capacity(BUFFER, File::create(target)?);
     let (mut buffer, mut unchecked) = (vec![0; BUFFER], 0);
-    // A file may have several frames, as those of parallel compressors do.
+    // A file may have several frames, as parallel compressors write them.
     while !compressed.fill_buf()?.is_empty() {
         let mut frame = StreamingDecoder::new(&mut compressed).map_err(damaged)?;
         loop {

@@ -1,5 +1,5 @@
-//! Whether the categories of features are numbers of the network's inputs, before they are looked up,
-//! and labels numbers of its classes.
+//! Checks that categories are inputs of the network before they are looked up, and that labels are
+//! among its classes.
 
 use std::ops::Range;
 
@@ -8,25 +8,25 @@ use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Level, Mask, Simd, WithSimd, dispatch};
 
-/// [`Error::Parameter`](crate::Error::Parameter) if a category of rows of features is none of the
-/// network's.
+/// [`Error::Parameter`](crate::Error::Parameter) if a row of features has a category that the network
+/// does not know.
 pub(crate) fn check_categories<T: Real>(features: &[T], config: &Config) -> Result<()> {
     check_codes(features, config.features(), (config.categories.columns, inputs(config)))
 }
 
-/// The same of rows of static features.
+/// Like [`check_categories`], for rows of static features.
 pub(crate) fn check_static_categories<T: Real>(statics: &[T], config: &Config) -> Result<()> {
     let known = config.first_static() + config.statics.numbers..config.shape.input;
     check_codes(statics, config.statics.len(), (config.statics.categories.columns, known))
 }
 
-/// The inputs of a network that are categories of a timestep.
+/// The inputs that belong to the categories of a timestep.
 fn inputs(config: &Config) -> Range<usize> {
     config.numbers()..config.first_static()
 }
 
-/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` of a row of `size`
-/// numbers is not one of the `known` whole numbers.
+/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` numbers of a row of
+/// `size` is not one of the `known` whole numbers.
 fn check_codes<T: Real>(
     numbers: &[T],
     size: usize,
@@ -47,12 +47,12 @@ fn check_codes<T: Real>(
     }
 }
 
-/// [`Error::Parameter`](crate::Error::Parameter) if a label is neither missing nor the number of one of
-/// `count` classes: it would add no loss, and yet be counted.
+/// [`Error::Parameter`](crate::Error::Parameter) if a label is neither missing nor a class number below
+/// `count`: it would add no loss and yet be counted.
 pub(crate) fn check_classes<T: Real>(labels: &[T], count: usize) -> Result<()> {
     let end = T::from_f64(count as f64);
     let fits = |label: T| label.is_nan() | (label.is_index() & (label < end));
-    // Without a branch for each number: several are compared at once.
+    // No branch per number, so that several are compared at once.
     let all_fit = |some: &[T]| some.iter().fold(true, |fit, &label| fit & fits(label));
     let Some(some) = labels.chunks(1024).find(|some| !all_fit(some)) else { return Ok(()) };
     let wrong = some.iter().find(|&&label| !fits(label)).expect("one does not fit");
@@ -60,7 +60,7 @@ pub(crate) fn check_classes<T: Real>(labels: &[T], count: usize) -> Result<()> {
     Err(Error::Parameter { what, expected, got: shortest(wrong.to_f64()) })
 }
 
-/// Whether [`check_categories`] would find nothing, for many rows; false if it might.
+/// Whether all rows pass [`check_categories`]; a quick test, which may be falsely negative.
 pub(crate) fn all_known<T: Real>(level: Level, features: &[T], config: &Config) -> bool {
     let (columns, known) = (config.categories.columns, inputs(config));
     let [first, last] = [known.start, known.end.max(1) - 1].map(|i| T::from_f64(i as f64));
@@ -94,7 +94,7 @@ impl<T: Real, S: Simd> Kernel<S> for AllKnown<'_, T> {
         let Self { features, size, columns, first, last } = self;
         let (mut least, mut most) = (simd.splat(first), simd.splat(last));
         let mut whole = least.le(most);
-        // Column by column: so many numbers are loaded from each row.
+        // Column by column, a full register of numbers from each row.
         for left in (size - columns..size).step_by(T::LANES) {
             let right = size.min(left + T::LANES);
             for row in features.chunks_exact(size) {

@@ -15,43 +15,43 @@ pub struct Shape {
     pub output: usize,
 }
 
-/// Features that are not numbers but say which input is 1, of inputs that are 0 otherwise.
+/// Features that are categories: each says which one of several inputs is 1; the others are 0.
 ///
-/// A category takes as many inputs as it has levels: columns of `W_ih`, which is looked up instead of
-/// multiplied. Inputs are the numbers and then those of all categories; a category's value at a timestep
-/// is the number of its input, counted from the first of all inputs.
+/// A category takes one input per level. Each input is a column of `W_ih`, which is looked up instead
+/// of multiplied. The inputs of the numbers come first, then those of all categories; the value of a
+/// category at a timestep is the index of its input among all inputs, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Categories {
-    /// Features of a timestep that are categories: the last ones.
+    /// How many features of a timestep are categories. They come last.
     pub columns: usize,
-    /// Inputs of all of them, at least one for each.
+    /// The inputs that they take together, at least one each.
     pub levels: usize,
 }
 
-/// Features that a sequence has once, the same at all of its steps: numbers, and then categories.
+/// Features given once per sequence, the same at all of its steps: first numbers, then categories.
 ///
-/// Their inputs follow those of the features of a timestep: columns of `W_ih` that are multiplied, or
-/// looked up, once per sequence.
+/// Their inputs come after those of the timestep features. Their columns of `W_ih` are multiplied or
+/// looked up once per sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StaticFeatures {
-    /// Those that are numbers.
+    /// How many are numbers.
     pub numbers: usize,
-    /// Those that are categories, and their inputs.
+    /// The categories, and the inputs that they take.
     pub categories: Categories,
 }
 
 impl StaticFeatures {
-    /// How many there are.
+    /// The number of static features.
     pub fn len(&self) -> usize {
         self.numbers + self.categories.columns
     }
 
-    /// Whether there is none.
+    /// Whether there are no static features.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The inputs they take.
+    /// The number of inputs that they take.
     fn inputs(&self) -> usize {
         self.numbers + self.categories.levels
     }
@@ -62,14 +62,14 @@ impl StaticFeatures {
 pub enum Readout {
     /// The state of every step.
     EachStep,
-    /// The final state: of the forward direction at the last step, of the backward one at the first.
+    /// The final state: at the last step for the forward direction, at the first for the backward one.
     Last,
     /// The mean of the states of all steps.
     Mean,
 }
 
 impl Readout {
-    /// The readout of that name; [`Error::Parameter`] if there is none.
+    /// The readout with this name; [`Error::Parameter`] if there is none.
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
             "each_step" => Ok(Self::EachStep),
@@ -84,14 +84,14 @@ impl Readout {
     }
 }
 
-/// More layers are taken for a mistake: each costs some memory before the size of the weights can be
-/// checked.
+/// More layers than this are taken for a mistake: each costs some memory before the size of the weights
+/// can be checked.
 const MOST_LAYERS: usize = 1000;
 
-/// How many equally likely draws dropout distinguishes: each has 16 bits.
+/// The number of equally likely draws that dropout distinguishes: a draw has 16 bits.
 pub(crate) const DROPOUT_DRAWS: u64 = 1 << 16;
 
-/// In how many of them a number is dropped.
+/// In how many of these draws a number is dropped.
 pub(crate) fn dropped_draws(probability: f64) -> u64 {
     (probability * DROPOUT_DRAWS as f64).round() as u64
 }
@@ -99,35 +99,35 @@ pub(crate) fn dropped_draws(probability: f64) -> u64 {
 /// The architecture of a network: layers of recurrent cells, and a linear head with an activation,
 /// y = output_activation(W_hy s + b_y).
 ///
-/// The first layer reads the features, each further one the states of the layer below; s is what
-/// the [`Readout`] makes of the last layer's states. All states are 0 at first.
+/// The first layer reads the features, and each further layer reads the states of the layer below. s is
+/// what the [`Readout`] makes of the last layer's states. All states start at 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Sizes.
     pub shape: Shape,
-    /// Of a timestep's features, the last so many are categories; and the inputs they take together.
+    /// The categories among a timestep's features.
     pub categories: Categories,
-    /// Features of whole sequences.
+    /// Static features, given once per sequence.
     pub statics: StaticFeatures,
     /// The cell of every layer.
     pub cell: Cell,
     /// Number of layers.
     pub layers: usize,
-    /// Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997); its
-    /// two states at a step stand side by side.
+    /// Whether each layer also reads the sequence from its end (Schuster and Paliwal, 1997). The states
+    /// of the two directions are concatenated.
     pub bidirectional: bool,
     /// What the head reads.
     pub readout: Readout,
     /// Activation of the outputs, unless the loss implies it.
     pub output_activation: Activation,
-    /// Probability of dropping a unit between layers, in training; rounded to a multiple of 2⁻¹⁶.
+    /// Probability of dropping a unit between layers in training, rounded to a multiple of 2⁻¹⁶.
     pub dropout: f64,
-    /// Probability of dropping a unit on the recurrent connections, in training; rounded likewise.
+    /// Probability of dropping a unit on the recurrent connections in training, rounded likewise.
     pub recurrent_dropout: f64,
 }
 
 impl Config {
-    /// One layer of a cell that reads forward and has an output at every step.
+    /// One layer of `cell` that reads forward and has an output at every step.
     pub fn new(shape: Shape, cell: Cell) -> Self {
         Self {
             shape,
@@ -143,17 +143,17 @@ impl Config {
         }
     }
 
-    /// Inputs that are numbers of a timestep.
+    /// The number of inputs that are numeric features of a timestep.
     pub fn numbers(&self) -> usize {
         self.first_static() - self.categories.levels
     }
 
-    /// The first of the inputs that are static features.
+    /// The index of the first input that belongs to the static features.
     pub fn first_static(&self) -> usize {
         self.shape.input - self.statics.inputs()
     }
 
-    /// Features of a timestep: numbers, and categories.
+    /// Features of a timestep: numbers and categories.
     pub fn features(&self) -> usize {
         self.numbers() + self.categories.columns
     }
@@ -163,7 +163,7 @@ impl Config {
         1 + usize::from(self.bidirectional)
     }
 
-    /// The numbers of a network's state: of each layer and direction h, followed by c in an LSTM.
+    /// Size of a network's state: h of each layer and direction, followed by c in an LSTM.
     pub fn state_len(&self) -> usize {
         self.state_rows() * self.state_width()
     }
@@ -173,7 +173,7 @@ impl Config {
         self.layers * self.directions()
     }
 
-    /// The numbers of the state of one layer and direction.
+    /// Size of the state of one layer and direction.
     pub fn state_width(&self) -> usize {
         (1 + usize::from(self.cell.has_cell_state())) * self.shape.hidden
     }
@@ -192,7 +192,7 @@ impl Config {
     pub(crate) fn pools(&self) -> bool {
         match self.readout {
             Readout::EachStep => false,
-            // Forward, the final state of a sequence is the state at its last step.
+            // Forward, the final state of a sequence is simply its state at the last step.
             Readout::Last => self.bidirectional,
             Readout::Mean => true,
         }
@@ -230,7 +230,7 @@ impl Config {
         for (what, probability) in
             [("dropout", self.dropout), ("recurrent_dropout", self.recurrent_dropout)]
         {
-            // Not if it is NaN, either.
+            // Written so that NaN fails too.
             if !(probability >= 0.0 && dropped_draws(probability) < DROPOUT_DRAWS) {
                 let expected = "at least 0 and below 1 (it is rounded to a multiple of 1/65536)";
                 return Err(Error::Parameter { what, expected, got: shortest(probability) });

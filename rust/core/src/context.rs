@@ -6,15 +6,15 @@ use std::thread::available_parallelism;
 use crate::error::{Error, Result};
 use crate::lanes::simd::{self, Level};
 
-/// The environment variable that says how many threads a call may use.
+/// The environment variable that limits how many threads a call may use.
 pub const NUM_THREADS: &str = "RNN_RUST_NUM_THREADS";
 
 /// Multiply-adds between two checks: a few milliseconds of work, so that a check costs nothing, and
 /// a cancellation takes far less than a tenth of a second.
 const WORK_PER_CHECK: usize = 4_000_000;
 
-/// What a call computes with. Results do not depend on it: every number of threads gives the same
-/// bits, and so does every instruction set with fused multiply-adds.
+/// What a call computes with. Results do not depend on it: any number of threads gives the same bits,
+/// and so does any instruction set with fused multiply-adds.
 pub struct Context<'a> {
     pub(crate) level: Level,
     pub(crate) threads: usize,
@@ -22,11 +22,11 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The best instruction set and all processors that the process may use, or what the
-    /// environment says: [`simd::VARIABLE`] and [`NUM_THREADS`].
+    /// Uses the best instruction set and all processors available to the process, unless the
+    /// environment says otherwise: [`simd::VARIABLE`] and [`NUM_THREADS`].
     ///
-    /// Every few milliseconds `go_on` is called, on the calling thread; if it returns `false`, the
-    /// call ends with [`Error::Cancelled`]. [`Error::Parameter`] if a variable has a wrong value.
+    /// `go_on` is called every few milliseconds on the calling thread; if it returns `false`, the call
+    /// ends with [`Error::Cancelled`]. [`Error::Parameter`] if a variable has an invalid value.
     pub fn new(go_on: &'a mut dyn FnMut() -> bool) -> Result<Self> {
         let level = simd::level().map_err(|error| Error::Parameter {
             what: simd::VARIABLE,
@@ -41,7 +41,7 @@ impl<'a> Context<'a> {
         self.level
     }
 
-    /// How many threads it may use.
+    /// How many threads a call may use.
     pub fn threads(&self) -> usize {
         self.threads
     }
@@ -51,13 +51,13 @@ impl<'a> Context<'a> {
         if (self.cancel.go_on)() { Ok(()) } else { Err(Error::Cancelled) }
     }
 
-    /// The same with another instruction set.
+    /// Uses another instruction set.
     #[must_use]
     pub fn with_level(self, level: Level) -> Self {
         Self { level, ..self }
     }
 
-    /// The same with at most `threads` threads, at least one.
+    /// Uses at most `threads` threads, and at least one.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -101,7 +101,7 @@ impl<'a> CancelCheck<'a> {
         if self.spent < WORK_PER_CHECK {
             return Ok(());
         }
-        // Once cancelled, always cancelled: `spent` stays where the next call checks at once.
+        // Once cancelled, always cancelled: `spent` is left as it is, so the next call checks at once.
         if !(self.go_on)() {
             self.spent = usize::MAX / 2;
             return Err(Error::Cancelled);

@@ -8,8 +8,8 @@ use crate::error::{Error, Result, check_shape, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
 
-/// The most steps of a sequence: lanes, whose steps are counted in 32 bits, may hold three times as many
-/// as the longest sequence.
+/// The most steps of a sequence. Lanes count steps in 32 bits and may hold three times as many as the
+/// longest sequence.
 const MOST_STEPS: i64 = (u32::MAX / 4) as i64;
 
 /// `S` sequences, back to back. Nothing is padded.
@@ -25,7 +25,7 @@ pub struct Sequences<'a, T> {
     static_size: usize,
     state_len: usize,
     label_columns: usize,
-    /// Whether no label is missing.
+    /// Whether all labels are present.
     complete: bool,
 }
 
@@ -33,12 +33,11 @@ impl<'a, T: Real> Sequences<'a, T> {
     /// A data set of `N` rows: `features (N, F)`, `labels (N, C)` and `offsets (S + 1,)`, all
     /// row-major; sequence `s` is rows `offsets[s]..offsets[s + 1]`.
     ///
-    /// C is L, or 1 for class numbers. With a readout of whole sequences the label of a sequence
-    /// stands in its last row, and NaN in the others.
+    /// C is L, or 1 for class numbers. If the readout is per sequence, the label of a sequence is in
+    /// its last row, and its other rows are NaN.
     ///
-    /// `labels` may be empty where none are needed. [`crate::Error::Shape`] if the sizes do not
-    /// fit, the offsets do not run from 0 to `N`, each above the last, or a sequence is longer than
-    /// u32::MAX / 4 steps.
+    /// `labels` may be empty if none are needed. [`crate::Error::Shape`] if the sizes do not fit, the
+    /// offsets do not increase strictly from 0 to `N`, or a sequence is longer than u32::MAX / 4 steps.
     pub fn new(
         features: &'a [T],
         labels: &'a [T],
@@ -81,8 +80,8 @@ impl<'a, T: Real> Sequences<'a, T> {
         })
     }
 
-    /// The same with a weight for each label, `(N, C)`: finite, and at least 0, or
-    /// [`Error::Parameter`].
+    /// Adds a weight for each label, `(N, C)`. [`Error::Parameter`] unless all are finite and at least
+    /// 0.
     pub fn with_label_weights(self, label_weights: &'a [T]) -> Result<Self> {
         check_shape(
             label_weights.len() == self.labels.len(),
@@ -98,7 +97,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         Ok(Self { label_weights, ..self })
     }
 
-    /// The same with static features, `(S, static_size)`: a row for each sequence.
+    /// Adds static features, `(S, static_size)`: one row per sequence.
     pub fn with_statics(self, statics: &'a [T], static_size: usize) -> Result<Self> {
         check_shape(
             statics.len() == self.len() * static_size,
@@ -109,7 +108,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         Ok(Self { statics, static_size, ..self })
     }
 
-    /// The same with the states that sequences start from, `(S, state_len)`, in place of 0: see
+    /// Adds the states that the sequences start from instead of 0, `(S, state_len)`: see
     /// [`Config::state_len`].
     pub fn with_initial_states(self, initial: &'a [T], state_len: usize) -> Result<Self> {
         check_shape(
@@ -121,7 +120,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         Ok(Self { initial, state_len, ..self })
     }
 
-    /// The same sequences with other labels, `(N, C)`, which have no weights.
+    /// The same sequences with other labels, `(N, C)`, which are unweighted.
     pub(crate) fn with_labels<'b>(
         &self,
         labels: &'b [T],
@@ -140,7 +139,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         self.offsets.len() - 1
     }
 
-    /// Whether there is no sequence.
+    /// Whether there are no sequences.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -150,12 +149,12 @@ impl<'a, T: Real> Sequences<'a, T> {
         self.offsets[self.len()] as usize
     }
 
-    /// Whether no label is missing.
+    /// Whether all labels are present.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Whether every row has labels (present or NaN).
+    /// Whether every row has labels (NaN counts as one).
     pub fn has_labels(&self) -> bool {
         self.labels.len() == self.rows() * self.label_columns
     }
@@ -165,28 +164,28 @@ impl<'a, T: Real> Sequences<'a, T> {
         self.input_size
     }
 
-    /// Whether sequences start from states of their own.
+    /// Whether the sequences have initial states of their own.
     pub fn has_initial_states(&self) -> bool {
         self.state_len > 0
     }
 
-    /// The numbers of such a state; 0 where all start from 0.
+    /// The size of an initial state; 0 if all sequences start from 0.
     pub(crate) fn state_len(&self) -> usize {
         self.state_len
     }
 
-    /// The state that sequence `s` starts from; empty where that is 0.
+    /// The initial state of sequence `s`; empty if it starts from 0.
     #[inline]
     pub fn initial_state(&self, s: usize) -> &'a [T] {
         &self.initial[s * self.state_len..(s + 1) * self.state_len]
     }
 
-    /// Static features of a sequence.
+    /// The number of static features of a sequence.
     pub fn static_size(&self) -> usize {
         self.static_size
     }
 
-    /// [`Error::Parameter`](crate::Error::Parameter) if a category is none of the network's.
+    /// [`Error::Parameter`](crate::Error::Parameter) if a category is unknown to the network.
     pub(crate) fn check_categories(&self, config: &Config, level: Level) -> Result<()> {
         if !all_known(level, self.features, config) {
             check_categories(self.features, config)?;
@@ -194,7 +193,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         check_static_categories(self.statics, config)
     }
 
-    /// [`Error::Parameter`] if a label is neither missing nor the number of one of `count` classes.
+    /// [`Error::Parameter`] if a label is neither missing nor one of the class numbers below `count`.
     pub(crate) fn check_classes(&self, count: usize) -> Result<()> {
         check_classes(self.labels, count)
     }
@@ -235,13 +234,13 @@ impl<'a, T: Real> Sequences<'a, T> {
         part(self.labels, self.range(s), self.label_columns)
     }
 
-    /// The weights of its labels, `(T, C)`; empty where there are none.
+    /// The weights of the labels of sequence `s`, `(T, C)`; empty if they have none.
     pub fn label_weights(&self, s: usize) -> &'a [T] {
         part_if_any(self.label_weights, self.range(s), self.label_columns)
     }
 
-    /// A sequence, or a window of its steps, (from, how many), as a segment that begins its lane;
-    /// none if the sequence has ended before.
+    /// A sequence, or a window (from, how many) of its steps, as a segment at the start of a lane;
+    /// `None` if the sequence ends before the window.
     #[inline]
     pub(crate) fn segment(
         &self,
@@ -265,19 +264,19 @@ impl<'a, T: Real> Sequences<'a, T> {
         }
     }
 
-    /// Its features alone, `(steps, F)`.
+    /// The features of a segment, `(steps, F)`.
     #[inline]
     pub(crate) fn features_of(&self, segment: Segment) -> &'a [T] {
         part(self.features, self.rows_of(segment), self.input_size)
     }
 
-    /// Its labels, `(steps, C)`; empty where there are none.
+    /// The labels of a segment, `(steps, C)`; empty if there are none.
     #[inline]
     pub(crate) fn labels_of(&self, segment: Segment) -> &'a [T] {
         part_if_any(self.labels, self.rows_of(segment), self.label_columns)
     }
 
-    /// Their weights, `(steps, C)`; empty where there are none.
+    /// The weights of a segment's labels, `(steps, C)`; empty if there are none.
     #[inline]
     pub(crate) fn label_weights_of(&self, segment: Segment) -> &'a [T] {
         part_if_any(self.label_weights, self.rows_of(segment), self.label_columns)
@@ -290,7 +289,7 @@ impl<'a, T: Real> Sequences<'a, T> {
     }
 }
 
-/// That offsets are of few enough sequences, none of them empty or too long.
+/// Checks that there are not too many sequences and that none is empty or too long.
 fn check_offsets(offsets: &[i64]) -> Result<()> {
     check_shape(
         u32::try_from(offsets.len()).is_ok(),
@@ -325,11 +324,11 @@ pub(crate) struct Segment {
     pub(crate) sequence: u32,
     /// Its position in the batch.
     pub(crate) position: u32,
-    /// The first of its steps that is wanted.
+    /// Its first step in the segment.
     pub(crate) from: u32,
-    /// How many are.
+    /// The number of steps.
     pub(crate) steps: u32,
-    /// Where they begin in the lane.
+    /// The step of the lane at which the segment starts.
     pub(crate) start: u32,
 }
 
@@ -346,7 +345,7 @@ fn part<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
     &values[rows.start * columns..rows.end * columns]
 }
 
-/// The same of values that need not be there: empty then.
+/// Like `part`, for optional values: empty if there are none.
 #[inline]
 fn part_if_any<T>(values: &[T], rows: Range<usize>, columns: usize) -> &[T] {
     if values.is_empty() { &[] } else { part(values, rows, columns) }

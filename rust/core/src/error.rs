@@ -63,16 +63,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The result of everything here that can fail.
+/// The result of every function of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A number as messages show it: `1e300`, not 300 digits.
+/// A number as error messages show it: `1e300`, not 300 digits.
 pub fn shortest(number: impl fmt::Display + fmt::LowerExp) -> String {
     let plain = number.to_string();
     if plain.len() > LONG { format!("{number:e}") } else { plain }
 }
 
-/// Characters from which on an exponent is shorter, or easier to read.
+/// Numbers this long are shorter, or easier to read, with an exponent.
 const LONG: usize = 20;
 
 /// `Ok` when `holds`, else the shape error that the other arguments describe.

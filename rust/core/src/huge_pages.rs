@@ -1,12 +1,12 @@
-//! [`HugePages`]: an allocator whose large buffers may lie in huge pages.
+//! [`HugePages`]: an allocator that asks for huge pages for large buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator, with huge pages for buffers of 4 MB and more where Linux gives them on
-/// request (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`, pages of 4 KB): 2 MB take one
-/// entry of the processor's translation buffers instead of 512. Training and prediction on more data
-/// than the caches hold are faster by it. A program makes it its own:
+/// The system's allocator, with huge pages for buffers of 4 MB and more if Linux gives them on request
+/// (`madvise` in `/sys/kernel/mm/transparent_hugepage/enabled`, pages of 4 KB): 2 MB then take one TLB
+/// entry instead of 512. This speeds up training and prediction on data larger than the caches. To use
+/// it in a program:
 ///
 /// ```
 /// #[global_allocator]
@@ -39,21 +39,21 @@ unsafe impl GlobalAlloc for HugePages {
     }
 }
 
-/// Asks for huge pages where a buffer is large.
+/// Asks for huge pages if a buffer is large.
 #[cfg(target_os = "linux")]
 #[inline(always)]
 fn advised(start: *mut u8, bytes: usize) -> *mut u8 {
-    /// Bytes of a buffer from which on huge pages are asked for, as in NumPy: two of them.
+    /// Smallest buffer, in bytes, for which huge pages are requested, as in NumPy: two huge pages.
     const LARGE: usize = 4 << 20;
     #[cold]
     fn advise(start: *mut u8, bytes: usize) {
-        // Where pages are larger, the system refuses advice from most addresses.
+        // If pages are larger than this, the system rejects the advice for most addresses.
         const PAGE: usize = 4096;
-        // From the start of its page, so that the advice does not divide what the system mapped at
-        // once: it could not be moved as a whole any more when the buffer grows.
+        // Start at a page boundary, so that the advice does not split the system's mapping: it could no
+        // longer be moved as a whole when the buffer grows.
         let before = start.addr() % PAGE;
-        // SAFETY: the pages are those of the buffer; advice changes no contents, nor those of what
-        // lies beside it. Where huge pages are not to be had, nothing happens.
+        // SAFETY: the pages are those of the buffer; the advice changes neither their contents nor
+        // those next to them. If huge pages are unavailable, nothing happens.
         unsafe {
             libc::madvise(start.wrapping_sub(before).cast(), before + bytes, libc::MADV_HUGEPAGE);
         }

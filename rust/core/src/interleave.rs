@@ -1,12 +1,12 @@
-//! Columns side by side, as rows of a matrix.
+//! Interleaves columns into the rows of a matrix.
 
 use crate::error::{Result, check_shape};
 use crate::lanes::Real;
 
-/// Sets `out (rows, columns)` to columns side by side. Returns whether all numbers are finite, and
-/// whether none is infinite. [`crate::Error::Shape`] if a column has another length.
+/// Interleaves `columns` into `out (rows, columns)`. Returns whether all numbers are finite, and
+/// whether none is infinite. [`crate::Error::Shape`] if the columns differ in length.
 pub fn interleave<T: Real, U: Real>(columns: &[&[T]], out: &mut [U]) -> Result<(bool, bool)> {
-    /// Rows at a time: of few enough that they stay in a near cache while columns pass.
+    /// Rows at a time: few enough to stay in a near cache while all columns are written.
     const AT_ONCE: usize = 64;
     let width = columns.len();
     let Some(rows) = out.len().checked_div(width) else { return Ok((true, true)) };
@@ -17,7 +17,7 @@ pub fn interleave<T: Real, U: Real>(columns: &[&[T]], out: &mut [U]) -> Result<(
     for (block, out) in out.chunks_mut(AT_ONCE * width).enumerate() {
         let first = block * AT_ONCE;
         let rows = first..first + out.len() / width;
-        // A line of four numbers costs one store where it may.
+        // Four columns at a time, so that four numbers of a row can be stored at once.
         for (group, four) in columns.chunks(4).enumerate() {
             if let [a, b, c, d] = four {
                 let four = [a, b, c, d].map(|column| &column[rows.clone()]);
@@ -28,7 +28,7 @@ pub fn interleave<T: Real, U: Real>(columns: &[&[T]], out: &mut [U]) -> Result<(
                 }
             }
         }
-        // Without a branch for each number: several are compared at once.
+        // No branch per number, so that several are compared at once.
         finite &= out.iter().fold(true, |finite, &x| finite & x.is_finite());
         if !finite {
             bounded &= out.iter().all(|&x| x.is_finite() || x.is_nan());
@@ -37,7 +37,7 @@ pub fn interleave<T: Real, U: Real>(columns: &[&[T]], out: &mut [U]) -> Result<(
     Ok((finite, bounded))
 }
 
-/// Sets the columns of `out`, which is `width` wide, from `at` on.
+/// Writes columns into `out`, which is `width` wide, starting at column `at`.
 fn interleave_columns<T: Real, U: Real, const N: usize>(
     columns: [&[T]; N],
     out: &mut [U],
@@ -56,7 +56,7 @@ fn interleave_columns<T: Real, U: Real, const N: usize>(
 mod tests {
     use super::*;
 
-    /// Four that are taken together, and two that are not.
+    /// Four columns that are taken together and two that are not.
     const COLUMNS: usize = 6;
 
     #[test]

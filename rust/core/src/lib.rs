@@ -17,9 +17,10 @@
 //!
 //! # Where to begin
 //!
-//! [`Network`] has any architecture and is fast: [`Network::train`], [`Network::predict`],
-//! [`Network::gradient`]; a [`Stepper`] reads one sequence step by step. The networks of [`textbook`]
-//! are for reading: their sizes are types, `Rnn<29, 10, 1>`, and what does not fit does not compile.
+//! [`Network`] is fast and takes any architecture: [`Network::train`], [`Network::predict`],
+//! [`Network::gradient`]; a [`Stepper`] reads one sequence step by step. The networks in [`textbook`]
+//! are written to be read: their sizes are part of their type, `Rnn<29, 10, 1>`, and mismatched sizes
+//! do not compile.
 //!
 //! # Example
 //!

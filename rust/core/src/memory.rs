@@ -1,16 +1,16 @@
-//! How much memory there is: what the system can give, and what the process may have of it.
+//! How much memory the system has left, and how much of it the process may use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Bytes from which on the system is asked whether it has them: reading its answer takes far less
-/// time than to write so many.
+/// From this many bytes on, the system is asked whether it has them: reading its answer takes far less
+/// time than writing that much.
 const MUCH: usize = 1 << 26;
 
-/// Bytes of addresses that a thread takes beside what it works on, at most: its stack, and what the
-/// C library sets apart for its allocations, whether it makes any or not.
+/// The most address space that a thread takes beside its working memory: its stack, and what the C
+/// library reserves for its allocations, whether it makes any or not.
 const OF_A_THREAD: usize = 1 << 27;
 
 /// [`Error::Memory`] if there is no memory for `numbers` more values of type `T`.
@@ -21,15 +21,15 @@ pub(crate) fn check_memory<T>(numbers: usize) -> Result<()> {
     check_memory_beside::<T>(numbers, 0)
 }
 
-/// The same beside `unwritten` values that are allocated already: the system counts them only as
-/// they are written to.
+/// Like [`check_memory`], when `unwritten` values are allocated but not yet written: the system counts
+/// them only once they are.
 pub(crate) fn check_memory_beside<T>(numbers: usize, unwritten: usize) -> Result<()> {
     let [bytes, unwritten] = [numbers, unwritten].map(|n| n.saturating_mul(size_of::<T>()));
     if can_be_had(bytes, 0, unwritten) { Ok(()) } else { Err(Error::Memory { bytes }) }
 }
 
-/// How many threads, at most `most`, there is memory for, if each takes `numbers` values; `unwritten` as
-/// above. [`Error::Memory`] if there is not enough for the calling one.
+/// How many threads, at most `most`, there is memory for, if each takes `numbers` values; `unwritten`
+/// is as above. [`Error::Memory`] if there is not enough even for the calling thread.
 pub(crate) fn threads_in_memory<T>(most: usize, numbers: usize, unwritten: usize) -> Result<usize> {
     check_memory_beside::<T>(numbers, unwritten)?;
     let [bytes, unwritten] = [numbers, unwritten].map(|n| n.saturating_mul(size_of::<T>()));
@@ -40,20 +40,20 @@ pub(crate) fn threads_in_memory<T>(most: usize, numbers: usize, unwritten: usize
     Ok((2..=most).rev().find(has_memory).unwrap_or(1))
 }
 
-/// Whether so many bytes can be had, beside `addresses` that are not written to and bytes that are
-/// allocated and will be.
+/// Whether `bytes` can be had, beside `addresses` that are never written and `unwritten` bytes that are
+/// already allocated and will be.
 fn can_be_had(bytes: usize, addresses: usize, unwritten: usize) -> bool {
     let to_be_written = bytes.saturating_add(unwritten);
     Vec::<u8>::new().try_reserve_exact(bytes.saturating_add(addresses)).is_ok()
         && (to_be_written < MUCH || is_available(to_be_written))
 }
 
-/// Whether so many bytes can still be had, as far as the system says.
+/// Whether this many bytes are still available, as far as the system tells.
 pub(crate) fn is_available(bytes: usize) -> bool {
     available().is_none_or(|available| bytes as u64 <= available)
 }
 
-/// The bytes that the process can still have, where the system says so.
+/// The bytes that the process can still use, if the system tells.
 fn available() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let of_system = read("/proc/meminfo").and_then(|meminfo| left_by_system(&meminfo));
@@ -70,7 +70,7 @@ struct Left {
     swap: u64,
 }
 
-/// What can be freed, and what can be swapped.
+/// Available memory and free swap.
 fn left_by_system(meminfo: &str) -> Option<Left> {
     let bytes = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
@@ -79,8 +79,8 @@ fn left_by_system(meminfo: &str) -> Option<Left> {
     Some(Left { memory: bytes("MemAvailable:")?, swap: bytes("SwapFree:").unwrap_or(0) })
 }
 
-/// What control groups leave of their limits, where the system has so much swap: containers and
-/// services have a limit, and their processes are killed above it. `own` is the text of
+/// What control groups leave of their limits, if the system has `swap` bytes of swap left. Containers
+/// and services have a limit, and their processes are killed above it. `own` is the text of
 /// `/proc/self/cgroup`.
 ///
 /// Source: Linux, `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst`.
@@ -89,10 +89,10 @@ fn left_by_groups(mount: &Path, own: &str, swap: u64) -> Option<u64> {
     groups.filter_map(|(group, version)| version.left(&group, swap)).min()
 }
 
-/// The folders of the group that a line of `/proc/self/cgroup` names, and of those around it.
+/// The directories of the group that a line of `/proc/self/cgroup` names, and of its ancestors.
 ///
-/// In a container that shows its own group as the root, the path may be the host's: the folder at the
-/// root is there all the same.
+/// In a container that shows its own group as the root, the path may be the host's; the root directory
+/// exists all the same.
 fn groups_of(mount: &Path, line: &str) -> Vec<(PathBuf, Version)> {
     let fields = line.split_once(':').and_then(|(_, fields)| fields.split_once(':'));
     let (folder, path, version) = match fields {
@@ -106,7 +106,7 @@ fn groups_of(mount: &Path, line: &str) -> Vec<(PathBuf, Version)> {
     ancestors.map(|ancestor| (folder.join(ancestor), version)).collect()
 }
 
-/// The versions of control groups, whose files have other names.
+/// The versions of control groups, which name their files differently.
 #[derive(Clone, Copy)]
 enum Version {
     One,
@@ -114,7 +114,7 @@ enum Version {
 }
 
 impl Version {
-    /// The bytes that a group has left; none where it has no limit.
+    /// The bytes that a group has left; `None` if it has no limit.
     fn left(self, group: &Path, swap: u64) -> Option<u64> {
         let text = |name: &str| fs::read_to_string(group.join(name)).ok();
         let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
@@ -126,7 +126,7 @@ impl Version {
             Self::Two => (number("memory.max")?, number("memory.current")?, ""),
         };
         let memory = limit.saturating_sub(used);
-        // Without a limit of its own, swap is limited by the system's alone.
+        // If the group does not limit swap, only the system does.
         let may_swap = match self {
             Self::One => number("memory.memsw.limit_in_bytes")
                 .zip(number("memory.memsw.usage_in_bytes"))

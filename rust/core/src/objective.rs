@@ -1,14 +1,14 @@
 //! `Objective`: a loss, and how the losses of a batch's labels become one number.
 //!
-//! The loss reported is the loss differentiated. With eₙ the loss of one label and wₙ its weight, 1
-//! by default:
+//! The reported loss is exactly the one that is differentiated. With eₙ the loss of one label and wₙ
+//! its weight (1 by default):
 //!
 //! * [`Reduction::Mean`]: Σ w e / Σ w over the labels that the batch has.
 //! * [`Reduction::Sum`]: per sequence the sum of w e over its steps, mean over outputs; the batch's
 //!   loss is the mean over its labelled sequences, each counting as much as its labels weigh on
 //!   average. With one sequence per batch these are the update steps of a gradient summed over time.
 //!
-//! A weight of 2 has the effect of the same label twice. A NaN label is missing: it adds no loss, no
+//! A weight of 2 is like having the label twice. A NaN label is missing: it adds no loss and no
 //! gradient, and is not counted.
 
 use crate::data::{Segment, Sequences};
@@ -35,7 +35,7 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// The reduction of that name; [`Error::Parameter`] if there is none.
+    /// The reduction with this name; [`Error::Parameter`] if there is none.
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
             "mean" => Ok(Self::Mean),
@@ -49,12 +49,12 @@ impl Reduction {
     }
 }
 
-/// How much the labels of a batch weigh.
+/// The total weight of the labels of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct LabelWeight {
-    /// All labels that are present.
+    /// Sum of the weights of all labels present.
     labels: f64,
-    /// For each sequence, one of its labels on average.
+    /// Sum over the sequences of the mean weight of their labels.
     sequences: f64,
 }
 
@@ -85,8 +85,8 @@ impl LabelWeight {
         }
     }
 
-    /// The denominator of a reduction: the loss of a batch is `Σ w e / divisor`, and that of several
-    /// batches together the quotient of the sums of both.
+    /// The denominator of a reduction. The loss of a batch is `Σ w e / divisor`; for several batches
+    /// together, both sums run over all of them.
     pub(crate) fn divisor(self, reduction: Reduction, label_columns: usize) -> f64 {
         match reduction {
             Reduction::Mean => self.labels,

@@ -1,5 +1,5 @@
-//! From rows of a table to those that the engine reads: taken, scaled and converted in one pass; and
-//! what scalers learn of the columns.
+//! Turns rows of a table into rows that the engine reads: selects, scales and converts them in one
+//! pass. Also computes the column statistics that scalers need.
 
 use std::ops::Range;
 use std::panic::resume_unwind;
@@ -9,11 +9,11 @@ use std::thread;
 use crate::error::{Result, check_shape};
 use crate::lanes::Real;
 
-/// Rows from which the mean and the squared deviations of a block are taken: they stay in a near
-/// cache for the second pass, and are the same for every number of threads.
+/// Rows of a block whose mean and squared deviations are computed together. They stay in a near cache
+/// for the second pass, and are the same for any number of threads.
 const BLOCK: usize = 1024;
 
-/// Sequences of rows in a matrix that may hold others too.
+/// Sequences of rows in a matrix, which may have other rows too.
 #[derive(Clone, Copy, Debug)]
 pub struct TableRows<'a, T> {
     values: &'a [T],
@@ -22,12 +22,12 @@ pub struct TableRows<'a, T> {
     offsets: &'a [i64],
 }
 
-/// What is subtracted from each column, and by what the rest is divided.
+/// What is subtracted from each column, and what the difference is divided by.
 #[derive(Clone, Copy, Debug)]
 pub struct Scaling<'a> {
     /// What is subtracted, `(columns,)`.
     pub shift: &'a [f64],
-    /// By what the rest is divided, `(columns,)`.
+    /// The divisors, `(columns,)`.
     pub scale: &'a [f64],
 }
 
@@ -39,8 +39,8 @@ impl Scaling<'_> {
     }
 }
 
-/// A number as the engine reads it: scaled in double precision, rounded to `T` first and then to `U`, so
-/// that one row and a whole table give the same bits.
+/// A number as the engine reads it: scaled in double precision, then rounded to `T` and then to `U`, so
+/// that a single row and a whole table give the same bits.
 #[inline(always)]
 pub fn scaled<T: Real, U: Real>(number: T, shift: f64, scale: f64) -> U {
     U::from_f64(T::from_f64((number.to_f64() - shift) / scale).to_f64())
@@ -70,8 +70,8 @@ impl Moments {
 }
 
 impl<'a, T: Real> TableRows<'a, T> {
-    /// Sequence `s` has the rows `starts[s]` up to `starts[s] + offsets[s + 1] − offsets[s]` of
-    /// `values (N, columns)`, row-major. [`crate::Error::Shape`] if they do not lie within.
+    /// Sequence `s` has rows `starts[s]..starts[s] + offsets[s + 1] − offsets[s]` of `values (N,
+    /// columns)`, row-major. [`crate::Error::Shape`] if they are out of bounds.
     pub fn new(
         values: &'a [T],
         columns: usize,
@@ -109,13 +109,13 @@ impl<'a, T: Real> TableRows<'a, T> {
         self.columns
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sets `out (rows, columns)` to the rows, [`scaled`] if there is a `scaling`. Returns whether none of
-    /// them is infinite.
+    /// Copies the rows to `out (rows, columns)`, [`scaled`] if there is a `scaling`. Returns whether no
+    /// number is infinite.
     pub fn prepare<U: Real>(
         &self,
         scaling: Option<Scaling<'_>>,
@@ -161,14 +161,14 @@ impl<'a, T: Real> TableRows<'a, T> {
                     }
                 }
                 // NaN marks a missing number and is allowed; only ±∞ is refused.
-                // Without a way out, so that several are looked at at once.
+                // No early exit, so that several numbers are checked at once.
                 finite &= own.iter().fold(true, |all, &x| all & (x.is_finite() | x.is_nan()));
             }
         });
         finite
     }
 
-    /// The smallest and the largest number of each column, NaN aside; ∞ and −∞ where there is none.
+    /// The smallest and the largest number of each column, ignoring NaN; ∞ and −∞ if it has no numbers.
     pub fn bounds(&self, threads: usize) -> Vec<(f64, f64)> {
         let none = (f64::INFINITY, f64::NEG_INFINITY);
         let work = self.shares(threads).into_iter().map(|rows| {
@@ -198,7 +198,7 @@ impl<'a, T: Real> TableRows<'a, T> {
         all
     }
 
-    /// Mean and standard deviation (divisor N) of each column after scaling, NaN aside.
+    /// Mean and standard deviation (divisor N) of each column after scaling, ignoring NaN.
     pub fn moments(&self, scaling: Scaling<'_>, threads: usize) -> Result<Vec<(f64, f64)>> {
         scaling.check(self.columns)?;
         let blocks = self.len().div_ceil(BLOCK);
@@ -219,7 +219,7 @@ impl<'a, T: Real> TableRows<'a, T> {
 
     /// Two passes over a block that stays in a near cache: means, then deviations from them.
     fn block_moments(&self, rows: Range<usize>, scaling: Scaling<'_>) -> Vec<Moments> {
-        // An array for each, and no branch: several columns are computed at once.
+        // An array for each and no branches, so that several columns are computed at once.
         let [mut counts, mut means, mut squares] = [0; 3].map(|_| vec![0.0; self.columns]);
         let Scaling { shift, scale } = scaling;
         self.each_piece(rows.clone(), |piece| {
@@ -249,7 +249,7 @@ impl<'a, T: Real> TableRows<'a, T> {
         columns.map(|((count, mean), squares)| Moments { count, mean, squares }).collect()
     }
 
-    /// Gives the numbers of these rows to `take`, in order, in pieces of whole rows.
+    /// Passes the numbers of these rows to `take`, in order, in pieces of whole rows.
     fn each_piece(&self, rows: Range<usize>, mut take: impl FnMut(&'a [T])) {
         let mut at = rows.start;
         let mut sequence = self.offsets.partition_point(|&end| end as usize <= at).max(1) - 1;
@@ -268,9 +268,9 @@ impl<'a, T: Real> TableRows<'a, T> {
         shares(self.len(), self.worthwhile(threads))
     }
 
-    /// How many of these threads are worth starting.
+    /// How many of `threads` are worth starting.
     fn worthwhile(&self, threads: usize) -> usize {
-        // A thread costs some ten microseconds, in which one takes ten thousand numbers.
+        // Starting a thread takes some ten microseconds, enough time to process ten thousand numbers.
         threads.min((self.len() * self.columns).div_ceil(1 << 16).max(1))
     }
 }
@@ -281,20 +281,20 @@ fn convert<T: Real, U: Real>(from: &[T], to: &mut [U]) {
     }
 }
 
-/// As many ranges of nearly equal length.
+/// Splits `0..count` into ranges of nearly equal length.
 fn shares(count: usize, threads: usize) -> Vec<Range<usize>> {
     let threads = threads.clamp(1, count.max(1));
     (0..threads).map(|t| count * t / threads..count * (t + 1) / threads).collect()
 }
 
-/// What each piece of work returns, in order; all but the first have a thread of their own.
+/// The results of all pieces of work, in order. All but the first run in threads of their own.
 fn in_parallel<R: Send>(work: Vec<impl FnOnce() -> R + Send>) -> Vec<R> {
     fn run<R, W: FnOnce() -> R>(piece: &Mutex<Option<W>>) -> R {
         let taken = piece.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.expect("a piece is taken once")()
     }
 
-    // Shared, and not moved to its thread: one that the system does not start would drop it.
+    // Shared, not moved into its thread: if the system cannot start that thread, it would be lost.
     let work: Vec<_> = work.into_iter().map(|piece| Mutex::new(Some(piece))).collect();
     thread::scope(|scope| {
         let started =
@@ -303,7 +303,7 @@ fn in_parallel<R: Send>(work: Vec<impl FnOnce() -> R + Send>) -> Vec<R> {
         let first = work.first().map(run);
         let others = others.into_iter().map(|(piece, thread)| match thread {
             Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // The system starts no more threads.
+            // The system starts no more threads: do it here.
             Err(_) => run(piece),
         });
         first.into_iter().chain(others).collect()

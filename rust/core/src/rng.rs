@@ -1,8 +1,8 @@
 //! The generator: xoshiro256++ (Blackman and Vigna, 2021), seeded through SplitMix64.
 //!
-//! It is portable and fixed for good: the same seed gives the same weights and the same order of
-//! sequences on every machine. Each purpose has a separate stream, so that drawing more numbers for
-//! one (another layer, another epoch) changes nothing in the others.
+//! It is portable and will not change: a seed gives the same weights and the same order of sequences on
+//! every machine. Each purpose has its own stream, so drawing more numbers for one (another layer,
+//! another epoch) changes nothing for the others.
 
 /// A stream of pseudo-random numbers.
 #[derive(Clone, Debug)]
@@ -18,13 +18,13 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// One step of SplitMix64 from `number`: for draws that depend on their place alone.
+/// One step of SplitMix64 from `number`: for draws that depend on their position alone.
 pub(crate) fn mix(mut number: u64) -> u64 {
     split_mix(&mut number)
 }
 
 impl Rng {
-    /// The generator of `seed` for one `purpose` and its `index`th use.
+    /// The generator for the `index`th use of `seed` for one `purpose`.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
         let mut state = seed;
         for word in [purpose as u64, index] {
@@ -73,7 +73,7 @@ impl Rng {
     }
 }
 
-/// What a stream of numbers is drawn for.
+/// What a stream of random numbers is used for.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Purpose {

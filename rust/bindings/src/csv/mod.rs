@@ -1,4 +1,4 @@
-//! CSV files: where their rows are, and the numbers of plain ones. Polars reads all else.
+//! CSV files: where their rows are, and the numbers of plain ones. Polars reads the rest.
 
 mod numbers;
 mod parts;

@@ -1,8 +1,8 @@
-//! The numbers of plain CSV text, read straight into the rows where they belong.
+//! The numbers of plain CSV text, read straight into the rows of matrices.
 //!
-//! Polars reads CSV files. Most of their text is plain, though: cells that are empty or a decimal
-//! number, and nothing in quotes. Read here, with the parser of numbers that Polars uses too, such
-//! text needs no columns in between. All else is left to Polars.
+//! Polars reads CSV files, but most of their text is plain: cells that are empty or a decimal number,
+//! and no quotes. Such text is read here, with the same number parser as in Polars, and needs no
+//! columns in between. The rest is left to Polars.
 
 use memchr::{memchr, memchr3};
 use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};
@@ -11,17 +11,17 @@ use pyo3::types::{PyBool, PyBytes};
 
 use crate::boundary::{Scalar, run, shape_error};
 
-/// What becomes of a column of the file.
+/// What a column of the file is used for.
 #[derive(Clone, Copy)]
 pub(crate) enum Column {
-    /// A number: which matrix, and which column there.
+    /// Numbers: which matrix, and which column of it.
     Number((usize, usize)),
-    /// The cells are wanted as they are, or nobody wants them.
+    /// Text: whether the cells are wanted as they are, or ignored.
     Text(bool),
 }
 
-/// Not derived: that would spell out, in Python, why a truth is no pair, and a Ctrl-C that comes in
-/// between would be lost.
+/// Not derived: a derived one would explain in Python why a bool is not a pair, and lose a Ctrl-C that
+/// arrives meanwhile.
 impl<'py> FromPyObject<'_, 'py> for Column {
     type Error = PyErr;
 
@@ -33,17 +33,17 @@ impl<'py> FromPyObject<'_, 'py> for Column {
     }
 }
 
-/// A matrix whose rows are filled, one after the other.
+/// A matrix that is being filled row by row.
 struct Filling<'a, T> {
     numbers: &'a mut [T],
     width: usize,
-    /// Where the row begins that is next.
+    /// Where the next row starts.
     row: usize,
     missing: bool,
 }
 
 impl<T: Scalar> Filling<'_, T> {
-    /// None if the row is one too many, or the number is too large for the type.
+    /// `None` if there are too many rows, or the number is too large for the type.
     fn set(&mut self, column: usize, number: f64) -> Option<()> {
         let value = T::from_f64(number);
         self.missing |= number.is_nan();
@@ -93,7 +93,7 @@ fn fill<T: Scalar>(
             return Err(shape_error(format!("no column {place} in matrix {matrix}")));
         }
     }
-    // Two empty arrays may have one address, and would seem to be borrowed twice.
+    // Two empty arrays may share an address, and would seem to be borrowed twice.
     let guards =
         arrays.iter().map(|array| (array.len() > 0).then(|| array.try_readwrite()).transpose());
     let mut guards: Vec<Option<PyReadwriteArray2<'_, T>>> = guards.collect::<Result<_, _>>()?;
@@ -109,7 +109,7 @@ fn fill<T: Scalar>(
     })
 }
 
-/// Returns the cells that are wanted as text; None if the text is not plain.
+/// Returns the cells wanted as text; `None` if the text is not plain.
 fn read_rows<T: Scalar>(
     text: &[u8],
     separator: u8,
@@ -155,7 +155,7 @@ fn read_rows<T: Scalar>(
     fillings.iter().all(|filling| filling.row == filling.numbers.len()).then_some(cells)
 }
 
-/// The number of the first cell, NaN if it is empty, and what follows; None if it is something else.
+/// The number in the first cell, NaN if empty, and the rest; `None` if it is something else.
 fn number(text: &[u8], separator: u8) -> Option<(f64, &[u8])> {
     match text.first() {
         Some(b'0'..=b'9' | b'-' | b'.') => {
@@ -167,13 +167,13 @@ fn number(text: &[u8], separator: u8) -> Option<(f64, &[u8])> {
     }
 }
 
-/// What follows the row if all of its cells are empty.
+/// The rest after this row, if all of its cells are empty.
 fn after_blank_row(text: &[u8], separator: u8) -> Option<&[u8]> {
     let filled = text.iter().position(|&byte| byte != separator).unwrap_or(text.len());
     after_line_end(&text[filled..])
 }
 
-/// What follows the end of a line, or of the text.
+/// The rest after the end of the line or of the text.
 fn after_line_end(text: &[u8]) -> Option<&[u8]> {
     match text {
         [] => Some(text),

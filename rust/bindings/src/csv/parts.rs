@@ -14,13 +14,13 @@ use pyo3::prelude::*;
 use super::rows::{Form, Rows};
 use crate::boundary::{WAIT, data_error, run};
 
-/// Bytes read at a time: a part of the file that stays in a near cache.
+/// Bytes read at a time: few enough to stay in a near cache.
 const CHUNK: usize = 1 << 17;
 
 /// Chunks between two checks for signals: some milliseconds.
 const CHUNKS_PER_CHECK: usize = 32;
 
-/// Bytes of a part that has a thread of its own, at least.
+/// The least bytes of a part with a thread of its own.
 const PART: u64 = 1 << 20;
 
 /// The line of each row; whether the row is blank: all of its cells are empty; and blocks of rows, of
@@ -57,14 +57,14 @@ pub(crate) fn csv_rows<'py>(
     Ok((lines, blank, rows.blocks))
 }
 
-/// What is wrong with the rows, or the rows.
+/// The rows, or what is wrong with them.
 type Found = io::Result<Result<Rows, String>>;
 
-/// Adds the rows of the file to `rows`, each thread's part as if a row began there.
+/// Adds the rows of the file to `rows`; each thread reads its part as if a row began there.
 ///
-/// Where a part turns out to begin within quotes it is read again, as is one with an error: only
-/// then is it known on which line. All threads end early after an error, or if `go_on` says no,
-/// which the calling one asks every few milliseconds.
+/// A part that turns out to start within quotes is read again, and so is one with an error: only then
+/// is its line known. All threads stop early after an error, or if `go_on`, which the calling thread
+/// calls every few milliseconds, returns `false`.
 fn find_rows(
     path: &Path,
     rows: Rows,
@@ -88,19 +88,18 @@ fn find_rows(
                 let rows = Rows::new(form, part.start, 0);
                 let go_on = || !stopped.load(Ordering::Relaxed);
                 let read = move || read(path, part, rows, go_on);
-                // If the system starts no more threads, the calling one reads the part.
+                // If the system cannot start more threads, the calling one reads the part.
                 (part, thread::Builder::new().spawn_scoped(scope, read).ok())
             })
             .collect();
         let found = joined((path, first, rows), others, &mut go_on);
-        // After an error others may still read.
+        // Stop the others, which may still be reading after an error.
         stopped.store(true, Ordering::Relaxed);
         found
     })
 }
 
-/// Adds the rows of all parts, in order, to those before the first one, which the calling thread
-/// reads.
+/// Appends the rows of all parts to `rows`, in order. The calling thread reads the first part.
 fn joined(
     (path, first, rows): (&Path, &Range<u64>, Rows),
     others: Vec<(&Range<u64>, Option<ScopedJoinHandle<'_, Found>>)>,
@@ -124,8 +123,8 @@ fn joined(
     Ok(found.and_then(Rows::finish))
 }
 
-/// Ranges of bytes of nearly equal length, from `offset` to the end; all but the first begin after a
-/// line feed.
+/// Byte ranges of nearly equal length, from `offset` to the end; all but the first start after a line
+/// feed.
 fn parts(path: &Path, offset: u64, threads: usize) -> io::Result<Vec<Range<u64>>> {
     let mut file = BufReader::new(File::open(path)?);
     let length = file.get_ref().metadata()?.len().max(offset);
@@ -139,12 +138,12 @@ fn parts(path: &Path, offset: u64, threads: usize) -> io::Result<Vec<Range<u64>>
             begins.push(begin);
         }
     }
-    // The last one has no end: a file may grow.
+    // The last one is open-ended: a file may grow.
     let ends = begins[1..].iter().copied().chain([u64::MAX]);
     Ok(begins.iter().copied().zip(ends).map(|(begin, end)| begin..end).collect())
 }
 
-/// Adds the rows of a part of the file; not all of them if `go_on` says no.
+/// Adds the rows of a part of the file; stops early if `go_on` returns `false`.
 fn read(path: &Path, part: &Range<u64>, mut rows: Rows, mut go_on: impl FnMut() -> bool) -> Found {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(part.start))?;

@@ -1,22 +1,22 @@
-//! The rows of a CSV file as RFC 4180 has them: how many there are, and the line each begins on.
+//! The rows of a CSV file by RFC 4180: how many there are, and the line on which each starts.
 //!
-//! Readers differ in what they make of a quote in an odd place, and a reader that cuts the file for
-//! its threads may join rows there. Here such a file is refused. That is why no parser does this
-//! work: those of the `csv` crates accept any bytes, as a parser should that is asked for cells.
-//! Line feeds alone are counted as lines, as editors do.
+//! Readers differ in how they treat a quote in an odd place, and a reader that splits the file among
+//! threads may join rows there. Here such a file is refused. So no parser can do this: those of the
+//! `csv` crates accept any bytes, as suits a parser that is asked for cells. Only line feeds count as
+//! line ends, as in editors.
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-/// What rows look like.
+/// The form of rows.
 #[derive(Clone, Copy)]
 pub(super) struct Form {
-    /// Cells of a row; a blank row may have fewer.
+    /// Cells per row; a blank row may have fewer.
     pub(super) width: usize,
-    /// What stands between cells.
+    /// The separator between cells.
     pub(super) separator: u8,
-    /// With which lines begin that are no rows.
+    /// What lines that are comments start with.
     pub(super) comment: Option<u8>,
-    /// Bytes of a block of rows, at least.
+    /// The least bytes of a block of rows.
     pub(super) block: u64,
 }
 
@@ -26,8 +26,8 @@ enum State {
     Bare,
     /// Within quotes.
     Quoted,
-    /// After a quote within quotes that ends a chunk: the closing one, or the first of two that
-    /// mean one.
+    /// After a quote within quotes at the end of a chunk: either the closing quote, or the first of an
+    /// escaped pair.
     Closing,
     /// After a carriage return outside quotes.
     Return,
@@ -35,30 +35,30 @@ enum State {
     Comment,
 }
 
-/// What has been read so far.
+/// The state of reading.
 pub(super) struct Rows {
     form: Form,
     /// The line of each row.
     pub(super) lines: Vec<i64>,
     /// Whether all cells of a row are empty.
     pub(super) blank: Vec<bool>,
-    /// Blocks of rows: where the first row begins, in bytes, and its number.
+    /// Blocks of rows: where the first row starts, in bytes, and its number.
     pub(super) blocks: Vec<(u64, usize)>,
-    /// Where the bytes begin that come next.
+    /// Where the next bytes start.
     offset: u64,
     state: State,
     line: i64,
-    /// Where the row, and where the last quoted cell, begins.
+    /// Where the row starts, and where the last quoted cell does.
     row_line: i64,
     quote_line: i64,
-    /// Separators of the row, whether a cell has text, and whether one begins here.
+    /// Separators in the row, whether any cell has text, and whether a cell starts here.
     separators: usize,
     text: bool,
     cell_begins: bool,
 }
 
 impl Rows {
-    /// For rows that begin after `offset` bytes, on line `line`.
+    /// For rows that start after `offset` bytes, on line `line`.
     pub(super) fn new(form: Form, offset: u64, line: i64) -> Self {
         Self {
             form,
@@ -76,13 +76,13 @@ impl Rows {
         }
     }
 
-    /// Whether a row ends, and none has begun.
+    /// Whether the last row has ended and no other has started.
     fn is_between_rows(&self) -> bool {
         self.state == State::Bare && self.cell_begins && self.separators == 0 && !self.text
     }
 
-    /// Takes what was read of the bytes that come next as if rows, and line 0, began there. Returns
-    /// false, and takes nothing, if they do not.
+    /// Appends what was read from the next bytes on the assumption that a row, and line 0, starts
+    /// there. If none does, returns `false` and appends nothing.
     pub(super) fn append(&mut self, next: Self) -> bool {
         if !self.is_between_rows() {
             return false;
@@ -104,7 +104,7 @@ impl Rows {
         true
     }
 
-    /// Takes the bytes that come next; an error says what is wrong with them.
+    /// Reads the next bytes; an error says what is wrong with them.
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<(), String> {
         let mut rest = chunk;
         while let Some((&first, tail)) = rest.split_first() {
@@ -143,7 +143,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes bytes outside quotes up to the first that is special, and it; returns what follows.
+    /// Reads bytes outside quotes, through the first special one; returns the rest.
     #[inline]
     fn feed_bare<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
         let end = memchr3(b'"', b'\n', b'\r', bytes).unwrap_or(bytes.len());
@@ -154,7 +154,7 @@ impl Rows {
         Ok(rest)
     }
 
-    /// Takes bytes within quotes up to the end of a line, or past a quote and what follows it.
+    /// Reads bytes within quotes, to the end of a line, or past a quote and what follows it.
     #[inline]
     fn feed_quoted<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
         let end = memchr2(b'"', b'\n', bytes).unwrap_or(bytes.len());
@@ -177,7 +177,7 @@ impl Rows {
         }
     }
 
-    /// Whether this is the first byte of a row, and that of a comment.
+    /// Whether this is the first byte of a row that is a comment.
     fn row_is_comment(&self, first: u8) -> bool {
         self.form.comment == Some(first) && self.cell_begins && self.separators == 0 && !self.text
     }
@@ -188,7 +188,7 @@ impl Rows {
         }
     }
 
-    /// Takes bytes outside quotes, none of them special but separators.
+    /// Reads bytes outside quotes that have no special ones except separators.
     fn pass_bare(&mut self, passed: &[u8]) {
         let Some(last) = passed.last() else { return };
         let separator = self.form.separator;
@@ -279,7 +279,7 @@ impl Rows {
             State::Bare if self.separators == 0 && !self.text => {}
             State::Bare | State::Closing => self.end_row()?,
         }
-        // The last row may end where a block would begin.
+        // The last row may end where a block would start.
         self.blocks.dedup_by_key(|(_, row)| *row);
         if self.blocks.len() > 1 && self.blocks[self.blocks.len() - 1].1 == self.lines.len() {
             self.blocks.pop();

@@ -1,4 +1,4 @@
-//! Arguments of single events that are checked as they are read.
+//! Arguments of single events, checked as they are read.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;

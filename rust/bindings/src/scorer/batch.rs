@@ -1,4 +1,4 @@
-//! Batches of events of a scorer, taken in slices.
+//! Batches of events of a scorer, processed in slices.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::keys::KeyView;
 use super::running_batch::{RunningBatch, is_scoring_batch};
 use crate::boundary::{Scalar, as_tuple, counted, exception, run, shape_error};
 
-/// Events of a slice: a single call waits no longer than a slice takes.
+/// Events per slice: a single call waits no longer than a slice takes.
 const SLICE: usize = 32;
-/// Events after which signals are checked: some milliseconds.
+/// Events between checks for signals: some milliseconds.
 const UNCHECKED: usize = 1 << 14;
 
-/// Events of a batch, without the interpreter.
+/// Events of a batch, usable without the interpreter.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
     pub(super) keys: KeyView<'a>,
@@ -27,7 +27,7 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The number of events, which have a time each if they have any.
+    /// The number of events; if there are times, checks that there is one for each.
     pub(super) fn check(&self) -> PyResult<usize> {
         let count = self.keys.len();
         match self.times {
@@ -41,8 +41,8 @@ impl Batch<'_> {
 }
 
 impl<T: Scalar> Keyed<T> {
-    /// Scores many events slice by slice: `work` is given a slice of events, their features, and room
-    /// for their outputs. Returns the outputs in original units, for which `out` must have room.
+    /// Scores many events slice by slice: `work` gets a slice of events, their features, and room for
+    /// their outputs. Returns the outputs in original units; `out` must have room for these.
     pub(super) fn in_slices<'py>(
         &self,
         count: usize,
@@ -52,7 +52,7 @@ impl<T: Scalar> Keyed<T> {
         + Send,
     ) -> PyResult<Outputs<T>> {
         let mut array = self.rows.as_floats.bind(features.py()).call1(("features", features))?;
-        // An empty list does not say how many features its events would have.
+        // An empty list does not tell how many features its events would have.
         if count == 0 && array.cast::<PyUntypedArray>()?.shape() == [0] {
             array = array.call_method1("reshape", ((0, self.sizes.0),))?;
         }
@@ -94,7 +94,7 @@ impl<T: Scalar> Keyed<T> {
             let _no_swap = self.batches.for_batch(is_scoring_batch(self), context)?;
             let _running = RunningBatch::of(self);
             let scalers = Arc::clone(&self.held.lock_for_slice().scalers);
-            // First, so that no event is scored whose output cannot be written.
+            // Checked first, so that no event is scored whose output cannot be written.
             if !room.is_for(scalers.restore()) {
                 return Ok(Err(Refused::NoRoom([count, outputs])));
             }
@@ -123,7 +123,7 @@ impl<T: Scalar> Keyed<T> {
         outcome.map_err(|refused| refused.exception(&self.rows, values, columns))
     }
 
-    /// Scores many events; sets whether their entities are new.
+    /// Scores many events; records whether their entities are new.
     pub(super) fn score_batch(
         &self,
         batch: Batch<'_>,
@@ -155,7 +155,7 @@ impl<T: Scalar> Keyed<T> {
         admitted?.map_err(|error| exception(&error))
     }
 
-    /// Times of events as an array of float64.
+    /// Event times as an array of float64.
     pub(super) fn times<'py>(
         &self,
         times: &Bound<'py, PyAny>,
@@ -172,7 +172,7 @@ impl<T: Scalar> Keyed<T> {
 /// Outputs of many events.
 pub(super) enum Outputs<T> {
     Plain(Vec<T>),
-    /// In original units, where labels are scaled.
+    /// In original units, if labels are scaled.
     Restored(Vec<f64>),
 }
 
@@ -205,7 +205,7 @@ fn into_array<'py, N: Scalar>(
     Ok(out)
 }
 
-/// Whether an array of a user has room for outputs as the network has them, and in original units.
+/// Whether a user's array has room for plain outputs of the network, and for restored ones.
 #[derive(Clone, Copy)]
 struct Room {
     plain: bool,
@@ -213,7 +213,7 @@ struct Room {
 }
 
 impl Room {
-    /// Outputs become a new array.
+    /// Without `out`, outputs become a new array.
     const WITHOUT_OUT: Self = Self { plain: true, restored: true };
 
     fn of<T: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> Self {
@@ -228,7 +228,7 @@ impl Room {
 fn has_room<N: Scalar>(out: &Bound<'_, PyAny>, shape: [usize; 2]) -> bool {
     let array: Option<PyReadwriteArray2<'_, N>> =
         out.is_exact_instance_of::<PyUntypedArray>().then(|| out.extract().ok()).flatten();
-    // A slice may be in the order of columns too.
+    // A slice may also be in column-major order.
     array.is_some_and(|array| {
         array.shape() == shape && array.is_c_contiguous() && array.as_slice().is_ok()
     })

@@ -1,4 +1,4 @@
-//! [`BatchLock`]: keeps a swap of the network between batches.
+//! [`BatchLock`]: lets the network be swapped only between batches.
 
 use std::cell::RefCell;
 use std::ptr::from_ref;
@@ -10,17 +10,17 @@ use rnn_rust::{Context, Error};
 use crate::boundary::{if_free, when_free};
 
 thread_local! {
-    /// The addresses of the locks that swaps of this thread wait for.
+    /// The addresses of the locks for which swaps of this thread are waiting.
     static WAITING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Held by batches together, and by a swap alone.
+/// Shared by batches; exclusive for a swap.
 ///
-/// Nobody queues for the lock within the system, where no signal could be checked, and where a batch of
-/// a signal handler would wait behind a swap that waits for the batch it interrupted.
+/// No thread queues for the lock in the system: it could not check for signals there, and a signal
+/// handler's batch would wait behind a swap that waits for the batch it interrupted.
 pub(super) struct BatchLock {
     running: RwLock<()>,
-    /// Swaps that wait: batches that come later go after them.
+    /// Waiting swaps: batches that arrive later let them go first.
     swaps: AtomicUsize,
 }
 
@@ -29,7 +29,7 @@ impl BatchLock {
         Self { running: RwLock::new(()), swaps: AtomicUsize::new(0) }
     }
 
-    /// For a batch, which goes first if it is one `within` another of the same thread, or one of a
+    /// Locks for a batch. It goes first if it is `within` another batch of the same thread, or run by a
     /// signal handler that interrupts a waiting swap.
     pub(super) fn for_batch(
         &self,
@@ -45,7 +45,7 @@ impl BatchLock {
         })
     }
 
-    /// For a swap, once no batch runs.
+    /// Locks for a swap, once no batch is running.
     pub(super) fn for_swap(
         &self,
         context: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl BatchLock {
     }
 }
 
-/// Counts a swap as waiting until it is dropped.
+/// Counts a swap as waiting until dropped.
 struct WaitingSwap<'a>(&'a BatchLock);
 
 impl<'a> WaitingSwap<'a> {

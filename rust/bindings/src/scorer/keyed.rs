@@ -17,7 +17,7 @@ use super::states::{Arrays, Given};
 use crate::boundary::{Scalar, as_tuple, busy_error, caught, detached, exception, run};
 use crate::features::{RowReader, Scaling};
 
-/// The shift and the scale of each column, empty without a scaler.
+/// The shift and scale of each column; empty without a scaler.
 pub(super) type Columns = (Vec<f64>, Vec<f64>);
 
 /// The scalers of features and labels.
@@ -39,32 +39,32 @@ impl From<(Columns, Columns)> for Scalers {
     }
 }
 
-/// What changes under the lock.
+/// The state that the lock protects.
 pub(super) struct Held<T: Scalar> {
     pub(super) scorer: core::Scorer<T>,
-    /// Those of the scorer's network.
+    /// The scalers of the scorer's network.
     pub(super) scalers: Arc<Scalers>,
-    /// Room for the features of an event.
+    /// Space for the features of an event.
     pub(super) x: Vec<T>,
 }
 
-/// No thread may wait for a lock while it holds the interpreter, but for a few microseconds: the
-/// holder may want the interpreter to check for signals.
+/// No thread may wait for a lock for more than a few microseconds while it holds the interpreter: the
+/// lock's holder may need the interpreter to check for signals.
 pub(super) struct Keyed<T: Scalar> {
     pub(super) held: PriorityLock<Held<T>>,
-    /// Python's model, that of the scorer's network: a copy has both of one moment, as it changes
-    /// under the other lock alone. Its own is for the garbage collector, which cannot wait for a
-    /// slice, and must not miss the model in one pass and find it in another: who holds it does
-    /// nothing else.
+    /// The Python model of the scorer's network. It changes only under `held`'s lock too, so a copy
+    /// gets a matching pair. Its own lock is for the garbage collector, which cannot wait for a slice,
+    /// and must not miss the model in one pass and find it in another: it is only ever held for a
+    /// moment.
     model: Mutex<Arc<Py<PyAny>>>,
-    /// Single events never wait for it.
+    /// Single events never wait for this lock.
     pub(super) batches: BatchLock,
-    /// Whether the scalers restore outputs to original units: for an event that has to know it
-    /// before it has the lock, under which it may turn out to be otherwise.
+    /// Whether outputs are restored to original units: for events that need to know before they have
+    /// the lock, by which time it may have changed.
     restores: AtomicBool,
     hasher: KeyHasher,
     pub(super) rows: RowReader,
-    /// Features and outputs of an event.
+    /// The number of features and of outputs per event.
     pub(super) sizes: (usize, usize),
 }
 
@@ -88,7 +88,7 @@ impl<T: Scalar> Keyed<T> {
         }
     }
 
-    /// Runs `work` under the lock, for a moment; its panics are left to the caller to catch.
+    /// Runs `work` briefly under the lock; the caller must catch its panics.
     pub(super) fn with_held<R: Send>(
         &self,
         py: Python<'_>,
@@ -100,7 +100,7 @@ impl<T: Scalar> Keyed<T> {
         }
     }
 
-    /// Runs `work` with the scorer, for a moment.
+    /// Runs `work` briefly with the scorer.
     pub(super) fn with<R: Send>(
         &self,
         py: Python<'_>,
@@ -113,7 +113,7 @@ impl<T: Scalar> Keyed<T> {
         self.hasher.hashed(key)
     }
 
-    /// Whether outputs are restored to original units, unless the network is being swapped.
+    /// Whether outputs are restored to original units; may be outdated while the network is swapped.
     pub(super) fn restores(&self) -> bool {
         self.restores.load(Ordering::Relaxed)
     }
@@ -131,19 +131,19 @@ impl<T: Scalar> Keyed<T> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Python's model.
+    /// The Python model.
     pub(super) fn model(&self, py: Python<'_>) -> Py<PyAny> {
         let model = Arc::clone(&self.model_now());
         model.clone_ref(py)
     }
 
-    /// Shows the garbage collector what refers to Python. A cycle is broken by the model.
+    /// Shows the garbage collector the references to Python objects. The model breaks reference cycles.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.rows.as_floats)?;
         visit.call(&**self.model_now())
     }
 
-    /// Python's model and a copy of all entities at one moment, between two slices.
+    /// The Python model and a copy of all entities from the same moment, between two slices.
     pub(super) fn copy(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, ScorerCopy<T>)> {
         let (model, copy) = detached(py, || {
             let held = self.held.lock();
@@ -158,7 +158,7 @@ impl<T: Scalar> Keyed<T> {
         detached(py, || self.held.lock().scorer.restore(entities.into_iter(), states, given_up))
     }
 
-    /// Goes on with another network, between two batches.
+    /// Switches to another network, between two batches.
     pub(super) fn swap(
         &self,
         py: Python<'_>,
@@ -177,7 +177,7 @@ impl<T: Scalar> Keyed<T> {
             held.scalers = scalers;
             Ok(replace(&mut *self.model_now(), model))
         })?;
-        // Where no lock is held: Python code may run as it goes.
+        // Dropped when no lock is held, as this may run Python code.
         drop(before);
         Ok(())
     }
@@ -186,15 +186,15 @@ impl<T: Scalar> Keyed<T> {
 /// Why events were refused.
 pub(super) enum Refused {
     NotFinite(usize),
-    /// In `out`, for outputs of this shape.
+    /// `out` has no room for outputs of this shape.
     NoRoom([usize; 2]),
     Engine(Error),
-    /// By an exception: the engine panicked.
+    /// With an exception: the engine panicked.
     Panicked(PyErr),
 }
 
 impl Refused {
-    /// The exception of events with these features in so many columns.
+    /// The exception for events with these features, in this many columns.
     pub(super) fn exception<N: core::Real>(
         self,
         rows: &RowReader,
@@ -213,7 +213,7 @@ impl Refused {
     }
 }
 
-/// The exception of a signal handler that would wait for the batch it interrupted.
+/// The exception for a signal handler that would wait for the batch it interrupted.
 fn busy() -> PyErr {
     busy_error(
         "swap was called by a signal handler while the same thread was scoring a batch of the \

@@ -1,4 +1,4 @@
-//! Keys as Python has them: ints, texts, bytes; one, or many.
+//! Keys from Python: ints, strings, bytes; one or many.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub(super) fn key_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Key<'a>> {
     }
 }
 
-/// An int of Python's, or of NumPy's.
+/// An int from Python or NumPy.
 fn number<'a>(value: &Bound<'_, PyAny>) -> PyResult<Option<Key<'a>>> {
     if let Some(signed) = if_possible(value.py(), value.extract::<i64>())? {
         return Ok(Some(signed.into()));
@@ -49,7 +49,7 @@ pub(super) enum Keys<'py> {
     Any(CopiedKeys),
 }
 
-/// Keys of any kind, with their texts and bytes back to back.
+/// Keys of any type, with their strings and bytes concatenated.
 #[derive(Default)]
 pub(super) struct CopiedKeys {
     keys: Vec<CopiedKey>,
@@ -73,13 +73,13 @@ impl<'py> Keys<'py> {
         Self::converted(values, true)
     }
 
-    /// The same; a column of a frame may convert itself once.
+    /// Keys from `values`, which are converted once if they may be a `column` of a frame.
     fn converted(values: &Bound<'py, PyAny>, column: bool) -> PyResult<Self> {
         if let Ok(list) = values.cast::<PyList>() {
             return CopiedKeys::of(list.iter()).map(Self::Any);
         }
         let Ok(array) = values.cast::<PyUntypedArray>() else {
-            // Columns of frames: of pyarrow, and of others.
+            // Columns of frames: pyarrow's, and others.
             for name in ["to_pylist", "__array__"] {
                 if let Some(method) = values.getattr_opt(name)?.filter(|_| column) {
                     return Self::converted(&method.call0()?, false);
@@ -164,7 +164,7 @@ impl CopiedKeys {
     }
 }
 
-/// Keys that need no interpreter.
+/// Keys that can be read without the interpreter.
 #[derive(Clone, Copy)]
 pub(super) enum KeyView<'a> {
     Signed(&'a [i64]),

@@ -1,4 +1,4 @@
-//! [`PriorityLock`]: a lock that many short calls and few long ones share; short ones go first.
+//! [`PriorityLock`]: a lock shared by many short calls and a few long ones; short ones go first.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,15 +7,15 @@ use std::thread::yield_now;
 
 use crate::boundary::if_free;
 
-/// Attempts to take a lock before a thread sleeps until it is free: several times what a slice takes, as
-/// waking up takes longer than a slice.
+/// Attempts to take a lock before a thread sleeps until it is free: several times as long as a slice,
+/// as waking up takes longer than a slice.
 const ATTEMPTS: usize = 4000;
 
-/// A lock whose long-time holders let go of it between slices of their work, and let those go first
-/// that want it for a moment.
+/// A lock whose long-time holders release it between slices of their work, letting threads that need it
+/// only briefly go first.
 pub(super) struct PriorityLock<T> {
     inner: Mutex<T>,
-    /// Threads that want it for a moment.
+    /// Threads that want the lock briefly.
     waiting: AtomicUsize,
 }
 
@@ -30,7 +30,7 @@ impl<T> PriorityLock<T> {
         if_free(self.inner.try_lock())
     }
 
-    /// The lock for a moment, if it becomes free within about the time of a slice.
+    /// Takes the lock briefly, if it becomes free within about the time of a slice.
     #[inline]
     pub(super) fn lock_if_soon_free(&self) -> Option<MutexGuard<'_, T>> {
         self.try_lock().or_else(|| {
@@ -44,7 +44,7 @@ impl<T> PriorityLock<T> {
         })
     }
 
-    /// The lock for a moment.
+    /// Takes the lock briefly.
     pub(super) fn lock(&self) -> MutexGuard<'_, T> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,13 +52,13 @@ impl<T> PriorityLock<T> {
         guard
     }
 
-    /// The lock for a slice of long work, after those that want it for a moment.
+    /// Takes the lock for a slice of long work, after the threads that want it briefly.
     pub(super) fn lock_for_slice(&self) -> MutexGuard<'_, T> {
         for attempt in 0..ATTEMPTS {
             if self.waiting.load(Ordering::Relaxed) == 0 {
                 break;
             }
-            // Those who wait may have no processor to notice it on.
+            // The waiting threads may have no processor to notice on.
             if attempt % 64 == 63 { yield_now() } else { spin_loop() }
         }
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

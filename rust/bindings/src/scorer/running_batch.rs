@@ -1,15 +1,15 @@
-//! [`RunningBatch`]: which scorers this thread is scoring a batch with, for signal handlers that call
-//! them meanwhile.
+//! [`RunningBatch`]: the scorers with which this thread is scoring a batch, in case a signal handler
+//! calls them meanwhile.
 
 use std::cell::RefCell;
 use std::ptr::from_ref;
 
 thread_local! {
-    /// The addresses of their scorers.
+    /// The addresses of these scorers.
     static SCORERS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A batch of this thread, until it is dropped.
+/// A running batch of this thread, until dropped.
 pub(super) struct RunningBatch;
 
 impl RunningBatch {
@@ -25,7 +25,7 @@ impl Drop for RunningBatch {
     }
 }
 
-/// Whether this thread is scoring a batch of a scorer, and would wait for itself.
+/// Whether this thread is scoring a batch with a scorer, and would wait for itself.
 pub(super) fn is_scoring_batch<S>(scorer: &S) -> bool {
     SCORERS.with_borrow(|scorers| scorers.contains(&from_ref(scorer).addr()))
 }

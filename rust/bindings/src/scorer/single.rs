@@ -11,11 +11,11 @@ use super::keyed::{Held, Keyed, Refused, Scalers};
 use crate::boundary::{Scalar, caught};
 use crate::features::{Target, with_row};
 
-/// Outputs of one event that need no allocation.
+/// The most outputs of an event that are kept without an allocation.
 const FEW: usize = 8;
 
 impl<T: Scalar> Keyed<T> {
-    /// Outputs after one event, in `out` or as a new array, and whether the entity is new.
+    /// The outputs of one event, in `out` or as a new array, and whether the entity is new.
     pub(super) fn score<'py>(
         &self,
         (key, time): (HashedKey<'_>, Option<f64>),
@@ -25,7 +25,7 @@ impl<T: Scalar> Keyed<T> {
         let py = features.py();
         let row = self.rows.row(features, self.sizes.0)?;
         let event = (key, time.as_ref().map(std::slice::from_ref));
-        // Without an allocation where there are few.
+        // Avoids an allocation for few outputs.
         let (mut few, mut many) = ([T::ZERO; FEW], Vec::new());
         let y = if self.sizes.1 <= FEW {
             &mut few[..self.sizes.1]
@@ -34,7 +34,7 @@ impl<T: Scalar> Keyed<T> {
             &mut many[..]
         };
         let (scored, target) = loop {
-            // A subclass of arrays may run any Python code here, so that no lock is held.
+            // A subclass of arrays may run any Python code here, so no lock may be held.
             let target = out.as_ref().map(|out| Target::of(out, self.sizes.1, self.restores()));
             let target = target.transpose()?;
             let restored = target.as_ref().map(Target::is_restored);
@@ -61,8 +61,9 @@ impl<T: Scalar> Keyed<T> {
         Ok((outputs, scored.new))
     }
 
-    /// Sets the outputs of one event. None, and nothing has changed, if it is known whether they
-    /// have to be `restored`, and the network was swapped for one where that is otherwise.
+    /// Sets the outputs of one event. If the caller already decided whether they are `restored`, but
+    /// the network has since been swapped for one that differs in this: changes nothing and returns
+    /// `None`.
     fn one<N: core::Real>(
         &self,
         py: Python<'_>,
@@ -85,17 +86,17 @@ impl<T: Scalar> Keyed<T> {
             let scalers = scalers.restore().then(|| Arc::clone(scalers));
             Ok(Some(Scored { new: new[0], scalers }))
         };
-        // Assigned and not returned: returned through `caught` it would be copied, which shows in the
-        // time of an event.
+        // Assigned, not returned: returning it through `caught` would copy it, which shows in the time
+        // of an event.
         caught(|| scored = self.with_held(py, work)).map_err(Refused::Panicked)?;
         scored
     }
 }
 
-/// What is known of an event that has been scored.
+/// The result of scoring an event, besides its outputs.
 struct Scored {
     /// Whether its entity is new.
     new: bool,
-    /// Those that restore its outputs to original units, if there are any.
+    /// The scalers that restore its outputs to original units, if any.
     scalers: Option<Arc<Scalers>>,
 }

@@ -1,4 +1,4 @@
-//! The entities of a scorer as arrays, and back.
+//! The entities of a scorer, to arrays and back.
 //!
 //! | array | contents |
 //! |---|---|
@@ -57,7 +57,7 @@ impl Columns {
     }
 }
 
-/// The arrays of a copy, and the row of each entity.
+/// The arrays for a copy, and the row of each entity.
 pub(super) fn to_arrays<T: Scalar>(
     py: Python<'_>,
     copy: ScorerCopy<T>,
@@ -80,14 +80,14 @@ pub(super) fn to_arrays<T: Scalar>(
     Ok((dict, PyArray1::from_vec(py, columns.rows).into_any()))
 }
 
-/// Entities with their states, as arrays have them.
+/// Entities with their states, read from arrays.
 pub(super) struct Given<'a, T> {
     pub(super) entities: Vec<(Key<'a>, f64)>,
     pub(super) states: &'a [T],
     pub(super) given_up: (u64, u64),
 }
 
-/// The arrays, borrowed.
+/// The arrays, borrowed from Python.
 pub(super) struct Arrays<'py, T: Scalar> {
     kinds: PyReadonlyArray1<'py, u8>,
     keys: PyReadonlyArray1<'py, u64>,
@@ -114,7 +114,7 @@ impl<'py, T: Scalar> Arrays<'py, T> {
         })
     }
 
-    /// What they hold, for so many numbers of a state.
+    /// Reads the arrays, with `width` numbers per state.
     pub(super) fn read(&self, width: usize) -> PyResult<Given<'_, T>> {
         let (kinds, keys) = (self.kinds.as_slice()?, self.keys.as_slice()?);
         let (times, given_up) = (self.times.as_slice()?, self.given_up.as_slice()?);

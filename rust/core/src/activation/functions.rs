@@ -7,12 +7,12 @@ use crate::lanes::simd::Lanes;
 /// da/dz of the leaky rectifier for negative z.
 pub(super) const SLOPE: f64 = 0.01;
 
-/// An activation known to the compiler.
+/// An activation known at compile time.
 pub(crate) trait Function {
     /// `act(z)`
     fn value<V: Lanes>(z: V) -> V;
 
-    /// `factor · act'(z)` from z and `a = act(z)`; but for silu, a suffices.
+    /// `factor · act'(z)` from z and `a = act(z)`; except for silu, a is enough.
     fn times_derivative<V: Lanes>(factor: V, z: V, a: V) -> V;
 }
 

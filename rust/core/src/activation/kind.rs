@@ -45,7 +45,7 @@ impl Activation {
         ("silu", Self::Silu),
     ];
 
-    /// The activation of that name; [`Error::Parameter`] if there is none.
+    /// The activation with this name; [`Error::Parameter`] if there is none.
     pub fn from_name(what: &'static str, name: &str) -> Result<Self> {
         static EXPECTED: LazyLock<String> = LazyLock::new(|| {
             format!("one of {}", Activation::ALL.map(|(name, _)| name).join(", "))
@@ -101,8 +101,8 @@ impl Activation {
     }
 }
 
-/// Runs `$body` with the type `$F` that is the [`Function`] of an [`Activation`]: so the choice is
-/// made once, not group by group.
+/// Runs `$body` with `$F` as the [`Function`] type of an [`Activation`], so that the choice is made
+/// once, not for every group.
 macro_rules! with_function {
     ($activation:expr, $F:ident => $body:expr) => {
         with_function!($activation, $F => $body;
@@ -126,8 +126,8 @@ impl Activation {
         });
     }
 
-    /// [`Self::apply`] of hidden units, whose sigmoid is [`gate`]: the relative accuracy of small
-    /// results matters to outputs alone.
+    /// [`Self::apply`] for hidden units, whose sigmoid is [`gate`]: only outputs need the relative
+    /// accuracy of small results.
     #[inline(always)]
     pub(crate) fn apply_to_units<V: Lanes>(self, z: &[V], a: &mut [V]) {
         if self != Self::Sigmoid {
@@ -138,7 +138,7 @@ impl Activation {
         }
     }
 
-    /// `factor ∘ act'(z)` in place of z, from z and `a = act(z)`.
+    /// Replaces z by `factor ∘ act'(z)`, given z and `a = act(z)`.
     #[inline(always)]
     pub(crate) fn derive<V: Lanes>(self, factor: &[V], z: &mut [V], a: &[V]) {
         with_function!(self, F => for u in 0..z.len() {

@@ -1,7 +1,7 @@
-//! Activations, each value beside its derivative.
+//! Activations and their derivatives.
 //!
-//! The derivative is taken from the activated value `a = act(z)` wherever that determines it, so that
-//! backpropagation needs no pre-activations:
+//! The derivative is computed from the activated value `a = act(z)` if that determines it, so that the
+//! backward pass needs no pre-activations:
 //!
 //! | name | a = act(z) | da/dz |
 //! |---|---|---|
@@ -15,12 +15,12 @@
 //! | softsign | z / (1 + ∣z∣) | (1 − ∣a∣)² |
 //! | silu | z σ(z), σ the sigmoid | σ(z) + a (1 − σ(z)) |
 //!
-//! A NaN stays NaN under each: a diverged state must show in the loss.
+//! NaN stays NaN under every activation: a diverged state must show in the loss.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `kind.rs` | [`Activation`]: names, and the equations on numbers, as the textbook networks use them |
-//! | `functions.rs` | the same on lanes, as the engine uses them |
+//! | `kind.rs` | [`Activation`]: names, and the equations on numbers for the textbook networks |
+//! | `functions.rs` | the same on lanes for the engine |
 
 mod functions;
 mod kind;

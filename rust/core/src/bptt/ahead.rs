@@ -3,23 +3,23 @@
 use crate::lanes::Real;
 use crate::lanes::simd::{Lanes, Simd};
 
-/// What is left to be prefetched.
+/// What remains to be prefetched.
 pub(super) struct Ahead<'a, T> {
     sequences: &'a [&'a [T]],
-    /// Numbers of the first sequence that have been prefetched.
+    /// How many numbers of the first sequence have been prefetched.
     done: usize,
-    /// Cache lines at a step: all at once would queue up before what is needed now.
+    /// Cache lines to prefetch per step: all at once would queue up before what is needed now.
     lines: usize,
 }
 
 impl<'a, T: Real> Ahead<'a, T> {
-    /// The rows of `sequences`, spread over so many steps.
+    /// The rows of `sequences`, spread over `steps` steps.
     pub(super) fn new<V: Lanes<Elem = T>>(sequences: &'a [&'a [T]], steps: usize) -> Self {
         let lines: usize = sequences.iter().map(|rows| rows.len().div_ceil(V::LEN)).sum();
         Self { sequences, done: 0, lines: lines.div_ceil(steps.max(1)) }
     }
 
-    /// Prefetches what one step should. A group is as long as a cache line.
+    /// Prefetches one step's share. A group is as long as a cache line.
     #[inline(always)]
     pub(super) fn prefetch<V: Lanes<Elem = T>>(&mut self, simd: V::Simd) {
         let mut wanted = self.lines * V::LEN;

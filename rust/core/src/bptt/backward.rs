@@ -16,28 +16,27 @@ use crate::packing::{
 };
 use crate::weights::NetworkView;
 
-/// With d the derivative of the loss: d(pre-activations) of every step, then
-/// dW_ih = Σ dz_t x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, and dx_t = W_ihᵀ dz_t for the layer
-/// below.
+/// With d the derivative of the loss: computes d(pre-activations) of every step, then dW_ih = Σ dz_t
+/// x_tᵀ, dW_hh = Σ dz_t h_{t−1}ᵀ, db = Σ dz_t, and dx_t = W_ihᵀ dz_t for the layer below.
 pub(super) struct Backward<'a, P, E, V: Lanes> {
     pub(super) equations: E,
     pub(super) network: NetworkView<'a, V::Elem>,
     pub(super) place: LayerDirection,
-    /// Positions in the direction's time; those after have been computed.
+    /// Positions in the direction's time; later ones have been computed.
     pub(super) chunk: Range<usize>,
     pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
-    /// Of the first layer.
+    /// The static features of the first layer.
     pub(super) statics: &'a mut StaticRows<V>,
     pub(super) states: &'a [V],
     pub(super) own: &'a mut DirectionTrace<V>,
-    /// By the states of this layer, `(steps, D·H)`.
+    /// Derivative by the states of this layer, `(steps, D·H)`.
     pub(super) d_states: &'a [V],
-    /// By the input; none for the first layer.
+    /// Derivative by the input; `None` for the first layer.
     pub(super) d_input: Option<&'a mut [V]>,
     pub(super) zeros: &'a [V],
     pub(super) scratch: &'a mut Scratch<V>,
-    /// In the layout's order; it is added to.
+    /// The gradient in the layout's order; it is added to.
     pub(super) gradient: &'a mut [V::Elem],
     pub(super) packing: PhantomData<P>,
 }
@@ -128,7 +127,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         }
     }
 
-    /// Adds the chunk's gradient.
+    /// Adds the chunk's contribution to the gradient.
     #[inline(always)]
     fn add_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
         let LayerDirection { layer, direction, state_len, .. } = self.place;
@@ -186,7 +185,7 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
         }
     }
 
-    /// Sets the derivative by the layer's input; adds to it for the second direction.
+    /// Sets the derivative by the layer's input; the second direction adds to it.
     #[inline(always)]
     fn input_gradient(&mut self, simd: V::Simd, steps: Range<usize>) {
         let LayerDirection { layer, direction, state_len, stride, .. } = self.place;
@@ -206,8 +205,8 @@ impl<P: Packing, E: Equations, V: Lanes> Backward<'_, P, E, V> {
     }
 }
 
-/// The cell state that a step starts from: that of the step before, or `initial`; 0 where another sequence
-/// starts, by means of `scratch`.
+/// The cell state that a step starts from: the one after the step before, or `initial`. Lanes where
+/// another sequence starts get 0, by way of `scratch`.
 #[inline(always)]
 fn cell_before<'a, V: Lanes>(
     simd: V::Simd,
@@ -228,7 +227,7 @@ fn cell_before<'a, V: Lanes>(
     scratch
 }
 
-/// Sets some lanes to 0.
+/// Sets the masked lanes to 0.
 #[inline(always)]
 fn clear<V: Lanes>(simd: V::Simd, lanes: V::Mask, rows: &mut [V]) {
     let zero = V::splat(simd, crate::lanes::Real::ZERO);
@@ -237,8 +236,8 @@ fn clear<V: Lanes>(simd: V::Simd, lanes: V::Mask, rows: &mut [V]) {
     }
 }
 
-/// Adds to `dh` the derivative through the recurrent weights: those that multiply h, and
-/// those that multiply r ∘ h.
+/// Adds to `dh` the derivative through the recurrent weights, both those that multiply h and those that
+/// multiply r ∘ h.
 #[inline(always)]
 fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
@@ -278,8 +277,8 @@ fn recurrent_gradient<P: Packing, E: Equations, V: Lanes>(
     }
 }
 
-/// The states that `W_hh` was multiplied by at some steps, and those steps: without the one that
-/// starts from 0.
+/// The states that `W_hh` multiplied at some steps, and those steps, without the step that starts from
+/// 0.
 #[inline(always)]
 fn states_before<'a, V: Lanes>(
     place: LayerDirection,

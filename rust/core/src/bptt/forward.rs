@@ -16,37 +16,37 @@ use crate::packing::{
 };
 use crate::weights::NetworkView;
 
-/// One direction of one layer: where its states lie.
+/// One direction of one layer, and where its states are.
 #[derive(Clone, Copy)]
 pub(super) struct LayerDirection {
     pub(super) layer: usize,
     pub(super) direction: usize,
-    /// Groups of one state, and of a row of states.
+    /// Groups of one state, and of one row of states.
     pub(super) state_len: usize,
     pub(super) stride: usize,
     pub(super) time: Time,
 }
 
 impl LayerDirection {
-    /// The group in a row of states at which this direction's begin.
+    /// The group of a row of states at which this direction's state starts.
     #[inline(always)]
     pub(super) fn first(self) -> usize {
         self.direction * self.state_len
     }
 }
 
-/// The inputs of all steps of the chunk are multiplied at once; the recurrence goes step by step.
+/// Multiplies the inputs of all steps of the chunk at once; the recurrence goes step by step.
 pub(super) struct Forward<'a, 'r, P, E, V: Lanes> {
     pub(super) equations: E,
     pub(super) network: NetworkView<'a, V::Elem>,
     pub(super) place: LayerDirection,
-    /// Positions in the direction's time; those before have been computed.
+    /// Positions in the direction's time; earlier ones have been computed.
     pub(super) chunk: Range<usize>,
-    /// Whether a backward pass follows: all slots are kept.
+    /// Whether a backward pass follows, so that all slots are kept.
     pub(super) backward: bool,
     pub(super) starts: &'a SequenceStarts<V::Elem>,
     pub(super) x: Rows<'a, V>,
-    /// Of the first layer.
+    /// The static features of the first layer.
     pub(super) statics: &'a mut StaticRows<V>,
     pub(super) states: &'a mut [V],
     pub(super) own: &'a mut DirectionTrace<V>,
@@ -99,12 +99,12 @@ impl<P: Packing, E: Equations, S: Simd, V: Lanes<Simd = S>> Kernel<S> for Forwar
     }
 }
 
-/// The weights that every step multiplies by.
+/// The recurrent weights, used at every step.
 struct Recurrent<'a, T> {
-    /// `W_hh`: the part that multiplies h; and the part that multiplies r ∘ h, if there is one.
+    /// `W_hh`: the part that multiplies h, and the part that multiplies r ∘ h, if there is one.
     weight: Weight<'a, T>,
     reset: Weight<'a, T>,
-    /// `bias_hn`; empty without.
+    /// `bias_hn`; empty if there is none.
     bias: &'a [T],
 }
 
@@ -158,7 +158,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
             }
             &*dropped
         };
-        // At the beginning the state is 0, and so is the product.
+        // At the start of a sequence the state is 0, and so is the product.
         let begins = if position == 0 { !*carried } else { time.all_start(self.starts, position) };
         add_recurrent_products::<P, E, V>(
             simd,
@@ -183,7 +183,7 @@ impl<P: Packing, E: Equations, V: Lanes> Forward<'_, '_, P, E, V> {
     }
 }
 
-/// Adds to the slots of a step what it multiplies by the recurrent weights, unless all sequences begin.
+/// Adds the recurrent products to the slots of a step, unless all sequences start there.
 #[inline(always)]
 fn add_recurrent_products<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
@@ -210,9 +210,9 @@ fn add_recurrent_products<P: Packing, E: Equations, V: Lanes>(
     }
 }
 
-/// Of h or c, which lie in `rows` (these, their stride, the first group): the state that a step starts
-/// from, and the place of the one it ends with. The first step starts from `initial`. If there is a
-/// `copy`, the state that the step starts from goes there, with 0 where another sequence starts.
+/// The state (h or c) that a step starts from, and the place for the one it ends with, in `rows` (with
+/// their stride and first group). The first step starts from `initial`. If there is a `copy`, the
+/// starting state is copied there, with 0 where another sequence starts.
 #[inline(always)]
 fn before_and_after<'a, V: Lanes>(
     simd: V::Simd,
@@ -234,7 +234,7 @@ fn before_and_after<'a, V: Lanes>(
     (copy, after)
 }
 
-/// The categories of some steps of the features.
+/// The categories among the features of some steps.
 #[inline(always)]
 pub(super) fn lookups<'a, V>(
     config: &Config,
@@ -249,7 +249,7 @@ pub(super) fn lookups<'a, V>(
     }
 }
 
-/// `out += W a`: inlined into the step where the cell is so simple that a call would dominate it.
+/// `out += W a`: inlined into the step if the cell is so simple that a call would dominate.
 #[inline(always)]
 pub(super) fn step_product<P: Packing, E: Equations, V: Lanes>(
     simd: V::Simd,
@@ -279,7 +279,7 @@ pub(super) fn carry<V: Lanes>(simd: V::Simd, starting: Option<V::Mask>, state: &
     }
 }
 
-/// `len` groups from `first` on of one row to read, and of another to write.
+/// `len` groups starting at `first`: of row `read` to read, of row `write` to write.
 #[inline(always)]
 fn read_and_write<V>(
     rows: &mut [V],

@@ -1,7 +1,7 @@
-//! The head: what it reads of the states, the outputs, the loss, and the derivatives by the states.
+//! The head: the states that it reads, the outputs, the loss, and the derivatives by the states.
 //!
-//! Readouts of a whole sequence are computed at every step, as if the sequence ended there; only last
-//! steps have labels.
+//! Per-sequence readouts are computed at every step, as if the sequence ended there; only last steps
+//! have labels.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::loss::Loss;
 use crate::packing::{Columns, Packing, Products, Rows, RowsMut, Start, add_outer, multiply};
 use crate::weights::NetworkView;
 
-/// Whether lanes start a sequence at step t, step 0 included.
+/// Which lanes start a sequence at step t, step 0 included.
 #[inline(always)]
 fn starting<V: Lanes>(
     simd: V::Simd,
@@ -30,24 +30,24 @@ fn starting<V: Lanes>(
     starts.mask::<V>(simd, t)
 }
 
-/// Sets `pooled` to what the head reads, for a chunk of steps; `running` is carried along.
+/// Sets `pooled` to what the head reads at a chunk of steps; `running` is carried from chunk to chunk.
 pub(super) struct Pool<'a, V: Lanes> {
     pub(super) readout: Readout,
     pub(super) chunk: Range<usize>,
     pub(super) starts: &'a SequenceStarts<V::Elem>,
-    /// Groups of one direction's state.
+    /// Groups of the state of one direction.
     pub(super) state_len: usize,
     pub(super) states: &'a [V],
     pub(super) pooled: &'a mut [V],
-    /// 1 / (steps of the sequence so far), per step; empty unless it is for a mean.
+    /// 1 / (steps of the sequence so far), per step; empty unless the readout is a mean.
     pub(super) shares: &'a mut [V],
-    /// Sums of states and the count of steps, followed by the excess of each; or, with a readout of
-    /// the last step, the states that it reads of other steps.
+    /// For a mean: sums of states and the step count, followed by the rounding error of each. For the
+    /// last step: states read at other steps.
     pub(super) running: &'a mut [V],
 }
 
-/// Adds to a sum, of which `excess` is what rounding has made too much (Kahan, 1965): a plain sum
-/// in `f32` loses digits over thousands of steps, and a plain count ends at 2²⁴.
+/// Adds to a sum; `excess` is the amount by which rounding has made it too large (Kahan, 1965). A plain
+/// sum in `f32` loses digits over thousands of steps, and a plain count stops at 2²⁴.
 #[inline(always)]
 fn add<V: Lanes>(sum: &mut V, excess: &mut V, term: V) {
     let term = term - *excess;
@@ -84,7 +84,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Pool<'_, V> {
                 }
                 continue;
             }
-            // The backward direction's final state is that of the first step.
+            // The backward direction's final state is the one at the first step.
             if let Some(mask) = mask {
                 for u in state_len..stride {
                     sums[u] = V::select(mask, state[u], sums[u]);
@@ -96,8 +96,8 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Pool<'_, V> {
     }
 }
 
-/// The reverse of [`Pool`]: from derivatives by what the head reads to those by the states, in
-/// place; chunks run last to first.
+/// The backward pass of [`Pool`]: from derivatives by what the head reads to derivatives by the states,
+/// in place. Chunks run from last to first.
 pub(super) struct Unpool<'a, V: Lanes> {
     pub(super) readout: Readout,
     pub(super) chunk: Range<usize>,
@@ -105,7 +105,7 @@ pub(super) struct Unpool<'a, V: Lanes> {
     pub(super) state_len: usize,
     pub(super) d_states: &'a mut [V],
     pub(super) shares: &'a [V],
-    /// Sums of derivatives, carried along, in the first half but for its last.
+    /// Running sums of derivatives, in the first half except its last element.
     pub(super) running: &'a mut [V],
     /// The steps of the pass.
     pub(super) steps: usize,
@@ -188,19 +188,19 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for Activate<'_, V> {
     }
 }
 
-/// The loss of a chunk of steps; leaves `scale` times its derivative in `logits`.
+/// The loss of a chunk of steps; leaves its derivative, times `scale`, in `logits`.
 ///
-/// One kernel for both packings, as it is large.
+/// One kernel serves both packings, as it is large.
 pub(super) struct LossKernel<'a, V: Lanes> {
     pub(super) target: Target,
     pub(super) activation: Activation,
     pub(super) outputs: usize,
     pub(super) logits: &'a mut [V],
     pub(super) labels: &'a [V],
-    /// Empty where all are 1.
+    /// Empty if all are 1.
     pub(super) label_weights: &'a [V],
     pub(super) scale: V::Elem,
-    /// Whether each lane has its own label; otherwise all lanes are the same.
+    /// Whether each lane has its own label; otherwise all lanes are equal.
     pub(super) several: bool,
 }
 
@@ -211,8 +211,8 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossKernel<'_, V> {
     fn run(self, simd: S) -> f64 {
         let several = self.several;
         let total = match self.target {
-            // What depends on parameters is computed before the loop, even if there are none: what
-            // stands in their place may be numbers that take a hundred cycles.
+            // Separate calls: a loss's parameters are prepared before the loop even if it has none, and
+            // the placeholders may be numbers that take a hundred cycles.
             Target::Loss(Loss::Mse) => self.sum(simd, Loss::Mse),
             Target::Loss(loss) => self.sum(simd, loss),
             Target::OutputGradient => self.chain(simd),
@@ -223,7 +223,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for LossKernel<'_, V> {
 }
 
 impl<V: Lanes> LossKernel<'_, V> {
-    /// The sum over rows, lane by lane.
+    /// The sum over rows, separately for each lane.
     #[inline(always)]
     fn sum(self, simd: V::Simd, loss: Loss) -> V {
         let columns = loss.label_columns(self.outputs);
@@ -241,8 +241,8 @@ impl<V: Lanes> LossKernel<'_, V> {
         total
     }
 
-    /// From the derivatives by the outputs, in `labels`, to those by their pre-activations. The loss
-    /// itself is not known here, and counts as 0.
+    /// From the derivatives by the outputs, in `labels`, to the derivatives by their pre-activations.
+    /// The loss itself is not known here and counts as 0.
     #[inline(always)]
     fn chain(self, simd: V::Simd) -> V {
         let zero = V::splat(simd, V::Elem::ZERO);
@@ -257,14 +257,14 @@ impl<V: Lanes> LossKernel<'_, V> {
     }
 }
 
-/// The derivative by what the head reads, for a chunk of steps, and the head's gradient.
+/// The derivative by what the head reads at a chunk of steps, and the head's gradient.
 pub(super) struct HeadBackward<'a, P, V: Lanes> {
     pub(super) network: NetworkView<'a, V::Elem>,
     pub(super) state: Rows<'a, V>,
     /// dy, `(steps, L)`.
     pub(super) d_logits: &'a [V],
     pub(super) d_state: &'a mut [V],
-    /// In the layout's order; it is added to.
+    /// The gradient in the layout's order; it is added to.
     pub(super) gradient: &'a mut [V::Elem],
     pub(super) packing: PhantomData<P>,
 }

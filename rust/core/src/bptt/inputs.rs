@@ -1,4 +1,4 @@
-//! What a pass reads of its sequences: rows of groups, row-major `(steps, columns)`.
+//! What a pass reads from its sequences: rows of groups, row-major `(steps, columns)`.
 
 use super::spec::BufferSpec;
 use crate::lanes::Real;
@@ -11,12 +11,12 @@ use crate::weights::Layout;
 pub(crate) struct PassInputs<'a, V> {
     /// Features, `(steps, I)`.
     pub(crate) x: &'a [V],
-    /// Labels, NaN where there is none; and their weights, if they have any.
+    /// Labels, NaN where one is missing; and their weights, if they have any.
     pub(crate) labels: &'a [V],
     pub(crate) label_weights: &'a [V],
 }
 
-/// The groups that each of them takes.
+/// The number of groups in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InputSizes {
     pub(crate) x: usize,
@@ -40,12 +40,12 @@ impl InputSizes {
     }
 }
 
-/// Groups of so many rows: sequences are packed in square blocks.
+/// The groups that `rows` rows take: sequences are packed in square blocks.
 pub(super) fn packed_groups<V: Lanes>(rows: usize, columns: usize) -> usize {
     (rows * columns).next_multiple_of(V::LEN)
 }
 
-/// Room for the inputs of one pass after the other.
+/// Space for the inputs of one pass at a time.
 pub(crate) struct InputBuffers<V> {
     pub(crate) x: Vec<V>,
     pub(crate) labels: Vec<V>,

@@ -2,12 +2,12 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `request.rs` | [`LossRequest`], what is asked for; where the gradient lies |
+//! | `request.rs` | [`LossRequest`], what to compute; where the gradient is |
 //! | `inputs.rs` | [`PassInputs`], what a pass reads |
-//! | `trace.rs` | [`Trace`], what it leaves behind |
-//! | `spec.rs` | [`BufferSpec`], what buffers are to hold |
-//! | `statics.rs` | features that a sequence has once |
-//! | `starts.rs` | where lanes start sequences, and the order of time of a direction |
+//! | `trace.rs` | [`Trace`], the buffers of a pass |
+//! | `spec.rs` | [`BufferSpec`], what buffers must hold |
+//! | `statics.rs` | static features, given once per sequence |
+//! | `starts.rs` | where lanes start sequences; the order in which a direction visits the steps |
 //! | `ahead.rs` | inputs of the next sequences, prefetched |
 //! | `forward.rs` | the states of one layer in one direction |
 //! | `backward.rs` | their derivatives, and the gradient |
@@ -15,9 +15,9 @@
 //! | `dropout.rs` | dropout masks |
 //! | `pass.rs` | [`Pass`]: layer by layer, forward and backward |
 //! | `windows.rs` | long passes, window by window |
-//! | `fused/` | [`Fused`]: all of it in one kernel, for short sequences of simple networks |
+//! | `fused/` | [`Fused`]: the whole pass in one kernel, for short sequences of simple networks |
 //!
-//! Nothing here knows what the lanes of a group are; see [`crate::packing`].
+//! Nothing here depends on what the lanes of a group hold; see [`crate::packing`].
 
 mod ahead;
 mod backward;

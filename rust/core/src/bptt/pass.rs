@@ -1,4 +1,4 @@
-//! [`Pass`]: forward layer by layer, the loss, and backward.
+//! [`Pass`]: the forward pass layer by layer, the loss, and the backward pass.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -24,10 +24,10 @@ use crate::loss::Loss;
 use crate::packing::{Columns, Packing, Rows};
 use crate::weights::{Layout, NetworkView};
 
-/// The steps in chunks, first to last.
+/// Splits the steps into chunks, first to last.
 #[inline]
 fn chunks(steps: usize, chunk: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    // Mostly there is one, and a division is slow.
+    // Usually there is one chunk, and a division is slow.
     let count = if steps <= chunk { steps.min(1) } else { steps.div_ceil(chunk) };
     (0..count).map(move |i| i * chunk..steps.min((i + 1) * chunk))
 }
@@ -68,7 +68,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    /// Sets the masks of dropout for the sequences in the trace: without `masks`, nothing is dropped.
+    /// Sets the dropout masks for the sequences in the trace; without `masks`, nothing is dropped.
     pub(crate) fn set_masks(
         &mut self,
         config: &Config,
@@ -97,8 +97,8 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         }
     }
 
-    /// From the features to the pre-activations of the outputs. The inputs `ahead` are prefetched
-    /// meanwhile.
+    /// From the features to the pre-activations of the outputs. Meanwhile, the inputs `ahead` are
+    /// prefetched.
     pub(crate) fn forward(
         &mut self,
         network: NetworkView<'_, T>,
@@ -193,7 +193,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         self.simd.vectorize(Activate { loss, activation, outputs, logits });
     }
 
-    /// `Σ loss`; the pre-activations become the derivatives by them.
+    /// Returns `Σ loss`; replaces the pre-activations by the derivatives by them.
     pub(crate) fn loss(
         &mut self,
         network: NetworkView<'_, T>,
@@ -203,7 +203,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         let (outputs, trace) = (network.config.shape.output, &mut self.trace);
         let columns = request.target.columns(outputs);
         let mut total = 0.0;
-        // Chunk by chunk into double precision, so that long sums keep their digits.
+        // Chunks are summed in double precision, to lose fewer digits in long sums.
         for Range { start, end } in chunks(trace.steps, self.chunk) {
             let weighted = !inputs.label_weights.is_empty();
             total += self.simd.vectorize(LossKernel {
@@ -224,9 +224,9 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
         total
     }
 
-    /// From the derivatives by the outputs' pre-activations to the gradient in the layout's order,
-    /// which is added to. Steps that `ends` are the last; otherwise the derivatives by the states they
-    /// end with are there.
+    /// Starts from the derivatives by the outputs' pre-activations and adds to the gradient, in the
+    /// layout's order. If `ends`, these are the last steps; otherwise the derivatives by the final
+    /// states are already set.
     pub(crate) fn backward(
         &mut self,
         network: NetworkView<'_, T>,
@@ -322,8 +322,7 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
     }
 }
 
-/// The rows of a layer's input: features, or the states of the layer below, after dropout if there
-/// is any.
+/// The rows of a layer's input: features, or the states of the layer below, after any dropout.
 fn layer_input<'a, P: Packing, V: Lanes>(
     config: &Config,
     x: &'a [V],
@@ -332,7 +331,7 @@ fn layer_input<'a, P: Packing, V: Lanes>(
 ) -> Rows<'a, V> {
     let (groups, columns) = match below {
         None => {
-            // Categories stand behind the numbers that are multiplied.
+            // Categories follow the numbers, which are multiplied.
             let stride = Columns::new(1, config.features()).groups::<P>(V::LEN);
             return Rows {
                 groups: x,
@@ -349,7 +348,7 @@ fn layer_input<'a, P: Packing, V: Lanes>(
     Rows { groups, stride: columns.groups::<P>(V::LEN), first: 0, columns }
 }
 
-/// The rows of states, or of what else the head reads, at some steps.
+/// The rows of states at some steps, or of whatever else the head reads.
 fn state_rows<'a, V>(
     config: &Config,
     state_len: usize,

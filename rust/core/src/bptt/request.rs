@@ -1,4 +1,4 @@
-//! What is asked of a pass: [`LossRequest`].
+//! [`LossRequest`]: what a pass is to compute.
 
 use super::dropout::DropoutMasks;
 use crate::loss::Loss;
@@ -8,13 +8,13 @@ use crate::loss::Loss;
 pub(crate) enum Target {
     /// The loss of the labels.
     Loss(Loss),
-    /// Derivatives by the outputs, of a loss that is computed elsewhere. They stand where labels
-    /// would; NaN where an output has none.
+    /// Derivatives by the outputs, of a loss that is computed elsewhere. They take the place of labels;
+    /// NaN if an output has none.
     OutputGradient,
 }
 
 impl Target {
-    /// Columns of labels, or of what stands in their place.
+    /// Columns of labels, or of the derivatives in their place.
     pub(crate) fn columns(self, outputs: usize) -> usize {
         match self {
             Self::Loss(loss) => loss.label_columns(outputs),
@@ -23,7 +23,7 @@ impl Target {
     }
 }
 
-/// What is asked of a batch: the derivative of `scale · Σ loss`, or `Σ loss` alone.
+/// What to compute for a batch: the derivative of `scale · Σ loss`, or `Σ loss` alone.
 #[derive(Clone, Copy)]
 pub(crate) struct LossRequest<T> {
     pub(crate) target: Target,

@@ -1,24 +1,24 @@
-//! Where lanes start sequences, and the order in which a direction goes through time.
+//! Where lanes start sequences, and the order in which a direction visits the steps.
 
 use std::ops::Range;
 
 use crate::lanes::Real;
 use crate::lanes::simd::Lanes;
 
-/// Which lanes do not carry their state from step t − 1 into step t, as another sequence starts.
+/// Which lanes do not carry their state from step t − 1 into step t, because another sequence starts.
 ///
-/// A lane without any more steps starts anew at each: otherwise its state would be updated without an
-/// input and might overflow.
+/// A lane that has run out of steps starts anew at each further step: otherwise its state would be
+/// updated without an input and might overflow.
 pub(crate) struct SequenceStarts<T> {
     any: bool,
-    /// Per step, how many lanes start there; step 0 aside.
+    /// For each step but step 0, how many lanes start there.
     counts: Vec<u8>,
-    /// For those steps, 0 in such lanes and 1 in the others: `(steps, lanes)`.
+    /// For those steps, 0 in the lanes that start and 1 in the others: `(steps, lanes)`.
     carries: Vec<T>,
 }
 
 impl<T: Real> SequenceStarts<T> {
-    /// No starts yet; room for so many steps.
+    /// No starts yet, with room for `steps` steps.
     pub(crate) fn new(steps: usize) -> Self {
         Self { any: false, counts: vec![0; steps], carries: vec![T::ONE; steps * T::LANES] }
     }
@@ -37,7 +37,7 @@ impl<T: Real> SequenceStarts<T> {
         self.any = false;
     }
 
-    /// Lane `lane` starts a sequence at step t.
+    /// Records that `lane` starts a sequence at step t.
     pub(crate) fn add(&mut self, t: usize, lane: usize) {
         if t > 0 {
             self.any = true;
@@ -58,7 +58,7 @@ impl<T: Real> SequenceStarts<T> {
         if self.any { self.counts.get(t).copied().unwrap_or(0).into() } else { 0 }
     }
 
-    /// The mask of the lanes that start at step t, if there is one.
+    /// The mask of the lanes that start at step t; `None` if none does.
     #[inline(always)]
     pub(crate) fn mask<V: Lanes<Elem = T>>(&self, simd: V::Simd, t: usize) -> Option<V::Mask> {
         if self.count(t) == 0 {
@@ -69,7 +69,7 @@ impl<T: Real> SequenceStarts<T> {
     }
 }
 
-/// The order in which one direction goes through the steps: position i is step t(i).
+/// The order in which one direction visits the steps: position i is step t(i).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time {
     pub(crate) steps: usize,
@@ -110,8 +110,8 @@ impl Time {
         starts.count(self.boundary(position)) == T::LANES
     }
 
-    /// The step whose starts matter: backwards, a sequence begins with its last step, one before
-    /// another's first.
+    /// The step whose starts matter. Read backwards, a sequence begins at its last step, one before the
+    /// next sequence's first.
     #[inline(always)]
     fn boundary(self, position: usize) -> usize {
         self.at(position) + usize::from(self.reverse)

@@ -1,6 +1,6 @@
-//! Static features: those that a sequence has once. Their share of the pre-activations of the first
-//! layer is computed once for all steps from one at which a lane begins a sequence to the next, and
-//! the derivatives of these steps are summed up before they are multiplied.
+//! Static features, given once per sequence. Their share of the first layer's pre-activations is
+//! computed once per span: the steps from one at which some lane starts a sequence to the next. The
+//! derivatives of a span are summed before they are multiplied.
 
 use std::ops::Range;
 
@@ -12,22 +12,23 @@ use crate::packing::{
     add_outer, look_up, look_up_gradient, multiply,
 };
 
-/// The static features of the sequences in the lanes, a row for each span of steps in which these are
-/// the same ones.
+/// The static features of the sequences in the lanes: one row for each span of steps in which the
+/// sequences stay the same.
 #[derive(Clone)]
 pub(crate) struct StaticRows<V> {
-    /// The step at which each span begins, in the order of time.
+    /// The step at which each span starts, in order.
     spans: Vec<usize>,
     /// `(spans, S)`
     x: Vec<V>,
-    /// Features.
+    /// Static features per sequence.
     size: usize,
-    /// By span of a chunk: products, and later sums of derivatives.
+    /// For each span of a chunk: products, and later sums of derivatives.
     rows: Vec<V>,
 }
 
 impl<V: Lanes> StaticRows<V> {
-    /// For passes of so many steps in chunks of so many; `row` is the groups of one step's slots.
+    /// For passes of `steps` steps in chunks of `chunk`; `row` is the number of groups of a step's
+    /// slots.
     pub(super) fn build<P: Packing>(
         config: &Config,
         (steps, chunk, row): (usize, usize, usize),
@@ -43,14 +44,14 @@ impl<V: Lanes> StaticRows<V> {
         }
     }
 
-    /// Makes room for the spans of so many steps.
+    /// Makes room for the spans of `steps` steps.
     pub(super) fn reserve(&mut self, config: &Config, steps: usize) {
         if !config.statics.is_empty() {
             self.spans.reserve_exact(steps);
         }
     }
 
-    /// Takes the features of the one sequence that a pass is about.
+    /// Sets the features of the only sequence of a pass.
     pub(crate) fn set_one(&mut self, statics: &[V::Elem]) {
         if self.size > 0 {
             self.spans.clear();
@@ -59,7 +60,7 @@ impl<V: Lanes> StaticRows<V> {
         }
     }
 
-    /// Takes those of the sequences of a tile.
+    /// Sets the features of the sequences of a tile.
     pub(crate) fn set_tile<'a>(&mut self, tile: Tile<'_>, of: impl Fn(u32) -> &'a [V::Elem])
     where
         V::Elem: 'a,
@@ -88,8 +89,8 @@ impl<V: Lanes> StaticRows<V> {
         }
     }
 
-    /// Sets the features of a lane in a span; those of a lane without a sequence stay, as they have no
-    /// effect.
+    /// Sets the features of a lane in a span. A lane without a sequence keeps its old ones, which have
+    /// no effect.
     fn set<P: Packing>(&mut self, (span, lane): (usize, usize), statics: &[V::Elem]) {
         let columns = Columns::new(1, self.size);
         let row = P::groups(self.size, V::LEN);
@@ -99,19 +100,19 @@ impl<V: Lanes> StaticRows<V> {
         }
     }
 
-    /// The spans that some steps lie in.
+    /// The spans that contain the given steps.
     fn spans_of(&self, steps: &Range<usize>) -> Range<usize> {
         let first = self.spans.partition_point(|&start| start <= steps.start) - 1;
         first..self.spans.partition_point(|&start| start < steps.end)
     }
 
-    /// The steps of a span among some.
+    /// Those of `steps` that are in a span.
     fn steps_of(&self, span: usize, steps: &Range<usize>) -> Range<usize> {
         let end = self.spans.get(span + 1).copied().unwrap_or(usize::MAX);
         self.spans[span].max(steps.start)..end.min(steps.end)
     }
 
-    /// The features of some spans: the columns that are numbers, and the categories behind them.
+    /// The features of some spans: the numeric columns, and the categories after them.
     fn features<P: Packing>(
         &self,
         config: &Config,
@@ -156,7 +157,7 @@ impl<V: Lanes> StaticRows<V> {
         self.rows = rows;
     }
 
-    /// Adds their share of the gradient by `W_ih`, whose rows `products` begins with: `dz` are the
+    /// Adds their share of the gradient by `W_ih`, whose rows start `products`; `dz` holds the
     /// derivatives by the pre-activations of some steps.
     #[inline(always)]
     pub(super) fn add_gradient<P: Packing>(

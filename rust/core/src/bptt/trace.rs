@@ -10,25 +10,25 @@ use crate::lanes::simd::{Lanes, Simd, numbers, numbers_mut};
 use crate::packing::{Columns, Packing, copies};
 use crate::weights::Layout;
 
-/// Steps of a chunk, at most: cancellation is checked between chunks.
+/// The most steps of a chunk: cancellation is checked between chunks.
 const CHUNK: usize = 64;
-/// Weights times steps of a chunk, about: more would delay a cancellation.
+/// Weights times steps of a chunk, roughly: more would delay a cancellation.
 const CHUNK_WORK: usize = 32_000_000;
 
-/// The steps of a chunk for a network with so many weights.
+/// The steps of a chunk for a network with `weights` weights.
 pub(crate) fn chunk_steps(weights: usize) -> usize {
     (CHUNK_WORK / weights).clamp(1, CHUNK)
 }
 
-/// Groups from one step's slots to the next. An even number of cache lines would bring the same
-/// slot of many steps into few sets of the cache, where they would evict one another.
+/// Groups from one step's slots to the next. With an even number of cache lines, the same slot of many
+/// steps would fall into few sets of the cache, and evict one another.
 #[inline(always)]
 pub(crate) fn slots_stride(slots: usize, state_len: usize) -> usize {
     let groups = slots * state_len;
     if groups.is_multiple_of(8) { groups + 1 } else { groups }
 }
 
-/// What a pass over some sequences leaves behind.
+/// What a pass over some sequences computes.
 pub(crate) struct Trace<V: Lanes> {
     pub(crate) steps: usize,
     pub(crate) starts: SequenceStarts<V::Elem>,
@@ -36,64 +36,63 @@ pub(crate) struct Trace<V: Lanes> {
     /// Pre-activations of the outputs, `(steps, L)`; later the derivative of the loss by them.
     pub(crate) logits: Vec<V>,
     pub(crate) layers: Vec<LayerTrace<V>>,
-    /// What the head reads where that is not the state itself, `(steps, D·H)`.
+    /// What the head reads, if not the state itself, `(steps, D·H)`.
     pub(crate) pooled: Vec<V>,
-    /// Per step, the factor of a mean; empty without.
+    /// For a mean, the factor of each step; empty otherwise.
     pub(crate) shares: Vec<V>,
-    /// Derivative of the loss by the states of a layer, and of the one below, `(steps, D·H)`.
+    /// Derivatives of the loss by the states of a layer and of the one below, `(steps, D·H)`.
     pub(crate) d_states: [Vec<V>; 2],
-    /// The states at which windows begin, `(windows, layers, h and c, H)`.
+    /// The states at which windows start, `(windows, layers, h and c, H)`.
     pub(crate) window_states: Vec<V>,
     /// Rows of one state: zeros, and scratch.
     pub(crate) zeros: Vec<V>,
     pub(crate) scratch: Scratch<V>,
 }
 
-/// One layer's share.
+/// The buffers of one layer.
 pub(crate) struct LayerTrace<V> {
-    /// States, `(steps, D·H)`: the directions side by side.
+    /// States, `(steps, D·H)`: the two directions are concatenated.
     pub(crate) states: Vec<V>,
-    /// The states of the layer below after dropout, and the mask; empty without.
+    /// The states of the layer below after dropout, and the mask; empty without dropout.
     pub(crate) input: Vec<V>,
     pub(crate) mask: Vec<V>,
     pub(crate) directions: Vec<DirectionTrace<V>>,
 }
 
-/// One direction's share.
+/// The buffers of one direction.
 pub(crate) struct DirectionTrace<V> {
-    /// See [`crate::cell`]: `(steps, SLOTS·H)`; those of one chunk where no backward
-    /// pass follows.
+    /// See [`crate::cell`]: `(steps, SLOTS·H)`, or just one chunk's steps if no backward pass follows.
     pub(crate) slots: Vec<V>,
-    /// Cell states, `(steps, H)`; empty for cells that have none.
+    /// Cell states, `(steps, H)`; empty for cells without them.
     pub(crate) cells: Vec<V>,
-    /// The states that the steps start from, `(steps, H)`: 0 where a sequence starts. Kept only if
-    /// they are not simply the states of the steps before.
+    /// The states that the steps start from, `(steps, H)`: 0 where a sequence starts. Kept only if they
+    /// are not simply the states of the steps before.
     pub(crate) before: Vec<V>,
-    /// The same after recurrent dropout, and the mask; empty without.
+    /// The same after recurrent dropout, and the mask; empty without dropout.
     pub(crate) dropped: Vec<V>,
     pub(crate) mask: Vec<V>,
-    /// The state that the first step starts from, a row each, if it is carried over.
+    /// The state that the first step starts from, if it is carried over.
     pub(crate) initial: StateRows<V>,
     pub(crate) carried: bool,
     /// Derivatives of the loss by h and c, carried from step to step.
     pub(crate) derivative: StateRows<V>,
 }
 
-/// What belongs to one state; a row each.
+/// Values for one state, a row each for h and c.
 pub(crate) struct StateRows<V> {
     pub(crate) h: Vec<V>,
     pub(crate) c: Vec<V>,
 }
 
-/// Rows of one state each, for use within a step.
+/// Rows of one state each, used within a step.
 pub(crate) struct Scratch<V> {
-    /// The cell state before a step where it is not simply the one after the step before.
+    /// The cell state before a step, if it is not simply the one after the step before.
     pub(crate) c: Vec<V>,
-    /// A derivative on its way through dropout or a reset gate.
+    /// A derivative being passed back through dropout or a reset gate.
     pub(crate) d: Vec<V>,
-    /// Running values of the readout, twice `D·H` and one.
+    /// Running values of the readout: 2 (`D·H` + 1).
     pub(crate) pool: Vec<V>,
-    /// For the gradients of a chunk's weights.
+    /// Copies for the gradients of a chunk's weights.
     pub(crate) copies: Vec<V>,
 }
 
@@ -106,7 +105,7 @@ impl<V: Lanes> Trace<V> {
         trace
     }
 
-    /// The numbers in such buffers.
+    /// The total size of these buffers, in numbers.
     pub(super) fn size<P: Packing>(layout: &Layout, spec: BufferSpec) -> usize {
         let mut groups = 0;
         let count = |more: usize| {
@@ -117,7 +116,7 @@ impl<V: Lanes> Trace<V> {
         groups * V::LEN + SequenceStarts::<V::Elem>::size::<V>(spec.steps)
     }
 
-    /// Buffers of so many groups each as `buffer` is asked for.
+    /// Builds the buffers; `buffer` makes one of the given number of groups.
     fn build<P: Packing>(
         layout: &Layout,
         spec: BufferSpec,
@@ -131,7 +130,7 @@ impl<V: Lanes> Trace<V> {
         let state = config.directions() * row;
         let single = |count: usize| Columns::new(count, 1).groups::<P>(lanes);
         let when = |condition: bool, groups: usize| if condition { groups } else { 0 };
-        // No product has more numbers than all weights together.
+        // No product is larger than all weights together.
         let copied = P::SEVERAL && backward && layout.len() >= V::Simd::OUTER_COPIED;
         let chunk = chunk_steps(layout.len());
         let slots = slots_stride(config.cell.slots(), row);
@@ -213,8 +212,8 @@ impl<V: Lanes> DirectionTrace<V> {
 }
 
 impl<V: Lanes> LayerTrace<V> {
-    /// Copies a direction's state (h, c) at a step out, of the sequence in `lane`; c is left alone in
-    /// cells that have none.
+    /// Copies out a direction's state (h, c) at a step, for the sequence in `lane`; c is left alone if
+    /// the cell has none.
     pub(crate) fn state_at<P: Packing>(
         &self,
         direction: usize,

@@ -1,6 +1,6 @@
-//! Long passes in windows: of all steps only the states at which windows begin are kept, and the
-//! backward pass computes each window's forward pass again (Chen et al., 2016, "Training Deep Nets
-//! with Sublinear Memory Cost"). A trace beyond the caches costs more than the computation.
+//! Long passes in windows: only the states at which windows start are kept, and the backward pass
+//! recomputes each window's forward pass (Chen et al., 2016, "Training Deep Nets with Sublinear Memory
+//! Cost"). A trace larger than the caches costs more than the recomputation.
 
 use super::inputs::{InputSizes, PassInputs};
 use super::pass::Pass;
@@ -14,27 +14,27 @@ use crate::lanes::simd::{Lanes, Simd, numbers_mut};
 use crate::packing::{Columns, Packing};
 use crate::weights::{Layout, NetworkView};
 
-/// Bytes of the trace of a window, about.
+/// Approximate size of a window's trace, in bytes.
 const WINDOW_BYTES: usize = 1 << 20;
-/// Bytes of a trace from which a pass goes in windows: where nothing is computed twice, and where a
-/// backward pass follows.
+/// Trace sizes, in bytes, from which a pass goes in windows: for a forward pass alone, which recomputes
+/// nothing, and with a backward pass.
 const LONG_FORWARD: usize = 2 * WINDOW_BYTES;
 const LONG: usize = 16 * WINDOW_BYTES;
 
-/// One window of a pass, in the order of time.
+/// One window of a pass, numbered in order of time.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) number: usize,
-    /// Whether it is the last.
+    /// Whether it is the last in time.
     last: bool,
-    /// Whether its loss is wanted; otherwise it is computed for the states that it ends with.
+    /// Whether its loss is wanted; otherwise only its final states are.
     pub(crate) loss: bool,
-    /// Whether the next one is still to come.
+    /// Whether the window after it is still to be computed.
     next: bool,
 }
 
-/// The order in which windows are computed: for a gradient all but the last first, for the states they
-/// end with, and then from the last on; without one, once each.
+/// The order in which windows are computed. For a gradient: first all but the last, for their final
+/// states, then all from last to first. Otherwise once each.
 pub(crate) fn windows(count: usize, gradient: bool) -> impl Iterator<Item = Window> {
     let forward = if gradient { count - 1 } else { count };
     let again = if gradient { count } else { 0 };
@@ -47,8 +47,8 @@ pub(crate) fn windows(count: usize, gradient: bool) -> impl Iterator<Item = Wind
 }
 
 impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
-    /// What follows the forward pass of a window: the states that it ends with are kept, or its
-    /// `Σ loss` is returned and its gradient added.
+    /// Finishes a window after its forward pass: keeps its final states, or returns its `Σ loss` and
+    /// adds its gradient.
     pub(crate) fn finish_window(
         &mut self,
         network: NetworkView<'_, T>,
@@ -71,14 +71,14 @@ impl<P: Packing, T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Pass<P, V> {
 }
 
 impl BufferSpec {
-    /// The numbers in the buffers of a pass, and in those of its inputs.
+    /// The size of the buffers of a pass and of its inputs, in numbers.
     pub(crate) fn size<P: Packing, V: Lanes>(self, layout: &Layout) -> usize {
         let inputs = InputSizes::new::<P, V>(layout, self).total();
         Trace::<V>::size::<P>(layout, self) + inputs * V::LEN
     }
 
-    /// The same for passes in windows where the trace would be long, as far as the network reads
-    /// forward and its head one step at a time. The shape alone decides: so the bits are the same on
+    /// Switches to windows if the trace would be long, provided that the network reads forward only and
+    /// its head reads one step at a time. Depends on the shape alone, so that the bits are the same on
     /// all machines.
     pub(crate) fn in_windows<P: Packing, V: Lanes>(self, layout: &Layout) -> Self {
         let config = layout.config();
@@ -95,7 +95,7 @@ impl BufferSpec {
 }
 
 impl<V: Lanes> Trace<V> {
-    /// Keeps the states after the last step: those at which window number `window` begins.
+    /// Keeps the states after the last step, at which window number `window` starts.
     pub(crate) fn keep_states(&mut self, window: usize) {
         let row = self.zeros.len();
         let last = (self.steps - 1) * row..self.steps * row;
@@ -127,14 +127,14 @@ impl<V: Lanes> Trace<V> {
         }
     }
 
-    /// Lets `lane` start anew at the first step, in whichever window.
+    /// Makes `lane` start from 0 at the first step of any window.
     pub(crate) fn clear_initial<P: Packing>(&mut self, lane: usize, hidden: usize) {
         for layer in &mut self.layers {
             layer.directions[0].initial.clear::<P>(lane, hidden);
         }
     }
 
-    /// Lets no derivative pass from `lane` to the steps before.
+    /// Stops derivatives from passing from `lane` to earlier steps.
     pub(crate) fn clear_derivative<P: Packing>(&mut self, lane: usize, hidden: usize) {
         for layer in &mut self.layers {
             layer.directions[0].derivative.clear::<P>(lane, hidden);

@@ -1,8 +1,8 @@
 //! [`Compiled`]: the element types that the engine is compiled for.
 //!
-//! Generic code is compiled by the crate that uses it. Every test, every example and the bindings
-//! would compile the whole engine again, for each of its levels and cells. The functions here are
-//! generic no more: this crate compiles them, once for each type.
+//! Generic code is compiled by the crate that uses it. Every test, every example and the bindings would
+//! compile the whole engine again, for each level and cell. The functions here are not generic, so this
+//! crate compiles them, once per type.
 
 use super::hidden_states::HiddenStates;
 use super::inference::Predict;
@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
 
-/// A number that networks are trained and run with: `f32` or `f64`.
+/// An element type that networks are trained and run with: `f32` or `f64`.
 ///
-/// Its functions run the engine of a level; [`Network`](crate::Network) and
+/// Its functions run the engine at a given level; [`Network`](crate::Network) and
 /// [`Stepper`](crate::Stepper) call them.
 #[expect(private_interfaces, reason = "nothing outside this crate can call these functions")]
 pub trait Compiled: Real {
@@ -36,7 +36,8 @@ pub trait Compiled: Real {
     fn scores(level: Level, work: MakeScores<Self>) -> Box<dyn Scores<Self>>;
 }
 
-/// For each type. The unit tests of this crate do not run the engine, and compile much faster without.
+/// One module per type. The unit tests of this crate do not run the engine, and compile much faster
+/// without it.
 #[cfg(not(test))]
 mod types {
     use super::{

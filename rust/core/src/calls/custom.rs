@@ -1,8 +1,8 @@
-//! Training by a custom loss, which the caller computes once per batch.
+//! Training with a custom loss, which the caller computes once per batch.
 //!
-//! A batch is run forward, its outputs are handed out, and their derivatives come back; then it is
-//! run again, forward and backward. That costs a second forward pass, and nothing of a batch is kept
-//! in the meantime.
+//! A batch is run forward, its outputs are handed out, and their derivatives come back; then it is run
+//! again, forward and backward. That costs a second forward pass, but nothing of a batch is kept in the
+//! meantime.
 
 use super::compiled::Compiled;
 use super::epochs::{Epoch, EpochRecord, EpochRun, in_order};
@@ -17,21 +17,21 @@ use crate::objective::Reduction;
 use crate::optim::Optimizer;
 use crate::weights::Network;
 
-/// A loss of the outputs of a whole batch.
+/// A loss computed from the outputs of a whole batch.
 pub trait BatchLoss<T> {
-    /// The loss of outputs `(R, L)` against labels `(R, C)`, and its derivative by the outputs; R
-    /// is the rows of a batch, or its sequences with a readout of these. None ends the call with
-    /// [`Error::Cancelled`].
+    /// The loss of outputs `(R, L)` against labels `(R, C)`, and its derivative by the outputs. R is
+    /// the number of rows of a batch, or of sequences if the readout is per sequence. `None` ends the
+    /// call with [`Error::Cancelled`].
     fn value_and_gradient(&mut self, outputs: &[T], labels: &[T]) -> Option<(f64, Vec<T>)>;
 }
 
-/// A loss that implies no output activation: one that is computed outside sees the outputs as the
-/// network's own activation leaves them.
+/// A loss that implies no output activation: a custom loss sees the outputs after the network's own
+/// activation.
 const IMPLIES_NOTHING: Loss = Loss::Mse;
 
 impl<T: Compiled> Network<T> {
     /// The loss of `data` as one batch and its gradient in the layout's order; the gradient is empty
-    /// if it is not asked for.
+    /// unless requested.
     pub fn gradient_by(
         &self,
         data: &Sequences<'_, T>,
@@ -80,7 +80,7 @@ impl<T: Compiled> Network<T> {
         Ok((value, self.whole_batch(&data, target, request, context)?.1))
     }
 
-    /// Rows of outputs as rows of steps: those of sequences stand at their ends.
+    /// Expands rows of outputs to rows of steps: per-sequence rows go to the last steps.
     fn by_step(&self, data: &Sequences<'_, T>, rows: Vec<T>) -> Vec<T> {
         if !self.config().per_sequence() {
             return rows;
@@ -94,8 +94,8 @@ impl<T: Compiled> Network<T> {
         by_step
     }
 
-    /// [`Self::train`] by a loss that is computed outside. The loss of an epoch is the mean over its
-    /// batches, each counting by its rows.
+    /// [`Self::train`] with a custom loss. The loss of an epoch is the mean over its batches, weighted
+    /// by their rows.
     pub fn train_by(
         &mut self,
         data: &Sequences<'_, T>,
@@ -115,7 +115,7 @@ impl<T: Compiled> Network<T> {
         })
     }
 
-    /// One epoch; returns the mean loss.
+    /// Runs one epoch; returns the mean loss.
     fn epoch_by(
         &mut self,
         (data, order): (&Sequences<'_, T>, &[u32]),
@@ -132,7 +132,7 @@ impl<T: Compiled> Network<T> {
                 self.batch_by(&copy.view(data)?, loss, (true, Some(masks)), context)?;
             let diverged = Err(Error::Diverged { epoch: epoch.number + 1, batch: number + 1 });
             if !value.is_finite() {
-                // The last update led here.
+                // The last update caused this: undo it.
                 self.undo();
                 optimizer.undo();
                 return diverged;

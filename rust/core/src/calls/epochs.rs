@@ -15,23 +15,23 @@ use crate::rng::{Purpose, Rng};
 pub struct EpochRun<'a> {
     /// Sequences per update.
     pub batch_size: usize,
-    /// Whether each epoch visits the sequences in a random order; otherwise in the data's.
+    /// Whether each epoch visits the sequences in random order; otherwise in the data's order.
     pub shuffle: bool,
-    /// Seed of the orders, and of dropout.
+    /// Seed of the orders and of dropout.
     pub seed: u64,
-    /// Epochs that the network has been trained for before: the orders continue from there.
+    /// Epochs that the network has already been trained for: the random orders continue from there.
     pub first_epoch: usize,
-    /// Epochs to train for, at most.
+    /// The most epochs to train for.
     pub epochs: usize,
-    /// The learning rate of each of these epochs; the last one holds for any further epochs.
+    /// The learning rate of each of these epochs; the last one also applies to any further epochs.
     pub learning_rates: &'a [f64],
-    /// Limits of the gradient.
+    /// Limits on the gradient.
     pub clip: Clip,
-    /// Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into
-    /// windows of so many steps, with an update for each. States are carried from one window to the
-    /// next, derivatives are not.
+    /// Truncated backpropagation through time (Williams and Peng, 1990): sequences are cut into windows
+    /// of this many steps, with an update for each. States are carried from one window to the next;
+    /// derivatives are not.
     pub bptt_steps: Option<usize>,
-    /// The call ends after the epoch in which this much time has passed.
+    /// The call ends after the first epoch to finish after this much time.
     pub time_budget: Option<Duration>,
 }
 
@@ -55,13 +55,13 @@ impl Default for EpochRun<'_> {
 /// One finished epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochRecord {
-    /// The loss over all labels, each batch's before its update.
+    /// The loss over all labels; each batch's loss is from before its update.
     pub loss: f64,
     /// Wall time.
     pub seconds: f64,
 }
 
-/// One of the epochs of a run.
+/// An epoch of a run.
 #[derive(Clone, Copy)]
 pub(super) struct Epoch {
     /// Its number over the life of the network, from 0.
@@ -70,8 +70,8 @@ pub(super) struct Epoch {
 }
 
 impl EpochRun<'_> {
-    /// Goes through the epochs; `train` is given each with its order of the sequences, and returns
-    /// its loss. Finished epochs are recorded, also if a later one fails.
+    /// Runs the epochs: `train` gets each with its order of the sequences, and returns its loss.
+    /// Finished epochs are recorded even if a later one fails.
     pub(super) fn each(
         &self,
         mut order: Vec<u32>,
@@ -95,7 +95,7 @@ impl EpochRun<'_> {
         Ok(())
     }
 
-    /// Sets the order of `epoch`, which depends on the seed and the epoch's number alone.
+    /// Sets `order` for `epoch`; it depends only on the seed and the epoch's number.
     fn arrange(&self, order: &mut [u32], epoch: usize) {
         if self.shuffle {
             order.iter_mut().zip(0..).for_each(|(item, s)| *item = s);
@@ -104,8 +104,8 @@ impl EpochRun<'_> {
     }
 }
 
-/// One epoch of training with an engine; returns the mean loss. Sequences are cut into windows of
-/// `window` steps, if it is given.
+/// Trains one epoch with an engine; returns the mean loss. If `window` is given, sequences are cut into
+/// windows of that many steps.
 pub(super) fn train_epoch<T: Real>(
     (data, order): (&Sequences<'_, T>, &[u32]),
     (run, window): (&EpochRun<'_>, Option<usize>),
@@ -125,7 +125,7 @@ pub(super) fn train_epoch<T: Real>(
                 continue;
             }
             if !sum.is_finite() {
-                // The last update led here.
+                // The last update caused this: undo it.
                 engine.undo();
                 optimizer.undo();
                 return diverged();
@@ -140,7 +140,7 @@ pub(super) fn train_epoch<T: Real>(
     Ok(mean(total, divisors))
 }
 
-/// The windows of a batch's steps, (from, how many); or the one that is all of them.
+/// The windows of a batch's steps, (from, how many); without windows, all steps as one.
 fn windows<T: Real>(
     data: &Sequences<'_, T>,
     batch: &[u32],
@@ -153,7 +153,7 @@ fn windows<T: Real>(
     (0..count).map(move |number| window.map(|steps| (number * steps, steps)))
 }
 
-/// The loss of a batch from its parts; 0 if there is no label.
+/// The loss of a batch from its numerator and divisor; 0 if there are no labels.
 pub(super) fn mean(sum: f64, divisor: f64) -> f64 {
     if divisor > 0.0 { sum / divisor } else { 0.0 }
 }

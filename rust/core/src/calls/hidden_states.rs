@@ -8,7 +8,7 @@ use crate::lanes::Real;
 use crate::lanes::simd::{Simd, WithSimd, numbers};
 use crate::memory::check_memory_beside;
 
-/// States of the last layer, `(N, D·H)`: the directions side by side.
+/// States of the last layer, `(N, D·H)`: the two directions are concatenated.
 pub(super) struct HiddenStates<'a, 'p, T: Real> {
     pub(super) inference: Inference<'a, T>,
     pub(super) states: &'a mut [T],

@@ -20,9 +20,9 @@ use crate::packing::{
 };
 use crate::weights::{Network, NetworkView, Panels};
 
-/// Tiles' worth of sequences that a thread takes at a time.
+/// How many tiles' worth of sequences a thread takes at a time.
 const TILES_AT_ONCE: usize = 16;
-/// Multiply-adds of a thread, at least, so that it is worth starting.
+/// The least multiply-adds for which a thread is worth starting.
 const THREAD_WORK: usize = 4_000_000;
 
 /// A network and a data set to run it on, forward.
@@ -30,14 +30,14 @@ const THREAD_WORK: usize = 4_000_000;
 pub(super) struct Inference<'a, T: Real> {
     pub(super) network: &'a Network<T>,
     pub(super) data: &'a Sequences<'a, T>,
-    /// May imply the activation of the outputs.
+    /// The loss, which may imply the output activation.
     pub(super) loss: Loss,
     /// Dropout, if any.
     pub(super) masks: Option<DropoutMasks>,
-    /// Of the weights, for tiles.
+    /// Panels of the weights, for tiles.
     pub(super) panels: Option<&'a Panels<T>>,
-    /// Whether sequences start from states of their own, or those that they end with are wanted:
-    /// passes are whole then.
+    /// Whether sequences have initial states, or their final states are wanted: passes are then not cut
+    /// into windows.
     pub(super) carries: bool,
 }
 
@@ -52,13 +52,13 @@ impl<'a, T: Real> Inference<'a, T> {
         }
     }
 
-    /// Masks are kept in the buffers of a backward pass.
+    /// The buffers of a pass. Masks are kept in those of a backward pass.
     pub(super) fn buffers(&self, steps: usize) -> BufferSpec {
         let backward = self.masks.is_some() && self.network.config().drops();
         BufferSpec { backward, carried: self.carries, ..BufferSpec::predictions(steps) }
     }
 
-    /// Rows of outputs of the sequences.
+    /// The number of output rows of the sequences.
     pub(super) fn rows(&self, sequences: Range<usize>) -> usize {
         if self.network.config().per_sequence() {
             return sequences.len();
@@ -77,11 +77,11 @@ pub(super) fn whole<T: Real>(data: &Sequences<'_, T>, sequence: usize) -> Segmen
     data.segment((0, sequence as u32), None).expect("no sequence is empty")
 }
 
-/// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences.
+/// Outputs `(N, L)`, or `(S, L)` if the readout is per sequence.
 pub(super) struct Predict<'a, 'p, T: Real> {
     pub(super) inference: Inference<'a, T>,
     pub(super) outputs: &'a mut [T],
-    /// For the final state of each sequence, or empty.
+    /// Space for the final state of each sequence, or empty.
     pub(super) states: &'a mut [T],
     pub(super) context: &'a mut Context<'p>,
 }
@@ -92,8 +92,8 @@ impl<T: Real> WithSimd for Predict<'_, '_, T> {
     fn run<S: Simd>(self, simd: S) -> Result<()> {
         let Self { inference, outputs, states, context } = self;
         let (data, config) = (inference.data, inference.network.config());
-        // The last sequences are computed one by one where they would leave most of a tile idle; all
-        // of them where the lanes of a tile would start from a state at different steps.
+        // The last sequences are computed one by one if they would leave most of a tile idle; all are
+        // if the lanes of a tile would start from given states at different steps.
         let last = data.len() % T::LANES;
         let single = if config.bidirectional && data.has_initial_states() {
             data.len()
@@ -189,7 +189,7 @@ fn by_tiles<T: Real, S: Simd>(
     })
 }
 
-/// The outputs of some consecutive sequences.
+/// The outputs of consecutive sequences.
 fn chunk_of_tiles<T: Real, S: Simd>(
     worker: &mut TileWorker<T, S>,
     inference: Inference<'_, T>,
@@ -210,7 +210,7 @@ fn chunk_of_tiles<T: Real, S: Simd>(
                 outputs[start..start + values.len()].copy_from_slice(values);
                 return;
             }
-            // Of these numbers, those of the last row.
+            // Only the last row of these numbers is wanted.
             let last = (rows.len() - 1) * columns;
             let from = last.max(at);
             if from < at + values.len() {
@@ -232,7 +232,7 @@ fn chunk_of_tiles<T: Real, S: Simd>(
     Ok(())
 }
 
-/// Copies the state that a sequence ends with: of the backward direction, that of its first step.
+/// Copies the final state of a sequence: for the backward direction, the state at its first step.
 fn final_state<P: Packing, V: Lanes>(
     trace: &Trace<V>,
     config: &Config,
@@ -249,18 +249,18 @@ fn final_state<P: Packing, V: Lanes>(
     }
 }
 
-/// Sequences whose outputs are wanted, and the space for them; threads take a chunk at a time.
+/// Sequences whose outputs are wanted, and space for these; threads take a chunk at a time.
 struct Queue<'a, 'o, T: Real> {
     inference: Inference<'a, T>,
     sequences: Range<usize>,
     chunk: usize,
     outputs: &'o mut [T],
-    /// For final states of so many numbers; none are wanted where that is 0.
+    /// Space for final states, and the size of one; 0 if none are wanted.
     states: &'o mut [T],
     state_len: usize,
 }
 
-/// Sequences, and the space for their outputs and final states.
+/// Sequences, and space for their outputs and final states.
 type Part<'o, T> = (Range<usize>, (&'o mut [T], &'o mut [T]));
 
 impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
@@ -280,13 +280,13 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         Some((own, (outputs, states)))
     }
 
-    /// Numbers of the space that nothing has been written to yet.
+    /// How many numbers of the space have not been written to yet.
     fn unwritten(&self) -> usize {
         self.outputs.len() + self.states.len()
     }
 
-    /// The threads that the work is worth and that there is memory for, of at most so many, if the
-    /// worker of each takes `size` numbers.
+    /// How many threads, at most `most`, the work is worth and memory suffices for, if each worker
+    /// takes `size` numbers.
     fn threads(&self, most: usize, size: usize) -> Result<usize> {
         let Inference { network, data, .. } = self.inference;
         let Range { start, end } = self.sequences;
@@ -296,7 +296,7 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
         threads_in_memory::<T>(most, size, self.unwritten())
     }
 
-    /// Lets threads do the work, each with a `worker` of its own, which takes `size` numbers.
+    /// Lets threads do the work, each with its own `worker`, which takes `size` numbers.
     fn work<W>(
         self,
         context: &mut Context<'_>,
@@ -319,7 +319,7 @@ impl<'a, 'o, T: Real> Queue<'a, 'o, T> {
             for _ in 1..threads {
                 let help =
                     || run(&mut CancelCheck::new(&mut || !cancelled.load(Ordering::Relaxed)));
-                // If the system starts no more threads, those that it has started do the work.
+                // If the system cannot start more threads, those already started do the work.
                 if thread::Builder::new().spawn_scoped(scope, help).is_err() {
                     break;
                 }

@@ -1,15 +1,15 @@
-//! What a user of the crate calls.
+//! The calls that users of the crate make.
 //!
 //! | file | what lives there |
 //! |---|---|
 //! | `train.rs` | loss, gradient and training of a network |
 //! | `epochs.rs` | [`EpochRun`]: epochs of batches, with their order and learning rates |
-//! | `custom.rs` | [`BatchLoss`]: the same by a loss that is computed outside |
+//! | `custom.rs` | [`BatchLoss`]: the same with a custom loss |
 //! | `predict.rs` | outputs and states of a data set |
 //! | `stepper.rs` | [`Stepper`]: one step at a time |
-//! | `scorer/` | [`Scorer`]: events of many sequences as they come |
-//! | `compiled.rs` | [`Compiled`]: the types that the work of these calls is compiled for |
-//! | `inference.rs`, `hidden_states.rs`, `on_engine.rs`, `steps.rs` | that work, for any instruction set |
+//! | `scorer/` | [`Scorer`]: events of many sequences as they arrive |
+//! | `compiled.rs` | [`Compiled`]: the types for which the code behind these calls is compiled |
+//! | `inference.rs`, `hidden_states.rs`, `on_engine.rs`, `steps.rs` | that code, for any instruction set |
 
 mod compiled;
 mod custom;

@@ -1,4 +1,4 @@
-//! What is asked of an engine, whichever instruction set it has.
+//! Work for an engine of any instruction set.
 
 use super::epochs::{EpochRecord, EpochRun, in_order, mean, train_epoch};
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::lanes::simd::{Simd, WithSimd};
 use crate::optim::Optimizer;
 use crate::weights::Network;
 
-/// Work for an engine of whichever instruction set.
+/// Work for an engine, with the arguments to build one for any instruction set.
 pub(super) struct OnEngine<'a, 'p, T: Real, W> {
     pub(super) network: &'a mut Network<T>,
     pub(super) data: &'a Sequences<'a, T>,
@@ -38,7 +38,7 @@ impl<T: Real> EngineWork<T> for OneBatch<'_> {
 
     fn run(self, engine: &mut impl Engine<T>) -> Self::Output {
         let (sum, divisor) = engine.batch(self.order, &[], self.request)?;
-        // Without labels there is no gradient; it is 0.
+        // Without labels there is no gradient; return 0.
         let gradient = if self.request.gradient { engine.gradient().to_vec() } else { Vec::new() };
         Ok((mean(sum, divisor), gradient))
     }

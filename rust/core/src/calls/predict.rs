@@ -13,8 +13,8 @@ use crate::memory::check_memory;
 use crate::weights::Network;
 
 impl<T: Compiled> Network<T> {
-    /// Outputs of every row of `data`, `(N, L)` row-major; with a readout of whole sequences of
-    /// every sequence, `(S, L)`. `loss` may imply the activation of the outputs.
+    /// Outputs for every row of `data`, `(N, L)` row-major; for every sequence, `(S, L)`, if the
+    /// readout is per sequence. `loss` may imply the output activation.
     pub fn predict(
         &self,
         data: &Sequences<'_, T>,
@@ -24,7 +24,7 @@ impl<T: Compiled> Network<T> {
         self.outputs(data, (loss, None), context)
     }
 
-    /// The same, and the states after the last row of every sequence, `(S, state_len)`: see
+    /// [`Self::predict`], and the state after each sequence's last row, `(S, state_len)`: see
     /// [`Config::state_len`](crate::Config::state_len).
     pub fn predict_with_states(
         &self,
@@ -35,7 +35,7 @@ impl<T: Compiled> Network<T> {
         self.outputs_and_states(data, (loss, None), self.config().state_len(), context)
     }
 
-    /// The same with dropout.
+    /// [`Self::predict`] with dropout.
     pub(super) fn outputs(
         &self,
         data: &Sequences<'_, T>,
@@ -45,7 +45,7 @@ impl<T: Compiled> Network<T> {
         Ok(self.outputs_and_states(data, (loss, masks), 0, context)?.0)
     }
 
-    /// The same, and final states of so many numbers; none where that is 0.
+    /// Outputs and final states of `state_len` numbers each; no states if this is 0.
     fn outputs_and_states(
         &self,
         data: &Sequences<'_, T>,
@@ -65,8 +65,8 @@ impl<T: Compiled> Network<T> {
         Ok((outputs, states))
     }
 
-    /// States of the last layer at every row of `data`, `(N, D·H)` row-major: the directions side
-    /// by side.
+    /// States of the last layer at every row of `data`, `(N, D·H)` row-major: the two directions are
+    /// concatenated.
     pub fn hidden_states(
         &self,
         data: &Sequences<'_, T>,

@@ -14,19 +14,19 @@ use crate::weights::Network;
 
 /// A network with the state of one sequence.
 ///
-/// It shares the weights with whoever else has them; its outputs are the bits of a prediction of the whole
-/// sequence.
+/// It shares the weights with all other users of the network. Its outputs have the same bits as a
+/// prediction for the whole sequence.
 pub struct Stepper<T: Real> {
     network: Arc<Network<T>>,
     inner: Box<dyn Steps<T>>,
     outputs: Vec<T>,
     input_size: usize,
     config: Config,
-    /// Layers, and the numbers of a layer's state.
+    /// The number of layers, and the size of a layer's state.
     state: (usize, usize),
 }
 
-/// [`Error::Parameter`] if a network cannot answer before a sequence has ended.
+/// [`Error::Parameter`] if the network cannot give outputs before a sequence has ended.
 pub(super) fn check_streams(config: &Config) -> Result<()> {
     let refused =
         |what, expected, got: &str| Err(Error::Parameter { what, expected, got: got.into() });
@@ -42,13 +42,14 @@ pub(super) fn check_streams(config: &Config) -> Result<()> {
 }
 
 impl<T: Compiled> Stepper<T> {
-    /// At the beginning of a sequence. [`Error::Parameter`] if the network cannot answer before the
-    /// sequence has ended: if it is bidirectional or reads out a mean.
+    /// A stepper at the start of a sequence. [`Error::Parameter`] if the network cannot give outputs
+    /// before the sequence has ended: if it is bidirectional or its readout is a mean.
     pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level) -> Result<Self> {
         let config = *network.config();
         check_streams(&config)?;
         let mut inner = T::stepper(level, MakeStepper { network: Arc::clone(&network), loss });
-        // Of categories the first level: a number that stands for no input would be out of bounds.
+        // Categories start at their first level: a number that stands for no input would be out of
+        // bounds.
         let first = config.first_static() + config.statics.numbers;
         let mut statics = vec![T::ZERO; config.statics.numbers];
         statics.resize(config.statics.len(), T::from_f64(first as f64));
@@ -73,8 +74,8 @@ impl<T: Real> Stepper<T> {
         Ok(&self.outputs)
     }
 
-    /// Sets the static features of the sequence; at first numbers are 0, and of a category the first
-    /// input is 1.
+    /// Sets the static features of the sequence. Until then, numbers are 0 and each category is its
+    /// first input.
     pub fn set_statics(&mut self, statics: &[T]) -> Result<()> {
         let size = self.config.statics.len();
         check_shape(statics.len() == size, "static features", size, statics.len())?;
@@ -103,12 +104,12 @@ impl<T: Real> Stepper<T> {
         self.outputs.len()
     }
 
-    /// Begins another sequence: the state becomes 0.
+    /// Starts another sequence: the state becomes 0.
     pub fn reset(&mut self) {
         self.inner.reset();
     }
 
-    /// The layers, and the numbers of each one's state: h, followed by c in an LSTM.
+    /// The number of layers, and the size of each layer's state: h, followed by c in an LSTM.
     pub fn state_shape(&self) -> (usize, usize) {
         self.state
     }
@@ -120,7 +121,7 @@ impl<T: Real> Stepper<T> {
         state
     }
 
-    /// Continues from another state.
+    /// Continues from the given state.
     pub fn set_state(&mut self, state: &[T]) -> Result<()> {
         let (layers, row) = self.state;
         check_shape(state.len() == layers * row, "state", layers * row, state.len())?;

@@ -12,25 +12,25 @@ use crate::weights::Network;
 
 /// A stepper for one instruction set.
 ///
-/// Its caller has checked all sizes. A state has `state_len` numbers: layer by layer h, followed by c in
-/// an LSTM.
+/// The caller has checked all sizes. A state has `state_len` numbers: layer by layer h, followed by c
+/// in an LSTM.
 pub(super) trait Steps<T>: Send + Sync {
-    /// Reads the features `x (I,)` of the next step, and sets the outputs `(L,)` after it.
+    /// Reads the features `x (I,)` of the next step, and sets `outputs (L,)`.
     fn step(&mut self, x: &[T], outputs: &mut [T]);
 
     /// Sets the static features `(K,)` of the sequence.
     fn set_statics(&mut self, statics: &[T]);
 
-    /// Begins another sequence: the state becomes 0.
+    /// Starts another sequence: the state becomes 0.
     fn reset(&mut self);
 
     /// Writes the state after the last step.
     fn state(&self, state: &mut [T]);
 
-    /// Goes on from another state.
+    /// Continues from the given state.
     fn set_state(&mut self, state: &[T]);
 
-    /// One with a state of its own, and the same weights.
+    /// A copy with its own state and the same weights.
     fn copy(&self) -> Box<dyn Steps<T>>;
 }
 
@@ -68,7 +68,7 @@ impl<T: Real, S: Simd> StepperOf<T, S> {
 }
 
 impl<T: Real, S: Simd> StepperOf<T, S> {
-    /// From features to the next states and to the outputs' pre-activations.
+    /// Computes the next states and the outputs' pre-activations from the features.
     fn step_by_layers(&mut self, x: &[T]) {
         numbers_mut(&mut self.loaded.x)[..x.len()].copy_from_slice(x);
         let (network, mut go_on) = (self.network.view(None), || true);
@@ -85,7 +85,7 @@ impl<T: Real, S: Simd> StepperOf<T, S> {
         }
     }
 
-    /// The same by the fused path.
+    /// The same on the fused path.
     fn step_fused(&mut self, x: &[T]) {
         let trace = &mut self.pass.trace;
         let own = &mut trace.layers[0].directions[0];

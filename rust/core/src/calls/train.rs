@@ -52,7 +52,7 @@ impl<T: Compiled> Network<T> {
         self.whole_batch(data, (Target::Loss(loss), reduction), request, context)
     }
 
-    /// Loss and gradient of all of `data`; the gradient is empty if it is not asked for.
+    /// Loss and gradient of all of `data`; the gradient is empty unless requested.
     pub(super) fn whole_batch(
         &self,
         data: &Sequences<'_, T>,
@@ -67,9 +67,9 @@ impl<T: Compiled> Network<T> {
         T::one_batch(level, OnEngine { network, data, spec, context, work })?
     }
 
-    /// Trains on `data`; `records` gets one entry per finished epoch, also if the call ends early
-    /// with [`Error::Diverged`] or [`Error::Cancelled`]. All memory is allocated before the
-    /// first epoch but for `records`, which the caller may have reserved.
+    /// Trains on `data`; `records` gets one entry per finished epoch, even if the call ends early with
+    /// [`Error::Diverged`] or [`Error::Cancelled`]. All memory is allocated before the first epoch,
+    /// except for `records`, which the caller may have reserved.
     pub fn train(
         &mut self,
         data: &Sequences<'_, T>,
@@ -81,11 +81,11 @@ impl<T: Compiled> Network<T> {
     ) -> Result<()> {
         self.check(data, objective, context.level)?;
         self.check_run(run)?;
-        // A window that holds every sequence is none.
+        // A window as long as the longest sequence cuts nothing.
         let window = run.bptt_steps.filter(|&steps| steps < data.longest());
         let Objective { loss, reduction } = objective;
         let (target, batch_size) = (Target::Loss(loss), run.batch_size);
-        // With a budget of time, nobody knows how many epochs there will be.
+        // With a time budget, the number of epochs is unknown.
         let alike = !run.shuffle && run.time_budget.is_none();
         let repeats = if alike { run.epochs } else { 1 };
         let spec = EngineSpec { target, reduction, batch_size, window, repeats };
@@ -120,7 +120,7 @@ impl<T: Compiled> Network<T> {
         Ok(())
     }
 
-    /// That features and labels fit the network and the loss.
+    /// Checks that features and labels fit the network and the loss.
     fn check(&self, data: &Sequences<'_, T>, objective: Objective, level: Level) -> Result<()> {
         self.check_features(data, level)?;
         let expected = objective.loss.label_columns(self.config().shape.output);

@@ -9,11 +9,11 @@ use crate::lanes::Real;
 use crate::lanes::elementary::{gate, tanh};
 use crate::lanes::simd::Lanes;
 
-/// A gated recurrent unit, the reset gate after the product. Slots: n, r, z, q = W_hn h₋₁ + b_hn.
+/// A gated recurrent unit with the reset gate after the product. Slots: n, r, z, q = W_hn h₋₁ + b_hn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gru;
 
-/// A gated recurrent unit, the reset gate before the product. Slots: n, r, z, q = r ∘ h₋₁.
+/// A gated recurrent unit with the reset gate before the product. Slots: n, r, z, q = r ∘ h₋₁.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GruResetBefore;
 
@@ -33,7 +33,7 @@ impl Equations for Gru {
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
         let len = after.h.len();
         let [n, r, z, q] = rows(slots, len);
-        // Two short loops, not a long one: more units are in work at once.
+        // Two short loops instead of a long one: more units are in flight at once.
         for u in 0..len {
             let r_u = gate(r[u]);
             r[u] = r_u;
@@ -59,7 +59,7 @@ impl Equations for Gru {
         let len = d.h.len();
         let [dn, dr, dz, dq] = rows(slots, len);
         for u in 0..len {
-            // The slots hold the values of the forward pass until they are replaced.
+            // The slots hold the values of the forward pass until they are overwritten.
             let (n, r, z, q) = (dn[u], dr[u], dz[u], dq[u]);
             let one = n.same(V::Elem::ONE);
             let dh = d.h[u];

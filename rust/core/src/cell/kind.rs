@@ -48,7 +48,7 @@ macro_rules! with_equations {
 }
 pub(crate) use with_equations;
 
-/// What [`Equations`] say about themselves.
+/// The constants of [`Equations`] as values.
 struct Facts {
     gate_slots: &'static [usize],
     slots: usize,
@@ -83,7 +83,7 @@ impl Cell {
         self.facts().gate_slots.len()
     }
 
-    /// Whether the candidate has a recurrent bias of its own, `bias_hn`.
+    /// Whether the candidate has its own recurrent bias, `bias_hn`.
     pub fn has_recurrent_bias(self) -> bool {
         self.facts().recurrent_bias
     }
@@ -93,13 +93,13 @@ impl Cell {
         self.facts().cell_state
     }
 
-    /// Rows of numbers that a step keeps.
+    /// The slots of a step: see [`crate::cell`].
     pub(crate) fn slots(self) -> usize {
         self.facts().slots
     }
 
-    /// The slot of gate number `gate` of `W_ih` and b, gates being numbered as users see them
-    /// (r z n; i f g o). The gates of `W_hh` lie in the users' order.
+    /// The slot of gate `gate` of `W_ih` and b, with gates numbered as users see them (r z n; i f g o).
+    /// The gates of `W_hh` are in the users' order.
     pub(crate) fn gate_slot(self, gate: usize) -> usize {
         self.facts().gate_slots[gate]
     }

@@ -23,7 +23,7 @@ impl Equations for Lstm {
     fn forward<V: Lanes>(self, slots: &mut [V], before: State<'_, V>, after: StateMut<'_, V>) {
         let len = after.h.len();
         let [i, f, g, o, tanh_c] = rows(slots, len);
-        // Two short loops, not a long one: more units are in work at once.
+        // Two short loops instead of a long one: more units are in flight at once.
         for u in 0..len {
             let (i_u, f_u, g_u) = (gate(i[u]), gate(f[u]), tanh(g[u]));
             (i[u], f[u], g[u]) = (i_u, f_u, g_u);
@@ -47,7 +47,7 @@ impl Equations for Lstm {
         let len = d.h.len();
         let [di, df, dg, d_o, tanh_c] = rows(slots, len);
         for u in 0..len {
-            // The slots hold the values of the forward pass until they are replaced.
+            // The slots hold the values of the forward pass until they are overwritten.
             let (i, f, g, o, tanh_c) = (di[u], df[u], dg[u], d_o[u], tanh_c[u]);
             let one = i.same(V::Elem::ONE);
             let dh = d.h[u];

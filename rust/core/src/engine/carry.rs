@@ -9,21 +9,21 @@ use crate::lanes::simd::Lanes;
 use crate::packing::Packing;
 use crate::weights::Layout;
 
-/// The states of a batch's sequences between two windows of their steps: by position, then layer,
-/// h and c.
+/// The states of a batch's sequences between two windows of their steps: by position in the batch, then
+/// layer, h and c.
 pub(crate) struct CarriedStates<T> {
     states: Mutex<Vec<T>>,
     row: usize,
 }
 
 impl<T: Real> CarriedStates<T> {
-    /// For batches of so many sequences.
+    /// For batches of `batch_size` sequences.
     pub(crate) fn new(layout: &Layout, batch_size: usize) -> Self {
         let row = Self::row(layout);
         Self { states: Mutex::new(vec![T::ZERO; batch_size * row]), row }
     }
 
-    /// The numbers of one sequence.
+    /// The size of one sequence's states.
     pub(crate) fn row(layout: &Layout) -> usize {
         2 * layout.config().layers * layout.config().shape.hidden
     }

@@ -1,4 +1,4 @@
-//! The contract of the engine: what is asked of a batch, and what an engine can do.
+//! The contract of the engine: what may be requested for a batch, and what an engine can do.
 
 use crate::bptt::{DropoutMasks, LossRequest, Target};
 use crate::data::{Segment, Sequences};
@@ -7,25 +7,25 @@ use crate::lanes::Real;
 use crate::objective::{LabelWeight, Reduction};
 use crate::optim::{Clip, Optimizer};
 
-/// What counting the labels of a sequence costs, in multiply-adds, about.
+/// The approximate cost of counting the labels of a sequence, in multiply-adds.
 pub(super) const LABEL_WORK: usize = 32;
 
-/// What is asked of a batch.
+/// What to compute for a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchRequest {
-    /// Whether the gradient is asked for, or the loss alone.
+    /// Whether the gradient is wanted, or the loss alone.
     pub(crate) gradient: bool,
     /// Dropout, if any.
     pub(crate) masks: Option<DropoutMasks>,
-    /// The window of steps, (from, how many), if the batch is not of whole sequences: it begins with
-    /// the states that the last window left.
+    /// The window of steps, (from, how many), unless the batch is of whole sequences. It starts from
+    /// the states that the previous window left.
     pub(crate) window: Option<(usize, usize)>,
 }
 
 /// Computes losses and gradients of batches, and updates the weights.
 pub(crate) trait Engine<T> {
-    /// `Σ loss` of a batch and its divisor; the gradient of their quotient is kept, if it is asked
-    /// for. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come next,
+    /// Returns `Σ loss` of a batch and its divisor; keeps the gradient of their quotient if it is
+    /// wanted. Both are 0 if the batch has no label. The sequences `upcoming` are likely to come next,
     /// and are prefetched.
     fn batch(
         &mut self,
@@ -37,16 +37,16 @@ pub(crate) trait Engine<T> {
     /// The gradient of the last batch, in the layout's order; 0 after an update.
     fn gradient(&self) -> &[T];
 
-    /// Clips that gradient and lets an optimiser change the weights by it; see
+    /// Clips that gradient and lets an optimiser update the weights with it; see
     /// [`Network::update`](crate::Network::update).
     fn update(&mut self, optimizer: &mut dyn Optimizer<T>, rate: f64, clip: &Clip) -> bool;
 
-    /// Takes the last update back.
+    /// Undoes the last update.
     fn undo(&mut self);
 }
 
-/// What a call does with an engine. It is compiled for each: a batch may be a few hundred
-/// instructions, beside which calls through a table would be seen.
+/// What a call does with an engine. It is compiled for each engine: a batch may take a few hundred
+/// instructions, next to which virtual calls would be noticeable.
 pub(crate) trait EngineWork<T> {
     /// What it returns.
     type Output;
@@ -63,13 +63,13 @@ pub(crate) struct EngineSpec {
     pub(crate) batch_size: usize,
     /// The most steps of a window, if sequences are cut into windows.
     pub(crate) window: Option<usize>,
-    /// How often the same batches come, which are consecutive sequences; 1 where they differ.
+    /// How often the same batches, of consecutive sequences, are repeated; 1 if they differ.
     pub(crate) repeats: usize,
 }
 
 impl EngineSpec {
-    /// What a batch asks of its passes, and the divisor of its loss; none where there is nothing to
-    /// compute.
+    /// What to request from the passes of a batch, and the divisor of its loss; `None` if there is
+    /// nothing to compute.
     #[inline(always)]
     pub(super) fn loss_request<T: Real>(
         &self,
@@ -78,9 +78,9 @@ impl EngineSpec {
         request: BatchRequest,
     ) -> Option<(LossRequest<T>, f64)> {
         let divisor = self.divisor(data, batch, request);
-        // Labels whose weights are so small that the reciprocal overflows count for nothing.
+        // Labels whose weights are so small that the reciprocal overflows count as none.
         let labelled = divisor >= T::MIN_POSITIVE.to_f64();
-        // Without labels there may be states to be carried on, but nothing to learn.
+        // Without labels there is nothing to learn, but windows still carry states on.
         if !labelled && request.window.is_none() {
             return None;
         }

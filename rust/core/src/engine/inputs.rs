@@ -15,15 +15,14 @@ pub(crate) struct BatchInputs<'a, T> {
     pub(crate) data: &'a Sequences<'a, T>,
     /// Sequences that are likely to come next.
     pub(crate) upcoming: &'a [u32],
-    /// Whether one thread computes the whole of a batch, so that it knows what comes next.
+    /// Whether one thread computes the whole batch, so that it knows what comes next.
     pub(crate) alone: bool,
-    /// States that are carried from window to window, if that is done; and whether this is the
-    /// first window.
+    /// States carried from window to window, if they are; and whether this is the first window.
     pub(crate) carried: Option<(&'a CarriedStates<T>, bool)>,
 }
 
-/// Sets the states that the segments in a trace start from: those that the last window left, or
-/// those of the data; otherwise the trace stays as it is, which is 0 unless it goes on with a pass.
+/// Sets the states that the segments in a trace start from: those that the previous window left, or
+/// those of the data. Otherwise leaves the trace alone: it starts from 0 unless it continues a pass.
 pub(super) fn load_states<'a, P: Packing, T: Real, V: Lanes<Elem = T>>(
     inputs: &BatchInputs<'a, T>,
     trace: &mut Trace<V>,

@@ -1,11 +1,11 @@
-//! Gradients of batches, in whichever packing suits their size, and the updates between them.
+//! Gradients of batches, in the packing that suits their size, and the updates between them.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `contract.rs` | what is asked of a batch, and what an engine can do |
+//! | `contract.rs` | what may be requested for a batch, and what an engine can do |
 //! | `mod.rs` | which engine a call gets |
-//! | `single.rs` | small batches: one sequence after the other, on the calling thread |
-//! | `tiled.rs` | the others: tiles, distributed over threads |
+//! | `single.rs` | small batches: one sequence at a time, on the calling thread |
+//! | `tiled.rs` | larger batches: tiles, distributed over threads |
 //! | `inputs.rs` | what batches are computed from |
 //! | `packed.rs` | tiles that are packed once |
 //! | `worker.rs` | what one thread does for a batch |
@@ -40,8 +40,8 @@ pub(crate) use tile::TileWorker;
 pub(crate) use unit::UnitWorker;
 use worker::ShardWorker;
 
-/// Runs `work` with an engine for batches of `data`, which has `network`'s weights; leaves the
-/// engine's weights in `network`.
+/// Runs `work` with an engine for batches of `data` that starts with `network`'s weights; stores the
+/// engine's weights in `network` at the end.
 pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     simd: S,
     network: &mut Network<T>,
@@ -53,8 +53,8 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let spec = EngineSpec { batch_size: spec.batch_size.min(data.len()), ..spec };
     let (batch_size, layout) = (spec.batch_size, network.layout());
     let longest = data.longest().min(spec.window.unwrap_or(usize::MAX));
-    // Few sequences are computed one by one, but long ones on several threads; all of them where the
-    // lanes of a tile would start from a state at different steps.
+    // Small batches are computed one sequence at a time, unless long sequences are worth several
+    // threads; so is any batch if the lanes of a tile would start from states at different steps.
     let start_alike = !(network.config().bidirectional && data.has_initial_states());
     let worthwhile =
         batch_size >= fewest_tiled(T::LANES) || (batch_size > 1 && tiled::is_long(layout, longest));
@@ -79,7 +79,7 @@ pub(crate) fn with_engine<T: Real, S: Simd, W: EngineWork<T>>(
     let shared = carried + Transposed::<T>::size(layout);
     if !tiled {
         let buffers = buffers.in_windows::<ByUnit, T::Lanes<S>>(layout);
-        // The gradient, and the weights before an update.
+        // Counts the gradient, and the weights before an update.
         check_memory::<T>(UnitWorker::<T, S>::size(layout, buffers) + 2 * layout.len() + shared)?;
         let mut engine = single::Single::new(simd, network, data, (spec, buffers), context);
         return Ok(work.run(&mut engine));

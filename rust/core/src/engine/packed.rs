@@ -1,4 +1,4 @@
-//! Tiles that are packed once, where many epochs have the same batches.
+//! Tiles that are packed once, if many epochs have the same batches.
 
 use super::contract::EngineSpec;
 use crate::bptt::{BufferSpec, InputSizes, PassInputs};
@@ -9,13 +9,13 @@ use crate::memory::is_available;
 use crate::packing::{BySequence, Tile, Tiling, gather};
 use crate::weights::Layout;
 
-/// Bytes that all packed tiles may take: they come on top of the data itself.
+/// The most bytes of all packed tiles: they are needed in addition to the data itself.
 const MOST_BYTES: usize = 256 << 20;
-/// Epochs from which on packing pays. It saves the gathering of every further epoch, and touching fresh
-/// memory costs as much as five gatherings.
+/// The number of epochs from which packing pays. It saves gathering in every further epoch, but
+/// touching fresh memory costs as much as gathering five times.
 const FEWEST_REPEATS: usize = 8;
 
-/// Takes the features of a tile into its lanes.
+/// Gathers the features of a tile into its lanes.
 pub(super) fn gather_features<T: Real, S: Simd>(
     simd: S,
     data: &Sequences<'_, T>,
@@ -26,7 +26,7 @@ pub(super) fn gather_features<T: Real, S: Simd>(
     gather(simd, lanes, features, |segment| data.features_of(segment), T::ZERO, x);
 }
 
-/// Takes the labels of a tile into its lanes, and their weights, if they have any.
+/// Gathers the labels of a tile into its lanes, and their weights, if they have any.
 pub(super) fn gather_labels<T: Real, S: Simd>(
     simd: S,
     data: &Sequences<'_, T>,
@@ -42,21 +42,21 @@ pub(super) fn gather_labels<T: Real, S: Simd>(
     }
 }
 
-/// The tiles of every batch, where batches are consecutive sequences.
+/// The tiles of every batch, if batches are consecutive sequences.
 pub(super) struct PackedBatches<T: Real, S: Simd> {
     batch_size: usize,
-    /// The inputs of one tile after the other: features, labels, weights of labels. All of them in
-    /// one buffer, which the system can map in huge pages.
+    /// The inputs of the tiles in turn: features, labels, label weights. One buffer holds them all, so
+    /// that the system can map it in huge pages.
     groups: Vec<T::Lanes<S>>,
-    /// Where each tile begins, and its sizes.
+    /// Where each tile starts, and its sizes.
     tiles: Vec<(usize, InputSizes)>,
     /// The first tile of each batch.
     first: Vec<usize>,
 }
 
 impl<T: Real, S: Simd> PackedBatches<T, S> {
-    /// None where epochs differ or are few, where a batch is not of whole sequences from their
-    /// starts, or where the tiles would take too much memory.
+    /// `None` if epochs differ or are few, if batches are not of whole sequences that start from 0, or
+    /// if the tiles would take too much memory.
     pub(super) fn new(
         simd: S,
         data: &Sequences<'_, T>,
@@ -64,7 +64,8 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         (spec, buffers): (EngineSpec, BufferSpec),
     ) -> Option<Self> {
         let whole = spec.window.is_none() && !data.has_initial_states();
-        // Tiles have about as many numbers as the data; far too many are not worth counting.
+        // Tiles have about as many numbers as the data: if those are far too many, skip the exact
+        // count.
         let columns = layout.config().features() + data.label_columns();
         let about = (data.rows() * columns).saturating_mul(size_of::<T>());
         if spec.repeats < FEWEST_REPEATS || !whole || about > MOST_BYTES {
@@ -76,7 +77,7 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         };
         let mut groups = 0;
         for_each_tile(data, spec.batch_size, |_, tile| groups += sizes(tile).total());
-        // As much again is left to what else the call needs.
+        // Leaves as much again for what else the call needs.
         let bytes = groups * T::LANES * size_of::<T>();
         if bytes > MOST_BYTES || !is_available(2 * bytes) {
             return None;
@@ -85,7 +86,7 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         let mut own = Self { batch_size, groups: Vec::new(), tiles: Vec::new(), first: Vec::new() };
         own.groups.try_reserve_exact(groups).ok()?;
         for_each_tile(data, spec.batch_size, |batch, tile| {
-            // A batch of single sequences has no tile.
+            // A batch of single sequences has no tiles.
             own.first.resize(batch + 1, own.tiles.len());
             own.push(simd, data, (tile, layout.config().features()), sizes(tile));
         });
@@ -109,7 +110,7 @@ impl<T: Real, S: Simd> PackedBatches<T, S> {
         self.tiles.push((start, sizes));
     }
 
-    /// Those of the batch that begins with a sequence.
+    /// The tiles of the batch that starts with sequence `first`.
     pub(super) fn of(&self, first: u32) -> PackedTiles<'_, T, S> {
         PackedTiles { all: self, first: self.first[first as usize / self.batch_size] }
     }
@@ -144,7 +145,7 @@ impl<'a, T: Real, S: Simd> PackedTiles<'a, T, S> {
         PassInputs { x, labels, label_weights: &rest[..sizes.label_weights] }
     }
 
-    /// All numbers of the tile after one, which may be the first of the next batch.
+    /// All numbers of the tile after tile `number`, which may be the first of the next batch.
     pub(super) fn after(self, number: usize) -> &'a [T] {
         let (start, sizes) = self.all.tiles[(self.first + number + 1) % self.all.tiles.len()];
         numbers(&self.all.groups[start..start + sizes.total()])
@@ -162,8 +163,8 @@ mod tests {
     use crate::loss::Loss;
     use crate::objective::Reduction;
 
-    /// The first tile of each batch, and how many tiles there are, if batches of 20 of 44 sequences
-    /// are packed for so many epochs.
+    /// The first tile of each batch, and the number of tiles, if batches of 20 out of 44 sequences are
+    /// packed for this many epochs.
     struct FirstTiles(usize);
 
     impl WithSimd for FirstTiles {

@@ -1,4 +1,4 @@
-//! The engine of small batches: one sequence after the other, on the calling thread.
+//! The engine of small batches: one sequence at a time, on the calling thread.
 
 use crate::bptt::BufferSpec;
 use crate::context::{CancelCheck, Context};

@@ -1,16 +1,16 @@
 //! The threads of one call: started once, working in rounds, joined at its end.
 //!
-//! Starting a thread costs more than computing a small batch, so helpers wait between rounds; and as
-//! the next round comes within microseconds, they spin. No thread outlives the call, so a process may
+//! Starting a thread costs more than computing a small batch, so helpers wait between rounds; they
+//! spin, as the next round comes within microseconds. No thread outlives the call, so a process may
 //! fork afterwards.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Polls of a counter before a waiting thread yields.
+/// How often a waiting thread polls before it yields.
 const POLLS: usize = 2_000;
 
-/// In place of a round's number: there are no more.
+/// In place of a round's number: there are no more rounds.
 const END: usize = usize::MAX;
 
 /// The rounds of a team, as its leader sees them.
@@ -19,11 +19,11 @@ pub(crate) struct Rounds {
     round: AtomicUsize,
 }
 
-/// Runs `lead` with a team of `threads`, the calling one included. In each round that it starts,
-/// helpers that are awake run `share`, with the value that `prepare` made for them.
+/// Runs `lead` with a team of `threads`, including the calling one. In each round that it starts, the
+/// helpers that are awake run `share` with their own value from `prepare`.
 ///
-/// The leader does not wait for helpers, only for work that they have taken: on a busy machine a
-/// helper may miss rounds, and must not delay them.
+/// The leader does not wait for helpers, only for work that they have taken: on a busy machine, a
+/// helper may miss rounds and must not delay them.
 pub(crate) fn with_team<H, R>(
     threads: usize,
     prepare: impl Fn() -> H + Sync,
@@ -32,11 +32,11 @@ pub(crate) fn with_team<H, R>(
 ) -> R {
     let rounds = Rounds { round: AtomicUsize::new(0) };
     thread::scope(|scope| {
-        // Helpers return also if something here panics; otherwise the scope would never end.
+        // Helpers return even if something here panics; otherwise the scope would never end.
         let _end = Finally(|| rounds.round.store(END, Ordering::Release));
         for _ in 1..threads {
             let help = || rounds.help(&prepare, &share);
-            // If the system starts no more threads, those that it has started do the work.
+            // If the system cannot start more threads, those already started do the work.
             if thread::Builder::new().spawn_scoped(scope, help).is_err() {
                 break;
             }
@@ -46,7 +46,7 @@ pub(crate) fn with_team<H, R>(
 }
 
 impl Rounds {
-    /// Calls the helpers to a round.
+    /// Starts a round for the helpers.
     pub(crate) fn start(&self) {
         self.round.fetch_add(1, Ordering::Release);
     }

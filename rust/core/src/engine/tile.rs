@@ -21,13 +21,13 @@ pub(crate) struct TileWorker<T: Real, S: Simd> {
     /// Features and labels of the current tile.
     loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
-    /// The most steps of a pass; longer tiles go in windows, the current one of which is there.
+    /// The most steps of a pass. Longer tiles go in windows, the current one in `in_window`.
     window: usize,
     in_window: Tiling,
 }
 
 impl<T: Real, S: Simd> TileWorker<T, S> {
-    /// The numbers in its buffers.
+    /// The total size of its buffers, in numbers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
         buffers.size::<BySequence, T::Lanes<S>>(layout)
     }
@@ -43,7 +43,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
     }
 
-    /// `Σ loss` of some tiles, which may be packed; adds theirs to `gradient`.
+    /// `Σ loss` of some tiles, which may be packed; adds their gradient to `gradient`.
     pub(super) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -55,7 +55,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         let mut total = 0.0;
         let config = inputs.network.config;
         let features = config.features();
-        // The tile after those of a shard is the next one where no other thread takes it.
+        // After a shard's last tile, the next tile is ours too unless another thread may take it.
         let known = if inputs.alone { tiling.len() } else { tiles.end };
         for number in tiles {
             let lanes = tiling.tile(number);
@@ -96,18 +96,18 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         Ok(total)
     }
 
-    /// Takes the labels of a tile into the room for them.
+    /// Loads the labels of a tile into their buffer.
     fn load_labels(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>) {
         let InputBuffers { labels, label_weights, .. } = &mut self.loaded;
         gather_labels(self.simd, data, lanes, labels, label_weights);
     }
 
-    /// Takes its features.
+    /// Loads the features of a tile into their buffer.
     fn load_features(&mut self, data: &Sequences<'_, T>, lanes: Tile<'_>, features: usize) {
         gather_features(self.simd, data, lanes, features, &mut self.loaded.x);
     }
 
-    /// [`Self::add`] for one tile in windows.
+    /// [`Self::add`] for one tile, window by window.
     fn in_windows(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -136,7 +136,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         }
         self.pass.trace.set_carried(false);
         self.in_window = tiling;
-        // Added up in the order of time, with a gradient and without.
+        // Summed in order of time, whether or not there is a gradient.
         Ok(losses.iter().sum())
     }
 
@@ -159,7 +159,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         forward(&mut self.pass, inputs, &self.loaded.x, ahead, masks, cancel)
     }
 
-    /// What the last pass left.
+    /// The trace of the last pass.
     pub(crate) fn trace(&self) -> &Trace<T::Lanes<S>> {
         &self.pass.trace
     }
@@ -201,8 +201,8 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
     }
 }
 
-/// Computes states and outputs' pre-activations of one tile with the features `x`. The inputs
-/// `ahead` are prefetched meanwhile.
+/// Computes states and outputs' pre-activations of one tile with features `x`. Meanwhile, the inputs
+/// `ahead` are prefetched.
 fn forward<T: Real, S: Simd>(
     pass: &mut Pass<BySequence, T::Lanes<S>>,
     inputs: &BatchInputs<'_, T>,
@@ -231,10 +231,10 @@ fn forward<T: Real, S: Simd>(
     pass.forward(inputs.network, x, ahead, cancel)
 }
 
-/// Sequences of a tile whose inputs are prefetched, at most: short ones share lanes.
+/// The most sequences of a tile whose inputs are prefetched: short ones share lanes.
 const MOST_AHEAD: usize = 4 * MOST_LANES;
 
-/// The inputs of the next tile, the first ones of an array, and how many they are.
+/// The inputs of the next tile, at the start of an array, and their count.
 fn ahead_of<'a, T: Real>(
     inputs: &BatchInputs<'a, T>,
     (lanes, next): (Tile<'_>, Option<Tile<'_>>),

@@ -1,8 +1,8 @@
-//! The engine of batches of many sequences: tiles, distributed over threads.
+//! The engine of larger batches: tiles, distributed over threads.
 //!
-//! A batch is cut into *shards*, a few of its parts each, by its size alone. The gradient of a shard does not
-//! depend on the thread that computes it, and the gradients of shards are added in their order: so
-//! the bits are the same with any number of threads.
+//! A batch is cut into *shards* of a few tiles or sequences each, depending only on its size. The
+//! gradient of a shard does not depend on the thread that computes it, and shards' gradients are added
+//! in order, so the bits are the same with any number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,14 +25,14 @@ use crate::optim::{Clip, Optimizer};
 use crate::packing::{BySequence, Tiling, fewest_tiled};
 use crate::weights::{Layout, Network, NetworkView, Panels, Transposed};
 
-/// Multiply-adds of a shard, at least, so that it is worth a round of the team.
+/// The least multiply-adds of a shard: enough to be worth a round of the team.
 const SHARD_WORK: usize = 1_000_000;
-/// Steps of a shard's tiles, at least, so that adding its gradient costs little in comparison.
+/// The least steps of a shard's tiles, so that adding its gradient costs little in comparison.
 const SHARD_STEPS: usize = 20;
-/// The same for networks that have many more weights than a step uses: multiply-adds of a shard for
-/// each of its gradient's numbers, at least.
+/// For networks with many more weights than a step uses: the least multiply-adds of a shard for each
+/// number of its gradient.
 const SHARD_WORK_OF_A_NUMBER: usize = 320;
-/// Shards of a batch, at most: so many gradients are kept.
+/// The most shards of a batch, each of which keeps a gradient.
 const MOST_SHARDS: usize = 16;
 
 /// What threads share: read while a batch is computed, changed between batches.
@@ -45,34 +45,34 @@ struct Shared<'a, T: Real> {
     first: u32,
     shards: usize,
     loss_request: LossRequest<T>,
-    /// Whether this is the first of the windows in which states are carried.
+    /// Whether this is the first window, if states are carried from window to window.
     first_window: bool,
 }
 
 /// The result of a shard.
 struct Shard<T> {
     sum: Result<f64>,
-    /// 0 before a batch.
+    /// 0 before each batch.
     gradient: Aligned<T>,
 }
 
-/// The shards of a batch, which the threads of a team take one after the other.
+/// The shards of a batch, which the threads of a team take in turn.
 struct ShardQueue<'a, T: Real, S: Simd> {
     data: &'a Sequences<'a, T>,
     packed: Option<PackedBatches<T, S>>,
     carried: Option<CarriedStates<T>>,
-    /// Whether a single thread takes all of them.
+    /// Whether a single thread takes all shards.
     alone: bool,
     shared: RwLock<Shared<'a, T>>,
     shards: Vec<Mutex<Shard<T>>>,
-    /// The next shard to be taken; set with `shared` held for writing.
+    /// The next shard to be taken; set while `shared` is locked for writing.
     next: AtomicUsize,
     /// How many shards of the current batch are done.
     done: AtomicUsize,
     cancelled: AtomicBool,
 }
 
-/// The shards that a batch may have.
+/// The most shards that a batch may have.
 pub(super) fn most_shards<T: Real>(
     layout: &Layout,
     data: &Sequences<'_, T>,
@@ -82,19 +82,19 @@ pub(super) fn most_shards<T: Real>(
     shards::<T>(layout, steps).min(batch_size.div_ceil(T::LANES) + fewest_tiled(T::LANES))
 }
 
-/// Whether a sequence of so many steps is a shard's worth of work.
+/// Whether a sequence of `steps` steps is enough work for a shard.
 pub(super) fn is_long(layout: &Layout, steps: usize) -> bool {
     steps.saturating_mul(3 * layout.used_by_a_step()) >= SHARD_WORK
 }
 
-/// The shards into which tiles of so many steps are worth cutting.
+/// The number of shards worth making of tiles with `steps` steps in all.
 fn shards<T: Real>(layout: &Layout, steps: usize) -> usize {
     let work = steps.saturating_mul(3 * T::LANES).saturating_mul(layout.used_by_a_step());
     let least = SHARD_WORK.max(SHARD_WORK_OF_A_NUMBER.saturating_mul(layout.len()));
     (work / least).min(steps / SHARD_STEPS).clamp(1, MOST_SHARDS)
 }
 
-/// The steps of tiles that a batch has, about.
+/// The approximate number of tile steps in a batch.
 pub(super) fn batch_steps<T: Real>(data: &Sequences<'_, T>, batch_size: usize) -> usize {
     data.rows() / data.len().max(1) * batch_size / T::LANES
 }
@@ -116,7 +116,7 @@ pub(super) fn with_tiled<T: Real, S: Simd, W: EngineWork<T>>(
     panels.set(&layout, network.parameters());
     let empty = || Mutex::new(Shard { sum: Ok(0.0), gradient: Aligned::zeros(layout.len()) });
     let threads = context.threads.min(most_shards);
-    // Tiles that go in windows are packed window by window.
+    // Tiles that go in windows are gathered window by window.
     let whole = buffers.in_windows::<BySequence, T::Lanes<S>>(&layout).steps == buffers.steps;
     let queue = ShardQueue {
         data,
@@ -175,7 +175,7 @@ impl<'a, T: Real, S: Simd> ShardQueue<'a, T, S> {
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes shards and computes them until there is none left.
+    /// Takes and computes shards until none is left.
     fn work(&self, worker: &mut ShardWorker<T, S>, upcoming: &[u32], cancel: &mut CancelCheck<'_>) {
         let shared = self.read();
         let inputs = BatchInputs {
@@ -193,7 +193,7 @@ impl<'a, T: Real, S: Simd> ShardQueue<'a, T, S> {
             if number >= shared.shards {
                 return;
             }
-            // A shard whose thread panics is done too, and ends the call.
+            // A shard whose thread panics counts as done too, and ends the call.
             let _done = Finally(|| {
                 if std::thread::panicking() {
                     self.cancelled.store(true, Ordering::Relaxed);
@@ -257,11 +257,11 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
             let worthwhile = shards::<T>(shared.network.layout(), shared.tiling.steps());
             let parts = parts(&shared.tiling);
             let most = worthwhile.min(parts).min(self.queue.shards.len());
-            // No more shards than the largest of them makes necessary: each has a gradient to be added.
+            // No more shards than the size of the largest requires: each has a gradient to be added.
             let parts_each = parts.div_ceil(most.max(1)).max(1);
             shared.shards = parts.div_ceil(parts_each);
             if loss_request.gradient {
-                // Back to where it was computed: of two buffers in turn, each would be fetched anew.
+                // Back to the buffer it was computed in: two in turn would each be fetched anew.
                 std::mem::swap(&mut self.gradient, &mut self.queue.shard(0).gradient);
             }
             self.queue.next.store(0, Ordering::Relaxed);
@@ -311,12 +311,12 @@ impl<T: Real, S: Simd> Engine<T> for Tiled<'_, '_, '_, T, S> {
     }
 }
 
-/// The parts of a batch: each of its tiles, and each single segment.
+/// The number of parts of a batch: its tiles and its single segments.
 fn parts(tiling: &Tiling) -> usize {
     tiling.len() + tiling.single().len()
 }
 
-/// The parts of one shard: shards have as good as equally many.
+/// The parts of one shard; all shards have nearly equally many.
 fn parts_of(shard: usize, shards: usize, parts: usize) -> Range<usize> {
     shard * parts / shards..(shard + 1) * parts / shards
 }

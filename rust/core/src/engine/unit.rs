@@ -1,4 +1,4 @@
-//! Gradients and outputs of one sequence after the other.
+//! Gradients and outputs of one sequence at a time.
 
 use super::inputs::{BatchInputs, load_states};
 use crate::bptt::{
@@ -13,24 +13,24 @@ use crate::loss::Loss;
 use crate::packing::{ByUnit, Packing};
 use crate::weights::Layout;
 
-/// Numbers of the next sequence that are prefetched; more would evict what is in use.
+/// How many numbers of the next sequence are prefetched; more would evict what is in use.
 const AHEAD: usize = 1024;
 
-/// The buffers of a thread that works on one sequence after the other.
+/// The buffers of a thread that works on one sequence at a time.
 pub(crate) struct UnitWorker<T: Real, S: Simd> {
     simd: S,
     /// Features and labels of the current sequence.
     loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<ByUnit, T::Lanes<S>>,
     gradient: Vec<T::Lanes<S>>,
-    /// For losses and gradients, where the fused path serves all of them.
+    /// The fused path for losses and gradients, if it supports all sequences.
     fused: Option<Fused<T::Lanes<S>>>,
     /// The most steps of a pass; longer sequences go in windows.
     window: usize,
 }
 
 impl<T: Real, S: Simd> UnitWorker<T, S> {
-    /// The numbers in its buffers.
+    /// The total size of its buffers, in numbers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
         let gradient = if buffers.backward { layout.len() } else { 0 };
         buffers.size::<ByUnit, T::Lanes<S>>(layout) + gradient
@@ -44,7 +44,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Self { simd, loaded, pass, gradient, fused: None, window: buffers.steps }
     }
 
-    /// The same for losses and gradients of this target: with the fused path, where it serves.
+    /// Prepares for losses and gradients of this target, on the fused path if it is supported.
     pub(crate) fn with_target(self, layout: &Layout, buffers: BufferSpec, target: Target) -> Self {
         let BufferSpec { carried, steps, .. } = buffers;
         let fused = if carried { None } else { Fused::new(self.simd, layout, steps, target) };
@@ -56,17 +56,17 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         self.fused.is_none()
     }
 
-    /// The gradient that [`Self::add`] adds to, in the layout's order; 0 at first.
+    /// The gradient that [`Self::add`] adds to, in the layout's order; initially 0.
     pub(crate) fn gradient(&self) -> &[T] {
         numbers(&self.gradient)
     }
 
-    /// The same, to be changed.
+    /// Mutable access to this gradient.
     pub(crate) fn gradient_mut(&mut self) -> &mut [T] {
         numbers_mut(&mut self.gradient)
     }
 
-    /// `Σ loss` of some segments; adds theirs to the gradient.
+    /// `Σ loss` of some segments; adds their gradient.
     pub(crate) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -106,7 +106,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(total)
     }
 
-    /// [`Self::add`] for one sequence in windows.
+    /// [`Self::add`] for one sequence, window by window.
     fn in_windows(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -125,11 +125,11 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
                 self.pass.finish_window(inputs.network, (window, rows), request, target)?;
         }
         self.pass.trace.set_carried(false);
-        // Added up in the order of time, with a gradient and without.
+        // Summed in order of time, whether or not there is a gradient.
         Ok(losses.iter().sum())
     }
 
-    /// Computes states and outputs of one sequence, which stand in the trace then.
+    /// Computes the states and outputs of one sequence, leaving them in the trace.
     pub(crate) fn forward(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -144,12 +144,12 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(&self.pass.trace)
     }
 
-    /// What the last pass left.
+    /// The trace of the last pass.
     pub(crate) fn trace(&self) -> &Trace<T::Lanes<S>> {
         &self.pass.trace
     }
 
-    /// A window of a sequence.
+    /// Window `number` of a sequence.
     fn part(&self, segment: Segment, number: usize) -> Segment {
         let (before, most) = ((number * self.window) as u32, self.window as u32);
         Segment {
@@ -159,7 +159,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         }
     }
 
-    /// Computes the outputs of one sequence and hands them to `take`, window by window: the first
+    /// Computes the outputs of one sequence and passes them to `take`, window by window: the first
     /// step, and the rows from there on.
     pub(crate) fn outputs(
         &mut self,
@@ -184,7 +184,7 @@ impl<T: Real, S: Simd> UnitWorker<T, S> {
         Ok(())
     }
 
-    /// Takes a segment of a sequence into the buffers, and what it starts from into the trace.
+    /// Loads a segment into the buffers, and its initial state into the trace.
     fn load(&mut self, inputs: &BatchInputs<'_, T>, segment: Segment) {
         let config = inputs.network.config;
         let rows = inputs.data.segment_rows(segment);

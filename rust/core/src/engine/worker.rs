@@ -15,14 +15,14 @@ use crate::lanes::simd::Simd;
 use crate::packing::{BySequence, ByUnit, Tiling};
 use crate::weights::Layout;
 
-/// The buffers of a thread that works on shards: tiles, and single sequences.
+/// The buffers of a thread that works on shards: for tiles, and for single sequences.
 pub(crate) struct ShardWorker<T: Real, S: Simd> {
     tiles: TileWorker<T, S>,
     single: UnitWorker<T, S>,
 }
 
 impl<T: Real, S: Simd> ShardWorker<T, S> {
-    /// The numbers in its buffers.
+    /// The total size of its buffers, in numbers.
     pub(crate) fn size(layout: &Layout, buffers: BufferSpec) -> usize {
         let [tiles, single] = Self::buffers(layout, buffers);
         TileWorker::<T, S>::size(layout, tiles) + UnitWorker::<T, S>::size(layout, single)
@@ -36,7 +36,7 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
         }
     }
 
-    /// Those for tiles, and for single sequences.
+    /// The specs for tiles, and for single sequences.
     fn buffers(layout: &Layout, buffers: BufferSpec) -> [BufferSpec; 2] {
         [
             buffers.in_windows::<BySequence, T::Lanes<S>>(layout),
@@ -44,8 +44,8 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
         ]
     }
 
-    /// `Σ loss` of some parts of a tiling, its tiles, which may be packed, and then its single segments;
-    /// adds theirs to `gradient`.
+    /// `Σ loss` of some parts of a tiling: its tiles, which may be packed, and then its single
+    /// segments. Adds their gradient to `gradient`.
     pub(crate) fn add(
         &mut self,
         inputs: &BatchInputs<'_, T>,
@@ -69,7 +69,7 @@ impl<T: Real, S: Simd> ShardWorker<T, S> {
     }
 }
 
-/// Adds a gradient to another one, and leaves 0 to be added to.
+/// Adds a gradient to another, and resets it to 0.
 pub(super) fn add_and_clear<T: Real>(sums: &mut [T], gradient: &mut [T]) {
     for (sum, own) in sums.iter_mut().zip(gradient) {
         *sum += *own;

@@ -1,4 +1,4 @@
-//! `Aligned`: a buffer that begins at a cache line, so that a group of lanes never straddles two.
+//! `Aligned`: a buffer that starts at a cache line, so that no group of lanes straddles two.
 
 use std::ops::{Deref, DerefMut};
 
@@ -17,7 +17,7 @@ impl<T: Clone + Default> Aligned<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let buffer = vec![T::default(); len + LINE / size_of::<T>()];
-        // Miri and exotic targets may give no offset; alignment is for speed alone.
+        // Miri and exotic targets may give no offset; alignment only affects speed.
         let start = buffer.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
         Self { buffer, start, len }
     }

@@ -1,12 +1,12 @@
-//! Cutting any size into blocks of sizes known to the compiler, and filling their registers.
+//! Cuts any size into blocks of sizes known to the compiler, and loads their registers.
 //!
 //! Loops, not closures: a closure that is not inlined is compiled without the instruction set.
 
 use crate::lanes::matrix::Vector;
 use crate::lanes::simd::Lanes;
 
-/// Cuts `count` into as few blocks of at most `most` as there can be, of nearly equal width:
-/// (first, width) of each. Call it outside of loops: it divides.
+/// Cuts `count` into the fewest blocks of at most `most`, of nearly equal width: (first, width) of
+/// each. Call it outside loops, as it divides.
 #[inline(always)]
 pub(crate) fn blocks(count: usize, most: usize) -> Blocks {
     let number = count.div_ceil(most);
@@ -14,13 +14,13 @@ pub(crate) fn blocks(count: usize, most: usize) -> Blocks {
     Blocks { next: 0, number, width, wider: count - number * width, first: 0 }
 }
 
-/// The blocks that are left.
+/// The remaining blocks.
 #[derive(Clone, Copy)]
 pub(crate) struct Blocks {
     next: usize,
     number: usize,
     width: usize,
-    /// How many of the first are wider by one.
+    /// How many of the first blocks are wider by one.
     wider: usize,
     first: usize,
 }
@@ -41,14 +41,14 @@ impl Iterator for Blocks {
 }
 
 /// `by_width!(width <= most, J => call)`: evaluates `call` with the constant `J` equal to `width`,
-/// which is from 1 to `most`, itself at most 12.
+/// which is from 1 to `most`; `most` is at most 12.
 macro_rules! by_width {
     ($width:ident <= $most:expr, $J:ident => $call:expr) => {
         by_width!($width <= $most, $J => $call; 1 2 3 4 5 6 7 8 9 10 11 12)
     };
     ($width:ident <= $most:expr, $J:ident => $call:expr; $($n:literal)*) => {
         match $width {
-            // Where `most` is a constant, arms beyond it are not compiled.
+            // If `most` is a constant, arms beyond it are not compiled.
             $($n if $n <= $most => { const $J: usize = $n; $call })*
             _ => unreachable!("a block is at least one and at most {} wide", $most),
         }
@@ -56,7 +56,7 @@ macro_rules! by_width {
 }
 pub(crate) use by_width;
 
-/// `J` numbers, each in all lanes of a group.
+/// `J` groups, each with one number in all lanes.
 #[inline(always)]
 pub(crate) fn splat_each<V: Lanes, const J: usize>(
     simd: V::Simd,
@@ -69,7 +69,7 @@ pub(crate) fn splat_each<V: Lanes, const J: usize>(
     block
 }
 
-/// `J` groups side by side.
+/// `J` consecutive groups.
 #[inline(always)]
 pub(crate) fn load_each<V: Lanes, const J: usize>(
     simd: V::Simd,
@@ -83,7 +83,7 @@ pub(crate) fn load_each<V: Lanes, const J: usize>(
     block
 }
 
-/// The `J` elements from `first` on.
+/// The `J` elements starting at `first`.
 #[inline(always)]
 pub(crate) fn part<T, const J: usize>(row: &[T], first: usize) -> &[T; J] {
     row[first..].first_chunk().expect("the block lies within the row")

@@ -1,9 +1,9 @@
-//! `Vector<N>` and `Matrix<R, C>`: sizes known to the compiler.
+//! `Vector<N>` and `Matrix<R, C>`, whose sizes are known to the compiler.
 //!
-//! The engine cuts weights of any size into blocks of these, so that a block's accumulators stay
-//! in registers; the networks of [`crate::textbook`] are made of whole ones. The element may be a
-//! number or itself a group of lanes (see [`crate::lanes::simd`]).
-//! Shapes are types; a product of shapes that do not fit does not compile:
+//! The engine cuts weights of any size into blocks of these, so that a block's accumulators stay in
+//! registers; the networks of [`crate::textbook`] use whole ones. An element may be a number or a group
+//! of lanes (see [`crate::lanes::simd`]). Shapes are types: products of mismatched shapes do not
+//! compile:
 //!
 //! ```compile_fail
 //! use rnn_rust::matrix::{Matrix, Vector};
@@ -14,16 +14,16 @@
 
 use crate::lanes::simd::Lanes;
 
-/// What a block can be made of: numbers, and groups of lanes.
+/// Elements of a block: numbers or groups of lanes.
 pub trait Element: Copy {
-    /// `self * a + b`, fused where the instruction set fuses.
+    /// `self * a + b`, fused if the instruction set has FMA.
     fn mul_add(self, a: Self, b: Self) -> Self;
 }
 
 macro_rules! scalar_element {
     ($float:ident) => {
         impl Element for $float {
-            // `f32::mul_add` is a slow library call where the target has no FMA.
+            // `f32::mul_add` is a slow library call if the target has no FMA.
             #[inline(always)]
             fn mul_add(self, a: Self, b: Self) -> Self {
                 self * a + b
@@ -41,7 +41,7 @@ impl<V: Lanes> Element for V {
     }
 }
 
-/// `N` elements side by side.
+/// A vector of `N` elements.
 ///
 /// ```
 /// use rnn_rust::matrix::Vector;
@@ -55,7 +55,7 @@ impl<V: Lanes> Element for V {
 pub struct Vector<const N: usize, T = f32>(pub [T; N]);
 
 impl<const N: usize, T: Element> Vector<N, T> {
-    /// Every element the same.
+    /// A vector with all elements equal to `value`.
     #[inline(always)]
     pub fn splat(value: T) -> Self {
         Self([value; N])
@@ -91,7 +91,7 @@ impl<const N: usize, T: Element + Default> Default for Vector<N, T> {
     }
 }
 
-/// `R` rows of `C` elements, row after row, by value: small ones stay in registers.
+/// `R` rows of `C` elements, row-major, by value: small ones stay in registers.
 ///
 /// ```
 /// use rnn_rust::matrix::{Matrix, Vector};
@@ -104,7 +104,7 @@ impl<const N: usize, T: Element + Default> Default for Vector<N, T> {
 #[repr(transparent)]
 pub struct Matrix<const R: usize, const C: usize, T = f32>(pub [[T; C]; R]);
 
-/// The same on the heap, where it is made: of any size, without a copy on the stack.
+/// A matrix on the heap, of any size: it is built there, without a copy on the stack.
 ///
 /// ```
 /// use rnn_rust::matrix::{HeapMatrix, Vector};
@@ -118,12 +118,12 @@ pub struct HeapMatrix<const R: usize, const C: usize, T = f32>(Box<[[T; C]; R]>)
 macro_rules! products {
     ($Matrix:ident) => {
         impl<const R: usize, const C: usize, T: Element> $Matrix<R, C, T> {
-            /// All elements, row after row.
+            /// All elements, row-major.
             pub fn as_flat(&self) -> &[T] {
                 self.0.as_flattened()
             }
 
-            /// The same, to be changed.
+            /// All elements, mutable.
             pub fn as_flat_mut(&mut self) -> &mut [T] {
                 self.0.as_flattened_mut()
             }

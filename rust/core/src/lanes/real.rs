@@ -7,7 +7,7 @@ use crate::lanes::elementary::Constants;
 use crate::lanes::matrix::Element;
 use crate::lanes::simd::{Lanes, Portable, Simd};
 
-/// A floating-point type that networks can be built of.
+/// A floating-point type that networks can use.
 pub trait Real:
     Constants
     + Element
@@ -37,8 +37,8 @@ pub trait Real:
     const TWO: Self;
     /// The smallest positive normal number.
     const MIN_POSITIVE: Self;
-    /// 1.5 · 2ᵐ + b, m the width of the fraction field and b the exponent bias. Adding an integer n
-    /// leaves n + b in the low bits: moved up by m, they are the float 2ⁿ.
+    /// 1.5 · 2ᵐ + b, where m is the width of the fraction field and b the exponent bias. Adding an
+    /// integer n leaves n + b in the low bits: shifted left by m, they are the float 2ⁿ.
     const INTEGERS_BIASED: Self;
     /// Numbers in a group of 64 bytes, the unit in which rows are padded.
     const LANES: usize;
@@ -51,24 +51,24 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
     /// The same value in double precision.
     fn to_f64(self) -> f64;
-    /// Whether it is a whole number from 0 on that a fraction field can hold: for all of them and
-    /// nothing else [`Self::to_index`] is the same value.
+    /// Whether this is a nonnegative whole number that fits a fraction field. [`Self::to_index`] gives
+    /// the same value exactly for these numbers.
     fn is_index(self) -> bool;
     /// The same value as an index, if it is one.
     fn to_index(self) -> usize;
-    /// eˣ, of the standard library.
+    /// eˣ, from the standard library.
     fn exp(self) -> Self;
-    /// eˣ − 1, of the standard library.
+    /// eˣ − 1, from the standard library.
     fn exp_m1(self) -> Self;
-    /// ln x, of the standard library.
+    /// ln x, from the standard library.
     fn ln(self) -> Self;
-    /// ln (1 + x), of the standard library.
+    /// ln (1 + x), from the standard library.
     fn ln_1p(self) -> Self;
-    /// Hyperbolic tangent, of the standard library.
+    /// Hyperbolic tangent, from the standard library.
     fn tanh(self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;
-    /// Not a number: the mark of a missing label.
+    /// Not a number: marks a missing label.
     fn is_nan(self) -> bool;
 }
 
@@ -99,8 +99,8 @@ macro_rules! real {
             }
             #[inline(always)]
             fn to_index(self) -> usize {
-                // The sum has the index in its fraction field. A cast would take care of all other
-                // numbers, one at a time.
+                // The sum has the index in its fraction field. A cast would also handle all other
+                // numbers, one lane at a time.
                 const FRACTION: u64 = $integers as u64 - 1;
                 ((self + $integers).to_bits() as u64 & FRACTION) as usize
             }
@@ -136,6 +136,6 @@ macro_rules! real {
     };
 }
 
-// The last number is the first from which on all are whole: 2²³ and 2⁵².
+// The last argument is the number from which on all floats are whole: 2²³ and 2⁵².
 real!(f32, 16, F32, F32x1, 12_582_912.0 + 127.0, 8_388_608.0);
 real!(f64, 8, F64, F64x1, 6_755_399_441_055_744.0 + 1023.0, 4_503_599_627_370_496.0);

@@ -1,4 +1,4 @@
-//! Losses on lanes, as the engine uses them.
+//! Losses on lanes, for the engine.
 
 use crate::activation::Activation;
 use crate::lanes::Real;
@@ -7,8 +7,8 @@ use crate::lanes::simd::Lanes;
 use crate::loss::Loss;
 
 impl Loss {
-    /// [`Loss::row`] of as many steps as there are lanes. Replaces `z` by `scale` · dz and returns
-    /// Σ w e, which is not scaled.
+    /// [`Loss::row`] for as many steps as there are lanes. Replaces `z` by `scale` · dz and returns Σ w
+    /// e, unscaled.
     #[inline(always)]
     pub(crate) fn row_groups<V: Lanes>(
         self,
@@ -39,7 +39,7 @@ impl Loss {
         total
     }
 
-    /// [`Loss::outputs`] of as many steps as there are lanes.
+    /// [`Loss::outputs`] for as many steps as there are lanes.
     #[inline(always)]
     pub(crate) fn outputs_groups<V: Lanes>(self, activation: Activation, z: &mut [V]) {
         match self {
@@ -63,7 +63,7 @@ impl Loss {
         }
     }
 
-    /// e and `scale` · de/dz of one output, of losses that treat each by itself.
+    /// e and `scale` · de/dz of one output, for losses that treat each output separately.
     #[inline(always)]
     fn of_output<V: Lanes>(self, activation: Activation, z: V, label: V, scale: V) -> (V, V) {
         match self {
@@ -81,7 +81,7 @@ impl Loss {
         }
     }
 
-    /// `(e, de/dy)` of every lane, of losses whose activation is not implied.
+    /// `(e, de/dy)` of every lane, for losses that imply no activation.
     #[inline(always)]
     fn of_groups<V: Lanes>(self, y: V, label: V) -> (V, V) {
         let difference = y - label;
@@ -132,14 +132,14 @@ impl Loss {
     }
 }
 
-/// −(1 − p)^gamma ln p and its derivative by z, of which p is the sigmoid; `rest` is 1 − p.
+/// −(1 − p)^gamma ln p and its derivative by z, where p is the sigmoid of z; `rest` is 1 − p.
 #[inline(always)]
 fn side<V: Lanes>(gamma: V, minus_ln_p: V, minus_ln_rest: V, p: V, rest: V) -> (V, V) {
     let focus = exp(-(gamma * minus_ln_rest));
     (focus * minus_ln_p, -(focus * (gamma * p).fma(minus_ln_p, rest)))
 }
 
-/// [`Loss::row_groups`] of cross entropy.
+/// [`Loss::row_groups`] for cross entropy.
 #[inline(always)]
 fn cross_entropy<V: Lanes>(z: &mut [V], label: V, weight: Option<V>, scale: V) -> V {
     let (zero, one) = (label.same(V::Elem::ZERO), label.same(V::Elem::ONE));
@@ -164,9 +164,9 @@ fn cross_entropy<V: Lanes>(z: &mut [V], label: V, weight: Option<V>, scale: V) -
     V::select(present, weight * loss, zero)
 }
 
-/// Replaces `z` by e^(z − the largest); returns the largest, and the sum of the exponentials.
+/// Replaces `z` by e^(z − max); returns the maximum and the sum of the exponentials.
 ///
-/// Sums of a few are added up, so that a sum of thousands keeps its digits.
+/// Sums blocks of a few, then the blocks, to lose fewer digits over thousands of terms.
 #[inline(always)]
 fn exponentials<V: Lanes>(z: &mut [V]) -> (V, V) {
     const TOGETHER: usize = 64;
@@ -185,7 +185,7 @@ fn exponentials<V: Lanes>(z: &mut [V]) -> (V, V) {
     (largest, total)
 }
 
-/// ln x for x between 1 and `limit`: with 2ᵏ the largest power of two up to x, k ln 2 + ln (x / 2ᵏ).
+/// ln x for x from 1 to `limit`, as k ln 2 + ln (x / 2ᵏ), where 2ᵏ is the largest power of two up to x.
 #[inline(always)]
 fn ln_from_one<V: Lanes>(mut x: V, limit: usize) -> V {
     let (mut k, one) = (x.same(V::Elem::ZERO), x.same(V::Elem::ONE));

@@ -1,13 +1,13 @@
-//! Losses, each value beside its derivative; [`crate::Reduction`] says how the losses of a batch's
-//! labels become one number.
+//! Losses and their derivatives. [`crate::Reduction`] says how the losses of a batch's labels become
+//! one number.
 //!
 //! A NaN label is missing: it adds no loss and no gradient.
 //!
 //! | file | what lives there |
 //! |---|---|
 //! | `mod.rs` | [`Loss`]: the kinds of loss, their names and parameters |
-//! | `textbook.rs` | the equations on numbers, as the oracle uses them |
-//! | `groups.rs` | the same on lanes, as the engine uses them |
+//! | `textbook.rs` | the equations on numbers, for the reference implementation |
+//! | `groups.rs` | the same on lanes, for the engine |
 
 mod groups;
 #[cfg(test)]
@@ -16,51 +16,51 @@ mod textbook;
 
 use crate::error::{Error, Result, shortest};
 
-/// The loss e of the predictions at one step against their labels.
+/// The loss e of the predictions at one step, compared with their labels.
 ///
-/// With z the pre-activation of an output, y = activation(z) its value and d = y − label; σ is the
-/// sigmoid. Where the loss is of z, the output's activation is *implied*: sigmoid or softmax.
+/// z is the pre-activation of an output, y = activation(z) its value and d = y − label; σ is the
+/// sigmoid. If the loss is a function of z, it *implies* the output activation: sigmoid or softmax.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
     /// Squared error, d².
     Mse,
-    /// Absolute error, |d|; its derivative at d = 0 counts as 0.
+    /// Absolute error, |d|; its derivative at d = 0 is taken as 0.
     Mae,
-    /// d² / 2 where |d| <= delta, else delta (|d| − delta / 2) (Huber, 1964).
+    /// d² / 2 if |d| <= delta, else delta (|d| − delta / 2) (Huber, 1964).
     Huber {
-        /// Where the parabola becomes a line.
+        /// The |d| at which the parabola becomes a line.
         delta: f64,
     },
-    /// max(−q d, (1 − q) d), which the q-quantile minimises (Koenker and Bassett, 1978); its
-    /// derivative at d = 0 counts as 0.
+    /// max(−q d, (1 − q) d), which the q-quantile minimises (Koenker and Bassett, 1978); its derivative
+    /// at d = 0 is taken as 0.
     Quantile {
-        /// The share of labels that are to lie below the prediction.
+        /// The fraction of labels that should lie below the prediction.
         q: f64,
     },
     /// −(pos_weight label ln σ(z) + (1 − label) ln σ(−z)), labels from 0 to 1.
     BinaryCrossEntropy {
-        /// How many times a positive label counts.
+        /// The weight of positive labels.
         pos_weight: f64,
     },
-    /// ln Σ_l exp z_l − z_c, c the number of the class, from 0: the one label of a step.
+    /// ln Σ_l exp z_l − z_c, where c is the class number, from 0: the only label of a step.
     CrossEntropy,
-    /// Binary cross entropy whose two terms are multiplied by (1 − p)^gamma, p being σ(z) in the
+    /// Binary cross entropy with its two terms multiplied by (1 − p)^gamma, where p is σ(z) in the
     /// first and σ(−z) in the second (Lin et al., 2017, without α).
     Focal {
-        /// How much less the labels count that are predicted well.
+        /// How strongly well-predicted labels are weighted down.
         gamma: f64,
-        /// How many times a positive label counts.
+        /// The weight of positive labels.
         pos_weight: f64,
     },
 }
 
 impl Loss {
-    /// The loss of that name with its parameters by name; those not given have the defaults
-    /// delta = 1, q = 0.5, gamma = 2 and pos_weight = 1.
+    /// The loss with this name and these named parameters. The defaults are delta = 1, q = 0.5, gamma =
+    /// 2 and pos_weight = 1.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if there is no loss of that name, it has no such parameter, or the
-    /// parameter's value is not allowed.
+    /// [`Error::Parameter`] if there is no loss with this name, it has no such parameter, or the
+    /// parameter's value is invalid.
     pub fn from_name(name: &str, parameters: &[(&str, f64)]) -> Result<Self> {
         let known: &[&str] = match name {
             "huber" => &["delta"],
@@ -102,7 +102,7 @@ impl Loss {
         loss.check().map(|()| loss)
     }
 
-    /// [`Error::Parameter`] if the value of a parameter is not allowed.
+    /// [`Error::Parameter`] if a parameter has an invalid value.
     pub fn check(self) -> Result<()> {
         const POSITIVE: &str = "a positive number";
         let weight = |w: f64| ("pos_weight", w, w > 0.0 && w.is_finite(), POSITIVE);
@@ -126,7 +126,7 @@ impl Loss {
         }
     }
 
-    /// Label columns of a network of that many outputs: one of class numbers, or one per output.
+    /// Label columns for a network with `outputs` outputs: one of class numbers, or one per output.
     pub fn label_columns(self, outputs: usize) -> usize {
         if self == Self::CrossEntropy { 1 } else { outputs }
     }

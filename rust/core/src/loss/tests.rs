@@ -1,4 +1,4 @@
-//! Every loss: its derivative against differences, lanes against the textbook, and its extremes.
+//! For every loss: its derivative against finite differences, lanes against the textbook, extremes.
 
 use super::Loss;
 use crate::activation::Activation;
@@ -30,7 +30,7 @@ struct Row {
 }
 
 impl Row {
-    /// Some label in six is missing; cross entropy now and then has a class that is none.
+    /// About one label in six is missing; under cross entropy, some are not a class.
     fn random(loss: Loss, outputs: usize, size: f64, rng: &mut Rng) -> Self {
         let mut draw = |count, number: &mut dyn FnMut(&mut Rng) -> f64| -> Vec<f64> {
             (0..count).map(|_| number(rng)).collect()
@@ -54,7 +54,7 @@ impl Row {
     }
 }
 
-/// Whether the loss has a kink near this row, where differences mean nothing.
+/// Whether the loss has a kink near this row, where finite differences mean nothing.
 fn has_kink(loss: Loss, activation: Activation, row: &Row) -> bool {
     let near = |limit: f64| {
         let d = |(&z, &label): (&f64, &f64)| (activation.value(z) - label).abs() - limit;
@@ -141,7 +141,7 @@ fn a_weight_of_two_counts_twice_and_a_missing_label_not_at_all() {
     }
 }
 
-/// [`Loss::row_groups`] and [`Loss::outputs_groups`] of one step, in the last lane.
+/// [`Loss::row_groups`] and [`Loss::outputs_groups`] for one step, in the last lane.
 struct OfGroups<'a, T> {
     loss: Loss,
     activation: Activation,
@@ -248,7 +248,7 @@ fn extreme_logits_give_finite_losses_and_derivatives() {
     stays_finite::<f32>();
 }
 
-/// Cross entropy against sums in double precision: relative errors of a probability, and of all sums.
+/// Cross entropy against sums in double precision: relative errors of one probability and of all sums.
 fn many_classes_keep_their_digits<T: Real>((each, all): (f64, f64)) {
     let mut rng = Rng::new(3, Purpose::Weights, 0);
     for (classes, offset) in [(2, 0.0), (3, 40.0), (10, -30.0), (64, 0.0), (20_000, 5.0)] {

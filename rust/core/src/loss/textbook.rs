@@ -1,4 +1,4 @@
-//! Losses on plain numbers, as the oracle uses them.
+//! Losses on plain numbers, for the reference implementation.
 
 use crate::activation::Activation;
 use crate::lanes::Real;
@@ -7,9 +7,9 @@ use crate::loss::Loss;
 impl Loss {
     /// The loss of one step and its derivatives by the outputs' pre-activations.
     ///
-    /// `z (L,)` are the pre-activations, `labels (L,)` or, under cross entropy, `(1,)`; `weights`
-    /// are as many as the labels, or none if all are 1. Sets `dz (L,)` to Σ w ∂e/∂z and returns
-    /// Σ w e over the labels that are present.
+    /// `z (L,)` are the pre-activations; `labels` are `(L,)`, or `(1,)` for cross entropy; there are as
+    /// many `weights` as labels, or none if all are 1. Sets `dz (L,)` to Σ w ∂e/∂z and returns Σ w e
+    /// over the labels present.
     pub fn row<T: Real>(
         self,
         activation: Activation,
@@ -41,8 +41,8 @@ impl Loss {
         total
     }
 
-    /// Replaces the pre-activations `z (L,)` of one step by what the network predicts: the
-    /// activation, or the probabilities where it is implied.
+    /// Replaces the pre-activations `z (L,)` of one step by the network's predictions: activations, or
+    /// probabilities if the loss implies them.
     pub fn outputs<T: Real>(self, activation: Activation, z: &mut [T]) {
         match self {
             Self::CrossEntropy => {
@@ -54,7 +54,7 @@ impl Loss {
         }
     }
 
-    /// `(e, de/dy)` of one prediction, of losses whose activation is not implied.
+    /// `(e, de/dy)` of one prediction, for losses that imply no activation.
     #[inline(always)]
     fn value_and_derivative<T: Real>(self, y: T, label: T) -> (T, T) {
         let difference = y - label;
@@ -78,7 +78,7 @@ impl Loss {
                 let other = T::from_f64(1.0 - q);
                 (other * size, other)
             }
-            // Without a difference, or NaN.
+            // The difference is 0 or NaN.
             Self::Mae | Self::Quantile { .. } => (size, T::ZERO),
             Self::BinaryCrossEntropy { .. } | Self::CrossEntropy | Self::Focal { .. } => {
                 unreachable!("a loss of pre-activations")
@@ -95,7 +95,7 @@ impl Loss {
         (weight * positive.0 + other * negative.0, weight * positive.1 - other * negative.1)
     }
 
-    /// gamma and pos_weight: binary cross entropy is the focal loss whose gamma is 0.
+    /// gamma and pos_weight: binary cross entropy is the focal loss with gamma 0.
     pub(super) fn focus(self) -> (f64, f64) {
         match self {
             Self::Focal { gamma, pos_weight } => (gamma, pos_weight),
@@ -107,7 +107,7 @@ impl Loss {
 
 /// −(1 − p)^gamma ln p for p = σ(z), and its derivative by z.
 ///
-/// From 1 − p = σ(−z), and ln σ(z) = −softplus(−z), which does not underflow.
+/// Computed from 1 − p = σ(−z) and ln σ(z) = −softplus(−z), which does not underflow.
 fn side<T: Real>(gamma: f64, z: T) -> (T, T) {
     let gamma = T::from_f64(gamma);
     let [p, rest] = [z, -z].map(|z| Activation::Sigmoid.value(z));
@@ -116,7 +116,7 @@ fn side<T: Real>(gamma: f64, z: T) -> (T, T) {
     (focus * minus_ln_p, -focus * (gamma * p * minus_ln_p + rest))
 }
 
-/// Cross entropy of one step; a number that is no class's is missing.
+/// Cross entropy of one step; a label that is not a class number counts as missing.
 fn cross_entropy<T: Real>(z: &[T], label: T, weight: T, dz: &mut [T]) -> T {
     let Some(class) = (0..z.len()).find(|&class| label == T::from_f64(class as f64)) else {
         return T::ZERO;

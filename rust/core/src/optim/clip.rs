@@ -7,9 +7,9 @@ use crate::lanes::simd::{Kernel, Lanes, Level, Simd, WithSimd, dispatch};
 /// Bounds on a gradient: on each number, and on all of them together (Pascanu et al., 2013).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Clip {
-    /// The largest Euclidean norm of the whole gradient, which is scaled down to it.
+    /// The largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
     pub norm: Option<f64>,
-    /// The largest absolute value of each number, which is cut off there, before the norm is taken.
+    /// The largest absolute value of each number; larger ones are cut off before the norm is taken.
     pub value: Option<f64>,
 }
 
@@ -25,17 +25,17 @@ impl Clip {
         Ok(())
     }
 
-    /// [`Self::apply`] if there is a bound; without one the norm is not needed.
+    /// [`Self::apply`] if there is a bound; otherwise the norm is not needed.
     pub(crate) fn limit<T: Real>(&self, level: Level, gradient: &mut [T]) {
         if self.norm.is_some() || self.value.is_some() {
             self.apply(level, gradient);
         }
     }
 
-    /// Bounds a gradient of a whole number of groups, or panics; returns its norm before it is scaled.
+    /// Bounds a gradient of a whole number of groups, or panics; returns its norm before scaling.
     ///
-    /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as PyTorch does. A gradient
-    /// that is not finite stays so, and the update fails.
+    /// It is scaled by `norm` / (its norm + 10⁻⁶) if that is below 1, as in PyTorch. A gradient that is
+    /// not finite stays so, and the update fails.
     pub fn apply<T: Real>(&self, level: Level, gradient: &mut [T]) -> f64 {
         assert!(gradient.len().is_multiple_of(T::LANES), "a whole number of groups");
         if let Some(value) = self.value {
@@ -63,7 +63,7 @@ fn norm<T: Real>(level: Level, gradient: &[T]) -> (f64, f64) {
     (1.0, norm)
 }
 
-/// Runs a kernel on whichever instruction set.
+/// Makes a kernel a task that runs on any instruction set.
 macro_rules! task {
     ($Kernel:ident -> $Output:ty) => {
         impl<T: Real> WithSimd for $Kernel<'_, T> {
@@ -78,7 +78,7 @@ task!(Bound -> ());
 task!(Squares -> f64);
 task!(Scale -> ());
 
-/// Cuts every number off at ±`value`; a NaN stays.
+/// Clamps every number to ±`value`; NaN stays NaN.
 struct Bound<'a, T> {
     gradient: &'a mut [T],
     value: T,
@@ -96,7 +96,7 @@ impl<T: Real, S: Simd> Kernel<S> for Bound<'_, T> {
     }
 }
 
-/// The sum of the squares of every number times `factor`, in double precision: squares of large `f32`
+/// The sum of the squares of all numbers times `factor`, in double precision: squares of large `f32`
 /// would overflow.
 struct Squares<'a, T> {
     gradient: &'a [T],

@@ -8,7 +8,7 @@ use crate::memory::check_memory;
 use crate::optim::rules::{Adagrad, Adam, Momentum, RmsProp, Rule, Sgd, eps};
 use crate::optim::{Method, Optimizer};
 
-/// Gradient descent by a [`Method`]: its moments and its count of steps, from which training resumes.
+/// Gradient descent by a [`Method`], with the moments and the step count that training resumes from.
 #[derive(Clone, Debug)]
 pub struct GradientDescent<T: Real> {
     method: Method,
@@ -21,10 +21,11 @@ pub struct GradientDescent<T: Real> {
 }
 
 impl<T: Real> GradientDescent<T> {
-    /// The most steps to resume from: so many `f64` can tell apart, and no training takes.
+    /// The largest step count to resume from: `f64` is exact up to here, and no training takes as many.
     pub const MOST_STEPS: u64 = 1 << 53;
 
-    /// A method before its first step, for `len` parameters: a whole number of groups, or it panics.
+    /// A method before its first step, for `len` parameters, a whole number of groups; otherwise
+    /// panics.
     ///
     /// # Errors
     /// [`Parameter`](crate::Error::Parameter) if a parameter of the method is not allowed,
@@ -34,7 +35,7 @@ impl<T: Real> GradientDescent<T> {
         method.check()?;
         let count = method.moments().len();
         check_memory::<T>((2 * count).saturating_mul(len))?;
-        // Zeros that are not written to take no memory until the first step.
+        // Zeroed memory takes no space until it is written to at the first step.
         let zeros = || (0..count).map(|_| Aligned::zeros(len)).collect::<Vec<_>>();
         let (mut moments, previous) = (zeros(), zeros());
         if method.first_moment() != 0.0 {
@@ -45,14 +46,14 @@ impl<T: Real> GradientDescent<T> {
         Ok(Self { method, len, steps: 0, moments, previous, can_undo: false })
     }
 
-    /// Takes the memory of the moments before the first step, so that what is checked afterwards
-    /// counts on no more than is left. [`Memory`](crate::Error::Memory) if there is not enough.
+    /// Occupies the memory of the moments before the first step, so that later checks only count on
+    /// what is left. [`Memory`](crate::Error::Memory) if there is not enough.
     pub fn take_memory(&mut self) -> Result<()> {
         if self.steps > 0 {
             return Ok(());
         }
         check_memory::<T>((2 * self.moments.len()).saturating_mul(self.len))?;
-        // A copy is written to; those before a step that has not been taken may be any.
+        // A copy is written to memory. The previous moments may be anything before the first step.
         self.moments = self.moments.clone();
         self.previous.clone_from(&self.moments);
         Ok(())
@@ -68,16 +69,16 @@ impl<T: Real> GradientDescent<T> {
         self.steps
     }
 
-    /// Every moment under PyTorch's name, in the order of the parameters.
+    /// Every moment by its name in PyTorch, in the order of the parameters.
     pub fn moments(&self) -> Vec<(&'static str, &[T])> {
         self.method.moments().iter().copied().zip(self.moments.iter().map(|m| &**m)).collect()
     }
 
-    /// Resumes from the [`Self::steps`] and [`Self::moments`] of another one.
+    /// Resumes from the [`Self::steps`] and [`Self::moments`] of another optimiser.
     ///
     /// # Errors
-    /// A moment is missing or of another length, or the method has none of that name; or there are
-    /// more than [`Self::MOST_STEPS`]. Nothing is changed then.
+    /// A moment is missing, unknown to the method, or of another length; or there are more than
+    /// [`Self::MOST_STEPS`] steps. Nothing is changed then.
     pub fn restore(&mut self, steps: u64, moments: &[(&str, &[T])]) -> Result<()> {
         if steps > Self::MOST_STEPS {
             let (what, expected) = ("optimizer steps", "at most 2^53");
@@ -98,7 +99,7 @@ impl<T: Real> GradientDescent<T> {
         Ok(())
     }
 
-    /// The step of this number, from `previous`.
+    /// The step with this number, from the moments in `previous`.
     fn apply(&mut self, level: Level, rate: f64, slices: (&[T], &mut [T], &mut [T])) -> bool {
         let t = T::from_f64;
         match self.method {
@@ -142,12 +143,12 @@ impl<T: Real> GradientDescent<T> {
         }
     }
 
-    /// Makes the last step final: [`Optimizer::undo`] does not take it back.
+    /// Makes the last step final, so that [`Optimizer::undo`] cannot undo it.
     pub fn settle(&mut self) {
         self.can_undo = false;
     }
 
-    /// Moves the parameters by a rule of M moments, those in `previous`.
+    /// Moves the parameters by a rule with M moments, which are in `previous`.
     fn update<const M: usize>(
         &mut self,
         level: Level,
@@ -204,7 +205,7 @@ fn adam<T: Real>(steps: u64, rate: f64, (beta1, beta2): (f64, f64), epsilon: f64
     }
 }
 
-/// `base` to an integral power, by products: the same bits on every machine.
+/// `base` to an integer power, by repeated products: the same bits on every machine.
 fn power(mut base: f64, mut exponent: u64) -> f64 {
     let mut result = 1.0;
     while exponent > 0 {
@@ -241,7 +242,7 @@ impl<T: Real, R: Rule<T, M>, const M: usize, S: Simd> Kernel<S> for Update<'_, T
     #[inline(always)]
     fn run(self, simd: S) -> bool {
         let Self { rule, before, gradient, after, old, new } = self;
-        // 0 · w is 0 for finite w, else NaN. A sum for each, as additions wait for the one before.
+        // 0 · w is 0 for finite w, else NaN. Separate sums, as each addition waits for the one before.
         let zero = simd.zero::<T>();
         let (mut check, mut checks) = (zero, [zero; M]);
         let groups = before.chunks_exact(T::LANES).zip(gradient.chunks_exact_mut(T::LANES));

@@ -4,34 +4,34 @@ use crate::error::{Error, Result, shortest};
 
 /// A method of descent with its parameters, as PyTorch defines it.
 ///
-/// With w a parameter, g its gradient, η the learning rate and λ `weight_decay`. All but
-/// [`Method::AdamW`] begin with g ← g + λ w. Moments begin at 0 unless said otherwise.
+/// Here w is a parameter, g its gradient, η the learning rate and λ `weight_decay`. All methods except
+/// [`Method::AdamW`] start with g ← g + λ w. Moments start at 0 unless stated otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
     /// b ← momentum b + g; w ← w − η b, or w ← w − η (g + momentum b) with `nesterov`
     /// (Sutskever et al., 2013). Without momentum w ← w − η g.
     Sgd {
-        /// The share of the last step that is added to the next; at least 0.
+        /// The fraction of the last step that is added to the next; at least 0.
         momentum: f64,
-        /// Whether the gradient counts ahead of the momentum.
+        /// Whether to use Nesterov momentum, which also adds the current gradient.
         nesterov: bool,
         /// λ
         weight_decay: f64,
     },
     /// s ← alpha s + (1 − alpha) g²; w ← w − η g / (√s + eps) (Hinton, 2012).
     ///
-    /// With `centered`, a ← alpha a + (1 − alpha) g, and √(s − a²) stands for √s (Graves, 2013).
-    /// With momentum, b ← momentum b + the quotient; w ← w − η b.
+    /// With `centered`, a ← alpha a + (1 − alpha) g, and √(s − a²) replaces √s (Graves, 2013). With
+    /// momentum, b ← momentum b + the quotient; w ← w − η b.
     RmsProp {
-        /// The share of the past in the mean square.
+        /// The weight of the past in the mean square.
         alpha: f64,
         /// Keeps quotients finite.
         eps: f64,
         /// λ
         weight_decay: f64,
-        /// The share of the last step that is added to the next; at least 0.
+        /// The fraction of the last step that is added to the next; at least 0.
         momentum: f64,
-        /// Whether the mean is taken out of the mean square.
+        /// Whether the squared mean is subtracted from the mean square.
         centered: bool,
     },
     /// s ← s + g²; w ← w − η / (1 + (t − 1) lr_decay) · g / (√s + eps) at the t-th step, from
@@ -41,7 +41,7 @@ pub enum Method {
         lr_decay: f64,
         /// λ
         weight_decay: f64,
-        /// The first s.
+        /// The initial s.
         initial_accumulator_value: f64,
         /// Keeps quotients finite.
         eps: f64,
@@ -50,9 +50,9 @@ pub enum Method {
     /// w ← w − η m̂ / (√v̂ + eps), m̂ = m / (1 − beta1ᵗ), v̂ = v / (1 − beta2ᵗ)
     /// (Kingma and Ba, 2015).
     Adam {
-        /// The share of the past in the mean.
+        /// The weight of the past in the mean.
         beta1: f64,
-        /// The share of the past in the mean square.
+        /// The weight of the past in the mean square.
         beta2: f64,
         /// Keeps quotients finite.
         eps: f64,
@@ -61,9 +61,9 @@ pub enum Method {
     },
     /// w ← (1 − η λ) w, then as Adam with λ = 0 (Loshchilov and Hutter, 2019).
     AdamW {
-        /// The share of the past in the mean.
+        /// The weight of the past in the mean.
         beta1: f64,
-        /// The share of the past in the mean square.
+        /// The weight of the past in the mean square.
         beta2: f64,
         /// Keeps quotients finite.
         eps: f64,
@@ -76,7 +76,7 @@ impl Method {
     /// Plain stochastic gradient descent: w ← w − η g.
     pub const SGD: Self = Self::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
 
-    /// [`Error::Parameter`] if the value of a parameter is not allowed.
+    /// [`Error::Parameter`] if a parameter has an invalid value.
     pub fn check(self) -> Result<()> {
         match self {
             Self::Sgd { momentum, nesterov, weight_decay } => {
@@ -120,7 +120,7 @@ impl Method {
         }
     }
 
-    /// What the moments are before the first step.
+    /// The value of the moments before the first step.
     pub(super) fn first_moment(self) -> f64 {
         match self {
             Self::Adagrad { initial_accumulator_value, .. } => initial_accumulator_value,

@@ -1,4 +1,4 @@
-//! Optimisers work on flat slices and never name a weight: any cell trains with any of them.
+//! Optimisers work on flat slices and know nothing of tensors: any of them trains any cell.
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -20,12 +20,12 @@ use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::Level;
 
-/// Changes parameters by their gradient.
+/// Updates parameters by their gradient.
 pub trait Optimizer<T> {
     /// One update at the learning rate `rate`: sets `after` to the parameters `before` moved by
-    /// `gradient`, which is 0 afterwards: the next one is added up there. The slices have the same order
-    /// and length, a whole number of groups. Returns whether all of `after`, and all that the optimiser
-    /// keeps, is finite.
+    /// `gradient`, and resets `gradient` to 0, ready for the next. The slices have the same order and
+    /// length, a whole number of groups. Returns whether `after` and the optimiser's own state are all
+    /// finite.
     fn step(
         &mut self,
         level: Level,
@@ -35,8 +35,8 @@ pub trait Optimizer<T> {
         after: &mut [T],
     ) -> bool;
 
-    /// Takes back what the last step changed in the optimiser itself: its moments and its count of
-    /// steps. Does nothing if there has been no step since the last call.
+    /// Undoes the last step's changes to the optimiser itself: its moments and step count. Does nothing
+    /// if there has been no step since the last call.
     fn undo(&mut self);
 }
 

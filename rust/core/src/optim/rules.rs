@@ -3,14 +3,14 @@
 use crate::lanes::Real;
 use crate::lanes::simd::Lanes;
 
-/// How M moments and a gradient move a parameter. A rule is made for each step.
+/// How M moments and a gradient change a parameter. A rule is made anew for each step.
 pub(super) trait Rule<T: Real, const M: usize> {
     /// Changes the moments, and returns the parameters after the step.
     fn apply<V: Lanes<Elem = T>>(&self, w: V, g: V, moments: &mut [V; M]) -> V;
 }
 
-/// An `eps` that is nothing in `T` would leave 0 / 0 where weights, gradients and moments are all
-/// zero, as those of padding are. The smallest normal number changes no other sum.
+/// If `eps` underflowed to 0 in `T`, weights, gradients and moments that are all zero, as in padding,
+/// would give 0 / 0. The smallest normal number changes no other sum.
 pub(super) fn eps<T: Real>(eps: f64) -> T {
     let eps = T::from_f64(eps);
     if eps < T::MIN_POSITIVE { T::MIN_POSITIVE } else { eps }
@@ -19,11 +19,11 @@ pub(super) fn eps<T: Real>(eps: f64) -> T {
 /// g + λ w
 #[inline(always)]
 fn decayed<V: Lanes>(w: V, g: V, weight_decay: V::Elem) -> V {
-    // The same for every group, so the branch leaves the loop.
+    // The same for every group, so the branch is hoisted out of the loop.
     if weight_decay == V::Elem::ZERO { g } else { w.fma(w.same(weight_decay), g) }
 }
 
-/// `past · (1 − fresh) + fresh · value`, as PyTorch rounds it for means.
+/// `past · (1 − fresh) + fresh · value`, rounded as PyTorch does for means.
 #[inline(always)]
 fn towards<V: Lanes>(past: V, value: V, fresh: V::Elem) -> V {
     (value - past).fma(past.same(fresh), past)
@@ -81,7 +81,7 @@ impl<T: Real, const M: usize> Rule<T, M> for RmsProp<T> {
         let mut square = moments[0];
         if self.centered {
             moments[1] = towards(moments[1], g, self.fresh);
-            // Rounding may leave less than nothing.
+            // Rounding may leave a negative number.
             square = moments[1].fnma(moments[1], square).max(w.same(T::ZERO));
         }
         let mut step = g / (square.sqrt() + w.same(self.eps));
@@ -110,14 +110,14 @@ impl<T: Real> Rule<T, 1> for Adagrad<T> {
     }
 }
 
-/// Adam and AdamW, with both corrections of the bias multiplied into the rate:
+/// Adam and AdamW. Both bias corrections are folded into the rate:
 /// η m̂ / (√v̂ + eps) = η √c₂ / c₁ · m / (√v + eps √c₂), c = 1 − betaᵗ.
 pub(super) struct Adam<T> {
     /// η √c₂ / c₁
     pub(super) rate: T,
-    /// Of the gradient.
+    /// λ, added to the gradient.
     pub(super) weight_decay: T,
-    /// What decay by itself leaves of a weight.
+    /// The factor that decoupled weight decay leaves of a weight.
     pub(super) keep: T,
     /// 1 − beta1
     pub(super) fresh: T,

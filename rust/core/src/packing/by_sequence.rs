@@ -1,4 +1,4 @@
-//! A group holds the same number of as many sequences as it has lanes: nothing is wasted at odd
+//! A group holds the same number of as many sequences as it has lanes: no lanes are wasted at odd
 //! sizes, and there are no horizontal sums. Weights are broadcast.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::lanes::blocks::{blocks, by_width, part, splat_each};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, Strided, fold};
 
-/// Sequences side by side.
+/// Several sequences per group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BySequence;
 
@@ -44,7 +44,8 @@ impl Packing for BySequence {
         let cut = blocks(part_width, most_columns);
         let padded = part_width.next_multiple_of(V::LEN);
         let mut out = out;
-        // So few steps that they stay in the first cache go through one block of weights after the other.
+        // Few enough steps that their inputs stay in the first cache go through one block of weights at
+        // a time.
         let at_once = (NEAR / a.columns.len().max(1)).max(most_rows) / most_rows * most_rows;
         for first in (0..steps).step_by(at_once) {
             let rows = first..steps.min(first + at_once);
@@ -119,8 +120,8 @@ impl Packing for BySequence {
         lookup_lanes::add_at_lookups(simd, lookups, b, products);
     }
 
-    /// Products are added as [`Lanes::reduce_add`] adds lanes: units a group apart in a chain, then
-    /// halves onto halves.
+    /// Adds products in the order in which [`Lanes::reduce_add`] adds lanes: units a group apart in
+    /// sequence, then one half to the other.
     #[inline(always)]
     fn read_out<V: Lanes>(
         simd: V::Simd,
@@ -139,7 +140,7 @@ impl Packing for BySequence {
                     let own = &state_row[state.first + p * width..][..width];
                     let row = &weight.rows[l * weight.stride + p * padded..][..padded];
                     for (own, row) in own.chunks(V::LEN).zip(row.chunks_exact(V::LEN)) {
-                        // As many turns as there are sums, so that these stay in registers.
+                        // A loop over a fixed number of sums, so that these stay in registers.
                         for i in 0..V::LEN {
                             if i < own.len() {
                                 sums[i] = own[i].fma(V::splat(simd, row[i]), sums[i]);
@@ -154,7 +155,7 @@ impl Packing for BySequence {
 
     #[inline(always)]
     fn add_output_sums<V: Lanes>(simd: V::Simd, rows: &[V], outputs: usize, sums: &mut [V::Elem]) {
-        // In the gradient the outputs lie side by side.
+        // In the gradient, the outputs are contiguous.
         let columns = Columns::new(1, outputs);
         let rows = Rows { groups: rows, stride: outputs, first: 0, columns };
         super::add_sums::<Self, V>(simd, rows, sums);
@@ -174,7 +175,7 @@ impl Packing for BySequence {
         if left + N <= width {
             return add_lane_sums(simd, groups, &mut row[to..]);
         }
-        // They end in another part than they begin in.
+        // They span more than one part.
         for (c, group) in groups.iter().enumerate() {
             let (part, left) = ((first + c) / width, (first + c) % width);
             let to = part * width.next_multiple_of(V::LEN) + left;
@@ -193,13 +194,13 @@ impl Packing for BySequence {
     fn clear_padding<V: Lanes>(_: V::Simd, _: &mut [V], _: usize) {}
 }
 
-/// Rows and columns of a block for products of so many columns.
+/// Rows and columns of a block, for a product of `columns` columns.
 #[inline(always)]
 fn most(columns: usize, wide: (usize, usize), narrow: (usize, usize)) -> (usize, usize) {
     if columns <= narrow.1 { narrow } else { wide }
 }
 
-/// Groups of rows of a product that stay in the first cache.
+/// Groups of the input rows of a product that stay in the first cache.
 const NEAR: usize = 256;
 
 /// Some columns of a product by weights.
@@ -208,13 +209,13 @@ struct Multiply<'a, V: Lanes> {
     a: Rows<'a, V>,
     weight: Weight<'a, V::Elem>,
     start: Start<'a, V::Elem>,
-    /// The first column in a row of the weights, and in one of the result.
+    /// The first column within a row of the weights, and within a row of the result.
     column: usize,
     to: usize,
 }
 
 impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
-    /// C columns of some rows, `most` of these at a time.
+    /// C columns of some rows, `most` rows at a time.
     #[inline(always)]
     fn set_rows<const C: usize>(
         &self,
@@ -281,7 +282,7 @@ impl<T: Real, V: Lanes<Elem = T>> Multiply<'_, V> {
     }
 }
 
-/// `out += W a` for J columns: even and odd numbers of `a` in a chain each.
+/// `out += W a` for J columns: one sum for the even numbers of `a`, one for the odd.
 #[inline(always)]
 fn add_block<V: Lanes, const J: usize>(
     simd: V::Simd,

@@ -1,8 +1,8 @@
-//! A group holds many numbers of one sequence; parts of a row are padded to whole groups.
+//! A group holds many numbers of one sequence; the parts of a row are padded to whole groups.
 //!
-//! Inputs of many steps are multiplied at once, and so are weight gradients; only the recurrence
-//! goes step by step, in two chains of sums (even and odd units), as each step depends on the one
-//! before. An output is repeated in all lanes of its group.
+//! Inputs of many steps are multiplied at once, and so are weight gradients. Only the recurrence goes
+//! step by step, as each step depends on the one before; it uses two independent sums (even and odd
+//! units). An output is repeated in all lanes of its group.
 
 use super::lookup::{LOOKED_UP, row_of};
 use super::{Columns, Lookups, MOST_LANES, Packing, Products, Rows, RowsMut, Start, Weight};
@@ -11,7 +11,7 @@ use crate::lanes::blocks::{blocks, by_width, load_each, part, splat_each};
 use crate::lanes::matrix::Vector;
 use crate::lanes::simd::{Lanes, Simd, numbers};
 
-/// Units side by side.
+/// Several units of one sequence per group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByUnit;
 
@@ -26,7 +26,7 @@ impl Packing for ByUnit {
     #[inline(always)]
     fn position(columns: Columns, i: usize, _: usize, lanes: usize) -> usize {
         let Columns { parts, width } = columns;
-        // A division is slow, and most rows have one part.
+        // Division is slow, and most rows have one part.
         if parts == 1 { i } else { i / width * width.next_multiple_of(lanes) + i % width }
     }
 
@@ -42,7 +42,7 @@ impl Packing for ByUnit {
         let groups = weight.columns.groups::<Self>(V::LEN);
         let mut out = out;
         if steps == 1 {
-            // One sum for each group would wait for itself: several groups at once.
+            // Additions to a single sum would wait for one another: several groups at once.
             for (group, width) in blocks(groups, <V::Simd as Simd>::ACCUMULATORS) {
                 by_width!(width <= <V::Simd as Simd>::ACCUMULATORS, G => {
                     multiply_block::<V, 1, G>(simd, (a, 0), (weight, start), group, &mut out);
@@ -226,7 +226,7 @@ impl Packing for ByUnit {
     }
 }
 
-/// The lanes beyond a row's `width` numbers in the last of its groups.
+/// The lanes beyond the `width` numbers of a row, in its last group.
 #[inline(always)]
 pub(crate) fn padding<V: Lanes>(simd: V::Simd, width: usize) -> V::Mask {
     let used = &[V::Elem::ONE; MOST_LANES][..(width - 1) % V::LEN + 1];
@@ -234,7 +234,7 @@ pub(crate) fn padding<V: Lanes>(simd: V::Simd, width: usize) -> V::Mask {
     V::load_partial(simd, used, V::Elem::ZERO).eq(zero)
 }
 
-/// G groups of a product by weights, from number `group` on, for J steps at once.
+/// G groups of a product by weights, starting at group `group`, for J steps at once.
 #[inline(always)]
 fn multiply_block<V: Lanes, const J: usize, const G: usize>(
     simd: V::Simd,
@@ -273,7 +273,7 @@ fn multiply_block<V: Lanes, const J: usize, const G: usize>(
     }
 }
 
-/// R rows of one group of a product over steps, from number `from` of the rows of `a` on.
+/// R rows of one group of a product over steps, starting at number `from` of the rows of `a`.
 #[inline(always)]
 fn add_outer_block<V: Lanes, const R: usize>(
     simd: V::Simd,
@@ -288,7 +288,7 @@ fn add_outer_block<V: Lanes, const R: usize>(
         let b_row = b_rows.next().expect("as many rows");
         sums.add_scaled(b_row[b.first + group], &splat_each(simd, part(numbers(a_row), from)));
     }
-    // Summed up from zero and then added: long sums keep their digits.
+    // Summed from zero and then added, to lose fewer digits in long sums.
     for r in 0..R {
         let own = &mut products.numbers[(row + r) * products.stride + group * V::LEN..][..V::LEN];
         (V::load(simd, own) + sums.0[r]).store(own);

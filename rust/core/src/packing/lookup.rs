@@ -1,14 +1,13 @@
-//! Categories: a number that says which row of the weights is added, in place of a product by a row of
-//! zeros and a one.
+//! Categories: the index of the row of the weights to add, in place of a product by a one-hot row.
 
 use super::{Lookups, Packing, Products, Rows, RowsMut, Weight};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 
-/// Columns that are summed up before the sum is added: so many numbers of rows are kept at a time.
+/// Columns whose rows are summed before the sum is added: as many indices are kept at a time.
 pub(crate) const LOOKED_UP: usize = 16;
 
-/// `out[t] += Σ_c W[code_c of t]`: rows are summed up in the order of columns, and then added.
+/// `out[t] += Σ_c W[code_c of t]`: rows are summed in the order of columns, then the sum is added.
 #[inline(always)]
 pub(crate) fn look_up<P: Packing, V: Lanes>(
     simd: V::Simd,
@@ -76,7 +75,7 @@ impl<P: Packing, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddAtLookups<'_, P, 
     }
 }
 
-/// The row of weights that a number stands for; numbers are checked before they reach the engine.
+/// The row of weights that a category stands for; categories are checked before they reach the engine.
 #[inline(always)]
 pub(super) fn row_of<T: Real>(code: T) -> usize {
     code.to_index()

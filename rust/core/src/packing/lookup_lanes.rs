@@ -1,5 +1,4 @@
-//! Rows of weights that are looked up, where the lanes of a group are sequences: each lane has a row of
-//! its own.
+//! Lookups of rows of weights if the lanes of a group are sequences: each lane has a row of its own.
 
 use super::lookup::LOOKED_UP;
 use super::{Columns, Lookups, MOST_LANES, Products, Rows, RowsMut, Weight};
@@ -7,10 +6,10 @@ use crate::lanes::Real;
 use crate::lanes::blocks::{blocks, by_width, load_each};
 use crate::lanes::simd::Lanes;
 
-/// Where the row of the category in each lane begins. The layout sees to it that 32 bits are enough.
+/// Where the row of each lane's category starts. The layout ensures that 32 bits are enough.
 type Starts = [u32; MOST_LANES];
 
-/// The starts for some columns, with so many numbers from row to row.
+/// The starts for some columns, with `stride` numbers from one row to the next.
 #[inline(always)]
 fn set_starts<V: Lanes>(starts: &mut [Starts], codes: &[V], stride: usize) {
     for (starts, code) in starts.iter_mut().zip(codes) {
@@ -18,7 +17,7 @@ fn set_starts<V: Lanes>(starts: &mut [Starts], codes: &[V], stride: usize) {
     }
 }
 
-/// Block by block, all steps for each: of wide rows, what is looked up stays in a near cache.
+/// Block by block, all steps for each, so that the looked-up part of wide rows stays in a near cache.
 #[inline(always)]
 pub(super) fn add_lookups<V: Lanes>(
     simd: V::Simd,
@@ -34,8 +33,8 @@ pub(super) fn add_lookups<V: Lanes>(
     }
 }
 
-/// One group of the rows after the other: what the steps are added to stays in a near cache, and what
-/// is added to all columns of a step in registers.
+/// Group by group: the products stay in a near cache, and what is added for all columns of a step stays
+/// in registers.
 #[inline(always)]
 pub(super) fn add_at_lookups<V: Lanes>(
     simd: V::Simd,
@@ -51,7 +50,7 @@ pub(super) fn add_at_lookups<V: Lanes>(
             let mut by_lane = block_of(simd, &b_row[b.first + from..], width);
             V::transpose(&mut by_lane);
             for codes in lookups.of(row).chunks(LOOKED_UP) {
-                // All of them first: picked out of a register, each would take a slot of a store.
+                // All starts first: extracting them one by one would take up store slots.
                 set_starts(&mut starts, codes, products.stride);
                 for starts in &starts[..codes.len()] {
                     add_at::<V>(simd, by_lane.as_ref(), starts, sums);
@@ -61,14 +60,14 @@ pub(super) fn add_at_lookups<V: Lanes>(
     }
 }
 
-/// Groups of a row that are looked up at once.
+/// Groups of a row looked up at once.
 const MOST_BLOCKS: usize = 2;
 
-/// Of each lane G groups of a row, from one number on.
+/// For each lane, G groups of a row starting at the same column.
 type LaneRows<V, const G: usize> = [[V; G]; MOST_LANES];
 
-/// [`Packing::add_lookups`] for G groups of a padded row, from `first` on: the rows of as many
-/// sequences as there are lanes become columns.
+/// [`Packing::add_lookups`] for G groups of a padded row, starting at `first`: transposes one row per
+/// sequence into columns.
 #[inline(always)]
 fn add_block_of_rows<V: Lanes, const G: usize>(
     simd: V::Simd,
@@ -87,7 +86,7 @@ fn add_block_of_rows<V: Lanes, const G: usize>(
     }
 }
 
-/// The sum of the rows that begin at `starts`, by column and lane.
+/// The sum of the rows that start at `starts`, by column and lane.
 #[inline(always)]
 fn sums_of_rows<V: Lanes, const G: usize>(
     simd: V::Simd,
@@ -110,14 +109,14 @@ fn sums_of_rows<V: Lanes, const G: usize>(
     sums
 }
 
-/// G groups from one number on.
+/// G groups starting at number `start`.
 #[inline(always)]
 fn row_part<V: Lanes, const G: usize>(simd: V::Simd, rows: &[V::Elem], start: u32) -> [V; G] {
     let start = start as usize;
     load_each::<V, G>(simd, &rows[start..start + G * V::LEN]).0
 }
 
-/// Adds rows, which become columns, from block `first` of a padded row on.
+/// Transposes rows into columns and adds these, starting at block `first` of a padded row.
 #[inline(always)]
 fn add_columns<V: Lanes, const G: usize>(
     simd: V::Simd,
@@ -138,7 +137,7 @@ fn add_columns<V: Lanes, const G: usize>(
     }
 }
 
-/// Adds the group of each lane to the row that begins at its start.
+/// Adds each lane's group to the row at that lane's start.
 #[inline(always)]
 fn add_at<V: Lanes>(simd: V::Simd, by_lane: &[V], starts: &Starts, rows: &mut [V::Elem]) {
     for lane in 0..V::LEN {
@@ -148,7 +147,7 @@ fn add_at<V: Lanes>(simd: V::Simd, by_lane: &[V], starts: &Starts, rows: &mut [V
     }
 }
 
-/// A block of groups, of which those that lie within a part are of `row` from `first` on, and others 0.
+/// A block of groups: the first `width` are from `row`, the others 0.
 #[inline(always)]
 fn block_of<V: Lanes>(simd: V::Simd, row: &[V], width: usize) -> V::Block {
     let mut block = V::splat(simd, V::Elem::ZERO).block();

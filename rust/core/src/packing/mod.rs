@@ -1,12 +1,12 @@
-//! How numbers lie in groups of lanes, and the products that depend on it.
+//! How numbers are arranged in groups of lanes, and the products that depend on it.
 //!
-//! Elementwise code works on rows of groups and need not know what the lanes are. Products by weights
-//! must, and are written once for each *packing*:
+//! Elementwise code works on rows of groups and need not know what the lanes hold. Products by weights
+//! must know, and are written once for each *packing*:
 //!
 //! | packing | a group holds | used for |
 //! |---|---|---|
-//! | [`BySequence`] | the same number of many sequences | mini-batches |
-//! | [`ByUnit`] | many numbers of one sequence | one sequence at a time |
+//! | [`BySequence`] | the same number of several sequences | mini-batches |
+//! | [`ByUnit`] | several numbers of one sequence | one sequence at a time |
 
 mod by_sequence;
 mod by_unit;
@@ -32,8 +32,7 @@ use std::marker::PhantomData;
 use crate::lanes::blocks::part;
 use crate::lanes::simd::{Kernel, Lanes, Simd};
 
-/// The numbers of a row: `parts` (gates, directions, outputs), each of `width` numbers that lie
-/// side by side.
+/// The numbers of a row: `parts` (gates, directions, outputs) of `width` contiguous numbers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
     pub(crate) parts: usize,
@@ -45,12 +44,12 @@ impl Columns {
         Self { parts, width }
     }
 
-    /// The numbers, of one sequence.
+    /// The count of these numbers, for one sequence.
     pub(crate) const fn len(self) -> usize {
         self.parts * self.width
     }
 
-    /// The groups of a row that a packing makes of them, with so many lanes in a group.
+    /// The groups that a row takes in a packing, with `lanes` lanes per group.
     #[inline(always)]
     pub(crate) fn groups<P: Packing>(self, lanes: usize) -> usize {
         self.parts * P::groups(self.width, lanes)
@@ -62,7 +61,7 @@ impl Columns {
         self.parts * self.width.div_ceil(lanes)
     }
 
-    /// Where the numbers of such a group are in a row without padding, and how many it has.
+    /// Where the numbers of such a group start in a row without padding, and how many there are.
     #[inline(always)]
     pub(crate) fn block(self, group: usize, lanes: usize) -> (usize, usize) {
         let (part, block) =
@@ -71,7 +70,7 @@ impl Columns {
         (part * self.width + first, (self.width - first).min(lanes))
     }
 
-    /// Parts without padding lie side by side in rows of weights too: together they can be cut into
+    /// As one part, if no padding separates the parts in rows of weights: they can then be cut into
     /// fewer blocks.
     #[inline(always)]
     pub(crate) fn joined(self, lanes: usize) -> Self {
@@ -79,115 +78,114 @@ impl Columns {
     }
 }
 
-/// Some columns of rows of groups, one row per step.
+/// Some columns of rows of groups, with one row per step.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, V> {
     /// All groups of all rows.
     pub(crate) groups: &'a [V],
-    /// Groups of a row.
+    /// Groups per row.
     pub(crate) stride: usize,
-    /// The group in a row at which the columns begin.
+    /// The group of a row at which the columns start.
     pub(crate) first: usize,
     pub(crate) columns: Columns,
 }
 
 impl<'a, V> Rows<'a, V> {
-    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps a
-    /// division takes as long as the block.
+    /// The rows, one by one. Not `chunks_exact`, which divides: for a block of a few steps, a division
+    /// takes as long as the block.
     #[inline(always)]
     pub(crate) fn each(&self) -> std::slice::Chunks<'a, V> {
         self.groups.chunks(self.stride)
     }
 }
 
-/// The same, to be written.
+/// Mutable [`Rows`].
 pub(crate) struct RowsMut<'a, V> {
     pub(crate) groups: &'a mut [V],
     pub(crate) stride: usize,
     pub(crate) first: usize,
 }
 
-/// Weights as they lie in a layout: a row of padded parts for each number they multiply.
+/// Weights in the order of a layout: a row of padded parts for each number that they multiply.
 #[derive(Clone, Copy)]
 pub(crate) struct Weight<'a, T> {
-    /// From the first column that is wanted.
+    /// The rows, starting at the first column wanted.
     pub(crate) rows: &'a [T],
-    /// Numbers of a padded row.
+    /// Numbers per padded row.
     pub(crate) stride: usize,
-    /// The columns that are wanted.
+    /// The columns wanted.
     pub(crate) columns: Columns,
-    /// The same numbers once more, in the order of [`Packing::add_product`]'s blocks.
+    /// A copy of these numbers in the order of [`Packing::add_product`]'s blocks.
     pub(crate) panel: Option<Panel<'a, T>>,
 }
 
 impl<T> Weight<'_, T> {
-    /// Without the first rows.
+    /// The weights without the first `rows` rows.
     #[inline(always)]
     pub(crate) fn skip_rows(self, rows: usize) -> Self {
         Self { rows: &self.rows[rows * self.stride..], panel: None, ..self }
     }
 }
 
-/// Weights in panels: of each block of columns of a part all rows, one after the other.
+/// Weights in panels: for each block of columns of a part, all of its rows in turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a, T> {
-    /// From the first column that is wanted.
+    /// The panels, starting at the first column wanted.
     pub(crate) numbers: &'a [T],
-    /// Rows of a panel, and the first that is wanted.
+    /// Rows per panel, and the first row wanted.
     pub(crate) rows: usize,
     pub(crate) first: usize,
 }
 
-/// What a product is added to.
+/// The initial value that a product is added to.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a, T> {
     /// Nothing.
     Zero,
-    /// A padded row of numbers, as the weights have them.
+    /// A padded row of numbers, laid out like the weights.
     Bias(&'a [T]),
-    /// What is there.
+    /// The present value of the output.
     Present,
 }
 
-/// Padded rows of a gradient, as the weights have them, that products over steps are added to.
+/// Padded rows of a gradient, laid out like the weights, to which products over steps are added.
 pub(crate) struct Products<'a, T> {
-    /// From the first number that is wanted to the end of the gradient.
+    /// From the first number wanted to the end of the gradient.
     pub(crate) numbers: &'a mut [T],
-    /// Numbers of a row.
+    /// Numbers per row.
     pub(crate) stride: usize,
 }
 
-/// Where the numbers of rows stand: behind the first `numbers` columns of `rows`, in each of its steps.
+/// The row indices to look up: in each step of `rows`, they follow the first `numbers` columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Lookups<'a, V> {
     pub(crate) rows: Rows<'a, V>,
-    /// Columns before.
+    /// Columns before the indices.
     pub(crate) numbers: usize,
-    /// Columns that are numbers of rows.
+    /// Columns that are indices.
     pub(crate) count: usize,
 }
 
 impl<'a, V> Lookups<'a, V> {
-    /// The groups of a row that are categories, where a group is of one column.
+    /// The groups of a row that are indices, if each group holds one column.
     #[inline(always)]
     fn of(&self, row: &'a [V]) -> &'a [V] {
         &row[self.rows.first + self.numbers..][..self.count]
     }
 }
 
-/// Where the lanes of a group come from, and the products that depend on it.
+/// What the lanes of a group hold, and the products that depend on it.
 ///
-/// Sums of the forward pass run in one order, whatever the packing: bias, inputs, the even units of
-/// the state; then the sum of the odd units, which is computed separately. So predictions have the
-/// same bits in either packing.
+/// The forward pass adds up in the same order in either packing: bias, inputs, even units of the state;
+/// then the sum of the odd units, computed separately. So predictions have the same bits in both.
 pub(crate) trait Packing: Copy + Send + Sync + 'static {
-    /// Whether the lanes of a group belong to several sequences, each with its own starts.
+    /// Whether the lanes of a group belong to different sequences, each with its own starts.
     const SEVERAL: bool;
 
-    /// The groups that `width` numbers of one sequence take, with so many lanes in a group.
+    /// The groups that `width` numbers of one sequence take, with `lanes` lanes per group.
     fn groups(width: usize, lanes: usize) -> usize;
 
-    /// Where number `i` of `columns` lies in a row seen as numbers, for the sequence in `lane`.
+    /// The index of number `i` of `columns` in a row seen as numbers, for the sequence in `lane`.
     fn position(columns: Columns, i: usize, lane: usize, lanes: usize) -> usize;
 
     /// `out[t] = start + W a[t]` for every row.
@@ -199,7 +197,8 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         out: RowsMut<'_, V>,
     );
 
-    /// `out += W a` for one row: `a` has all groups of `columns`, `out` those of the weight's.
+    /// `out += W a` for one row: `a` has all groups of `columns`, `out` all groups of the weight's
+    /// columns.
     fn add_product<V: Lanes>(
         simd: V::Simd,
         a: &[V],
@@ -208,7 +207,7 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         out: &mut [V],
     );
 
-    /// `products[r] += Σ_t a[t][r] b[t]`; `scratch` may have [`copies`].
+    /// `products[r] += Σ_t a[t][r] b[t]`; `scratch` may have room for [`copies`].
     fn add_outer<V: Lanes>(
         simd: V::Simd,
         a: Rows<'_, V>,
@@ -242,12 +241,12 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         logits: &mut [V],
     );
 
-    /// `sums[l] += Σ_t rows[t][l]` for rows with one part per output, as [`Self::read_out`] has
-    /// them, where `sums` is a row of the gradient.
+    /// `sums[l] += Σ_t rows[t][l]` for rows with one part per output, like the logits of
+    /// [`Self::read_out`]; `sums` is a row of the gradient.
     fn add_output_sums<V: Lanes>(simd: V::Simd, rows: &[V], outputs: usize, sums: &mut [V::Elem]);
 
-    /// Adds N groups of a row, from group `first` of `columns` on, to the row of a gradient: sums over
-    /// the sequences in their lanes.
+    /// Adds N groups of a row, starting at group `first` of `columns`, to a row of the gradient, summed
+    /// over the sequences in their lanes.
     fn add_to_row<V: Lanes, const N: usize>(
         simd: V::Simd,
         groups: &[V; N],
@@ -256,14 +255,14 @@ pub(crate) trait Packing: Copy + Send + Sync + 'static {
         row: &mut [V::Elem],
     );
 
-    /// Sets a row to numbers that are the same for every sequence, `padded` to whole groups.
+    /// Fills a row with numbers that are the same for every sequence, `padded` to whole groups.
     fn spread<V: Lanes>(simd: V::Simd, padded: &[V::Elem], row: &mut [V]);
 
     /// Sets lanes beyond a row's `width` numbers to 0.
     fn clear_padding<V: Lanes>(simd: V::Simd, row: &mut [V], width: usize);
 }
 
-/// `sums[c] += Σ_t rows[t][c]`, where `sums` begins with a row of the gradient.
+/// `sums[c] += Σ_t rows[t][c]`, where `sums` starts with a row of the gradient.
 #[inline(always)]
 pub(crate) fn add_sums<P: Packing, V: Lanes>(
     simd: V::Simd,
@@ -271,7 +270,7 @@ pub(crate) fn add_sums<P: Packing, V: Lanes>(
     sums: &mut [V::Elem],
 ) {
     let groups = rows.columns.groups::<P>(V::LEN);
-    // Several sums at once, as additions wait for the one before.
+    // Several sums at once: each addition to one sum waits for the one before.
     let whole = groups - groups % AT_ONCE;
     for first in (0..whole).step_by(AT_ONCE) {
         add_block::<P, AT_ONCE, V>(simd, rows, first, sums);
@@ -281,10 +280,10 @@ pub(crate) fn add_sums<P: Packing, V: Lanes>(
     }
 }
 
-/// Columns that are summed up at once.
+/// Columns summed at once.
 const AT_ONCE: usize = 8;
 
-/// [`add_sums`] for N columns from `first` on.
+/// [`add_sums`] for N columns starting at `first`.
 #[inline(always)]
 fn add_block<P: Packing, const N: usize, V: Lanes>(
     simd: V::Simd,
@@ -302,7 +301,7 @@ fn add_block<P: Packing, const N: usize, V: Lanes>(
     P::add_to_row(simd, &totals, rows.columns, first, sums);
 }
 
-/// [`Packing::multiply`], compiled once for all of its callers, as are the next two: products are
+/// [`Packing::multiply`], compiled once for all callers, like the next two functions: products are
 /// large, and inlined into every cell's equations they would be compiled a hundred times.
 #[inline(always)]
 pub(crate) fn multiply<P: Packing, V: Lanes>(

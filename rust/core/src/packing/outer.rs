@@ -1,6 +1,6 @@
-//! Products over steps, whose lanes are sequences: the gradients of weights.
+//! Products over steps if lanes are sequences: the gradients of weights.
 //!
-//! A block of the product stays in registers over all steps, and is then summed up over its lanes.
+//! A block of the product stays in registers over all steps, and is then summed over its lanes.
 
 use super::outer_halves::{MOST_NARROW, add_outer_by_halves};
 use super::reduce::add_lane_sums;
@@ -10,21 +10,21 @@ use crate::lanes::blocks::{blocks, by_width};
 use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, Strided, halves_of};
 
-/// Groups of one factor, at most, that all columns of the other meet before the next: so many stay in a
-/// near cache (the second level has 256 KB or more).
+/// The most groups of one factor that are multiplied by all columns of the other before going on: they
+/// stay in a near cache (the second level has 256 KB or more).
 const PANEL: usize = 128 * 1024 / size_of::<[f32; MOST_LANES]>();
 
-/// Groups that [`add_outer`] wants for the copy of a panel, with so many steps at most.
+/// Groups of scratch that [`add_outer`] needs to copy a panel, for at most `steps` steps.
 pub(crate) fn copies(steps: usize) -> usize {
-    // Of 4 rows at least.
+    // Room for at least 4 rows.
     PANEL.max(4 * steps)
 }
 
-/// Adds the products of the columns of `a` by those of `b`, summed up over steps and lanes.
+/// Adds the products of the columns of `a` by those of `b`, summed over steps and lanes.
 ///
-/// A block of the product reads a few columns of every step, which are far from one another. The columns of
-/// `b` then serve many blocks from the first cache; those of `a` are read anew for each block of `b`, and
-/// are laid side by side first where `scratch` has room for [`copies`].
+/// A block of the product reads a few columns of every step, and steps are far apart in memory. The
+/// columns of `b` serve many blocks from the first cache; those of `a` are read again for each block of
+/// `b`, and are first copied to be contiguous if `scratch` has room for [`copies`].
 #[inline(always)]
 pub(super) fn add_outer<V: Lanes>(
     simd: V::Simd,
@@ -67,7 +67,7 @@ pub(super) fn add_outer<V: Lanes>(
     }
 }
 
-/// Rows that are taken at once where so many sums stay in registers.
+/// Rows taken at once, if `most` rows of sums stay in registers.
 #[inline(always)]
 const fn row_blocks(most: usize) -> usize {
     if most >= 4 {
@@ -79,25 +79,25 @@ const fn row_blocks(most: usize) -> usize {
     }
 }
 
-/// A factor: the groups of a column, step after step.
+/// A factor: the groups of a column, step by step.
 #[derive(Clone, Copy)]
 struct Factor<'a, V> {
     groups: &'a [V],
-    /// The first column of a copy; where the first column begins, otherwise.
+    /// In a copy, the first column copied; otherwise, where the first column starts.
     first: usize,
-    /// From one step to the next; None in a copy, where the columns of a block lie side by side, one
-    /// step after the other.
+    /// From one step to the next; `None` in a copy, where the columns of a block are contiguous, step
+    /// after step.
     stride: Option<usize>,
 }
 
 impl<'a, V: Lanes> Factor<'a, V> {
-    /// All columns, where they are.
+    /// All columns, in place.
     #[inline(always)]
     fn of(rows: Rows<'a, V>) -> Self {
         Self { groups: rows.groups, first: rows.first, stride: Some(rows.stride) }
     }
 
-    /// The columns from `first` to `end`, copied in blocks of `most`, and what is left one by one.
+    /// Copies the columns from `first` to `end`, in blocks of `most`, and the rest one by one.
     #[inline(always)]
     fn copied(
         rows: Rows<'_, V>,
@@ -120,7 +120,7 @@ impl<'a, V: Lanes> Factor<'a, V> {
         Self { groups: to, first, stride: None }
     }
 
-    /// The `N` columns from `column` on, which are a block of a copy.
+    /// The `N` columns starting at `column`, which are one block if this is a copy.
     #[inline(always)]
     fn block<const N: usize>(&self, column: usize, steps: usize) -> Strided<'a, V, N> {
         match self.stride {
@@ -130,21 +130,21 @@ impl<'a, V: Lanes> Factor<'a, V> {
     }
 }
 
-/// Some columns of a product over steps, in some of its rows.
+/// Some columns of a product over steps, for some of its rows.
 #[derive(Clone, Copy)]
 struct Outer<'a, V> {
     a: Factor<'a, V>,
     b: Factor<'a, V>,
     steps: usize,
-    /// First and end.
+    /// The first row and the end.
     rows: (usize, usize),
     left: usize,
-    /// The first column in a row of the products.
+    /// The first column within a row of the products.
     to: usize,
 }
 
 impl<V: Lanes> Outer<'_, V> {
-    /// As many rows at once as can be, `most` of them where it is so many.
+    /// Adds all rows, in blocks as large as `most` allows.
     #[inline(always)]
     fn add_rows<const C: usize>(
         &self,
@@ -186,7 +186,7 @@ impl<V: Lanes> Outer<'_, V> {
         for (a_row, b_row) in a.block::<R>(top, steps).zip(b.block::<C>(left, steps)) {
             sums.add_outer(&Vector(*a_row), &Vector(*b_row));
         }
-        // Summed up from zero and then added: long sums keep their digits.
+        // Summed from zero and then added, to lose fewer digits in long sums.
         let Products { numbers, stride } = products;
         for r in 0..R {
             add_lane_sums(simd, &sums.0[r], &mut numbers[(top + r) * *stride + to..]);

@@ -1,8 +1,8 @@
-//! Products over steps, whose lanes are sequences, of a factor of few columns.
+//! Products over steps if lanes are sequences and one factor has few columns.
 //!
-//! So few columns of all steps stay in the first cache. The other factor goes through once, a few of
-//! its columns at a time, and groups of two halves are summed up half by half: the sums of a half take
-//! half the registers, so that a block has fewer loads for its multiply-adds.
+//! These few columns stay in the first cache for all steps. The other factor is read once, a few
+//! columns at a time. Groups of two halves are summed half by half: the sums of a half take half the
+//! registers, so that a block needs fewer loads for its multiply-adds.
 
 use super::reduce::add_lane_sums;
 use super::{Columns, Products, Rows};
@@ -11,9 +11,9 @@ use crate::lanes::blocks::{blocks, by_width};
 use crate::lanes::matrix::Matrix;
 use crate::lanes::simd::{Lanes, Simd, Strided, halves, halves_of};
 
-/// Columns, at most.
+/// The most columns.
 pub(super) const MOST_NARROW: usize = 12;
-/// Rows of a block, at most.
+/// The most rows of a block.
 const MOST_ROWS: usize = 4;
 
 /// [`super::outer::add_outer`] where `b` has at most [`MOST_NARROW`] columns in a part and groups
@@ -30,7 +30,7 @@ pub(super) fn add_outer_by_halves<V: Lanes>(
     let Columns { parts, width: part_width } = b.columns;
     let padded = part_width.next_multiple_of(V::LEN);
     let cut = blocks(part_width, most_columns);
-    // What is beyond the columns stays 0.
+    // Sums beyond the columns stay 0.
     let mut sums = [[V::Half::splat(simd, V::Elem::ZERO); MOST_NARROW]; MOST_ROWS];
     for (top, height) in blocks(a.columns.len(), most_rows) {
         for part in 0..parts {
@@ -45,7 +45,7 @@ pub(super) fn add_outer_by_halves<V: Lanes>(
                     })
                 });
             }
-            // Summed up from zero and then added: long sums keep their digits.
+            // Summed from zero and then added, to lose fewer digits in long sums.
             let Products { numbers, stride } = &mut products;
             for (r, sums) in sums[..height].iter().enumerate() {
                 add_lane_sums(simd, sums, &mut numbers[(top + r) * *stride + part * padded..]);
@@ -66,7 +66,7 @@ struct Block<'a, V> {
 }
 
 impl<V: Lanes> Block<'_, V> {
-    /// The sums over steps, and of the upper lanes and the lower ones.
+    /// The sums over steps, the upper lanes added to the lower.
     #[inline(always)]
     fn sums<const R: usize, const C: usize>(&self, simd: V::Simd) -> Matrix<R, C, V::Half> {
         let (mut sums, upper) = (self.of_half::<R, C>(simd, 0), self.of_half::<R, C>(simd, 1));
@@ -92,7 +92,7 @@ impl<V: Lanes> Block<'_, V> {
         let b_rows = Strided::<V, C>::new(b.groups, b.first + column, b.stride, steps);
         for (a, b) in a_rows.zip(b_rows) {
             let (a, b) = (halves(a), halves(b));
-            // Column by column: one register for `b`, which leaves enough for the sums.
+            // Column by column: `b` then takes one register, which leaves enough for the sums.
             for c in 0..C {
                 let right = b[c * halves_of::<V>() + half];
                 for r in 0..R {

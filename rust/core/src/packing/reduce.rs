@@ -1,9 +1,9 @@
-//! Sums over the lanes of groups that hold sequences side by side.
+//! Sums over the lanes of groups, if lanes are sequences.
 
 use crate::lanes::Real;
 use crate::lanes::simd::Lanes;
 
-/// Adds the sum over the lanes of each of N groups to as many numbers, the first of `numbers`.
+/// Adds the sum over the lanes of each of N groups to the first N of `numbers`.
 #[inline(always)]
 pub(super) fn add_lane_sums<V: Lanes, const N: usize>(
     simd: V::Simd,
@@ -13,8 +13,8 @@ pub(super) fn add_lane_sums<V: Lanes, const N: usize>(
     for first in (0..N).step_by(V::LEN) {
         let sums = reduce(simd, groups, first);
         let numbers = &mut numbers[first..];
-        // The sums of lanes without a group are 0: whole groups of numbers can be added to, which is
-        // faster than a part of one.
+        // The sums of lanes without a group are 0, so a whole group of numbers can be added to, which
+        // is faster than part of one.
         if let Some(numbers) = numbers.get_mut(..V::LEN) {
             (V::load(simd, numbers) + sums).store(numbers);
         } else {
@@ -23,11 +23,11 @@ pub(super) fn add_lane_sums<V: Lanes, const N: usize>(
     }
 }
 
-/// The sums over lanes of the groups from `first` on, up to [`Lanes::LEN`]: one in each lane.
+/// Sums over the lanes of up to [`Lanes::LEN`] groups starting at `first`: one sum in each lane.
 #[inline(always)]
 fn reduce<V: Lanes, const N: usize>(simd: V::Simd, groups: &[V; N], first: usize) -> V {
     let mut block = V::splat(simd, V::Elem::ZERO).block();
-    // As many turns as there are groups, so that these stay in registers.
+    // A loop over a fixed number of groups, so that these stay in registers.
     let own = block.as_mut();
     for i in 0..V::LEN {
         if first + i < N {

@@ -1,8 +1,8 @@
-//! Rows of sequences into groups of lanes, and back.
+//! Copies rows of sequences into groups of lanes, and back.
 //!
-//! A lane's rows, one sequence after the other, are one stream of numbers; the rows of a tile are
-//! the same numbers with lanes side by side. A square block of either is the transpose of the
-//! other's, whatever the number of columns.
+//! A lane's rows, one sequence after the other, form one stream of numbers; the rows of a tile are the
+//! same numbers with the lanes interleaved. Each square block of one is the transpose of a block of the
+//! other, for any number of columns.
 
 use crate::data::Segment;
 use crate::lanes::Real;
@@ -12,8 +12,8 @@ use crate::packing::Tile;
 /// The most lanes of any group.
 pub(crate) const MOST_LANES: usize = 16;
 
-/// Fills `rows`, the `columns` groups of each step of a tile, from the rows of its sequences;
-/// `fill` stands where a lane has no step. `rows` has room for a whole number of square blocks.
+/// Fills `rows`, the `columns` groups of each step of a tile, from the rows of its sequences, with
+/// `fill` where a lane has no step. `rows` has room for a whole number of square blocks.
 pub(crate) fn gather<'a, T: Real, S: Simd>(
     simd: S,
     tile: Tile<'_>,
@@ -66,7 +66,7 @@ impl<'s, T: Real, S: Simd, F: Fn(Segment) -> &'s [T]> Kernel<S>
     }
 }
 
-/// How much there is at least of every lane's current sequence.
+/// How many numbers every lane's current sequence has left, at least.
 #[inline(always)]
 fn shortest<T: Real>(streams: &[Reader<'_, '_, T>; MOST_LANES]) -> usize {
     let mut length = usize::MAX;
@@ -76,7 +76,7 @@ fn shortest<T: Real>(streams: &[Reader<'_, '_, T>; MOST_LANES]) -> usize {
     length
 }
 
-/// Fills whole blocks from streams that have enough.
+/// Fills whole blocks from streams that have enough numbers left.
 #[inline(always)]
 fn transpose_streams<T: Real, S: Simd>(
     simd: S,
@@ -101,17 +101,17 @@ fn transpose_streams<T: Real, S: Simd>(
     }
 }
 
-/// What is left of a lane's stream.
+/// The rest of a lane's stream.
 #[derive(Clone, Copy)]
 struct Reader<'p, 's, T> {
-    /// Of the current sequence.
+    /// The rest of the current sequence.
     rest: &'s [T],
-    /// After it.
+    /// The segments after it.
     segments: &'p [Segment],
 }
 
 impl<'s, T: Real> Reader<'_, 's, T> {
-    /// Goes on to the next sequence, if there is one.
+    /// Continues with the next sequence, if there is one.
     #[inline(always)]
     fn open(&mut self, source: &impl Fn(Segment) -> &'s [T]) -> bool {
         let Some((segment, others)) = self.segments.split_first() else { return false };
@@ -119,7 +119,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
         true
     }
 
-    /// The next group, with `fill` after the end.
+    /// The next group, padded with `fill` after the end.
     #[inline(always)]
     fn next<S: Simd>(
         &mut self,
@@ -137,7 +137,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
         if next.len() < wanted {
             return simd.load(&self.join(source, fill)[..T::LANES]);
         }
-        // Whole groups, the second over the end of the first: no copy of a length known late.
+        // Stores whole groups, the second over the end of the first: avoids a copy of variable length.
         let mut group = [fill; 2 * MOST_LANES];
         simd.load_partial(self.rest, fill).store(&mut group[..T::LANES]);
         simd.load_partial(&next[..wanted], fill).store(&mut group[have..have + T::LANES]);
@@ -145,7 +145,7 @@ impl<'s, T: Real> Reader<'_, 's, T> {
         simd.load(&group[..T::LANES])
     }
 
-    /// The next numbers where they lie in more than two sequences, or up to the end.
+    /// The next numbers if they span more than two sequences, or reach the end.
     #[inline(never)]
     fn join(&mut self, source: &impl Fn(Segment) -> &'s [T], fill: T) -> [T; MOST_LANES] {
         let mut group = [fill; MOST_LANES];

@@ -1,9 +1,9 @@
 //! Which sequence goes into which lane.
 //!
-//! The sequences of a batch are assigned to the lanes of a few tiles, longest first, each to the lane
-//! that is shortest so far (Graham's LPT rule, 1969). Lanes end up nearly equally long, so that few
-//! of the computed steps are idle, whatever the lengths. A few sequences that would leave most of a
-//! tile idle are left out: they are computed one by one.
+//! The sequences of a batch are assigned to the lanes of a few tiles, longest first, each to the
+//! shortest lane so far (Graham's LPT rule, 1969). Lanes end up nearly equally long, so few of the
+//! computed steps are idle, whatever the lengths. If a few sequences would leave most of a tile idle,
+//! they are left out and computed one by one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,45 +11,45 @@ use std::collections::BinaryHeap;
 use crate::data::{Segment, Sequences};
 use crate::lanes::Real;
 
-/// Fewest sequences for which a tile of so many lanes is faster than one sequence after the other:
-/// more with 256-bit registers, fewer with 512-bit ones; decided by shape alone.
+/// Fewest sequences for which a tile of `lanes` lanes is faster than one sequence at a time. The
+/// break-even is higher with 256-bit registers, lower with 512-bit ones, but shape alone must decide.
 pub(crate) const fn fewest_tiled(lanes: usize) -> usize {
     lanes * 5 / 8
 }
 
-/// Steps of a tile below which what is done once for each tile is seen in its time: where states are all
-/// that is computed, and where gradients are too.
+/// Tiles with fewer steps are slowed noticeably by the fixed cost of a tile: without gradients, and
+/// with them.
 pub(crate) const FEWEST_STEPS: usize = 8;
 pub(crate) const FEWEST_STEPS_OF_GRADIENTS: usize = 30;
 
-/// The most steps that a tile of sequences may have, with so many lanes, where it should have
-/// at least the `fewest` steps.
+/// The most steps that a tile of sequences may have, with `lanes` lanes, if tiles should have at least
+/// `fewest` steps.
 pub(crate) fn most_tile_steps<T: Real>(
     data: &Sequences<'_, T>,
     lanes: usize,
     fewest: usize,
 ) -> usize {
     let (longest, rows) = (data.longest(), data.rows().div_ceil(lanes));
-    // Short sequences of one length share lanes, which have less than twice the steps that are wanted;
-    // longer ones have a lane each.
+    // Short sequences of one length share lanes, which then have less than twice the steps wanted;
+    // longer sequences have a lane each.
     let level = (2 * (fewest + longest.min(fewest))).min(rows + longest);
     if (0..data.len()).all(|s| data.range(s).len() == longest) {
         return if longest < fewest { level } else { longest };
     }
-    // Lanes hold less than two sequences' worth on average, and the rule by which they are filled adds
-    // at most one; but a part of the sequences may be of one length.
+    // Lanes hold less than two sequences' worth on average, and the LPT rule adds at most one sequence;
+    // but some batches may have sequences of one length.
     let wanted = longest.max(fewest);
     (wanted + (2 * wanted).min(rows)).max(level)
 }
 
-/// How many of `count` sequences of so many steps each share a lane, one after the other, where a tile
-/// should have at least the `fewest` steps.
+/// How many of `count` sequences of `steps` steps each share a lane, one after the other, if a tile
+/// should have at least `fewest` steps.
 fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> usize {
     let wanted = fewest.div_ceil(steps.max(1));
     if wanted == 1 || count < 2 * lanes {
         return 1;
     }
-    // As many in each lane of whole tiles, less than twice as many as wanted.
+    // The same number in each lane of whole tiles, less than twice as many as wanted.
     let tiles = (count / (lanes * wanted)).max(1);
     count.div_ceil(tiles * lanes)
 }
@@ -58,15 +58,15 @@ fn level_per_lane(count: usize, steps: usize, lanes: usize, fewest: usize) -> us
 #[derive(Debug, Default)]
 pub(crate) struct Tiling {
     segments: Vec<Segment>,
-    /// The segments of lane i are `segments[bounds[i]..bounds[i + 1]]`; whole tiles of lanes.
+    /// The segments of lane i are `segments[bounds[i]..bounds[i + 1]]`; lanes fill whole tiles.
     bounds: Vec<u32>,
-    /// The steps of every tile's longest lane.
+    /// The steps of the longest lane of each tile.
     tile_steps: Vec<u32>,
     lanes_per_tile: usize,
-    /// The segments that are left out, and how many these may be.
+    /// The segments left out, and the most that may be.
     single: Vec<Segment>,
     most_single: usize,
-    /// What tiles of short sequences should have.
+    /// The steps that tiles of short sequences should have.
     fewest_steps: usize,
     // Scratch, kept so that tiling a batch allocates nothing.
     longest_first: Vec<(Reverse<u32>, u32)>,
@@ -83,7 +83,7 @@ pub(crate) struct Tile<'a> {
 }
 
 impl<'a> Tile<'a> {
-    /// The segments of a lane, in the order of time.
+    /// The segments of a lane, in order of time.
     pub(crate) fn lane(&self, lane: usize) -> &'a [Segment] {
         &self.segments[self.bounds[lane] as usize..self.bounds[lane + 1] as usize]
     }
@@ -98,7 +98,7 @@ impl<'a> Tile<'a> {
         self.bounds.len() - 1
     }
 
-    /// Whether a lane goes on with a sequence at its first step.
+    /// Whether a lane starts in the middle of a sequence.
     pub(crate) fn goes_on(&self, lane: usize) -> bool {
         self.lane(lane).first().is_some_and(|segment| segment.from > 0)
     }
@@ -132,7 +132,7 @@ impl Tiling {
         }
     }
 
-    /// The same for gradients: sequences may be left out that are too few for a tile.
+    /// Tunes the tiling for gradients: sequences too few for a tile may be left out.
     pub(crate) fn for_gradients(self) -> Self {
         let most_single = fewest_tiled(self.lanes_per_tile).saturating_sub(1);
         let single = Vec::with_capacity(most_single);
@@ -149,7 +149,7 @@ impl Tiling {
         self.fill_last_tile();
     }
 
-    /// The steps of one tile from `from` on, at most so many.
+    /// At most `most` steps of one tile, starting at `from`.
     pub(crate) fn set_window(&mut self, tile: Tile<'_>, from: usize, most: usize) {
         self.segments.clear();
         self.bounds.clear();
@@ -173,7 +173,7 @@ impl Tiling {
         self.fill_last_tile();
     }
 
-    /// Of one segment per lane, leaves those of the last tile out if they are few.
+    /// With one segment per lane: leaves out those of the last tile if they are few.
     fn leave_out_last(&mut self) {
         self.single.clear();
         let last = self.segments.len() % self.lanes_per_tile;
@@ -196,7 +196,7 @@ impl Tiling {
         self.fill_last_tile();
     }
 
-    /// Adds empty lanes up to a whole number of tiles, and measures these.
+    /// Adds empty lanes up to a whole number of tiles, and counts the steps of each tile.
     fn fill_last_tile(&mut self) {
         let whole = (self.bounds.len() - 1).next_multiple_of(self.lanes_per_tile);
         self.bounds.resize(whole + 1, self.segments.len() as u32);
@@ -209,7 +209,7 @@ impl Tiling {
         }
     }
 
-    /// All of one length: one sequence per lane, or several where they are short.
+    /// All of one length: one sequence per lane, or several if they are short.
     fn set_level(&mut self, batch: &[u32], steps: usize) {
         let per_lane = level_per_lane(batch.len(), steps, self.lanes_per_tile, self.fewest_steps);
         let per_lane = per_lane as u32;
@@ -228,7 +228,7 @@ impl Tiling {
     }
 
     fn set_ragged(&mut self, batch: &[u32], steps: impl Fn(u32) -> usize) {
-        // Ties go by position in the batch, so that the tiling follows from the batch alone.
+        // Ties are broken by position in the batch, so that the tiling depends on the batch alone.
         self.longest_first.clear();
         let keys = batch.iter().zip(0..).map(|(&s, position)| (Reverse(steps(s) as u32), position));
         self.longest_first.extend(keys);
@@ -252,8 +252,8 @@ impl Tiling {
         self.fill_lanes(batch, steps);
     }
 
-    /// How many of the longest sequences to leave out, and the number of tiles for the others, so that
-    /// the work is least. A single sequence counts as its share of the fewest for a tile.
+    /// How many of the longest sequences to leave out, and how many tiles to use for the others, so
+    /// that the work is least. A single sequence is assumed to cost `1 / fewest_tiled` of a tile.
     fn cheapest(&self, total: usize) -> (usize, usize) {
         let length = |i: usize| self.longest_first.get(i).map_or(0, |&(Reverse(s), _)| s as usize);
         let mut best = (usize::MAX, 0, 0);
@@ -262,7 +262,8 @@ impl Tiling {
             let tiles = inside.checked_div(length(single) * self.lanes_per_tile);
             let tiles = tiles.map_or(0, |tiles| tiles.max(1));
             let lanes = tiles * self.lanes_per_tile;
-            // No lane is shorter than the longest sequence, or than two where two must share one.
+            // No lane is shorter than the longest sequence, or than two sequences if two must share a
+            // lane.
             let shared = length(single + lanes) + length(single + lanes.max(1) - 1);
             let longest = length(single).max(if length(single + lanes) > 0 { shared } else { 0 });
             let in_tiles = inside.max(longest * self.lanes_per_tile);
@@ -276,7 +277,7 @@ impl Tiling {
         (best.1, best.2)
     }
 
-    /// As many steps of a lane as so many steps of single sequences cost.
+    /// The lane steps that cost as much as `steps` steps of single sequences.
     fn work_of_single(&self, steps: usize) -> usize {
         steps * self.lanes_per_tile / fewest_tiled(self.lanes_per_tile).max(1)
     }
@@ -316,7 +317,7 @@ impl Tiling {
         (self.bounds.len() - 1) / self.lanes_per_tile
     }
 
-    /// The steps of all tiles, and as many more as single segments cost.
+    /// The steps of all tiles, plus the cost of the single segments in tile steps.
     pub(crate) fn steps(&self) -> usize {
         let single: usize = self.single.iter().map(|segment| segment.steps as usize).sum();
         let tiles: usize = (0..self.len()).map(|tile| self.tile(tile).steps()).sum();

@@ -1,4 +1,4 @@
-//! The backward pass of the oracle.
+//! The backward pass of the reference implementation.
 
 use super::{Direction, Reference, Rows, Trace};
 use crate::activation::Activation;
@@ -111,8 +111,8 @@ impl<T: Real> Reference<T> {
         }
     }
 
-    /// The derivatives by the pre-activations of one step; `dh` and `dc` become those by the state
-    /// before it, without what comes through the weights.
+    /// The derivatives by the pre-activations of one step. `dh` and `dc` become the derivatives by the
+    /// state before it, without the part that comes through the weights.
     fn gates_backward(
         &self,
         (w, gradient): (&[Vec<T>], &mut [Vec<T>]),
@@ -191,7 +191,7 @@ impl<T: Real> Reference<T> {
                 gradient[3][j] += recurrent[2][j];
             }
         } else {
-            // Through W_hn to r ∘ h, and from there to both.
+            // Through W_hn to r ∘ h, and from there to r and h.
             let mut d_inner = vec![T::ZERO; hidden];
             for j in 0..hidden {
                 let matrix = (&w[1][..], &mut gradient[1][..]);
@@ -214,10 +214,10 @@ impl<T: Real> Reference<T> {
 
 /// Derivatives of one step.
 struct Gates<T> {
-    /// By what the inputs add to.
+    /// By the sums that the inputs contribute to.
     gates: Rows<T>,
-    /// By what the state's products add to.
+    /// By the sums that the state's products contribute to.
     recurrent: Rows<T>,
-    /// By the state after dropout, but for those products.
+    /// By the state after dropout, without these products.
     d_in: Vec<T>,
 }

@@ -1,9 +1,9 @@
-//! The oracle: networks of any architecture written as the textbook has them, one number at a time.
+//! The reference implementation: networks of any architecture in textbook form, one number at a time.
 //!
-//! Every fast kernel is compared with this in tests. It allocates freely, knows no padding and keeps
-//! weights in the shape that users see. Its sizes are known at run time, as the tests draw them at
-//! random, with layers, directions, readouts and dropout; [`crate::textbook`] has the cells once more
-//! on matrices whose sizes are types, the oracle of a table of shapes.
+//! Tests compare every fast kernel with it. It allocates freely, has no padding and keeps weights in
+//! the shape that users see. Its sizes are known only at run time, as tests draw them at random, along
+//! with layers, directions, readouts and dropout. [`crate::textbook`] implements the cells again, on
+//! matrices whose sizes are types, as a reference for a fixed table of shapes.
 
 mod backward;
 
@@ -26,11 +26,11 @@ pub struct Reference<T: Real> {
 /// A row of numbers per step.
 type Rows<T> = Vec<Vec<T>>;
 
-/// One direction of one layer over one sequence; rows in the order of time.
+/// One direction of one layer over one sequence; rows in order of time.
 struct Direction<T> {
     /// Per step, the gates after their activations; for an Elman unit, z.
     gates: Vec<Rows<T>>,
-    /// W_hn h + b_hn, or r ∘ h, of a GRU.
+    /// For a GRU: W_hn h + b_hn, or r ∘ h.
     inner: Rows<T>,
     /// The state that a step starts from, and the same after dropout.
     before: Rows<T>,
@@ -42,11 +42,11 @@ struct Direction<T> {
     mask: Vec<T>,
 }
 
-/// What a pass over one sequence leaves behind.
+/// What a pass over one sequence computes.
 struct Trace<T> {
     /// By layer: its input, and its directions.
     layers: Vec<(Rows<T>, Vec<Direction<T>>)>,
-    /// The factors between layers, by layer and step.
+    /// The dropout factors between layers, by layer and step.
     masks: Vec<Rows<T>>,
     /// What the head reads, and the outputs' pre-activations.
     read: Rows<T>,
@@ -73,8 +73,8 @@ impl<T: Real> Reference<T> {
         Self { config: *network.config(), layout: network.layout().clone(), tensors }
     }
 
-    /// Outputs `(N, L)`, or `(S, L)` with a readout of whole sequences, and the last layer's
-    /// states `(N, D·H)`.
+    /// Outputs `(N, L)`, or `(S, L)` if the readout is per sequence, and the last layer's states `(N,
+    /// D·H)`.
     pub fn predict(&self, data: &Sequences<'_, T>, loss: Loss) -> (Vec<T>, Vec<T>) {
         let (mut outputs, mut states) = (Vec::new(), Vec::new());
         for s in 0..data.len() {
@@ -91,8 +91,7 @@ impl<T: Real> Reference<T> {
         (outputs, states)
     }
 
-    /// The loss of `batch` and its gradient, tensor by tensor. With a seed, numbers are dropped as
-    /// it says.
+    /// The loss of `batch` and its gradient, tensor by tensor. With a seed, dropout is active.
     pub fn gradient(
         &self,
         data: &Sequences<'_, T>,
@@ -164,8 +163,8 @@ impl<T: Real> Reference<T> {
         Trace { layers, masks: all_masks, read, logits }
     }
 
-    /// The inputs of a step: its numbers, and for categories all of their inputs, one of them 1;
-    /// then likewise those of the whole sequence.
+    /// The inputs of a step: its numbers, then all inputs of its categories, one of which is 1 for
+    /// each; then the same for the static features.
     fn inputs(&self, features: &[T], statics: &[T]) -> Vec<T> {
         let (numbers, categories) = features.split_at(self.config.numbers());
         let (static_numbers, static_categories) = statics.split_at(self.config.statics.numbers);
@@ -272,7 +271,7 @@ impl<T: Real> Reference<T> {
         }
     }
 
-    /// What the head reads, as if the sequence ended at each step.
+    /// What the head reads at each step, as if the sequence ended there.
     fn read(&self, states: &Rows<T>) -> Rows<T> {
         let hidden = self.config.shape.hidden;
         let mut read = states.clone();
@@ -319,13 +318,13 @@ impl<T: Real> Reference<T> {
     }
 }
 
-/// The states of a layer's directions side by side, step by step.
+/// The states of a layer's directions, concatenated at each step.
 fn beside<T: Real>(directions: &[Direction<T>]) -> Rows<T> {
     let steps = directions[0].h.len();
     (0..steps).map(|t| directions.iter().flat_map(|d| d.h[t].clone()).collect()).collect()
 }
 
-/// What the sum of a batch's losses is divided by; see [`crate::objective`].
+/// The divisor of the sum of a batch's losses; see [`crate::objective`].
 fn divisor<T: Real>(data: &Sequences<'_, T>, batch: &[u32], reduction: Reduction) -> f64 {
     let (mut labels, mut sequences) = (0.0, 0.0);
     for &s in batch {

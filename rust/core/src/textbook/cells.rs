@@ -1,6 +1,6 @@
 //! The equations of the cells at one step: gates, state, and their derivatives.
 //!
-//! With z_k = W_ih,k x + b_k + W_hh,k h₋₁ for gate k; see [`Cell`] for the sources.
+//! Here z_k = W_ih,k x + b_k + W_hh,k h₋₁ for gate k; see [`Cell`] for the sources.
 
 use std::array;
 
@@ -15,16 +15,16 @@ use crate::lanes::matrix::Vector;
 pub struct State<const H: usize, T: Real = f32> {
     /// The state that the outputs are read from.
     pub h: Vector<H, T>,
-    /// The cell state; 0 in cells that have none.
+    /// The cell state; 0 if the cell has none.
     pub c: Vector<H, T>,
 }
 
-/// What a step leaves for the backward pass.
+/// The values of a step that the backward pass needs.
 #[derive(Clone, Debug)]
 pub struct Step<const G: usize, const H: usize, T: Real> {
-    /// The gates after their activations; of an Elman unit, z.
+    /// The gates after their activations; for an Elman unit, z.
     pub(super) gates: [Vector<H, T>; G],
-    /// q: W_hn h₋₁ + b_hn or r ∘ h₋₁ of a GRU.
+    /// For a GRU, q: W_hn h₋₁ + b_hn or r ∘ h₋₁.
     pub(super) q: Vector<H, T>,
     pub(super) before: State<H, T>,
     pub(super) after: State<H, T>,
@@ -34,21 +34,21 @@ pub struct Step<const G: usize, const H: usize, T: Real> {
 pub struct Derivatives<const G: usize, const H: usize, T: Real> {
     /// By z_k.
     pub(super) input: [Vector<H, T>; G],
-    /// By the product of W_hh,k: not by z_k where a reset gate lies between them.
+    /// By the product of W_hh,k; differs from `input` if a reset gate is in between.
     pub(super) recurrent: [Vector<H, T>; G],
-    /// What each W_hh,k was multiplied by.
+    /// The vector that each W_hh,k multiplied.
     pub(super) factors: [Vector<H, T>; G],
-    /// Whether that was r ∘ h₋₁, not h₋₁, so that `before` has what comes through W_hh,k.
+    /// Whether that was r ∘ h₋₁ rather than h₋₁, so that `before` includes what comes through W_hh,k.
     pub(super) through_reset: [bool; G],
-    /// By the state before the step, without what comes through W_hh.
+    /// By the state before the step, without the part that comes through W_hh.
     pub(super) before: State<H, T>,
     /// By b_hn.
     pub(super) recurrent_bias: Vector<H, T>,
 }
 
-/// A cell of G gates.
+/// A cell with G gates.
 pub trait Equations<const G: usize>: Copy + Default {
-    /// The cell of that kind, if it is one of these.
+    /// The cell of this kind, if it is supported.
     fn of(cell: Cell) -> Option<Self>;
 
     /// The kind of the cell.
@@ -62,7 +62,7 @@ pub trait Equations<const G: usize>: Copy + Default {
         before: State<H, T>,
     ) -> Step<G, H, T>;
 
-    /// From the derivative by the state after a step to those of the step.
+    /// From the derivative by the state after a step to the derivatives of the step.
     fn backward<const I: usize, const H: usize, const L: usize, T: Real>(
         self,
         w: &Weights<G, I, H, L, T>,
@@ -183,7 +183,7 @@ impl Equations<3> for GruUnit {
                 ..Derivatives::of([dr, dz, dn], step)
             };
         }
-        // Through W_hn to q = r ∘ h₋₁, and from there to both.
+        // Through W_hn to q = r ∘ h₋₁, and from there to r and h₋₁.
         let dq = w.recurrent[2].mul_transposed(&dn);
         let dr = by_gate(&dq, h);
         let before = each([&kept, &dq, r], |[kept, dq, r]| kept + dq * r);
@@ -245,7 +245,7 @@ impl Equations<4> for LstmUnit {
 }
 
 impl<const G: usize, const H: usize, T: Real> Derivatives<G, H, T> {
-    /// Where z_k is the sum of its products: all of W_hh multiplies h₋₁.
+    /// If z_k is a plain sum of products, all of W_hh multiplies h₋₁.
     fn of(dz: [Vector<H, T>; G], step: &Step<G, H, T>) -> Self {
         Self {
             input: dz,
@@ -258,7 +258,7 @@ impl<const G: usize, const H: usize, T: Real> Derivatives<G, H, T> {
     }
 }
 
-/// `f` of the numbers at each place of some vectors.
+/// Applies `f` elementwise to some vectors.
 fn each<const N: usize, const H: usize, T: Real>(
     vectors: [&Vector<H, T>; N],
     f: impl Fn([T; N]) -> T,

@@ -1,6 +1,6 @@
-//! Networks as a textbook has them, whose sizes are types.
+//! Networks written as in a textbook, whose sizes are part of their type.
 //!
-//! `Rnn<29, 10, 1>` reads 29 features, has 10 hidden units and gives one output; a feature too many
+//! `Rnn<29, 10, 1>` reads 29 features, has 10 hidden units and gives one output; one feature too few
 //! does not compile:
 //!
 //! ```compile_fail
@@ -10,9 +10,9 @@
 //! network.predict(&[Vector([0.1, 0.2])]); // three features are needed
 //! ```
 //!
-//! They are the readable version: every equation on whole vectors, one sequence at a time. The
-//! [`Network`](crate::Network) of any size is the fast one; its gradients are compared with those
-//! of this module. Weights go both ways between the two.
+//! They are the readable version: every equation acts on whole vectors, one sequence at a time. The
+//! fast version is [`Network`](crate::Network), of any size; its gradients are tested against this
+//! module's. Weights can be converted in both directions.
 //!
 //! ```
 //! use rnn_rust::Init;
@@ -34,7 +34,7 @@
 //! |---|---|
 //! | `cells.rs` | the equations of the cells, forward and backward |
 //! | `network.rs` | [`Textbook`]: a network, its predictions, its gradient |
-//! | `weights.rs` | [`Weights`]: the matrices, and their way from and to a state dict |
+//! | `weights.rs` | [`Weights`]: the matrices, and conversion from and to a state dict |
 
 mod cells;
 mod network;

@@ -1,4 +1,4 @@
-//! [`Textbook`]: a network whose sizes are types, its predictions, its gradient, its training.
+//! [`Textbook`]: a network whose sizes are part of its type, with prediction, gradient and training.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::lanes::matrix::Vector;
 use crate::loss::Loss;
 use crate::weights::{Init, Network};
 
-/// A simple recurrent network of I inputs, H units and L outputs.
+/// A simple recurrent network with I inputs, H units and L outputs.
 pub type Rnn<const I: usize, const H: usize, const L: usize, T = f32> =
     Textbook<Elman, 1, I, H, L, T>;
 /// A network of gated recurrent units.
@@ -22,12 +22,12 @@ pub type Gru<const I: usize, const H: usize, const L: usize, T = f32> =
 pub type Lstm<const I: usize, const H: usize, const L: usize, T = f32> =
     Textbook<LstmUnit, 4, I, H, L, T>;
 
-/// One layer of a cell that reads forward, and an output y = activation(W_hy h + b_y) at every step.
+/// One layer of a cell that reads forward, with an output y = activation(W_hy h + b_y) at every step.
 #[derive(Clone, Debug)]
 pub struct Textbook<C, const G: usize, const I: usize, const H: usize, const L: usize, T: Real> {
     /// The cell.
     pub cell: C,
-    /// Of the outputs, unless the loss implies it.
+    /// Activation of the outputs, unless the loss implies it.
     pub output_activation: Activation,
     /// Matrices and biases.
     pub weights: Weights<G, I, H, L, T>,
@@ -39,14 +39,14 @@ impl<C, const G: usize, const I: usize, const H: usize, const L: usize, T: Real>
 where
     C: Equations<G>,
 {
-    /// A network with the initial weights of [`Network::new`], and a squared error.
+    /// A network with the same initial weights as [`Network::new`], and squared error as its loss.
     pub fn new(cell: C, init: Init, seed: u64) -> Result<Self> {
         let shape = Shape { input: I, hidden: H, output: L };
         Self::of(&Network::new(Config::new(shape, cell.cell()), init, seed)?)
     }
 
-    /// The same with another loss. [`Error::Parameter`] for cross entropy, whose labels are class
-    /// numbers, one for all outputs.
+    /// Changes the loss. [`Error::Parameter`] for cross entropy, whose labels are class numbers, one
+    /// for all outputs.
     pub fn with_loss(self, loss: Loss) -> Result<Self> {
         loss.check()?;
         if loss == Loss::CrossEntropy {
@@ -57,8 +57,8 @@ where
         Ok(Self { loss, ..self })
     }
 
-    /// The weights of a network of these sizes. [`Error::Shape`] if it has others,
-    /// [`Error::Parameter`] if it is more than one layer of this cell that reads forward.
+    /// Copies the weights of a network. [`Error::Shape`] if its sizes differ; [`Error::Parameter`]
+    /// unless it is a single forward layer of this cell.
     pub fn of(network: &Network<T>) -> Result<Self> {
         let config = network.config();
         let Shape { input, hidden, output } = config.shape;
@@ -85,7 +85,7 @@ where
         Ok(own)
     }
 
-    /// The fast network with these weights.
+    /// A fast network with these weights.
     pub fn to_network(&self) -> Result<Network<T>> {
         let shape = Shape { input: I, hidden: H, output: L };
         let output_activation = self.output_activation;
@@ -99,18 +99,18 @@ where
         Ok(network)
     }
 
-    /// Every tensor by the name that the Python package and PyTorch know it by, row-major.
+    /// Every tensor by its name in PyTorch and the Python package, row-major.
     pub fn state_dict(&self) -> BTreeMap<String, Vec<T>> {
         self.weights.state_dict(self.cell.cell().has_recurrent_bias())
     }
 
-    /// Replaces every tensor, or none: [`Error::Shape`] if one is missing, is of another size, or has
-    /// a name that this network does not know.
+    /// Replaces all tensors or none: [`Error::Shape`] if one is missing, has another size, or has a
+    /// name that this network does not know.
     pub fn load_state_dict(&mut self, state: &BTreeMap<String, Vec<T>>) -> Result<()> {
         self.weights.load_state_dict(state, self.cell.cell().has_recurrent_bias())
     }
 
-    /// One more step of a sequence, whose `state` is 0 at first: its outputs.
+    /// The outputs of one more step of a sequence, whose `state` starts at 0.
     pub fn step(&self, state: &mut State<H, T>, x: &Vector<I, T>) -> Vector<L, T> {
         *state = self.cell.forward(&self.weights, x, *state).after;
         let mut y = self.logits(&state.h);
@@ -124,8 +124,8 @@ where
         x.iter().map(|x| self.step(&mut state, x)).collect()
     }
 
-    /// One step of gradient descent with a sequence and its labels: w ← w − rate · dw. Returns the
-    /// loss before.
+    /// One step of gradient descent on a sequence and its labels: w ← w − rate · dw. Returns the loss
+    /// before it.
     pub fn train(&mut self, x: &[Vector<I, T>], labels: &[Vector<L, T>], rate: T) -> T {
         let (loss, gradient) = self.gradient(x, labels);
         self.weights.add_scaled(-rate, &gradient);
@@ -133,10 +133,10 @@ where
     }
 
     /// The mean loss over the labels of a sequence, and its gradient by backpropagation through time
-    /// (Werbos, 1990). A NaN label is missing; without any label both are 0.
+    /// (Werbos, 1990). NaN labels are missing; if all are, both results are 0.
     ///
     /// # Panics
-    /// There are not as many labels as steps.
+    /// If there are not as many labels as steps.
     pub fn gradient(
         &self,
         x: &[Vector<I, T>],
@@ -185,7 +185,7 @@ where
         d_logits: &[Vector<L, T>],
     ) -> Weights<G, I, H, L, T> {
         let (w, mut dw) = (&self.weights, Weights::default());
-        // By the state after the step, from all that comes later.
+        // By the state after the step, from all later steps.
         let mut d = State::default();
         for ((x, step), d_logits) in x.iter().zip(steps).zip(d_logits).rev() {
             dw.head.add_outer(d_logits, &step.after.h);

@@ -1,4 +1,4 @@
-//! [`Weights`]: the matrices of a network, or a gradient by them.
+//! [`Weights`]: the matrices of a network, or a gradient with respect to them.
 
 use std::array;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use crate::error::{Result, check_shape};
 use crate::lanes::Real;
 use crate::lanes::matrix::{HeapMatrix, Vector};
 
-/// The weights of a network of G gates, I inputs, H units and L outputs, or a gradient by them.
+/// The weights of a network with G gates, I inputs, H units and L outputs, or a gradient by them.
 /// Gates are in PyTorch's order: r z n, or i f g o.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights<const G: usize, const I: usize, const H: usize, const L: usize, T: Real> {
@@ -17,7 +17,7 @@ pub struct Weights<const G: usize, const I: usize, const H: usize, const L: usiz
     pub recurrent: [HeapMatrix<H, H, T>; G],
     /// b of each gate.
     pub bias: [Vector<H, T>; G],
-    /// b_hn of a GRU whose reset gate acts after the product; else 0.
+    /// b_hn of a GRU whose reset gate acts after the product; otherwise 0.
     pub recurrent_bias: Vector<H, T>,
     /// W_hy.
     pub head: HeapMatrix<L, H, T>,
@@ -44,14 +44,14 @@ impl<const G: usize, const I: usize, const H: usize, const L: usize, T: Real> De
 impl<const G: usize, const I: usize, const H: usize, const L: usize, T: Real>
     Weights<G, I, H, L, T>
 {
-    /// W_ih x + b of a gate.
+    /// W_ih x + b for a gate.
     pub(super) fn input_part(&self, gate: usize, x: &Vector<I, T>) -> Vector<H, T> {
         let mut z = self.input[gate].mul_vector(x);
         z.add_scaled(T::ONE, &self.bias[gate]);
         z
     }
 
-    /// z = W_ih x + b + W_hh h of a gate.
+    /// z = W_ih x + b + W_hh h for a gate.
     pub(super) fn gate(&self, gate: usize, x: &Vector<I, T>, h: &Vector<H, T>) -> Vector<H, T> {
         let mut z = self.input_part(gate, x);
         z.add_scaled(T::ONE, &self.recurrent[gate].mul_vector(h));
@@ -67,7 +67,7 @@ impl<const G: usize, const I: usize, const H: usize, const L: usize, T: Real>
         }
     }
 
-    /// Every tensor under PyTorch's name, row-major, as its consecutive parts.
+    /// Every tensor by its name in PyTorch, row-major, as consecutive parts.
     fn tensors(&self) -> [(&'static str, Vec<&[T]>); 6] {
         [
             ("weight_ih_l0", self.input.iter().map(HeapMatrix::as_flat).collect()),
@@ -79,7 +79,7 @@ impl<const G: usize, const I: usize, const H: usize, const L: usize, T: Real>
         ]
     }
 
-    /// The same, to be changed.
+    /// [`Self::tensors`], mutable.
     fn tensors_mut(&mut self) -> [(&'static str, Vec<&mut [T]>); 6] {
         [
             ("weight_ih_l0", self.input.iter_mut().map(HeapMatrix::as_flat_mut).collect()),
@@ -98,7 +98,7 @@ impl<const G: usize, const I: usize, const H: usize, const L: usize, T: Real>
         known.map(|(name, parts)| (name.to_owned(), parts.concat())).collect()
     }
 
-    /// Replaces every tensor, or none: [`Error::Shape`](crate::Error::Shape) if one is missing, is of
+    /// Replaces all tensors or none: [`Error::Shape`](crate::Error::Shape) if one is missing, has
     /// another size, or has a name that this network does not know.
     pub(super) fn load_state_dict(
         &mut self,

@@ -1,5 +1,5 @@
-//! Initial weights. Values are drawn in double precision and rounded to the network's type, so
-//! an `f32` and an `f64` network of one seed start from the same numbers.
+//! Initial weights. They are drawn in double precision and rounded to the network's type, so that `f32`
+//! and `f64` networks with the same seed start from the same numbers.
 
 use std::iter::repeat_n;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 use crate::weights::{Layout, Role};
 
-/// What it costs to draw a number, in multiply-adds, about.
+/// The approximate cost of drawing a number, in multiply-adds.
 const DRAW_WORK: usize = 16;
 
 /// How the weights of a new network are drawn.
@@ -18,15 +18,15 @@ pub enum Init {
     Pytorch,
     /// Weights U(±√(6 / (fan in + fan out))), biases 0 (Glorot and Bengio, 2010).
     GlorotUniform,
-    /// Recurrent weights a random orthogonal matrix (Saxe, McClelland and Ganguli, 2014), the
-    /// others as [`Self::GlorotUniform`].
+    /// Recurrent weights from a random orthogonal matrix (Saxe, McClelland and Ganguli, 2014), the
+    /// others as in [`Self::GlorotUniform`].
     Orthogonal,
     /// Weights and biases U(−1, 1).
     Uniform,
 }
 
 impl Init {
-    /// The initialiser of that name; [`Error::Parameter`] if there is none.
+    /// The initialiser with this name; [`Error::Parameter`] if there is none.
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
             "pytorch" => Ok(Self::Pytorch),
@@ -41,10 +41,10 @@ impl Init {
         }
     }
 
-    /// The initial values of a tensor, row-major in the shape that users see, one after the other.
-    /// [`Error::Cancelled`] if the caller wants the call to end.
+    /// The initial values of a tensor, row-major in the shape that users see. [`Error::Cancelled`] if
+    /// the caller asks to stop.
     ///
-    /// Fans and orthogonal matrices are those of one gate.
+    /// Fans and orthogonal matrices are per gate.
     pub(crate) fn values(
         self,
         layout: &Layout,
@@ -78,8 +78,8 @@ fn glorot(fans: usize) -> f64 {
     (6.0 / fans as f64).sqrt()
 }
 
-/// An `n × n` orthogonal matrix, uniform over all of them: the Q of a Gaussian matrix's QR
-/// decomposition, by the Gram-Schmidt process run twice for orthogonality to rounding.
+/// A uniformly distributed `n × n` orthogonal matrix: the Q of a Gaussian matrix's QR decomposition, by
+/// the Gram-Schmidt process, run twice so that it is orthogonal up to rounding.
 fn orthogonal(n: usize, rng: &mut Rng, cancel: &mut CancelCheck<'_>) -> Result<Vec<f64>> {
     let mut q: Vec<f64> = (0..n * n).map(|_| rng.normal()).collect();
     for row in 0..n {

@@ -1,8 +1,8 @@
-//! Where each weight lives: one flat buffer, rows padded to whole groups of lanes.
+//! Where each weight is stored: one flat buffer, with rows padded to whole groups of lanes.
 //!
-//! Users see PyTorch's names and shapes, `(outputs, inputs)`. The engine keeps weights that are
-//! multiplied by an input *input-major*, one row of padded gates per input, so that a product is a
-//! sum of rows and needs no horizontal sums. Only this file knows both views.
+//! Users see PyTorch's names and shapes, `(outputs, inputs)`. The engine stores weights that multiply
+//! an input *input-major*, one row of padded gates per input, so that a product is a sum of rows and
+//! needs no horizontal sums. Only this file knows both views.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub enum Role {
     RecurrentWeight,
     /// `bias (G·H,)`
     Bias,
-    /// `bias_hn (H,)` of a GRU that resets after the product.
+    /// `bias_hn (H,)` of a GRU with the reset gate after the product.
     RecurrentBias,
     /// `head.weight (L, D·H)`
     HeadWeight,
@@ -28,7 +28,7 @@ pub enum Role {
     HeadBias,
 }
 
-/// One tensor: its name and shape for users, its place for the engine.
+/// A tensor: its name and shape for users, and its place in the engine's buffer.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     name: String,
@@ -36,13 +36,13 @@ pub struct Tensor {
     dimensions: Vec<usize>,
     start: usize,
     end: usize,
-    /// Rows in the buffer, and what they are made of.
+    /// Its rows in the buffer, and their columns.
     rows: usize,
     columns: Columns,
 }
 
 impl Tensor {
-    /// The name in a state dict, as PyTorch has it.
+    /// Its name in a state dict, as in PyTorch.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -67,7 +67,7 @@ impl Tensor {
     }
 }
 
-/// The place of every tensor in the flat buffer of a network.
+/// Where every tensor is stored in a network's flat buffer.
 #[derive(Clone, Debug)]
 pub struct Layout {
     config: Config,
@@ -76,11 +76,11 @@ pub struct Layout {
     len: usize,
 }
 
-/// Groups of a row from which on rows are kept an odd number of groups apart.
+/// Rows of at least this many groups are kept an odd number of groups apart.
 const LARGE_ROW: usize = 4;
 
 impl Layout {
-    /// The layout for elements of type `T`; none if the size of the weights overflows.
+    /// The layout for elements of type `T`; `None` if the size of the weights overflows.
     pub fn new<T: Real>(config: &Config) -> Option<Self> {
         let mut layout = Self { config: *config, lanes: T::LANES, tensors: Vec::new(), len: 0 };
         let Shape { input, hidden, output } = config.shape;
@@ -110,7 +110,7 @@ impl Layout {
                 }
             }
         }
-        // Where the row of a category begins is kept in 32 bits.
+        // The start of a category's row is stored in 32 bits.
         let looked_up = config.categories.columns + config.statics.categories.columns > 0;
         if looked_up && u32::try_from(layout.range(0).len()).is_err() {
             return None;
@@ -143,7 +143,7 @@ impl Layout {
         self.len
     }
 
-    /// The elements that a step multiplies or looks up: all, but for the rows of other categories.
+    /// The elements that a step multiplies or looks up: all except the rows of other categories.
     pub(crate) fn used_by_a_step(&self) -> usize {
         let Config { categories, statics, .. } = &self.config;
         let all = [categories, &statics.categories];
@@ -157,50 +157,50 @@ impl Layout {
         self.len == 0
     }
 
-    /// The configuration that this is the layout of.
+    /// The configuration that this layout is for.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Every tensor, in its order in the buffer.
+    /// All tensors, in the order of the buffer.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }
 
-    /// The tensors of one layer and direction by their numbers: input weight, recurrent weight,
-    /// bias, and the candidate's bias if there is one.
+    /// The numbers of the tensors of one layer and direction: input weight, recurrent weight, bias, and
+    /// the recurrent bias if there is one.
     pub(crate) fn direction(&self, layer: usize, direction: usize) -> Range<usize> {
         let each = 3 + usize::from(self.config.cell.has_recurrent_bias());
         let first = (layer * self.config.directions() + direction) * each;
         first..first + each
     }
 
-    /// The number of the tensor `head.weight`; that of `head.bias` is the next.
+    /// The number of the tensor `head.weight`; `head.bias` is the next.
     pub(crate) fn head(&self) -> usize {
         self.tensors.len() - 2
     }
 
-    /// Where tensor number `tensor` lies in the flat buffer.
+    /// The range of tensor number `tensor` in the flat buffer.
     pub fn range(&self, tensor: usize) -> Range<usize> {
         let Tensor { start, end, .. } = self.tensors[tensor];
         start..end
     }
 
-    /// The elements of a padded part. Lanes are a power of two, and a division is slow.
+    /// The elements of a padded part. Avoids a division, which is slow: lanes are a power of two.
     #[inline(always)]
     pub(crate) fn padded(&self, width: usize) -> usize {
         (width + self.lanes - 1) & !(self.lanes - 1)
     }
 
-    /// The elements from one padded row to the next. A product goes down a few columns of many rows:
-    /// with an even number of cache lines in between, these would be in few sets of the cache.
+    /// The elements from one padded row to the next. A product reads a few columns of many rows: with
+    /// an even number of cache lines in between, they would fall into few sets of the cache.
     pub(crate) fn stride(&self, columns: Columns) -> usize {
         let groups = (columns.parts * self.padded(columns.width)) >> self.lanes.trailing_zeros();
         let even = groups.is_multiple_of(2) && groups >= LARGE_ROW;
         (groups + usize::from(even)) * self.lanes
     }
 
-    /// Parts `first..first + parts` of a tensor, as products take it.
+    /// Parts `first..first + parts` of a tensor, in the form that products take.
     pub(crate) fn weight<'a, T>(
         &self,
         flat: &'a [T],
@@ -220,7 +220,8 @@ impl Layout {
     /// Copies a tensor out of the flat buffer, row-major in the shape that users see.
     pub fn unpack<T: Real>(&self, flat: &[T], tensor: usize) -> Vec<T> {
         let part = &flat[self.range(tensor)];
-        // Collected, they would not say how many they are, and take twice the room as they grow.
+        // Not collected: the iterator does not know its length, so the vector would grow to twice the
+        // size.
         let mut values = Vec::with_capacity(self.tensors[tensor].dimensions.iter().product());
         values.extend(self.positions(tensor).map(|i| part[i]));
         values
@@ -240,7 +241,7 @@ impl Layout {
         Ok(())
     }
 
-    /// The same of values as they come, as many as the tensor has.
+    /// [`Self::pack`] from an iterator, which yields as many values as the tensor has.
     pub(crate) fn put<T>(
         &self,
         flat: &mut [T],
@@ -258,7 +259,7 @@ impl Layout {
         let Tensor { role, rows, columns, .. } = self.tensors[tensor];
         let (cell, stride) = (self.config.cell, self.stride(columns));
         let padded = self.padded(columns.width);
-        // Where number i of a row as users see it lies in a row of the buffer.
+        // The position in a row of the buffer of number i of a row as users see it.
         let place = move |i: usize| {
             let (part, number) = (i / columns.width, i % columns.width);
             let part = match role {

@@ -2,11 +2,11 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `layout.rs` | [`Layout`]: where each tensor lies in one flat buffer |
+//! | `layout.rs` | [`Layout`]: where each tensor is in one flat buffer |
 //! | `init.rs` | [`Init`]: initial values |
-//! | `panels.rs` | recurrent weights in the order of the steps' products |
+//! | `panels.rs` | recurrent weights in the order in which steps multiply by them |
 //! | `transposed.rs` | transposed weights, for the backward pass |
-//! | `view.rs` | the weights as products take them |
+//! | `view.rs` | the weights in the form that products take |
 //! | `network.rs` | [`Network`]: an architecture and its weights |
 
 mod init;

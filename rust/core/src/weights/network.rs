@@ -17,7 +17,7 @@ pub struct Network<T: Real> {
     config: Config,
     layout: Layout,
     parameters: Aligned<T>,
-    /// The parameters before the last update; empty where none can be taken back.
+    /// The parameters before the last update; empty if none can be undone.
     previous: Aligned<T>,
 }
 
@@ -29,7 +29,7 @@ impl<T: Real> Network<T> {
         Ok(network)
     }
 
-    /// The same; large orthogonal matrices take seconds, in which the call may be cancelled.
+    /// [`Self::new`], cancellable: large orthogonal matrices take seconds.
     pub fn new_in(
         config: Config,
         init: Init,
@@ -41,10 +41,10 @@ impl<T: Real> Network<T> {
         Ok(network)
     }
 
-    /// A network whose weights are 0, for those to come. Errors are those of [`Self::new`].
+    /// A network with all weights 0, to be set later. Fails like [`Self::new`].
     pub fn zeros(config: Config) -> Result<Self> {
         config.check()?;
-        // Room for the weights, and to train them: a copy, and their gradient.
+        // Room for the weights, and to train them: a copy and the gradient.
         let fits = |len: usize| len.checked_mul(3).is_some_and(|n| check_memory::<T>(n).is_ok());
         let layout = Layout::new::<T>(&config).filter(|layout| fits(layout.len()));
         let layout = layout.ok_or_else(|| {
@@ -67,9 +67,9 @@ impl<T: Real> Network<T> {
         Ok(())
     }
 
-    /// Adds to the bias of every forget gate, so that an LSTM remembers at first (Gers,
-    /// Schmidhuber and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Other cells
-    /// have none and stay as they are. [`Error::Parameter`] if the sum is not finite.
+    /// Adds to the bias of every forget gate, so that an LSTM starts by remembering (Gers, Schmidhuber
+    /// and Cummins, 2000; Jozefowicz, Zaremba and Sutskever, 2015, use 1). Cells without forget gates
+    /// are unchanged. [`Error::Parameter`] if the sum is not finite.
     pub fn add_to_forget_bias(&mut self, value: f64) -> Result<()> {
         if self.config.cell != Cell::Lstm {
             return Ok(());
@@ -92,8 +92,8 @@ impl<T: Real> Network<T> {
         Ok(())
     }
 
-    /// A copy to be trained. [`Error::Memory`] if there is no room for it and the weights before an
-    /// update.
+    /// A copy for training. [`Error::Memory`] if there is no room for the copy and for the weights
+    /// before an update.
     pub fn copy(&self) -> Result<Self> {
         check_memory::<T>(2 * self.layout.len())?;
         Ok(self.clone())
@@ -104,7 +104,7 @@ impl<T: Real> Network<T> {
         &self.config
     }
 
-    /// Where the tensors lie in [`Self::parameters`].
+    /// Where each tensor is in [`Self::parameters`].
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -114,8 +114,8 @@ impl<T: Real> Network<T> {
         &self.parameters
     }
 
-    /// Updates all weights by a gradient in the layout's order, whose padding is zero, and which is 0
-    /// afterwards. If a weight is not finite then, takes the update back and returns `false`.
+    /// Updates all weights by a gradient in the layout's order, with zero padding, and resets it to 0.
+    /// If a weight is then not finite, undoes the update and returns `false`.
     pub fn update(
         &mut self,
         optimizer: &mut dyn Optimizer<T>,
@@ -134,12 +134,12 @@ impl<T: Real> Network<T> {
         finite
     }
 
-    /// Makes the last update final: a later failure does not take it back.
+    /// Makes the last update final: a later failure does not undo it.
     pub fn settle(&mut self) {
         self.previous = Aligned::zeros(0);
     }
 
-    /// Takes the last update back, if it is not final.
+    /// Undoes the last update unless it is final.
     pub(crate) fn undo(&mut self) {
         if !self.previous.is_empty() {
             self.parameters.copy_from_slice(&self.previous);
@@ -151,14 +151,14 @@ impl<T: Real> Network<T> {
         self.layout.unpack(&self.parameters, tensor)
     }
 
-    /// Replaces one tensor. [`Error::Shape`] if the size is another.
+    /// Replaces one tensor. [`Error::Shape`] if the size differs.
     pub fn set_tensor(&mut self, tensor: usize, values: &[T]) -> Result<()> {
         self.layout.pack(&mut self.parameters, tensor, values)?;
         self.settle();
         Ok(())
     }
 
-    /// The weights where they lie.
+    /// A view of the weights.
     pub(crate) fn view<'a>(&'a self, transposed: Option<&'a Transposed<T>>) -> NetworkView<'a, T> {
         NetworkView {
             config: &self.config,

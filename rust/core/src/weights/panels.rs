@@ -1,9 +1,9 @@
 //! Recurrent weights in the order in which the steps of a tile multiply by them.
 //!
-//! A block of such a product takes a few columns of the weights, of one row after the other. In the
-//! rows of a large matrix these are far apart: each is a cache line of its own, and all of them fall
-//! into few sets of the cache. In panels they lie side by side (Goto and van de Geijn, 2008, "Anatomy
-//! of High-Performance Matrix Multiplication").
+//! A block of such a product takes a few columns of the weights, row by row. In a large matrix these
+//! are far apart: each is in its own cache line, and all fall into few sets of the cache. In panels
+//! they are contiguous (Goto and van de Geijn, 2008, "Anatomy of High-Performance Matrix
+//! Multiplication").
 
 use crate::lanes::Real;
 use crate::lanes::aligned::Aligned;
@@ -11,39 +11,39 @@ use crate::lanes::blocks::{blocks, by_width, part as part_at};
 use crate::packing::{Columns, Panel, Weight};
 use crate::weights::{Layout, Role};
 
-/// Bytes of a matrix, at least, that is worth a copy: a smaller one stays in the nearest cache.
+/// The smallest matrix, in bytes, that is worth copying: a smaller one stays in the nearest cache.
 const LARGE: usize = 16 * 1024;
 
-/// Bytes of a matrix times the steps that multiply by it until the next update, at least, so that they
-/// gain more than the copy costs.
+/// Bytes of a matrix, times the steps that multiply by it until the next update, from which copying
+/// gains more than it costs.
 const WORTH_COPYING: usize = 32 * 1024 * 1024;
 
-/// Rows that are copied at once: one line of each stays in the nearest cache while all of its numbers
-/// are taken.
+/// Rows copied at once: one cache line of each stays in the nearest cache until all of its numbers are
+/// copied.
 const ROWS_AT_ONCE: usize = 8;
 
 /// The most columns of a panel.
 const MOST: usize = 12;
 
-/// `W_hh` of each layer and direction, as far as it is large: for the forward pass, and transposed for
-/// the backward pass if one follows.
+/// `W_hh` of each layer and direction, if it is large: for the forward pass, and transposed for the
+/// backward pass if there is one.
 pub(crate) struct Panels<T> {
     buffer: Aligned<T>,
-    /// Columns of a panel, at most.
+    /// The most columns of a panel.
     most: usize,
     backward: bool,
-    /// (tensor, start, numbers for either pass) of each.
+    /// (tensor, start, numbers per pass) of each.
     places: Vec<(usize, usize, usize)>,
 }
 
 impl<T: Real> Panels<T> {
-    /// Room for panels of `most` columns. About so many steps of tiles come until the next update.
+    /// Room for panels of `most` columns, for about `steps` steps of tiles until the next update.
     pub(crate) fn new(layout: &Layout, most: usize, steps: usize, backward: bool) -> Self {
         let (places, len) = Self::places(layout, steps, backward);
         Self { buffer: Aligned::zeros(len), most, backward, places }
     }
 
-    /// The numbers that it has for a layout.
+    /// The total size for a layout, in numbers.
     pub(crate) fn size(layout: &Layout, steps: usize, backward: bool) -> usize {
         Self::places(layout, steps, backward).1
     }
@@ -66,7 +66,7 @@ impl<T: Real> Panels<T> {
         (places, len)
     }
 
-    /// Takes the weights over.
+    /// Copies the weights into the panels.
     pub(crate) fn set(&mut self, layout: &Layout, flat: &[T]) {
         let rows = layout.config().shape.hidden;
         for &(tensor, start, numbers) in &self.places {
@@ -79,7 +79,7 @@ impl<T: Real> Panels<T> {
         }
     }
 
-    /// Those for the parts of a tensor from `first` on.
+    /// The panels of a tensor for its parts from `first` on.
     pub(crate) fn forward(
         &self,
         layout: &Layout,
@@ -92,7 +92,7 @@ impl<T: Real> Panels<T> {
         Some(Panel { numbers: &self.buffer[start..][skipped..numbers], rows, first: 0 })
     }
 
-    /// Those of the transposed tensor for its rows from part `first` on.
+    /// The panels of the transposed tensor for its rows from part `first` on.
     pub(crate) fn backward(
         &self,
         layout: &Layout,
@@ -106,7 +106,7 @@ impl<T: Real> Panels<T> {
     }
 }
 
-/// Copies weights of so many rows: of each block of columns all rows, one after the other.
+/// Copies `rows` rows of weights: for each block of columns, all rows in turn.
 fn copy<T: Real>(
     layout: &Layout,
     weight: Weight<'_, T>,
@@ -133,7 +133,7 @@ fn copy<T: Real>(
     }
 }
 
-/// Copies transposed weights: of each block of rows all columns, one after the other.
+/// Copies transposed weights: for each block of rows, all columns in turn.
 fn copy_transposed<T: Real>(
     layout: &Layout,
     weight: Weight<'_, T>,

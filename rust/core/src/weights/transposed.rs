@@ -5,8 +5,8 @@ use crate::lanes::aligned::Aligned;
 use crate::packing::{Columns, Weight};
 use crate::weights::{Layout, Role};
 
-/// The recurrent weights, and those of the inputs of upper layers, transposed: a row for each number
-/// of the gates, in the order of the slots. The backward pass multiplies by them.
+/// The recurrent weights and the input weights of upper layers, transposed for the backward pass: one
+/// row per number of the gates, in the order of the slots.
 pub(crate) struct Transposed<T> {
     buffer: Aligned<T>,
     /// (tensor, start) of each.
@@ -14,18 +14,18 @@ pub(crate) struct Transposed<T> {
 }
 
 impl<T: Real> Transposed<T> {
-    /// Zeros for every weight of the layout that is wanted.
+    /// Zeros for every weight of the layout that is needed.
     pub(crate) fn new(layout: &Layout) -> Self {
         let (starts, len) = Self::starts(layout);
         Self { buffer: Aligned::zeros(len), starts }
     }
 
-    /// The numbers that it has for a layout.
+    /// The total size for a layout, in numbers.
     pub(crate) fn size(layout: &Layout) -> usize {
         Self::starts(layout).1
     }
 
-    /// (tensor, start) of each weight that is wanted, and the numbers of all.
+    /// (tensor, start) of each weight that is needed, and their total size.
     fn starts(layout: &Layout) -> (Vec<(usize, usize)>, usize) {
         let (mut starts, mut len) = (Vec::new(), 0);
         for (number, tensor) in layout.tensors().iter().enumerate() {
@@ -45,13 +45,13 @@ impl<T: Real> Transposed<T> {
         }
     }
 
-    /// What a row of a transposed tensor is made of: the directions of a state, or one.
+    /// The columns of a transposed tensor's rows: the directions of a state, or just one.
     fn columns(layout: &Layout, tensor: usize) -> Columns {
         let hidden = layout.config().shape.hidden;
         Columns::new(layout.tensors()[tensor].rows() / hidden, hidden)
     }
 
-    /// Takes the weights over.
+    /// Transposes the weights into the buffer.
     pub(crate) fn set(&mut self, layout: &Layout, flat: &[T]) {
         for &(tensor, start) in &self.starts {
             let (columns, own) =

@@ -1,4 +1,4 @@
-//! A view of a network's weights, as the passes read them.
+//! A view of a network's weights, for the passes.
 
 use crate::config::Config;
 use crate::lanes::Real;
@@ -7,15 +7,15 @@ use crate::weights::layout::Layout;
 use crate::weights::panels::Panels;
 use crate::weights::transposed::Transposed;
 
-/// A network's weights in their buffer.
+/// A network's weights, borrowed from their buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkView<'a, T> {
     pub(crate) config: &'a Config,
     pub(crate) layout: &'a Layout,
     pub(crate) flat: &'a [T],
-    /// None where no backward pass follows.
+    /// `None` if there is no backward pass.
     pub(crate) transposed: Option<&'a Transposed<T>>,
-    /// None where they would gain nothing.
+    /// `None` if panels would gain nothing.
     pub(crate) panels: Option<&'a Panels<T>>,
 }
 
@@ -32,14 +32,14 @@ impl<'a, T: Real> NetworkView<'a, T> {
         self.layout.weight(self.flat, tensor, parts)
     }
 
-    /// The same of `W_hh`, with panels if there are any.
+    /// [`Self::weight`] for `W_hh`, with panels if there are any.
     #[inline(always)]
     pub(crate) fn recurrent(&self, tensor: usize, parts: (usize, usize)) -> Weight<'a, T> {
         let panel = self.panels.and_then(|panels| panels.forward(self.layout, tensor, parts.0));
         Weight { panel, ..self.weight(tensor, parts) }
     }
 
-    /// [`Self::transposed`] of `W_hh`, with panels if there are any.
+    /// [`Self::transposed`] for `W_hh`, with panels if there are any.
     #[inline(always)]
     pub(crate) fn recurrent_transposed(&self, tensor: usize, first: usize) -> Weight<'a, T> {
         let panel = self.panels.and_then(|panels| panels.backward(self.layout, tensor, first));

@@ -1,12 +1,12 @@
 //! The fused fast path: loss and gradient of one short sequence of a simple network, in one kernel.
 //!
-//! Short sequences of few units are a few hundred instructions of arithmetic. Beside them the calls,
-//! copies and general rows of a [`super::Pass`] would cost more than the work itself. So here the
-//! groups of a state are known to the compiler, and all of it is one kernel; only the recurrence goes
-//! step by step. Sums of the forward pass run in the order that [`crate::packing`] gives.
+//! A short sequence in a small network takes a few hundred arithmetic instructions: the calls, copies
+//! and general rows of a [`super::Pass`] would cost more than the work itself. So here the number of
+//! groups of a state is a constant, and everything is one kernel; only the recurrence goes step by
+//! step. The forward pass adds up in the order that [`crate::packing`] gives.
 //!
-//! A training step of one sequence takes a third (3-5-1, 1-5-1) to four fifths (6-32-1) of the time that
-//! it takes without the path (`examples/shapes` at a batch size of 1, AVX2).
+//! It cuts the time of a training step on one sequence to between a third (3-5-1, 1-5-1) and four
+//! fifths (6-32-1) (`examples/shapes` at a batch size of 1, AVX2).
 
 mod products;
 mod step;
@@ -30,16 +30,16 @@ use products::{
 };
 pub(crate) use step::FusedStep;
 
-/// Groups of a state, at most: more leave registers short.
+/// The most groups of a state: with more, registers run short.
 const MOST_GROUPS: usize = 2;
 
-/// Buffers for sequences of a few steps: rows of one group or two, `(steps, H)`.
+/// Buffers for sequences of a few steps: rows of one or two groups, `(steps, H)`.
 pub(crate) struct Fused<V> {
     states: Vec<V>,
     /// Pre-activations, then the derivatives by them.
     slots: Vec<V>,
-    /// Pre-activations of the outputs side by side, `(steps · L,)`, then the derivatives by them;
-    /// their labels and these labels' weights.
+    /// Pre-activations of the outputs, contiguous, `(steps · L,)`, then the derivatives by them; the
+    /// labels and the weights of the labels.
     logits: Vec<V>,
     labels: Vec<V>,
     label_weights: Vec<V>,
@@ -47,7 +47,7 @@ pub(crate) struct Fused<V> {
     transposed: Vec<V>,
 }
 
-/// The groups of a network's state, if the fused path serves it: a single layer of few Elman units in
+/// The groups of a network's state, if the fused path supports it: a single layer of few Elman units in
 /// one direction, without dropout.
 pub(crate) fn fused_groups<V: Lanes>(config: &Config) -> Option<usize> {
     let groups = ByUnit::groups(config.shape.hidden, V::LEN);
@@ -62,13 +62,13 @@ pub(crate) fn fused_groups<V: Lanes>(config: &Config) -> Option<usize> {
     fits.then_some(groups)
 }
 
-/// Whether a group is a few registers. Otherwise the path is not compiled: it is large, and what it
-/// saves would not be seen.
+/// Whether a group takes few registers. Otherwise the path is not compiled: it is large, and would save
+/// too little.
 const fn in_registers<S: Simd>() -> bool {
     S::OUTER.0 > 1
 }
 
-/// Evaluates `$call` with the constant `$G` equal to the groups that a state takes.
+/// Evaluates `$call` with the constant `$G` set to the number of groups of a state.
 macro_rules! in_groups {
     ($V:ident, $groups:expr, $G:ident => $call:expr) => {
         match $groups {
@@ -87,8 +87,8 @@ macro_rules! in_groups {
 use in_groups;
 
 impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
-    /// Buffers, if the path serves every sequence: of a network with [`fused_groups`], few steps, and
-    /// a loss of each output by itself.
+    /// Buffers, if the path supports every sequence: the network has [`fused_groups`], there are few
+    /// steps, and the loss treats each output separately.
     pub(crate) fn new(simd: S, layout: &Layout, steps: usize, target: Target) -> Option<Self> {
         let config = layout.config();
         let groups = fused_groups::<V>(config)?;
@@ -105,8 +105,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
         })
     }
 
-    /// `Σ loss` of some steps of a sequence; its gradient, if it is asked for, is added to
-    /// `gradient`.
+    /// `Σ loss` of some steps of a sequence; if the gradient is wanted, adds it to `gradient`.
     pub(crate) fn run(
         &mut self,
         simd: S,
@@ -121,7 +120,7 @@ impl<T: Real, S: Simd, V: Lanes<Elem = T, Simd = S>> Fused<V> {
     }
 }
 
-/// What is computed where the state takes G groups.
+/// A kernel for states of G groups.
 struct InGroups<const G: usize, K>(K);
 
 /// Loss and gradient of one sequence.
@@ -142,7 +141,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
         let OneSequence { buffers, network, rows, steps, request, gradient } = self.0;
         let (config, weights) = (network.config, Weights::of(network));
         let (shape, hidden) = (config.shape, config.shape.hidden);
-        // Exactly as many rows as there are steps: no access needs a check.
+        // Slices of exactly `steps` rows, so that accesses need no bounds checks.
         let states = &mut buffers.states.as_chunks_mut::<G>().0[..steps];
         let slots = &mut buffers.slots.as_chunks_mut::<G>().0[..steps];
         let x =
@@ -176,7 +175,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for InGroups<G, OneS
     }
 }
 
-/// From features to the states and to the pre-activations of the outputs.
+/// From features to states and pre-activations of the outputs.
 #[inline(always)]
 fn forward_pass<const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -191,8 +190,8 @@ fn forward_pass<const G: usize, V: Lanes>(
     read_out(simd, states, (weights.w_hy, weights.b_y), logits);
 }
 
-/// From the derivatives by the outputs' pre-activations to those by the units', in `slots`; `transposed`
-/// becomes `W_hh`, transposed.
+/// From the derivatives by the outputs' pre-activations to those by the units', in `slots`; sets
+/// `transposed` to the transpose of `W_hh`.
 #[inline(always)]
 fn backward_pass<const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -233,8 +232,8 @@ impl<'a, T: Real> Weights<'a, T> {
     }
 }
 
-/// From the inputs' part of pre-activations to the whole of them, and to the states; a state before
-/// the first step is 0 if it is not given.
+/// Completes the pre-activations, which hold the part from the inputs, and computes the states. The
+/// state before the first step is 0 if not given.
 #[inline(always)]
 fn forward<'a, const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -245,8 +244,8 @@ fn forward<'a, const G: usize, V: Lanes>(
 ) {
     let (zero, padding) = (V::splat(simd, V::Elem::ZERO), padding::<V>(simd, hidden));
     for (z, after) in slots.iter_mut().zip(states) {
-        // A pre-activation stays in registers until its activation: a way through memory takes longer,
-        // and the next state waits for it.
+        // A pre-activation stays in registers until its activation: going through memory would take
+        // longer, and the next state waits for it.
         let (mut own, mut state) = (*z, [zero; G]);
         if let Some(before) = before {
             add_product(simd, &numbers(before)[..hidden], w_hh, &mut own);
@@ -258,7 +257,7 @@ fn forward<'a, const G: usize, V: Lanes>(
     }
 }
 
-/// Loads the labels, and their weights, of as many outputs at once as there are lanes.
+/// Loads the labels of as many outputs as there are lanes, and their weights.
 #[inline(always)]
 fn load_labels<V: Lanes>(
     simd: V::Simd,
@@ -310,7 +309,7 @@ struct AddGradient<'a, const G: usize, V: Lanes> {
     /// dz
     slots: &'a [[V; G]],
     states: &'a [[V; G]],
-    /// In the layout's order; it is added to.
+    /// The gradient in the layout's order; it is added to.
     gradient: &'a mut [V],
 }
 
@@ -321,7 +320,7 @@ impl<const G: usize, S: Simd, V: Lanes<Simd = S>> Kernel<S> for AddGradient<'_, 
     fn run(self, simd: S) {
         let Self { layout, x, hidden, dy, slots: dz, states, gradient } = self;
         let groups = |tensor: usize| layout.range(tensor).len() / V::LEN;
-        // Tensors lie in the order of their numbers.
+        // Tensors are stored in order of their numbers.
         let (g_ih, others) = gradient.split_at_mut(groups(0));
         let (g_hh, others) = others.split_at_mut(groups(1));
         let (g_b, others) = others.split_at_mut(G);

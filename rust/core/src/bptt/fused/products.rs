@@ -6,10 +6,10 @@ use crate::lanes::matrix::{Matrix, Vector};
 use crate::lanes::simd::{Lanes, Simd, halves_of, numbers, numbers_mut};
 use crate::packing::LOOKED_UP;
 
-/// Steps whose inputs are multiplied at once, at most: as many chains of sums.
+/// The most steps whose inputs are multiplied at once, each with sums of its own.
 const MOST_STEPS: usize = 6;
 
-/// Rows of numbers, one per step; behind them in a row may stand categories.
+/// Rows of numbers, one per step; categories may follow the numbers of a row.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a, T> {
     pub(super) numbers: &'a [T],
@@ -18,7 +18,7 @@ pub(super) struct Table<'a, T> {
 }
 
 impl<'a, T> Table<'a, T> {
-    /// What stands behind the numbers of each step.
+    /// What follows the numbers of each step.
     #[inline(always)]
     fn categories(self) -> impl Iterator<Item = &'a [T]> {
         self.numbers.chunks_exact(self.stride).map(move |row| &row[self.columns..])
@@ -76,8 +76,8 @@ pub(super) fn add_at_lookups<const G: usize, V: Lanes>(
     }
 }
 
-/// Whether the groups of a row are computed one after the other: where a group is several registers, the
-/// sums of a block and a whole row would leave none for the broadcast number.
+/// Whether the groups of a row are computed one at a time: if a group takes several registers, the sums
+/// of a block for whole rows would leave none for the broadcast number.
 const fn group_by_group<V: Lanes>() -> bool {
     halves_of::<V>() > 1
 }
@@ -100,7 +100,7 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
         let height = out.len();
         by_width!(height <= MOST_STEPS, J => {
             let out: &mut [[V; G]; J] = out.first_chunk_mut().expect("the block");
-            // A single step's groups side by side: one sum alone would wait for itself.
+            // For a single step, all groups at once: additions to one sum would wait for one another.
             if group_by_group::<V>() && J > 1 {
                 for first in 0..G {
                     multiply_block::<G, 1, J, V>(simd, (a, top), (rows, bias, first), out);
@@ -112,7 +112,7 @@ pub(super) fn multiply<const G: usize, V: Lanes>(
     }
 }
 
-/// The same for J steps and K groups of a row, from `first` on.
+/// [`multiply`] for J steps and K groups of a row, starting at `first`.
 #[inline(always)]
 fn multiply_block<const G: usize, const K: usize, const J: usize, V: Lanes>(
     simd: V::Simd,
@@ -136,8 +136,8 @@ fn multiply_block<const G: usize, const K: usize, const J: usize, V: Lanes>(
     }
 }
 
-/// `sums += W a`: even and odd numbers of `a` in a chain each. They are read from memory: picked out of
-/// a register by a number that is known late, each would take a shuffle of its own.
+/// `sums += W a`: one sum for the even numbers of `a`, one for the odd. They are read from memory:
+/// extracted from a register at a variable index, each would take a shuffle of its own.
 #[inline(always)]
 pub(super) fn add_product<const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -161,7 +161,7 @@ pub(super) fn add_product<const G: usize, V: Lanes>(
     }
 }
 
-/// `out[t][l] = bias[l] + W[l] · states[t]`, the outputs of all steps side by side.
+/// `out[t][l] = bias[l] + W[l] · states[t]`, with the outputs of all steps contiguous.
 #[inline(always)]
 pub(super) fn read_out<const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -174,7 +174,7 @@ pub(super) fn read_out<const G: usize, V: Lanes>(
         for (number, states) in states.chunks(V::LEN).enumerate() {
             let mut block = V::splat(simd, V::Elem::ZERO).block();
             let sums = block.as_mut();
-            // As many turns as there are sums, so that these stay in registers.
+            // A loop over a fixed number of sums, so that these stay in registers.
             for i in 0..V::LEN {
                 if i < states.len() {
                     for g in 0..G {
@@ -195,7 +195,7 @@ pub(super) fn read_out<const G: usize, V: Lanes>(
     }
 }
 
-/// So many rows of weights become columns, square block by square block.
+/// Transposes rows of weights into columns, one square block at a time.
 #[inline(always)]
 pub(super) fn transpose<const G: usize, V: Lanes>(
     simd: V::Simd,
@@ -244,7 +244,7 @@ pub(super) fn add_outer<const G: usize, V: Lanes>(
     }
 }
 
-/// The same for R rows and K groups of each, from `first` on.
+/// [`add_outer`] for R rows and K groups of each, starting at `first`.
 #[inline(always)]
 fn add_outer_block<const G: usize, const K: usize, const R: usize, V: Lanes>(
     simd: V::Simd,
@@ -263,7 +263,7 @@ fn add_outer_block<const G: usize, const K: usize, const R: usize, V: Lanes>(
         }
         from += a.stride;
     }
-    // Summed up from zero and then added: long sums keep their digits.
+    // Summed from zero and then added, to lose fewer digits in long sums.
     for r in 0..R {
         for (own, &sum) in products[r][first..first + K].iter_mut().zip(&sums.0[r]) {
             *own = *own + sum;

@@ -1,4 +1,4 @@
-//! One step of a stream, for the same networks.
+//! One step of a stream, for the networks that the fused path supports.
 
 use super::products::{Table, add_lookups, multiply};
 use super::{InGroups, MOST_GROUPS, Weights, forward, in_groups, in_registers};
@@ -7,16 +7,16 @@ use crate::lanes::simd::{Kernel, Lanes, Simd};
 use crate::packing::{ByUnit, Columns, Packing, Rows};
 use crate::weights::NetworkView;
 
-/// One step of a network that the fused path serves; see [`super::fused_groups`].
+/// One step of such a network; see [`super::fused_groups`].
 pub(crate) struct FusedStep<'a, V: Lanes> {
     pub(crate) network: NetworkView<'a, V::Elem>,
     /// Features `(I,)`.
     pub(crate) x: &'a [V::Elem],
-    /// The state, `(H,)`, which becomes the next one; and whether it is another than the 0 that
-    /// sequences begin with.
+    /// The state, `(H,)`, replaced by the next one; and whether it may differ from the 0 that sequences
+    /// start with.
     pub(crate) h: &'a mut [V],
     pub(crate) carried: bool,
-    /// Pre-activations of the outputs, a group for each.
+    /// Pre-activations of the outputs, one group each.
     pub(crate) logits: &'a mut [V],
 }
 

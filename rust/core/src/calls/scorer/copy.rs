@@ -1,4 +1,4 @@
-//! [`ScorerCopy`]: all states at one moment.
+//! [`ScorerCopy`]: a snapshot of all states.
 
 use super::entities::Entities;
 use super::keyed::Scorer;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result, check_shape};
 use crate::lanes::Real;
 use crate::memory::check_memory;
 
-/// A copy of a scorer's entities with their states.
+/// A snapshot of a scorer's entities with their states.
 pub struct ScorerCopy<T: Real> {
     entities: Entities,
     states: Slabs<T>,
@@ -27,12 +27,12 @@ impl<T: Real> ScorerCopy<T> {
         self.len() == 0
     }
 
-    /// How many entities were evicted, and how many have expired.
+    /// How many entities were evicted and how many expired.
     pub fn given_up(&self) -> (u64, u64) {
         self.entities.given_up()
     }
 
-    /// Key, time of the last event, and row of each entity, the least recently used one first.
+    /// Key, time of the last event, and row of each entity, least recently used first.
     pub fn iter(&self) -> impl Iterator<Item = (Key<'_>, f64, u32)> {
         self.entities.iter()
     }
@@ -56,9 +56,9 @@ impl<T: Real> Scorer<T> {
         Ok(ScorerCopy { entities: self.entities.clone(), states: self.states.clone(), width })
     }
 
-    /// Puts entities, as [`ScorerCopy::iter`] has them, with their states `(entities, state)` in the place
-    /// of all there are. [`Error::Parameter`] if there are more than may be, or if a key is there twice;
-    /// nothing has changed then.
+    /// Replaces all entities by these, as [`ScorerCopy::iter`] yields them, with their states
+    /// `(entities, state)`. [`Error::Parameter`] if there are too many or a key occurs twice; then
+    /// nothing has changed.
     pub fn restore<'k>(
         &mut self,
         entities: impl ExactSizeIterator<Item = (Key<'k>, f64)>,

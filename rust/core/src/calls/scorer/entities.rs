@@ -1,4 +1,4 @@
-//! [`Entities`]: which row each key has; the order of their use, and which of them are given up.
+//! [`Entities`]: the row of each key, the order in which entities were used, and which are given up.
 
 use std::hint::black_box;
 
@@ -10,26 +10,26 @@ use crate::error::{Error, Result, shortest};
 
 /// No row.
 const NONE: u32 = u32::MAX;
-/// Entities of old times that an event drops, at most: two leave and one comes, so that the table
-/// shrinks to those in use, and no event waits for many.
+/// The most expired entities that an event drops: two leave as one comes, so the table shrinks to those
+/// in use and no event waits for many.
 const DROPPED_AT_ONCE: usize = 2;
 
 /// When entities are given up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Entities at most: for a further one that is given up whose last event came first.
+    /// The most entities kept. A further one replaces the least recently used one.
     pub max_entities: Option<usize>,
-    /// An entity is given up once an event's time is further than this from its last one.
+    /// An entity expires once an event's time is more than this after its last one.
     pub expire_after: Option<f64>,
 }
 
-/// What is known of an entity; a row in the order of use if there are limits, else of arrival.
+/// An entity; its rows are linked in order of use if there are limits, else of arrival.
 #[derive(Clone)]
 pub(super) struct Entity {
     key: OwnedKey,
     older: u32,
     newer: u32,
-    /// Of its latest event.
+    /// Time of its latest event.
     time: f64,
 }
 
@@ -39,15 +39,15 @@ impl Default for Entity {
     }
 }
 
-/// An entity's row, and its key's hash: most others are passed over, and the table grows, without a
-/// look at the keys.
+/// An entity's row and its key's hash, so that lookups skip most other entries, and the table grows,
+/// without reading their keys.
 #[derive(Clone)]
 struct Entry {
     row: u32,
     hash: u32,
 }
 
-/// The hash as the table takes it, which reads the lowest bits and the highest.
+/// The hash spread out for the table, which reads the lowest and the highest bits.
 #[inline(always)]
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
@@ -58,13 +58,13 @@ pub(super) struct Entities {
     hasher: KeyHasher,
     table: HashTable<Entry>,
     rows: Slabs<Entity>,
-    /// Rows below this one have been used; the free ones among them.
+    /// Rows below this have been used; the next field lists the free ones among them.
     used: u32,
     free: Vec<u32>,
     oldest: u32,
     newest: u32,
     limits: Limits,
-    /// How many were given up for others, and for the time that has passed.
+    /// How many were evicted to make room, and how many expired.
     evicted: u64,
     expired: u64,
 }
@@ -93,7 +93,7 @@ impl Entities {
         })
     }
 
-    /// The same without entities; keys are hashed as before.
+    /// An empty table with the same limits, which hashes keys as before.
     pub(super) fn without_entities(&self) -> Self {
         Self {
             hasher: self.hasher.clone(),
@@ -120,7 +120,7 @@ impl Entities {
         row != NONE
     }
 
-    /// Rows below this one have been used.
+    /// All rows in use are below this.
     pub(super) fn rows(&self) -> u32 {
         self.used
     }
@@ -129,7 +129,7 @@ impl Entities {
         self.table.len()
     }
 
-    /// How many were evicted, and how many have expired.
+    /// How many were evicted and how many expired.
     pub(super) fn given_up(&self) -> (u64, u64) {
         (self.evicted, self.expired)
     }
@@ -138,7 +138,7 @@ impl Entities {
         (self.evicted, self.expired) = (evicted, expired);
     }
 
-    /// Makes room for so many more; returns how many rows there may be then.
+    /// Makes room for `more` entities; returns how many rows there may be then.
     pub(super) fn reserve(&mut self, more: usize) -> Result<usize> {
         let most = self.limits.max_entities.unwrap_or(usize::MAX);
         let wanted = self.len().saturating_add(more).min(most);
@@ -160,8 +160,8 @@ impl Entities {
         self.table.find(spread(key.hash), is_it).map(|entry| entry.row)
     }
 
-    /// Reads what [`Self::admit`] will read of keys: one after the other, and without a decision that
-    /// waits for it, so that the processor fetches several at once. `rows` is scratch, one for each.
+    /// Reads in advance the memory that [`Self::admit`] will read for keys. No decision waits for a
+    /// read, so the processor fetches several at once. `rows` is scratch, one per key.
     pub(super) fn touch_all(&self, keys: &[HashedKey<'_>], rows: &mut [u32]) {
         let mut sum = 0;
         for (key, row) in keys.iter().zip(&mut *rows) {
@@ -173,7 +173,7 @@ impl Entities {
         }
         let Limits { max_entities, expire_after } = self.limits;
         if max_entities.is_some() || expire_after.is_some() {
-            // Those beside it in the order of use, from where it is going to be taken.
+            // Also their neighbours in the order of use, from which they will be unlinked.
             for &row in rows.iter().filter(|&&row| row != NONE) {
                 let Entity { older, newer, .. } = *self.entity(row);
                 for beside in [older, newer].into_iter().filter(|&row| row != NONE) {
@@ -184,8 +184,8 @@ impl Entities {
         black_box(sum);
     }
 
-    /// The row of a key, for which there is room, and whether the key was not known or has been given
-    /// up. `time` is the event's, where entities expire.
+    /// The row of a key, for which there must be room, and whether the key is new or its entity has
+    /// expired. `time` is the event's, if entities expire.
     #[inline]
     pub(super) fn admit(&mut self, key: HashedKey<'_>, time: f64) -> (u32, bool) {
         if let Some(after) = self.limits.expire_after {
@@ -201,7 +201,7 @@ impl Entities {
         (self.add(key, time), true)
     }
 
-    /// Adds an entity, for which there is room and whose key is not known.
+    /// Adds an entity whose key is new; there must be room for it.
     pub(super) fn add(&mut self, key: HashedKey<'_>, time: f64) -> u32 {
         let row = self.free.pop().unwrap_or_else(|| {
             self.used += 1;
@@ -214,7 +214,7 @@ impl Entities {
         row
     }
 
-    /// Notes an event of a known entity; returns whether the entity had expired.
+    /// Records an event of a known entity; returns whether the entity had expired.
     #[inline]
     fn touch(&mut self, row: u32, time: f64) -> bool {
         let Limits { max_entities, expire_after } = self.limits;
@@ -233,8 +233,7 @@ impl Entities {
         expired
     }
 
-    /// Drops some of the entities whose last event was before `time`, if they are the least recently
-    /// used ones.
+    /// Drops the least recently used entities, at most a few, if their last event was before `time`.
     fn drop_expired(&mut self, time: f64) {
         for _ in 0..DROPPED_AT_ONCE {
             if self.oldest == NONE || self.entity(self.oldest).time >= time {
@@ -260,7 +259,7 @@ impl Entities {
         if let Ok(entry) = self.table.find_entry(spread(hash), |entry| entry.row == row) {
             entry.remove();
         }
-        // Texts and bytes are given back.
+        // Frees the memory of texts and bytes.
         self.entity_mut(row).key = OwnedKey::default();
         self.free.push(row);
     }
@@ -287,7 +286,7 @@ impl Entities {
         }
     }
 
-    /// Makes a row the newest.
+    /// Makes a row the most recently used.
     fn link(&mut self, row: u32) {
         let before = std::mem::replace(&mut self.newest, row);
         match before {
@@ -298,7 +297,7 @@ impl Entities {
         (entity.older, entity.newer) = (before, NONE);
     }
 
-    /// Key, time and row of every entity, the oldest first.
+    /// Key, time and row of every entity, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key<'_>, f64, u32)> {
         let mut next = self.oldest;
         std::iter::from_fn(move || {

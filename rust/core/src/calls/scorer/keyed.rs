@@ -18,10 +18,10 @@ use crate::lanes::simd::Level;
 use crate::loss::Loss;
 use crate::weights::Network;
 
-/// A network with the states of many sequences, each of which belongs to an entity: a card, a machine.
+/// A network with the states of many sequences, one for each entity: a card, a machine.
 ///
-/// Events come in any order; an entity's outputs are the bits of a prediction of its whole sequence.
-/// Events of different entities are computed side by side, in the lanes of a register.
+/// Events may come in any order; an entity's outputs have the same bits as a prediction for its whole
+/// sequence. Events of different entities are computed together, in the lanes of a register.
 pub struct Scorer<T: Real> {
     pub(super) network: Arc<Network<T>>,
     loss: Loss,
@@ -33,7 +33,7 @@ pub struct Scorer<T: Real> {
     rows: Vec<u32>,
 }
 
-/// [`Error::Parameter`] if events are not all that a network reads.
+/// [`Error::Parameter`] if the network reads anything besides events.
 fn check_statics(config: &Config) -> Result<()> {
     if config.statics.is_empty() {
         return Ok(());
@@ -43,8 +43,8 @@ fn check_statics(config: &Config) -> Result<()> {
 }
 
 impl<T: Compiled> Scorer<T> {
-    /// Without entities. [`Error::Parameter`] as of a [`Stepper`](crate::Stepper), and if a limit makes
-    /// no sense.
+    /// A scorer without entities. [`Error::Parameter`] in the same cases as for a
+    /// [`Stepper`](crate::Stepper), and for invalid limits.
     pub fn new(network: Arc<Network<T>>, loss: Loss, level: Level, limits: Limits) -> Result<Self> {
         check_streams(network.config())?;
         check_statics(network.config())?;
@@ -54,8 +54,8 @@ impl<T: Compiled> Scorer<T> {
         Ok(Self { network, loss, level, inner, states, entities, rows: Vec::new() })
     }
 
-    /// Goes on with other weights of the same architecture; without `keep_states`, all entities are
-    /// forgotten. [`Error::Parameter`] if the architecture is another.
+    /// Switches to other weights of the same architecture; without `keep_states`, all entities are
+    /// forgotten. [`Error::Parameter`] if the architecture differs.
     pub fn swap(&mut self, network: Arc<Network<T>>, loss: Loss, keep_states: bool) -> Result<()> {
         let sizes = |network: &Network<T>| {
             let config = network.config();
@@ -78,7 +78,7 @@ impl<T: Compiled> Scorer<T> {
 }
 
 impl<T: Real> Scorer<T> {
-    /// Hashes keys; each scorer does it in its own way.
+    /// Hashes keys for this scorer; each scorer hashes differently.
     pub fn hasher(&self) -> &KeyHasher {
         self.entities.hasher()
     }
@@ -88,11 +88,11 @@ impl<T: Real> Scorer<T> {
         &self.network
     }
 
-    /// Scores events in the order in which they came: features `x (events, F)`, and times where entities
-    /// expire. Sets `outputs (events, L)`, and of each event whether its entity started from the state
-    /// 0: it was not known, or had been given up.
+    /// Scores events in order of arrival: features `x (events, F)`, and times if entities expire. Sets
+    /// `outputs (events, L)`, and for each event whether its entity started from the state 0, because
+    /// it was new or had been given up.
     ///
-    /// Allocates for new entities alone. After an error nothing has changed.
+    /// Allocates only for new entities. After an error, nothing has changed.
     pub fn score(
         &mut self,
         (keys, times): (&[HashedKey<'_>], Option<&[f64]>),
@@ -126,12 +126,12 @@ impl<T: Real> Scorer<T> {
         if let &mut [row] = rows
             && let Some(&state) = self.entities.is_row(row).then(|| &self.states.row(row)[0])
         {
-            // Fetched beside the entity, not after it.
+            // Fetched together with the entity, not after it.
             black_box(state);
         }
         let places = self.entities.reserve(count)?;
         self.states.reserve(places)?;
-        // Where nothing expires times may be anything, and are not kept.
+        // If nothing expires, times may be anything and are not kept.
         let times = times.filter(|_| self.entities.limits().expire_after.is_some());
         for (event, &key) in keys.iter().enumerate() {
             let time = times.map_or(f64::NEG_INFINITY, |times| times[event]);
@@ -140,7 +140,7 @@ impl<T: Real> Scorer<T> {
         Ok(())
     }
 
-    /// The second half: scores events of rows as [`Self::admit`] set them.
+    /// The second half of [`Self::score`]: scores events with the rows that [`Self::admit`] has set.
     pub fn step(
         &mut self,
         (rows, new): (&[u32], &[bool]),
@@ -158,7 +158,7 @@ impl<T: Real> Scorer<T> {
         Ok(())
     }
 
-    /// That so many events have times, where entities expire.
+    /// Checks that there is a time for each event, if entities expire.
     pub fn check_times(&self, times: Option<&[f64]>, events: usize) -> Result<()> {
         let got = times.map_or(events, <[f64]>::len);
         check_shape(got == events, "times", events, got)?;
@@ -175,7 +175,8 @@ impl<T: Real> Scorer<T> {
         Err(Error::Parameter { what, expected, got })
     }
 
-    /// That so many events have features that the network can take, and room for their outputs.
+    /// Checks that events have valid features for the network, and that there is room for their
+    /// outputs.
     pub fn check(&self, x: &[T], events: usize, outputs: usize) -> Result<()> {
         let config = self.network.config();
         let (columns, wanted) = (config.features(), events * config.shape.output);
@@ -194,7 +195,7 @@ impl<T: Real> Scorer<T> {
         self.len() == 0
     }
 
-    /// How many entities were evicted for others, and how many have expired.
+    /// How many entities were evicted to make room, and how many expired.
     pub fn given_up(&self) -> (u64, u64) {
         self.entities.given_up()
     }

@@ -1,8 +1,8 @@
-//! What entities are known by: [`Key`], and [`KeyHasher`], which hashes them.
+//! How entities are identified: [`Key`], and [`KeyHasher`], which hashes keys.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// What an entity is known by: a whole number, a text, or bytes; all different from one another.
+/// Identifies an entity: a whole number, a text, or bytes. Keys of different types are never equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
     /// A whole number of at least 0.
@@ -34,8 +34,8 @@ pub struct HashedKey<'a> {
     pub(super) hash: u32,
 }
 
-/// Hashes keys by SipHash-1-3 with random numbers of its own: whoever chooses keys cannot choose
-/// ones that collide.
+/// Hashes keys by SipHash-1-3 with random keys of its own, so that whoever chooses the entities' keys
+/// cannot make them collide.
 #[derive(Clone, Debug, Default)]
 pub struct KeyHasher(RandomState);
 
@@ -63,7 +63,7 @@ impl KeyHasher {
     }
 }
 
-/// A key that is kept.
+/// A key that owns its data.
 #[derive(Clone, Debug)]
 pub(super) enum OwnedKey {
     Number(u64),

@@ -1,4 +1,4 @@
-//! [`ScoreLanes`]: events of different entities side by side, compiled for one instruction set.
+//! [`ScoreLanes`]: computes events of different entities together, for one instruction set.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::loss::Loss;
 use crate::packing::{BySequence, MOST_LANES};
 use crate::weights::Network;
 
-/// Fewest events for which lanes side by side are faster than one event after the other.
+/// Fewest events that are faster together in lanes than one at a time.
 const fn fewest_beside(lanes: usize) -> usize {
     lanes / 4 + 1
 }
 
-/// Events of rows of states, in the order in which they came.
+/// Events with their rows of states, in order of arrival.
 #[derive(Clone, Copy)]
 pub(in crate::calls) struct Events<'a, T> {
     /// Features `(events, F)`.
     pub(super) x: &'a [T],
-    /// Each one's row, and whether it starts from the state 0.
+    /// Each event's row, and whether it starts from the state 0.
     pub(super) rows: &'a [u32],
     pub(super) new: &'a [bool],
 }
@@ -41,7 +41,7 @@ pub(in crate::calls) trait Scores<T: Real>: Send + Sync {
     fn score(&mut self, events: Events<'_, T>, states: &mut Slabs<T>, outputs: &mut [T]);
 }
 
-/// Makes it for an instruction set.
+/// Builds a scorer for an instruction set.
 pub(in crate::calls) struct MakeScores<T: Real> {
     pub(super) network: Arc<Network<T>>,
     pub(super) loss: Loss,
@@ -80,12 +80,12 @@ struct ScoreLanes<T: Real, S: Simd> {
     loss: Loss,
     loaded: InputBuffers<T::Lanes<S>>,
     pass: Pass<BySequence, T::Lanes<S>>,
-    /// For events that have too few beside them.
+    /// For events with too few others to fill lanes.
     single: StepperOf<T, S>,
     schedule: Schedule,
-    /// Of an idle lane, and of one that starts from the state 0.
+    /// The state of an idle lane, and of one that starts from 0.
     zeros: Vec<T>,
-    /// States on their way back, a row for each lane.
+    /// New states on their way back to the rows, one per lane.
     after: Vec<T>,
 }
 
@@ -121,7 +121,7 @@ impl<T: Real, S: Simd> Scores<T> for ScoreLanes<T, S> {
 }
 
 impl<T: Real, S: Simd> ScoreLanes<T, S> {
-    /// One event by itself.
+    /// Computes a single event.
     fn step(&mut self, events: Events<'_, T>, event: usize, state: &mut [T], outputs: &mut [T]) {
         if events.new[event] {
             self.single.reset();
@@ -132,7 +132,7 @@ impl<T: Real, S: Simd> ScoreLanes<T, S> {
         self.single.state(state);
     }
 
-    /// Events of different rows, a lane for each.
+    /// Computes events of different rows, one per lane.
     fn step_beside(
         &mut self,
         events: Events<'_, T>,
@@ -191,7 +191,7 @@ impl<T: Real, S: Simd> ScoreLanes<T, S> {
     }
 }
 
-/// Numbers of a slice for each lane, from one on, become groups.
+/// Transposes numbers of each lane's slice, starting at the same number, into groups.
 struct ToLanes<'a, V: Lanes> {
     lanes: &'a [&'a [V::Elem]; MOST_LANES],
     first: usize,
@@ -218,7 +218,7 @@ impl<S: Simd, V: Lanes<Simd = S>> Kernel<S> for ToLanes<'_, V> {
     }
 }
 
-/// The reverse: groups become numbers of a row for each lane, from one on.
+/// The reverse: transposes groups into numbers of each lane's row, starting at the same number.
 struct FromLanes<'a, V: Lanes> {
     groups: &'a [V],
     first: usize,

@@ -1,14 +1,14 @@
-//! The states of many entities, and their events as these come.
+//! The states of many entities, and scoring their events as they arrive.
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `keys.rs` | [`Key`], what an entity is known by, and its hash |
+//! | `keys.rs` | [`Key`], which identifies an entity, and its hash |
 //! | `slabs.rs` | rows in blocks that never move: states, entities |
-//! | `entities.rs` | the row of each key; the order of use, eviction and expiry |
-//! | `schedule.rs` | which events are computed side by side |
-//! | `lanes.rs` | how, for any instruction set |
-//! | `keyed.rs` | [`Scorer`]: all of it |
-//! | `copy.rs` | [`ScorerCopy`], all states at one moment |
+//! | `entities.rs` | the row of each key; order of use, eviction and expiry |
+//! | `schedule.rs` | which events are computed together |
+//! | `lanes.rs` | their computation, for any instruction set |
+//! | `keyed.rs` | [`Scorer`], which combines these |
+//! | `copy.rs` | [`ScorerCopy`], a snapshot of all states |
 
 mod copy;
 mod entities;

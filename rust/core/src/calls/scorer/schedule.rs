@@ -1,28 +1,28 @@
-//! [`Schedule`]: which events are computed side by side.
+//! [`Schedule`]: which events are computed together.
 
 /// No event.
 const NONE: u32 = u32::MAX;
 
-/// Events in the order in which they are computed: those of one row one after the other, of other rows
-/// side by side. Rows with most events left go first (Hu, 1961), so that lanes are idle as seldom as
+/// The order in which events are computed: those of one row one after the other, those of different
+/// rows together. Rows with the most events left go first (Hu, 1961), to leave as few lanes idle as
 /// possible.
 #[derive(Default)]
 pub(super) struct Schedule {
-    /// Row and event: a small open table of the next event of each row.
+    /// Row and event: a small open-addressing table of the next event of each row.
     next_of: Vec<(u32, u32)>,
-    /// Per event, the next one of the same row, how many follow, and the next of as many.
+    /// Per event: the next one of the same row, how many follow, and the next with the same count.
     next: Vec<u32>,
     follow: Vec<u32>,
     beside: Vec<u32>,
-    /// Per number of events that follow, the first event that may be computed now; and the highest
-    /// such number, from which on there is none.
+    /// For each count of following events: the first event that may be computed now. Then the highest
+    /// such count, above which there is none.
     ready: Vec<u32>,
     highest: usize,
 }
 
 impl Schedule {
-    /// Takes the rows of events, in the order in which these came. Allocates only for more events
-    /// than ever before.
+    /// Sets the rows of the events, in order of arrival. Allocates only if there are more events than
+    /// ever before.
     pub(super) fn set(&mut self, rows: &[u32]) {
         let size = (4 * rows.len()).next_power_of_two();
         self.next_of.clear();
@@ -35,7 +35,7 @@ impl Schedule {
         self.ready.resize(rows.len(), NONE);
         self.highest = 0;
         for (event, &row) in rows.iter().enumerate().rev() {
-            // Fibonacci hashing: consecutive rows, the usual ones, fall far apart.
+            // Fibonacci hashing: consecutive rows, the usual ones, are spread far apart.
             let hash = u64::from(row).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
             let mut at = hash as usize & (size - 1);
             while self.next_of[at].1 != NONE && self.next_of[at].0 != row {
@@ -46,7 +46,7 @@ impl Schedule {
             self.follow[event] = if next == NONE { 0 } else { self.follow[next as usize] + 1 };
             self.next_of[at] = (row, event as u32);
         }
-        // The first event of each row may be computed; the first to come stands first.
+        // The first event of each row may be computed; earlier arrivals go first.
         for at in 0..size {
             let event = self.next_of[at].1;
             if event != NONE {
@@ -61,8 +61,8 @@ impl Schedule {
         self.highest = self.highest.max(follow + 1);
     }
 
-    /// Sets `tile` to the next events, of a row each; there are fewer than it has room for only if no
-    /// more rows have events left. Returns how many there are.
+    /// Sets `tile` to the next events, each of a different row; leaves room only if no more rows have
+    /// events left. Returns their number.
     pub(super) fn take(&mut self, tile: &mut [u32]) -> usize {
         let mut taken = 0;
         while taken < tile.len() && self.highest > 0 {
@@ -112,7 +112,7 @@ mod tests {
         let mut all = order;
         all.sort_unstable();
         assert_eq!(all, (0..64).collect::<Vec<u32>>());
-        // Of 64 events 22 are one after the other, with two others beside each.
+        // Of 64 events, 22 must be sequential, with two others beside each.
         assert_eq!(tiles.len(), 22);
         for tile in &tiles {
             let mut own: Vec<u32> = tile.iter().map(|&event| rows[event as usize]).collect();

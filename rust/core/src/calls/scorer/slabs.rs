@@ -4,17 +4,17 @@ use crate::error::Result;
 use crate::lanes::aligned::Aligned;
 use crate::memory::check_memory;
 
-/// Bytes of a block, about.
+/// Approximate size of a block, in bytes.
 const BLOCK: usize = 1 << 20;
 
-/// Rows of as many items each. They grow block by block: nothing is copied, and hardly more is
-/// allocated than there are rows.
+/// Rows of equal length. They grow block by block, so nothing is copied, and little more is allocated
+/// than needed.
 #[derive(Clone)]
 pub(in crate::calls) struct Slabs<E: Clone + Default> {
     blocks: Vec<Aligned<E>>,
-    /// Items of a row.
+    /// Items per row.
     width: usize,
-    /// Rows of a block: a power of two, this one.
+    /// A block has 2 to the power of this many rows.
     shift: u32,
 }
 
@@ -24,8 +24,8 @@ impl<E: Clone + Default> Slabs<E> {
         Self { blocks: Vec::new(), width, shift: rows.ilog2() }
     }
 
-    /// Makes room for so many rows in all. [`Error::Memory`](crate::Error::Memory) if there is no
-    /// memory for them; then those that were there still are.
+    /// Makes room for `rows` rows in all. [`Error::Memory`](crate::Error::Memory) if memory does not
+    /// suffice; existing rows are kept.
     pub(super) fn reserve(&mut self, rows: usize) -> Result<()> {
         let items = self.width << self.shift;
         while self.blocks.len() << self.shift < rows {

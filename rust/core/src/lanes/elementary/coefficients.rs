@@ -1,7 +1,7 @@
 //! Constants of the elementary functions; printed by `scripts/derive_coefficients.py`.
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
-/// What the functions of the [module](super) need to know of an element type.
+/// The constants that the functions of the [module](super) need for an element type.
 pub trait Constants: Sized + 'static {
     /// 1 / ln 2
     const LOG2_E: Self;
@@ -9,11 +9,11 @@ pub trait Constants: Sized + 'static {
     const LN2_HIGH: Self;
     /// ln 2 − `LN2_HIGH`
     const LN2_LOW: Self;
-    /// Above the last argument with a finite exponential; its own exponential is infinite.
+    /// Just above the last argument with a finite exponential; its own exponential is infinite.
     const EXP_MAX: Self;
-    /// Below the last argument with a nonzero exponential; its own exponential is zero.
+    /// Just below the last argument with a nonzero exponential; its own exponential is zero.
     const EXP_MIN: Self;
-    /// Below the first argument whose eˣ − 1 rounds to −1; its own rounds to −1 too.
+    /// Just below the first argument whose eˣ − 1 rounds to −1; its own rounds to −1 too.
     const EXPM1_MIN: Self;
     /// Coefficients of r⁰, r², r⁴ … of the Q in eʳ − 1 = r + r² / 2 + r³ Q(r).
     const EXPM1_EVEN: &'static [Self];
@@ -23,13 +23,13 @@ pub trait Constants: Sized + 'static {
     const ATANH: &'static [Self];
     /// tanh x as a quotient.
     const TANH: Quotient<Self>;
-    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient, where that is faster than by the exponential.
+    /// 1 / (1 + e⁻ˣ) − 1/2 as a quotient, if that is faster than using the exponential.
     const GATE: Option<Quotient<Self>>;
 }
 
-/// x P(x²) / Q(x²) for |x| up to `limit`; what is beyond has the value of `limit`.
+/// x P(x²) / Q(x²) for |x| up to `limit`; larger arguments get the value at `limit`.
 pub struct Quotient<T: 'static> {
-    /// The last argument.
+    /// The largest argument.
     pub limit: T,
     /// Coefficients of P, the first of which is 1.
     pub above: &'static [T],

@@ -7,7 +7,7 @@ use std::ops::Not;
 use super::register::{intrinsic, register, register_methods, register_operators};
 use super::{Kernel, Mask, Pair, Shell, Simd};
 
-/// AVX2 and FMA; made by [`Avx2::detect`] alone.
+/// AVX2 and FMA; only [`Avx2::detect`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(());
 
@@ -204,11 +204,11 @@ fn first_lanes_64(count: usize) -> __m256i {
     _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), lane)
 }
 
-/// 8 x 8: within halves of registers first, then the halves.
+/// 8 x 8: first within register halves, then across them.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn transpose_f32(rows: &mut [F32x8; 8]) {
-    // `quads[g][column]`: of each half, that column of the rows 4g .. 4g + 4.
+    // `quads[g][column]`: from each half, that column of rows 4g .. 4g + 4.
     let mut quads = [[rows[0].0; 4]; 2];
     for g in 0..2 {
         let [a, b, c, d] = [rows[4 * g].0, rows[4 * g + 1].0, rows[4 * g + 2].0, rows[4 * g + 3].0];
@@ -225,7 +225,7 @@ fn transpose_f32(rows: &mut [F32x8; 8]) {
     }
 }
 
-/// 4 x 4: within halves of registers first, then the halves.
+/// 4 x 4: first within register halves, then across them.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn transpose_f64(rows: &mut [F64x4; 4]) {
@@ -238,7 +238,7 @@ fn transpose_f64(rows: &mut [F64x4; 4]) {
     rows[3] = F64x4(_mm256_permute2f128_pd::<0x31>(ab, cd));
 }
 
-/// Sums of 8 rows: halves of two rows change places, and are added; then quarters, and so on.
+/// Sums of 8 rows: two rows exchange halves and are added; then quarters, and so on.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn reduce_f32(rows: [F32x8; 8]) -> F32x8 {
@@ -259,7 +259,7 @@ fn reduce_f32(rows: [F32x8; 8]) -> F32x8 {
     F32x8(_mm256_add_ps(_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b)))
 }
 
-/// Sums of 4 rows, as [`reduce_f32`] has them.
+/// Sums of 4 rows, computed like [`reduce_f32`].
 #[inline]
 #[target_feature(enable = "avx2")]
 fn reduce_f64(rows: [F64x4; 4]) -> F64x4 {

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::register::{intrinsic, register, register_methods, register_operators};
 use super::{Kernel, Mask, Shell, Simd, avx2};
 
-/// AVX-512 F, DQ, VL and BW, with FMA and AVX2; made by [`Avx512::detect`] alone.
+/// AVX-512 F, DQ, VL and BW, with FMA and AVX2; only [`Avx512::detect`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
@@ -195,11 +195,11 @@ fn transpose_quarters([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     ]
 }
 
-/// 16 x 16: within quarters of registers first, then the quarters.
+/// 16 x 16: first within register quarters, then across them.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose_f32(rows: &mut [F32x16; 16]) {
-    // `quads[column][g]`: of each quarter, that column of the rows 4g .. 4g + 4.
+    // `quads[column][g]`: from each quarter, that column of rows 4g .. 4g + 4.
     let mut quads = [[rows[0].0; 4]; 4];
     for g in 0..4 {
         let [a, b, c, d] = [rows[4 * g].0, rows[4 * g + 1].0, rows[4 * g + 2].0, rows[4 * g + 3].0];
@@ -218,11 +218,11 @@ fn transpose_f32(rows: &mut [F32x16; 16]) {
     }
 }
 
-/// 8 x 8: within quarters of registers first, then the quarters.
+/// 8 x 8: first within register quarters, then across them.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose_f64(rows: &mut [F64x8; 8]) {
-    // `pairs[column][g]`: of each quarter, that column of the rows 2g and 2g + 1.
+    // `pairs[column][g]`: from each quarter, that column of rows 2g and 2g + 1.
     let mut pairs = [[_mm512_castpd_ps(rows[0].0); 4]; 2];
     for g in 0..4 {
         let (a, b) = (rows[2 * g].0, rows[2 * g + 1].0);
@@ -237,22 +237,22 @@ fn transpose_f64(rows: &mut [F64x8; 8]) {
     }
 }
 
-/// The halves of `a` added up, then those of `b`.
+/// The sum of the halves of `a`, then the sum of the halves of `b`.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn add_halves_f32(a: __m512, b: __m512) -> __m512 {
     _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b))
 }
 
-/// The same.
+/// [`add_halves_f32`] for `f64`.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn add_halves_f64(a: __m512d, b: __m512d) -> __m512d {
     _mm512_add_pd(_mm512_shuffle_f64x2::<0x44>(a, b), _mm512_shuffle_f64x2::<0xee>(a, b))
 }
 
-/// Sums of 16 rows: halves of two rows change places, and are added; then quarters, and so on. So
-/// the registers are half as many from step to step.
+/// Sums of 16 rows: two rows exchange halves and are added; then quarters, and so on. Each step leaves
+/// half as many registers.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn reduce_f32(rows: [F32x16; 16]) -> F32x16 {
@@ -274,7 +274,7 @@ fn reduce_f32(rows: [F32x16; 16]) -> F32x16 {
     F32x16(_mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xdd>(a, b)))
 }
 
-/// Sums of 8 rows, as [`reduce_f32`] has them.
+/// Sums of 8 rows, computed like [`reduce_f32`].
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn reduce_f64(rows: [F64x8; 8]) -> F64x8 {

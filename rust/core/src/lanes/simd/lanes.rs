@@ -1,4 +1,4 @@
-//! `Lanes`, a group of numbers that one operation works on at once, and its `Mask`.
+//! `Lanes`, a group of numbers that one operation processes at once, and its `Mask`.
 
 use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
@@ -6,7 +6,7 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::Simd;
 use crate::lanes::Real;
 
-/// A type that is its lanes in order and nothing else, so that groups can be seen as numbers.
+/// A type that consists of its lanes in order and nothing else, so that groups can be seen as numbers.
 ///
 /// # Safety
 /// The type must consist of [`Lanes::LEN`] values of [`Lanes::Elem`], lane 0 first.
@@ -25,7 +25,7 @@ pub(crate) fn numbers<V: Lanes>(groups: &[V]) -> &[V::Elem] {
     }
 }
 
-/// The lanes of `groups`, to be written.
+/// The lanes of `groups`, mutable.
 #[inline(always)]
 pub(crate) fn numbers_mut<V: Lanes>(groups: &mut [V]) -> &mut [V::Elem] {
     const { assert_is_numbers::<V>() };
@@ -37,7 +37,7 @@ pub(crate) fn numbers_mut<V: Lanes>(groups: &mut [V]) -> &mut [V::Elem] {
     }
 }
 
-/// The halves of `groups`, or the groups themselves where a group is one register.
+/// The halves of `groups`, or the groups themselves if a group is one register.
 #[inline(always)]
 pub(crate) fn halves<V: Lanes>(groups: &[V]) -> &[V::Half] {
     let len = groups.len() * const { halves_of::<V>() };
@@ -48,13 +48,13 @@ pub(crate) fn halves<V: Lanes>(groups: &[V]) -> &[V::Half] {
     }
 }
 
-/// That a group has the size of its numbers, and at least their alignment.
+/// Asserts that a group has the size of its numbers, and at least their alignment.
 const fn assert_is_numbers<V: Lanes>() {
     assert!(size_of::<V>() == V::LEN * size_of::<V::Elem>());
     assert!(align_of::<V>() >= align_of::<V::Elem>());
 }
 
-/// How many [`Lanes::Half`] make a group: two, or one.
+/// How many [`Lanes::Half`] make up a group: two, or one.
 pub(crate) const fn halves_of<V: Lanes>() -> usize {
     let count = V::LEN / V::Half::LEN;
     assert!(size_of::<V>() == count * size_of::<V::Half>());
@@ -62,7 +62,7 @@ pub(crate) const fn halves_of<V: Lanes>() -> usize {
     count
 }
 
-/// A group of [`Lanes::LEN`] numbers. All operations but the last few are lane by lane.
+/// A group of [`Lanes::LEN`] numbers. All operations except the last few work lane by lane.
 ///
 /// An instruction set's own groups, `S::F32` and `S::F64`, are 64 bytes: 16 `f32` or 8 `f64`.
 pub trait Lanes:
@@ -82,38 +82,39 @@ pub trait Lanes:
     type Elem: Real;
     /// The instruction set whose registers hold the group.
     type Simd: Simd;
-    /// A truth value per lane.
+    /// One truth value per lane.
     type Mask: Mask;
-    /// [`Lanes::LEN`] groups, a square block: `[Self; LEN]`.
+    /// A square block of [`Lanes::LEN`] groups: `[Self; LEN]`.
     type Block: Copy + AsRef<[Self]> + AsMut<[Self]>;
-    /// The lower or upper lanes of a group that is a pair; the whole of one that is a register.
+    /// The lower or upper lanes of a group that is a pair; the whole group if it is one register.
     type Half: Lanes<Elem = Self::Elem, Simd = Self::Simd>;
-    /// Lanes in a group; a power of two.
+    /// The number of lanes, a power of two.
     const LEN: usize;
 
-    /// Every lane `value`.
+    /// A group with every lane equal to `value`.
     fn splat(simd: Self::Simd, value: Self::Elem) -> Self;
 
     /// The elements of `source`, whose length must be [`Lanes::LEN`].
     fn load(simd: Self::Simd, source: &[Self::Elem]) -> Self;
 
-    /// The elements of `source`, at most [`Lanes::LEN`], and `fill` in the lanes after them.
+    /// The elements of `source`, at most [`Lanes::LEN`], with `fill` in the remaining lanes.
     fn load_partial(simd: Self::Simd, source: &[Self::Elem], fill: Self::Elem) -> Self;
 
     /// Writes the lanes to `target`, whose length must be [`Lanes::LEN`].
     fn store(self, target: &mut [Self::Elem]);
 
-    /// Writes the first lanes, as many as `target` has room for: at most [`Lanes::LEN`].
+    /// Writes the first lanes, as many as fit in `target`: at most [`Lanes::LEN`].
     fn store_partial(self, target: &mut [Self::Elem]);
 
-    /// Writes each lane, a whole number from 0 on, as an integer times `stride`, modulo 2³², to `target`,
-    /// whose length must be [`Lanes::LEN`]. Lanes from 2³¹ on, and others, give unspecified integers.
+    /// Writes each lane, a nonnegative whole number, as an integer times `stride`, modulo 2³², to
+    /// `target`, whose length must be [`Lanes::LEN`]. Lanes from 2³¹ on, and any others, give
+    /// unspecified integers.
     fn store_offsets(self, stride: u32, target: &mut [u32]);
 
-    /// The token that this value was made with.
+    /// The token that this value was made from.
     fn simd(self) -> Self::Simd;
 
-    /// A group of the same type with every lane `value`.
+    /// A group of the same type with every lane equal to `value`.
     #[inline(always)]
     fn same(self, value: Self::Elem) -> Self {
         Self::splat(self.simd(), value)
@@ -161,7 +162,7 @@ pub trait Lanes:
         other.le(self)
     }
 
-    /// Where the lane is NaN.
+    /// True in the lanes that are NaN.
     fn is_nan(self) -> Self::Mask;
 
     /// `yes` where `mask` is true, else `no`.
@@ -174,10 +175,9 @@ pub trait Lanes:
     /// in `f64`. Other lanes, NaN included, give an unspecified number.
     fn pow2(self) -> Self;
 
-    /// `self · 2ⁿ` for integral lanes n, rounded once: to ±∞ if too large, to a subnormal or zero if
-    /// small.
+    /// `self · 2ⁿ` for integral lanes n, rounded once: ±∞ on overflow, subnormal or zero on underflow.
     ///
-    /// `self` must be within 2^±64 and |n| at most 252 in `f32`, 2044 in `f64`; or `self` is NaN and
+    /// `self` must be within 2^±64 and |n| at most 252 in `f32`, 2044 in `f64`. If `self` is NaN, it
     /// stays NaN.
     #[inline(always)]
     fn scale(self, n: Self) -> Self {
@@ -186,19 +186,19 @@ pub trait Lanes:
         self * half.pow2() * (n - half).pow2()
     }
 
-    /// The sum of the lanes by folding: upper half onto lower half, until one lane is left.
+    /// The sum of the lanes by folding: upper half added to lower half, until one lane is left.
     fn reduce_add(self) -> Self::Elem;
 
     /// Lane 0.
     fn first(self) -> Self::Elem;
 
-    /// A block with every row `self`.
+    /// A block with every row equal to `self`.
     fn block(self) -> Self::Block;
 
     /// Transposes a block: lane `j` of row `i` becomes lane `i` of row `j`.
     fn transpose(block: &mut Self::Block);
 
-    /// The sums of a block's rows, row `i`'s in lane `i`: each as [`Lanes::reduce_add`] folds it.
+    /// The sums of a block's rows, with row `i`'s in lane `i`, each folded like [`Lanes::reduce_add`].
     #[inline(always)]
     fn reduce_add_each(mut block: Self::Block) -> Self {
         Self::transpose(&mut block);
@@ -206,7 +206,7 @@ pub trait Lanes:
     }
 }
 
-/// The sum of [`Lanes::LEN`] groups, halves onto halves: as [`Lanes::reduce_add`] adds lanes.
+/// The sum of [`Lanes::LEN`] groups, folded in halves as [`Lanes::reduce_add`] adds lanes.
 #[inline(always)]
 pub(crate) fn fold<V: Lanes>(groups: &mut [V]) -> V {
     let mut half = V::LEN / 2;
@@ -219,7 +219,7 @@ pub(crate) fn fold<V: Lanes>(groups: &mut [V]) -> V {
     groups[0]
 }
 
-/// A truth value per lane.
+/// One truth value per lane.
 pub trait Mask:
     Copy
     + Debug
@@ -230,7 +230,7 @@ pub trait Mask:
     + BitOr<Output = Self>
     + Not<Output = Self>
 {
-    /// Lanes in the group.
+    /// The number of lanes.
     const LEN: usize;
 
     /// Lane `i` as bit `i`; the bits above are zero.

@@ -1,4 +1,4 @@
-//! `Level`: which instruction set to use. Found once per process, dispatched on once per call.
+//! `Level`: which instruction set to use. Detected once per process, dispatched on once per call.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use super::{Portable, Simd, WithSimd};
 /// The environment variable that forces a level: `avx512`, `avx2`, `neon` or `portable`.
 pub const VARIABLE: &str = "RNN_RUST_SIMD";
 
-/// Every name that [`VARIABLE`] may have, on any machine.
+/// Every value that [`VARIABLE`] may have, on any machine.
 const NAMES: [&str; 4] = ["avx512", "avx2", "neon", "portable"];
 
-/// An instruction set that this machine has: each variant holds the token that proves it.
+/// An instruction set that this machine has; each variant holds the token that proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// AVX-512: one 64-byte register per group.
@@ -46,7 +46,7 @@ impl Level {
         levels.into_iter().flatten().collect()
     }
 
-    /// The level of that name, as [`VARIABLE`] has it.
+    /// The level with this name, as used in [`VARIABLE`].
     ///
     /// # Errors
     /// The name is unknown, or this machine lacks the level.
@@ -61,7 +61,7 @@ impl Level {
         })
     }
 
-    /// The name that [`VARIABLE`] knows it by.
+    /// Its name, as used in [`VARIABLE`].
     pub fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -81,9 +81,9 @@ impl fmt::Display for Level {
     }
 }
 
-/// The level of this process: the best of the machine, or the one that [`VARIABLE`] names.
+/// The level of this process: the machine's best, or the one that [`VARIABLE`] names.
 ///
-/// Found at the first call; later changes of the variable have no effect.
+/// Determined at the first call; later changes of the variable have no effect.
 ///
 /// # Errors
 /// The variable names no level, or one that this machine lacks.
@@ -97,7 +97,7 @@ pub fn level() -> Result<Level, LevelError> {
         .clone()
 }
 
-/// Runs `task` with the token of `level`. Once per call of the library, not once per product.
+/// Runs `task` with the token of `level`. To be called once per library call, not once per product.
 pub fn dispatch<K: WithSimd>(level: Level, task: K) -> K::Output {
     match level {
         #[cfg(target_arch = "x86_64")]

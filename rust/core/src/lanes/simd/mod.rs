@@ -3,31 +3,31 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `mod.rs` | [`Simd`], an instruction set as a token; [`Kernel`], code generic over it |
-//! | `lanes.rs` | [`Lanes`], a group of numbers, its view as numbers, and [`Mask`], a truth value per lane |
-//! | `pair.rs` | [`Pair`], a group made of two groups of half the size |
+//! | `lanes.rs` | [`Lanes`], a group of numbers, and [`Mask`], a truth value per lane |
+//! | `pair.rs` | [`Pair`], a group made of two groups of half its size |
 //! | `level.rs` | [`Level`]: detection, choice by environment variable, [`dispatch`] |
 //! | `register.rs` | a group of one register from a table of intrinsics |
-//! | `avx512.rs`, `avx2.rs`, `neon.rs` | the tables of one instruction set |
-//! | `portable.rs` | plain Rust, a register being one number |
+//! | `avx512.rs`, `avx2.rs`, `neon.rs` | one table of intrinsics each |
+//! | `portable.rs` | plain Rust, with one number per register |
 //!
 //! # The same bits everywhere
 //! Additions, products, quotients, square roots and fused multiply-adds are correctly rounded, and
 //! [`Lanes::reduce_add`] always folds halves. AVX-512, AVX2 and NEON therefore give the same bits
-//! (which NaN a NaN is excepted). [`Portable`] rounds a product before adding unless the crate is
-//! compiled for a target with FMA; its results agree within tolerance.
+//! (except for NaN payloads). [`Portable`] rounds a product before adding unless the crate is compiled
+//! for a target with FMA; its results agree within tolerance.
 //!
 //! # Why safe code cannot reach a missing instruction
-//! A *token* such as `Avx512` is a zero-sized value that only a successful detection creates. A
-//! lane value is made from its token or from other lane values of its type. So whoever holds one
-//! holds the proof that the machine has the instructions, and that proof is the safety reason of
-//! every intrinsic call in the three register files. The one other promise, that a group is its
-//! numbers ([`Plain`]), lets a group be looked at number by number.
+//! A *token* such as `Avx512` is a zero-sized value that only a successful detection creates. A lane
+//! value is made from its token or from other lane values of its type. So holding either proves that
+//! the machine has the instructions, and every intrinsic call in the three register files relies on
+//! that proof for its safety. The only other safety promise is that a group consists of its numbers
+//! ([`Plain`]), so that it can be viewed as such.
 //!
 //! # Writing a kernel
-//! The body is generic and `#[inline(always)]`, and so is every function it calls in its hot
-//! loops: only then is it compiled *inside* the `#[target_feature]` shell that [`dispatch`] enters,
-//! and each operation becomes one instruction. A function that is not inlined still computes the
-//! right result, but makes a call of every operation.
+//! The body is generic and `#[inline(always)]`, and so is every function that it calls in its hot
+//! loops: only then is it compiled *inside* the `#[target_feature]` shell that [`dispatch`] enters, and
+//! each operation becomes one instruction. A function that is not inlined still computes the right
+//! result, but turns every operation into a call.
 //!
 //! ```
 //! use rnn_rust::Real;
@@ -97,47 +97,46 @@ pub trait Simd: Copy + Debug + PartialEq + Send + Sync + 'static {
     type F32: Lanes<Elem = f32, Simd = Self>;
     /// 8 lanes of `f64`.
     type F64: Lanes<Elem = f64, Simd = Self>;
-    /// The name that `RNN_RUST_SIMD` knows it by.
+    /// Its name in `RNN_RUST_SIMD`.
     const NAME: &'static str;
-    /// Sums of groups that stay in registers while each takes one more product; 12 at the most.
+    /// How many sums of groups stay in registers while each takes one more product; at most 12.
     const ACCUMULATORS: usize;
-    /// Pairs of such sums, of the even and of the odd terms, that stay in registers beside an operand
-    /// and a broadcast weight.
+    /// How many pairs of such sums, one of even and one of odd terms, stay in registers together with
+    /// an operand and a broadcast weight.
     const CHAIN_PAIRS: usize;
-    /// Rows (4 at the most) and columns (12) of a product by weights that stay in registers: its
-    /// operands are a group for each row and one broadcast weight.
+    /// Rows (at most 4) and columns (at most 12) of a product by weights whose sums stay in registers;
+    /// its operands are one group per row and one broadcast weight.
     const MULTIPLY: (usize, usize);
-    /// The same for products of so few columns, which are at least as many: one block of all goes
-    /// through the other factor once.
+    /// The same for products of at most this many columns, no fewer than above: a single block of all
+    /// columns goes through the other factor once.
     const NARROW_MULTIPLY: (usize, usize);
-    /// Rows and columns of the sums of an outer product that stay in registers: its operands are a
-    /// group for each row and for each column.
+    /// Rows and columns of an outer product whose sums stay in registers; its operands are one group
+    /// per row and one per column.
     const OUTER: (usize, usize);
     /// The same for few columns.
     const NARROW_OUTER: (usize, usize);
-    /// Rows (4 at the most) and columns of the same where a group is two halves, of which one is summed
-    /// up after the other.
+    /// The same (at most 4 rows) if a group is two halves that are summed one after the other.
     const HALF_OUTER: (usize, usize);
-    /// Rows times columns of an outer product from which it is worth laying the rows of a block side by
-    /// side first: where a block has many loads for its multiply-adds.
+    /// Rows times columns of an outer product from which it pays to first copy the rows of a block to
+    /// be contiguous: for blocks with many loads per multiply-add.
     const OUTER_COPIED: usize;
 
     /// Runs `kernel` in a function compiled for this instruction set.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
 
-    /// Prefetches the cache line of a number. Only a hint.
+    /// Prefetches the cache line that holds `number`. Only a hint.
     #[inline(always)]
     fn prefetch<T>(self, number: &T) {
         let _ = number;
     }
 
-    /// Every lane `value`.
+    /// A group with every lane equal to `value`.
     #[inline(always)]
     fn splat<T: Real>(self, value: T) -> T::Lanes<Self> {
         Lanes::splat(self, value)
     }
 
-    /// Every lane 0.
+    /// A group with every lane 0.
     #[inline(always)]
     fn zero<T: Real>(self) -> T::Lanes<Self> {
         self.splat(T::ZERO)
@@ -165,20 +164,21 @@ pub trait Kernel<S: Simd> {
     fn run(self, simd: S) -> Self::Output;
 }
 
-/// The function that a kernel is compiled in, for one instruction set.
+/// The function in which a kernel is compiled for one instruction set.
 ///
-/// A method of the kernel, and not a generic function beside the instruction set: the compiler puts
-/// it into the unit of the kernel's own module, so that a change of one kernel compiles little else.
+/// It is a method of the kernel, not a generic function next to the instruction set, so that the
+/// compiler puts it in the codegen unit of the kernel's module: changing one kernel recompiles little
+/// else.
 #[allow(unsafe_code)]
 trait Shell<S: Simd>: Kernel<S> {
     /// [`Kernel::run`], with the instructions of `S`.
     ///
     /// # Safety
-    /// The machine has the instructions, which whoever holds a token has proved.
+    /// The machine must have the instructions, as a token proves.
     unsafe fn shell(self, simd: S) -> Self::Output;
 }
 
-/// Code generic over the instruction set, which runs kernels of whichever it is given.
+/// Code generic over the instruction set, which runs kernels for the one it is given.
 pub trait WithSimd {
     /// What it returns.
     type Output;

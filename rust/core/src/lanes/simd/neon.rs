@@ -7,7 +7,7 @@ use std::ops::Not;
 use super::register::{intrinsic, register, register_methods, register_operators};
 use super::{Kernel, Mask, Pair, Shell, Simd};
 
-/// NEON, which has FMA; made by [`Neon::detect`] alone.
+/// NEON, which has FMA; only [`Neon::detect`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neon(());
 
@@ -46,8 +46,8 @@ impl<K: Kernel<Neon>> Shell<Neon> for K {
 }
 
 // `fma` and `fnma`: the accumulator is the first operand of the instruction.
-// `lesser` and `greater`: the minimum of NEON would return a NaN of either operand, and the lesser
-// of two zeros; comparing and selecting is what the other instruction sets do.
+// `lesser` and `greater`: NEON's own minimum would return a NaN of either operand, and the lesser of
+// two zeros. Other instruction sets compare and select, so this one does too.
 register! {
     /// 4 lanes of `f32`.
     F32x4: 4 of f32 in float32x4_t, Mask32x4, Neon {
@@ -177,7 +177,7 @@ macro_rules! mask {
 mask!(Mask32x4: 4 in uint32x4_t, vandq_u32, vorrq_u32, veorq_u32, vdupq_n_u32, vst1q_u32, u32);
 mask!(Mask64x2: 2 in uint64x2_t, vandq_u64, vorrq_u64, veorq_u64, vdupq_n_u64, vst1q_u64, u64);
 
-/// 4 x 4: pairs of neighbours first, then pairs of pairs.
+/// 4 x 4: first pairs of neighbours, then pairs of pairs.
 #[inline]
 #[target_feature(enable = "neon")]
 fn transpose_f32(rows: &mut [F32x4; 4]) {

@@ -1,14 +1,14 @@
 //! `Pair`: a group made of two groups of half the size.
 //!
 //! Elementwise operations work on each half; [`Lanes::reduce_add`] adds the halves, which *is* the
-//! fixed tree. So every instruction set implements only its own registers, and a nest of pairs
-//! makes 64 bytes of them.
+//! fixed tree. So every instruction set only implements its own registers, and nested pairs make groups
+//! of 64 bytes.
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::{Lanes, Mask, Plain};
 
-/// Two halves of a group of `LEN` lanes, or of its mask: lower lanes, upper lanes.
+/// The two halves of a group of `LEN` lanes, or of its mask: lower lanes, then upper lanes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Pair<V, const LEN: usize>(V, V);
@@ -202,7 +202,7 @@ impl<V: Lanes, const LEN: usize> Lanes for Pair<V, LEN> {
         [self; LEN]
     }
 
-    /// By quarters: the diagonal ones stay in place, the other two change places.
+    /// By quarters: those on the diagonal stay in place, the other two are exchanged.
     #[inline(always)]
     fn transpose(block: &mut Self::Block) {
         let (above, below) = block.split_at_mut(V::LEN);

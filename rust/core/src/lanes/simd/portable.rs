@@ -1,21 +1,21 @@
 //! Plain Rust for machines without AVX2, AVX-512 or NEON: a register is one number.
 //!
-//! Groups are nests of [`Pair`]s without a loop, which compilers turn into the vector instructions
-//! of the target's baseline. One lane by itself serves scalar code.
+//! Groups are nested [`Pair`]s without loops, which compilers turn into the vector instructions of the
+//! target's baseline. A single lane serves scalar code.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::{Kernel, Lanes, Pair, Plain, Simd};
 use crate::lanes::Real;
 
-/// No instruction set beyond the baseline of the target: every machine has it.
+/// No instruction set beyond the target's baseline, which every machine has.
 ///
 /// A product is rounded before an addition unless the *target* has FMA: `mul_add` would otherwise be
 /// a library call, a hundred times slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portable;
 
-/// Two, four, eight, sixteen of one.
+/// Groups of two, four and eight.
 type Two<V> = Pair<V, 2>;
 type Four<V> = Pair<Two<V>, 4>;
 type Eight<V> = Pair<Four<V>, 8>;
@@ -33,14 +33,14 @@ impl Simd for Portable {
     const HALF_OUTER: (usize, usize) = (1, 2);
     const OUTER_COPIED: usize = usize::MAX;
 
-    // Kept apart as on the other levels, or code grows without end.
+    // Kept as separate functions, as on the other levels; otherwise code would grow without bound.
     #[inline(never)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
 }
 
-/// Whether `mul_add` is an instruction of the target.
+/// Whether the target has an instruction for `mul_add`.
 const HAS_FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
 macro_rules! operators {
@@ -186,8 +186,8 @@ macro_rules! scalar_lanes {
 
             #[inline(always)]
             fn round(self) -> Self {
-                // Adding the first number whose neighbours are integers rounds off the fraction;
-                // the standard function is a library call where the target's baseline is old.
+                // Adding the smallest number whose neighbours are integers rounds off the fraction; the
+                // standard function is a library call if the target's baseline is old.
                 const INTEGERS: $Elem = 1.0 / $Elem::EPSILON;
                 let size = self.0.abs();
                 let rounded = ((size + INTEGERS) - INTEGERS).copysign(self.0);

@@ -1,7 +1,7 @@
 //! `register!`: a [`Lanes`](super::Lanes) type from a table of the intrinsics of one register.
 //!
-//! The instruction sets differ in their tables only, so that the contract of each operation
-//! (lengths, NaN, order of operands) is written once, here.
+//! The instruction sets differ only in their tables, so the contract of each operation (lengths, NaN,
+//! order of operands) is written once, here.
 
 /// Calls an intrinsic, or a closure of intrinsics, that touches no memory.
 macro_rules! intrinsic {
@@ -36,12 +36,11 @@ macro_rules! register_methods {
 
 /// Defines `$Name`, a group that is one register.
 ///
-/// The intrinsics take their operands in the order of the method. `lesser(a, b)` is
-/// `if a < b { a } else { b }`, so the second where either is NaN; `greater` likewise.
-/// `integer_to_exponent` moves the bits up by the width of the fraction field. The partial accesses
-/// take a pointer and a count of at most `$LEN`, and touch no memory beyond. `store_offsets` takes a
-/// pointer to `$LEN` integers, the register, and a factor. `transpose` takes a
-/// `&mut [$Name; $LEN]`.
+/// The intrinsics take their operands in the order of the method. `lesser(a, b)` is `if a < b { a }
+/// else { b }`, so the second operand if either is NaN; `greater` likewise. `integer_to_exponent`
+/// shifts the bits left by the width of the fraction field. The partial accesses take a pointer and a
+/// count of at most `$LEN`, and touch no memory beyond that. `store_offsets` takes a pointer to `$LEN`
+/// integers, the register, and a factor. `transpose` takes a `&mut [$Name; $LEN]`.
 macro_rules! register {
     (
         $(#[$doc:meta])*
@@ -64,7 +63,7 @@ macro_rules! register {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         #[repr(transparent)]
-        // Open to the other tables: AVX-512 sums the halves of its registers with AVX2.
+        // Visible to the other tables: AVX-512 sums the halves of its registers with AVX2.
         pub struct $Name(pub(super) $Register);
 
         // SAFETY: a register is its lanes.

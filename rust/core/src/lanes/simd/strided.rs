@@ -1,7 +1,7 @@
-//! `Strided`: the same columns of one row after the other, with their bounds checked once.
+//! `Strided`: the same columns of consecutive rows, with bounds checked once.
 //!
-//! The innermost loops of the products do a dozen multiply-adds for each row. To cut a row out of its
-//! matrix and a block out of the row, with a check for either, takes as many instructions again.
+//! The innermost loops of the products do a dozen multiply-adds per row. Slicing a row out of its
+//! matrix and a block out of the row, with a check for each, takes as many instructions again.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ pub(crate) struct Strided<'a, T, const N: usize> {
 }
 
 impl<'a, T, const N: usize> Strided<'a, T, N> {
-    /// Those from `first` on of `rows` rows, which are `stride` long; panics if they do not lie
+    /// The columns starting at `first` of `rows` rows, which are `stride` long; panics if they are not
     /// within the matrix.
     #[inline(always)]
     pub(crate) fn new(matrix: &'a [T], first: usize, stride: usize, rows: usize) -> Self {
@@ -36,9 +36,9 @@ impl<'a, T, const N: usize> Iterator for Strided<'a, T, N> {
             return None;
         }
         self.left -= 1;
-        // SAFETY: `new` has checked that the block of every row that is left lies in the matrix, so
-        // that its place is none of null either. Unless told so, the compiler compares it with null,
-        // which is how an `Option` of a reference says None.
+        // SAFETY: `new` has checked that the block of every remaining row is within the matrix, so its
+        // address is not null. The hint avoids a comparison with null, which is how an `Option` of a
+        // reference encodes `None`.
         let block = unsafe {
             std::hint::assert_unchecked(!self.next.is_null());
             &*self.next.cast::<[T; N]>()
