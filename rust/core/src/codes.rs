@@ -8,7 +8,7 @@ use crate::error::{Error, Result, shortest};
 use crate::lanes::Real;
 use crate::lanes::simd::{Kernel, Lanes, Level, Mask, Simd, WithSimd, dispatch};
 
-/// [`Error::Parameter`](crate::Error::Parameter) if a row of features has a category that the network
+/// [`Error::Parameter`] if a row of features has a category that the network
 /// does not know.
 pub(crate) fn check_categories<T: Real>(features: &[T], config: &Config) -> Result<()> {
     check_codes(features, config.features(), (config.categories.columns, inputs(config)))
@@ -25,7 +25,7 @@ fn inputs(config: &Config) -> Range<usize> {
     config.numbers()..config.first_static()
 }
 
-/// [`Error::Parameter`](crate::Error::Parameter) if one of the last `columns` numbers of a row of
+/// [`Error::Parameter`] if one of the last `columns` numbers of a row of
 /// `size` is not one of the `known` whole numbers.
 fn check_codes<T: Real>(
     numbers: &[T],
@@ -47,7 +47,7 @@ fn check_codes<T: Real>(
     }
 }
 
-/// [`Error::Parameter`](crate::Error::Parameter) if a label is neither missing nor a class number below
+/// [`Error::Parameter`] if a label is neither missing nor a class number below
 /// `count`: it would add no loss and yet be counted.
 pub(crate) fn check_classes<T: Real>(labels: &[T], count: usize) -> Result<()> {
     let end = T::from_f64(count as f64);

@@ -185,7 +185,7 @@ impl<'a, T: Real> Sequences<'a, T> {
         self.static_size
     }
 
-    /// [`Error::Parameter`](crate::Error::Parameter) if a category is unknown to the network.
+    /// [`Error::Parameter`] if a category is unknown to the network.
     pub(crate) fn check_categories(&self, config: &Config, level: Level) -> Result<()> {
         if !all_known(level, self.features, config) {
             check_categories(self.features, config)?;

@@ -1,8 +1,8 @@
 //! Recurrent cells: what a unit computes between the products by weights.
 //!
 //! A step of a cell has *slots*, rows of one number per unit. The products by `W_ih` and `W_hh` fill
-//! some of them with pre-activations; [`Equations::forward`] replaces these by what the backward pass
-//! needs, and [`Equations::backward`] replaces that by the derivatives of the pre-activations. So one
+//! some of them with pre-activations; `Equations::forward` replaces these by what the backward pass
+//! needs, and `Equations::backward` replaces that by the derivatives of the pre-activations. So one
 //! buffer serves all three, and gates in adjacent slots are multiplied at once:
 //!
 //! | cell | slots | from the inputs | from the state |
@@ -17,7 +17,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `kind.rs` | [`Cell`]: the kinds of cells, as users choose them |
-//! | `equations.rs` | [`Equations`]: the properties and equations of a cell |
+//! | `equations.rs` | `Equations`: the properties and equations of a cell |
 //! | `elman.rs`, `gru.rs`, `lstm.rs` | the cells |
 
 mod elman;

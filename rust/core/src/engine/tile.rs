@@ -140,7 +140,7 @@ impl<T: Real, S: Simd> TileWorker<T, S> {
         Ok(losses.iter().sum())
     }
 
-    /// [`Self::forward`] for a window of a tile.
+    /// `forward` for a window of a tile.
     fn forward_window(
         &mut self,
         inputs: &BatchInputs<'_, T>,

@@ -66,7 +66,7 @@ const MOST_BLOCKS: usize = 2;
 /// For each lane, G groups of a row starting at the same column.
 type LaneRows<V, const G: usize> = [[V; G]; MOST_LANES];
 
-/// [`Packing::add_lookups`] for G groups of a padded row, starting at `first`: transposes one row per
+/// `Packing::add_lookups` for G groups of a padded row, starting at `first`: transposes one row per
 /// sequence into columns.
 #[inline(always)]
 fn add_block_of_rows<V: Lanes, const G: usize>(
