@@ -133,7 +133,7 @@ def settle_other_levels(model: BaseNetwork) -> tuple[_Columns, _Columns]:
     """Give "other" levels, which training has hardly seen, the mean weights of the known levels.
 
     The mean is weighted by frequency: an unknown level counts as an average one. If
-    ``max_categories`` left out levels that are not so rare, the weights of "other" are kept.
+    ``max_categories`` left out levels that are not so rare, "other" keeps what it learnt from them.
 
     Return the weights that were replaced, and the new ones.
     """

@@ -38,7 +38,7 @@ class Inputs:
         Whether a single sequence was given, as a Sequence or as an array ``(T, F)``.
     restore
         Puts outputs in the order and shape of the given data; the second argument says whether
-        there is a row for each step, not for each sequence.
+        they have a row for each step (else for each sequence).
     """
 
     data: Dataset | Sequence

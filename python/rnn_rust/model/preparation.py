@@ -144,7 +144,7 @@ class Preparation:
             )
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
-        """Return rows in the order in which the network reads them; applied twice, it undoes it."""
+        """Return rows in the order in which the network reads them; a second call undoes it."""
         if not self.reverse:
             return rows
         return rows[
@@ -167,7 +167,7 @@ class Preparation:
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
         """Return the arrays that the network learns from.
 
-        If the readout is one per sequence, there is one row of labels per sequence.
+        If the readout is one per sequence, its labels are in the sequence's last row.
 
         Raises
         ------
@@ -262,7 +262,7 @@ class Preparation:
     def _labels(
         self, data: Dataset | Sequence, offsets: Offsets
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Return labels and weights with one row per output: per step, or per sequence."""
+        """Return labels and weights, in the rows for which the readout has outputs."""
         if self.readout == "each_step":
             return data.labels, data.weights
         return sequence_labels(data.labels, data.weights, offsets)

@@ -133,7 +133,7 @@ def _refuse_names(what: str, values: Any) -> None:
 def _is_frame(values: Any) -> bool:
     """Whether it has columns, like the tables of all libraries; a Series has none."""
     kind = type(values)
-    # Tables of Arrow readers are streams; so are a Series and an Arrow array, which are arrays too.
+    # An Arrow reader is a stream; so are a Series and an Arrow array, but these have __array__.
     is_stream = hasattr(kind, "__arrow_c_stream__") and not hasattr(kind, "__array__")
     return is_stream or hasattr(kind, "columns")
 
