@@ -16,7 +16,7 @@ from rnn_rust.models import Model
 _State = dict[str, NDArray[Any]]
 
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
-# Modules that change nothing in prediction; losses are another kind.
+# Modules that have no effect in prediction (losses have none either).
 _PASSED_OVER = {"Dropout", "Dropout1d", "AlphaDropout", "FeatureAlphaDropout", "Identity"}
 # Attributes in which modules keep dynamically quantised weights.
 _QUANTISED = {"_packed_params", "_all_weight_values"}
