@@ -152,15 +152,15 @@ def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
 def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
 
-    Of a model that reads out whole sequences: id and predictions of every sequence, in the order
-    in which the ids first appear in the file.
+    For a model with one output per sequence: id and predictions of every sequence, in the order in
+    which the ids first appear in the file.
 
     Parameters
     ----------
     model, dataset
-        What predicts what.
+        The model, and the data to predict on.
     keys
-        Id and time of every row as they stand in the file: 007 stays 007.
+        Id and time of every row as written in the file: 007 stays 007.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Made-up card purchases in which fraud shows over time only, and how to write a CSV safely.
+"""Made-up card purchases in which fraud is visible only over time, and how to write a CSV safely.
 
-The layout is that of Kaggle's well-known card-fraud file, which may not be passed on: 29 features
-a row, of which the last is the amount, and one label that is 1 for about 0.17 % of the rows.
+The layout is the same as in Kaggle's well-known card-fraud file, which may not be redistributed: 29
+features per row, the last of them the amount, and one label that is 1 in about 0.17 % of the rows.
 """
 
 import os
@@ -17,10 +17,10 @@ from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 ANONYMOUS_FEATURES = 28
-"""x1 to x28, in the place of Kaggle's V1 to V28; x29 is the amount."""
+"""x1 to x28 correspond to Kaggle's V1 to V28; x29 is the amount."""
 
 CARD_LENGTHS = (5, 15)
-"""Fewest and most purchases of a card; only the last card can have fewer."""
+"""Minimum and maximum number of purchases of a card; only the last card can have fewer."""
 
 PROBES = 3
 """Small, quick purchases with which a thief tries out a stolen card."""

@@ -190,9 +190,9 @@ FOLDS: dict[str, Fold] = {
     "Add": _binary(np.add), "Sub": _binary(np.subtract), "Mul": _binary(np.multiply),
     "Div": _binary(_divide), "Neg": lambda _, inputs: -inputs[0],
 }  # fmt: skip
-"""What computes a constant of constants, by operator."""
+"""Functions that compute constants from constants, by operator."""
 
-# Of a number that fills a shape these make the same number.
+# Operators that keep an array filled with one number filled with the same number.
 _KEEP_FILLED = {
     "Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Gather", "Expand",
 }  # fmt: skip
