@@ -40,7 +40,7 @@ class CommandLine(click.Group):
 
 
 class LaterCommand(click.Command):
-    """A command that is imported when it is called; the list of commands needs its line alone."""
+    """A command that is imported when it is called; the list of commands only needs its line."""
 
     def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> click.Context:
         """Return the context of the command itself, which it is called in."""

@@ -289,7 +289,7 @@ class FitOptions:
 
 
 def _save_early(model: Model, output: Path) -> None:
-    """Save the model of a training that ended early with an error."""
+    """Save the model of a training that was interrupted or failed."""
     model.save(output)
     epochs = counted(model.epochs_trained, "epoch")
     _log.warning("Saved the model, trained for %s, to %s", epochs, output)

@@ -26,16 +26,16 @@ PROBES = 3
 """Small, quick purchases with which a thief tries out a stolen card."""
 
 SHORTEST_VICTIM = 3 + PROBES + 1
-"""A stolen card shows at least three purchases of its owner, the probes and the large purchase."""
+"""A stolen card has at least three purchases of its owner, the probes and the large purchase."""
 
 HABIT_SPREAD = 0.5
 """Standard deviation of the habit between purchases of one card; across all cards it is 1."""
 
 HABIT_DROP = 1.5
-"""How far the habit of a stolen card lies above that of its thief, in standard deviations."""
+"""How far the habit of a stolen card is above the thief's habit, in standard deviations."""
 
 HASTE_PUSH, HASTE_SPREAD = 3.0, 0.7
-"""Haste of a quick purchase above that of another one, and its standard deviation."""
+"""How much higher the haste of a quick purchase is, and its standard deviation."""
 
 LOADING = 0.85
 """Correlation of an anonymous feature with its trait; the rest of its variance is noise."""
@@ -55,9 +55,9 @@ def generate(
     the card is blocked. Only that purchase is labelled as fraud, since the owner disputes it and
     overlooks the probes.
 
-    No row tells fraud by itself: the habit of thieves is distributed like that of all cards, their
-    large purchase is neither quicker nor larger than other purchases that are not small, and
-    owners make small purchases, quick small ones and pairs of them too. What tells is the order:
+    No row reveals fraud by itself: the habits of thieves have the same distribution as all cards,
+    their large purchase is neither quicker nor larger than other purchases that are not small, and
+    owners also make small purchases, quick small ones and pairs of them. Only the order shows it:
     a habit that drops and three quick small purchases just before an ordinary one.
 
     Parameters
@@ -68,16 +68,16 @@ def generate(
         The same seed gives the same table.
     fraud_rate
         Share of rows labelled 1; their number is rounded to a whole one. A card has at most one,
-        so that shares up to about 0.08 are possible.
+        so shares up to about 0.08 are possible.
     decimals
-        Digits after the point of x1 to x28; the amount has at most two.
+        Decimals of x1 to x28; the amount has at most two.
 
     Returns
     -------
     polars.DataFrame
         N rows, sorted: `id` (card), `t` (seconds, increasing within a card), `x1` to `x14` (noisy
         views of the habit), `x15` to `x28` (of the haste), `x29` (amount, in euros) and `y1`
-        (1 for fraud, else 0). x1 to x28 have a standard deviation of about 1.
+        (1 for fraud, else 0). Each of x1 to x28 has a standard deviation of about 1.
 
     Raises
     ------
@@ -179,14 +179,14 @@ def _seconds(haste: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[
 def write_csv(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV in one step: the file is there completely, or not at all.
 
-    An error or an interruption leaves the file of before as it was.
+    After an error or an interruption, an existing file is unchanged.
 
     Parameters
     ----------
     frame
         The table.
     path
-        The CSV file; its folder must exist. A file of that name is replaced.
+        The CSV file; its folder must exist. An existing file is replaced.
 
     Raises
     ------

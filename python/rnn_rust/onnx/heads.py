@@ -121,7 +121,7 @@ def _of_two(node: Node, first: Axed, second: Axed) -> Any:
 
 
 def _aligned(lengths: Lengths, states: States) -> bool:
-    """Whether the axis of lengths is that of the sequences in states."""
+    """Whether the axis of lengths matches the sequences in states."""
     axes = ((),) * (len(states.axes) - len(lengths.axes)) + lengths.axes
     batch = states.pieces[0][0].batch
     return len(axes) == len(states.axes) and all(

@@ -70,7 +70,7 @@ def _results(
     sizes = {**below.sizes, PIECE: len(directions), UNIT: layer.hidden_size}
     pieces = tuple((layer, direction) for direction in directions)
     every = States(pieces=pieces, readout="each_step", axes=(), sizes=sizes)
-    # In a graph of one step the final states are those of all steps.
+    # In a graph for one step, the final states are the states of all steps.
     final = replace(every, readout="last" if layer.time else "each_step")
     piece, unit = every.axis(PIECE), every.axis(UNIT)
     if by_batch:
