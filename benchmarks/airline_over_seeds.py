@@ -1,4 +1,4 @@
-"""How well the README's network forecasts the next twelve months of airline passengers, by seed.
+"""Errors by seed of the README's network in forecasting twelve months of airline passengers.
 
 python benchmarks/airline_over_seeds.py
 """

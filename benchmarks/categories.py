@@ -1,12 +1,12 @@
-"""What a column of categories costs per step, beside four numeric features.
+"""The time that a column of categories takes per step, compared with four numeric features.
 
 python benchmarks/categories.py
 
-Three networks take turns: of 8 numeric features, of these and 10 columns of 100 levels, and of
-these and 40 more numeric features. A cost is what the columns add to the first one's time, per
-step; a ratio below 1 says that a column costs less than four numeric features do.
+Three networks take turns: with 8 numeric features; with these and 10 columns of 100 levels; and
+with the 8 and 40 more numeric features. A cost is the time per step that the columns add to the
+first network's; a ratio below 1 means that a column costs less than four numeric features.
 
-A fourth network has the columns one-hot, as 1,000 numeric features. NumPy, without a network, sums
+A fourth network has the columns one-hot, as 1,000 numeric features. NumPy, without a network, adds
 up the same rows of weights, and in training adds the gradient to them (``np.add.at``).
 """
 
@@ -31,7 +31,7 @@ IntArray = NDArray[np.int64]
 
 
 def data(numeric: int, columns: int) -> rnn.Dataset:
-    """Return sequences of that many numbers and categories."""
+    """Return sequences with this many numeric and category columns."""
     random = np.random.default_rng(0)
     rows = SEQUENCES * STEPS
     names = np.array([f"level {number:02}" for number in range(LEVELS)])
@@ -52,7 +52,7 @@ def codes() -> IntArray:
 
 
 def one_hot() -> rnn.Dataset:
-    """Return numbers, and a one for the level of each column among zeros."""
+    """Return the numbers, and the columns of categories one-hot."""
     random, rows = np.random.default_rng(0), SEQUENCES * STEPS
     features = np.zeros((rows, NUMERIC + COLUMNS * LEVELS), np.float32)
     features[:, :NUMERIC] = random.normal(size=(rows, NUMERIC))
@@ -63,7 +63,7 @@ def one_hot() -> rnn.Dataset:
 
 
 def numpy_sum(width: int, training: bool) -> float:
-    """Return the seconds in which NumPy sums up rows of so many weights, in short blocks."""
+    """Return the seconds that NumPy takes to add up rows of ``width`` weights, in short blocks."""
     random, rows, block = np.random.default_rng(0), codes(), 1024
     table = random.normal(size=(COLUMNS * LEVELS, width)).astype(np.float32)
     gradient, seconds = np.zeros_like(table), []
@@ -81,7 +81,7 @@ def numpy_sum(width: int, training: bool) -> float:
 
 
 class Network:
-    """A network and its data, coded once."""
+    """A network and its data, encoded once."""
 
     def __init__(
         self, model: type[rnn.RNN | rnn.GRU | rnn.LSTM], units: int, dataset: rnn.Dataset
@@ -90,19 +90,19 @@ class Network:
         self._data = self._model.preparation.encoded(dataset)
 
     def train(self, batch_size: int) -> float:
-        """Return the seconds of an epoch."""
+        """Return the seconds per epoch."""
         fitted = self._model.fit(self._data, epochs=2, batch_size=batch_size, progress=False)
         return min(fitted.seconds[-2:])
 
     def predict(self) -> float:
-        """Return the seconds of a prediction of all rows."""
+        """Return the seconds to predict all rows."""
         start = time.perf_counter()
         self._model.predict(self._data)
         return time.perf_counter() - start
 
 
 def row(name: str, rounds: list[list[float]], one_hot: float, by_numpy: float) -> str:
-    """Return the medians, in nanoseconds per step, and the ratio of what is added."""
+    """Return the medians, in nanoseconds per step, and the ratio of the added times."""
     scale = 1e9 / (SEQUENCES * STEPS)
     plain, coded, wide = (scale * statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = (coded - plain) / (wide - plain)

@@ -3,8 +3,8 @@
     python benchmarks/compare.py --original path/to/rnn-rust
 
 prints the table and writes a dated record to ``benchmarks/records``, as JSON and Markdown. With
-``--only`` some groups alone are measured and nothing is written, but to ``--output``. Rivals that
-are not installed are named as skipped; README.md beside this file says how to install them.
+``--only``, only some groups are measured, and written only to ``--output``. Rivals that are not
+installed are listed as skipped; README.md in this folder says how to install them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rivals.pool import Pool, SkippedError
 from rows import GROUPS, HIDDEN_SIZES, Row, of_size, ratio_rows, shape_d
 
 SHORTEST = 0.3
-"""Seconds of a measurement at least, so that the clock and the call around it vanish."""
+"""Minimum seconds of a measurement, so that the clock and the call do not matter."""
 
 SCALES = {"ns/step": 1e9, "µs/call": 1e6}
 
@@ -46,7 +46,7 @@ class Entrant:
         self.prepare()
 
     def prepare(self) -> None:
-        """Have it compile, warm up and choose its fastest variant."""
+        """Let it compile, warm up and choose its fastest variant."""
         answer = self.pool.prepare(self.name, self.job, self.cores)
         self.variant: str = answer["variant"]
         self.tried: dict[str, float] = answer["tried"]
@@ -65,7 +65,7 @@ class Entrant:
 
 
 def measure_row(pool: Pool, row: Row, repeats: int) -> Line:
-    """Measure a row: everyone prepares, then all take turns."""
+    """Measure a row: all contestants prepare, then they take turns."""
     line = Line(row.group, row.name, row.unit, None, target=row.target)
     entrants: dict[str, Entrant] = {}
     for name in (OURS, *row.entrants):
@@ -84,7 +84,7 @@ def measure_row(pool: Pool, row: Row, repeats: int) -> Line:
 
 
 def measure_threads(pool: Pool, row: Row, repeats: int) -> Line:
-    """Measure one thread and two in turn, on as many cores."""
+    """Measure one thread and two in turn, on as many cores as threads."""
     line = Line(row.group, row.name, row.unit, None, target=row.target)
     cores = sorted(os.sched_getaffinity(0))[: row.job.threads]
     if len(cores) < row.job.threads:
@@ -104,7 +104,7 @@ def measure_threads(pool: Pool, row: Row, repeats: int) -> Line:
 
 
 def measure_lengths(pool: Pool, repeats: int) -> Line:
-    """Measure what a real step costs among sequences of many lengths, over one among equal ones."""
+    """Measure the time of a real step in sequences of many lengths, relative to equal lengths."""
     line = Line("D", "5 to 200 steps / 103 each", "ratio", None, target=1.15, bound="at most")
     ratios = []
     try:
@@ -119,14 +119,14 @@ def measure_lengths(pool: Pool, repeats: int) -> Line:
 
 
 def fresh_sample(pool: Pool, job: Job, cores: list[int] | None = None) -> float:
-    """Return one repeat of ours, prepared for it: its process knows one job at a time."""
+    """Return one repeat of ours, prepared again: its process keeps one job at a time."""
     entrant = Entrant(pool, OURS, job, cores)
     entrant.measure()
     return entrant.samples[0]
 
 
 def measure_peak(pool: Pool, repeats: int, given: float | None) -> tuple[float, str]:
-    """Return the core's peak in float32 GFLOP/s, the best of what can be had, and its source."""
+    """Return the core's peak in float32 GFLOP/s, the highest one found, and its source."""
     found = [] if given is None else [(given, "given as --peak")]
     for name in ("peak", "numpy"):
         try:
@@ -141,7 +141,7 @@ def measure_peak(pool: Pool, repeats: int, given: float | None) -> tuple[float, 
 
 
 def measure_sizes(pool: Pool, record: Record, repeats: int) -> Iterator[Line]:
-    """Measure every hidden size; yield what :func:`size_lines` makes of it."""
+    """Measure every hidden size; yield the lines of :func:`size_lines`."""
     assert record.peak_gflops
     for hidden in HIDDEN_SIZES:
         job = of_size(hidden)
@@ -154,7 +154,7 @@ def measure_sizes(pool: Pool, record: Record, repeats: int) -> Iterator[Line]:
 
 
 def size_lines(sizes: list[Size]) -> Iterator[Line]:
-    """Yield how far neighbouring sizes lie apart, all of them, and the least share of the peak."""
+    """Yield the spread of neighbouring sizes and of all sizes, and the least share of the peak."""
     from_8 = [size.ns_per_mac for size in sizes if size.hidden >= 8]
     ratios = [max(a, b) / min(a, b) for a, b in pairwise(from_8)]
     apart = Timing(OURS, "this package", "slower / faster", [max(ratios)])
@@ -175,7 +175,7 @@ def distance(one: Sequence[ArrayLike], other: Sequence[ArrayLike]) -> float:
 def check(pool: Pool, rows: list[Row]) -> int:
     """Compare everyone's weights after an epoch of little data; return how many disagree.
 
-    Differences are from the first contestant that does the job, which is ours if it does, relative
+    Differences are measured from the first contestant that does the job (ours if it does), relative
     to how far the weights moved.
     """
     wrong = 0
@@ -194,7 +194,7 @@ def check(pool: Pool, rows: list[Row]) -> int:
             for variant, weights in learnt.items():
                 expected = expected or weights
                 apart = distance(expected, weights) / distance(expected, first_weights(job))
-                # Keras's Adam, whose ε differs after the first step, is 1e-2 away; others 1e-4.
+                # Keras's Adam differs by 1e-2, as its ε differs after the first step; others 1e-4.
                 agrees = apart < (2e-2 if job.dtype == "float32" else 1e-10)
                 wrong += not agrees
                 print(f"{row.name}: {name}, {variant}: {apart:.1e} {'' if agrees else 'WRONG'}")
@@ -202,7 +202,7 @@ def check(pool: Pool, rows: list[Row]) -> int:
 
 
 def run(options: argparse.Namespace, record: Record, pool: Pool) -> None:
-    """Measure the groups that are asked for; print each line when it is there."""
+    """Measure the requested groups; print each line when it is finished."""
 
     def add(line: Line) -> None:
         record.lines.append(line)

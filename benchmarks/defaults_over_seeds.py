@@ -1,11 +1,11 @@
-"""What the defaults of ``rnn-rust train`` are worth, beside baseline and settings chosen by hand.
+"""The defaults of ``rnn-rust train`` compared with a baseline and settings chosen by hand.
 
 Five seeds, each with its own split, on four data sets; medians are compared:
 
     python benchmarks/defaults_over_seeds.py
 
-Settings chosen by hand are those of the demos, and of ``examples/digits.py``. Needs scikit-learn
-for the digits.
+Settings chosen by hand come from the demos and ``examples/digits.py``. Needs scikit-learn for the
+digits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPTIONS = {option.name: option.default for option in command.params}
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, how it is split, what is measured, and what was chosen by hand.
+    """A data set, how it is split, what is measured, and the settings chosen by hand.
 
     ``better`` is 1 if larger figures are better, else -1.
     """
@@ -48,7 +48,7 @@ class Task:
 
 
 def by_demo(name: str) -> Callable[[rnn.Dataset, int], Model]:
-    """Return what trains the model of a demo on the training part."""
+    """Return a function that trains the model of a demo on the training part."""
 
     def train(past: rnn.Dataset, seed: int) -> Model:
         plan = DEMOS[name]
@@ -96,7 +96,7 @@ def by_default(past: rnn.Dataset, seed: int, split: dict[str, object]) -> Model:
 
 
 def digits() -> rnn.Dataset:
-    """Return scikit-learn's images, a row of pixels a step."""
+    """Return scikit-learn's images, with one row of pixels per step."""
     images, numbers = load_digits(return_X_y=True)
     labels = np.full((len(images), 8), np.nan)
     labels[:, -1] = numbers
@@ -106,7 +106,7 @@ def digits() -> rnn.Dataset:
 
 
 def tasks() -> list[Task]:
-    """Return the four."""
+    """Return the four tasks."""
     read = rnn.Dataset.from_csv
     return [
         Task("fraud", "pr_auc", 1, read(DATA / "fraud.csv"), 0.8, {"stratify": True},

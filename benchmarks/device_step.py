@@ -1,11 +1,11 @@
-"""What a step of exported C takes, beside the stepper called from Rust and from Python.
+"""The time of a step in exported C, compared with the stepper called from Rust and Python.
 
 python benchmarks/device_step.py
 
 Networks of 29 features and one output in float32, without a scaler, read events one by one on one
-core. C is compiled by ``cc -O2`` and by ``cc -O3 -march=native``, and called in a loop by a program
-of its own. Rust's stepper is called by the example ``shapes``, which has networks of 10 units;
-Python's with arrays for features and outputs. Processor time, of the fastest of many rounds.
+core. C is compiled with ``cc -O2`` and with ``cc -O3 -march=native``, and called in a loop by its
+own program. Rust's stepper is called by the example ``shapes``, which has networks of 10 units;
+Python's with arrays for features and outputs. Times are the processor time of the fastest round.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEPS, ROUNDS, FEATURES = 200_000, 25, 29
 ROUNDS_OF_RUST, STEPS_OF_RUST = 10, 1_000_000
 NETWORKS = tuple((kind, units) for units in (10, 32) for kind in (rnn.RNN, rnn.GRU, rnn.LSTM))
 LEVELS = (("-O2",), ("-O3", "-march=native"))
-# As `shapes` names the cells.
+# The names of the cells in `shapes`.
 RUST = {"RNN": "Elman(Tanh)", "GRU": "Gru { reset_after: true }", "LSTM": "Lstm"}
 ROOT = Path(__file__).resolve().parent.parent
 SHAPES = ROOT / "target/release/examples/shapes"
@@ -53,7 +53,7 @@ int main(void)
 
 
 def of_c(model: rnn.RNN | rnn.GRU | rnn.LSTM, options: tuple[str, ...]) -> float:
-    """Return the nanoseconds of a step of exported C."""
+    """Return the nanoseconds of a step in exported C."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         model.to_c(path / "c")
@@ -69,7 +69,7 @@ def of_c(model: rnn.RNN | rnn.GRU | rnn.LSTM, options: tuple[str, ...]) -> float
 
 
 def of_python(model: rnn.RNN | rnn.GRU | rnn.LSTM) -> float:
-    """Return the nanoseconds of a step of the stepper, with its call."""
+    """Return the nanoseconds of a step of the stepper, including the call."""
     stepper, features = model.stepper(), np.float32(0.1) * np.arange(FEATURES, dtype=np.float32)
     step, out, rounds = stepper.step, np.empty(1, np.float32), []
     for _ in range(ROUNDS):

@@ -5,12 +5,12 @@ and prints the PR-AUC of all on the same test part:
 
     python benchmarks/fraud_over_time.py
 
-The data are made so that no row tells fraud by itself; classifiers of single rows can hardly be
-better than chance, which is the share of frauds. So that the comparison is fair to them, gradient
-boosting also gets the rows of a card's last four purchases side by side, as one would make by hand.
-All of them let both classes count the same; boosting is far worse by its defaults.
+In these data, no row reveals fraud by itself; classifiers of single rows can hardly be better than
+chance, which is the share of frauds. To make the comparison fair, gradient boosting also gets the
+rows of a card's last four purchases side by side, as one would prepare them by hand. All of them
+weight both classes equally; boosting is far worse with its defaults.
 
-scikit-learn is needed beside the package (the group ``test`` of pyproject.toml has it).
+Also needs scikit-learn (in the group ``test`` of pyproject.toml).
 """
 
 import argparse

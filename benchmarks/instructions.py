@@ -1,32 +1,32 @@
-"""Instructions, loads and stores per timestep of training and prediction, and what they bound.
+"""Instructions, loads and stores per timestep of training and prediction, and their bounds.
 
-Counts repeat on noisy machines:
+Counts are reproducible even on noisy machines:
 
     python benchmarks/instructions.py
 
-valgrind counts the AVX2 level; it does not know AVX-512. There, if the machine has it, the program
-is stepped through (``single_step.py``), in ten minutes; LSTM and GRU would take hours.
+valgrind counts the AVX2 level; it does not support AVX-512. For that level, if the machine has it,
+``single_step.py`` steps through the program in ten minutes; LSTM and GRU would take hours.
 
-For valgrind the example ``shapes`` of the engine runs 16 epochs (or predictions) and then 18; the
-difference of both counts is that of two, and has nothing of the start of the program in it. From 16
-epochs on batches are packed once. What is stepped through is one of so many epochs (or a
-prediction). The same program, alone, then tells the time. Cycles come from it by the peak of the
-core: two multiply-adds of 8 float32 per cycle, or one of 16.
+For valgrind, the engine's example ``shapes`` runs 16 epochs (or predictions) and then 18; the
+difference of the counts is for two, without the start of the program. From 16 epochs on, batches
+are packed only once. Stepping counts one of as many epochs (or one prediction). The same program is
+then timed alone. Times become cycles through the peak of the core: two multiply-adds of 8 float32
+per cycle, or one of 16.
 
-Each bound supposes that all else costs nothing: what a Zen 3 or Zen 4 core does per cycle at most
-are 2 multiply-adds or products, 6 instructions, 2 loads of 32 bytes, 1 store of 32 (AMD, Software
-Optimization Guide for the Zen 4 Microarchitecture, publication 57647). An instruction of AVX-512
-passes twice: measured, a multiply-add takes a cycle, a load too, even of a number for all lanes,
+Each bound assumes that everything else costs nothing: per cycle, a Zen 3 or Zen 4 core does at most
+2 multiply-adds or products, 6 instructions, 2 loads of 32 bytes, and 1 store of 32 (AMD, Software
+Optimization Guide for the Zen 4 Microarchitecture, publication 57647). An AVX-512 instruction takes
+two passes: as measured, a multiply-add takes a cycle, a load too, even if it broadcasts a number,
 and a store two. (The column of multiply-adds counts 32 bytes in both tables.) The bound by phases
-takes the largest of the four for each phase and adds these up. A phase is an innermost loop that
-executes more instructions each time it is entered than the core has in flight (320; Zen 3: 256), or
-what is left of a function: phases overlap only at their ends. What a core makes of such a bound
-tells a product of two matrices by OpenBLAS, all of which is one such loop: the share of the peak
-that it reaches is said.
+adds up the largest of the four bounds in each phase. A phase is an innermost loop that executes
+more instructions each time it is entered than the core has in flight (320; Zen 3: 256), or the rest
+of a function: phases overlap only at their ends. For comparison, a product of two matrices by
+OpenBLAS, which is one such loop, shows how close a core gets to such a bound: the share of the peak
+that it reaches is printed.
 
-No bound should be too high. So the cycles of loads and stores are those of vectors (three loads and
-two stores of general registers fit into a cycle), those of instructions have no conditional jumps
-(one may be fused with the comparison before it), and instructions of libraries are left out.
+No bound should be too high. So only vector loads and stores count (a cycle has room for three loads
+and two stores of general registers), conditional jumps are not counted as instructions (one may be
+fused with the comparison before it), and instructions of libraries are left out.
 """
 
 import os
@@ -57,7 +57,7 @@ BLAS_KERNELS = {"avx2": "Zen", "avx512": "SkylakeX"}
 
 @dataclass(frozen=True)
 class Shape:
-    """A line of ``shapes``: the part that tells it, and the timesteps of an epoch."""
+    """A line of ``shapes``: the part that identifies it, and the timesteps per epoch."""
 
     line: str
     steps: int
@@ -73,7 +73,7 @@ class Shape:
 
     @property
     def vectors(self) -> float:
-        """Multiply-adds of whole registers per timestep; one output, no gradient by the inputs."""
+        """Multiply-adds of whole registers per timestep; one output, no gradient for inputs."""
         by_inputs, by_states = (1, 1) if self.predicts else (2, 3)
         recurrent = self.gates * self.hidden
         numbers = recurrent * (by_inputs * self.inputs + by_states * self.hidden)
@@ -99,7 +99,7 @@ SHAPES = (
 
 
 def environment(level: str) -> dict[str, str]:
-    """Return the environment that holds the engine to an instruction set and a thread."""
+    """Return the environment that limits the engine to an instruction set and one thread."""
     return os.environ | {"RNN_RUST_SIMD": level, "RNN_RUST_NUM_THREADS": "1"}
 
 
@@ -112,7 +112,7 @@ def output(*command: str | Path, level: str = "avx2") -> str:
 
 
 def by_callgrind(listing: Listing, shape: Shape, times: int) -> Counter[int]:
-    """Return how often each address is executed in so many epochs, or predictions, with AVX2."""
+    """Return how often each address is executed in ``times`` epochs or predictions, with AVX2."""
     epochs, predictions = (1, times) if shape.predicts else (times, 1)
     with tempfile.TemporaryDirectory() as folder:
         profile = Path(folder) / "profile"
@@ -139,13 +139,13 @@ def by_callgrind(listing: Listing, shape: Shape, times: int) -> Counter[int]:
 
 
 def with_avx2(listing: Listing, shape: Shape) -> dict[int, float]:
-    """Return how often each address is executed in an epoch, or prediction."""
+    """Return how often each address is executed in an epoch or prediction, with AVX2."""
     few, more = (by_callgrind(listing, shape, EPOCHS + further) for further in (0, 2))
     return {place: (executed - few[place]) / 2 for place, executed in more.items()}
 
 
 def with_avx512(listing: Listing, shape: Shape) -> dict[int, float]:
-    """Return the same."""
+    """Return how often each address is executed in an epoch or prediction, with AVX-512."""
     times, start = ("1", "3"), "Compiled.*7predict17h"
     if not shape.predicts:
         times, start = (str(EPOCHS), "1"), "EpochRun7arrange17h"
@@ -154,7 +154,7 @@ def with_avx512(listing: Listing, shape: Shape) -> dict[int, float]:
 
 
 def costs(instruction: Instruction) -> tuple[float, ...]:
-    """Return an instruction, its loads and stores, and the cycles that four limits ask for."""
+    """Return the counts of an instruction, its loads and stores, and the cycles by four limits."""
     passes = -(-instruction.bits // 256)
     return (
         1,
@@ -177,7 +177,7 @@ def by_phase(listing: Listing, visits: dict[int, float]) -> Iterator[list[float]
 
 
 def nanoseconds(shape: Shape, level: str) -> float:
-    """Return the time of a timestep: the fastest of some runs."""
+    """Return the time per timestep in the fastest of several runs."""
     times = []
     for _ in range(5):
         lines = output(PROGRAM, shape.line, "60", "60", level=level).splitlines()
@@ -187,14 +187,14 @@ def nanoseconds(shape: Shape, level: str) -> float:
 
 
 def gigahertz(*flags: str) -> float:
-    """Return the clock of the core, from its multiply-adds of float32 in registers."""
+    """Return the clock rate of the core, from float32 multiply-adds in registers."""
     program = build(*flags)
     runs = [subprocess.run([program], capture_output=True, text=True, check=True) for _ in range(5)]
     return max(float(run.stdout) for run in runs) / 1e9 / (MULTIPLY_ADDS * 8 * 2)
 
 
 def blas_share(level: str, clock: float) -> float:
-    """Return the share of the peak that a product of two 512 x 512 matrices of float32 reaches."""
+    """Return the share of the peak reached by a product of two 512 x 512 float32 matrices."""
     code = (
         "import time, numpy as np\n"
         "a = np.ones((512, 512), np.float32)\n"

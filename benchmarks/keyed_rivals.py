@@ -1,7 +1,7 @@
-"""Keyed streams as they are written without this package: a state for each key in a dict.
+"""Keyed streams as one would write them without this package: a dict of states by key.
 
-Each is made of a GRU of one layer and the keys of its entities, and scores a single event, or the
-events of a batch, those of one key in order. The class's ``made`` returns None where a package is
+Each is made from a one-layer GRU and the keys of its entities. It scores a single event or a batch,
+with the events of each key in order. The class method ``made`` returns None if a package is
 missing.
 """
 
@@ -19,7 +19,7 @@ def sigmoid(z: Any) -> Any:
 
 
 class NumpyStates:
-    """A dict of NumPy states; a batch goes in rounds, with at most one event of each key."""
+    """A dict of NumPy states; a batch is scored in rounds with at most one event per key."""
 
     name = "a dict of NumPy states"
 
@@ -38,7 +38,7 @@ class NumpyStates:
         return cls(model, entities)
 
     def step(self, x: Any, h: Any) -> tuple[Any, Any]:
-        """Return outputs and states after a step, of one sequence or of several side by side."""
+        """Return outputs and states after a step of one sequence, or of several at once."""
         n = self.units
         a, b = x @ self.w_ih + self.bias, h @ self.w_hh
         r, z = sigmoid(a[..., :n] + b[..., :n]), sigmoid(a[..., n : 2 * n] + b[..., n : 2 * n])
@@ -65,7 +65,7 @@ class NumpyStates:
 
 
 class EventByEvent(NumpyStates):
-    """As libraries for learning on streams have it: a dict of features by name for each event."""
+    """A dict of features by name for each event, as in libraries for online learning."""
 
     name = "a dict of features for each event"
 
@@ -79,7 +79,7 @@ class EventByEvent(NumpyStates):
         return float(super().single(key, row)[0])
 
     def single(self, key: Any, x: Any) -> Any:
-        """Score one event, whose dict a reader would have made."""
+        """Score one event; the features become a dict, as a reader would provide it."""
         return self.predict_one(key, dict(zip(self.names, x.tolist(), strict=True)))
 
     def batch(self, keys: Any, x: Any) -> Any:
@@ -88,7 +88,7 @@ class EventByEvent(NumpyStates):
 
 
 class OnnxStates(NumpyStates):
-    """A dict of states, and a step in ONNX Runtime with states in and out."""
+    """A dict of states, and steps in ONNX Runtime with states in and out."""
 
     name = "ONNX Runtime, states in a dict"
 
@@ -98,7 +98,7 @@ class OnnxStates(NumpyStates):
 
     @classmethod
     def made(cls, model: Any, entities: Any) -> Self | None:
-        """Return one if ONNX Runtime is there."""
+        """Return one if ONNX Runtime is installed."""
         try:
             import_module("onnx")
             import_module("onnxruntime")

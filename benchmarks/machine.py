@@ -1,4 +1,4 @@
-"""Where a record was measured: processor, system, versions."""
+"""The machine on which a record was measured: processor, system, versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = ("avx2", "fma", "avx512f", "avx512vl", "asimd", "sve")
 
 
 def describe() -> dict[str, Any]:
-    """Return the processor, what it can do, and the system around it."""
+    """Return the processor, its instruction sets, and the system."""
     try:
         info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -40,7 +40,7 @@ def describe() -> dict[str, Any]:
 
 
 def sentence(machine: dict[str, Any]) -> str:
-    """Return what :func:`describe` found, in one line of a record."""
+    """Return the result of :func:`describe` as one line of a record."""
     forced = f"held to {machine['level']}; " if machine.get("level") else ""
     return (
         f"{machine['cpu']}, {machine['cores']} cores ({' '.join(machine['flags'])}); "
@@ -55,7 +55,7 @@ def slug(cpu: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of every package that takes part."""
+    """Return the version of every package that is measured."""
     found = {}
     for package in sorted({name for rival in RIVALS.values() for name in rival.packages}):
         try:

@@ -1,4 +1,4 @@
-"""What the machine code of a program says: x86-64, as objdump lists it."""
+"""Reads the machine code of a program: x86-64, as listed by objdump."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ class Instruction:
 
 
 def decode(function: str, text: str) -> Instruction:
-    """Return what a line of the listing of objdump says: ``vmovups 0x40(%rdi),%zmm2{%k1}{z}``."""
+    """Return the instruction in a line of objdump, like ``vmovups 0x40(%rdi),%zmm2{%k1}{z}``."""
     text = re.sub(r" *#.*", "", text)
     name, _, rest = re.sub(r"^((lock|rep\w*|data16|cs|bnd) )+", "", text).partition(" ")
     *sources, destination = re.findall(r"(?:\([^)]*\)|[^,(])+", rest.strip()) or [""]
@@ -47,7 +47,7 @@ def decode(function: str, text: str) -> Instruction:
 
 
 class Listing:
-    """The machine code of a program: its functions, and what is executed of it, by address."""
+    """The machine code of a program: its functions and instructions, by address."""
 
     def __init__(self, program: Path) -> None:
         command = ["objdump", "-d", "--no-show-raw-insn", str(program)]
@@ -67,11 +67,11 @@ class Listing:
     def phases(
         self, visits: Mapping[int, float], least: int
     ) -> Iterator[list[tuple[Instruction, float]]]:
-        """Yield what was executed, and how often, phase by phase.
+        """Yield the executed instructions, and how often, phase by phase.
 
         A phase is an innermost loop that executes ``least`` instructions each time it is entered,
-        or what is left of a function. ``visits`` tells how often each address was executed; what
-        lies in libraries is left out.
+        or the rest of a function. ``visits`` has how often each address was executed; libraries are
+        left out.
         """
         found: dict[tuple[str, int], list[tuple[Instruction, float]]] = defaultdict(list)
         long = [loop for loop in self._loops if self._length(loop, visits) >= least]
@@ -86,7 +86,7 @@ class Listing:
         yield from found.values()
 
     def _innermost_loops(self) -> list[tuple[int, int]]:
-        """Return the first and the last address of each loop that has no other one inside."""
+        """Return the first and the last address of each loop that contains no other loop."""
         loops = set()
         for place, (function, text) in self._lines.items():
             jump = re.match(r"j\w+ +([0-9a-f]+)", text)

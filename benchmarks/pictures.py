@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 
 def by_hidden_size(axes: Axes, record: Record) -> None:
-    """Draw time per step of training over hidden sizes, beside rivals."""
+    """Draw the time per training step over hidden sizes, with rivals."""
     lines: dict[str, list[tuple[int, float]]] = {}
     for line in record.lines:
         if line.group != "hidden" or line.ours is None:
@@ -76,12 +76,12 @@ def scale(axes: Axes, x: str, y: str) -> None:
 
 
 def main() -> None:
-    """Draw what there is."""
+    """Draw all pictures for which there are figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sweep", type=Path, help="what sweep.py wrote")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
-    # The same picture from the same figures, to the byte.
+    # Make the same figures give the same file, byte for byte.
     plt.rcParams |= {"svg.hashsalt": "rnn-rust", "font.size": 9, "svg.fonttype": "none"}
     found = [record for record in newest() if any(line.group == "hidden" for line in record.lines)]
     if found:

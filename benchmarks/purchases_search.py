@@ -2,8 +2,8 @@
 
 python benchmarks/purchases_search.py [--cards 600] [--seeds 3]
 
-The table is that of ``data/make_purchases.py --rich``. A quarter of the cards is held out; the
-search sees folds of whole cards of the others.
+The table comes from ``data/make_purchases.py --rich``. A quarter of the cards is held out; the
+search uses folds of whole cards from the others.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def search(left_out: list[str], time_features: tuple[str, ...], seed: int) -> Gr
 
 
 def table(cards: int, seed: int) -> pd.DataFrame:
-    """Return the purchases as a frame of pandas."""
+    """Return the purchases as a pandas frame."""
     rows = make_purchases.make_rich(seed, cards)
     return pd.DataFrame({name: rows[name].to_list() for name in rows.columns})
 
 
 def main() -> None:
-    """Print a line per choice of columns."""
+    """Print a line for each choice of columns."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cards", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=3)

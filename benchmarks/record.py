@@ -1,4 +1,4 @@
-"""What a run of ``compare.py`` found, as dataclasses that go to JSON and come back."""
+"""The results of a run of ``compare.py``, as dataclasses that are written to and read from JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Timing:
     variant: str
     samples: list[float]
     tried: dict[str, float] = field(default_factory=dict)
-    """Nanoseconds of every variant when the fastest was looked for."""
+    """Nanoseconds of every variant in the search for the fastest."""
 
     @property
     def median(self) -> float:
-        """The figure that counts."""
+        """The median, which is the figure that is reported."""
         return statistics.median(self.samples)
 
 
@@ -32,8 +32,8 @@ class Timing:
 class Line:
     """One line of the table.
 
-    ``target`` is the least ratio to the strongest rival, or with ``bound`` (``at most``, ``at
-    least``) one on ours itself.
+    ``target`` is the least ratio to the strongest rival; with ``bound`` (``at most``, ``at least``)
+    it is a limit on our own figure.
     """
 
     group: str
@@ -48,23 +48,23 @@ class Line:
 
     @property
     def strongest(self) -> Timing | None:
-        """The fastest rival that is there."""
+        """The fastest rival that was measured."""
         return min(self.rivals, key=lambda rival: rival.median, default=None)
 
     @property
     def usual(self) -> Timing | None:
-        """The rival that a user would otherwise write, if it is there."""
+        """The rival that a user would otherwise write, if it was measured."""
         return next((rival for rival in self.rivals if rival.name == self.idiomatic), None)
 
     def ratio(self, rival: Timing | None) -> float | None:
-        """Return how many times faster than a rival we are."""
+        """Return how many times faster than a rival this package is."""
         if rival is None or self.ours is None:
             return None
         return rival.median / self.ours.median
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is reached; None without a target or a figure."""
+        """Whether the target is met; None without a target or a figure."""
         if self.target is None or self.ours is None:
             return None
         if self.bound != "ratio":
@@ -108,7 +108,7 @@ class Record:
         return next((x for x in self.lines if (x.group, x.name) == (group, name)), None)
 
     def write(self, path: Path) -> None:
-        """Write JSON, with the figures that follow from others for those who read it by eye."""
+        """Write JSON, with derived figures for human readers."""
         content = asdict(self)
         for shown, line in zip(content["lines"], self.lines, strict=True):
             shown["derived"] = {
@@ -136,7 +136,7 @@ class Record:
 
 
 def newest() -> list[Record]:
-    """Return the newest record of each instruction set: their names begin with the date."""
+    """Return the newest record of each instruction set; names begin with the date."""
     found: dict[str, Record] = {}
     for path in sorted(RECORDS.glob("????-??-??-*.json")):
         record = Record.read(path)

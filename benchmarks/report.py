@@ -10,7 +10,7 @@ MARKS = {True: "yes", False: "**no**", None: "–"}
 
 
 def figure(value: float) -> str:
-    """Return three significant digits, thousands separated."""
+    """Return a number with three significant digits, and a separator for thousands."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 1 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -68,7 +68,7 @@ def cell(timing: Timing | None) -> str:
 
 
 def details(lines: list[Line]) -> list[str]:
-    """Return every contestant's range in a list, and below who was skipped and why."""
+    """Return a list of every contestant's range, followed by who was skipped and why."""
     measured = []
     for line in lines:
         every = [line.ours, *line.rivals] if line.ours else line.rivals

@@ -1,4 +1,4 @@
-"""The rows of the comparison: which job, which rivals, and what is to be reached."""
+"""The rows of the comparison: their jobs, rivals and targets."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ HIDDEN_SIZES = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, of those that are ratios of two times.
+    """One row of the table that is a ratio of two times.
 
-    ``target`` is how many times faster than the fastest rival this package is to be; ``entrants``
-    are the contestants beside it. With ``threads`` the only one beside it is itself on one thread.
+    ``target`` is how many times faster than the fastest rival this package should be; ``entrants``
+    are its rivals. With ``threads``, its only rival is itself on one thread.
     """
 
     group: str
@@ -65,12 +65,12 @@ def shape_b(inputs: int, hidden: int, batch: int) -> Job:
 
 
 def shape_c(cell: str, batch: int) -> Job:
-    """Return training with gates."""
+    """Return training of a cell with gates."""
     return Job("train", cell=cell, hidden=32, steps=50, sequences=2000, batch=batch)
 
 
 def shape_d(steps: int = 200, shortest: int | None = 5) -> Job:
-    """Return training on sequences of many lengths, or of one."""
+    """Return training on sequences of many lengths, or of one length."""
     return Job(
         "train", cell="LSTM", inputs=8, hidden=32, steps=steps, shortest=shortest, sequences=2000,
         batch=64,
@@ -78,13 +78,13 @@ def shape_d(steps: int = 200, shortest: int | None = 5) -> Job:
 
 
 def of_size(hidden: int) -> Job:
-    """Return training at a hidden size, with less data where a step takes longer."""
+    """Return training at a hidden size, with less data if a step takes longer."""
     sequences = min(20, max(2, 1280 // hidden)) * 256
     return Job("train", hidden=hidden, batch=256, sequences=sequences)
 
 
 def hidden_rows() -> list[Row]:
-    """Return the rows of hidden sizes beside rivals."""
+    """Return the rows that compare hidden sizes with rivals."""
     return [
         Row("hidden", f"H = {hidden}", of_size(hidden), None, ("jax", "numpy", "torch"))
         for hidden in (4, 8, 16, 32, 64, 128, 256, 512)
@@ -94,7 +94,7 @@ def hidden_rows() -> list[Row]:
 def training_rows() -> list[Row]:
     """Return the rows of shapes A and B.
 
-    torch.compile is left out where a call per update costs more than JAX takes for everything.
+    torch.compile is left out if a call per update costs more than JAX takes in all.
     """
     targets = {1: (3, 3), 32: (5, 4), 256: (5, 4), 4096: (None, None)}
     rows = []
@@ -121,7 +121,7 @@ def gated_rows() -> list[Row]:
 
 
 def other_rows() -> list[Row]:
-    """Return the rows against the original, of inference, and on two threads."""
+    """Return the rows for the original project, for inference, and for two threads."""
     sample = Job("train", inputs=3, hidden=5, activation="relu", dtype="float64", csv=str(SAMPLE))
     predict, stream = Job("predict"), Job("stream")
     rows = [

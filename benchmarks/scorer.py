@@ -1,12 +1,12 @@
-"""What a keyed stream costs: events of a million entities, one by one and in batches.
+"""The speed of a keyed stream: events of a million entities, one by one and in batches.
 
 python benchmarks/scorer.py [ENTITIES]
 
-A GRU with 29 features, 16 units and an output, in float32. Integer keys by Zipf's law: the k-th
-most frequent entity comes with a share of 1/k. Every entity has an event first; the table is then
-filled to less than half. Rates are medians, on one thread; latencies are of single calls, with
-nothing beside them and with another thread that scores batches. `keyed_rivals.py` has what a user
-would write otherwise; ONNX Runtime where it is installed.
+A GRU with 29 features, 16 units and one output, in float32. Integer keys follow Zipf's law: the
+k-th most frequent entity has a share proportional to 1/k. First, every entity has one event, which
+fills less than half of the table. Rates are medians on one thread; latencies are for single calls,
+alone and while another thread scores batches. `keyed_rivals.py` has what a user would otherwise
+write, with ONNX Runtime if it is installed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STATE = 4 * UNITS
 
 
 class Stream:
-    """Events: keys by Zipf's law, and features that are numbers like others."""
+    """Events with keys that follow Zipf's law, and random features."""
 
     def __init__(self, entities: int) -> None:
         random = np.random.default_rng(0)
@@ -46,14 +46,14 @@ class Stream:
         self.rows = list(self.x)
 
     def batches(self, keys: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the keys of one batch after the other, with features."""
+        """Yield the keys and features of each batch."""
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             yield part, self.x[: len(part)]
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
-    """Return how many of ``count`` events are done in a second, by the median."""
+    """Return the median number of events per second; ``work`` does ``count`` events."""
     work()
     seconds = []
     for _ in range(REPEATS):
@@ -72,7 +72,7 @@ def filled(model: rnn.GRU, stream: Stream, keys: Any, **limits: Any) -> rnn.Scor
 
 
 def in_batches(scorer: rnn.Scorer, stream: Stream, keys: Any) -> Callable[[], object]:
-    """Return work: all events in batches, their outputs in an array that is there."""
+    """Return a function that scores all events in batches, into an existing array."""
     out = np.zeros((BATCH, 1), np.float32)
 
     def work() -> None:
@@ -85,7 +85,7 @@ def in_batches(scorer: rnn.Scorer, stream: Stream, keys: Any) -> Callable[[], ob
 def one_by_one(
     scorer: rnn.Scorer, stream: Stream, keys: list[Any], out: Any
 ) -> Callable[[], object]:
-    """Return work: single events."""
+    """Return a function that scores single events."""
     events = [(key, stream.rows[number % BATCH]) for number, key in enumerate(keys)]
 
     def work() -> None:
@@ -122,7 +122,7 @@ def show_latencies(name: str, taken: Any) -> None:
 
 
 def resident() -> int:
-    """Return the bytes of memory that the process has."""
+    """Return the resident memory of the process, in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * 4096
 
@@ -144,7 +144,7 @@ def beside_batches(scorer: rnn.Scorer, stream: Stream) -> Any:
 
 
 def snapshots(scorer: rnn.Scorer, stream: Stream) -> None:
-    """Print how long files take, and how long calls wait meanwhile."""
+    """Print how long snapshots take to write, and how long calls wait meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "states"
         seconds = []
@@ -164,7 +164,7 @@ def snapshots(scorer: rnn.Scorer, stream: Stream) -> None:
 
 
 def main() -> None:
-    """Print rates, memory, latencies, snapshots; and the rivals' rates."""
+    """Print rates, memory, latencies and snapshots, and the rivals' rates."""
     entities = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     stream, model = Stream(entities), rnn.GRU(INPUTS, UNITS, 1, n_threads=1)
     texts = {key: f"card {key:012}" for key in stream.entities.tolist()}
@@ -213,7 +213,7 @@ def main() -> None:
 
 
 def all_of(score: Callable[[Any, Any], object], events: list[tuple[Any, Any]]) -> None:
-    """Score one after the other."""
+    """Score events one by one."""
     for key, x in events:
         score(key, x)
 

@@ -1,7 +1,7 @@
 """Counts the instructions that a program executes by stepping through it: Linux on x86-64.
 
-The kernel stops the program after every instruction (ptrace), some 40,000 times a second, so that
-only what lies between two calls of a function is stepped through.
+The kernel stops the program after every instruction (ptrace), about 40,000 times a second, which is
+slow: so only the code between two calls of a function is stepped through.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ _libc.waitpid.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
 def count(
     command: list[str | Path], environment: Mapping[str, str], starts: set[int]
 ) -> Counter[int]:
-    """Return how often each address is executed from the second visit of these to the third."""
+    """Return how often each address is executed between visits 2 and 3 of ``starts``."""
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL,
         preexec_fn=lambda: _libc.ptrace(TRACE_ME, 0, None, None),  # noqa: PLW1509
@@ -40,7 +40,7 @@ def count(
 
 
 class Traced:
-    """A program under ptrace that has just been started; addresses are those of its file."""
+    """A program that was just started under ptrace; addresses are as in its file."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -62,7 +62,7 @@ class Traced:
         _libc.ptrace(WRITE_REGISTER, self._pid, PROGRAM_COUNTER, place)
 
     def step_to(self, addresses: set[int]) -> Counter[int]:
-        """Do the same step by step, and return how often each address was executed."""
+        """Do the same in single steps, and return how often each address was executed."""
         ends = {self._base + address for address in addresses}
         visits: Counter[int] = Counter()
         place = self._program_counter()

@@ -2,9 +2,9 @@
 
 python benchmarks/sources.py [--rows 300000] [--repeats 7]
 
-The same 29 features, id, time and label; float64. Imports are not counted. Memory is what
-reading adds to the process, the table included; a frame in memory was there before. Needs pandas
-and pyarrow.
+All have the same 29 features, id, time and label, in float64. Imports are not counted. Memory is
+what reading adds to the process, including the table, but not a frame that was already in memory.
+Needs pandas and pyarrow.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read(source: str, folder: Path) -> None:
             "pyarrow": frame.to_arrow, "dict": lambda: frame.to_dict(as_series=False),
         }[source]()  # fmt: skip
     reading = rnn.Dataset  # imports what it needs
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = kilobytes("VmRSS")
     start = time.perf_counter()
     if source.startswith("Polars alone"):
@@ -80,7 +80,7 @@ def read(source: str, folder: Path) -> None:
 
 
 def kilobytes(what: str) -> int:
-    """Return the memory of this process, VmRSS, or its peak, VmHWM; on Linux."""
+    """Return the memory of this process (VmRSS) or its peak (VmHWM), on Linux."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith(what))
     return int(line.split()[1])

@@ -19,7 +19,7 @@ PICTURE = (
     "![Time per step of training over hidden sizes, beside rivals]"
     "(benchmarks/pictures/hidden-size.svg)"
 )
-# Rows with less than this lead are named below the table.
+# Rows with a smaller lead than this are listed below the table.
 CLOSE = 1.5
 
 SHOWN = {
@@ -59,7 +59,7 @@ def section(records: list[Record]) -> str:
 
 
 def preface(records: list[Record]) -> str:
-    """Say what was measured on what."""
+    """Return a sentence on what was measured, and on which machine."""
     machines = "; ".join(
         f"{record.level} on {record.date} ({record.machine['cpu']}, median of {record.repeats} "
         "runs in turn)"
@@ -75,7 +75,7 @@ def preface(records: list[Record]) -> str:
 
 
 def cells(line: Line | None) -> str:
-    """Return the cells of one record: ours, the strongest rival, how many times as fast we are."""
+    """Return the cells of one record: ours, the strongest rival, and the ratio."""
     if line is None or line.ours is None:
         return "– | – | "
     ours = f"{figure(line.ours.median)} {line.unit.split('/')[0]}"
@@ -86,7 +86,7 @@ def cells(line: Line | None) -> str:
 
 
 def losses(record: Record) -> str:
-    """Name every row in which a rival is faster, or much as fast."""
+    """Return a list of all rows in which a rival is faster, or about as fast."""
     close = []
     for line in record.lines:
         ratio = line.ratio(line.strongest)
@@ -100,7 +100,7 @@ def losses(record: Record) -> str:
 
 
 def sentences(record: Record) -> list[str]:
-    """Return what does not fit the table: two threads, and the job from a file."""
+    """Return sentences on what does not fit the table: two threads, and the job from a file."""
     found = []
     threads = [
         f"{times(line.ratio(line.strongest))} as fast at {line.name.split(',')[0]}"

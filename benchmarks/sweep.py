@@ -2,8 +2,8 @@
 
 python benchmarks/sweep.py --output sweep.json [--only hidden] [--level avx2] [--repeats 3]
 
-One line of a sweep changes one size and leaves the others as they are. A process of its own does
-each line, as the level of instructions is chosen once; the fastest of some repetitions counts.
+One line of a sweep changes one size and keeps the others. Each line runs in its own process, as the
+instruction set is chosen once per process; the fastest of several repetitions counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HIDDEN = (1, 2, 4, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 51
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64, 128, 256, 1_024, 4_096)
 LAYERS = (1, 2, 3, 4)
-# Neighbours from this hidden size on are to be within this ratio.
+# From this hidden size on, neighbours should be within this ratio.
 FROM_HIDDEN, MOST = 8, 1.5
 
 
@@ -45,24 +45,24 @@ class Case:
 
     @property
     def sequences(self) -> int:
-        """As many as make a whole number of batches, and some 30,000 steps at least."""
+        """The number of sequences: whole batches, with about 30,000 steps (6,000 if large)."""
         most = 30_000 if self.weights < 60_000 else 6_000
         return self.batch * max(1, round(most / (self.batch * self.steps)))
 
     @property
     def gates(self) -> int:
-        """The number of products that a unit takes part in."""
+        """The number of gates of a unit, each with its own weights."""
         return {"RNN": 1, "GRU": 3, "LSTM": 4}[self.cell]
 
     @property
     def weights(self) -> int:
-        """The weights that a step multiplies by."""
+        """The number of weights that a step multiplies by."""
         inputs = INPUTS + self.hidden * (self.layers - 1)
         return self.gates * self.hidden * (inputs + self.hidden * self.layers) + self.hidden
 
     @property
     def train_work(self) -> int:
-        """Multiply-adds of a step of training: forward, gradient, and back to what is not data."""
+        """Multiply-adds of a training step: forward, gradients, and backward except to the data."""
         return 3 * self.weights - self.gates * self.hidden * INPUTS
 
 
@@ -114,7 +114,7 @@ def time_case(case: Case, repeats: int) -> dict[str, Any]:
 
 
 def measured(line: list[Case], level: str | None, repeats: int) -> list[dict[str, Any]]:
-    """Return the figures of a line, measured in a process of its own."""
+    """Return the figures of a line, measured in its own process."""
     environment = os.environ | ({"RNN_RUST_SIMD": level} if level else {})
     cases = json.dumps([asdict(case) for case in line])
     done = subprocess.run(
@@ -125,7 +125,7 @@ def measured(line: list[Case], level: str | None, repeats: int) -> list[dict[str
 
 
 def cliffs(points: list[dict[str, Any]], size: str) -> Iterator[str]:
-    """Yield where neighbours of a line differ by more than is allowed, in time per multiply-add."""
+    """Yield where the time per multiply-add of neighbours in a line differs too much."""
     for one, other in pairwise(points):
         if size == "hidden" and one["hidden"] < FROM_HIDDEN:
             continue
@@ -137,7 +137,7 @@ def cliffs(points: list[dict[str, Any]], size: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure the sweeps, and print what stands out."""
+    """Measure the sweeps, and print neighbours that differ too much."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, help="a JSON file of all points")
     parser.add_argument("--only", help="one sweep: " + ", ".join(sweeps()))

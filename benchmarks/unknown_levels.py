@@ -1,12 +1,12 @@
-"""What a level that training has not seen costs, by what stands for it.
+"""How much levels that training has not seen add to errors, by how the input "other" is set.
 
 python benchmarks/unknown_levels.py
 
-A label is the effect of a row's category, which differs by level, plus noise; a fifth of the test
-rows have levels that training lacks. Their input "other" is left as it was drawn, or set to the
-mean of the known levels' weights (what the package does), or learnt from a share of the training
-rows that are turned into it. Errors are relative to those of the training mean, the median over
-seeds.
+A label is the effect of a row's level plus noise; a fifth of the test rows have levels that
+training lacks. The weights of their input "other" are left at their random initial values, or set
+to the mean of the known levels' weights (as the package does), or learnt from a share of the
+training rows that are changed to "other". Errors are relative to predicting the training mean;
+medians over seeds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SHARES = (0.02, 0.1)
 
 
 class Unsettled(rnn.GRU):
-    """A model whose input "other" is what it was at first, where training has no such row."""
+    """A model that keeps the initial weights of "other" if training has no such row."""
 
     def fit(self, *arguments: Any, **options: Any) -> rnn.History:
-        """Train, and leave it as it is."""
+        """Train without setting the weights of "other"."""
         with patch("rnn_rust.training.loop.settle_other_levels"):
             return super().fit(*arguments, **options)
 
@@ -58,7 +58,7 @@ def tables(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def errors(kind: type[rnn.GRU], train: pl.DataFrame, test: pl.DataFrame, seed: int) -> list[float]:
-    """Return the mean squared error of known and of unknown levels, beside a constant's."""
+    """Return the mean squared error of known and of unknown levels, relative to a constant."""
     data = rnn.Dataset.from_frame(train, features=["x", "level"], labels="y")
     model = kind(hidden_size=16, scaler="standard", max_categories=KNOWN, seed=seed)
     model.fit(data, epochs=40, batch_size=16, progress=False)
@@ -69,7 +69,7 @@ def errors(kind: type[rnn.GRU], train: pl.DataFrame, test: pl.DataFrame, seed: i
 
 
 def converted(train: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
-    """Return training rows of which a share has a level that occurs once, and counts as "other"."""
+    """Return training rows; in this share of them, the level occurs only once: it is "other"."""
     chosen = np.random.default_rng(seed).random(train.height) < share
     level = [
         f"row {row}" if change else level
@@ -79,7 +79,7 @@ def converted(train: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
 
 
 def main() -> None:
-    """Print a row for each way."""
+    """Print a row for each way of setting "other"."""
     found: dict[str, list[list[float]]] = {}
     for seed in SEEDS:
         train, test = tables(seed)

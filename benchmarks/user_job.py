@@ -7,7 +7,7 @@ predicts, saves; each run in a fresh process:
     python benchmarks/user_job.py --rows 3000000
     python benchmarks/keep_output.py benchmarks/user_job.py  # keeps a dated record
 
-The line of Polars is its own reader, of the same columns and types, in a process of its own.
+The line for Polars is its own reader with the same columns and types, in a separate process.
 Seconds are the median of the runs; memory is the peak of the resident set in a stage, on Linux.
 """
 
@@ -56,7 +56,7 @@ def measured(stages: Stages, name: str) -> Iterator[None]:
 
 
 def reset_peak() -> None:
-    """Let the peak of the resident set begin anew, where the system can."""
+    """Reset the peak of the resident set, if the system supports it."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -64,7 +64,7 @@ def reset_peak() -> None:
 
 
 def peak() -> float:
-    """Return the peak of the resident set in MB since it began."""
+    """Return the peak of the resident set in MB since the last reset."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
@@ -73,7 +73,7 @@ def peak() -> float:
 
 
 def polars_reader(path: Path) -> Stages:
-    """Read the file by Polars alone."""
+    """Read the file with Polars only."""
     import polars as pl  # noqa: PLC0415
 
     stages: Stages = {}

@@ -1,11 +1,11 @@
 """How well tomorrow's temperature is predicted, over five seeds, beside rivals.
 
-The model of ``rnn-rust demo weather`` learns from 2012 to 2014; early stopping looks at the last
-months of these, and the test year 2015 is for the figures alone:
+The model of ``rnn-rust demo weather`` learns from 2012 to 2014; early stopping uses the last months
+of these years, and the test year 2015 is only used for the figures:
 
     python benchmarks/weather_over_seeds.py
 
-``--choose`` shows what the model was chosen by: the error of 24 candidates on the validation part.
+``--choose`` shows how the model was chosen: the errors of 24 candidates on the validation part.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def linear_regression(past: rnn.Dataset, test: rnn.Dataset, features: int) -> fl
 
 
 def candidates() -> Iterator[Demo]:
-    """Yield the plans among which that of the demo was chosen."""
+    """Yield the candidates from which the demo's plan was chosen."""
     for cell, hidden, rate, batch in product(("GRU", "LSTM"), (8, 16, 32), (0.003, 0.01), (4, 8)):
         yield replace(
             PLAN, cell=cell, model=PLAN.model | {"hidden_size": hidden}, optimizer=rnn.Adam(rate),
@@ -63,7 +63,7 @@ def candidates() -> Iterator[Demo]:
 
 
 def choose(dataset: rnn.Dataset) -> None:
-    """Print the median error of every candidate on the validation part, the best first."""
+    """Print the median error of each candidate on the validation part, best first."""
     parts, _ = PLAN.split_data(dataset)
     found = {}
     for plan in candidates():

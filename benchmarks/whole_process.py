@@ -1,4 +1,4 @@
-"""What is measured from outside: imports and the whole job, each in a fresh process."""
+"""Measurements of whole processes: imports and the whole job, each in a fresh process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ write_csv(generate(decimals=16), sys.argv[1])
 
 
 def imports(repeats: int) -> Line:
-    """Time the import of the package and of its rivals, once each before it counts."""
+    """Time the import of the package and of its rivals, after one import that is not counted."""
     samples: dict[str, list[float]] = {name: [] for name in IMPORTS}
     line = Line("import", "import, beyond NumPy", "s", None, target=0.1, bound="at most")
     line.idiomatic = "torch"
@@ -71,7 +71,7 @@ def imports(repeats: int) -> Line:
 
 
 def csv_job(repeats: int) -> Line:
-    """Time the whole job of a user, from the start of Python to the evaluation."""
+    """Time a user's whole job, from the start of Python to the evaluation."""
     seconds = []
     with tempfile.TemporaryDirectory(prefix="rnn-rust-csv-") as folder:
         path = Path(folder) / "purchases.csv"

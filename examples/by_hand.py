@@ -33,7 +33,7 @@ for epoch in range(1, 501):
         print(f"epoch {epoch:3}: no better than {best:.4f} for 100 epochs, stopping")
         break
 
-# What the last gradient looked like, tensor by tensor.
+# Show the gradient for the training part, tensor by tensor.
 loss, gradient = model.gradients(train)
 for name, array in gradient.items():
     print(f"{name:13} {array.shape!s:8} gradient norm {np.linalg.norm(array):.2e}")

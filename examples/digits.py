@@ -56,7 +56,7 @@ for seed in range(options.seeds):
         seed=seed,
     )
     model.fit(train, epochs=options.epochs, batch_size=32, progress=False)
-    # A row of probabilities for each image.
+    # predict returns one row of probabilities per image.
     answers = model.predict(test).argmax(axis=1)
     accuracies.append(float(np.mean(answers == halves[3])))
     print(f"seed {seed}: accuracy {accuracies[-1]:.4f}")

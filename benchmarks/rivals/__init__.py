@@ -1,7 +1,7 @@
 """The contestants of ``compare.py``: this package, and everything it is measured against.
 
-Each is a module with a function ``variants(job)``, run in a process of its own by ``worker.py``, so
-that compiled state stays alive between measurements and no library sees the threads of another.
+Each is a module with a function ``variants(job)``, which ``worker.py`` runs in a separate process,
+so that compiled state is kept between measurements and libraries do not share threads.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rival:
-    """A contestant: where its code is, what readers call it, which packages its versions name."""
+    """A contestant: its module, its title for readers, and the packages whose versions to list."""
 
     module: str
     title: str
@@ -34,4 +34,4 @@ RIVALS = {
 }
 
 IDIOMATIC = ("torch", "torch-gates", "keras")
-"""What a user would otherwise write; the first of these that is there stands beside the best."""
+"""What a user would otherwise write; the first one measured is shown next to the best rival."""

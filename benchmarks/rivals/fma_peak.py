@@ -1,4 +1,4 @@
-"""What a core can do at most: ``fma_peak.rs``, built with rustc for the processor at hand."""
+"""The peak performance of a core: ``fma_peak.rs``, built with rustc for this processor."""
 
 import subprocess
 import tempfile
@@ -26,7 +26,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 def build(*flags: str) -> Path:
-    """Return the program, built with more flags; a LookupError says why there is none."""
+    """Return the program, built with additional flags; LookupError if it cannot be built."""
     program = Path(_folder.name) / "fma_peak"
     command = ["rustc", "-O", "-C", "target-cpu=native", *flags, "-o", str(program), str(SOURCE)]
     try:

@@ -1,8 +1,8 @@
 """JAX: whole epochs compiled, backpropagation through time by hand, in several layouts.
 
-The arithmetic is that of ``numpy_bptt.py``. A variant fixes how matrices lie (sequences first, or
-features first), how far both loops over time and the loop over batches are unrolled, and whether
-products are left to the matrix library or written as sums, which fuse for a single sequence.
+The arithmetic is the same as in ``numpy_bptt.py``. A variant sets the layout of matrices (sequences
+or features first), how far both loops over time and the loop over batches are unrolled, and whether
+products use the matrix library or are written as sums, which fuse for a single sequence.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
 
 def variants(job: Job) -> Iterator[Variant]:
-    """Yield the forms that came out ahead somewhere; ``worker.py`` keeps the fastest."""
+    """Yield the forms that were the fastest for some job; ``worker.py`` keeps the fastest."""
     jax.config.update("jax_enable_x64", job.dtype == "float64")
     if job.kind == "train":
         for form in forms(job):
@@ -184,7 +184,7 @@ def automatic(job: Job, form: Form) -> Step:
 
 
 def train(job: Job, form: Form) -> Variant:
-    """Return training, an epoch being one compiled loop over its batches."""
+    """Return training; an epoch is one compiled loop over its batches."""
     given: list[tuple[Array, Array]] = batches(job)
     if form.features_first:
         given = [
@@ -217,7 +217,7 @@ def train(job: Job, form: Form) -> Variant:
 
 
 def predict(job: Job, chunk: int) -> Variant:
-    """Return prediction of all sequences, so many at a time."""
+    """Return prediction of all sequences, in chunks of this many."""
     w = tuple(jnp.asarray(a.T) for a in weights(job))
     form = Form("", by_hand, unroll=job.steps)
     x = data(job)[0].swapaxes(0, 1)

@@ -1,8 +1,8 @@
 """JAX with gates: LSTM and GRU under Adam, whole epochs compiled, backpropagation by hand.
 
 What made it fast: one tanh for all gates, as σ(z) = (1 + tanh(z/2)) / 2; one product for the
-gradients of W_ih, b and W_hh, which lie stacked; and large batches in chunks whose states stay in
-the cache. Sequences first and no unrolling: features first takes twice as long.
+gradients of W_ih, b and W_hh, which are stacked; and large batches in chunks whose states fit in
+the cache. The layout is sequences first, without unrolling: features first takes twice as long.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ Gradient = Callable[[Any, Any, Any, Any], Any]
 
 
 ROUNDED = 10
-"""Ragged sequences are padded to multiples of it: each length is a loop to compile of its own."""
+"""Ragged sequences are padded to multiples of it, as each length needs its own compiled loop."""
 
 
 class Form(NamedTuple):
-    """How a variant is written: its gradient, and of how many sequences at a time."""
+    """How a variant is written: its gradient, and the number of sequences at a time."""
 
     name: str
     gradient: Callable[[Job], Gradient]
@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
 
 def variants(job: Job) -> Iterator[Variant]:
-    """Yield training by every form that came out ahead somewhere."""
+    """Yield training with each form that was the fastest for some job."""
     jax.config.update("jax_enable_x64", job.dtype == "float64")
     if job.kind == "train":
         for form in forms(job):
@@ -54,13 +54,13 @@ def forms(job: Job) -> list[Form]:
 
 
 def stacked(w: Any, x: Any) -> tuple[Any, Any]:
-    """Return W_hh and the inputs' products ``(T, B, G·H)``; x has a last column of ones."""
+    """Return W_hh and the products of inputs ``(T, B, G·H)``; x ends with a column of ones."""
     rows = x.shape[-1]
     return w[0][rows:], x @ w[0][:rows]
 
 
 def sigmoids(z: Any) -> Any:
-    """Return the sigmoid by way of tanh."""
+    """Return the sigmoid, computed with tanh."""
     return 0.5 + 0.5 * jnp.tanh(0.5 * z)
 
 
@@ -190,7 +190,7 @@ def automatic(job: Job) -> Gradient:
 
 
 def in_chunks(gradient: Gradient, chunk: int | None) -> Gradient:
-    """Return a gradient summed over so many sequences at a time."""
+    """Return a gradient that is summed over chunks of this many sequences."""
 
     def add(one: Any, other: Any) -> Any:
         return tuple(a + b for a, b in zip(one, other, strict=True))
@@ -212,7 +212,7 @@ def in_chunks(gradient: Gradient, chunk: int | None) -> Gradient:
 
 
 def adam(state: Any, gradient: Any) -> Any:
-    """Return weights, moments and the count of steps after one step."""
+    """Return weights, moments and the step count after one step."""
     w, first, second, count = state
     (beta1, beta2), count = BETAS, count + 1
     first = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(first, gradient, strict=True))
@@ -226,7 +226,7 @@ def adam(state: Any, gradient: Any) -> Any:
 
 
 def train(job: Job, form: Form) -> Variant:
-    """Return training; an epoch is one call, with a loop for every run of batches of a shape."""
+    """Return training; an epoch is one call, with a loop for each run of batches of equal shape."""
     gradient = in_chunks(form.gradient(job), form.chunk)
     given = [with_ones(*batch) for batch in padded_batches(job, ROUNDED)]
     groups = [
@@ -259,5 +259,5 @@ def train(job: Job, form: Form) -> Variant:
 
 
 def with_ones(x: Array, y: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Return a batch whose inputs have a column of ones more, for the bias."""
+    """Return a batch with an additional input column of ones, for the bias."""
     return np.concatenate([x, np.ones_like(y)], axis=-1), y, weight

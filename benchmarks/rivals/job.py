@@ -1,4 +1,4 @@
-"""What every contestant is asked to do, and the data and weights that all begin with."""
+"""The jobs of the contestants, and the data and initial weights that all share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Array = NDArray[Any]
 LEARNING_RATE = 1e-3
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Of Adam, as PyTorch defines and defaults them."""
+"""Settings of Adam, with PyTorch's definitions and defaults."""
 
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 """Blocks of H rows in W_ih, W_hh and b, in PyTorch's order: i f g o; r z n."""
 
 MOST_UPDATES = 1000
-"""Updates of an epoch of those who pay per call: their time per step does not depend on it."""
+"""Updates per epoch for rivals with a cost per call: their time per step does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class Job:
     shortest: int | None = None
     """Steps of the shortest sequence when lengths are uniform from there to ``steps``."""
     ascending: bool = False
-    """Whether the shorter sequences come first, so that those who sort see the same batches."""
+    """Whether shorter sequences come first, so that rivals that sort get the same batches."""
     sequences: int = 28_480
     batch: int = 1
     dtype: str = "float32"
     threads: int = 1
     wall: bool = False
-    """Whether the time is that of the clock on the wall rather than the processor's."""
+    """Whether to measure wall time instead of processor time."""
     csv: str | None = None
-    """A file to read in place of made-up data."""
+    """A file to read instead of made-up data."""
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of a time step of training: three products of each matrix but one.
+        """Multiply-adds of a time step of training: three products with each matrix but one.
 
-        There is no gradient by the inputs, so that W_ih takes part in two.
+        There is no gradient for the inputs, so W_ih has only two products.
         """
         matrices = self.hidden * (self.inputs + self.hidden + 1)
         return 3 * matrices - self.hidden * self.inputs
@@ -67,8 +67,9 @@ class Job:
 class Variant:
     """One way to do a job.
 
-    ``seconds(n)`` does it n times (epochs, passes, calls) and says how long that took; ``steps`` is
-    how many time steps are in one. ``weights()`` returns what was learnt, as :func:`weights`.
+    ``seconds(n)`` does it n times (epochs, passes, calls) and returns the time taken; ``steps`` is
+    the number of time steps each time. ``weights()`` returns the learnt weights, as
+    :func:`weights`.
     """
 
     name: str
@@ -80,8 +81,8 @@ class Variant:
 def data(job: Job, sequences: int | None = None) -> tuple[Array, Array]:
     """Return features ``(S, T, I)`` and labels ``(S, T, 1)``.
 
-    Of the labels 0.172 % are 1, or with gates they are uniform: Adam would divide the gradients of
-    labels that are hardly ever other than 0 by little more than its ε.
+    0.172 % of the labels are 1. With gates, labels are uniform instead: if nearly all were 0, Adam
+    would divide gradients by little more than its ε.
     """
     rng = np.random.default_rng(0)
     shape = (job.sequences, job.steps, job.inputs)
@@ -106,7 +107,7 @@ def real(job: Job) -> Array:
 
 
 def batches(job: Job, most: int | None = None) -> list[tuple[Array, Array]]:
-    """Return batches ``(T, B, I)`` and ``(T, B, 1)``, at most so many; the last may be smaller."""
+    """Return at most ``most`` batches ``(T, B, I)``, ``(T, B, 1)``; the last may be smaller."""
     features, labels = data(job, most and most * job.batch)
     return [
         (
@@ -120,8 +121,8 @@ def batches(job: Job, most: int | None = None) -> list[tuple[Array, Array]]:
 def weights(job: Job) -> list[Array]:
     """Return the first W_ih ``(G·H, I)``, W_hh ``(G·H, H)``, b ``(G·H,)``, W_hy ``(1, H)``, b_y.
 
-    A cell has G :data:`GATES`. The GRU has one tensor more at the end: the bias ``(H,)`` of the
-    candidate that is inside the product with the reset gate.
+    A cell has G :data:`GATES`. The GRU has one more tensor at the end: the candidate's bias
+    ``(H,)`` inside the product with the reset gate.
     """
     rng = np.random.default_rng(1)
     hidden, rows = job.hidden, GATES[job.cell] * job.hidden
@@ -133,7 +134,7 @@ def weights(job: Job) -> list[Array]:
 
 
 def two_biases(job: Job) -> tuple[Array, Array]:
-    """Return PyTorch's pair of biases that all begin with: the input's and the state's."""
+    """Return the initial weights of PyTorch's two biases: the input's and the state's."""
     _, _, b, _, _, *candidate = weights(job)
     second = np.zeros_like(b)
     if candidate:
@@ -142,7 +143,7 @@ def two_biases(job: Job) -> tuple[Array, Array]:
 
 
 def one_bias(job: Job, first: Array, second: Array) -> tuple[Array, list[Array]]:
-    """Return PyTorch's pair as in :func:`weights`: their sum, and the GRU's candidate's apart."""
+    """Return PyTorch's two biases as in :func:`weights`: their sum, and the GRU candidate's."""
     if job.cell != "GRU":
         return first + second, []
     inside = second[-job.hidden :]
@@ -150,7 +151,7 @@ def one_bias(job: Job, first: Array, second: Array) -> tuple[Array, list[Array]]
 
 
 def timed(once: Callable[[], object], wall: bool = False) -> Callable[[int], float]:
-    """Return ``seconds(n)`` of a function: of all threads' processor time unless ``wall``."""
+    """Return ``seconds(n)`` for a function: processor time of all threads, unless ``wall``."""
     clock = time.perf_counter if wall else time.process_time
 
     def seconds(times: int) -> float:

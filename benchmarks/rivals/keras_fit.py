@@ -46,7 +46,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 def network(job: Job) -> Any:
-    """Return the compiled model with the weights that all begin with."""
+    """Return the compiled model with the initial weights that all share."""
     keras.utils.clear_session()
     keras.config.set_floatx(job.dtype)
     layers = keras.layers
@@ -70,7 +70,7 @@ def optimizer(job: Job) -> Any:
     """Return the optimiser of a job's cell."""
     if job.cell == "RNN":
         return keras.optimizers.SGD(LEARNING_RATE)
-    # Keras adds ε before it corrects the second moment: this is PyTorch's ε at the first step.
+    # Keras adds ε before correcting the second moment: this equals PyTorch's ε at the first step.
     return keras.optimizers.Adam(LEARNING_RATE, *BETAS, epsilon=EPSILON * (1 - BETAS[1]) ** 0.5)
 
 
@@ -81,20 +81,20 @@ def recurrent_layer(job: Job) -> Any:
         return layers.SimpleRNN(job.hidden, activation=job.activation, return_sequences=True)
     if job.cell == "LSTM":
         return layers.LSTM(job.hidden, return_sequences=True)
-    # The recurrent biases of the gates would learn as much as the others, twice as much as one.
+    # If the gates' recurrent biases also learnt, both together would learn twice as fast as one.
     kept = np.zeros((2, 3 * job.hidden), job.dtype)
     kept[0], kept[1, 2 * job.hidden :] = 1, 1
     return layers.GRU(job.hidden, return_sequences=True, bias_constraint=lambda b: b * kept)
 
 
 def reordered(w: Array) -> Array:
-    """Return the GRU's rows r z n as Keras has them, z r n; or the other way."""
+    """Return the GRU's rows r z n in Keras's order, z r n; or the reverse."""
     r, z, n = np.split(w, 3)
     return np.concatenate([z, r, n])
 
 
 def train(job: Job) -> Variant:
-    """Return training, an epoch being one of ``fit``'s."""
+    """Return training; an epoch is an epoch of ``fit``."""
     model = network(job)
     x, y = data(job, MOST_UPDATES * job.batch)
 

@@ -54,7 +54,7 @@ def slope(job: Job, h: Array) -> Array:
 def forward(job: Job, x: Array, w: list[Array], states: Array) -> Array:
     """Return the states ``(T, B, H)`` of inputs ``(T, B, I)``; weights input-major.
 
-    ``states`` is memory for them: fresh pages for every batch would cost as much as the products.
+    ``states`` is memory to reuse: new memory for every batch would cost as much as the products.
     """
     (steps, size, _), (w_ih, w_hh, b) = x.shape, w
     states = states[:, :size] if size == states.shape[1] else np.empty_like(states[:, :size])
@@ -101,7 +101,7 @@ def train(job: Job) -> Variant:
 
 
 def predict(job: Job, chunk: int) -> Variant:
-    """Return prediction of all sequences, so many at a time."""
+    """Return prediction of all sequences, in chunks of this many."""
     *w, w_hy, b_y = (np.ascontiguousarray(w.T) for w in weights(job))
     x, _ = data(job)
     memory = np.empty((job.steps, chunk, job.hidden), job.dtype)
@@ -116,7 +116,7 @@ def predict(job: Job, chunk: int) -> Variant:
 
 
 def stream(job: Job) -> Callable[[], Any]:
-    """Return one streaming step as most would write it."""
+    """Return one streaming step as most users would write it."""
     w_ih, w_hh, b, w_hy, b_y = (np.ascontiguousarray(w.T) for w in weights(job))
     rows, state, position = events(job), np.zeros(job.hidden, job.dtype), 0
 
@@ -131,7 +131,7 @@ def stream(job: Job) -> Callable[[], Any]:
 
 
 def stream_without_allocation(job: Job) -> Callable[[], Any]:
-    """Return one streaming step with event, state and the 1 of the biases in one vector."""
+    """Return one streaming step with event, state and a 1 for the biases in one vector."""
     w_ih, w_hh, b, w_hy, b_y = (w.T for w in weights(job))
     into_state = np.ascontiguousarray(np.vstack([w_ih, w_hh, b]))
     into_output = np.ascontiguousarray(np.vstack([w_hy, b_y]))

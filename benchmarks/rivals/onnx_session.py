@@ -1,4 +1,4 @@
-"""ONNX Runtime: prediction alone, with an exported graph as most would have it."""
+"""ONNX Runtime: only prediction, with a graph as most users would export it."""
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -25,7 +25,7 @@ def variants(job: Job) -> Iterator[Variant]:
 def session(
     nodes: list[Any], constants: dict[str, Array], shapes: tuple[dict[str, Any], dict[str, Any]]
 ) -> Any:
-    """Return a session on one thread; ``shapes`` are those of inputs and of outputs."""
+    """Return a session on one thread; ``shapes`` has the shapes of inputs and of outputs."""
     helper = onnx.helper
     arrays = [
         onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
@@ -46,7 +46,7 @@ def session(
 
 
 def predict(job: Job, chunk: int) -> Variant:
-    """Return prediction of all sequences, so many at a time."""
+    """Return prediction of all sequences, in chunks of this many."""
     w_ih, w_hh, b, w_hy, b_y = weights(job)
     node = onnx.helper.make_node
     nodes = [

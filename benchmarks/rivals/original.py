@@ -18,8 +18,8 @@ from rivals.job import LEARNING_RATE, Job, Variant, data
 
 ACTIVATIONS = {"tanh": "Tanh", "relu": "ReLU", "sigmoid": "Sigmoid"}
 
-# It evaluates after the first and after the last epoch, before and after which we look at the
-# clock: in between lies training alone.
+# It evaluates after the first and the last epoch. We read the clock after the first evaluation and
+# before the last one: only training is in between.
 MAIN = """
 mod data;
 mod model;
@@ -73,7 +73,7 @@ fn main() {
 
 
 def variants(job: Job) -> Iterator[Variant]:
-    """Yield training, which it has for single sequences in float64 alone."""
+    """Yield training, which it only supports for single sequences in float64."""
     if (job.kind, job.batch, job.dtype) == ("train", 1, "float64"):
         yield train(job)
 
@@ -89,7 +89,7 @@ def build(job: Job, folder: Path) -> Path:
     main = main.replace("HIDDEN", str(job.hidden))
     main = main.replace("ACTIVATION", ACTIVATIONS[job.activation])
     (folder / "src" / "main.rs").write_text(main)
-    # Its build is shared by all jobs of a run but for the few lines above.
+    # All jobs of a run share its build, except the few lines above.
     target = folder.parent / "target"
     command = ["cargo", "build", "--release", "--quiet", "--target-dir", str(target)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

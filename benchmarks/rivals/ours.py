@@ -34,7 +34,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 def make_model(job: Job) -> Any:
-    """Return the network with the weights that all begin with."""
+    """Return the network with the initial weights that all share."""
     settings: dict[str, Any] = {"loss": "mse", "dtype": job.dtype, "seed": 0}
     if job.cell == "RNN":
         settings |= {"activation": job.activation, "optimizer": rnn.SGD(LEARNING_RATE)}
@@ -74,7 +74,7 @@ def make_dataset(job: Job) -> rnn.Dataset:
 
 
 def train(job: Job) -> Variant:
-    """Return training by ``fit``, whose checks and preparations count."""
+    """Return training by ``fit``, including its checks and preparations."""
     model, dataset = make_model(job), make_dataset(job)
 
     def fit(epochs: int) -> None:

@@ -1,4 +1,4 @@
-"""Sequences of several lengths for those who compute in rectangles: sorted, padded, weighed."""
+"""Sequences of several lengths for rivals that need rectangles: sorted, padded, weighted."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from rivals.job import Array, Job, data, lengths, real
 def padded_batches(job: Job, multiple: int = 1) -> list[tuple[Array, Array, Array]]:
     """Return batches of features ``(T, B, I)``, labels and weights ``(T, B, 1)``.
 
-    Sequences of like length go together, padded to the longest of the batch, rounded up to a
-    multiple. A real step weighs one over the number of them in its batch, a padded one nothing:
-    the loss is the weighted sum of squared errors.
+    Sequences of similar length are batched, and padded to the longest one, rounded up to a
+    multiple. A real step has weight 1 / (number of real steps in the batch), a padded step 0; the
+    loss is the weighted sum of squared errors.
     """
     (features, labels), among, long = data(job), real(job), lengths(job)
     order, found = np.argsort(long, kind="stable"), []

@@ -1,4 +1,4 @@
-"""The processes of the contestants as ``compare.py`` sees them."""
+"""The processes of the contestants, for ``compare.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SkippedError(Exception):
 
 
 class Pool:
-    """Starts a contestant's process when it is first asked, and ends all of them at the end."""
+    """Starts a contestant's process when it is first needed, and ends all of them at the end."""
 
     def __init__(self, core: int, original: Path | None) -> None:
         self.core = core
@@ -42,16 +42,16 @@ class Pool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End every process: its input ends, and it with it."""
+        """End every process by closing its input."""
         for process in self._processes.values():
             process.communicate()
 
     def prepare(self, name: str, job: Job, cores: list[int] | None = None) -> dict[str, Any]:
-        """Have a contestant prepare a job; on the one pinned core, or on ``cores``."""
+        """Let a contestant prepare a job, on the one pinned core or on ``cores``."""
         return self._ask(name, {"prepare": asdict(job), "cores": cores or [self.core]})
 
     def seconds(self, name: str, passes: int) -> float:
-        """Return the seconds of so many passes over what was prepared."""
+        """Return the seconds for this many passes of the prepared job."""
         return float(self._ask(name, {"measure": passes})["seconds"])
 
     def learn(self, name: str, job: Job) -> dict[str, list[Any]]:

@@ -22,7 +22,7 @@ torch.set_num_threads(1)
 
 
 def variants(job: Job) -> Iterator[Variant]:
-    """Yield the one way; ``nn.RNN`` has no sigmoid, for which users write the loop over time."""
+    """Yield the only variant; ``nn.RNN`` has no sigmoid: there, users write the loop over time."""
     if job.kind == "train":
         yield train(job)
     elif job.kind == "predict":
@@ -33,7 +33,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 def rnn_layer(job: Job) -> Any:
-    """Return an ``nn.RNN``, or a module of the same call for other activations than its own."""
+    """Return an ``nn.RNN``, or for other activations a module that is called in the same way."""
     if job.activation in {"tanh", "relu"}:
         return torch.nn.RNN(job.inputs, job.hidden, nonlinearity=job.activation, batch_first=True)
 
@@ -55,7 +55,7 @@ def rnn_layer(job: Job) -> Any:
 
 
 def network(job: Job) -> tuple[Any, Any]:
-    """Return the layer and its head, with the weights that all begin with."""
+    """Return the layer and its head, with the initial weights that all share."""
     layer, head = rnn_layer(job), torch.nn.Linear(job.hidden, 1)
     dtype = getattr(torch, job.dtype)
     layer, head = layer.to(dtype), head.to(dtype)
@@ -71,7 +71,7 @@ def network(job: Job) -> tuple[Any, Any]:
 def train(job: Job) -> Variant:
     """Return training with ``MSELoss``, ``backward`` and ``SGD``."""
     layer, head = network(job)
-    # The second bias of nn.RNN would learn as much as the first, twice as much as one bias.
+    # If the second bias of nn.RNN also learnt, both together would learn twice as fast as one.
     parameters = list(layer.parameters())
     parameters[3].requires_grad_(False)
     optimizer = torch.optim.SGD([*parameters[:3], *head.parameters()], lr=LEARNING_RATE)
@@ -93,7 +93,7 @@ def train(job: Job) -> Variant:
 
 
 def predict(job: Job, chunk: int) -> Variant:
-    """Return prediction of all sequences, so many at a time."""
+    """Return prediction of all sequences, in chunks of this many."""
     layer, head = network(job)
     parts = torch.from_numpy(data(job)[0]).split(chunk)
 

@@ -30,7 +30,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 class Network:
-    """The layer and its head, with the weights that all begin with."""
+    """The layer and its head, with the initial weights that all share."""
 
     def __init__(self, job: Job, batch_first: bool = True) -> None:
         dtype = getattr(torch, job.dtype)
@@ -42,8 +42,8 @@ class Network:
         with torch.no_grad():
             for parameter, value in zip(parameters, values, strict=True):
                 parameter.copy_(value)
-        # The second bias of a gate would learn as much as the first, twice as much as one bias.
-        # That of the GRU's candidate is inside the product with the reset gate: it learns.
+        # If a gate's second bias also learnt, both together would learn twice as fast as one. But
+        # the second bias of the GRU's candidate, inside the product with the reset gate, learns.
         second = layer.bias_hh_l0
         if job.cell == "GRU":
             learns = (torch.arange(len(second)) >= 2 * job.hidden).to(dtype)

@@ -15,7 +15,7 @@ def variants(job: Job) -> Iterator[Variant]:
 
 
 def train(job: Job) -> Variant:
-    """Return training on batches ``(T, B, I)``; the loss is weighed only where steps are padded."""
+    """Return training on batches ``(T, B, I)``; the loss is weighted only if steps are padded."""
     network = Network(job, batch_first=False)
     optimizer = torch.optim.Adam(network.parameters, lr=LEARNING_RATE, fused=True)
     given = [tuple(map(torch.from_numpy, batch)) for batch in padded_batches(job)]

@@ -56,7 +56,7 @@ class Contestant:
         }
 
     def measure(self, passes: int) -> dict[str, Any]:
-        """Return the seconds of so many passes of the chosen variant."""
+        """Return the seconds for this many passes of the chosen variant."""
         if self.chosen is None:
             raise LookupError("nothing is prepared")
         return {"seconds": self.chosen.seconds(passes)}
@@ -83,7 +83,7 @@ def answer(contestant: Contestant, request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Answer until the input ends."""
-    # Libraries print what they like: answers go to a copy of stdout, everything else to stderr.
+    # Libraries may print anything: answers go to a copy of stdout, everything else to stderr.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     contestant: Contestant | None = None

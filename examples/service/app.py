@@ -29,14 +29,14 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Piece(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose events come, and the number of the first in that client's log."""
+    """The client whose events these are, and the number of the first one in its log."""
 
     client: Name
     offset: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class Whose(msgspec.Struct, forbid_unknown_fields=True):
-    """Which client is asked about."""
+    """The client that the request is about."""
 
     client: Name
 
@@ -66,7 +66,7 @@ class Service:
         return response
 
     def _scored(self, piece: Piece, body: bytes) -> Response:
-        """Answer in a thread of the pool: others are served meanwhile."""
+        """Answer in a thread of the pool, so that others are served meanwhile."""
         try:
             events = read_events(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -97,7 +97,7 @@ class Service:
         return bytes(body)
 
     async def applied(self, request: Request) -> Response:
-        """Tell a client where to go on, and what it may drop from its log."""
+        """Tell a client where to continue, and what it may drop from its log."""
         client = _query(request, Whose).client
         applied, saved = await run_in_threadpool(self._ledger.applied, client)
         return _json({"client": client, "applied": applied, "saved": saved})
@@ -110,12 +110,12 @@ class Service:
             raise HTTPException(500, f"there is no new snapshot: {error}") from None
 
     async def save(self) -> dict[str, Any]:
-        """Take a snapshot; those who wait for one wait outside the pool."""
+        """Take a snapshot; requests wait for it without occupying threads of the pool."""
         async with self._saving:
             return await run_in_threadpool(self._ledger.snapshot)
 
     async def save_by_the_clock(self, every: float) -> None:
-        """Take a snapshot whenever so many seconds have passed, and there was an event."""
+        """Take a snapshot every so many seconds, if there were events."""
         while True:
             await asyncio.sleep(every)
             if self._ledger.changed:
@@ -144,7 +144,7 @@ class Service:
 def make_app(
     ledger: Ledger, *, snapshot_every: float, max_events: int, max_bytes: int
 ) -> Starlette:
-    """Return the application; it takes snapshots by the clock, and one when it stops."""
+    """Return the application; it takes snapshots periodically, and one when it stops."""
     service = Service(ledger, max_events=max_events, max_bytes=max_bytes)
 
     @contextlib.asynccontextmanager

@@ -16,28 +16,28 @@ class ServiceError(Exception):
 class Client:
     """Sends the events of a log in order, one request at a time.
 
-    A request without an answer is sent again as it was: the service scores it, or answers from its
-    record. If a restarted service does not have all events before it, it says from where to go on,
-    and the client sends them again from its log.
+    A request without an answer is sent again unchanged: the service scores it, or answers from its
+    record. If a restarted service lacks earlier events, it says from where to continue, and the
+    client sends them again from its log.
 
     Parameters
     ----------
     host, port
-        Of the service.
+        Address of the service.
     name
-        Which no other client has.
+        A name that no other client has.
     log
-        Its events, to which more may be added at the end.
+        The client's events; more may be added at the end.
     patience
-        For how many seconds the service may be away.
+        For how many seconds the service may be unreachable.
 
     Attributes
     ----------
     scores
-        The answer to each event of the log so far; None for those applied before.
+        The answer to each event of the log so far; None for those applied earlier.
     resumed
-        For each restart that the client noticed: the offset that it had reached, and the one from
-        which it sent its log again.
+        For each restart that the client noticed: the offset that it had reached, and the offset
+        from which it sent its log again.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Client:
         Raises
         ------
         ServiceError
-            The service refused them, or is away for too long; or a score of an event that was
-            sent again differs from the one before.
+            The service refused them, or is unreachable for too long; or an event that was sent
+            again got a different score.
         """
         events = self.log[self.next : self.next + count]
         status, answer = self.ask("POST", "/score", events, client=self.name, offset=self.next)
@@ -75,7 +75,7 @@ class Client:
         self.next = answer["applied"]
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
-        """Return status and content of an answer; ask until there is one."""
+        """Return status and content of the answer; repeat the request until there is one."""
         deadline = time.monotonic() + self._patience
         target = path + ("?" + urlencode(query) if query else "")
         while True:
@@ -93,7 +93,7 @@ class Client:
                 time.sleep(0.05)
 
     def close(self) -> None:
-        """End the connection; the next request opens another."""
+        """Close the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None

@@ -19,11 +19,11 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     Attributes
     ----------
     key
-        Of the entity, a card or a machine.
+        The key of the entity, such as a card or a machine.
     features
-        By name, or a list in the order of the model's features.
+        A dict by name, or a list in the order of the model's features.
     time
-        Of the event, a number; for services that forget entities by it.
+        The time of the event, a number; for services that remove expired entities.
     """
 
     key: int | str
@@ -35,19 +35,19 @@ _decoder = msgspec.json.Decoder(Event | list[Event])
 
 
 def read_events(body: bytes) -> list[Event]:
-    """Return the events of a request, whose body is one or a list.
+    """Return the events in the body of a request: one event, or a list.
 
     Raises
     ------
     msgspec.DecodeError
-        It is not JSON; or, as its subclass ValidationError, something else stands in a place.
+        The body is not JSON; or (the subclass ValidationError) is not made of events.
     """
     decoded = _decoder.decode(body)
     return decoded if isinstance(decoded, list) else [decoded]
 
 
 class Rows:
-    """Makes rows of features from events, as a scorer takes them."""
+    """Makes rows of features for a scorer from events."""
 
     def __init__(self, scorer: rnn.Scorer) -> None:
         encoded = getattr(scorer, "feature_names", None)
@@ -62,7 +62,7 @@ class Rows:
         Raises
         ------
         DataError
-            A feature is missing, there are more or fewer, or one is not a number.
+            A feature is missing or is not a number, or there are more or fewer than needed.
         """
         return [self._row(event, f"$[{place}]") for place, event in enumerate(events)]
 

@@ -30,7 +30,7 @@ NAMES = ["amount", "seconds", "distance"]
 
 
 def make_model(path: Path, seed: int) -> rnn.GRU:
-    """Save a model of purchases, trained on some."""
+    """Save a model trained on made-up purchases, and return it."""
     random = np.random.default_rng(seed)
     frame = pl.DataFrame({name: random.normal(5, 3, 400) for name in NAMES})
     frame = frame.with_columns(
@@ -45,7 +45,7 @@ def make_model(path: Path, seed: int) -> rnn.GRU:
 
 
 def make_log(client: int, events: int, seed: int) -> list[dict[str, Any]]:
-    """Return events of some cards that belong to a client, some with many and most with few."""
+    """Return events of a client's cards; some cards have many events, most have few."""
     random = np.random.default_rng([seed, client])
     cards = np.minimum(random.zipf(1.3, events), 200)
     rows = random.normal(5, 3, (events, len(NAMES)))
@@ -56,7 +56,7 @@ def make_log(client: int, events: int, seed: int) -> list[dict[str, Any]]:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -80,7 +80,7 @@ class Process:
         Client("127.0.0.1", self.port, "who starts it", []).close()
 
     def kill(self) -> None:
-        """End it as if the power failed (kill -9)."""
+        """Kill it without warning, as a power failure would (kill -9)."""
         self.process.kill()
         self.process.wait()
 
@@ -169,7 +169,7 @@ def check(model: rnn.GRU, clients: list[Client], path: Path) -> int:
 
 
 def main() -> None:
-    """Run it, and say what was checked."""
+    """Run the test and report what was checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--events", type=int, default=5000, help="of each client")

@@ -1,18 +1,18 @@
 """A scorer that applies each event of each client once, even after a kill and a restart.
 
 Each client keeps a log of its events. A request is a piece of the log: the number of its first
-event (the offset), and the events. Beside the states the ledger keeps, for each client, how many
+event (the offset), and the events. Besides the states, the ledger keeps for each client how many
 events of its log have been applied, and the answer to its last request:
 
-- events that follow on those applied are scored;
-- events of that request are not scored again: their scores come from its answer;
-- a piece that begins later is refused, and the error says where to go on;
-- so are events that are others than those applied at their place: two clients with one name;
-- so is a piece that begins before the last request, as nothing tells any more which events it had.
+- events that directly follow the applied ones are scored;
+- events of the last request are not scored again: their scores come from its answer;
+- a piece that begins later is refused, and the error says where to continue;
+- so are events that differ from those applied at their offsets (two clients with the same name);
+- so is a piece that begins before the last request: the ledger no longer knows its events.
 
-A snapshot has the states and these records as of one moment. After a kill the service goes on from
-the newest one, and clients send again what it does not have. All events of a key belong to one
-client: then they are applied in the order of its log, and end in the same bits.
+A snapshot has the states and these records as of one moment. After a kill, the service continues
+from the newest one, and clients send again what it does not have. All events of a key must belong
+to one client: then they are applied in the order of its log, and end in the same bits.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from rnn_rust.errors import DataError
 
 
 class Score(msgspec.Struct, frozen=True):
-    """The outputs after an event, None for what is no number, and whether its entity is new."""
+    """The outputs after an event (None if not a finite number), and whether its entity is new."""
 
     outputs: list[float | None]
     new: bool
 
 
 class Record(msgspec.Struct, frozen=True):
-    """How many events of a client's log are applied, and what was answered to the last request.
+    """How many events of a client's log are applied, and the answer to its last request.
 
-    ``digests`` tell its events from others. A snapshot may have None for a score that was not
-    known when it was taken.
+    ``digests`` identify the events of that request. A snapshot may have None for a score that was
+    not known yet when it was taken.
     """
 
     applied: int = 0
@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True):
     digests: list[int] = []
 
     def __post_init__(self) -> None:
-        """Refuse a record that cannot be, as from a snapshot that was changed by hand."""
+        """Refuse an impossible record, for example from a snapshot that was edited by hand."""
         if not len(self.scores) == len(self.digests) <= self.applied:
             raise ValueError(
                 f"{len(self.scores)} scores and {len(self.digests)} digests of {self.applied} "
@@ -58,12 +58,12 @@ class Record(msgspec.Struct, frozen=True):
             )
 
     def known(self) -> Record:
-        """Return the record, without its answer if that has a score that is not known."""
+        """Return the record, without its answer if a score in it is not known."""
         return Record(self.applied) if None in self.scores else self
 
 
 class Contents(msgspec.Struct):
-    """What the file of a snapshot has; it names the file of the states."""
+    """The contents of a snapshot's file, with the name of the file of the states."""
 
     number: int
     model: str
@@ -76,7 +76,7 @@ class Contents(msgspec.Struct):
 
 
 class LogError(Exception):
-    """Events are not those that follow in a client's log; ``applied`` is how many it has."""
+    """Events are not the next ones of a client's log; ``applied`` is how many are applied."""
 
     def __init__(self, message: str, applied: int) -> None:
         super().__init__(message)
@@ -89,11 +89,11 @@ class Ledger:
     Parameters
     ----------
     scorer
-        That nobody else scores with.
+        The scorer, which nothing else may use to score.
     folder
         Where the snapshots are.
     contents
-        What the snapshot has that the scorer is from; ``model`` identifies the model's file.
+        The contents of the snapshot of the scorer; ``model`` identifies the model's file.
     """
 
     def __init__(self, scorer: rnn.Scorer, folder: Path, contents: Contents) -> None:
@@ -101,20 +101,20 @@ class Ledger:
         self._records = {name: record.known() for name, record in contents.records.items()}
         self._rows = Rows(scorer)
         self._contents, self._written = contents, time.monotonic()
-        # Held while events are applied and recorded, or both are copied. The scorer takes one
-        # slice of a batch at a time anyway.
+        # Held while events are applied and recorded, and while states and records are copied. The
+        # scorer takes one slice of a batch at a time anyway.
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self.events = self._events_saved = 0
 
     def apply(self, client: str, offset: int, events: list[Event]) -> tuple[Record, int]:
-        """Score events that are not applied yet; return the record of all, and how many those are.
+        """Score events that are not applied yet; return the new record, and how many were scored.
 
         Raises
         ------
         LogError
-            There are events before these that are not applied; or others were applied in their
-            place, or may have been. Nothing has changed.
+            Earlier events are not applied yet; or other events were, or may have been, applied at
+            these offsets. Nothing has changed.
         DataError, ShapeError, ParameterError, TypeError
             An event cannot be scored; nothing has changed.
         """
@@ -158,17 +158,17 @@ class Ledger:
         return times
 
     def applied(self, client: str) -> tuple[int, int]:
-        """Return how many events of a client's log are applied, and how many a snapshot has."""
+        """Return how many events of a client's log are applied, and how many are in a snapshot."""
         with self._lock:
             saved = self._contents.records.get(client, Record())
             return self._records.get(client, Record()).applied, saved.applied
 
     def snapshot(self) -> dict[str, Any]:
-        """Write states and records of one moment; return what was written, and how long it took.
+        """Write states and records as of one moment; return what was written, and the time taken.
 
-        Scoring waits while they are copied, not while they are written. The file of the records
-        takes the old one's place when that of the states is complete: a kill leaves the old pair or
-        the new one.
+        Scoring waits while they are copied, not while they are written. The file of records is
+        replaced once the file of states is complete: a kill leaves either the old pair or the new
+        one.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class Ledger:
 
     @property
     def changed(self) -> bool:
-        """Return whether there are events that no snapshot has."""
+        """Return whether there are events that are not in a snapshot."""
         return self.events != self._events_saved
 
     @property
@@ -206,14 +206,14 @@ INDEX = "snapshot.json"
 
 
 def remove_others(folder: Path, contents: Contents) -> None:
-    """Remove the files of states that belong to no snapshot any more."""
+    """Remove the files of states that no longer belong to a snapshot."""
     for path in folder.glob("states-*.safetensors"):
         if path.name != contents.states:
             path.unlink(missing_ok=True)
 
 
 def _known(record: Record, client: str, offset: int, digests: list[int]) -> list[Score | None]:
-    """Return the scores of events that are applied, which are of the last request."""
+    """Return the scores of applied events, which must belong to the last request."""
     first = record.applied - len(record.scores)
     if digests and offset < first:
         raise LogError(
@@ -233,7 +233,7 @@ def _known(record: Record, client: str, offset: int, digests: list[int]) -> list
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file that takes the place of an old one at once."""
+    """Write a file, replacing an old one in one step."""
     temporary = path.with_suffix(".tmp")
     with open(temporary, "wb") as file:
         file.write(data)
@@ -244,7 +244,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Make the names in a folder outlast a loss of power."""
+    """Sync a folder to disk, so that its file names survive a power failure."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -24,7 +24,7 @@ _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
 class Latencies(Collector):
-    """The seconds that requests took: count and sum of all, quantiles of the last 10,000."""
+    """The duration of requests: count and sum of all, quantiles of the last 10,000."""
 
     def __init__(self, name: str, help: str) -> None:
         self._name, self._help = name, help
@@ -38,7 +38,7 @@ class Latencies(Collector):
         self._sum += seconds
 
     def collect(self) -> Iterator[SummaryMetricFamily]:
-        """Yield what Prometheus calls a summary."""
+        """Yield a Prometheus summary."""
         family = SummaryMetricFamily(self._name, self._help, self._count, self._sum)
         if self._recent:
             values = np.quantile(self._recent, _QUANTILES)
@@ -48,7 +48,7 @@ class Latencies(Collector):
 
 
 class Metrics:
-    """Counts of a service."""
+    """The metrics of a service."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.registry = registry = CollectorRegistry()
@@ -74,5 +74,5 @@ class Metrics:
             Gauge(f"rnn_rust_{name}", text, registry=registry).set_function(value)
 
     def text(self) -> bytes:
-        """Return all of them."""
+        """Return all metrics as text."""
         return generate_latest(self.registry)

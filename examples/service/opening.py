@@ -37,25 +37,25 @@ def open_ledger(
     folder
         Where the snapshots are; no other process may use it.
     max_entities, expire_after
-        As of ``model.scorer()``; they have to be those of the snapshot.
+        As in ``model.scorer()``; must equal the limits in the snapshot.
     swap
-        Whether to go on with another model's weights than the snapshot's.
+        Whether to continue with this model's weights instead of the snapshot's.
 
     Raises
     ------
     StartError
-        The folder is in use; or model or limits are not those of the snapshot, or it is damaged
-        or not whole.
+        The folder is in use; or the snapshot has another model or limits, or is damaged or
+        incomplete.
     ModelFileError, ParameterError
-        The model cannot be read, or is none that scores streams; or a limit is none; or states are
-        damaged.
+        The model cannot be read, or cannot score streams; or a limit is not valid; or the states
+        are damaged.
     """
     loaded = _Model.load(model)
     limits = {"max_entities": max_entities, "expire_after": expire_after}
-    # Before the folder: what is refused leaves nothing behind.
+    # First, so that a refused model or limit leaves no folder behind.
     scorer = loaded.network.scorer(**limits)
     folder.mkdir(parents=True, exist_ok=True)
-    # The lock ends with the process, in whatever way that ends.
+    # The lock is released when the process ends, however it ends.
     with open(folder / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +70,7 @@ def open_ledger(
 
 
 class _Model(NamedTuple):
-    """A model, its file, and what tells that from others."""
+    """A model, its file, and the digest that identifies the file."""
 
     network: Any
     path: Path
@@ -86,13 +86,13 @@ class _Model(NamedTuple):
 
 
 def _digest(path: Path) -> str:
-    """Return what tells a file from others; nothing where there is none, which loading refuses."""
+    """Return a file's digest; empty if there is no file, which loading then reports."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _new(model: _Model, folder: Path, scorer: rnn.Scorer) -> Ledger:
     """Return a ledger without events, and take its first snapshot before there are any."""
-    # So there is nothing lost with the states of the first one, if a kill left no more of it.
+    # If a kill left only the states of that first snapshot, nothing is lost by replacing them.
     first = Contents(1, model.digest, {}).states
     if others := {path.name for path in folder.glob("states-*.safetensors")} - {first}:
         raise StartError(

@@ -21,7 +21,7 @@ from rnn_rust.errors import RnnRustError
 
 
 def above_0(number: Callable[[str], float]) -> Callable[[str], float]:
-    """Return a reader of finite numbers above 0, of the kind that ``number`` reads."""
+    """Return a parser of finite numbers above 0, of the type that ``number`` returns."""
 
     def read(text: str) -> float:
         value = number(text)
@@ -34,7 +34,7 @@ def above_0(number: Callable[[str], float]) -> Callable[[str], float]:
 
 
 def options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -66,7 +66,7 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Start the service; it ends with a snapshot on SIGTERM and Ctrl-C."""
     given = options()
-    # uvicorn stops gracefully on a signal, and raises it again when it has.
+    # uvicorn stops gracefully on a signal, and then raises the signal again.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     try:

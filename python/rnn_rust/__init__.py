@@ -31,7 +31,7 @@ def _public_names() -> dict[str, str]:
 
 
 _HOMES = _public_names()
-# Without the modules, which `from rnn_rust import *` would load.
+# Modules are left out: `from rnn_rust import *` would load them.
 __all__ = [  # noqa: PLE0604 (the names of the stub)
     *(name for name, home in _HOMES.items() if home != __name__)
 ]

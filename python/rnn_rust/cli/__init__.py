@@ -1,8 +1,8 @@
 """The command line ``rnn-rust``: train, evaluate, predict, summary, export, demo, data.
 
 Results go to standard output; log, progress and errors go to standard error. A wrong argument or
-wrong data end in one line and exit code 2, Ctrl-C in 130, a bug in 1. That nobody reads the output
-any more, as after ``| head``, changes neither the work nor the exit code.
+wrong data ends in one line and exit code 2, Ctrl-C in 130, a bug in 1. If the reader of the output
+stops early, as ``| head`` does, neither the work nor the exit code changes.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ class CommandLine(click.Group):
     """A group of commands that reports every error in one line."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line of ``args``, by default of the process, and exit."""
+        """Run the command line ``args``, by default the process's own, and exit."""
         escape_unencodable()
         try:
             code = super().main(*args, **extra | {"standalone_mode": False})
         except Exception as error:
             code = report(error)
         except SystemExit as error:
-            # Click ends the process where nobody reads the help, which is no error.
+            # Click exits if the reader of the help stops early, which is not an error.
             code = 0 if isinstance(error.__context__, BrokenPipeError) else error.code
         discard_unread()
         sys.exit(code or 0)
 
 
 class LaterCommand(click.Command):
-    """A command that is imported when it is called; the list of commands needs its line alone."""
+    """A command that is imported when it is called; the list of commands only needs its line."""
 
     def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> click.Context:
         """Return the context of the command itself, which it is called in."""

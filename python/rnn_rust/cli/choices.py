@@ -1,4 +1,4 @@
-"""What ``rnn-rust train`` lets one choose of a model and of its training."""
+"""The options of ``rnn-rust train`` for the model and its training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _training = partial(option, "Training")
 
 
 def _one_of(classes: Iterable[str]) -> dict[str, Any]:
-    """Return the settings of an option that takes the name of a class, in any case."""
+    """Return the settings of an option that takes the name of a class, ignoring case."""
     names = list(classes)
     return {"type": click.Choice(names, case_sensitive=False), "metavar": f"[{'|'.join(names)}]"}
 
@@ -127,14 +127,14 @@ def build_model(
     clipping: bool,
     **arguments: Any,
 ) -> Model:
-    """Return the model that was chosen, of sizes and with a loss that suit the data.
+    """Return the chosen model, with sizes and a loss that suit the data.
 
     Raises
     ------
     click.UsageError
-        An argument that only another cell has.
+        An argument is only for another cell.
     ParameterError, DataError
-        Choices that do not go together, or labels that do not suit the loss.
+        Choices contradict each other, or labels do not suit the loss.
     """
     if not clipping:
         arguments["clip_norm"] = None
@@ -146,7 +146,7 @@ def build_model(
 
 
 def _of_cell(cell: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a cell has; refuse those of other cells that were chosen."""
+    """Return the arguments of a cell; refuse chosen arguments that only other cells have."""
     own = described(Sizes) | described(MODELS[cell].options)
     for owner, model in MODELS.items():
         for name, argument in described(model.options).items():

@@ -1,4 +1,4 @@
-"""``rnn-rust data``: making CSV files to work with."""
+"""``rnn-rust data``: creates CSV files to work with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``rnn-rust train`` chooses where nothing is said: by the data, and by presets."""
+"""What ``rnn-rust train`` chooses by default, from the data and from presets."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": False, "clipping": False,
     },
 }  # fmt: skip
-"""Options by the names of their parameters, which those that are given go before."""
+"""Options by parameter name; options on the command line override them."""
 
-# Classes that labels may be the numbers of, at most; what has more is a count.
+# Maximum number of classes to infer from numeric labels; with more values, they are counts.
 _MOST_CLASSES = 20
-# Sequences of a batch, at most, and updates of an epoch that a batch leaves room for.
+# Maximum number of sequences in a batch, and minimum number of updates per epoch.
 _LARGEST_BATCH, _UPDATES = 32, 16
 
 
 def apply_preset(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Let the options of a preset be the defaults."""
+    """Use the options of a preset as defaults."""
     ctx.default_map = PRESETS[value]
     return value
 
 
 def infer_loss(dataset: Dataset) -> tuple[str, str]:
-    """Return the loss that suits the labels (of 0 and 1, of classes, or of numbers), and why."""
+    """Return the loss that suits the labels (0 and 1, classes, or numbers), and why."""
     import numpy as np
 
     labels = dataset.require_labels("training")
@@ -54,13 +54,13 @@ def infer_loss(dataset: Dataset) -> tuple[str, str]:
 
 
 def _are_classes(distinct: Any) -> bool:
-    """Whether there are 0, 1, 2, ... and nothing else."""
+    """Whether the values are exactly 0, 1, 2, ..."""
     count = len(distinct)
     return 2 < count <= _MOST_CLASSES and (distinct == range(count)).all()
 
 
 def infer_missing(dataset: Dataset) -> str:
-    """Return what missing numbers become: the mean where there are any; the log says so."""
+    """Return how to fill missing numbers: with the mean if there are any; the log says so."""
     if not (names := columns_with_gaps(dataset)):
         return "error"
     _log.info("Missing numbers of %s: the mean (--missing chooses another)", ", ".join(names))
@@ -68,11 +68,11 @@ def infer_missing(dataset: Dataset) -> str:
 
 
 def columns_with_gaps(dataset: Dataset) -> list[str]:
-    """Return the features, and the static ones, in which a number is missing."""
+    """Return the names of features, including static ones, with missing numbers."""
     import numpy as np
 
     columns = []
-    # The rows of a view are not to be copied out where no row has a gap.
+    # Do not copy the rows of a view if no row has a missing number.
     if np.isnan(dataset.shared_rows.arrays["features"]).any():
         columns.append((dataset.feature_names, dataset.features))
     if (static := dataset.static) is not None:
@@ -84,7 +84,7 @@ def columns_with_gaps(dataset: Dataset) -> list[str]:
 
 
 def infer_batch_size(train: Dataset) -> int:
-    """Return a power of two that leaves an epoch enough updates."""
+    """Return a power of two that is small enough for enough updates per epoch."""
     size = 1
     while 2 * size * _UPDATES <= len(train) and size < _LARGEST_BATCH:
         size *= 2

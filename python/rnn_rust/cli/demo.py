@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnn_rust.models import Model
 
 SLICE_ROWS, SLICE_FRAUD_RATE = 4_000, 0.03
-"""The purchases in data/fraud.csv, made up anew where that file is not at hand."""
+"""The purchases in data/fraud.csv, which are generated again if the file is not there."""
 
 _GENERATED = Path("fraud.csv")
 _GENERATE = (
@@ -30,7 +30,7 @@ _GENERATE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """How a data set is split and learnt."""
+    """How the demo of a data set splits it and trains."""
 
     about: str
     train_ratio: float
@@ -48,9 +48,9 @@ class Demo:
         )  # fmt: skip
 
     def split_data(self, dataset: Dataset) -> tuple[DataSplit, Dataset]:
-        """Return the parts of a data set; and all of it but the test part, for rivals.
+        """Return the parts of a data set; and, for rivals, everything except the test part.
 
-        They need no validation part, and may learn from it.
+        Rivals need no validation part, so they may learn from it.
         """
         train, test = dataset.split(self.train_ratio, **self.split)
         return DataSplit.of(train, test, patience=self.fitting.patience, **self.split), train
@@ -63,7 +63,7 @@ DEMOS = {
         split={"stratify": True},
         cell="GRU",
         model={"hidden_size": 16, "loss": "binary_cross_entropy", "scaler": "standard"},
-        # The last weights are those that are kept, and a falling rate lets them settle.
+        # The last weights are kept, and a falling learning rate lets them settle.
         optimizer=Adam(CosineDecay(0.005, epochs=20)),
         fitting=FitOptions(epochs=20, batch_size=4, eval_every=5),
     ),
@@ -119,12 +119,12 @@ def demo(name: str, output: Path) -> None:
 
 
 def _find(name: str) -> Path | None:
-    """Return the project's data file, in the folder of its source or the current one, if there.
+    """Return the project's data file, in its source folder or the current one, or None.
 
-    A file of that name in any other folder is not the project's, but somebody's own.
+    In a folder that is not the project's source, a file with this name is somebody else's.
     """
     inside = Path("data", f"{name}.csv")
-    # Where the package is used from its source, the folder is three levels up.
+    # If the package is used from its source, that folder is three levels up.
     for folder in (Path(__file__).resolve().parents[3], Path.cwd()):
         path = folder / inside
         if path.is_file() and _is_source(folder):

@@ -1,4 +1,4 @@
-"""What a person reads when something went wrong: one line, and an exit code."""
+"""What the user sees when something goes wrong: one line, and an exit code."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rnn_rust.base.console import console
 from rnn_rust.errors import RnnRustError
 
 BUG, MISUSE, INTERRUPTED = 1, 2, 130
-"""Exit codes; the last is the shells' own for a program ended by Ctrl-C."""
+"""Exit codes; the last is the one that shells use for a program ended by Ctrl-C."""
 
 
 def report(error: Exception) -> int:
     """Write one line about an error to standard error; return the exit code.
 
-    The traceback of a bug follows on ``--verbosity debug`` alone.
+    The traceback of a bug is only shown with ``--verbosity debug``.
     """
     from rich.text import Text
 
@@ -24,7 +24,7 @@ def report(error: Exception) -> int:
     if code == BUG:
         logging.getLogger("rnn_rust").debug("The traceback of the bug", exc_info=error)
     line = Text.assemble(("Error: ", "bold red"), " ".join(message.split()))
-    # A standard error that is full or gone does not show it; the exit code still tells.
+    # If standard error is full or closed, only the exit code shows the error.
     console().print(line, soft_wrap=True, highlight=False)
     return code
 

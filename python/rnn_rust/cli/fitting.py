@@ -1,4 +1,4 @@
-"""Training with all that goes with it on the command line: what ``train`` and the demos share."""
+"""Training on the command line, from splitting to saving, for ``train`` and the demos."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger("rnn_rust")
 
 LOGGERS: dict[str, Callable[[Path], Any]] = {".csv": CSVLogger, ".jsonl": JSONLinesLogger}
-"""Kinds of log files by the ends of their names."""
+"""Loggers by the suffix of the log file."""
 
 
 class DataSplit(NamedTuple):
-    """What is learnt from, what early stopping looks at, and what nothing looks at but the end.
+    """The data for training, for early stopping, and for the final evaluation.
 
     Attributes
     ----------
     train, validation, test
-        The parts; no validation part without early stopping.
+        The parts; ``validation`` is None without early stopping.
     past
-        The training and the validation part together: what a model is chosen by.
+        The training and the validation part together, used to choose a model's settings.
     obstacle
-        Why there is no validation part, although one was wanted.
+        Why there is no validation part although one was wanted.
     """
 
     train: Dataset
@@ -71,17 +71,17 @@ class DataSplit(NamedTuple):
 
     @classmethod
     def cut(cls, dataset: Dataset, instants: Iterable[str], *, patience: int | None) -> DataSplit:
-        """Cut at one instant, or at two, between which the validation part lies.
+        """Cut at one instant, or at two with the validation part between them.
 
-        At one, it has about the last fifth of the rows before: those from the time on that comes
-        nearest to it, as rows of a time stay together. If that takes more than half, there is none.
+        With one instant, the validation part is about the last fifth of the earlier rows; rows with
+        the same time stay together. If it would be more than half of them, there is none.
 
         Raises
         ------
         DataError
             A part is empty or has no label.
         ParameterError
-            An instant is not of the times' kind, or they do not rise.
+            An instant is not of the same kind as the times, or instants do not increase.
         """
         at: Any = [_as_time(text.strip(), dataset) for text in instants]
         across = _across(dataset)
@@ -100,7 +100,7 @@ class DataSplit(NamedTuple):
 
     @classmethod
     def in_time(cls, dataset: Dataset, share: float, *, patience: int | None) -> DataSplit:
-        """Cut where a share of the rows has passed; later parts have the earlier rows as context.
+        """Cut at the time when a share of the rows has passed; earlier rows are context for later.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class DataSplit(NamedTuple):
     def by_default(
         cls, dataset: Dataset, share: float, *, patience: int | None, seed: int
     ) -> DataSplit:
-        """Split sequences at random; one series, and a forecast, in the order of time."""
+        """Split sequences at random, but a single series or a forecast in time order."""
         if _goes_by_time(dataset):
             return cls.in_time(dataset, share, patience=patience)
         try:
@@ -151,18 +151,18 @@ class DataSplit(NamedTuple):
         )
 
     def named(self) -> list[tuple[str, Dataset]]:
-        """Return the parts that there are, by name."""
+        """Return the existing parts with their names."""
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
         return [(name, part) for name, part in parts.items() if part is not None]
 
     def check_evaluable(self, model: Model, advice: str) -> None:
-        """Check, before the work, that a model chosen by ``past`` can be evaluated on all parts.
+        """Check before training that a model chosen from ``past`` can be evaluated on all parts.
 
         Raises
         ------
         DataError
-            A part has gaps, and the model was chosen without; or a label that the model does not
-            take, where ``advice`` says what else to do.
+            A part has missing numbers, which the model does not accept; or a label that does not
+            fit the model (``advice`` then says what to do).
         """
         for name, part in self.named():
             gaps = columns_with_gaps(part)
@@ -188,16 +188,16 @@ def _across(dataset: Dataset) -> str:
 
 
 def _instant_after(dataset: Dataset, share: float) -> Any:
-    """Return the time before which a share of the rows lies."""
+    """Return the time before which this share of the rows lies."""
     import numpy as np
 
     return np.sort(dataset.times)[int(share * len(dataset.times))]
 
 
 def _instant_nearest(dataset: Dataset, share: float) -> Any:
-    """Return the time that splits nearest to a share of the rows, if half is before it at least.
+    """Return the time that splits rows nearest to this share, if at least half are before it.
 
-    Of two times that are as near it is the earlier one.
+    If two times are equally near, return the earlier one.
     """
     import numpy as np
 
@@ -208,7 +208,7 @@ def _instant_nearest(dataset: Dataset, share: float) -> Any:
 
 
 def _as_time(text: str, dataset: Dataset) -> float | str:
-    """Return an instant as it is typed in the terms of the time column, if it can be."""
+    """Return a typed instant as a number if the time column has numbers, else as text."""
     if dataset.times.dtype.kind not in "iuf":
         return text
     for kind in (int, float):
@@ -217,13 +217,13 @@ def _as_time(text: str, dataset: Dataset) -> float | str:
     return text
 
 
-# Sequences of which a fifth may be spared for validation.
+# Minimum number of sequences for splitting off a fifth for validation.
 _LEAST_TO_SPLIT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """How a model is trained, and the files that this writes."""
+    """How a model is trained, and the files that training writes."""
 
     epochs: int
     batch_size: int
@@ -236,7 +236,7 @@ class FitOptions:
     def fit_and_save(
         self, model: Model, parts: DataSplit, evaluator: Evaluator, output: Path
     ) -> None:
-        """Train and save; after Ctrl-C save what there is and leave with exit code 130.
+        """Train and save; after Ctrl-C, save the model so far and exit with code 130.
 
         Raises
         ------
@@ -289,14 +289,14 @@ class FitOptions:
 
 
 def _save_early(model: Model, output: Path) -> None:
-    """Save what a training has come to that did not end as it should."""
+    """Save the model of a training that was interrupted or failed."""
     model.save(output)
     epochs = counted(model.epochs_trained, "epoch")
     _log.warning("Saved the model, trained for %s, to %s", epochs, output)
 
 
 def show_evaluations(model: Model, parts: DataSplit, evaluator: Evaluator) -> None:
-    """Print what the model is worth on each part."""
+    """Print the evaluation of the model on each part."""
     from rnn_rust.cli import show
 
     for name, part in parts.named():

@@ -1,4 +1,4 @@
-"""What options are made of: their places in the help, their checks; and those that are shared."""
+"""Building blocks of options (groups in the help, checks), and options that commands share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 INPUT = click.Path(path_type=Path)
-"""A file to read. The code that reads it says best what is wrong with it."""
+"""A file to read. It is checked by the code that reads it, which has better messages."""
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a headline in the help of a :class:`GroupedCommand`."""
+    """An option under a heading in the help of a :class:`GroupedCommand`."""
 
     def __init__(self, *names: Any, group: str, **settings: Any) -> None:
         super().__init__(*names, **settings)
@@ -33,10 +33,10 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command with too many options for one list: its help has one for each group."""
+    """A command with many options: its help lists them by group."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options under their headlines, in the order in which these first appear."""
+        """Write the options under their headings, in the order in which headings first appear."""
         groups: dict[str, list[tuple[str, str]]] = {}
         of_click = []
         for param in self.get_params(ctx):
@@ -59,13 +59,13 @@ def option(
     Parameters
     ----------
     group
-        Its headline in the help.
+        Its heading in the help.
     names
-        As it is typed.
+        The flags to type.
     check
-        One of :mod:`rnn_rust.base.checks`, which the value is put through.
+        A function of :mod:`rnn_rust.base.checks` that checks the value.
     settings
-        What ``click.option`` takes. A default is shown in the help.
+        Arguments of ``click.option``. A default is shown in the help.
     """
     if check is not None:
         settings["callback"] = checked(check)
@@ -74,14 +74,14 @@ def option(
 
 
 class OutputFile(click.Path):
-    """A file to write, maybe of certain kinds: found impossible before the work, not after."""
+    """A file to write, perhaps with certain suffixes; checked before the work, not after."""
 
     def __init__(self, suffixes: Iterable[str] = ()) -> None:
         super().__init__(path_type=Path)
         self._suffixes = list(suffixes)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, if a regular file can stand there."""
+        """Return the path, if a regular file can be written there."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if self._suffixes and path.suffix.lower() not in self._suffixes:
             *others, last = self._suffixes
@@ -99,7 +99,7 @@ class OutputFile(click.Path):
 
 
 def checked(check: Callable[..., Any], **bounds: float) -> Callback:
-    """Return a callback that checks a value as the library does, by the name of its option."""
+    """Return a callback that checks a value as the library does; messages name the option."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         return None if value is None else check(param.opts[0], value, **bounds)
@@ -115,12 +115,12 @@ def refuse_overwriting(inputs: list[Path], **outputs: Path | None) -> None:
     inputs
         The files that are read.
     outputs
-        The files that are written, by the names of their options; None is passed over.
+        The files that are written, by the names of their options; None is ignored.
 
     Raises
     ------
     click.BadParameter
-        It is one, maybe under another name.
+        An output is the same file as another one, perhaps under another name.
     """
     taken = [(path, "is an input of this command") for path in inputs]
     for name, path in outputs.items():
@@ -190,7 +190,7 @@ def _horizons(
 
 
 def key_columns(command: Command) -> Command:
-    """Add what says which rows belong together, and in which order: ``--id``, ``--time``, ..."""
+    """Add the options for grouping and ordering rows: ``--id``, ``--time``, ..."""
     for add in reversed(_KEY_OPTIONS):
         command = add(command)
     return command
@@ -204,9 +204,9 @@ def value_columns(command: Command) -> Command:
 
 
 def read(path: Path, chosen: dict[str, Any], **columns: Any) -> Dataset:
-    """Read a file as the options of :func:`key_columns` say, which are taken out of ``chosen``.
+    """Read a file with the options of :func:`key_columns`, which are removed from ``chosen``.
 
-    Without a choice of a time column, or an id, those of ``columns`` count: what a model knows.
+    If no time or id column is chosen, use the one in ``columns``, which a model knows.
     """
     from rnn_rust import Dataset
     from rnn_rust.data.columns import Roles
@@ -231,7 +231,7 @@ def read(path: Path, chosen: dict[str, Any], **columns: Any) -> Dataset:
 
 
 def typed(chosen: dict[str, Any]) -> list[str]:
-    """Return the options of :func:`key_columns` as they would be typed again."""
+    """Return the options of :func:`key_columns` as the words to type."""
     words: list[str] = []
     for name in _KEY_NAMES:
         value, flag = chosen[name], "--" + name.replace("_", "-")
@@ -245,14 +245,14 @@ def typed(chosen: dict[str, Any]) -> list[str]:
 
 
 def _quoted(name: str) -> str:
-    """Return a name as a cell of CSV."""
+    """Return a name as a CSV cell."""
     return '"' + name.replace('"', '""') + '"' if {",", '"'} & set(name) else name
 
 
 def names(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Take lines of CSV, whose cells are names: a name that has a comma stands in quotes."""
+    """Read names from lines of CSV; a name that has a comma is in quotes."""
     if not values:
         return None
     found: list[str] = []
@@ -266,7 +266,7 @@ def names(
 
 
 def checked_names(check: Callable[..., Any]) -> Callback:
-    """Return a callback that takes names as `names` does, () if none, and checks them."""
+    """Return a callback that reads names as `names` does, () if none, and checks them."""
 
     def callback(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Any:
         return checked(check)(ctx, param, names(ctx, param, values) or ())

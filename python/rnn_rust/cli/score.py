@@ -113,7 +113,7 @@ def summary(model: Path) -> None:
 
 
 def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = False) -> Dataset:
-    """Read the columns that the model knows, ids and times as at its training if not said."""
+    """Read the columns that the model knows; by default, ids and times as in training."""
     from rnn_rust.model.inputs import (
         columns_to_read,
         inputs_of,
@@ -139,7 +139,7 @@ def _read(network: Model, path: Path, keys: dict[str, Any], *, labelled: bool = 
 
 
 def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
-    """Return what follows the last rows, with times as they are written in the file."""
+    """Return the forecast after the last rows, with times written as in the file."""
     from rnn_rust.base.polars import pl
 
     table = network.forecast(dataset)
@@ -152,15 +152,15 @@ def _forecast_table(network: Model, dataset: Dataset) -> pl.DataFrame:
 def prediction_table(model: Model, dataset: Dataset, keys: pl.DataFrame) -> pl.DataFrame:
     """Return id, time and predictions of every row of the file, in the file's order.
 
-    Of a model that reads out whole sequences: id and predictions of every sequence, in the order
-    in which the ids first appear in the file.
+    For a model with one output per sequence: id and predictions of every sequence, in the order in
+    which the ids first appear in the file.
 
     Parameters
     ----------
     model, dataset
-        What predicts what.
+        The model, and the data to predict on.
     keys
-        Id and time of every row as they stand in the file: 007 stays 007.
+        Id and time of every row as written in the file: 007 stays 007.
 
     Raises
     ------

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# Columns of an output that is not a terminal, where rich would assume 80.
+# Width of an output that is not a terminal; rich would assume 80.
 _WIDTH = 100
 
 
@@ -28,14 +28,14 @@ def section(title: str, body: str | Table) -> None:
     console = _console()
     with named_output():
         console.print(Text(title, style="bold cyan"))
-        # Soft wrap: rich would break lines of text that are made to be aligned.
+        # Soft wrap: rich would otherwise break aligned lines.
         is_text = isinstance(body, str)
         console.print(Text(body) if isinstance(body, str) else body, soft_wrap=is_text)
         console.print()
 
 
 def next_steps(*commands: tuple[object, ...], note: str) -> None:
-    """Print commands that could be typed next, quoted for a shell, and a note on them."""
+    """Print commands to try next, quoted for a shell, and a note on them."""
     lines = [shlex.join(["rnn-rust", *map(str, command)]) for command in commands]
     console = _console()
     with named_output():

@@ -1,4 +1,4 @@
-"""Standard output and error as they are: encodings that lack a letter, pipes and disks that end."""
+"""Standard output and error: encodings that lack a character, closed pipes and full disks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NAME = "standard output"
 
 
 def escape_unencodable() -> None:
-    r"""Let both streams show what their encoding lacks as ``\xb2`` or ``\u65e5``.
+    r"""Let both streams show characters that their encoding lacks as ``\xb2`` or ``\u65e5``.
 
-    Without it a superscript or an id's letter would end the program, maybe after hours of work.
+    Otherwise, a superscript or a letter of an id could end the program after hours of work.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -27,9 +27,9 @@ def escape_unencodable() -> None:
 
 @contextlib.contextmanager
 def named_output() -> Iterator[None]:
-    """Write the whole of what goes to standard output, and let errors of it say so.
+    """Write everything to standard output, and let its errors name it.
 
-    A reader that leaves early, as ``head`` does, is no error: the work goes on.
+    A reader that stops early, as ``head`` does, is not an error: the work goes on.
     """
     try:
         with _buffered_output():
@@ -42,9 +42,9 @@ def named_output() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _buffered_output() -> Iterator[None]:
-    """Give standard output a buffer where it has none, as with PYTHONUNBUFFERED.
+    """Give standard output a buffer if it has none, as with PYTHONUNBUFFERED.
 
-    A stream without one drops what the system did not take at once, as of a pipe or a full disk.
+    Without a buffer, a stream drops what a pipe or a full disk does not accept at once.
     """
     stream: Any = sys.stdout
     if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
@@ -59,7 +59,7 @@ def _buffered_output() -> Iterator[None]:
 
 
 def discard_unread() -> None:
-    """Drop what could not be written: Python would fail on it once more as it ends, with 120."""
+    """Drop what could not be written: otherwise Python fails on it again at exit, with code 120."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             try:
@@ -71,7 +71,7 @@ def discard_unread() -> None:
 
 
 def write_data(text: str) -> None:
-    """Write a table for other programs; a warning says if it is not as it would be in a file."""
+    """Write a table for other programs; warn if the text differs from what a file would have."""
     if sys.stdout is None:
         return
     with named_output():

@@ -1,4 +1,4 @@
-"""Tables that commands write to files, of the kinds that are read."""
+"""Writes tables to files, in the formats that can be read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     **dict.fromkeys((".arrow", ".feather", ".ipc"), ("write_ipc", {})),
     **dict.fromkeys((".ndjson", ".jsonl"), ("write_ndjson", {})),
 }
-"""Methods of Polars' frames, with their arguments, by the ends of files' names."""
+"""Methods of Polars frames, with their arguments, by file suffix."""
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as what its name says.
+    """Write a table in the format given by the file's suffix.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
         The file cannot be written.
     """
     method, options = WRITERS[path.suffix.lower()]
-    # Of a file that is full Polars has errors of its own.
+    # Write to memory first: Polars raises its own errors if a disk is full.
     contents = io.BytesIO()
     getattr(table, method)(contents, **options)
     with replacing(path) as file:

@@ -144,12 +144,12 @@ def train(
     show_saved(model, output, data, keys, horizon=horizon)
 
 
-# Options, and the switches without which they have no effect.
+# Options, and the switches that they need to have an effect.
 _NEED = {"patience": "early_stopping", "clip_norm": "clipping"}
 
 
 def _refuse_without_effect() -> None:
-    """Refuse an option that was given while its switch is off, there or in the preset."""
+    """Refuse an option whose switch is off, on the command line or in the preset."""
     context = click.get_current_context()
     for name, switch in _NEED.items():
         is_given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -159,7 +159,7 @@ def _refuse_without_effect() -> None:
 
 
 def _reading_gaps(chosen: dict[str, Any]) -> str:
-    """Return how gaps are read: kept until the training part, once known, says what they become."""
+    """Return how to read missing numbers: kept until the training part decides how to fill them."""
     return "error" if chosen["missing"] == "error" else "keep"
 
 
@@ -175,7 +175,7 @@ def _read(
     lags: int,
     **columns: Any,
 ) -> Dataset:
-    """Return the data set of a file: that of a forecast, or one with labels of its own."""
+    """Return the data set of a file: for a forecast, or with labels from the file."""
     if forecast is not None:
         return _forecast(
             path, chosen, forecast, **columns, horizon=horizon, season=season, lags=lags
@@ -200,7 +200,7 @@ def _forecast(
     season: int | None,
     lags: int,
 ) -> Dataset:
-    """Return the data set of a forecast of one column."""
+    """Return the data set for forecasting one column."""
     if chosen["missing"] == "auto":
         chosen["missing"] = "error"
     if labels is not None:

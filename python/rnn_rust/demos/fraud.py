@@ -1,7 +1,7 @@
-"""Made-up card purchases in which fraud shows over time only, and how to write a CSV safely.
+"""Made-up card purchases in which fraud is visible only over time, and how to write a CSV safely.
 
-The layout is that of Kaggle's well-known card-fraud file, which may not be passed on: 29 features
-a row, of which the last is the amount, and one label that is 1 for about 0.17 % of the rows.
+The layout is the same as in Kaggle's well-known card-fraud file, which may not be redistributed: 29
+features per row, the last of them the amount, and one label that is 1 in about 0.17 % of the rows.
 """
 
 import os
@@ -17,25 +17,25 @@ from rnn_rust.base.polars import pl
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 ANONYMOUS_FEATURES = 28
-"""x1 to x28, in the place of Kaggle's V1 to V28; x29 is the amount."""
+"""x1 to x28 correspond to Kaggle's V1 to V28; x29 is the amount."""
 
 CARD_LENGTHS = (5, 15)
-"""Fewest and most purchases of a card; only the last card can have fewer."""
+"""Minimum and maximum number of purchases of a card; only the last card can have fewer."""
 
 PROBES = 3
 """Small, quick purchases with which a thief tries out a stolen card."""
 
 SHORTEST_VICTIM = 3 + PROBES + 1
-"""A stolen card shows at least three purchases of its owner, the probes and the large purchase."""
+"""A stolen card has at least three purchases of its owner, the probes and the large purchase."""
 
 HABIT_SPREAD = 0.5
 """Standard deviation of the habit between purchases of one card; across all cards it is 1."""
 
 HABIT_DROP = 1.5
-"""How far the habit of a stolen card lies above that of its thief, in standard deviations."""
+"""How far the habit of a stolen card is above the thief's habit, in standard deviations."""
 
 HASTE_PUSH, HASTE_SPREAD = 3.0, 0.7
-"""Haste of a quick purchase above that of another one, and its standard deviation."""
+"""How much higher the haste of a quick purchase is, and its standard deviation."""
 
 LOADING = 0.85
 """Correlation of an anonymous feature with its trait; the rest of its variance is noise."""
@@ -55,9 +55,9 @@ def generate(
     the card is blocked. Only that purchase is labelled as fraud, since the owner disputes it and
     overlooks the probes.
 
-    No row tells fraud by itself: the habit of thieves is distributed like that of all cards, their
-    large purchase is neither quicker nor larger than other purchases that are not small, and
-    owners make small purchases, quick small ones and pairs of them too. What tells is the order:
+    No row reveals fraud by itself: the habits of thieves have the same distribution as all cards,
+    their large purchase is neither quicker nor larger than other purchases that are not small, and
+    owners also make small purchases, quick small ones and pairs of them. Only the order shows it:
     a habit that drops and three quick small purchases just before an ordinary one.
 
     Parameters
@@ -68,16 +68,16 @@ def generate(
         The same seed gives the same table.
     fraud_rate
         Share of rows labelled 1; their number is rounded to a whole one. A card has at most one,
-        so that shares up to about 0.08 are possible.
+        so shares up to about 0.08 are possible.
     decimals
-        Digits after the point of x1 to x28; the amount has at most two.
+        Decimals of x1 to x28; the amount has at most two.
 
     Returns
     -------
     polars.DataFrame
         N rows, sorted: `id` (card), `t` (seconds, increasing within a card), `x1` to `x14` (noisy
         views of the habit), `x15` to `x28` (of the haste), `x29` (amount, in euros) and `y1`
-        (1 for fraud, else 0). x1 to x28 have a standard deviation of about 1.
+        (1 for fraud, else 0). Each of x1 to x28 has a standard deviation of about 1.
 
     Raises
     ------
@@ -179,14 +179,14 @@ def _seconds(haste: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[
 def write_csv(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV in one step: the file is there completely, or not at all.
 
-    An error or an interruption leaves the file of before as it was.
+    After an error or an interruption, an existing file is unchanged.
 
     Parameters
     ----------
     frame
         The table.
     path
-        The CSV file; its folder must exist. A file of that name is replaced.
+        The CSV file; its folder must exist. An existing file is replaced.
 
     Raises
     ------

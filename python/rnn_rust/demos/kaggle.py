@@ -1,6 +1,6 @@
 """Kaggle's card-fraud file (ULB, `creditcard.csv`) turned into sequences of this package's layout.
 
-The file may not be passed on; whoever has downloaded it converts it with `convert`.
+The file may not be redistributed; download it and use `convert`.
 """
 
 import os
@@ -30,8 +30,8 @@ def convert(
 ) -> None:
     """Cut Kaggle's table into sequences of consecutive rows and write them as CSV.
 
-    Kaggle's file has no card number, so these sequences are neighbours in time and not the
-    purchases of one card: what a model finds in them over time is no habit of anybody.
+    Kaggle's file has no card number, so the rows of a sequence are neighbours in time, not the
+    purchases of one card: patterns that a model finds over time are not anybody's habits.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ def convert(
         Time has ties), `x1` to `x28` (V1 to V28), `x29` (Amount) and `y1` (Class). It is written
         completely or not at all.
     length
-        Rows of a sequence; the last one is shorter where the rows do not divide evenly.
+        Rows per sequence; the last one is shorter if the rows do not divide evenly.
 
     Raises
     ------
     rnn_rust.errors.MissingFileError
         If the source file or the folder of the output does not exist.
     rnn_rust.errors.DataError
-        If the source lacks a column or a row, a cell is not a number, or a class neither 0 nor 1;
-        or if the output cannot be written.
+        If the source lacks a column or has no row, a cell is not a number, or a class is neither 0
+        nor 1; or if the output cannot be written.
     rnn_rust.errors.ParameterError
         If length is below 1, or the output is the source.
     """
@@ -63,7 +63,7 @@ def convert(
 
 
 def _read(file: CsvFile, length: int) -> Dataset:
-    """Return the sequences, every cell of them checked, Time among the features."""
+    """Return the sequences, with every cell checked, and with Time as a feature."""
     _check_header(file)
     row = pl.int_range(pl.len())
     table = load(file, (), COLUMNS).with_columns(id=row // length + 1, t=row % length + 1)

@@ -1,4 +1,4 @@
-"""What the demos compare the network with: guesses, and models without a memory."""
+"""Baselines for the demos' networks: simple guesses, and models without memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEASUREMENTS = 4
 
 
 def fraud(model: Network, train: Dataset, test: Dataset) -> Table:
-    """Compare with what sees single rows: order is all that tells these frauds."""
+    """Compare with classifiers of single rows: only the order reveals these frauds."""
     from rnn_rust.evaluate import BinaryClassificationEvaluator
 
     def pr_auc(predictions: FloatArray) -> str:
@@ -37,10 +37,10 @@ def fraud(model: Network, train: Dataset, test: Dataset) -> Table:
 
 
 def weather(model: Network, train: Dataset, test: Dataset) -> Table:
-    """Compare with what sees today alone.
+    """Compare with predictions from today's row only.
 
-    Persistence takes today's temperature, which is a feature, and so has an answer on every day;
-    the evaluator's baseline takes the label of the day before, which a month's first day lacks.
+    Persistence predicts today's temperature, which is a feature, so it has a value every day; the
+    evaluator's baseline uses the label of the day before, which the first day of a month lacks.
     """
     import numpy as np
 
@@ -66,7 +66,7 @@ def weather(model: Network, train: Dataset, test: Dataset) -> Table:
 
 
 RIVALS = {"fraud": fraud, "weather": weather}
-"""By the name of the demo: functions of model, training part and test part."""
+"""Functions of model, training part and test part, by the name of the demo."""
 
 
 def _table(metric: str, rows: dict[str, str]) -> Table:

@@ -1,15 +1,15 @@
-"""C for devices: a trained network as one source file that needs math.h alone.
+"""C for devices: a trained network as one source file that only needs math.h.
 
-| file | what lives there |
+| file | contents |
 |---|---|
-| `design.py` | what is exported of a network: sizes, meanings, needs; and what cannot be |
+| `design.py` | what is exported of a network: sizes, meanings, needs; and checks |
 | `constants.py` | the arrays of scales, categories and weights |
 | `interface.py` | the call of a step; templates |
-| `header.py` | how it is used, what it takes and gives, what it needs |
+| `header.py` | the header: usage, inputs and outputs, memory needs |
 | `source.py`, `step.py` | constants and functions; the body of a step |
 | `cells.py` | the C of activations and cells |
 | `vectors.py` | test vectors, and the program that checks them |
-| `words.py` | names, comments and numbers as C has them |
+| `words.py` | names, comments and numbers in C |
 """
 
 from __future__ import annotations

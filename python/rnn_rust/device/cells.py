@@ -1,7 +1,7 @@
 """The C of activations and cells: functions, each one step of a layer.
 
-In the texts ``$real`` is the type of the arithmetic, ``$f`` the suffix of its constants and of the
-functions of math.h, ``$N`` the prefix of constants.
+In the templates, ``$real`` is the type of the arithmetic, ``$f`` the suffix of its constants and of
+functions in math.h, and ``$N`` the prefix of constants.
 """
 
 from __future__ import annotations
@@ -152,14 +152,14 @@ static double phase_of_year(double time)
 
 
 def call(activation: str, value: str) -> str:
-    """Return the expression of an activation of a value."""
+    """Return the expression that applies an activation to a value."""
     if activation == "identity":
         return value
     return f"tanh$f({value})" if activation == "tanh" else f"{activation}({value})"
 
 
 def definition(activation: str) -> str:
-    """Return the function of an activation; nothing where math.h has it, or there is none."""
+    """Return the function of an activation; empty if it is in math.h or not needed."""
     if activation not in _ACTIVATIONS:
         return ""
     expression = _ACTIVATIONS[activation]

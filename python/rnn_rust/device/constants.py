@@ -22,11 +22,11 @@ class Array:
     Attributes
     ----------
     name
-        As in a state dict, with ``_`` for the dot.
+        Its name as in a state dict, with ``_`` for the dot.
     values
-        ``(n,)``.
+        Its values ``(n,)``.
     size
-        Its length as C says it.
+        Its length as an expression in C.
     about
         A comment.
     """
@@ -38,7 +38,7 @@ class Array:
 
     @property
     def is_weight(self) -> bool:
-        """Whether training has learnt it as part of the network."""
+        """Whether it is a weight of the network, not a scale or a category."""
         return self.name.startswith(("weight", "bias", "head"))
 
     @property
@@ -48,7 +48,7 @@ class Array:
 
     @property
     def bytes(self) -> int:
-        """Its size where an int has 4."""
+        """Its size in bytes if an int has 4."""
         return int(4 if self.c_type == "int" else self.values.itemsize) * len(self.values)
 
 
@@ -103,7 +103,7 @@ def _of_layer(design: Design, layer: int) -> list[Array]:
     found = [_transposed(f"weight_ih_l{layer}", state[f"weight_ih_l{layer}"], size, about)]
     weight_hh, about = state[f"weight_hh_l{layer}"], "A row for each unit of the layer."
     if model.cell == "GRU" and not model.settings["reset_after"]:
-        # The product by W_hn is of the state that r has acted on.
+        # W_hn is multiplied by the state after the reset gate r.
         rz, n = np.split(weight_hh, [2 * design.hidden])
         size, about = f"{hidden} * 2 * {hidden}", "A row for each unit of the layer: gates r and z."
         found.append(_transposed(f"weight_hh_rz_l{layer}", rz, size, about))
@@ -139,5 +139,5 @@ def _of_labels(design: Design) -> list[Array]:
 
 
 def _transposed(name: str, weights: FloatArray, size: str, about: str) -> Array:
-    """Return weights ``(outputs, inputs)`` with a row for each input."""
+    """Return weights ``(outputs, inputs)`` transposed: with a row for each input."""
     return Array(name, weights.T.ravel(), size, about)

@@ -1,4 +1,4 @@
-"""What is exported of a network: its sizes, what its inputs and outputs mean, what it needs."""
+"""What is exported of a network: its sizes, the meaning of inputs and outputs, its needs."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class Enumeration:
-    """Named places: of each constant what it stands for, in order, and a comment on all."""
+    """Named positions: what each constant stands for, in order, and a comment on all."""
 
     constants: dict[str, str]
     about: str
 
 
 class Design:
-    """A network as C will have it.
+    """A network as it will be written in C.
 
     Parameters
     ----------
     model
         The network.
     prefix
-        What all names begin with.
+        Prefix of all names.
 
     Raises
     ------
     ParameterError
-        The network cannot be computed step by step, or not in C; or the prefix is none.
+        The network cannot be computed step by step, or not in C; or the prefix is not valid.
     """
 
     def __init__(self, model: Network, prefix: str) -> None:
@@ -59,7 +59,7 @@ class Design:
                 "train on them in features="
             )
         check_learns_values(model, "C")
-        model.stepper()  # It says what is wrong with a model that cannot be read step by step.
+        model.stepper()  # Raises an error for a model that cannot read step by step.
         settings, encoder = model.settings, model.encoder
         self.is_float = settings["dtype"] == "float32"
         self.hidden, self.layers = int(settings["hidden_size"]), int(settings["num_layers"])
@@ -70,11 +70,11 @@ class Design:
         self.times = () if encoder is None else encoder.times
         self.time_kind = None if encoder is None else encoder.time_kind
         if set(self.times) & set(CYCLES):
-            self.time_kind = DATES  # Files written before models kept the kind do not tell it.
+            self.time_kind = DATES  # Older files do not have the kind.
         self.levels = {} if encoder is None else encoder.levels
         self.fill = "error" if encoder is None else encoder.fill
         self.indicators = () if encoder is None else encoder.indicators
-        # What products are taken of: features, what is derived from them, and time.
+        # The inputs of the first layer except categories: features, derived ones, and time.
         self.inputs = self.features if encoder is None else len(encoder.number_names)
         self.scales_labels = model.scaler is not None and model.scaler.labels
         self._check_scaler()
@@ -88,7 +88,7 @@ class Design:
 
     @property
     def output_type(self) -> str:
-        """The type of outputs: in original units a number may need all digits of double."""
+        """The type of outputs: numbers in original units may need the precision of double."""
         return "double" if self.scales_labels else self.real
 
     def rounded(self, values: Any) -> FloatArray:
@@ -97,7 +97,7 @@ class Design:
 
     @property
     def tolerance(self) -> float:
-        """How far outputs may lie from those of ``predict``, beside the larger of 1 and them."""
+        """How much outputs may differ from ``predict``, relative to max(1, abs(output))."""
         return 1e-5 if self.is_float else 1e-12
 
     @property
@@ -112,17 +112,17 @@ class Design:
 
     @property
     def has_named_classes(self) -> bool:
-        """Whether each output is a probability, and classes of some label have names."""
+        """Whether each output is a probability, and the classes of some label have names."""
         return self.is_binary and any(classes_of_outputs(self.model))
 
     @property
     def positives(self) -> list[str]:
-        """The class that each output is the probability of, where outputs are such."""
+        """The class whose probability each output is, if outputs are probabilities."""
         return ["1" if own is None else own[-1] for own in classes_of_outputs(self.model)]
 
     @cached_property
     def enumerations(self) -> list[Enumeration]:
-        """The places of features, categories, levels and outputs that have names."""
+        """The positions of features, categories, levels and outputs that have names."""
         new, found = Names(self.prefix, _SIZES).new, []
 
         def add(
@@ -146,7 +146,7 @@ class Design:
         return found
 
     def _texts_of_outputs(self) -> list[str]:
-        """Return what is said of each output beside its name; nothing if the name says it."""
+        """Return a comment on each output; empty if names are enough."""
         if not self.has_named_classes:
             return []
         shown = zip(self.output_names or (), self.positives, strict=True)
@@ -154,12 +154,12 @@ class Design:
 
     @property
     def feature_constants(self) -> list[str]:
-        """The constants that are the places of features."""
+        """The constants for the positions of features."""
         return list(self.enumerations[0].constants)
 
     @property
     def output_names(self) -> tuple[str, ...] | None:
-        """The name of each output: of its class or its label; None where there are none."""
+        """The name of each output, from its class or its label; None if there are no names."""
         if self.model.loss_name == "cross_entropy":
             return self.model.classes
         return self.model.label_names
@@ -173,7 +173,7 @@ class Design:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the state where an int has 4 and a double begins at a multiple of 8."""
+        """Bytes of the state if an int has 4 and a double is aligned to 8."""
         numbers = self.layers * self.hidden * (2 if self.model.cell == "LSTM" else 1)
         numbers += self.features if self.fill == "forward" else 0
         if not self.times:
@@ -182,7 +182,7 @@ class Design:
 
     @property
     def stack_bytes(self) -> int:
-        """Bytes of the arrays of a step."""
+        """Bytes of the arrays in a step."""
         numbers = self.inputs + self.gates + (self.outputs if self.scales_labels else 0)
         if self.model.cell == "GRU":
             numbers += self.gates if self.model.settings["reset_after"] else self.hidden
@@ -190,13 +190,13 @@ class Design:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of products by weights in one step."""
+        """Multiply-adds with weights in one step."""
         first = self.inputs * self.gates
         between = (self.layers - 1) * self.hidden * self.gates
         return first + between + self.layers * self.hidden * self.gates + self.hidden * self.outputs
 
     def _check_scaler(self) -> None:
-        """Refuse scales that float cannot hold; warn of features that float rounds too much."""
+        """Refuse scales outside float's range; warn of features that float rounds too much."""
         scaler = self.model.scaler
         if scaler is None or not self.is_float:
             return

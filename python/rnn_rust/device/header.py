@@ -1,4 +1,4 @@
-"""The header: how a network is used, what it takes and gives, what it needs."""
+"""The header: how to use the network, its inputs and outputs, its memory needs."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _enumerations(design: Design) -> str:
 def _enumeration(enumeration: Enumeration) -> str:
     names = enumeration.constants.items()
     lines = "\n".join(f"    {constant}, /* {comment(name)} */" for constant, name in names)
-    # C99 allows a comma after the last, C++98 does not.
+    # C99 allows a comma after the last constant, C++98 does not.
     last = lines.rfind(", /*")
     return f"/* {enumeration.about} */\nenum {{\n{lines[:last]}{lines[last + 1 :]}\n}};\n"
 

@@ -1,4 +1,4 @@
-"""What the files share: the call of a step, and templates with the names and types of a design."""
+"""What the files share: the call of a step, and templates filled with names and types."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rnn_rust import _core
 from rnn_rust.device.design import Design
 
 MARK = "written by rnn-rust"
-"""What the first line of each file says."""
+"""Text in the first line of each file."""
 
 
 def fill(design: Design, text: str, **values: object) -> str:
-    """Return a template with the names and types of a design in their places."""
+    """Return a template filled with the names and types of a design."""
     common = {
         "prefix": design.prefix, "N": design.prefix.upper(), "real": design.real,
         "f": "f" if design.is_float else "", "title": title(design), "mark": MARK,
@@ -22,7 +22,7 @@ def fill(design: Design, text: str, **values: object) -> str:
 
 
 def title(design: Design) -> str:
-    """Return what it is: ``a GRU 29-10-1``."""
+    """Return a short name of the network: ``a GRU 29-10-1``."""
     model = design.model
     inputs = design.features if model.encoder is None else model.encoder.input_count
     sizes, cell = [inputs, *[design.hidden] * design.layers, design.outputs], model.cell
@@ -31,7 +31,7 @@ def title(design: Design) -> str:
 
 
 def _parameters(design: Design) -> list[tuple[str, str]]:
-    """Return declaration and name of each argument of a step."""
+    """Return the declaration and name of each argument of a step."""
     up = design.prefix.upper()
     found = [(f"{design.prefix}_state *state", "&state")]
     if design.features:
@@ -44,7 +44,7 @@ def _parameters(design: Design) -> list[tuple[str, str]]:
 
 
 def _arguments(design: Design) -> str:
-    """Return the arguments of a step, as many in a line as fit."""
+    """Return the arguments of a step, wrapped into lines."""
     indent = " " * len(f"int {design.prefix}_step(")
     lines = [""]
     for declared, _ in _parameters(design):
@@ -55,5 +55,5 @@ def _arguments(design: Design) -> str:
 
 
 def call(design: Design) -> str:
-    """Return the call of a step with variables named as its arguments are."""
+    """Return the call of a step with variables named like its arguments."""
     return f"{design.prefix}_step({', '.join(name for _, name in _parameters(design))})"

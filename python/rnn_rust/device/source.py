@@ -1,4 +1,4 @@
-"""The source: constants, the functions of activations and cells, and what calls them."""
+"""The source: constants, functions for activations and cells, and the functions that call them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _unit_activation(design: Design) -> str:
 
 
 def _functions(design: Design) -> str:
-    """Return the functions that the step calls, and no other."""
+    """Return only the functions that the step calls."""
     model, output = design.model, design.model.applied_activation
     units = {"RNN": cells.RNN, "GRU": cells.GRU, "LSTM": cells.LSTM}[model.cell]
     of_units = "sigmoid"

@@ -1,6 +1,6 @@
 """The body of a step: statements from features and time through the layers to the outputs.
 
-Lines have the places of :func:`rnn_rust.device.interface.fill`.
+Lines are templates for :func:`rnn_rust.device.interface.fill`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _loop(counter: str, count: str, *body: str) -> list[str]:
 
 
 def _inputs(design: Design) -> list[list[str]]:
-    """Return the statements that make inputs of features and time, and check them."""
+    """Return the statements that compute inputs from features and time, and check them."""
     declared = ["$real x[${N}_INPUTS];"] if design.inputs else []
     blocks, raw = [[*declared, "$real gates[${N}_GATES];"]], "features[i]"
     if design.features and (design.fill != "error" or design.times):
@@ -52,7 +52,7 @@ def _indicators(design: Design) -> list[str]:
 
 
 def _kept(design: Design) -> list[str]:
-    """Return the statements that keep of an event what the next one needs."""
+    """Return the statements that store what the next event needs from this one."""
     lines = []
     if design.fill == "forward" and design.features:
         keep = ["if (!isnan(features[i])) {", "    state->last[i] = features[i];", "}"]
@@ -87,7 +87,7 @@ def _time_inputs(design: Design) -> list[str]:
 
 
 def _scaled(design: Design, raw: str) -> list[str]:
-    """Return the statements that scale inputs, which are ``raw`` before, and check them."""
+    """Return the statements that scale inputs, from the expression ``raw``, and check them."""
     value = raw
     if design.model.scaler is not None:
         rest = " - feature_shift_rest[i]" if design.is_float else ""

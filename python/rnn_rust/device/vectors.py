@@ -1,4 +1,4 @@
-"""Test vectors: made-up sequences with the outputs of the model; the program that checks them."""
+"""Test vectors (made-up sequences with the model's outputs), and a program that checks them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnn_rust.device.words import number, rows_of
 _LENGTHS = (1, 2, 7, 22)
 """Of the sequences: the first steps, and enough to see a state go wrong."""
 _GAPS = 0.15
-"""The share of numbers that are missing, where some may be."""
+"""The share of numbers that are missing, if numbers may be missing."""
 
 _VECTORS = """\
 /* ${prefix}_vectors.h: made-up events and the outputs of the model, $mark $version. */
@@ -93,13 +93,13 @@ class Vectors:
     first
         ``(N,)``, whether a sequence begins.
     features
-        ``(N, F)`` of the type of the arithmetic, NaN where a number is missing.
+        ``(N, F)`` in the type of the arithmetic, NaN if a number is missing.
     categories
         ``(N, K)``, the number of a level; the last is "other".
     times
-        ``(N,)``, where they matter seconds since 1970.
+        ``(N,)``; if the date matters, seconds since 1970.
     expected
-        ``(N, L)``, what the model's stepper gives: the bits of ``predict``.
+        ``(N, L)``, the outputs of the model's stepper: the same bits as ``predict``.
     """
 
     first: Any
@@ -110,7 +110,7 @@ class Vectors:
 
     @classmethod
     def of(cls, design: Design) -> Vectors:
-        """Draw events as the scaler of the model has seen them; the same for the same model."""
+        """Draw events on the scales of the model's scaler; the same for the same model."""
         random = np.random.default_rng(0)
         steps = sum(_LENGTHS)
         first = np.zeros(steps, np.uint8)
@@ -131,7 +131,7 @@ class Vectors:
 
 
 def _times(design: Design, random: Any, steps: int) -> Any:
-    """Return times in whole seconds, some of which are equal; over years where these matter."""
+    """Return times in whole seconds, some of them equal; over years if the day of year matters."""
     longest = 30 * 86_400 if "yearday" in design.times else 20_000
     return np.float64(random.integers(0, longest, size=steps).cumsum() + 1_700_000_000)
 
@@ -156,19 +156,19 @@ def _answers(design: Design, first: Any, features: Any, categories: Any, times: 
 
 
 def _time_of(design: Design, seconds: Any) -> Any:
-    """Return a time as the model takes it."""
+    """Return a time in the type that the model takes."""
     if design.time_kind == DATES:
         return np.datetime64(int(seconds), "s")
     return np.timedelta64(int(seconds), "s") if design.time_kind == DURATIONS else seconds
 
 
 def _unknown(levels: tuple[str, ...]) -> str:
-    """Return a level that is none of these."""
+    """Return a level that is not among these."""
     return max(levels, key=len, default="") + "?"
 
 
 def header(design: Design, vectors: Vectors) -> str:
-    """Return the file of the vectors."""
+    """Return the file with the vectors."""
     up = design.prefix.upper()
     inputs = []
     if design.features:

@@ -1,4 +1,4 @@
-"""Names, comments and numbers as C has them."""
+"""Names, comments and numbers in C."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from rnn_rust.errors import ParameterError
 
-# C99 tells names apart by their first 63 characters; some linkers do by fewer.
+# C99 distinguishes names by their first 63 characters; some linkers use fewer.
 _LONGEST_NAME = 60
 _LONGEST_PREFIX = 30
 _WIDTH = 100
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
-# Those of the standard, and what headers of C libraries include from their own folder: with -I.
-# a file of such a name would take their place.
+# Headers of the standard, and headers that C libraries include from their own folder: with -I., a
+# file with such a name would replace them.
 _HEADERS = {
     "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits",
     "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbit", "stdbool",
@@ -30,14 +30,14 @@ _HEADERS = {
 
 
 def checked_prefix(name: object) -> str:
-    """Return the prefix of all names; ParameterError if C has none that begin so, or a header."""
+    """Return the prefix of all names; ParameterError if it is not valid in C, or is a header."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII):
         raise ParameterError(
             f"name must be letters of English, digits and _, a letter first, as in C, got {name!r}"
         )
     if len(name) > _LONGEST_PREFIX:
         raise ParameterError(f"name must have at most {_LONGEST_PREFIX} characters, got {name!r}")
-    # Some file systems do not tell capital letters from small ones.
+    # Some file systems ignore case.
     if name.lower() in _HEADERS:
         raise ParameterError(
             f"name must not be that of a header of C, got {name!r}: {name}.h would hide it; give "
@@ -47,16 +47,16 @@ def checked_prefix(name: object) -> str:
 
 
 class Names:
-    """Names of constants, no two of which are the same."""
+    """Makes unique names for constants."""
 
     def __init__(self, prefix: str, taken: Iterable[str]) -> None:
         self._prefix = prefix.upper()
         self._taken = {f"{self._prefix}_{name}" for name in taken}
-        # The next number to try after each stem: thousands of levels may have the same one.
+        # The next number to try after each stem: thousands of levels may share a stem.
         self._numbers: dict[str, int] = {}
 
     def new(self, *words: object) -> str:
-        """Return a name for what these words say: ``FRAUD_MERCHANT_FUEL``."""
+        """Return a unique name made from these words, such as ``FRAUD_MERCHANT_FUEL``."""
         parts = [self._prefix, *(_upper(str(word)) for word in words)]
         name = "_".join(part for part in parts if part)[:_LONGEST_NAME]
         stem = name[: _LONGEST_NAME - 6]
@@ -68,7 +68,7 @@ class Names:
 
 
 def _upper(text: str) -> str:
-    """Return text in capital letters of English, digits and ``_``."""
+    """Return text in ASCII capital letters, digits and ``_``."""
     plain = text
     if not text.isascii():
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
@@ -76,21 +76,21 @@ def _upper(text: str) -> str:
 
 
 def comment(text: object) -> str:
-    """Return text on one line that no comment is ended by, whatever it holds."""
+    """Return text on one line, made safe for use inside a comment."""
     shown = str(text)
     if not shown.isprintable():
         shown = "".join(
             each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
         )
     for pair in ("*/", "/*", "??"):
-        # Twice, as of three in a row two pairs are one.
+        # Replace twice: three characters in a row contain two overlapping pairs.
         shown = shown.replace(pair, f"{pair[0]} {pair[1]}").replace(pair, f"{pair[0]} {pair[1]}")
     return shown.replace("\\", "/") if shown.endswith("\\") else shown
 
 
 def number(value: Any) -> str:
-    """Return a constant of the type of a NumPy scalar, which reads as the same bits."""
-    if math.isnan(value):  # NumPy's own takes a third of the time of a number.
+    """Return a constant in the type of a NumPy scalar, which C reads as the same bits."""
+    if math.isnan(value):  # math.isnan is faster than NumPy's.
         return "NAN" if value.dtype == np.float32 else "(double)NAN"
     digits = np.format_float_positional(value, trim="0")
     if not 1e-5 <= abs(value) < 1e9 and value != 0:
@@ -99,7 +99,7 @@ def number(value: Any) -> str:
 
 
 def rows_of(values: Iterable[str]) -> str:
-    """Return constants with commas between them, as many in a line as fit."""
+    """Return constants separated by commas, wrapped into lines."""
     lines, line = [], "   "
     for value in values:
         if len(line) + len(value) + 2 > _WIDTH:
@@ -110,7 +110,7 @@ def rows_of(values: Iterable[str]) -> str:
 
 
 def array(name: str, values: Any, c_type: str, size: str, about: str) -> str:
-    """Return the definition of a constant array ``(n,)``, with a comment before it."""
+    """Return the definition of a constant array ``(n,)``, preceded by a comment."""
     shown = (
         [number(value) for value in values]
         if values.dtype.kind == "f"

@@ -1,1 +1,1 @@
-"""Networks of PyTorch, Keras and ONNX; neither PyTorch nor Keras has to be installed."""
+"""Networks from PyTorch, Keras and ONNX; PyTorch and Keras need not be installed."""

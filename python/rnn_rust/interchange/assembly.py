@@ -1,4 +1,4 @@
-"""From weights under PyTorch's names to a model: what the readers of other formats end in."""
+"""From weights under PyTorch's names to a model: the last step of reading other formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnn_rust.models import MODELS, Model
 
 Weights = Mapping[str, NDArray[Any]]
 
-# By the rows of weight_ih for each hidden unit.
+# Cells by the number of rows of weight_ih per hidden unit.
 CELLS = {1: "RNN", 3: "GRU", 4: "LSTM"}
 
 
@@ -25,19 +25,19 @@ def assembled(weights: Weights, found: Mapping[str, Any], options: Mapping[str, 
     Parameters
     ----------
     weights
-        Under the names of :meth:`rnn_rust.RNN.state_dict`, or with PyTorch's two biases. Biases may
-        be missing, and are 0 then; so may the head, and the outputs are then the states.
+        By the names of :meth:`rnn_rust.RNN.state_dict`, or with PyTorch's two biases. If biases are
+        missing, they are 0; if the head is missing, the outputs are the states.
     found
-        Arguments of the model that the source decides.
+        Arguments of the model that the source determines.
     options
-        Those that the caller chose.
+        Arguments that the caller chose.
 
     Raises
     ------
     ParameterError
         ``options`` contradict what was found, or one is outside its allowed values.
     ShapeError, DataError
-        The weights are not those of such a network.
+        The weights do not fit such a network.
     """
     cell, sizes = _described(weights)
     width = sizes["hidden_size"] * (1 + sizes["bidirectional"])
@@ -63,12 +63,12 @@ def assembled(weights: Weights, found: Mapping[str, Any], options: Mapping[str, 
 
 
 def cell_of(weights: Weights) -> str:
-    """Return the name of the cell, which the rows of its weights tell."""
+    """Return the name of the cell, inferred from the rows of its weights."""
     return _described(weights)[0]
 
 
 def _described(weights: Weights) -> tuple[str, dict[str, Any]]:
-    """Return cell and sizes."""
+    """Return the cell and the sizes."""
     for name in ("weight_ih_l0", "weight_hh_l0"):
         if name not in weights:
             raise ShapeError(f"the weights lack {name}")
@@ -91,7 +91,7 @@ def _described(weights: Weights) -> tuple[str, dict[str, Any]]:
 
 
 def _has_bias(weights: Weights, name: str) -> bool:
-    """Return whether the weights have a bias, maybe as PyTorch's pair."""
+    """Return whether the weights have this bias, or one of PyTorch's pair."""
     place = name.removeprefix("bias_hn_").removeprefix("bias_")
     return any(own in weights for own in (name, f"bias_ih_{place}", f"bias_hh_{place}"))
 

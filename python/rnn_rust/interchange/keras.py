@@ -1,4 +1,4 @@
-"""Networks of Keras 3, from its models or their files; Keras is not imported."""
+"""Networks from Keras 3, as models or files; Keras is not imported."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def from_keras(model: Any, **options: Any) -> Model:
     kind, config, weights = read_keras(model)
     with _naming(model, (ValueError, KeyError, TypeError, AttributeError, IndexError)):
         network = network_of(layers_of(kind, config, weights))
-    # A TypeError is of an option that models have not.
+    # A TypeError is about an unknown option, not about the file.
     with _naming(model, (ValueError,)):
         return assembled(network.weights, *network.arguments(options))
 
 
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike[str], damage: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Let errors name a file; those of ``damage`` say that it is damaged."""
+    """Add the file's name to errors; errors in ``damage`` become "damaged file"."""
     try:
         yield
     except (ParameterError, DataError) as error:

@@ -1,4 +1,4 @@
-"""Files of Keras 3: a zip archive of the layers as JSON, and of their weights as HDF5."""
+"""Keras 3 files: zip archives with the layers as JSON, and their weights as HDF5."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Arrays = list[NDArray[Any]]
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-# The group of a layer among the weights goes by its class; the groups in it that hold its arrays.
+# By class of a layer: the name of its group among the weights, and the subgroups with its arrays.
 _GROUPS = {
     "SimpleRNN": ("simple_rnn", ("cell",)),
     "GRU": ("gru", ("cell",)),
@@ -40,7 +40,7 @@ def read_keras(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[
     MissingFileError
         There is no such file.
     ModelFileError
-        It is not one of Keras 3, or is damaged.
+        It is not a Keras 3 file, or is damaged.
     """
     try:
         import h5py
@@ -56,7 +56,7 @@ def read_keras(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[
             return kind, config, _weights(file, config["layers"], most=len(data))
     except RnnRustError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
-    # h5py has no class of errors of its own.
+    # h5py has no exception class of its own.
     except Exception as error:
         raise ModelFileError(
             f"{os.fspath(path)}: this file is damaged: {type(error).__name__}: {error}"
@@ -64,7 +64,7 @@ def read_keras(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], dict[
 
 
 def _members(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
-    """Return the two members of the archive; their checksums tell whether they are whole."""
+    """Return the two members of the archive, whose checksums are verified."""
     where = os.fspath(path)
     check_readable(path)
     try:
@@ -86,7 +86,7 @@ def _members(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
 
 
 def _weights(file: Any, layers: list[dict[str, Any]], *, most: int) -> dict[str, Arrays]:
-    """Return the arrays of each layer; ``most`` is how many bytes they can have."""
+    """Return the arrays of each layer; ``most`` is their maximum number of bytes."""
     counts: Counter[str] = Counter()
     weights = {}
     for layer in layers:
@@ -94,7 +94,7 @@ def _weights(file: Any, layers: list[dict[str, Any]], *, most: int) -> dict[str,
         if kind not in _GROUPS:
             continue
         group, parts = _GROUPS[kind]
-        # The second of a kind is gru_1.
+        # The second layer of a class has a number: gru_1.
         number = counts[kind]
         counts[kind] += 1
         place = f"layers/{group}_{number}" if number else f"layers/{group}"

@@ -1,4 +1,4 @@
-"""The layers of a model of Keras, one after the other, with their settings and weights."""
+"""The layers of a Keras model in order, with their settings and weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Layer:
     Attributes
     ----------
     kind
-        Its class: ``"GRU"``, or of what ``TimeDistributed`` wraps.
+        Its class, such as ``"GRU"``; for ``TimeDistributed``, the class of the wrapped layer.
     name
         Its name in the model.
     config
@@ -36,11 +36,11 @@ class Layer:
     weights: list[NDArray[Any]]
 
     def refused(self, why: str) -> ParameterError:
-        """Return the error that names the layer."""
+        """Return an error that names the layer."""
         return ParameterError(f"layer '{self.name}' ({self.kind}): {why}")
 
     def requires(self, name: str, *values: Any) -> Any:
-        """Return a setting, which has to be one of ``values``; of old files it may be missing."""
+        """Return a setting, which must be one of ``values``; old files may not have it."""
         value = self.config.get(name, values[0])
         if value not in values:
             shown = " or ".join(map(repr, dict.fromkeys(values)))
@@ -48,7 +48,7 @@ class Layer:
         return value
 
     def arrays(self, *shapes: tuple[int | None, ...]) -> list[NDArray[Any]]:
-        """Return the weights, which have to have these shapes; None stands for any size."""
+        """Return the weights, which must have these shapes; None stands for any size."""
         found = [array.shape for array in self.weights]
         if len(found) != len(shapes) or not all(map(_fits, found, shapes)):
             expected = ", ".join(str(shape).replace("None", "I") for shape in shapes)
@@ -79,14 +79,14 @@ def _shown(setting: Any) -> Any:
 def layers_of(
     kind: str, config: Mapping[str, Any], weights: Mapping[str, list[NDArray[Any]]]
 ) -> list[Layer]:
-    """Return the layers of a model, each of which reads what the one before returns.
+    """Return the layers of a model; each reads the output of the one before.
 
     Parameters
     ----------
     kind, config
         The class of the model, and its settings as Keras serialises them.
     weights
-        By the names of layers.
+        The weights of each layer, by its name.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _check_chain(config: Mapping[str, Any], layers: list[Layer]) -> None:
 
 
 def _sources(node: Any) -> Iterator[tuple[str, int, int]]:
-    """Yield the tensors, by layer, that a serialised call was given."""
+    """Yield the input tensors of a serialised call, each with the name of its layer."""
     if isinstance(node, Mapping):
         if node.get("class_name") == "__keras_tensor__":
             name, call, output = node["config"]["keras_history"]

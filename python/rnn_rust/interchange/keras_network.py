@@ -1,4 +1,4 @@
-"""From the layers of Keras to weights under PyTorch's names, and the arguments of a model."""
+"""From Keras layers to weights under PyTorch's names, and the arguments of a model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rnn_rust.learning.losses import Focal
 
 _log = logging.getLogger("rnn_rust")
 
-# Keras' names of activations that are the same functions here; its leaky_relu is steeper.
+# Keras's names of activations that are the same here; its leaky_relu has another slope.
 _ACTIVATIONS = {
     "linear": "identity", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid", "elu": "elu",
     "softplus": "softplus", "softsign": "softsign", "silu": "silu", "swish": "silu",
 }  # fmt: skip
-# The cell of each layer, and its gates in the order here by their places in Keras:
-# z r h there and r z n here, i f c o there and i f g o here.
+# The cell of each layer, and the positions in Keras of its gates, in this package's order:
+# r z n here is z r h in Keras, and i f g o here is i f c o in Keras.
 _CELLS = {"SimpleRNN": ("RNN", [0]), "GRU": ("GRU", [1, 0, 2]), "LSTM": ("LSTM", [0, 1, 2, 3])}
 _IN_TRAINING_ALONE = {
     "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout", "GaussianNoise",
@@ -32,22 +32,22 @@ _IN_TRAINING_ALONE = {
 
 @dataclass
 class Network:
-    """What the layers that were read so far make up.
+    """The network formed by the layers read so far.
 
     Attributes
     ----------
     weights
-        Under PyTorch's names.
+        By PyTorch's names.
     found
         Arguments of the model.
     alike
-        What all recurrent layers have in common.
+        Arguments that must be the same in all recurrent layers.
     activation
-        Of the outputs, by its name in Keras.
+        The activation of the outputs, by its name in Keras.
     recurrent
         The recurrent layers.
     head
-        The last layer, once it was read.
+        The last layer, once it has been read.
     """
 
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Network:
     head: Layer | None = None
 
     def arguments(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the arguments of the model that the network decides, and all others."""
+        """Return the arguments of the model that the network determines, and all others."""
         found, loss = dict(self.found), options.get("loss", "binary_cross_entropy")
         if self.activation == "softmax":
             found["loss"] = "cross_entropy"
@@ -72,14 +72,14 @@ class Network:
 
 
 def network_of(layers: list[Layer]) -> Network:
-    """Return the network that layers make up.
+    """Return the network that the layers form.
 
     Raises
     ------
     ParameterError
-        There is one that models here have not.
+        Models here do not support a layer.
     ShapeError
-        The weights of a layer are not those of its settings.
+        The weights of a layer do not fit its settings.
     """
     network = Network()
     for layer in layers:
@@ -132,13 +132,13 @@ def _add_recurrent(network: Network, layer: Layer) -> None:
 
 
 def _directions(layer: Layer) -> list[Layer]:
-    """Return a layer, or the two that Bidirectional has."""
+    """Return the layer itself, or the two layers in a Bidirectional."""
     if layer.kind != "Bidirectional":
         _check_recurrent(layer, backwards=False)
         return [layer]
     layer.requires("merge_mode", "concat")
     inner = layer.config["layer"]
-    # Without a layer of its own, the other direction has the same settings.
+    # If the other direction has no layer of its own, it has the same settings.
     other = layer.config.get("backward_layer") or {
         "class_name": inner["class_name"], "config": inner["config"] | {"go_backwards": True}
     }  # fmt: skip
@@ -157,7 +157,7 @@ def _directions(layer: Layer) -> list[Layer]:
 
 
 def _check_recurrent(layer: Layer, *, backwards: bool) -> None:
-    """Check the settings that all cells have."""
+    """Check the settings that all recurrent layers have."""
     layer.requires("go_backwards", backwards)
     layer.requires("return_state", False)
     if layer.config.get("stateful", False):
@@ -168,7 +168,7 @@ def _check_recurrent(layer: Layer, *, backwards: bool) -> None:
 
 
 def _settings(layer: Layer) -> dict[str, Any]:
-    """Return the arguments of the model that a recurrent layer decides."""
+    """Return the arguments of the model that a recurrent layer determines."""
     cell, _ = _CELLS[layer.kind]
     if cell == "RNN":
         activation = layer.requires("activation", "tanh", *_ACTIVATIONS)
@@ -183,7 +183,7 @@ def _settings(layer: Layer) -> dict[str, Any]:
 def _recurrent_weights(
     layer: Layer, place: str, settings: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
-    """Return the weights of a layer and direction, ``place`` in their names."""
+    """Return the weights of a layer and direction; ``place`` is the end of their names."""
     _, gates = _CELLS[layer.kind]
     units = layer.config["units"]
     rows = len(gates) * units
@@ -200,7 +200,7 @@ def _recurrent_weights(
 
 
 def _gates(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
-    """Return an array whose last axis has the gates side by side, in this order."""
+    """Return an array with the gates in its last axis in another order."""
     parts = np.split(array, len(order), axis=-1)
     return np.concatenate([parts[place] for place in order], axis=-1)
 

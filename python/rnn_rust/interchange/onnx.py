@@ -1,4 +1,4 @@
-"""Networks of ONNX files, of this package or of other libraries."""
+"""Networks from ONNX files of this package or other libraries."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def from_onnx(path: str | os.PathLike[str], **options: Any) -> Model:
         found = describe(read)
     except (ModelFileError, ShapeError, DataError, ValueError, TypeError) as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
-    # A TypeError is of an option that models have not.
+    # A TypeError is about an unknown option, not about the file.
     try:
         model = assembled(found.weights, *found.arguments(options))
     except ParameterError as error:

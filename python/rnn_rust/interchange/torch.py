@@ -1,4 +1,4 @@
-"""Networks of PyTorch, from its modules or their state dicts; PyTorch is not imported."""
+"""Networks from PyTorch, as modules or state dicts; PyTorch is not imported."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rnn_rust.models import Model
 _State = dict[str, NDArray[Any]]
 
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?")
-# Modules that change nothing when a network predicts, beside losses.
+# Modules that have no effect in prediction (losses have none either).
 _PASSED_OVER = {"Dropout", "Dropout1d", "AlphaDropout", "FeatureAlphaDropout", "Identity"}
-# Where modules keep weights that were quantised dynamically.
+# Attributes in which modules keep dynamically quantised weights.
 _QUANTISED = {"_packed_params", "_all_weight_values"}
 _MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu", "GRU": None, "LSTM": None}
 
@@ -88,7 +88,7 @@ def from_torch(
 
 
 def _state_of(source: Any, what: str) -> _State:
-    """Return the arrays of a module or a state dict by name."""
+    """Return the arrays of a module or a state dict, by name."""
     entries = source.state_dict() if hasattr(source, "state_dict") else source
     if not isinstance(entries, Mapping):
         raise ParameterError(
@@ -103,14 +103,14 @@ def _state_of(source: Any, what: str) -> _State:
 
 
 def _array(name: str, tensor: Any) -> NDArray[Any]:
-    """Return a tensor, or what else is like an array, as an array."""
+    """Return a tensor, or anything else like an array, as an array."""
     if isinstance(tensor, Mapping):
         raise ParameterError(f"'{name}' is a dict among the weights; give a state dict alone")
     return as_numbers(name, tensor)
 
 
 def _prefix(state: _State, name: str | None) -> str:
-    """Return what stands before the names of the recurrent part."""
+    """Return the prefix of the names of the recurrent part."""
     suffix = "weight_ih_l0"
     places = [key.removesuffix(suffix) for key in state if re.search(rf"(^|\.){suffix}$", key)]
     if name is not None:
@@ -153,9 +153,9 @@ def _width(own: _State) -> int:
 
 
 def _head(head: Any, others: _State, width: int) -> tuple[_State, str | None]:
-    """Return the weights of the head as a model names them, and what stands before their names.
+    """Return the weights of the head under a model's names, and the prefix of their old names.
 
-    None if there is no head.
+    The prefix is None if there is no head.
     """
     if head is None:
         found = [key for key, array in others.items() if _is_linear(key, array, width)]
@@ -193,10 +193,10 @@ def _linear(state: _State, place: str) -> tuple[_State, str]:
 
 
 def _check_layers(source: Any, head: str | None, *, after: str | None = None) -> None:
-    """Check that a module has no layers but the head and, before it, the recurrent one.
+    """Check that a module has no layers except the head and, before it, the recurrent one.
 
-    ``head`` and ``after`` are what stands before the names of their weights. Nothing is checked of
-    a state dict, which does not tell.
+    ``head`` and ``after`` are the prefixes of the names of their weights. A state dict is not
+    checked: it does not list the layers.
     """
     if not hasattr(source, "named_modules"):
         return
@@ -222,12 +222,12 @@ def _is_passed_over(layer: Any) -> bool:
 
 
 def _kinds(layer: Any) -> set[str]:
-    """Return the names of a module's classes, also of one that torch.jit has compiled."""
+    """Return the names of a module's classes, even if torch.jit has compiled it."""
     return {getattr(layer, "original_name", ""), *(kind.__name__ for kind in type(layer).__mro__)}
 
 
 def _settings_of(recurrent: Any, prefix: str) -> dict[str, Any]:
-    """Return what a module says beside its weights; nothing of a state dict."""
+    """Return the settings of a module; none for a state dict."""
     if not hasattr(recurrent, "named_modules"):
         return {}
     module = dict(recurrent.named_modules())[prefix.rstrip(".")]

@@ -1,7 +1,7 @@
 """How much each label counts in the loss: its row's weight times its class's weight.
 
-The loss of a batch is ``Σ w e / Σ w`` over its labels: a weight of 2 equals the row counted twice,
-and 0 the row left out.
+The loss of a batch is ``Σ w e / Σ w`` over its labels: a weight of 2 counts the row twice, and 0
+leaves it out.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def check_class_weight(class_weight: object, classes: int) -> ClassWeight:
     Parameters
     ----------
     class_weight
-        A dict has one weight, finite and at least 0, for every class 0 ... ``classes - 1``; or by
-        name, of which those that there are become known with the data: see `numbered`.
+        A dict has one weight, finite and at least 0, for every class 0 ... ``classes - 1``. Its
+        keys may also be names, which are checked once the data is known: see `numbered`.
     classes
-        How many classes there are; see :func:`rnn_rust.learning.labels.class_count`.
+        Number of classes; see :func:`rnn_rust.learning.labels.class_count`.
 
     Raises
     ------
     ParameterError
-        It is anything else, a class is missing or unknown, or all weights are 0.
+        It is something else, a class is missing or unknown, or all weights are 0.
     """
     if class_weight is None:
         return None
@@ -63,20 +63,20 @@ def is_by_name(class_weight: object) -> bool:
 
 
 def numbered(class_weight: Any, levels: Mapping[str, tuple[str, ...]]) -> Any:
-    """Return weights by name as weights by number; what is not by name stays.
+    """Return weights by name as weights by number; any others are returned unchanged.
 
     Parameters
     ----------
     class_weight
         As returned by :func:`check_class_weight`.
     levels
-        By the name of each label column that has classes by name these, in the order of their
+        The class names of each label column that has any, by column, in the order of their
         numbers.
 
     Raises
     ------
     ParameterError
-        A class is missing or unknown, or there is not one list of names.
+        A class is missing or unknown, or label columns do not share one list of names.
     """
     if not is_by_name(class_weight):
         return class_weight
@@ -95,7 +95,7 @@ def numbered(class_weight: Any, levels: Mapping[str, tuple[str, ...]]) -> Any:
 def _require_each(
     class_weight: Mapping[Any, Any], classes: Collection[Any], shown: str, each: str
 ) -> None:
-    """Raise ParameterError unless the keys are the classes; messages say which these are."""
+    """Raise ParameterError unless the keys are the classes; the message lists the classes."""
     if unknown := [key for key in class_weight if key not in classes]:
         raise ParameterError(
             f"class_weight: {unknown[0]!r} is not a class; the classes are {shown}"
@@ -108,7 +108,7 @@ def _require_each(
 
 
 def require_numbers(class_weight: object) -> None:
-    """Raise ParameterError if weights are by name still."""
+    """Raise ParameterError if weights are still by name."""
     if is_by_name(class_weight):
         raise ParameterError(
             "class_weight has names of classes, whose numbers the model does not know yet; call "
@@ -158,7 +158,7 @@ def class_weights(
     weights
         ``(N,)`` weights of the rows, or None.
     classes
-        Their number K.
+        Number of classes K.
     names
         Names of the label columns, for errors.
 
@@ -205,8 +205,8 @@ def label_weights(
     weights
         ``(N,)`` weights of the rows, or None.
     table
-        ``(L, K)`` weights of the classes by :func:`class_weights`, or None. Those learnt from
-        the training data serve for all other data.
+        ``(L, K)`` weights of the classes from :func:`class_weights`, or None. Weights learnt from
+        the training data are used for all other data.
     names
         Names of the label columns, for errors.
 

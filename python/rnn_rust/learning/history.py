@@ -47,11 +47,11 @@ class History:
         self.loss: list[float] = []
         self.seconds: list[float] = []
         self.interrupted = False
-        # Of each metric, in the order of appearance: its value by the position of the record.
+        # For each metric, in the order of appearance: its values by position of the record.
         self._metrics: dict[str, dict[int, float]] = {}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Become what was pickled; an earlier version had the metrics of each record together."""
+        """Restore a pickled history; an earlier version stored the metrics by record."""
         vars(self).update({"_metrics": {}} | state)
         for at, metrics in vars(self).pop("_more", {}).items():
             for name, value in metrics.items():
@@ -188,7 +188,7 @@ class History:
             "loss": np.array(self.loss, np.float64),
             "seconds": np.array(self.seconds, np.float64),
             "more": more,
-            # The names in a file are sorted.
+            # A file sorts the names.
             "order": list(more),
         }
 
@@ -198,7 +198,7 @@ class History:
         Raises
         ------
         ValueError
-            Its columns differ in length, or its first epoch is not valid.
+            The columns differ in length, or the first epoch is not valid.
         """
         more = state["more"]
         columns = [state["loss"], state["seconds"]]
@@ -211,7 +211,7 @@ class History:
         self.first_epoch = first
         self.loss, self.seconds = state["loss"].tolist(), state["seconds"].tolist()
         self._metrics = {}
-        # An earlier version kept no order.
+        # An earlier version did not store the order.
         for name in state.get("order", more):
             at = np.flatnonzero(more[name]["present"])
             values = more[name]["value"][at].tolist()

@@ -1,4 +1,4 @@
-"""Labels as the losses and the readouts need them: classes, and one label per sequence."""
+"""Labels for losses and readouts: checks of classes, and one label per sequence."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ Offsets = NDArray[np.int64]
 _log = logging.getLogger("rnn_rust")
 
 _HOW_TO_NUMBER = "number classes 0, 1, 2, ... or name them as text"
-# Where the number of classes follows from the labels: more than floats can tell apart.
+# If the number of classes is found from the labels: larger than any integer floats can tell apart.
 _ANY_COUNT = 2**53
 
 
 def class_count(loss: str, output_size: int) -> int | None:
-    """Return how many classes a loss tells apart; None if it is not one of classification."""
+    """Return the number of classes for a loss; None if it is not a classification loss."""
     return {"binary_cross_entropy": 2, "focal": 2, "cross_entropy": output_size}.get(loss)
 
 
 def check_classes(
     labels: FloatArray, loss: str, output_size: int, names: tuple[str, ...] | None = None
 ) -> None:
-    """Check that labels ``(N, L)`` are what a classification loss takes; others take any.
+    """Check that labels ``(N, L)`` fit a classification loss; other losses take any numbers.
 
     ``cross_entropy``: the number of a class, from 0 to ``output_size - 1``, in a single column.
     ``focal``: 0 or 1. ``binary_cross_entropy``: from 0 to 1, where a label in between is the
-    probability of a 1. NaN is a missing label everywhere.
+    probability of a 1. NaN is always a missing label.
 
     Raises
     ------
     DataError
         A label is something else; the message names its row (from 0) and column.
     ShapeError
-        ``cross_entropy`` and not one column.
+        There is not exactly one column for ``cross_entropy``.
     """
     if loss == "cross_entropy" and labels.shape[1] != 1:
         raise ShapeError(
@@ -65,7 +65,7 @@ def check_numbers(
     Raises
     ------
     DataError
-        The first that is not: its row (from 0), column and value, and what ``purpose`` needs.
+        Names the row (from 0), column and value of the first bad label, and what is needed.
     """
     in_range = (labels >= 0) & (labels < classes) & (labels == np.rint(labels))
     wanted = "0 or 1" if classes == 2 else f"whole numbers from 0 to {classes - 1}"
@@ -128,7 +128,7 @@ def sequence_labels(
 def labels_per_sequence(labels: FloatArray, offsets: Offsets) -> FloatArray:
     """Return the labels ``(S, L)`` of the sequences in ``(N, L)``, as in :func:`sequence_labels`.
 
-    NaN where a sequence has none.
+    NaN if a sequence has none.
     """
     rows, labelled = last_labelled(labels, offsets)
     found = np.full((len(labelled), labels.shape[1]), np.nan, labels.dtype)
@@ -137,7 +137,7 @@ def labels_per_sequence(labels: FloatArray, offsets: Offsets) -> FloatArray:
 
 
 def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArray[np.bool_]]:
-    """Return the last labelled row of each sequence that has one, and which those are ``(S,)``."""
+    """Return the last labelled row of each sequence that has one, and which have one ``(S,)``."""
     known = np.flatnonzero(~np.isnan(labels).all(axis=1))
     # The last labelled row before the end of each sequence; -1 if there is none in the data.
     last = np.append(known, -1)[np.searchsorted(known, offsets[1:]) - 1]
@@ -146,7 +146,7 @@ def last_labelled(labels: FloatArray, offsets: Offsets) -> tuple[Offsets, NDArra
 
 
 def occurring_classes(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    """Return the classes by name that occur in each label column that has such."""
+    """Return the class names that occur in each label column whose classes have names."""
     found = {}
     columns = dataset.labels.T[positions(dataset.label_names, dataset.label_levels)]
     for (name, known), column in zip(dataset.label_levels.items(), columns, strict=True):
@@ -156,12 +156,12 @@ def occurring_classes(dataset: Dataset) -> dict[str, tuple[str, ...]]:
 
 
 def outputs_for(dataset: Dataset, loss: str) -> int:
-    """Return the outputs that a loss needs: one for each label column, or for each class.
+    """Return the number of outputs that a loss needs: one per label column, or per class.
 
     Raises
     ------
     DataError
-        There is no label; or one is not the number of a class where it has to be.
+        There is no label; or a label should be the number of a class and is not.
     """
     labels = dataset.require_labels("training")
     if loss != "cross_entropy":
@@ -170,7 +170,7 @@ def outputs_for(dataset: Dataset, loss: str) -> int:
         return max(2, len(named))
     check_classes(labels, loss, _ANY_COUNT, dataset.label_names)
     names, classes = dataset.label_names, max(2, int(np.nanmax(labels)) + 1)
-    # More classes than rows there cannot be: a mistaken label must not make a huge model.
+    # There cannot be more classes than rows: a wrong label must not make a huge model.
     if classes > max(2, len(labels)):
         wanted = f"the number of a class, as there are fewer rows; {_HOW_TO_NUMBER}"
         _require(~(labels >= max(2, len(labels))), labels, names, wanted)

@@ -14,7 +14,7 @@ from rnn_rust.base.checks import check_fields, fraction, non_negative, positive
 from rnn_rust.base.suggest import suggests_settings
 from rnn_rust.errors import DataError, ParameterError, ShapeError
 
-# What stands for a loss in Python, which no file can hold.
+# The name for a loss in Python, which cannot be stored in a file.
 CUSTOM = "custom"
 
 
@@ -99,8 +99,8 @@ class CustomLoss(Protocol):
         Parameters
         ----------
         predictions
-            ``(R, L)``: the outputs of the batch's rows, or of its sequences where these are read
-            out, in the (scaled) units of training.
+            ``(R, L)``: the outputs for the batch's rows, or for its sequences if there is one per
+            sequence, in the (scaled) units of training.
         labels
             ``(R, L)``, NaN where missing: missing labels must add nothing to loss or derivative.
         """
@@ -112,12 +112,12 @@ Loss = str | Huber | Quantile | Focal | CustomLoss
 
 
 def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, float]]:
-    """Return name and parameters of a loss as the engine takes them.
+    """Return the name and parameters of a loss for the engine.
 
     Raises
     ------
     ParameterError
-        It is not a loss, or ``pos_weight`` has no effect on it. (The engine knows the names.)
+        It is not a loss, or ``pos_weight`` has no effect on it. (The engine checks names.)
     """
     kind = next((name for name, kind in _CLASSES.items() if type(loss) is kind), None)
     parameters: dict[str, float] = {}
@@ -143,18 +143,18 @@ def engine_loss(loss: object, pos_weight: float | None) -> tuple[str, dict[str, 
 
 
 def to_dict(loss: Loss) -> dict[str, Any] | str:
-    """Return what a file can hold of a loss: of one in Python, only that there was one."""
+    """Return what a file can store of a loss: for one in Python, only that there was one."""
     name, parameters = engine_loss(loss, None)
     return {"name": name} | parameters if parameters else name
 
 
 def from_dict(description: object) -> Loss:
-    """Return the loss of what :func:`to_dict` returned; ``"mse"`` in place of one in Python.
+    """Return the loss that :func:`to_dict` described; ``"mse"`` in place of one in Python.
 
     Raises
     ------
     ParameterError, TypeError, KeyError
-        It is not such a description.
+        The description is not valid.
     """
     if isinstance(description, Mapping):
         parameters = dict(description)
@@ -164,7 +164,7 @@ def from_dict(description: object) -> Loss:
 
 
 class CheckedLoss:
-    """A loss in Python as the engine calls it: with its answer checked and converted."""
+    """Wraps a loss in Python for the engine: checks and converts its result."""
 
     def __init__(self, loss: CustomLoss) -> None:
         self._loss = loss
@@ -197,5 +197,5 @@ class CheckedLoss:
                 f"the gradient of {type(self._loss).__name__}: expected {predictions.shape}, the "
                 f"shape of the predictions, got {gradient.shape}"
             )
-        # The engine would take a NaN for a missing label; as a loss it ends training.
+        # The engine treats NaN in a gradient as a missing label; a NaN loss ends training.
         return (float(value.item()) if np.isfinite(gradient).all() else math.nan), gradient

@@ -15,17 +15,17 @@ from rnn_rust.base.suggest import suggestion
 from rnn_rust.errors import ParameterError
 from rnn_rust.learning.history import Record
 
-# Metrics that are better the smaller they are, of the training or the validation data.
+# Metrics for which smaller is better, on training or validation data.
 _SMALLER_IS_BETTER = ("loss", "mae", "rmse", "mape")
 
 
 def checked_mode(monitor: str, mode: str | None) -> str:
-    """Return ``"min"`` or ``"max"``: as given, or as follows from the name of the metric.
+    """Return ``"min"`` or ``"max"``: as given, or inferred from the name of the metric.
 
     Raises
     ------
     ParameterError
-        The mode is neither, or none is given for a metric that is not an error.
+        The mode is something else, or is missing for a metric that is not a loss or an error.
     """
     if not isinstance(monitor, str):
         raise ParameterError(f"monitor must be the name of a metric, got {monitor!r}")
@@ -62,7 +62,7 @@ class MetricMonitor:
     Attributes
     ----------
     best
-        The best value seen, None before the first. What is not finite is never the best.
+        The best value so far; None before the first. Only finite values count.
     waited
         Number of records since then that had the metric.
 
@@ -89,7 +89,7 @@ class MetricMonitor:
         Raises
         ------
         ParameterError
-            It will not; the message lists what there is.
+            It will not; the message lists the metrics that it will have.
         """
         if self.monitor not in (known := list(metrics)):
             raise ParameterError(
@@ -125,10 +125,10 @@ class MetricMonitor:
         Raises
         ------
         ValueError, KeyError
-            The state is not that of a monitor.
+            The state is not a monitor's.
         """
         best, waited = state["best"], state["waited"]
-        # An int may be beyond all floats.
+        # An int may be too large for a float.
         largest = sys.float_info.max
         if not (best is None or (isinstance(best, int | float) and -largest <= best <= largest)):
             raise ValueError(f"best must be a finite number or None, got {best!r}")

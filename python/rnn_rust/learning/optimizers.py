@@ -1,4 +1,4 @@
-"""Optimisers as settings, which the engine carries out; :mod:`rnn_rust.optim` has the notation."""
+"""Settings of optimisers, which the engine implements; :mod:`rnn_rust.optim` has the notation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _betas(name: str, value: Any) -> tuple[float, float]:
     return decay_rate(f"{name}[0]", value[0]), decay_rate(f"{name}[1]", value[1])
 
 
-# One rule for each setting, whichever optimiser has it.
+# The check of each setting, the same in all optimisers.
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "learning_rate": _learning_rate,
     "momentum": decay_rate,
@@ -250,12 +250,12 @@ class CustomOptimizer(Protocol):
 
 
 def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
-    """Return ``optimizer`` if it is one.
+    """Return the optimiser that ``optimizer`` is or names.
 
     Raises
     ------
     ParameterError
-        It is not an instance of one of this module or a name of one, nor has it ``update``.
+        It is not an optimiser of this module, the name of one, or an object with ``update``.
     """
     if isinstance(optimizer, str):
         named = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
@@ -265,7 +265,7 @@ def checked_optimizer(optimizer: Any) -> Optimizer | CustomOptimizer:
                 f"with update(parameters, gradients){suggestion(optimizer, OPTIMIZERS)}"
             )
         return named[optimizer.lower()]()
-    # Dicts and sets have a method of that name, too, which does something else.
+    # Dicts and sets also have a method update, which does something else.
     is_custom = isinstance(optimizer, CustomOptimizer) and not isinstance(
         optimizer, type | Mapping | Set
     )
@@ -284,7 +284,7 @@ def rate_at(learning_rate: Callable[[int], float] | float, epoch: int) -> float:
     Raises
     ------
     ParameterError
-        A function returned something else than a finite number of at least 0.
+        A function did not return a finite number of at least 0.
     """
     if not callable(learning_rate):
         return learning_rate
@@ -309,10 +309,10 @@ _SCHEDULES = {
 
 
 def to_dict(optimizer: Optimizer | CustomOptimizer, epoch: int | None) -> dict[str, Any] | None:
-    """Return name and settings; None for an optimiser in Python, which cannot be written down.
+    """Return name and settings; None for an optimiser in Python, which cannot be saved.
 
-    Nor can a function for the learning rate: its value for ``epoch``, or None without, stands in
-    its place.
+    A function for the learning rate cannot be saved either: it is replaced with its value for
+    ``epoch``, or None if ``epoch`` is None.
     """
     if not isinstance(optimizer, Optimizer):
         return None
@@ -325,12 +325,12 @@ def to_dict(optimizer: Optimizer | CustomOptimizer, epoch: int | None) -> dict[s
 
 
 def from_dict(description: dict[str, Any] | None) -> Optimizer:
-    """Return the optimiser of what :func:`to_dict` returned; ``SGD()`` for None.
+    """Return the optimiser that :func:`to_dict` described; ``SGD()`` for None.
 
     Raises
     ------
     ParameterError, TypeError, KeyError
-        It is not such a description.
+        The description is not valid.
     """
     if description is None:
         return SGD()
@@ -342,14 +342,14 @@ def from_dict(description: dict[str, Any] | None) -> Optimizer:
 
 
 def engine_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the method's lower-case name and its numbers, without the learning rate."""
+    """Return the optimiser's lower-case name and its settings, without the learning rate."""
     settings = _named(optimizer)
     del settings["learning_rate"]
     return {"method": settings.pop("name").lower()} | settings
 
 
 def _named(settings: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass and its class's name."""
+    """Return the fields of a dataclass, and the name of its class."""
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return {"name": type(settings).__name__} | values
 

@@ -237,7 +237,7 @@ class ReduceOnPlateau:
 
 
 class Plateau:
-    """The present rate of one model that trains with :class:`ReduceOnPlateau`.
+    """The current rate of one model that trains with :class:`ReduceOnPlateau`.
 
     >>> plateau = Plateau(ReduceOnPlateau(0.1, patience=2, factor=0.5))
     >>> for loss in (3.0, 2.0, 2.0, 2.5):
@@ -252,7 +252,7 @@ class Plateau:
         self.rate = settings.rate
 
     def __call__(self, epoch: int) -> float:
-        """Return the present rate, whichever epoch it is."""
+        """Return the current rate, whatever the epoch."""
         return self.rate
 
     def observe(self, record: Record) -> None:
@@ -262,7 +262,7 @@ class Plateau:
             self.monitor.waited = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the present rate and what led to it."""
+        """Return the current rate and the state of the monitor."""
         return {"rate": self.rate} | self.monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

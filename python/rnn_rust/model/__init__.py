@@ -1,1 +1,1 @@
-"""Networks: their arguments, the arrays that the engine takes, and what is computed on them."""
+"""Networks: their arguments, the arrays they pass to the engine, and what they compute."""

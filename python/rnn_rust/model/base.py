@@ -1,4 +1,4 @@
-"""A network as such: its arguments, its weights, and copies of it."""
+"""The basis of all networks: arguments, weights and copies."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ from rnn_rust.model.states import state_shape
 
 _Network = TypeVar("_Network", bound="BaseNetwork")
 
-# Attributes that hold on to the engine, which settings and arrays describe instead.
+# Attributes that hold objects of the engine; copies get settings and arrays instead.
 _ENGINE_ATTRIBUTES = ("_core", "optimizer_state")
 
-# Settings that are shown although they are the defaults.
+# Settings that repr shows even if they are the defaults.
 _ALWAYS_SHOWN = ("activation", "output_activation", "loss", "dtype")
 
 _NO_SIZES = "the model has no sizes yet, and so no weights; fit it, or call build(data)"
 
 
 class Unbuilt:
-    """Stands for the engine's network while a size of it is not known."""
+    """Stands in for the engine's network until all its sizes are known."""
 
     n_threads: int | None = None
 
@@ -71,7 +71,7 @@ class BaseNetwork:
 
     cell: ClassVar[str]
     options: ClassVar[type] = Options
-    # Whether weights are loaded next, so that none are drawn.
+    # Whether weights are loaded next, so that none need to be drawn.
     _weights_come = False
 
     def __init__(
@@ -110,10 +110,10 @@ class BaseNetwork:
         self.epochs_trained = 0
 
     def _new_core(self) -> _core.Network:
-        """Return a network of the engine; what stands for it while a size is not known."""
+        """Return a network of the engine, or its stand-in until all sizes are known."""
         if not self.is_built:
-            # The names among the settings are checked now, with sizes that always do; whether there
-            # is memory for the network, when its sizes are known.
+            # Check the names among the settings now, with sizes that are always valid. Whether
+            # there is enough memory is checked once the real sizes are known.
             sizes = {"input_size": 1, "hidden_size": 1, "output_size": 2}
             _core.Network(engine_settings(self.cell, self._settings | sizes, None))
             return Unbuilt()  # type: ignore[return-value]
@@ -183,7 +183,7 @@ class BaseNetwork:
         self.take_encoder(encoder)
 
     def take_encoder(self, encoder: FeatureEncoder | None) -> None:
-        """Start again as a network with these categories in its features."""
+        """Make a new engine network for features with these categories."""
         self.encoder = encoder
         before = self._core
         self._core = self._new_core()
@@ -219,7 +219,7 @@ class BaseNetwork:
         return self.feature_names if self.encoder is None else self.encoder.input_names
 
     def _take_names_of_scaler(self) -> None:
-        """Take over the names of the columns that a fitted scaler expects, where it knows them."""
+        """Take the column names from a fitted scaler, if it knows them."""
         if self.scaler is None:
             return
         features, labels = self.scaler.feature_names_, self.scaler.label_names_
@@ -229,7 +229,7 @@ class BaseNetwork:
             self.label_names = labels
 
     def __repr__(self) -> str:
-        """Return the call that makes such a model, with what is not by default."""
+        """Return the call that makes such a model, with the arguments that are not defaults."""
         settings, options = self._settings, described(self.options)
         shown = [
             name for name in settings
@@ -251,14 +251,14 @@ class BaseNetwork:
     def settings(self) -> dict[str, Any]:
         """The arguments as given, except optimizer, scaler and n_threads."""
         settings = dict(self._settings)
-        # The one setting that could be changed in place.
+        # A copy of the only setting that is mutable.
         if isinstance(weights := settings["class_weight"], dict):
             settings["class_weight"] = dict(weights)
         return settings
 
     @property
     def readout(self) -> str:
-        """What is read out: ``"each_step"``, or a sequence's ``"last"`` or ``"mean"`` state."""
+        """Which states are read out: ``"each_step"``, or ``"last"`` or ``"mean"`` of a sequence."""
         return str(self._settings["readout"])
 
     @property
@@ -275,7 +275,7 @@ class BaseNetwork:
 
     @property
     def preparation(self) -> Preparation:
-        """What prepares data for the engine, by the settings and what was learnt so far."""
+        """What prepares data for the engine, given the settings and what was learnt so far."""
         settings = self._settings
         return Preparation(
             input_size=settings["input_size"], output_size=settings["output_size"],
@@ -356,11 +356,11 @@ class BaseNetwork:
     # Copies ----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the whole state: a copy that is trained on ends with the bits of the original.
+        """Return the whole state: training a copy further gives the same bits as the original.
 
-        Other than a file it has the optimiser's moments, ``n_threads``, attributes of subclasses,
-        and what is in Python (an optimiser, a loss, a function for the learning rate), which has to
-        be something that can be copied or pickled.
+        Unlike a file, it includes the optimiser's moments, ``n_threads``, attributes of subclasses,
+        and Python objects (an optimiser, a loss, a function for the learning rate), which must
+        support copying or pickling.
         """
         attributes = {
             name: value for name, value in vars(self).items() if name not in _ENGINE_ATTRIBUTES
@@ -374,7 +374,7 @@ class BaseNetwork:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Become what another was."""
+        """Take over the state of another network."""
         vars(self).update(state["attributes"])
         if not hasattr(self, "_core"):
             self._weights_come = True
@@ -394,7 +394,7 @@ class BaseNetwork:
 
 @contextmanager
 def to_be_loaded(kind: type[_Network], settings: Mapping[str, Any]) -> Iterator[_Network]:
-    """Make a network whose weights are loaded within the block: to draw some may take seconds."""
+    """Make a network without drawing weights, which may take seconds; the block loads them."""
     network = kind.__new__(kind)
     network._weights_come = True
     kind.__init__(network, **settings)

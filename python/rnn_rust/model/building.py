@@ -1,4 +1,4 @@
-"""What a network learns of a training part before its first epoch: sizes, classes, its encoder."""
+"""What a network learns from training data before its first epoch: sizes, classes, encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Settings = Mapping[str, Any]
 
 
 def sizes_of(data: Dataset, settings: Settings, loss_name: str) -> dict[str, int]:
-    """Return the sizes of inputs and outputs that a network of the data has."""
+    """Return the input and output sizes that a network for the data has."""
     columns = len(data.feature_names)
     if settings["input_size"] not in (None, columns):
         raise ShapeError(
@@ -35,18 +35,19 @@ def sizes_of(data: Dataset, settings: Settings, loss_name: str) -> dict[str, int
 def classes_of(
     data: Dataset, loss_name: str, output_size: int | None
 ) -> dict[str, tuple[str, ...]]:
-    """Return the classes of labels that are text: those that occur.
+    """Return the classes of labels that are text: those that occur in the data.
 
-    Where ``output_size`` counts others too, which the data is known to have in another part, all.
+    If ``output_size`` is the number of all classes, including those in other parts of the data,
+    return all.
 
     Raises
     ------
     DataError
-        There is but one class.
+        There is only one class.
     ParameterError
-        The loss is not one of these classes.
+        The loss is not for these classes.
     ShapeError
-        There is another number of classes than of outputs.
+        The number of classes is not the number of outputs.
     """
     if data.label_levels and class_count(loss_name, 2) is None:
         name = next(iter(data.label_levels))
@@ -84,13 +85,13 @@ def _check_count(
 
 
 def needs_encoder(settings: Settings, data: Dataset) -> bool:
-    """Whether features are more than plain numbers of rows."""
+    """Whether features are more than plain numbers in each row."""
     derives = settings["missing"] != "error" or bool(settings["time_features"])
     return bool(data.levels) or derives or data.static is not None
 
 
 def learnt_encoder(settings: Settings, data: Dataset, scaler: Scaler | None) -> FeatureEncoder:
-    """Return what is learnt of the features, as the settings say."""
+    """Return the encoder that is learnt from the features, according to the settings."""
     how = {
         "most": settings["max_categories"], "fill": settings["missing"],
         "indicator": settings["missing_indicator"],

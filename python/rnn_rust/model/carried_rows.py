@@ -1,4 +1,4 @@
-"""What the events of an entity need to know of those before: the last numbers, the last time."""
+"""What the events of an entity need from earlier ones: the last numbers and the last time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rnn_rust.model.row_encoder import Carried
 
 
 class CarriedRows:
-    """What the next event of each entity needs to know of those before, by its row."""
+    """What the next event of each entity needs from earlier ones, by the entity's row."""
 
     def __init__(self, numbers: int) -> None:
         self.numbers = np.full((0, numbers), np.nan)
@@ -26,7 +26,7 @@ class CarriedRows:
         self.known = np.zeros(0, dtype=bool)
 
     def grow(self, rows: int, times: np.dtype[Any]) -> None:
-        """Make room for so many rows, and for times of a type."""
+        """Make room for this number of rows, and for times of this type."""
         if not self.known.any():
             self.times = np.zeros(len(self.times), times)
         elif self.times.dtype != times:
@@ -41,7 +41,7 @@ class CarriedRows:
             self.known = np.concatenate([self.known, np.zeros(more, bool)])
 
     def get(self, row: int, names: Sequence[str]) -> Carried | None:
-        """Return what an entity carries; None if that is nothing."""
+        """Return what an entity carries, or None."""
         if row >= len(self.known) or not self.known[row]:
             return None
         pairs = zip(names, self.numbers[row].tolist(), strict=True)
@@ -84,15 +84,15 @@ class CarriedRows:
 
 
 class Runs:
-    """The runs of events in a data set that follow from one state each.
+    """The runs of events in a data set; the events of a run continue from one state.
 
-    A run begins with each sequence, and with each event that starts from the state 0. Those that go
-    on from events before have a row more in front: what their entity carries.
+    A run begins with each sequence, and with each event that starts from the state 0. A run that
+    continues from earlier events gets an extra first row: what its entity carries.
 
     Attributes
     ----------
     events
-        The place of each row of the data set among these rows.
+        The position of each row of the data set among all rows, including extra ones.
     """
 
     def __init__(
@@ -110,16 +110,16 @@ class Runs:
         self._rows = rows[place[self._starts]].astype(np.int64)
         self._new = new[place[self._starts]]
         ends = np.append(self._starts[1:], len(order)) - 1
-        # Of runs in the same row the one whose events came last stands last.
+        # If several runs belong to the same entity row, the one that ends last comes last.
         self._by_end = np.argsort(place[ends], kind="stable")
 
     def encode(self, encoder: FeatureEncoder, carried: CarriedRows) -> Dataset:
-        """Return the data set, with the rows in front, as the engine takes its features."""
+        """Return the data set with the extra rows, its features encoded for the engine."""
         data, now = self.data, self.data.times
         if encoder.times:
             check_kind(data.time_name, now.dtype, encoder.time_kind)
         else:
-            # What is no feature may be of any kind.
+            # Times that are not features may be of any kind.
             now = np.zeros(len(now), carried.times.dtype)
         carried.grow(int(self._rows.max()) + 1, now.dtype)
         goes_on = ~self._new & carried.known[self._rows]

@@ -1,4 +1,4 @@
-"""How arguments are described: what an entry says, and the signature and docstring made of it."""
+"""How arguments are described, and the signatures and docstrings made from the descriptions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, get_args, get_type_hints
 
 @dataclass(frozen=True)
 class Option:
-    """How the command line offers an argument; type and default are the argument's own.
+    """How the command line offers an argument, with the argument's own type and default.
 
     Attributes
     ----------
     help
-        One line of the command's help.
+        One line for the command's help.
     group
-        The heading that it stands under.
+        Its heading in the help.
     flag
-        As it is typed, if not ``--`` and the argument's name.
+        The flag to type, if not ``--`` and the argument's name.
     metavar
-        What stands for the value in the help, if not the type.
+        Placeholder for the value in the help, if not the type.
     choices
-        The values, where there are few.
+        The possible values, if there are only a few.
     default
-        What the command line takes by default, if not the argument's default.
+        The default on the command line, if not the argument's default.
     """
 
     help: str
@@ -45,14 +45,14 @@ class Argument:
     default
         Its default.
     check
-        Takes name and value, and returns what to keep or raises ParameterError. Names of
+        Takes name and value, and returns the value to keep or raises ParameterError. Names of
         activations, losses and the like are checked by the engine.
     text
-        Its part of the docstring.
+        Its description for the docstring.
     option
         How the command line offers it; None if it does not.
     is_setting
-        Whether it is one of the settings that make the network, which files keep by name.
+        Whether it is one of the network's settings, which files store by name.
     """
 
     default: Any
@@ -74,7 +74,7 @@ def argument_types(options: type) -> dict[str, Any]:
 
 
 def signature(positional: type, options: type) -> inspect.Signature:
-    """Return the signature of a class with these arguments, those of ``options`` by keyword."""
+    """Return the signature of a class with these arguments; ``options`` are keyword-only."""
     parameters = [
         inspect.Parameter(
             name, inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -113,7 +113,7 @@ def show_arguments(model: type, positional: type, options: type, *, about: str |
     model.__init__.__signature__ = shown.replace(  # type: ignore[misc]
         parameters=[this, *shown.parameters.values()]
     )
-    # "python -OO" leaves no docstrings.
+    # "python -OO" removes docstrings.
     if model.__doc__ and about:
         parameters = parameters_section(positional, options)
         paragraph = inspect.cleandoc(about).split("\n\n")[1]

@@ -1,4 +1,4 @@
-"""What a file says of a table, a forecast and classes, checked before anything relies on it."""
+"""Parts of a file's description (table, forecast, classes), checked before they are used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Described = TypeVar("Described")
 
 
 def names(what: str, value: Any, size: int) -> tuple[str, ...] | None:
-    """Return the names of columns; ModelFileError if they are not so many texts."""
+    """Return the names of columns; ModelFileError unless they are ``size`` strings."""
     if value is None:
         return None
     found = _texts(what, value)
@@ -51,12 +51,12 @@ def pace(value: Any) -> Pace | None:
 
 
 def encoder(value: Any) -> FeatureEncoder | None:
-    """Return what the network has learnt of its features."""
+    """Return what the network has learnt about its features."""
     return None if value is None else _checked("features", FeatureEncoder.from_dict, value)
 
 
 def label_levels(value: Any, network: Network) -> dict[str, tuple[str, ...]]:
-    """Return by the name of each label that has classes by name these."""
+    """Return the names of classes, by label, for each label whose classes have names."""
     levels = _checked("classes", _levels, value)
     known = network.label_names
     count = class_count(network.loss_name, network.settings["output_size"])
@@ -71,7 +71,7 @@ def label_levels(value: Any, network: Network) -> dict[str, tuple[str, ...]]:
 
 
 def _checked(what: str, make: Callable[[Any], Described], value: Any) -> Described:
-    """Return what a value describes; ModelFileError, which names the part, if it does not."""
+    """Return what a value describes; ModelFileError that names the part if it is not valid."""
     try:
         return make(value)
     except BAD_VALUES as error:

@@ -1,4 +1,4 @@
-"""What describes a network beside its tensors, as plain values for a file; and the way back."""
+"""A network's description, without its tensors, as plain values for a file; and the reverse."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ TRAINING_PREFIX = "training/"
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """Return everything that a file keeps of a network beside its weights.
+    """Return everything that a file stores about a network besides its weights.
 
     Raises
     ------
     ParameterError
         A size of the network is not known yet.
     ShapeError
-        The scaler was fitted on other columns: no network could be built from the file.
+        The scaler was fitted on other columns: the file could not be loaded.
     """
     network.require_sizes()
     scaler, class_table = network.scaler, network.class_table
     if scaler is not None and scaler.is_fitted:
         network.preparation.check_scaler()
-    # A function for the learning rate may know no epoch beyond the last.
+    # A function for the learning rate may not be defined beyond the last epoch.
     last_epoch = max(network.epochs_trained - 1, 0)
     return {
         "architecture": describe_architecture(network),
@@ -65,7 +65,7 @@ def describe_architecture(network: Network) -> dict[str, Any]:
     settings = network.settings
     if isinstance(settings["class_weight"], dict):
         require_numbers(settings["class_weight"])
-        # The keys of a JSON object are strings: the weights in the order of the classes.
+        # Keys in JSON are strings, so store a list of the weights in the order of the classes.
         settings["class_weight"] = list(settings["class_weight"].values())
     return {"cell": network.cell} | settings | {"loss": losses.to_dict(settings["loss"])}
 
@@ -82,12 +82,12 @@ def build(
     models
         The class of each cell.
     description, tensors
-        The contents of a model file or a checkpoint; what belongs to a training is left out.
+        The contents of a model file or a checkpoint; the state of training is ignored.
 
     Raises
     ------
     ModelFileError
-        Something is missing, or not what it has to be.
+        Something is missing or not valid.
     """
     weights = {
         name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING_PREFIX)

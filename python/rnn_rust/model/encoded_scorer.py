@@ -1,4 +1,4 @@
-"""Scorers of models with categories, missing numbers or features of time."""
+"""Scorers for models with categories, missing numbers or time features."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 class EncodedScorer(Scorer):
     """A scorer that takes the features of events by name, or in the order of ``feature_names``.
 
-    Beside the state it keeps the last numbers and the last time of each entity, which gaps are
-    filled from and features of time follow from. Calls of several threads take turns; a signal
-    handler that calls it from within a call of its own thread gets a BusyError.
+    Besides the state, it keeps the last numbers and the last time of each entity, to fill missing
+    numbers and compute time features. Calls from several threads take turns; a signal handler that
+    calls it while its own thread is in a call gets a BusyError.
 
     Attributes
     ----------
     feature_names
-        Numbers, categories, and the time where it is needed.
+        Numbers, categories, and the time if it is needed.
     """
 
     feature_names: tuple[str, ...]
 
     _lock: NonReentrantLock
-    """Of all that reads or changes what is kept beside the states."""
+    """Held while anything that is kept besides the states is read or changed."""
 
     def _prepare(self) -> None:
         self._lock = NonReentrantLock("a scorer")
@@ -49,7 +49,7 @@ class EncodedScorer(Scorer):
         self._carried = CarriedRows(len(self._encoder.numbers))
 
     def _take_model(self) -> None:
-        """Note what rows need of the model; it may be another one after a swap."""
+        """Store what rows need from the model, which a swap may have replaced."""
         model = self.model
         assert model.encoder is not None, "other models have another scorer"
         encoder: FeatureEncoder = model.encoder
@@ -80,7 +80,7 @@ class EncodedScorer(Scorer):
         """
         boolean("return_new", return_new)
         with self._lock.hold():
-            # First, so that what cannot be used changes nothing.
+            # Check first, so that unusable features change nothing.
             read = self._rows.read(features)
             self._rows.check_row(read)
             self._check_out(out, (self._outputs,))
@@ -113,9 +113,9 @@ class EncodedScorer(Scorer):
         keys, out, times, return_new
             As there.
         features
-            A table with the columns ``feature_names``, or a list of rows, by name as of
-            :meth:`score` or in this order. Where the time is a feature, events of one entity are
-            taken in its order.
+            A table with the columns ``feature_names``, or a list of rows, by name or in this order,
+            as in :meth:`score`. If the time is needed, events of an entity are processed in time
+            order.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class EncodedScorer(Scorer):
     def _score_events(
         self, data: Dataset, order: NDArray[np.int64], keys: Any, times: Any
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Return the outputs of a data set's rows in an order, and which of them were new."""
+        """Return the outputs of a data set's rows in this order, and which entities were new."""
         columns = positions(data.feature_names, self._encoder.numbers)
         numbers = np.empty((len(order), len(columns)))
         numbers[data.row_numbers] = data.features[:, columns]
@@ -194,11 +194,11 @@ class EncodedScorer(Scorer):
     def _outputs_after(
         self, rows: NDArray[np.uint32], new: NDArray[np.bool_], encoded: NDArray[Any]
     ) -> FloatArray:
-        """Return the outputs after events whose features are as the engine takes them."""
+        """Return the outputs after events whose features are encoded for the engine."""
         try:
             return self._step(rows, new, encoded)
         except DataError:
-            # It knows positions alone.
+            # That message has only positions; name the feature.
             self._rows.check_numbers(encoded[:, : len(self._encoder.number_names)])
             raise
 
@@ -206,9 +206,9 @@ class EncodedScorer(Scorer):
     def _admitted(
         self, keys: Any, times: Any
     ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
-        """Admit events; forget entities that are new if these cannot be scored.
+        """Admit events; if they cannot be scored, forget their new entities.
 
-        Those that had to go for them, by ``max_entities``, do not come back.
+        Entities that were removed to make room, by ``max_entities``, are not restored.
         """
         rows, new = self._admit(keys, times)
         try:
@@ -237,12 +237,12 @@ class EncodedScorer(Scorer):
             super().clear()
 
     def swap(self, model: Network, *, keep_states: bool = True) -> None:
-        """Go on with another model, as :meth:`Scorer.swap`.
+        """Replace the model with another one, as :meth:`Scorer.swap`.
 
         Raises
         ------
         ParameterError
-            As there; or it fills gaps, or takes times, in another way.
+            As there; or the new model fills missing numbers, or takes times, in another way.
         """
         check_events(model)
         own, other = self._encoder, model.encoder
@@ -273,7 +273,7 @@ class EncodedScorer(Scorer):
 
 
 def _listed(keys: Any) -> list[Any]:
-    """Return the keys of events as a list, as a scorer of numbers takes them."""
+    """Return the keys of events as a list, as :meth:`Scorer.score_batch` takes them."""
     if isinstance(keys, str | bytes):
         raise TypeError("keys are several, a list or an array; score takes a single one")
     if getattr(keys, "ndim", 1) != 1:

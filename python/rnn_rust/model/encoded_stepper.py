@@ -1,4 +1,4 @@
-"""Steppers of networks whose features are not all plain numbers."""
+"""Steppers for networks whose features are not all plain numbers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from rnn_rust.model.states import warn_of_rows_before
 class EncodedStepper:
     """A stepper that takes the features of a row by name, or in the order of ``feature_names``.
 
-    A model with features of time takes the time of the row too, by the name of its column. All else
-    is as of the stepper of a network whose features are numbers. Its ``state`` is that of the
-    network alone: once it is set, missing numbers and times are as in the first row of a sequence.
-    A copy has all.
+    A model with time features also takes the time of the row, by the name of its column. Everything
+    else is as for a stepper whose features are numbers. Its ``state`` is only the network's: after
+    setting it, missing numbers and times are treated as in the first row of a sequence. A copy
+    includes them.
 
     Attributes
     ----------
     feature_names
-        Numbers, categories, and the time where it is needed.
+        Numbers, categories, and the time if it is needed.
     """
 
     _from_state = False
-    """Whether a state other than 0 was set, and no row read since."""
+    """Whether a state other than 0 was set and no row has been read since."""
 
     def __init__(
         self, stepper: Any, rows: RowEncoder, static: Mapping[str, Any] | None = None
@@ -46,7 +46,7 @@ class EncodedStepper:
         ShapeError
             There are more or fewer features.
         DataError
-            One is missing by name, or is not a number where it has to be.
+            A feature is missing by name, or is not a number but should be.
         """
         row, carried = self._rows.encode(features, self._carried)
         if self._from_state:
@@ -56,7 +56,7 @@ class EncodedStepper:
         try:
             outputs = self._stepper.step(row) if out is None else self._stepper.step(row, out)
         except DataError:
-            # It knows positions alone.
+            # That message has only positions; name the feature.
             self._rows.check_numbers(row[np.newaxis, : len(self._rows.encoder.number_names)])
             raise
         self._carried, self._from_state = carried, False
@@ -79,7 +79,7 @@ class EncodedStepper:
         self._stepper.set_statics(self._static)
 
     def reset(self, static: Mapping[str, Any] | None = None) -> None:
-        """Begin another sequence, with its own static features if the model knows such."""
+        """Begin another sequence, with its own static features if the model has any."""
         self._set_static(static)
         self._carried, self._from_state = Carried(), False
         self._stepper.reset()
@@ -91,23 +91,23 @@ class EncodedStepper:
         return copied
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
-        """Become a copy, or what was pickled."""
+        """Take over the attributes of a copied or pickled stepper."""
         vars(self).update(attributes)
         if self._static:
             self._stepper.set_statics(self._static)
 
     def __repr__(self) -> str:
-        """Return the features that a step takes, and what the stepper itself shows."""
+        """Return the ``repr`` of the stepper, and the features that a step takes."""
         return f"{self._stepper!r} of {', '.join(self.feature_names)}"
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the stepper itself has: ``state``, ..."""
+        """Return an attribute of the stepper itself, such as ``state``."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._stepper, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set the state, which is the stepper's own, and forget the rows that were read."""
+        """Set the state, which belongs to the stepper itself, and forget the rows read so far."""
         if name == "state":
             self._stepper.state = value
             self._carried, self._from_state = Carried(), bool(np.any(value))

@@ -1,4 +1,4 @@
-"""Training a network: what is learnt of columns before, epochs, what is settled after them."""
+"""Training a network: what it learns about columns first, the epochs, and the last step."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from rnn_rust.model.base import BaseNetwork
 from rnn_rust.model.preparation import LabelledInputs
 from rnn_rust.model.state_dict import CheckedOptimizer
 
-# Epochs whose learning rates are worked out ahead: enough for a call of the engine to cost nothing
-# beside them.
+# Number of epochs whose learning rates are computed in advance: enough that the cost of a call of
+# the engine does not matter.
 _RATES_AHEAD = 1000
-# The share of rows with other levels from which training has seen enough of them.
+# If at least this share of rows have the level "other", training has seen enough of them.
 _FEW_OTHERS = 0.01
 
 
@@ -35,16 +35,16 @@ class EpochRun:
     Attributes
     ----------
     starts_training
-        Whether it is the first of the calls that make up one training: what was learnt before is
-        not taken back if the training diverges.
+        Whether this is the first call of a training: what was learnt before is kept if the
+        training diverges.
     epochs
-        How many.
+        Number of epochs.
     batch_size, shuffle
         As in ``fit``.
     seed
-        Of the orders of the sequences and of dropout.
+        The seed for the order of the sequences and for dropout.
     time_budget
-        Seconds after which the call ends, at the end of an epoch; None without a limit.
+        Seconds after which the call ends, at the end of an epoch; None for no limit.
     """
 
     starts_training: bool
@@ -56,13 +56,13 @@ class EpochRun:
 
 
 def adapt(model: BaseNetwork, data: Dataset) -> None:
-    """Learn from the training data, which is encoded, what the model does not know of it yet.
+    """Learn what the model does not know yet about the training data, which is encoded.
 
-    The scaler is fitted, balanced class weights are computed, and names of columns taken over.
+    The scaler is fitted, balanced class weights are computed, and column names are set.
     """
     if model.scaler is not None and not model.scaler.is_fitted:
         scaler = copy.copy(model.scaler)
-        # A subclass may fit in a way of its own, without a number of threads.
+        # The fit method of a subclass may have no n_threads.
         takes_threads = "n_threads" in signature(scaler.fit).parameters
         threads = {"n_threads": model.n_threads} if takes_threads else {}
         model.scaler = scaler.fit(changes_only(data), **threads)
@@ -78,7 +78,7 @@ def adapt(model: BaseNetwork, data: Dataset) -> None:
 
 
 def custom_loss(model: BaseNetwork) -> CheckedLoss | None:
-    """Return the loss if it is computed in Python."""
+    """Return the loss if it is computed in Python, else None."""
     return CheckedLoss(model.settings["loss"]) if model.loss_name == CUSTOM else None
 
 
@@ -92,15 +92,15 @@ def train_epochs(
     model
         The network, whose ``epochs_trained`` is left to the caller.
     arrays
-        What :meth:`Preparation.labelled_inputs` returned of the training data.
+        What :meth:`Preparation.labelled_inputs` returned for the training data.
     run
-        Which epochs, and how.
+        The epochs, and how to train.
 
     Returns
     -------
     (losses, seconds, error)
-        Of the finished epochs, and what ended the call early or None. There may be fewer epochs
-        than asked for without an error: call again for the others.
+        Losses and seconds of the finished epochs, and the error that ended the call early or None.
+        There may be fewer epochs than requested without an error: call again for the others.
     """
     first, settings = model.epochs_trained, model.settings
     ahead = range(first, first + min(run.epochs, _RATES_AHEAD))
@@ -130,12 +130,12 @@ _Columns = dict[tuple[str, int], FloatArray]
 
 
 def settle_other_levels(model: BaseNetwork) -> tuple[_Columns, _Columns]:
-    """Give "other" levels, which training has hardly seen, the mean weights of the known ones.
+    """Give "other" levels, which training has hardly seen, the mean weights of the known levels.
 
-    Weighted by how frequent these are: an unknown level counts as an average one. Where
-    ``max_categories`` has left levels out that are not that rare, it counts as one of these.
+    The mean is weighted by frequency: an unknown level counts as an average one. If
+    ``max_categories`` left out levels that are not so rare, "other" keeps what it learnt from them.
 
-    Returns the weights that were replaced, and those in their place.
+    Return the weights that were replaced, and the new ones.
     """
     encoder = model.encoder
     if encoder is None or not any(part.levels for part in encoder.parts):
@@ -152,10 +152,10 @@ def settle_other_levels(model: BaseNetwork) -> tuple[_Columns, _Columns]:
 
 @contextmanager
 def settled_for_now(model: BaseNetwork) -> Iterator[None]:
-    """Show the model between epochs as it would be if training ended there.
+    """Make the model, between epochs, what it would be if training ended there.
 
-    Training goes on with the weights of "other" levels that it had, so that its course does not
-    depend on who looks; with others where a callback has replaced them.
+    Training continues with its own weights of "other" levels, so that it does not depend on who
+    uses the model in between; weights that a callback has replaced are kept.
     """
     before, means = settle_other_levels(model)
     try:
@@ -171,7 +171,7 @@ def settled_for_now(model: BaseNetwork) -> Iterator[None]:
 
 
 def _means_of_known_levels(encoder: FeatureEncoder, state: dict[str, FloatArray]) -> _Columns:
-    """Return the weights for the "other" level of each category that training has hardly seen."""
+    """Return the weights for those "other" levels that training has hardly seen."""
     means: _Columns = {}
     for part in encoder.parts:
         for name, first in part.first_inputs.items():

@@ -1,4 +1,4 @@
-"""Features of several events, as a table or a list of rows, as a data set."""
+"""Reads the features of several events, in a table or a list of rows, as a data set."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 class EventReader:
     """Reads the features of events for a model.
 
-    Tables in general are read and grouped in another way, which takes milliseconds even for a few
-    rows.
+    The general way to read and group tables takes milliseconds even for a few rows.
 
     Parameters
     ----------
     encoder
-        What the model has learnt of its features.
+        What the model has learnt about its features.
     names
-        Numbers, categories, and the time where it is needed.
+        Numbers, categories, and the time if it is needed.
     keys
-        How times were read in training; None where there was no table.
+        How times were read in training; None if there was no table.
     """
 
     def __init__(self, encoder: FeatureEncoder, names: tuple[str, ...], keys: Keys | None) -> None:
@@ -48,7 +47,7 @@ class EventReader:
             self._roles = Roles(time_format=keys.time_format, day_first=keys.day_first)
 
     def frame_of(self, features: Any, events: int) -> pl.DataFrame:
-        """Return features of so many events as a frame with the columns that a model takes."""
+        """Return features of this number of events as a frame with the model's columns."""
         from rnn_rust.base.polars import pl
         from rnn_rust.data.tables import is_table, table_of
 
@@ -61,14 +60,14 @@ class EventReader:
             given = counted(len(frame), "event")
             raise ShapeError(f"{counted(events, 'key')}, features of {given}; give as many")
         for name in self._encoder.numbers:
-            # Of files text may be numbers, of an event it is none.
+            # Text in a file may be a number; text in an event is not.
             if frame[name].dtype == pl.String and (known := frame[name].is_not_null()).any():
                 event = known.arg_max() or 0
                 raise not_a_number(f"features of event {event}", name, frame[name][event])
         return frame
 
     def read(self, keys: list[Any], features: Any) -> Dataset:
-        """Return features of events as a data set with a sequence for each key."""
+        """Return the features of events as a data set with one sequence per key."""
         from rnn_rust.data.grouping import times_of
         from rnn_rust.data.numbers import read_numbers
 
@@ -80,7 +79,7 @@ class EventReader:
         except TypeError:
             raise TypeError("a key is an int of 64 bits, a str or bytes, not a list") from None
         read = read_numbers(frame, self._columns, source, None)
-        # Without times in the order of events.
+        # Without times, keep the order of events.
         name, times = None, np.arange(len(codes))
         if self._columns.time:
             name = self._columns.time[0]
@@ -99,7 +98,7 @@ class EventReader:
 
 
 def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
-    """Return the features of events as a list, a row for each."""
+    """Return the features of events as a list of rows."""
     shape = getattr(features, "shape", None)
     is_matrix = shape is None or len(shape) != 2 or shape[1] == len(names)
     try:
@@ -117,7 +116,7 @@ def _rows_of(features: Any, names: tuple[str, ...]) -> list[Any]:
 def _columns_of(
     rows: list[Any], names: tuple[str, ...], encoder: FeatureEncoder
 ) -> dict[str, list[Any]]:
-    """Return the features of events, a dict or a row each, as columns that a table may have."""
+    """Return the features of events (each a dict or a row) as columns of a table."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for number, row in enumerate(rows):
         where = f"features of event {number}"

@@ -1,4 +1,4 @@
-"""What a model may be asked about: data sets, tables, files and arrays; answers in their order."""
+"""What a model predicts on (data sets, tables, files, arrays), and outputs in the same order."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ Answer = FloatArray | list[FloatArray]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was asked about, as the engine takes it.
+    """The data to predict on, in the form that the engine takes.
 
     Attributes
     ----------
     data
         The sequences.
     is_one
-        Whether a single sequence was given, as such or as an array ``(T, F)``.
+        Whether a single sequence was given, as a Sequence or as an array ``(T, F)``.
     restore
-        Puts outputs in the order and shape of what was given; the second argument says whether
-        there is a row for each step, or one for each sequence.
+        Puts outputs in the order and shape of the given data; the second argument says whether
+        they have a row for each step (else for each sequence).
     """
 
     data: Dataset | Sequence
@@ -49,9 +49,9 @@ class Inputs:
 def inputs_of(
     model: BaseNetwork, value: Any, *, labelled: bool = False, states: bool = False
 ) -> Inputs:
-    """Return what a model is asked about: see :meth:`rnn_rust.RNN.predict`.
+    """Return the data to predict on: see :meth:`rnn_rust.RNN.predict`.
 
-    Where its ``states`` are asked for, the features are enough, also of a model that forecasts
+    If only ``states`` are wanted, the features are enough, even for a model that forecasts
     changes.
 
     Raises
@@ -59,9 +59,9 @@ def inputs_of(
     DataError
         A column is missing in a table, or a cell of it cannot be used.
     ParameterError
-        It is something else.
+        ``value`` is something else.
     ShapeError
-        Arrays have another number of columns than the model has features.
+        The number of columns of an array is not the model's number of features.
     """
     model.require_sizes()
     if isinstance(value, Sequence):
@@ -85,7 +85,7 @@ def inputs_of(
 
 
 def _arrays_of(value: Any) -> NDArray[Any] | list[NDArray[Any]] | None:
-    """Return an array, or a list of some, as NumPy's; None for what is neither."""
+    """Return an array, or a list of arrays, as NumPy arrays; None for anything else."""
     if isinstance(value, list | tuple):
         return _arrays_in(value)
     if isinstance(value, np.ndarray):
@@ -95,12 +95,12 @@ def _arrays_of(value: Any) -> NDArray[Any] | list[NDArray[Any]] | None:
 
 
 def _is_like_an_array(value: object) -> bool:
-    """Return whether it is an array or a tensor of any library; frames have columns."""
+    """Return whether it is an array or a tensor of any library; only frames have columns."""
     return hasattr(value, "__array__") and not hasattr(value, "columns")
 
 
 def _arrays_in(values: Several[Any]) -> list[NDArray[Any]]:
-    """Return the arrays of a list; ParameterError if it has something else, or nothing."""
+    """Return the arrays of a list; ParameterError if it is empty or has something else."""
     if not values:
         raise ParameterError("the list is empty; give at least one array (T, F)")
     for number, item in enumerate(values):
@@ -110,7 +110,7 @@ def _arrays_in(values: Several[Any]) -> list[NDArray[Any]]:
                 "for each sequence, or numpy.array(...) of a single one"
             )
     return [
-        # One of NumPy's as it is: it may have a mask.
+        # A NumPy array is not converted: it may have a mask, which is checked later.
         item if isinstance(item, np.ndarray) else as_array(f"array {number} of the list", item)
         for number, item in enumerate(values)
     ]
@@ -126,7 +126,7 @@ def read(model: BaseNetwork, value: Any, *, labelled: bool = False) -> Dataset:
 
 
 def table_for(value: Any) -> Table:
-    """Return the table of a file, by its path, or one in memory; errors as `inputs_of`."""
+    """Return a table in memory, or the table in a file; errors as `inputs_of`."""
     from rnn_rust.data.files import open_files
     from rnn_rust.data.tables import table_of
 
@@ -135,7 +135,7 @@ def table_for(value: Any) -> Table:
 
 
 def roles_of(model: BaseNetwork, names: list[str], *, labelled: bool) -> Roles:
-    """Return what the columns of a table are to a model."""
+    """Return the roles that the columns of a table have for a model."""
     keys, own = model.table, model.label_names if labelled and model.ahead is None else ()
     features = columns_to_read(model)
     read: dict[str, Any] = {}
@@ -171,12 +171,12 @@ def static_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
 
 
 def reads_missing(model: BaseNetwork) -> str:
-    """Return what becomes of missing numbers when data is read for a model."""
+    """Return how missing numbers are treated when data is read for a model."""
     return "error" if model.settings["missing"] == "error" else "keep"
 
 
 def columns_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
-    """Return the features to read of a table: of a forecast, the series and what is not of it."""
+    """Return the features to read; for a forecast, the series instead of those derived from it."""
     plan = model.ahead
     if plan is None:
         return model.feature_names
@@ -188,7 +188,7 @@ def columns_to_read(model: BaseNetwork) -> tuple[str, ...] | None:
 
 
 def _forecast_of(model: BaseNetwork, data: Dataset, *, states: bool = False) -> Dataset:
-    """Return the data set as the model was trained on it, if that was one for a forecast."""
+    """Return the data set in the form of training: as a forecast, if the model was trained so."""
     plan = model.ahead
     if plan is None:
         return data
@@ -217,7 +217,7 @@ def _in_table_order(data: Dataset) -> Callable[[FloatArray, bool], Answer]:
     def restore(outputs: FloatArray, by_step: bool) -> Answer:
         if not by_step:
             return outputs
-        # Rows that a forecast leaves out, for want of rows before them, have no output.
+        # A forecast leaves out rows that have too few rows before them: they have no output.
         rows = max(int(data.row_numbers.max()) + 1, len(outputs))
         full = len(outputs) == rows
         ordered = np.empty_like(outputs) if full else np.full((rows, *outputs.shape[1:]), np.nan)

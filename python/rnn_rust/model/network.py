@@ -1,4 +1,4 @@
-"""What is computed with a network: predictions, losses, gradients, updates."""
+"""What a network computes: predictions, losses, gradients, updates."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ class Network(BaseNetwork):
     def outputs_and_state(
         self, data: Dataset | Sequence, *, states: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Return outputs of ``data`` in the order of rows, and the final states ``(S, ...)``.
+        """Return outputs in the order of ``data``'s rows, and the final states ``(S, ...)``.
 
-        The latter are None unless ``states`` are wanted.
+        The states are None unless ``states`` is True.
         """
         preparation = self.preparation
         features, offsets, once = preparation.inputs(data)
@@ -105,7 +105,7 @@ class Network(BaseNetwork):
     def _starting_from(
         self, data: Dataset | Sequence, state: Any, *, alone: bool
     ) -> Dataset | Sequence:
-        """Return data whose sequences start from a state; of one ``alone`` it has no first axis."""
+        """Return data whose sequences start from a state, without first axis if ``alone``."""
         if state is None:
             return data
         array = as_floats("initial_state", state)
@@ -215,7 +215,7 @@ class Network(BaseNetwork):
         )  # fmt: skip
 
     def loss_of_arrays(self, arrays: LabelledInputs) -> float:
-        """Return the loss of what :meth:`Preparation.labelled_inputs` returned."""
+        """Return the loss on the arrays that :meth:`Preparation.labelled_inputs` returned."""
         return self._core.loss(
             *arrays, gradients=False, dropout_seed=None, custom=custom_loss(self)
         )[0]

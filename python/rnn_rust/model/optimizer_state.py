@@ -1,4 +1,4 @@
-"""An optimiser at work on one network: its learning rate, its moments, the number of updates."""
+"""The state of an optimiser for one network: learning rate, moments, number of updates."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 class OptimizerState:
-    """What an optimiser remembers of one network.
+    """What an optimiser remembers about one network.
 
     Parameters
     ----------
     core
         The engine's network, which keeps the moments of the engine's optimisers.
     optimizer
-        Its settings.
+        The optimiser: its settings, or a Python object.
 
     Attributes
     ----------
     updates
-        Calls of ``update`` so far. They belong to no epoch, and each has dropout of its own.
+        Number of calls of ``update``, which are outside epochs; each has its own dropout masks.
 
     Raises
     ------
@@ -49,35 +49,35 @@ class OptimizerState:
             core.set_optimizer(engine_settings(optimizer))
         self._core = core
         self.updates = 0
-        # An optimiser in Python has a rate of its own.
+        # An optimiser in Python has its own learning rate.
         rate = optimizer.learning_rate if isinstance(optimizer, Optimizer) else 0.0
         self._rate = Plateau(rate) if isinstance(rate, ReduceOnPlateau) else rate
 
     @property
     def plateau(self) -> Plateau | None:
-        """What has to see every record, where the learning rate depends on them."""
+        """The object that must see every record, if the learning rate depends on records."""
         return self._rate if isinstance(self._rate, Plateau) else None
 
     @property
     def in_python(self) -> CustomOptimizer | None:
-        """The optimiser if it is written in Python; None if the engine carries it out."""
+        """The optimiser if it is written in Python; None if the engine implements it."""
         return None if isinstance(self.optimizer, Optimizer) else self.optimizer
 
     @property
     def can_be_saved(self) -> bool:
-        """Whether a checkpoint can hold the state: an optimiser in Python must hand it out."""
+        """Whether a checkpoint can store the state: an optimiser in Python must provide it."""
         return self.in_python is None or all(
             callable(getattr(self.optimizer, name, None))
             for name in ("state_dict", "load_state_dict")
         )
 
     def learning_rates(self, epochs: range, dtype: str) -> list[float]:
-        """Return the rate of each epoch, counted from 0 over the life of the network.
+        """Return the learning rate of each epoch, counted from 0 over the life of the network.
 
         Raises
         ------
         ParameterError
-            A rate is not a finite number of at least 0, or infinite in the network's dtype.
+            A rate is not a finite number of at least 0, or is infinite in the network's dtype.
         """
         rates = [rate_at(self._rate, epoch) for epoch in epochs]
         if max(rates) > (largest := float(np.finfo(dtype).max)):
@@ -105,33 +105,33 @@ class OptimizerState:
     # For copies -------------------------------------------------------------------------------
 
     def progress(self) -> dict[str, Any]:
-        """Return what a copy with the same optimiser lacks; one in Python holds its moments."""
+        """Return the state that a copied optimiser lacks; one in Python has its own moments."""
         moments = self.moments() if self.in_python is None else None
         if moments is not None and not moments["steps"]:
-            moments = None  # All are 0, as those of any other before its first step.
+            moments = None  # All are 0, as in any optimiser before its first step.
         return {"plateau": self._plateau_state(), "moments": moments, "updates": self.updates}
 
     def load_progress(self, progress: dict[str, Any]) -> None:
-        """Go on from the progress of another with the same optimiser."""
+        """Continue from the progress of another state with the same optimiser."""
         self._load_plateau_state(progress["plateau"])
         if progress["moments"] is not None:
             self.load_moments(progress["moments"])
         self.updates = progress["updates"]
 
     def moments(self) -> dict[str, Any]:
-        """Return what the optimiser keeps from step to step."""
+        """Return what the optimiser keeps between steps."""
         if self.in_python is None:
             return self._core.optimizer_state()
         state: dict[str, Any] = self.in_python.state_dict()  # type: ignore[attr-defined]
         return state
 
     def load_moments(self, state: dict[str, Any]) -> None:
-        """Go on from the moments of another with the same settings.
+        """Continue from the moments of an optimiser with the same settings.
 
         Raises
         ------
         ShapeError, DataError
-            One is missing, or is not one of this optimiser.
+            A moment is missing, or does not fit this optimiser.
         """
         if self.in_python is None:
             self._core.load_optimizer_state(state)

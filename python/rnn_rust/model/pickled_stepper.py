@@ -1,4 +1,4 @@
-"""How a pickled stepper becomes one again."""
+"""How a stepper is unpickled."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def make_stepper(
     names: list[str] | None,
     state: FloatArray,
 ) -> Any:
-    """Return the stepper of a network with such settings and weights, in such a state.
+    """Return a stepper with these settings and weights, in this state.
 
-    ``scalers`` are those of features and labels, as shift and scale by column.
+    ``scalers`` are the shifts and scales of features and of labels.
     """
     network = _core.Network(settings, zeros=True)
     network.load_state_dict(tensors)

@@ -25,11 +25,11 @@ from rnn_rust.model.states import rows_of, warn_of_rows_before
 
 Vector = NDArray[np.float64]
 PerSequence = tuple[FloatArray | None, FloatArray | None]
-"""What there is once for each sequence: static features, and initial states."""
+"""Arrays with one row per sequence: static features, and initial states."""
 
 
 class LabelledInputs(NamedTuple):
-    """What a network learns from; the weights of labels ``(N, C)`` are None if all are 1."""
+    """The arrays a network learns from; ``weights`` of labels ``(N, C)`` are None if all are 1."""
 
     features: FloatArray
     labels: FloatArray
@@ -40,28 +40,28 @@ class LabelledInputs(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What has to be known of a network to prepare data for it.
+    """What must be known about a network to prepare data for it.
 
     Attributes
     ----------
     input_size, output_size, dtype, loss, readout, class_weight
-        The settings of these names; the loss by its name.
+        The settings with these names; ``loss`` is its name.
     scaler
-        What scales features and maybe labels, or None.
+        Scales features and maybe labels; or None.
     class_table
         ``(C, K)``: the balanced weights of the classes, or None before they are learnt.
     n_threads
-        Threads that may prepare the data; None for those the environment allows.
+        Maximum number of threads; None leaves it to the environment.
     feature_names, label_names
-        The columns in the network's order, or None where they have no names.
+        The columns in the network's order, or None if they have no names.
     encoder
-        What is known of the categories among the features, or None.
+        What was learnt about the features, such as categories; or None.
     label_levels
-        By the name of each label that is text its classes.
+        The classes of each label that is text, by label name.
     state_shape
-        Of the network's state.
+        Shape of the network's state.
     reverse
-        Whether the network reads sequences from their ends.
+        Whether the network reads sequences from the end.
     """
 
     input_size: int
@@ -88,12 +88,12 @@ class Preparation:
     def inputs(self, data: Dataset | Sequence) -> tuple[FloatArray, Offsets, PerSequence]:
         """Return scaled features ``(N, I)`` of the network's dtype, and offsets ``(S + 1,)``.
 
-        The third has static features ``(S, K)`` and initial states, None where there are none.
+        The third item has static features ``(S, K)`` and initial states; each may be None.
 
         Raises
         ------
         ShapeError
-            Another number of feature columns than the network's, or columns of other names.
+            The number of feature columns, or their names, differ from the network's.
         ShapeError, ParameterError
             As :meth:`check_scaler`.
         """
@@ -116,7 +116,7 @@ class Preparation:
         return self.in_order(features, offsets), offsets, self._per_sequence(data, len(offsets) - 1)
 
     def check_scaler(self) -> None:
-        """Check that the scaler, if there is one, is fitted, and on as many columns as these.
+        """Check that the scaler, if there is one, is fitted, and on as many columns.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Preparation:
                 "fitted one: scaler=rnn_rust.MinMaxScaler().fit(train)"
             )
         features = self.input_size if encoder is None else len(encoder.feature_names)
-        # Labels that it leaves as they are may be any.
+        # If it does not scale labels, their number does not matter.
         labels = self.label_columns if scaler.labels else scaler.columns[1]
         if scaler.columns != (features, labels):
             raise ShapeError(
@@ -144,7 +144,7 @@ class Preparation:
             )
 
     def in_order(self, rows: FloatArray, offsets: Offsets) -> FloatArray:
-        """Return rows of sequences in the order in which the network reads them, and back."""
+        """Return rows in the order in which the network reads them; a second call undoes it."""
         if not self.reverse:
             return rows
         return rows[
@@ -165,16 +165,16 @@ class Preparation:
         )
 
     def labelled_inputs(self, data: Dataset | Sequence, purpose: str) -> LabelledInputs:
-        """Return what the network learns from.
+        """Return the arrays that the network learns from.
 
-        With a readout of whole sequences labels stand in the last row of each.
+        If the readout is one per sequence, its labels are in the sequence's last row.
 
         Raises
         ------
         ShapeError, ParameterError
-            As :meth:`inputs`, likewise for label columns.
+            As :meth:`inputs`, and the same for label columns.
         DataError
-            There is no label; the message says that ``purpose`` needs some. Or one is not a class.
+            There is no label (the message says that ``purpose`` needs some), or one is not a class.
         """
         _check_kind(data, purpose)
         data = self.reordered(data)
@@ -196,7 +196,7 @@ class Preparation:
         labels = self._prepared(labels, "labels", scaling, names=known_names(data)[1])
         if factors is not None:
             factors = self._prepared(factors, "weights")
-            # Losses are divided by the sum of weights, whose reciprocal has to be finite.
+            # Losses are divided by the sum of weights, so its reciprocal must be finite.
             if factors.max() < np.finfo(factors.dtype).tiny:
                 raise DataError(
                     f"weights are too small for {factors.dtype}; multiply them by a constant"
@@ -207,9 +207,9 @@ class Preparation:
         return LabelledInputs(features, labels, offsets, factors, per_sequence)
 
     def encoded(self, data: Data) -> Data:
-        """Return data whose categories are numbers of inputs; errors as `FeatureEncoder.encode`.
+        """Return data with categories as input numbers; errors as `FeatureEncoder.encode`.
 
-        DataError if the network knows no categories, and there are some.
+        DataError if the data has categories and the network knows none.
         """
         if self.encoder is not None:
             if data.encoder is None and (started := _started(data)).any():
@@ -238,7 +238,7 @@ class Preparation:
         return with_label_levels(data, self.label_levels, self.label_names)
 
     def check_labelled(self, data: Dataset | Sequence, purpose: str) -> None:
-        """Check that columns and labels are what the network takes; errors as `labelled_inputs`."""
+        """Check that columns and labels fit the network; errors as `labelled_inputs`."""
         _check_kind(data, purpose)
         self._check_features(data)
         if data.labels.shape[1] == 0 or np.isnan(data.labels).all():
@@ -251,7 +251,7 @@ class Preparation:
         check_classes(data.labels, self.loss, self.output_size, names)
 
     def balanced_class_table(self, data: Dataset) -> FloatArray | None:
-        """Return the weights of the classes that ``class_weight="balanced"`` learns from data."""
+        """Return the class weights that ``class_weight="balanced"`` learns from data."""
         labels, weights = self._labels(data, data.offsets)
         return class_weights("balanced", labels, weights, self._classes, data.label_names)
 
@@ -262,7 +262,7 @@ class Preparation:
     def _labels(
         self, data: Dataset | Sequence, offsets: Offsets
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Return labels and weights where the readout has its outputs."""
+        """Return labels and weights, in the rows for which the readout has outputs."""
         if self.readout == "each_step":
             return data.labels, data.weights
         return sequence_labels(data.labels, data.weights, offsets)
@@ -294,10 +294,10 @@ class Preparation:
         *,
         names: tuple[str, ...] | None = None,
     ) -> FloatArray:
-        """Return values of the network's dtype, C-contiguous, less a shift and divided by a scale.
+        """Return ``(values - shift) / scale`` in the network's dtype, C-contiguous.
 
-        ``rows`` says which: where sequences start, and their offsets; by default all. ``names`` are
-        those of the columns, for messages.
+        ``rows`` selects rows: where sequences start, and their offsets; by default all rows.
+        ``names`` of columns are for messages.
         """
         values = as_floats(name, values)
         if rows is None and scaling is None and values.dtype == self.dtype:
@@ -307,7 +307,7 @@ class Preparation:
         array, finite = _core.prepare_rows(
             values, starts, offsets, shift, scale, self.dtype, self.n_threads
         )
-        # A data set is finite; only what was scaled or converted can have overflowed.
+        # A data set is finite; only scaling or conversion can overflow.
         if not finite and (scaling is not None or array.dtype != values.dtype):
             scaled = {"features": " or a scaler", "labels": " or a scaler"}
             advice = f"use dtype='float64'{scaled.get(name, '')}"
@@ -321,7 +321,7 @@ class Preparation:
 
 
 def _of_large(array: FloatArray, names: tuple[str, ...] | None) -> str:
-    """Return of which column the first number is that overflowed, where columns have names."""
+    """Return words that name the first column that overflowed, if columns have names."""
     if names is None:
         return ""
     # A missing label is NaN.
@@ -329,7 +329,7 @@ def _of_large(array: FloatArray, names: tuple[str, ...] | None) -> str:
 
 
 def _started(data: Any) -> NDArray[np.bool_]:
-    """Return which sequences start from a state other than 0, from which all start anyhow."""
+    """Return which sequences start from a state other than the default, 0."""
     if data.initial_state is None:
         return np.zeros(1, bool)
     states = data.initial_state[np.newaxis] if isinstance(data, Sequence) else data.initial_state
@@ -338,7 +338,7 @@ def _started(data: Any) -> NDArray[np.bool_]:
 
 
 def _first_gaps(data: Any, started: NDArray[np.bool_]) -> list[str]:
-    """Return the features that are missing in the first row of such a sequence, by name."""
+    """Return the names of features that are missing in the first row of a ``started`` sequence."""
     first_rows = np.zeros(1, int) if isinstance(data, Sequence) else data.offsets[:-1]
     firsts = data.features[first_rows[started]]
     columns = np.flatnonzero(np.isnan(firsts).any(axis=0)).tolist()
@@ -347,7 +347,7 @@ def _first_gaps(data: Any, started: NDArray[np.bool_]) -> list[str]:
 
 
 def _feature_count(data: Dataset | Sequence) -> int:
-    # The features of a view are not to be copied out for it.
+    # The features of a view must not be copied just to count columns.
     return data.features.shape[1] if isinstance(data, Sequence) else len(data.feature_names)
 
 

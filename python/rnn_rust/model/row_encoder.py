@@ -1,4 +1,4 @@
-"""How a row of a stream is encoded, where features are not all plain numbers."""
+"""How a row of a stream is encoded if features are not all plain numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rnn_rust.model.rows import row_of
 
 
 def number_of(where: str, name: str, value: Any) -> float:
-    """Return a number, NaN where it is missing, or raise DataError."""
+    """Return a number, or NaN if it is missing; DataError if it is not a number."""
     try:
         return math.nan if is_missing(value) else as_number(value)
     except (TypeError, ValueError, OverflowError):
@@ -31,7 +31,7 @@ def number_of(where: str, name: str, value: Any) -> float:
 
 
 def not_a_number(where: str, name: str, value: Any) -> DataError:
-    """Return the error of a feature that has to be a number."""
+    """Return the error for a feature that should be a number."""
     return DataError(
         f"{where}: '{name}' is {shown(value)}, which is not a number; give numbers, and "
         "text for categories"
@@ -39,9 +39,9 @@ def not_a_number(where: str, name: str, value: Any) -> DataError:
 
 
 def _instant(name: str, value: Any, keys: Keys | None) -> Any:
-    """Return a time as an array of one: a number, a date or a duration, also of Python or as text.
+    """Return a time (number, date or duration, also Python's or text) as an array of length 1.
 
-    Text is read as in the table of the training, whose ``keys`` say how.
+    Text is read as in the training table, as described by ``keys``.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def _instant(name: str, value: Any, keys: Keys | None) -> Any:
 
 
 def _is_text(value: Any, keys: Keys | None) -> bool:
-    """Whether it is a date in digits: text, or a number where there is a format for such."""
+    """Whether it is a date as text, or as a number (such as 20240131) that has a time format."""
     is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return isinstance(value, str) or (is_number and keys is not None and bool(keys.time_format))
 
 
 def _date(name: str, value: str | int, keys: Keys | None) -> Any:
-    """Return the date that a text says."""
+    """Return the date in a text."""
     text, time_format = str(value), None if keys is None else keys.time_format
     iso = re.fullmatch(r"\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?", text.strip())
     if iso and time_format is None:
@@ -97,7 +97,7 @@ def time_name_of(keys: Keys | None) -> str:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a row needs to know of those before it: the last numbers by name, and the last time."""
+    """What a row needs from the rows before it: the last numbers by name, and the last time."""
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     time: np.ndarray[Any, Any] | None = None
@@ -105,7 +105,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class ReadRow:
-    """The features of one row, checked: numbers in order, the time, and an input per category."""
+    """The checked features of a row: numbers in order, the time, and an input for each category."""
 
     numbers: list[float]
     time: np.ndarray[Any, Any] | None
@@ -113,29 +113,29 @@ class ReadRow:
 
 
 class RowEncoder:
-    """Encodes the features of single rows, as :meth:`FeatureEncoder.encode` does those of data.
+    """Encodes the features of single rows as :meth:`FeatureEncoder.encode` encodes data sets.
 
     Attributes
     ----------
     encoder
-        What the model has learnt of its features.
+        What the model has learnt about its features.
     feature_names
-        Numbers, categories, and the time where it is needed.
+        Numbers, categories, and the time if it is needed.
 
     Parameters
     ----------
     encoder
         As above.
     keys
-        How times were read in training; None where there was no table.
+        How times were read in training; None if there was no table.
     units
-        Shift and scale of each number that the engine takes, both empty without a scaler.
+        Shift and scale of each number that the engine takes; both empty without a scaler.
     dtype
-        Of the network.
+        The network's dtype.
     """
 
     _keys: Keys | None = None
-    """What steppers do not have that an earlier version pickled."""
+    """Missing in steppers that were pickled by an earlier version."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class RowEncoder:
         self.feature_names = (*encoder.source_names, *timed)
 
     def encode(self, features: Any, carried: Carried) -> tuple[np.ndarray[Any, Any], Carried]:
-        """Return a row as the engine takes it, and what the next one needs to know.
+        """Return a row as the engine takes it, and what the next row needs from it.
 
         Raises
         ------
@@ -162,15 +162,15 @@ class RowEncoder:
         return self.after(carried, self.read(features))
 
     def read(self, features: Any) -> ReadRow:
-        """Return the features of a row, whatever the rows before it were.
+        """Return the features of a row, independent of the rows before it.
 
         Raises
         ------
         ShapeError
             There are more or fewer features.
         DataError
-            One is missing by name, is not a number where it has to be, or is a time of another kind
-            than in training.
+            A feature is missing by name, is not a number but should be, or is a time of another
+            kind than in training.
         """
         encoder, values = self.encoder, row_of("features", features, self.feature_names)
         numbers = [number_of("features", name, values[name]) for name in encoder.numbers]
@@ -189,9 +189,9 @@ class RowEncoder:
         return ReadRow(numbers, time, inputs)
 
     def after(self, carried: Carried, row: ReadRow) -> tuple[np.ndarray[Any, Any], Carried]:
-        """Return a row as the engine takes it after others, and what the next one needs to know.
+        """Return a row as the engine takes it after others, and what the next row needs from it.
 
-        DataError if its time is of another kind than in the rows before.
+        DataError if its time is of another kind than in earlier rows.
         """
         encoder, time = self.encoder, row.time
         last, values = dict(carried.numbers), []
@@ -213,7 +213,7 @@ class RowEncoder:
 
     @cached_property
     def _indicators(self) -> list[int]:
-        """The places of the numbers of which a feature says whether they are missing."""
+        """The positions of the numbers that have a missing indicator."""
         return positions(self.encoder.numbers, self.encoder.indicators)
 
     def check_row(self, row: ReadRow) -> None:
@@ -223,15 +223,15 @@ class RowEncoder:
 
     @cached_property
     def _surely_finite(self) -> float:
-        """A size up to which each number is finite once it is scaled; to compare takes no time."""
+        """A size up to which each number stays finite when scaled; it makes a fast check."""
         largest, count = float(np.finfo(self._dtype).max) / 4, len(self.encoder.numbers)
         shift, scale = self._shift[:count], np.minimum(self._scale[:count], 1.0)
         return float((largest * scale - np.abs(shift)).min(initial=largest))
 
     def check_numbers(self, numbers: np.ndarray[Any, Any]) -> None:
-        """Raise DataError if a number is too large for the network; NaN is a gap.
+        """Raise DataError if a number is too large for the network; NaN is a missing value.
 
-        ``numbers (N, C)`` are the first C that the engine takes, in original units.
+        ``numbers (N, C)`` are the first C numbers that the engine takes, in original units.
         """
         count = numbers.shape[1]
         shift, scale = self._shift[:count], self._scale[:count]

@@ -1,4 +1,4 @@
-"""Features of events as users give them: by name or in order, of one event or of many."""
+"""Features of events as users give them: by name or in order, for one event or many."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from rnn_rust.base.arrays import FloatArray, as_floats
 from rnn_rust.base.checks import counted, shown
 from rnn_rust.errors import DataError, ShapeError
 
-# What a batch without names has as its parts; to look at the types alone takes little time.
+# Types of the items of a batch without names; checking only types is fast.
 _WITHOUT_NAMES = frozenset({bool, int, float, list, tuple, np.ndarray, *np.sctypeDict.values()})
 
 
 def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the features of one event by name; there may be others among them.
+    """Return the features of one event by name; the result may have other names too.
 
     Parameters
     ----------
     what
-        How messages call them.
+        What messages call the features.
     values
-        By name in a dict, a named tuple or a Series whose index has names; or in order.
+        By name, in a dict, a named tuple or a Series whose index has names; or in order.
     names
-        Of all features.
+        Names of all features.
 
     Raises
     ------
     DataError
-        One is missing by name, or is there twice.
+        By name, a feature is missing or there twice.
     ShapeError
-        There are more or fewer in order, or it is no row.
+        In order, there are more or fewer values than names; or ``values`` is not a row.
     """
     named = None if _is_frame(values) else _by_name(what, values, names)
     if named is not None:
@@ -52,11 +52,11 @@ def row_of(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray]:
-    """Return what makes arrays of features: of what has names the columns of these names.
+    """Return a function that makes arrays of features, in the order of these names.
 
-    That may be a table or a dict of columns, a row as :func:`row_of` takes it, or a list of such
-    rows. Where a model's features have no names a table goes by the position of its columns, and
-    events by name are refused.
+    It takes a table or a dict of columns, a row as :func:`row_of` takes it, or a list of such rows;
+    features without names are kept in their order. If a model's features have no names, columns of
+    a table are taken by position, and events by name are refused.
     """
     own = None if names is None else tuple(names)
 
@@ -67,7 +67,7 @@ def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray
         try:
             return as_floats(what, in_order)
         except DataError:
-            # It knows positions at most.
+            # That message has at most the position; say the name if there is one.
             if own is not None:
                 _check_named(what, values, own)
             raise
@@ -76,7 +76,7 @@ def rows_by_name(names: Iterable[str] | None) -> Callable[[str, Any], FloatArray
 
 
 def _check_named(what: str, values: Any, names: tuple[str, ...]) -> None:
-    """Raise DataError if a value by name is no number."""
+    """Raise DataError if a value given by name is not a number."""
     if isinstance(values, np.ndarray) or _is_frame(values):
         return
     values = with_names(values)
@@ -98,14 +98,14 @@ def _is_number(value: Any) -> bool:
 
 
 def with_names(values: Any) -> Any:
-    """Return a named tuple as a dict, and anything else as it is."""
+    """Return a named tuple as a dict, and anything else unchanged."""
     if isinstance(values, tuple) and hasattr(values, "_fields"):
         return dict(zip(values._fields, values, strict=True))
     return values
 
 
 def _in_order(what: str, values: Any, names: tuple[str, ...] | None) -> Any:
-    """Return features with those that have names in order, and all others as they are."""
+    """Return features given by name in order, and any others unchanged."""
     if isinstance(values, np.ndarray):
         return values
     if _is_frame(values):
@@ -122,7 +122,7 @@ def _in_order(what: str, values: Any, names: tuple[str, ...] | None) -> Any:
 
 
 def _refuse_names(what: str, values: Any) -> None:
-    """Raise DataError if an event has names, and the features of the model have none."""
+    """Raise DataError if an event has names; the model's features have none."""
     rows = values if isinstance(values, list | tuple) or _has_dicts(values) else [values]
     if _WITHOUT_NAMES.issuperset(map(type, rows)):
         return
@@ -131,21 +131,21 @@ def _refuse_names(what: str, values: Any) -> None:
 
 
 def _is_frame(values: Any) -> bool:
-    """Whether it has columns, as tables of all libraries do; a Series has none."""
+    """Whether it has columns, like the tables of all libraries; a Series has none."""
     kind = type(values)
-    # Of a reader of Arrow's all is one stream, and so are a Series and an array of Arrow's.
+    # An Arrow reader is a stream; so are a Series and an Arrow array, but these have __array__.
     is_stream = hasattr(kind, "__arrow_c_stream__") and not hasattr(kind, "__array__")
     return is_stream or hasattr(kind, "columns")
 
 
 def _has_dicts(values: Any) -> bool:
-    """Whether it is a container of dicts, as a Series of structs is of Polars."""
+    """Whether it is a container of dicts, such as a Polars Series of structs."""
     return hasattr(values, "__len__") and isinstance(next(iter(values), None), Mapping)
 
 
 def _of_frame(what: str, table: Any, names: tuple[str, ...] | None) -> Any:
-    """Return the columns of these names of a table, or all of one, side by side."""
-    if hasattr(type(table), "iloc"):  # Of pandas, which does not take Polars.
+    """Return the columns with these names, side by side; without names, all of the table."""
+    if hasattr(type(table), "iloc"):  # A pandas frame, which does not need Polars.
         return table if names is None else _columns_in_order(what, table, list(table), names)
     from rnn_rust.base.polars import pl
     from rnn_rust.data.tables import table_of
@@ -159,7 +159,7 @@ def _of_frame(what: str, table: Any, names: tuple[str, ...] | None) -> Any:
 
 
 def _check_names(what: str, given: list[Any], names: tuple[str, ...]) -> None:
-    """Raise DataError if a column is missing, or is there twice."""
+    """Raise DataError if a column is missing or there twice."""
     if missing := [name for name in names if name not in given]:
         raise DataError(f"{what}: there is no column '{missing[0]}'; give each by name")
     if twice := [name for name in names if given.count(name) > 1]:
@@ -167,7 +167,7 @@ def _check_names(what: str, given: list[Any], names: tuple[str, ...]) -> None:
 
 
 def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str, ...]) -> Any:
-    """Return the columns of these names of a frame, or of a dict of columns, side by side."""
+    """Return the columns with these names, side by side, from a frame or a dict of columns."""
     _check_names(what, given, names)
     columns = [as_floats(f"{what}: column '{name}'", table[name]) for name in names]
     if len({column.shape for column in columns}) > 1:
@@ -176,16 +176,16 @@ def _columns_in_order(what: str, table: Any, given: list[Any], names: tuple[str,
 
 
 def _rows_in_order(what: str, rows: Any, names: tuple[str, ...]) -> Any:
-    """Return a list of rows, or of the numbers of one."""
+    """Return a list of rows with features in order, or a list of the numbers of one row."""
     if _WITHOUT_NAMES.issuperset(map(type, rows)):
         return rows
     return [_row_in_order(what, row, names, at) for at, row in enumerate(rows)]
 
 
 def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None = None) -> Any:
-    """Return a row with its features in order if they have names, and any other as it is."""
+    """Return a row with its features in order if they have names, else unchanged."""
     if type(row) is dict:
-        # At once, for the most frequent kind; what it lacks is found below.
+        # A fast path for the most frequent type; the code below reports a missing name.
         try:
             return [row[name] for name in names]
         except KeyError:
@@ -195,10 +195,10 @@ def _row_in_order(what: str, row: Any, names: tuple[str, ...], event: int | None
 
 
 def _by_name(what: str, values: Any, names: tuple[str, ...]) -> Mapping[str, Any] | None:
-    """Return values by name, with all of ``names``; None if those given have no names."""
+    """Return values by name, with all of ``names``; None if the values have no names."""
     named: Mapping[str, Any] = with_names(values)
     if not isinstance(named, Mapping):
-        # Those of a Series are its index, where numbers and dates are positions.
+        # The names of a Series are its index; if that has numbers or dates, they are positions.
         labels = list(values.keys()) if hasattr(values, "keys") else []
         if not any(isinstance(label, str) for label in labels):
             return None

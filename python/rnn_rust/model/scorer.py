@@ -1,4 +1,4 @@
-"""A model with the states of many entities, whose events are scored as they come."""
+"""A model with the states of many entities, which scores their events as they arrive."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from rnn_rust.model.streams import check_learns_values, check_reads_forward, sca
 from rnn_rust.storage.model_file import write_packed
 
 STATES = "scorer/"
-"""What names of a scorer's arrays begin with in a file."""
+"""Prefix of the names of a scorer's arrays in a file."""
 
 
 _MAKES_STATES = (
     "input_size", "hidden_size", "output_size", "num_layers", "dtype", "activation", "reset_after"
 )  # fmt: skip
-"""Settings in which the models of a scorer are alike."""
+"""Settings that a new model must share with the scorer's model."""
 
 
 class Snapshot:
@@ -59,7 +59,7 @@ class Snapshot:
             write_packed(path, self._description, self._tensors)
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be copied or pickled: of a scorer's files one is written at a time."""
+        """Refuse to be copied or pickled: only one file of a scorer is written at a time."""
         raise TypeError("a snapshot is not copied or pickled; use save(path) and load_scorer(path)")
 
 
@@ -124,7 +124,7 @@ class Scorer(_core.Scorer):
     @property
     def model(self) -> Network:
         """A copy of the model."""
-        # Where the states are: whoever copies them has the model that they are of.
+        # Stored in the base class with the states, so that a copy of both is consistent.
         model: Network = self._model
         return model
 
@@ -139,7 +139,7 @@ class Scorer(_core.Scorer):
         return self._limits[1]
 
     def _prepare(self) -> None:
-        """Prepare for what the model has learnt of its features."""
+        """Prepare for what the model has learnt about its features."""
 
     def score_frame(self, table: Any) -> Any:
         """Return the table with the outputs after each row as additional columns.
@@ -227,7 +227,7 @@ class Scorer(_core.Scorer):
         self._exchange(own, keep_states)
 
     def _exchange(self, own: Network, keep_states: bool) -> None:
-        """Go on with a model that is the scorer's own."""
+        """Replace the model with this one, which belongs to the scorer."""
         self._replace_network(own, own._core, scalers_of(own), keep_states)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -255,7 +255,7 @@ class Scorer(_core.Scorer):
         return Snapshot(*self._contents(), self._writing)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a file keeps: a description, and arrays."""
+        """Return the contents of a file: a description, and arrays."""
         model, arrays, _ = self._snapshot()
         return self._described(model, arrays, {})
 
@@ -272,7 +272,7 @@ class Scorer(_core.Scorer):
         self._restore(arrays)
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be copied or pickled: two scorers would each see a part of the events."""
+        """Refuse to be copied or pickled: two scorers would each see only some of the events."""
         raise TypeError("a scorer is not copied or pickled; use save(path) and load_scorer(path)")
 
     def __repr__(self) -> str:
@@ -286,7 +286,7 @@ class Scorer(_core.Scorer):
 
 
 def check_events(model: Network) -> None:
-    """Raise ParameterError if it is not a model, or one that needs more than the events so far."""
+    """Raise ParameterError if it is not a model, or needs more than the events so far."""
     if not isinstance(model, Network):
         raise ParameterError(f"model must be an RNN, GRU or LSTM, got {model!r}")
     model.require_sizes()
@@ -301,7 +301,7 @@ def check_events(model: Network) -> None:
 
 
 def _check_alike(model: Network, own: Network) -> None:
-    """Raise ParameterError if a scorer of its own model cannot go on with another."""
+    """Raise ParameterError if a scorer cannot replace its ``own`` model with another."""
     if model.cell != own.cell:
         raise ParameterError(
             f"the model's cell is {model.cell}, that of the scorer's model {own.cell}; give one of "
@@ -331,10 +331,10 @@ def _shown(names: tuple[str, ...] | None) -> str:
 
 
 def order_of_events(data: Dataset) -> NDArray[np.int64]:
-    """Return the order of a data set's rows in which they stand in the table.
+    """Return the order that puts a data set's rows as they are in the table.
 
-    Where the table does not have the rows of a sequence in the order of time they change places
-    among themselves.
+    If the table does not have the rows of a sequence in time order, these rows are swapped among
+    themselves.
     """
     places = data.row_numbers.copy()
     sequence = np.repeat(np.arange(len(data)), np.diff(data.offsets))

@@ -1,4 +1,4 @@
-"""Which scorer a model has, and scorers from files."""
+"""Scorers of models, and scorers from files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def restored(
     Raises
     ------
     ModelFileError
-        Its states are not those of the model.
+        Its states do not fit the model.
     ParameterError
-        The model forecasts changes, to which a scorer cannot add the value.
+        The model forecasts changes, and a scorer has no value to add them to.
     """
     check_learns_values(model, "a scorer")
     try:
@@ -44,7 +44,7 @@ def restored(
 def make_scorer(
     model: Network, max_entities: int | None = None, expire_after: float | None = None
 ) -> Scorer:
-    """Return the scorer of a model, whatever its features are."""
+    """Return a scorer of the class that the model's features need."""
     if model.encoder is None:
         return Scorer(model, max_entities, expire_after)
     return EncodedScorer(model, max_entities, expire_after)

@@ -1,4 +1,4 @@
-"""A model's predictions as columns of the table that was given, and its forecasts as a table."""
+"""A model's predictions as columns of the given table, and its forecasts as a table."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def output_names(model: Network) -> list[str]:
 
 
 def classes_of_outputs(model: Network) -> list[tuple[str, ...] | None]:
-    """Return the two classes that each output tells apart; None where these are numbers."""
+    """Return the names of the two classes of each output; None if they are numbers."""
     if (count := model.settings["output_size"]) == 1:
         return [model.classes]
     return [model.label_levels.get(label) for label in model.label_names or ("",) * count]
 
 
 def _answer_names(model: Network) -> dict[str, int]:
-    """Return the names of columns of classes by name, and the label that each is of."""
+    """Return the names of the columns for predicted class names, with the label's position."""
     if model.loss_name == "cross_entropy" or model.settings["output_size"] == 1:
         return {} if model.classes is None else {"predicted": 0}
     labels = enumerate(model.label_names or ())
@@ -48,7 +48,7 @@ def _answer_names(model: Network) -> dict[str, int]:
 
 
 def answers(model: Network, outputs: Any) -> dict[str, list[str]]:
-    """Return the columns of classes by name: ``predicted``, or ``predicted_LABEL`` of several."""
+    """Return the columns of class names: ``predicted``, or ``predicted_LABEL`` for each label."""
     if not (names := _answer_names(model)):
         return {}
     classes = _classes(model, outputs).reshape(len(outputs), -1)
@@ -56,7 +56,7 @@ def answers(model: Network, outputs: Any) -> dict[str, list[str]]:
 
 
 def taken_name(model: Network, columns: Iterable[str]) -> str | None:
-    """Return the first of the columns that has the name of an output; None if none has."""
+    """Return the first column that has the name of an output, or None."""
     names = {*output_names(model), *_answer_names(model)}
     return next((name for name in columns if name in names), None)
 
@@ -86,7 +86,7 @@ def _classes(model: Network, outputs: Any) -> Any:
 
 
 def _classes_of_each(model: Network, numbers: Any) -> Any:
-    """Return the class of each of several labels, by name where that label has names."""
+    """Return the class of each of several labels, by name if the label has names."""
     if not model.label_levels:
         return numbers
     classes = numbers.astype(object)
@@ -114,7 +114,7 @@ def score_frame(model: Network, table: Any) -> Any:
 
 
 def _scored_dataset(model: Network, dataset: Dataset) -> pl.DataFrame:
-    """Return the frame of a data set, in its order, with outputs as further columns."""
+    """Return a data set as a frame, in its order, with outputs as additional columns."""
     data = inputs_of(model, dataset).data
     assert isinstance(data, Dataset), "a data set stays one"
     frame = data.to_frame()
@@ -143,16 +143,16 @@ def _appended(model: Network, frame: pl.DataFrame, outputs: Any) -> pl.DataFrame
 
 
 def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -> Any:
-    """Return a table with outputs as further columns, and classes where these have names.
+    """Return a table with outputs as additional columns, and class names if there are any.
 
-    ``outputs_of`` returns the outputs ``(N, L)`` of the rows of a frame, or of a file.
+    ``outputs_of`` returns the outputs ``(N, L)`` for the rows of a frame or of a file.
     """
     package = type(table).__module__.partition(".")[0]
     source = table_for(table)
     _refuse_taken(model, source.names, source.name)
-    # A stream can be read once; of pandas only what the model needs can be converted.
+    # A stream can be read only once. From pandas, only convert what the model needs.
     whole = None if package == "pandas" else source.keys(source.names)
-    # Messages about a file name its lines.
+    # If it is a file, error messages give its lines.
     is_file = isinstance(table, str | os.PathLike)
     outputs = outputs_of(source if is_file or whole is None else whole)
     if whole is None:
@@ -168,7 +168,7 @@ def with_outputs(model: Network, table: Any, outputs_of: Callable[[Any], Any]) -
 
 
 def _by_row(data: Dataset, outputs: Any) -> Any:
-    """Return the outputs of sequences for each row of the table."""
+    """Return the output of its sequence for each row of the table."""
     rows = np.empty((len(data.row_numbers), outputs.shape[1]), outputs.dtype)
     rows[data.row_numbers] = np.repeat(outputs, np.diff(data.offsets), axis=0)
     return rows
@@ -201,9 +201,10 @@ def forecast(model: Network, table: Any) -> pl.DataFrame:
 
 
 def _later_times(model: Network, data: Dataset, count: int) -> NDArray[Any]:
-    """Return ``count`` times that follow each sequence, one sequence after the other.
+    """Return the next ``count`` times of each sequence, one sequence after the other.
 
-    At the pace of the sequence; of a single row at that of the others, or else of the training.
+    They have the pace of the sequence. For a single row, use the pace of the other sequences, or
+    else of the training data.
     """
     others = pace_of(data.times, data.offsets)
     if others is None and model.pace is not None and model.pace.suits(data.times):

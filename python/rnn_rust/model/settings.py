@@ -1,4 +1,4 @@
-"""The settings of a network: checked one by one and together, and as the engine takes them."""
+"""The settings of a network: checked one by one and together, and converted for the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rnn_rust import _core
     from rnn_rust.data.encoder import FeatureEncoder
 
-# The engine is told of every cell's arguments, whichever the cell.
+# The engine gets the arguments of all cells, whichever cell is used.
 _OF_ALL_CELLS = {
     name: argument.default
     for options in (RNNOptions, GRUOptions, LSTMOptions)
@@ -26,19 +26,19 @@ _OF_ALL_CELLS = {
 
 
 def checked_settings(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every setting as it is kept, by default where it is not given.
+    """Return all settings, checked; those not given have their defaults.
 
     Parameters
     ----------
     arguments
-        What is known of each argument; those that are not settings are skipped.
+        The description of each argument; those that are not settings are skipped.
     given
         Values by name.
 
     Raises
     ------
     ParameterError
-        One is outside its allowed values, or has no effect beside the others.
+        A setting is outside its allowed values, or has no effect with the others.
     """
     settings = {
         name: argument.check(name, given.get(name, argument.default))
@@ -50,7 +50,7 @@ def checked_settings(arguments: Mapping[str, Argument], given: Mapping[str, Any]
 
 
 def _check_together(settings: dict[str, Any]) -> None:
-    """Check the settings beside each other; complete those that depend on others."""
+    """Check the settings against each other; complete those that depend on others."""
     loss, _ = engine_loss(settings["loss"], settings["pos_weight"])
     _check_classes(settings, loss)
     if settings["num_layers"] == 1 and settings["dropout"] > 0:
@@ -70,9 +70,9 @@ def _check_together(settings: dict[str, Any]) -> None:
 
 
 def _check_classes(settings: dict[str, Any], loss: str) -> None:
-    """Check what depends on whether the loss is one of classes."""
+    """Check the settings that depend on whether the loss is a classification loss."""
     known = settings["output_size"] is not None
-    # Of how many classes the labels are may be found later.
+    # The number of classes may be found later, from data.
     classes = class_count(loss, settings["output_size"] if known else 2)
     if classes is None:
         if settings["class_weight"] is not None:
@@ -96,7 +96,7 @@ def _check_classes(settings: dict[str, Any], loss: str) -> None:
 
 
 def _check_windows(settings: dict[str, Any], loss: str) -> None:
-    """Check that sequences are cut into windows only where these can be computed one by one."""
+    """Check that sequences are cut into windows only if each can be computed on its own."""
     whole = {
         "bidirectional=True": settings["bidirectional"],
         "readout='mean'": settings["readout"] == "mean",
@@ -113,7 +113,7 @@ def _check_windows(settings: dict[str, Any], loss: str) -> None:
 def engine_settings(
     cell: str, settings: dict[str, Any], encoder: FeatureEncoder | None
 ) -> _core.Settings:
-    """Return what the engine builds a network from: its inputs are numbers, and all levels."""
+    """Return the engine's settings; inputs are the numbers, and one for each level."""
     inputs = {
         "input_size": settings["input_size"], "category_columns": 0, "category_levels": 0,
         "static_numbers": 0, "static_category_columns": 0, "static_category_levels": 0,

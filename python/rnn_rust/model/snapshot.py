@@ -9,10 +9,10 @@ from rnn_rust.model.network import Network
 
 
 def restorer(network: Network) -> Callable[[], None]:
-    """Return a function that makes the network again what it is at this moment."""
+    """Return a function that restores the network to its present state."""
     state, optimizer_state = network.__getstate__(), network.optimizer_state
     in_python = optimizer_state.in_python is not None and optimizer_state.can_be_saved
-    # An optimiser in Python may go on changing what it hands out.
+    # An optimiser in Python may later change the arrays that it returns.
     moments = copy.deepcopy(optimizer_state.moments()) if in_python else None
 
     def restore() -> None:

@@ -1,4 +1,4 @@
-"""Weights that come from outside, checked before they enter a network."""
+"""Checks of weights given by users before they enter a network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def checked_state(
 ) -> dict[str, FloatArray]:
     """Return ``state`` with the names, shapes and dtype of ``like``, each array C-contiguous.
 
-    PyTorch's two biases, ``bias_ih_l0`` and ``bias_hh_l0``, become ``bias_l0``, their sum, and
-    ``bias_hn_l0`` in a GRU that has it; those of other layers likewise.
+    PyTorch's two biases, ``bias_ih_l0`` and ``bias_hh_l0``, become their sum, ``bias_l0``, and
+    ``bias_hn_l0`` if a GRU has it. Other layers are treated in the same way.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def checked_state(
 
 
 class CheckedOptimizer:
-    """An optimiser in Python as the engine calls it: with its answer checked and converted."""
+    """Wraps an optimiser in Python for the engine: checks and converts its results."""
 
     def __init__(self, optimizer: CustomOptimizer) -> None:
         self._optimizer = optimizer
@@ -54,7 +54,7 @@ class CheckedOptimizer:
         Raises
         ------
         ShapeError, DataError
-            As :func:`checked_state`, but that values may be NaN or infinite.
+            As :func:`checked_state`, except that values may be NaN or infinite.
         """
         like = {name: np.empty_like(array) for name, array in parameters.items()}
         self._optimizer.update(parameters, gradients)
@@ -75,7 +75,7 @@ def _check_names(state: Mapping[str, ArrayLike], like: Mapping[str, FloatArray])
 def _fold_biases(
     state: dict[str, ArrayLike], like: Mapping[str, FloatArray]
 ) -> dict[str, ArrayLike]:
-    """Replace PyTorch's two biases of each layer and direction by those that the engine has."""
+    """Replace PyTorch's two biases of each layer and direction with the engine's."""
     places = [name.removeprefix("bias_ih_") for name in state if name.startswith("bias_ih_l")]
     places += [name.removeprefix("bias_hh_") for name in state if name.startswith("bias_hh_l")]
     for place in dict.fromkeys(places):

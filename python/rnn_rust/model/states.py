@@ -1,4 +1,4 @@
-"""States that networks start from and end with, as callers see them."""
+"""The initial and final states of networks, in the shapes that callers see."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rnn_rust.errors import ShapeError, StateWarning
 
 
 def state_shape(cell: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the shape of a network's state: that of ``stepper.state``.
+    """Return the shape of a network's state, as in ``stepper.state``.
 
-    ``(W,)``, of several layers and directions ``(layers · D, W)``, a layer's directions after one
-    another. W is H, in an LSTM 2 H: h followed by c.
+    It is ``(W,)``, or ``(layers · D, W)`` for several layers or directions, where the directions of
+    a layer follow one another. W is H, or in an LSTM 2 H: h followed by c.
     """
     width = settings["hidden_size"] * (2 if cell == "LSTM" else 1)
     rows = settings["num_layers"] * (2 if settings["bidirectional"] else 1)
@@ -35,7 +35,7 @@ def of_one(state: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     DataError
         A number is not finite.
     ShapeError
-        It is the state of another network.
+        The state does not fit the network.
     """
     if state.shape != shape:
         raise ShapeError(
@@ -51,7 +51,7 @@ def rows_of(state: FloatArray, shape: tuple[int, ...], sequences: int) -> FloatA
     Raises
     ------
     ShapeError
-        The states are those of another network.
+        The states do not fit the network.
     """
     if state.shape != (sequences, *shape):
         raise ShapeError(
@@ -61,12 +61,12 @@ def rows_of(state: FloatArray, shape: tuple[int, ...], sequences: int) -> FloatA
 
 
 def warn_of_rows_before(encoder: FeatureEncoder, first_gaps: Iterable[str]) -> None:
-    """Warn if inputs depend on rows before the first, of which an initial state knows nothing.
+    """Warn if inputs depend on rows before the first, which an initial state does not include.
 
     Parameters
     ----------
     encoder
-        What the network has learnt of its features.
+        What the network has learnt about its features.
     first_gaps
         The numbers that are missing in the first row of a sequence.
     """
@@ -86,7 +86,7 @@ def warn_of_rows_before(encoder: FeatureEncoder, first_gaps: Iterable[str]) -> N
 
 
 def _frames_of_ours() -> int:
-    """Return the level of the stack at which a user called this package, for a warning."""
+    """Return the stack level of the user's call of this package, for a warning."""
     frame, level = inspect.currentframe(), 0
     while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith("rnn_rust."):
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""Streams of events: how a model makes a stepper, and what steppers and scorers need of it."""
+"""Streams of events: how a model makes a stepper, and what steppers and scorers need from it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stepper_of(model: BaseNetwork, static: Mapping[str, Any] | None, initial_sta
 
 
 def check_reads_forward(model: BaseNetwork, what: str) -> None:
-    """Raise ParameterError if a model reads from the end of a sequence, which a stream lacks."""
+    """Raise ParameterError if a model reads sequences from the end, which a stream lacks."""
     if model.settings["reverse"]:
         raise ParameterError(
             f"{what} knows no later rows, and reverse=True reads sequences from their ends; use "
@@ -47,7 +47,7 @@ def check_reads_forward(model: BaseNetwork, what: str) -> None:
 
 
 def check_learns_values(model: BaseNetwork, what: str) -> None:
-    """Raise ParameterError if a model forecasts changes from values that only tables have."""
+    """Raise ParameterError if a model forecasts changes from values that only a table has."""
     plan = model.ahead
     if plan is not None and plan.relative_to is not None:
         raise ParameterError(
@@ -58,12 +58,12 @@ def check_learns_values(model: BaseNetwork, what: str) -> None:
 
 
 def scalers_of(model: BaseNetwork) -> tuple[Any, Any]:
-    """Return shift and scale by column, of features and of labels; empty where none are scaled.
+    """Return the shifts and scales of features and of labels; empty if these are not scaled.
 
     Raises
     ------
     ParameterError, ShapeError
-        The model's scaler is not fitted yet, or fitted on other columns.
+        The model's scaler is not fitted yet, or was fitted on other columns.
     """
     features: Any = ([], [])
     labels: Any = ([], [])

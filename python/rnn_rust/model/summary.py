@@ -22,7 +22,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Summary:
-    """A model's weights by layer, their numbers and bytes; prints as a table.
+    """A model's weights by layer, with their parameters and bytes; prints as a table.
 
     >>> import rnn_rust as rnn
     >>> rnn.GRU(3, 5, 1).summary()
@@ -53,12 +53,12 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """The number of all weights."""
+        """The total number of parameters."""
         return sum(weight.parameters for weight in self.weights)
 
     @property
     def bytes(self) -> int:
-        """The bytes of all weights."""
+        """The total bytes of the weights."""
         return sum(weight.bytes for weight in self.weights)
 
     def __str__(self) -> str:

@@ -132,7 +132,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         if "scorer" in description:
             raise ModelFileError("this is the file of a scorer; use load_scorer")
         model = build(MODELS, description, tensors)
-        # A training is kept as it goes on; what it would end with is settled at its end.
+        # A checkpoint has the weights in the middle of training; this makes them final.
         if "training" in description:
             settle_other_levels(model)
         return model

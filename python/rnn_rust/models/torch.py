@@ -1,4 +1,4 @@
-"""Weights as a module of PyTorch has them."""
+"""Weights in the layout of a PyTorch module."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def torch_state_dict(model: Network, *, name: str, head: str) -> dict[str, Float
 
 
 def _renamed(state: Mapping[str, FloatArray], name: str, head: str) -> dict[str, FloatArray]:
-    """Return weights as PyTorch has them: with two biases, the second of which is 0.
+    """Return weights in PyTorch's layout: with two biases, the second of which is 0.
 
-    Of a GRU ``bias_hn`` is the candidate's part of the second. Names begin with ``name`` or
+    In a GRU, the candidate's part of the second bias is ``bias_hn``. Names begin with ``name`` or
     ``head``.
     """
     prefix, head_prefix = (f"{place}." if place else "" for place in (name, head))

@@ -1,10 +1,10 @@
 """Models as ONNX files, for other runtimes and from other libraries.
 
-:meth:`rnn_rust.RNN.to_onnx` and :func:`rnn_rust.from_onnx` are what users call. They need the
-library onnx: ``pip install "rnn-rust[onnx]"``.
+Users call :meth:`rnn_rust.RNN.to_onnx` and :func:`rnn_rust.from_onnx`, which need the library onnx:
+``pip install "rnn-rust[onnx]"``.
 
-`export.py` writes networks: `graph.py` collects nodes, `features.py` has what happens to features
-before the network, `layers.py` the recurrent layers, `outputs.py` the head.
+`export.py` writes networks: `graph.py` collects nodes, `features.py` prepares the features,
+`layers.py` has the recurrent layers, and `outputs.py` the head.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""Models to ONNX files: whole sequences, or one step with states in and out."""
+"""Exports models to ONNX: for whole sequences, or one step with states in and out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def to_onnx(model: Network, path: str | os.PathLike[str], *, step: bool) -> None
 
 
 def _warn_of_rounding(model: Network) -> None:
-    """Log the features that float32 rounds too much, of steps and of sequences."""
+    """Log the features, including static ones, that float32 rounds too much."""
     if model.scaler is not None:
         scales = model.scaler.feature_shift_, model.scaler.feature_scale_
         warn_of_rounding(names_of_inputs(model), *scales)
@@ -56,8 +56,8 @@ def model_proto(model: Network, *, step: bool) -> ModelProto:
 
 
 def _check(model: Network) -> None:
-    """Check that the model is finished, and that its outputs follow from its inputs alone."""
-    model.state_dict()  # a model without sizes says so
+    """Check that the model is complete, and that its outputs depend only on its inputs."""
+    model.state_dict()  # raises an error if the model has no sizes
     if model.scaler is not None and not model.scaler.is_fitted:
         raise ParameterError("the model's scaler is not fitted yet; call fit() before to_onnx()")
     model.preparation.check_scaler()
@@ -83,7 +83,7 @@ def _check_steps(model: Network) -> None:
 
 
 def _add_sequences(graph: GraphBuilder, model: Network) -> str:
-    """Add a graph of whole sequences; return what it does."""
+    """Add a graph for whole sequences; return a description of it."""
     columns, outputs = Columns.of_steps(model), model.settings["output_size"]
     features = graph.input(
         "features", ("batch", "time", columns.count), graph.number, "a row for each step"
@@ -114,7 +114,7 @@ def _add_sequences(graph: GraphBuilder, model: Network) -> str:
 
 
 def _add_one_step(graph: GraphBuilder, model: Network) -> str:
-    """Add a graph of one step; return what it does."""
+    """Add a graph for one step; return a description of it."""
     columns, outputs = Columns.of_steps(model), model.settings["output_size"]
     features = graph.input(
         "features", ("batch", columns.count), graph.number, "the next row of each sequence"
@@ -143,7 +143,7 @@ def _add_one_step(graph: GraphBuilder, model: Network) -> str:
 
 
 def _with_static(graph: GraphBuilder, model: Network, inputs: str, *, by_step: bool) -> str:
-    """Return the network's inputs with those of static features, if there are any."""
+    """Return the network's inputs, followed by static features if there are any."""
     columns = Columns.of_sequences(model)
     if columns is None:
         return inputs
@@ -153,7 +153,7 @@ def _with_static(graph: GraphBuilder, model: Network, inputs: str, *, by_step: b
 
 
 def _metadata(model: Network) -> dict[str, Any]:
-    """Return what is said of the columns, as values that JSON can hold."""
+    """Return the metadata about columns and outputs, as values for JSON."""
     columns, static = Columns.of_steps(model), Columns.of_sequences(model)
     about: dict[str, Any] = {
         "cell": model.cell,

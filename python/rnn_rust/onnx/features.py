@@ -1,4 +1,4 @@
-"""What happens to features before the network: gaps filled, scaled, categories made inputs."""
+"""Prepares features for the network: fills gaps, scales, and turns categories into inputs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _Scaling = tuple[ArrayLike, ArrayLike] | None
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of an input of the graph are, in this order.
+    """The columns of an input of the graph: numbers, time features and categories, in this order.
 
     Attributes
     ----------
     numbers
-        How many are numbers as they stand in the data.
+        Number of columns that are numbers in the data.
     times
-        How many follow from times; the caller computes them.
+        Number of time features, which the caller computes.
     levels
-        By the name of each category its levels; the graph takes a level's number among these.
+        The levels of each category, by its name; the graph takes a level's position.
     names
-        The name of each column, or None where they have none.
+        The name of each column, or None if they have no names.
     """
 
     numbers: int
@@ -61,18 +61,18 @@ class Columns:
 
     @property
     def count(self) -> int:
-        """How many columns there are."""
+        """The number of columns."""
         return self.numbers + self.times + len(self.levels)
 
 
 def add_features(graph: GraphBuilder, model: Network, features: str, last: str) -> tuple[str, str]:
-    """Add what makes the network's inputs of ``features (..., F)``.
+    """Add the nodes that make the network's inputs from ``features (..., F)``.
 
     Parameters
     ----------
     last
-        Of one step the last number of each column before it, ``(batch, numbers)``, NaN where there
-        was none; empty of whole sequences. Of use with ``missing="forward"`` alone.
+        For one step: the last number of each column before it, ``(batch, numbers)``, NaN if there
+        was none. For whole sequences: empty. Only used with ``missing="forward"``.
 
     Returns
     -------
@@ -92,15 +92,15 @@ def add_features(graph: GraphBuilder, model: Network, features: str, last: str) 
 def add_static(
     graph: GraphBuilder, model: Network, inputs: str, static: str, *, by_step: bool
 ) -> str:
-    """Return the network's inputs with those of ``static (batch, K)`` behind them.
+    """Return the network's inputs, followed by those from ``static (batch, K)``.
 
-    ``by_step`` says whether the inputs are ``(batch, time, I)``, not of one step.
+    ``by_step`` says whether the inputs are ``(batch, time, I)``, or else of one step.
     """
     assert model.encoder is not None, "there are static features"
     assert model.encoder.static is not None, "there are static features"
     encoder = model.encoder.static
     if encoder.fill == "forward":
-        # There is no row before the only one.
+        # There is only one row, so no row before it to take numbers from.
         encoder = replace(encoder, fill="mean")
     scaling = (encoder.shift, encoder.scale) if encoder.shift else None
     own, _ = _encoded(graph, encoder, static, scaling, "")
@@ -115,7 +115,7 @@ def add_static(
 def _encoded(
     graph: GraphBuilder, encoder: FeatureEncoder, features: str, scaling: _Scaling, last: str
 ) -> tuple[str, str]:
-    """Return the inputs that an encoder makes of its columns, and the last numbers."""
+    """Return the inputs that an encoder makes from its columns, and the last numbers."""
     columns = Columns.of(encoder)
     parts = []
     numbers = filled = _columns(graph, features, 0, columns.numbers)
@@ -150,7 +150,7 @@ def _columns(graph: GraphBuilder, features: str, begin: int, end: int) -> str:
 
 
 def _scaled(graph: GraphBuilder, inputs: str, scaling: _Scaling) -> str:
-    """Return numbers less their shift and divided by their scale.
+    """Return ``(inputs - shift) / scale``.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def _scaled(graph: GraphBuilder, inputs: str, scaling: _Scaling) -> str:
     shift, scale = (np.asarray(one, np.float64) for one in scaling)
     if (scale < np.finfo(graph.dtype).tiny).any():
         raise ParameterError(f"feature_scale has numbers too small for {graph.dtype}")
-    # What float32 loses of a large shift is subtracted after it.
+    # Then subtract the part of a large shift that float32 rounds off.
     with np.errstate(over="ignore", invalid="ignore"):
         rest = shift - shift.astype(graph.dtype)
     shifted = graph.add("Sub", inputs, graph.constant("feature_shift", shift))
@@ -187,8 +187,8 @@ def _filled(
 
 
 def _carried_forward(graph: GraphBuilder, numbers: str, means: str) -> str:
-    """Return numbers ``(batch, time, n)`` with the last one of the sequence in gaps."""
-    # Means in every row of (batch, n), the shape of the numbers of a step.
+    """Return numbers ``(batch, time, n)`` with gaps filled from the sequence's last number."""
+    # Repeat the means to (batch, n), the shape of the numbers of one step.
     shape = graph.add("Shape", numbers)
     step = graph.add("Gather", shape, graph.integers(0, 2), axis=0)
     before = graph.add("Expand", means, step)
@@ -211,7 +211,7 @@ def _carried_forward(graph: GraphBuilder, numbers: str, means: str) -> str:
 
 
 def _one_of(graph: GraphBuilder, name: str, codes: str, levels: int) -> str:
-    """Return 1 at the input of a level and 0 elsewhere; what is no level is "other", the last."""
+    """Return a one-hot encoding of levels; anything that is not a level is "other", the last."""
     numbers: FloatArray = np.arange(levels + 1, dtype=np.float64)
     equal = graph.add("Equal", codes, graph.constant(f"levels_{name}", numbers[:-1]))
     inputs = graph.add("Cast", equal, to=graph.number)

@@ -1,4 +1,4 @@
-"""Constants that a graph computes: as exporters leave them, reordered, cut and joined."""
+"""Computes constants in a graph, which exporters often leave to be reordered, cut or joined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fold = Callable[[Node, list[Any]], Any]
 
 
 def as_constant(numbers: Any) -> Constant:
-    """Return numbers as they are, and numbers too short for NumPy (bfloat16, ...) as float32."""
+    """Return numbers as an array; types that NumPy does not have (bfloat16, ...) as float32."""
     array: Constant = np.asarray(numbers)
     return array if array.dtype.kind in "biufO" else array.astype(np.float32)
 
@@ -33,7 +33,7 @@ def constant(node: Node, _: list[Any]) -> Any:
 
 
 def constant_of_shape(node: Node, _: list[Any]) -> Filled:
-    """Return the number that fills a shape, whatever that is."""
+    """Return the number that fills an array of any shape."""
     value = node.attributes.get("value")
     return Filled(0.0 if value is None else float(numpy_helper.to_array(value).item()))
 
@@ -67,7 +67,7 @@ def place_of(node: Node, axis: int, rank: int) -> int:
 
 
 def slices_of(node: Node, inputs: list[Any], rank: int) -> dict[int, slice]:
-    """Return what a node Slice takes of each axis that it cuts."""
+    """Return the slice that a node Slice takes from each axis that it cuts."""
     attributes = node.attributes
     if "starts" in attributes:
         starts, ends = attributes["starts"], attributes["ends"]
@@ -190,16 +190,16 @@ FOLDS: dict[str, Fold] = {
     "Add": _binary(np.add), "Sub": _binary(np.subtract), "Mul": _binary(np.multiply),
     "Div": _binary(_divide), "Neg": lambda _, inputs: -inputs[0],
 }  # fmt: skip
-"""What computes a constant of constants, by operator."""
+"""Functions that compute constants from constants, by operator."""
 
-# Of a number that fills a shape these make the same number.
+# Operators that keep an array filled with one number filled with the same number.
 _KEEP_FILLED = {
     "Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Gather", "Expand",
 }  # fmt: skip
 
 
 def elements_of(node: Node, inputs: list[Any]) -> int:
-    """Return how many elements a result may have that is no view of an input."""
+    """Return how many elements a result may have, unless it is a view of an input."""
     sizes = [one.size for one in inputs if isinstance(one, np.ndarray)]
     if node.op in ("Add", "Sub", "Mul", "Div"):
         shapes = [one.shape for one in inputs]
@@ -214,7 +214,7 @@ def elements_of(node: Node, inputs: list[Any]) -> int:
 
 
 def fold(node: Node, inputs: list[Any]) -> Any:
-    """Return what a node makes of constants: a constant, or a tuple of one for each output."""
+    """Return a node's result on constants: a constant, or a tuple with one for each output."""
     if node.op == "ConstantOfShape":
         return constant_of_shape(node, inputs)
     if node.op == "Expand":
@@ -231,5 +231,5 @@ def fold(node: Node, inputs: list[Any]) -> Any:
     if node.op not in FOLDS:
         raise node.refuse("constants of this operator are not computed")
     folded = FOLDS[node.op](node, inputs)
-    # Of an array of objects a single element is no array.
+    # A single element of an array of objects is not an array.
     return folded if isinstance(folded, tuple) else np.asarray(folded)

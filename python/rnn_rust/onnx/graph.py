@@ -1,4 +1,4 @@
-"""A graph that grows node by node, and the model that it becomes."""
+"""Builds a graph node by node, and makes a model from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 from rnn_rust import _core
 from rnn_rust.errors import ParameterError
 
-# What runtimes of two years ago read.
+# Versions that runtimes from two years ago can read.
 OPSET = 22
 IR_VERSION = 10
 
@@ -21,7 +21,7 @@ _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 
 
 class GraphBuilder:
-    """Nodes, constants, inputs and outputs of a graph in the making.
+    """Collects the nodes, constants, inputs and outputs of a graph.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class GraphBuilder:
     def add_many(
         self, op: str, *inputs: str, names: tuple[str, ...], **attributes: Any
     ) -> tuple[str, ...]:
-        """Append a node whose outputs have these names; return them."""
+        """Append a node with outputs of these names; return the names."""
         self._names.update(names)
         node = helper.make_node(op, inputs, names, name=names[0] or names[-1], **attributes)
         self._nodes.append(node)
         return names
 
     def constant(self, name: str, values: ArrayLike, dtype: Any = None) -> str:
-        """Add a constant, of the graph's own type if no other is given; return its name.
+        """Add a constant, by default of the graph's dtype; return its name.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class GraphBuilder:
         return name
 
     def integers(self, *values: int) -> str:
-        """Add a vector of integers, such as axes or a shape; one that is there is shared."""
+        """Add a vector of integers, such as axes or a shape; equal vectors are shared."""
         name = "integers_" + "_".join(str(value).replace("-", "minus") for value in values)
         self._names.add(name)
         self._constants[name] = np.array(values, np.int64)
@@ -81,13 +81,13 @@ class GraphBuilder:
         return name
 
     def output(self, name: str, shape: tuple[int | str, ...], kind: int, about: str) -> None:
-        """Declare an output of the graph, which a node has by that name."""
+        """Declare an output of the graph; a node must have an output with this name."""
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape, about))
 
     def model(self, name: str, about: str, metadata: Mapping[str, Any]) -> ModelProto:
-        """Return the finished model, which has passed the checker of onnx.
+        """Return the finished model, which has passed onnx's checker.
 
-        ``metadata`` are values that JSON can hold.
+        ``metadata`` has values for JSON.
         """
         constants = [numpy_helper.from_array(one, key) for key, one in self._constants.items()]
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, constants)

@@ -1,4 +1,4 @@
-"""Nodes that compute with what the network makes: scaling, readout, head, ends of sequences."""
+"""Reads nodes that compute with a network's values: scaling, readout, head, sequence ends."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _ACTIVATIONS = {
     "Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus",
     "Softsign": "softsign", "Elu": "elu", "LeakyRelu": "leaky_relu", "Softmax": "softmax",
 }  # fmt: skip
-# The attributes of an activation that are more than their defaults would be.
+# The values of alpha with which an activation node can be represented.
 _ALPHA = {"elu": 1.0, "leaky_relu": 0.01}
 _SLOPE = 0.01
 
 
 def cast(node: Node, inputs: list[Any]) -> Any:
-    """Return the value in another type; what follows on outputs in float64 is their scale."""
+    """Return the value in another type; nodes after outputs become float64 only scale them."""
     value, kind = inputs[0], node.attributes["to"]
     floats = (TensorProto.FLOAT, TensorProto.DOUBLE)
     whole = (TensorProto.INT32, TensorProto.INT64)
@@ -88,7 +88,7 @@ def _times(value: Features | Outputs, vector: FloatArray) -> Features | Outputs:
 
 
 def _by_column(node: Node, value: Axed, number: Any) -> FloatArray:
-    """Return a constant as one number for each column, or for all."""
+    """Return a constant as one number for each column, or one for all."""
     if isinstance(number, Filled):
         return np.full(1, number.number)
     if not isinstance(number, np.ndarray) or number.dtype.kind not in "iuf":
@@ -106,7 +106,7 @@ def _by_column(node: Node, value: Axed, number: Any) -> FloatArray:
 
 
 def _of_two(node: Node, first: Axed, second: Axed) -> Any:
-    """Return silu, ``y · sigmoid(y)``, and the mean of states, their sum by the lengths."""
+    """Return silu for ``y · sigmoid(y)``, or the mean of states for their sum over lengths."""
     if node.op == "Mul" and isinstance(first, Outputs) and isinstance(second, Outputs):
         linear, gate = (first, second) if first.linear else (second, first)
         alike = linear.weight is gate.weight and linear.bias is gate.bias
@@ -121,7 +121,7 @@ def _of_two(node: Node, first: Axed, second: Axed) -> Any:
 
 
 def _aligned(lengths: Lengths, states: States) -> bool:
-    """Whether lengths stand along the sequences of states."""
+    """Whether the axis of lengths matches the sequences in states."""
     axes = ((),) * (len(states.axes) - len(lengths.axes)) + lengths.axes
     batch = states.pieces[0][0].batch
     return len(axes) == len(states.axes) and all(
@@ -130,7 +130,7 @@ def _aligned(lengths: Lengths, states: States) -> bool:
 
 
 def larger(node: Node, inputs: list[Any]) -> Outputs:
-    """Return leaky_relu, the larger of y and of y times its slope."""
+    """Return leaky_relu for the larger of y and y times the slope."""
     for whole, part in (inputs[:2], inputs[1::-1]):
         if isinstance(whole, Outputs) and isinstance(part, Outputs) and len(inputs) == 2:
             alike = whole.linear and part.weight is whole.weight and part.bias is whole.bias
@@ -144,7 +144,7 @@ def larger(node: Node, inputs: list[Any]) -> Outputs:
 
 
 def _head(node: Node, states: Any, weight: Any, bias: Any = None) -> Outputs:
-    """Return the outputs of states, of ``weight (L, D·H)``."""
+    """Return the outputs of a linear layer ``weight (L, D·H)`` on states."""
     if isinstance(states, Features):
         raise node.refuse(
             "a linear layer reads the features; only nodes RNN, GRU and LSTM may, and exporters "
@@ -171,13 +171,13 @@ def _head(node: Node, states: Any, weight: Any, bias: Any = None) -> Outputs:
 
 
 def product(node: Node, inputs: list[Any]) -> Outputs:
-    """Return what a linear layer without bias makes of states."""
+    """Return the outputs of a linear layer without bias on states."""
     weight = inputs[1].T if isinstance(inputs[1], np.ndarray) else inputs[1]
     return _head(node, inputs[0], weight)
 
 
 def gemm(node: Node, inputs: list[Any]) -> Outputs:
-    """Return what a linear layer makes of final states."""
+    """Return the outputs of a linear layer on final states."""
     attributes = node.attributes
     if attributes.get("transA"):
         raise node.refuse("transA=1 cannot be represented")
@@ -192,7 +192,7 @@ def gemm(node: Node, inputs: list[Any]) -> Outputs:
 
 
 def whole_head(states: States) -> Outputs:
-    """Return states as outputs of their own: a head of ones on the diagonal."""
+    """Return the states as outputs, through a head with the identity matrix."""
     width = int(states.sizes[PIECE] * states.sizes[UNIT])  # type: ignore[arg-type]
     outputs = Outputs(
         states=states, weight=np.eye(width), bias=np.zeros(width), axes=(),
@@ -207,7 +207,7 @@ def whole_head(states: States) -> Outputs:
 
 
 def activation(node: Node, inputs: list[Any]) -> Outputs:
-    """Return outputs after their activation."""
+    """Return outputs with their activation applied."""
     outputs = inputs[0]
     name = _ACTIVATIONS[node.op]
     if not isinstance(outputs, Outputs) or not outputs.linear:
@@ -228,7 +228,7 @@ def activation(node: Node, inputs: list[Any]) -> Outputs:
 
 
 def reduce(node: Node, inputs: list[Any]) -> States:
-    """Return the mean of states over time, or their sum, which is divided by the lengths."""
+    """Return the mean of states over time, or their sum, to be divided by the lengths later."""
     states = inputs[0]
     if not isinstance(states, States) or states.readout != "each_step":
         raise node.refuse("it reduces something else than the states of all steps")
@@ -246,7 +246,7 @@ def reduce(node: Node, inputs: list[Any]) -> States:
 
 
 def count(node: Node, inputs: list[Any]) -> Steps:
-    """Return the numbers of the steps: a range from 0 to the size of an axis of the input."""
+    """Return the step numbers: a range from 0 to the size of an axis of the input."""
     begin, end, step = (np.asarray(one).reshape(-1) for one in inputs)
     size = end[0] if end.dtype == object else None
     if begin[0] != 0 or step[0] != 1 or not isinstance(size, Size) or len(size.names) != 1:
@@ -268,7 +268,7 @@ def less(node: Node, inputs: list[Any]) -> Mask:
 
 
 def where(node: Node, inputs: list[Any]) -> Any:
-    """Return a value that is 0 beyond its sequences."""
+    """Return a value that is set to 0 after the end of each sequence."""
     mask, value, other = inputs
     zero = isinstance(other, np.ndarray) and other.dtype != object and not other.any()
     if not isinstance(mask, Mask) or not isinstance(value, States | Outputs) or not zero:
@@ -290,4 +290,4 @@ COMPUTES = {
     "Range": count, "Less": less, "Where": where, "RNN": recurrent, "GRU": recurrent,
     "LSTM": recurrent, **dict.fromkeys(_ACTIVATIONS, activation),
 }  # fmt: skip
-"""What is computed with values of the network, by operator."""
+"""Functions for operators that compute with values of the network."""

@@ -1,8 +1,8 @@
-"""Recurrent layers: their weights in ONNX's order of gates and back, and the nodes of a stack.
+"""Recurrent layers: their weights with gates in ONNX's order and back, and the nodes of a stack.
 
-A node RNN, GRU or LSTM takes the input projections ``W (D, G·H, I)``, the recurrent weights
-``R (D, G·H, H)`` and ``B (D, 2·G·H)``, the biases of both one after the other. Its gates are z r h
-of the GRU where the package has r z n, and i o f c of the LSTM where the package has i f g o.
+A node RNN, GRU or LSTM takes the input weights ``W (D, G·H, I)``, the recurrent weights
+``R (D, G·H, H)`` and ``B (D, 2·G·H)``, the biases of both one after the other. Its gates have the
+order z r h for a GRU, where the package has r z n; and i o f c for an LSTM, where it has i f g o.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from rnn_rust.onnx.graph import GraphBuilder
 
 Weights = dict[str, FloatArray]
 
-# For each gate of a node in its order: its place in the package's order.
+# For each gate of a node: its position in the package's order.
 GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
 
-# The activations of a node by the package's names, with the numbers that they take: alpha, beta.
+# A node's activations by the package's names, each with its parameters (alpha, beta).
 ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "tanh": ("Tanh", ()),
     "relu": ("Relu", ()),
@@ -37,13 +37,13 @@ DIRECTIONS = ("", "_reverse")
 
 
 def reordered(gates: FloatArray, order: tuple[int, ...]) -> FloatArray:
-    """Return rows whose blocks, one for each gate, come in another order."""
+    """Return rows with their blocks, one per gate, in another order."""
     blocks = np.split(gates, len(order))
     return np.concatenate([blocks[place] for place in order])
 
 
 def activation_attributes(model: Network) -> dict[str, Any]:
-    """Return the attributes of a node that say its activation and the kind of its reset gate.
+    """Return the attributes of a node for its activation and the kind of its reset gate.
 
     Raises
     ------
@@ -102,9 +102,9 @@ def add_layer(
     Parameters
     ----------
     lengths
-        The input with the lengths of the sequences; without, all are as long as the input.
+        The input with the lengths of the sequences; if empty, all are as long as the input.
     initial
-        The states before the first step, ``(D, batch, H)`` each: h, and c of an LSTM.
+        The states before the first step, ``(D, batch, H)`` each: h, and c for an LSTM.
 
     Returns
     -------
@@ -134,12 +134,12 @@ def _direction(model: Network) -> str:
 
 
 def add_stack(graph: GraphBuilder, model: Network, inputs: str, lengths: str) -> tuple[str, str]:
-    """Add all layers over whole sequences, of which ``inputs (time, batch, I)`` are the features.
+    """Add all layers for whole sequences with the features ``inputs (time, batch, I)``.
 
     Returns
     -------
     (states, final)
-        The last layer's states ``(time, batch, D·H)``, and its final ones ``(batch, D·H)``: the
+        The last layer's states ``(time, batch, D·H)``, and its final states ``(batch, D·H)``, with
         directions side by side.
     """
     final = ""
@@ -156,7 +156,7 @@ def _side_by_side(
     order: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> str:
-    """Return states with both directions in one axis, the last."""
+    """Return states with both directions in the last axis."""
     if not model.settings["bidirectional"]:
         return graph.add("Squeeze", states, graph.integers(len(order) - 3))
     swapped = graph.add("Transpose", states, perm=order)
@@ -166,17 +166,17 @@ def _side_by_side(
 def add_step(
     graph: GraphBuilder, model: Network, inputs: str, states: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...]]:
-    """Add all layers over one step, of which ``inputs (batch, I)`` are the features.
+    """Add all layers for one step with the features ``inputs (batch, I)``.
 
     Parameters
     ----------
     states
-        The states before it, ``(K, batch, H)`` each: h, and c of an LSTM.
+        The states before the step, ``(K, batch, H)`` each: h, and c for an LSTM.
 
     Returns
     -------
     (states, after)
-        The last layer's states ``(batch, H)``, and the states of all after the step, as before it.
+        The last layer's states ``(batch, H)``, and all states after the step, shaped as before.
     """
     layers = model.settings["num_layers"]
     of_layer = [

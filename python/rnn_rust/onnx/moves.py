@@ -1,4 +1,4 @@
-"""Nodes that move axes of what the network makes, cut them or join them: nothing is computed."""
+"""Reads nodes that move, cut or join axes of a network's values, without arithmetic."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from rnn_rust.onnx.values import (
     product,
 )
 
-# A slice that ends here or later ends at the end, whatever the size.
+# A slice that ends here or later goes to the end, whatever the size.
 _FAR = 2**31 - 1
 
 
 def same(node: Node, inputs: list[Any]) -> Any:
-    """Return the value as it is: Identity, and Dropout, which drops nothing in use."""
+    """Return the value unchanged: for Identity, and Dropout, which drops nothing in prediction."""
     if len(inputs) > 2 and inputs[2] is not None and np.any(inputs[2]):
         raise node.refuse("it drops numbers at random")
     return inputs[0]
@@ -65,7 +65,7 @@ def squeeze(node: Node, inputs: list[Any]) -> Axed:
 
 
 def unsqueeze(node: Node, inputs: list[Any]) -> Axed:
-    """Return the value with further axes of size 1."""
+    """Return the value with additional axes of size 1."""
     value: Axed = inputs[0]
     count = len(node.attributes.get("axes", ())) or np.size(inputs[1])
     places = axes_of(node, inputs, len(value.axes) + count) or []
@@ -76,7 +76,7 @@ def unsqueeze(node: Node, inputs: list[Any]) -> Axed:
 
 
 def reshape(node: Node, inputs: list[Any]) -> Axed:
-    """Return the value with axes merged, or parted where they were merged before."""
+    """Return the value with axes merged, or with merged axes separated again."""
     value: Axed = inputs[0]
     target: list[int | Size] = [
         one if isinstance(one, Size) else int(one) for one in np.asarray(inputs[1]).reshape(-1)
@@ -105,7 +105,7 @@ def reshape(node: Node, inputs: list[Any]) -> Axed:
 def _consumed(
     node: Node, value: Axed, names: list[str], target: list[int | Size]
 ) -> list[tuple[str, ...]]:
-    """Return which names each target size takes, from the first on."""
+    """Return the axis names that each target size covers, in order."""
     found, begin = [], 0
     for size in target:
         end, taken = begin, product((), value.sizes)
@@ -156,7 +156,7 @@ def cut(node: Node, inputs: list[Any]) -> Any:
 
 
 def split(node: Node, inputs: list[Any]) -> Any:
-    """Return each direction, or some of them, by itself."""
+    """Return directions, or groups of them, as separate values."""
     value: Axed = inputs[0]
     place = place_of(node, node.attributes.get("axis", 0), len(value.axes))
     size = product(value.axes[place], value.sizes)
@@ -171,7 +171,7 @@ def split(node: Node, inputs: list[Any]) -> Any:
 
 
 def _taken(node: Node, value: Axed, place: int, chosen: list[int]) -> Any:
-    """Return elements of an axis, which stays."""
+    """Return some elements of an axis; the axis is kept."""
     axis = value.axes[place]
     size = product(axis, value.sizes)
     if isinstance(size, int):
@@ -192,7 +192,7 @@ def _taken(node: Node, value: Axed, place: int, chosen: list[int]) -> Any:
 
 
 def _one_step(node: Node, value: States, place: int, chosen: list[int], size: int | Size) -> States:
-    """Return the final states, if these are they."""
+    """Return the final states, if the chosen step is the final one."""
     if len(chosen) != 1:
         raise node.refuse("it takes some of the steps")
     last = chosen[0] == -1 or chosen[0] + 1 == size
@@ -235,7 +235,7 @@ def concat(node: Node, inputs: list[Any]) -> Any:
 
 
 def _inputs_of(value: Any) -> frozenset[str]:
-    """Return the inputs that a value is a part of; none if it is more than that."""
+    """Return the inputs that a value is a part of; none if it is anything else."""
     if isinstance(value, Part):
         return value.inputs
     return frozenset({value.name}) if isinstance(value, Features) else frozenset()
@@ -246,4 +246,4 @@ MOVES = {
     "Unsqueeze": unsqueeze, "Reshape": reshape, "Gather": gather, "Slice": cut, "Split": split,
     "Concat": concat,
 }  # fmt: skip
-"""What is done with values of the network, by operator."""
+"""Functions for operators that move axes of the network's values."""

@@ -1,4 +1,4 @@
-"""From the output of a graph that was read to the arguments, weights and scaler of a model."""
+"""From the output of a graph to the arguments, weights and scaler of a model."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _BINARY = ("binary_cross_entropy", "focal")
 
 @dataclass(frozen=True)
 class Description:
-    """What a model is made of.
+    """Everything that is needed to build a model.
 
     Attributes
     ----------
     weights
         Its state dict.
     found
-        The arguments that the graph decides, but for sizes, loss and output activation.
+        The arguments that the graph determines, except sizes, loss and output activation.
     dtype
-        That of the weights.
+        The dtype of the weights.
     activation
         The activation of the outputs; ``"classes"`` for a sigmoid that a loss may imply.
     feature_names, label_names, label_levels, threshold
-        As the attributes of a model, where the file has them.
+        The attributes of a model with these names, if the file has them.
     """
 
     weights: dict[str, FloatArray]
@@ -52,7 +52,7 @@ class Description:
     threshold: float | None = None
 
     def arguments(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the arguments of the model that the graph decides, and all others."""
+        """Return the arguments of the model that the graph determines, and all others."""
         found, others = dict(self.found), {"dtype": self.dtype} | dict(options)
         loss = options.get("loss", "binary_cross_entropy")
         if self.activation == "softmax":
@@ -67,7 +67,7 @@ class Description:
 
 
 def describe(read: Read) -> Description:
-    """Return what a model is made of; ModelFileError if no model is."""
+    """Return the description of a model; ModelFileError if no model can represent the graph."""
     outputs = read.outputs
     layers, features = _layers(outputs.states)
     _check_axes(outputs, layers[0])
@@ -99,7 +99,7 @@ def describe(read: Read) -> Description:
 
 
 def _layers(states: States) -> tuple[list[Layer], Features]:
-    """Return the layers below states, the first one first, and what that reads."""
+    """Return the layers that lead to states, from the first one, and the features it reads."""
     layers: list[Layer] = []
     below: States | Features = states
     while isinstance(below, States):
@@ -109,7 +109,7 @@ def _layers(states: States) -> tuple[list[Layer], Features]:
 
 
 def _layer_of(pieces: tuple[Piece, ...]) -> Layer:
-    """Return the layer of which these are all directions, maybe of two nodes."""
+    """Return the layer that has all these directions, which may come from two nodes."""
     first, last = pieces[0][0], pieces[-1][0]
     directions = tuple(direction for _, direction in pieces)
     if directions not in (DIRECTIONS, DIRECTIONS[:1], DIRECTIONS[1:]):
@@ -171,7 +171,7 @@ def _check_alike(layers: list[Layer], features: Features) -> None:
 
 
 def _readout(states: States, layer: Layer, metadata: dict[str, Any]) -> str:
-    """Return what outputs are of; of a graph of one step the metadata may say it."""
+    """Return the readout; for a graph of one step, it may be in the metadata."""
     known = metadata.get("readout")
     return "last" if known == "last" and not layer.time else states.readout
 
@@ -185,7 +185,7 @@ def _state_dict(layers: list[Layer], outputs: Outputs) -> dict[str, FloatArray]:
     weights = {"head.weight": outputs.weight, "head.bias": outputs.bias}
     for number, layer in enumerate(layers):
         for direction, tensors in layer.weights.items():
-            # Of a network that reads backwards alone the tensors have plain names.
+            # If a network only reads backwards, its tensors have names without a direction.
             own = direction if len(layer.weights) == 2 else ""
             for name, tensor in tensors.items():
                 weights[f"{name}_l{number}{own}"] = tensor
@@ -198,7 +198,7 @@ def _state_dict(layers: list[Layer], outputs: Outputs) -> dict[str, FloatArray]:
 def _scaler(
     features: Features, outputs: Outputs, columns: tuple[int, int]
 ) -> tuple[Scaler | None, tuple[FloatArray, FloatArray] | None]:
-    """Return the scaler; shift and scale of features if these can be no scaler's."""
+    """Return the scaler; or shift and scale of features if a scaler cannot have them."""
     shift, scale = (_wide(one, columns[0]) for one in (features.shift, features.scale))
     label_scale, label_shift = (_wide(one, columns[1]) for one in (outputs.scale, outputs.shift))
     of_features, affine = features.is_scaled, None
@@ -227,7 +227,7 @@ def _wide(numbers: FloatArray, count: int) -> FloatArray:
 
 
 def _fold_features(weights: dict[str, FloatArray], affine: tuple[FloatArray, FloatArray]) -> None:
-    """Let the first layer do what scales its inputs."""
+    """Fold the scaling of features into the weights of the first layer."""
     shift, scale = affine
     for direction in DIRECTIONS:
         name = f"weight_ih_l0{direction}"
@@ -243,14 +243,14 @@ def _fold_features(weights: dict[str, FloatArray], affine: tuple[FloatArray, Flo
 
 
 def _texts(value: Any, count: int) -> tuple[str, ...] | None:
-    """Return a list of so many texts; None if it is something else."""
+    """Return a list of ``count`` strings; None if it is something else."""
     if not isinstance(value, list) or len(value) != count:
         return None
     return tuple(value) if all(isinstance(one, str) for one in value) else None
 
 
 def _names(metadata: dict[str, Any], inputs: int, outputs: int, activation: str) -> dict[str, Any]:
-    """Return names of columns and classes, and the threshold, where they fit."""
+    """Return names of columns and classes, and the threshold, if they fit the model."""
     found: dict[str, Any] = {}
     columns = 1 if activation == "softmax" else outputs
     for name, count in (("feature_names", inputs), ("label_names", columns)):

@@ -1,4 +1,4 @@
-"""A node of a graph that is read: its attributes, and the errors that name it."""
+"""A node of a graph to read: its attributes, and errors that name it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Node:
     op
         The operator, with its domain if that is not ONNX's own.
     inputs, outputs
-        Names of values; empty where one is left out.
+        Names of values; empty if one is left out.
     attributes
         Values by name; text as str.
     opset
-        The version of ONNX's operators that the file is written in.
+        The file's version of ONNX's operators.
     """
 
     def __init__(self, proto: NodeProto, opset: int) -> None:
@@ -47,5 +47,5 @@ class Node:
         return found
 
     def refuse(self, why: str) -> ModelFileError:
-        """Return the error of a node that no model of this package can represent."""
+        """Return an error: no model of this package can represent the node."""
         return ModelFileError(f"{self.name}: {why}")

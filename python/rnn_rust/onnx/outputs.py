@@ -1,4 +1,4 @@
-"""The head of a network: readout, linear layer, activation, original units, ends of sequences."""
+"""Writes a network's head: readout, linear layer, activation, original units, sequence ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnx import TensorProto
 from rnn_rust.model.network import Network
 from rnn_rust.onnx.graph import GraphBuilder
 
-# By the package's names; silu is made of two.
+# Operators by the package's names of activations; silu needs two operators.
 _OPERATORS = {
     "tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "elu": "Elu", "leaky_relu": "LeakyRelu",
     "softplus": "Softplus", "softsign": "Softsign", "softmax": "Softmax",
@@ -21,13 +21,13 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
 
 
 def output_type(graph: GraphBuilder, model: Network) -> int:
-    """Return the type of the outputs: as `predict` has it, float64 where labels are scaled."""
+    """Return the type of the outputs, as in `predict`: float64 if labels are scaled."""
     scaled = model.scaler is not None and model.scaler.labels
     return TensorProto.DOUBLE if scaled else graph.number
 
 
 def add_head(graph: GraphBuilder, model: Network, states: str, name: str) -> str:
-    """Add what makes outputs ``(..., L)`` in original units of states ``(..., D·H)``."""
+    """Add nodes from states ``(..., D·H)`` to outputs ``(..., L)`` in original units."""
     state = model.state_dict()
     product = graph.add("MatMul", states, graph.constant("head_weight", state["head.weight"].T))
     outputs = graph.add("Add", product, graph.constant("head_bias", state["head.bias"]))
@@ -35,7 +35,7 @@ def add_head(graph: GraphBuilder, model: Network, states: str, name: str) -> str
     if activation == "silu":
         outputs = graph.add("Mul", outputs, graph.add("Sigmoid", outputs))
     elif activation == "leaky_relu" and graph.dtype == "float64":
-        # The operator's own slope is a float32.
+        # The slope of the operator LeakyRelu is float32.
         slope = graph.constant("slope", 0.01)
         outputs = graph.add("Max", outputs, graph.add("Mul", outputs, slope))
     elif activation != "identity":
@@ -68,7 +68,7 @@ def add_mean(graph: GraphBuilder, states: str, mask: str, lengths: str) -> str:
     by_sequence = graph.add("Transpose", states, perm=(1, 0, 2))
     zero = graph.constant("no_state", 0.0)
     own = graph.add("Where", mask, by_sequence, zero)
-    # In double precision: runtimes add up one step after the other, by which float32 loses digits.
+    # In double precision: runtimes add up step by step, and float32 would lose digits.
     wide = graph.add("Cast", own, to=TensorProto.DOUBLE)
     total = graph.add("ReduceSum", wide, graph.integers(1), keepdims=0)
     steps = graph.add("Cast", lengths, to=TensorProto.DOUBLE)

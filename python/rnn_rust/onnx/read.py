@@ -1,4 +1,4 @@
-"""ONNX files to what models are made of: a graph is followed node by node from its input."""
+"""Reads ONNX files: follows a graph node by node from its input to its output."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from rnn_rust.storage.model_file import check_readable
 
 _log = logging.getLogger("rnn_rust")
 
-# What damaged bytes make the libraries raise.
+# Exceptions that the libraries raise for damaged files.
 _DAMAGE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RuntimeError,
     MemoryError, OSError, ArithmeticError,
@@ -44,14 +44,14 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Read:
-    """What a file says.
+    """The contents of a file.
 
     Attributes
     ----------
     outputs
-        The output of the graph, with all that leads to it.
+        The output of the graph, with everything that leads to it.
     metadata
-        The entries that are JSON.
+        The metadata entries, which are JSON.
     """
 
     outputs: Outputs
@@ -59,7 +59,7 @@ class Read:
 
 
 def read_graph(path: str | os.PathLike[str]) -> Read:
-    """Return what a file says.
+    """Return the contents of a file.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _read(model: ModelProto, size: int) -> Read:
 
 
 def _encoded(model: ModelProto, metadata: dict[str, Any]) -> list[str]:
-    """Return what a graph of this package does with features, besides scaling them."""
+    """Return what a graph written by this package does with features besides scaling."""
     operators = {node.op_type for node in model.graph.node}
     found = {
         "fills gaps": model.producer_name == "rnn_rust" and bool(operators & {"IsNaN", "Scan"}),
@@ -114,11 +114,11 @@ def _encoded(model: ModelProto, metadata: dict[str, Any]) -> list[str]:
 
 
 class _Reader:
-    """The values of a graph, as far as its output needs them."""
+    """Computes the values of a graph that its output needs."""
 
     def __init__(self, graph: GraphProto, opset: int, size: int) -> None:
         self._graph, self._opset = graph, opset
-        # What constants may take that the graph computes.
+        # How much memory constants that the graph computes may still take.
         self._left = 2 * size + 2**16
         names = {one.name for one in graph.initializer}
         self._values: dict[str, Any] = {"": None}
@@ -140,7 +140,7 @@ class _Reader:
         return value
 
     def _needed(self, name: str) -> list[onnx.NodeProto]:
-        """Return the nodes that an output follows from, in the graph's order."""
+        """Return the nodes that an output depends on, in the graph's order."""
         wanted, found = {name}, []
         for proto in reversed(self._graph.node):
             if wanted.intersection(proto.output):
@@ -187,7 +187,7 @@ class _Reader:
 
 
 def _of_part(node: Node, inputs: list[Any]) -> Any:
-    """Return the part itself, whose shape does not matter."""
+    """Return the part itself, as its shape does not matter."""
     if not isinstance(inputs[0], Part):
         raise node.refuse("it joins an input with something else")
     names = [one.inputs for one in inputs if isinstance(one, Part)]
@@ -195,7 +195,7 @@ def _of_part(node: Node, inputs: list[Any]) -> Any:
 
 
 def _input(info: ValueInfoProto) -> Any:
-    """Return what an input may be by its type and its shape."""
+    """Return what an input is, inferred from its type and shape."""
     tensor = info.type.tensor_type
     sizes: dict[str, int | Size] = {}
     names = []
@@ -221,7 +221,7 @@ _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLO
 
 
 def _metadata(model: ModelProto) -> dict[str, Any]:
-    """Return the metadata of files of this package."""
+    """Return the metadata, if this package wrote the file."""
     if model.producer_name != "rnn_rust":
         return {}
     found = {}

@@ -1,4 +1,4 @@
-"""Nodes RNN, GRU and LSTM that are read: checked, and their weights under the package's names."""
+"""Reads nodes RNN, GRU and LSTM: checks them, and returns weights under the package's names."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from rnn_rust.onnx.values import (
     States,
 )
 
-# The place of each input of a node.
+# The names of a node's inputs, in order.
 _INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
-# For each gate in the package's order: its place in that of a node.
+# For each gate in the package's order: its position in a node.
 _BACK = {cell: tuple(order.index(place) for place in range(len(order)))
          for cell, order in GATES.items()}  # fmt: skip
 _DIRECTIONS = {"forward": DIRECTIONS[:1], "reverse": DIRECTIONS[1:], "bidirectional": DIRECTIONS}
@@ -70,7 +70,7 @@ def _results(
     sizes = {**below.sizes, PIECE: len(directions), UNIT: layer.hidden_size}
     pieces = tuple((layer, direction) for direction in directions)
     every = States(pieces=pieces, readout="each_step", axes=(), sizes=sizes)
-    # In a graph of one step the final states are those of all steps.
+    # In a graph for one step, the final states are the states of all steps.
     final = replace(every, readout="last" if layer.time else "each_step")
     piece, unit = every.axis(PIECE), every.axis(UNIT)
     if by_batch:
@@ -83,7 +83,7 @@ def _results(
 
 
 def _check(node: Node, given: dict[str, Any], attributes: dict[str, Any]) -> None:
-    """Check that the node has nothing that no model of the package has."""
+    """Check that a model of this package can represent the node."""
     if attributes.get("clip"):
         raise node.refuse(f"clip={attributes['clip']:g} cannot be represented")
     if attributes.get("input_forget"):
@@ -95,7 +95,7 @@ def _check(node: Node, given: dict[str, Any], attributes: dict[str, Any]) -> Non
 
 
 def _initial(node: Node, given: dict[str, Any]) -> frozenset[str]:
-    """Return the inputs of the graph that give states before the first step; these or zeros do."""
+    """Return the graph inputs with the initial states; other initial states must be zeros."""
     found: frozenset[str] = frozenset()
     for name in ("initial_h", "initial_c"):
         value = given[name]
@@ -120,7 +120,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _check_weights(node: Node, given: dict[str, Any], directions: int) -> tuple[int, int]:
-    """Return the units and the inputs of a layer by its weights."""
+    """Return a layer's number of units and of inputs, found from its weights."""
     gates = len(GATES[node.op])
     shapes = {}
     for name in ("W", "R", "B"):
@@ -152,7 +152,7 @@ def _check_weights(node: Node, given: dict[str, Any], directions: int) -> tuple[
 
 
 def _check_source(node: Node, below: Features | States, axes: tuple[Any, ...], width: int) -> None:
-    """Check that the input has the axes time, batch and what a layer reads, in this order."""
+    """Check that the input has the axes time, batch and features (or states), in this order."""
     if len(axes) != 3 or any(len(axis) > 1 for axis in axes[:2]):
         raise node.refuse("its input has not the axes time, batch and features")
     if isinstance(below, Features):
@@ -199,7 +199,7 @@ def _options(node: Node, attributes: dict[str, Any], directions: int) -> dict[st
 
 
 def _weights(cell: str, given: dict[str, Any], number: int, hidden: int) -> dict[str, Constant]:
-    """Return the weights of a direction, as a state dict has them."""
+    """Return the weights of a direction, in the form of a state dict."""
     order = _BACK[cell]
     rows = len(order) * hidden
     biases = np.zeros(2 * rows) if given["B"] is None else given["B"][number].astype(np.float64)
@@ -215,6 +215,6 @@ def _weights(cell: str, given: dict[str, Any], number: int, hidden: int) -> dict
 
 
 def _add_second_bias(weights: dict[str, Constant]) -> None:
-    """Add the second bias of the last gate to the first; a GRU that resets after keeps it."""
+    """Add the last gate's second bias to the first; not for a GRU with ``reset_after=True``."""
     second = weights.pop("bias_hn")
     weights["bias"][-len(second) :] += second

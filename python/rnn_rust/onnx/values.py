@@ -1,9 +1,9 @@
-"""What is known of a value of a graph that is read: constants, and what the network has made.
+"""What is known about a value of a graph that is read: a constant, or a value of the network.
 
-A constant is an array; in one of objects stand sizes that are only known when the graph runs, as
-:class:`Size`. All else is an :class:`Axed` value: what it is, and what its axes are. An axis is a
-tuple of names, one for each axis that was merged into it. Axes of size 1 have no name: where they
-stand makes no difference.
+A constant is an array; an array of objects has sizes that are only known when the graph runs, as
+:class:`Size`. Anything else is an :class:`Axed` value: what it is, and what its axes are. An axis
+is a tuple of names, one for each axis that was merged into it. Axes of size 1 have no name: their
+position makes no difference.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Axis = tuple[str, ...]
 
 FEATURE, PIECE, UNIT, OUTPUT = "feature", "direction", "unit", "output"
 SEQUENCE = "sequence"
-"""Names of axes beside those of the input; SEQUENCE is that of the lengths."""
+"""Names of axes other than the input's; SEQUENCE is the axis of the lengths."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """A size that is known when the graph runs: a product of sizes of the input's axes."""
+    """A size that is only known when the graph runs: a product of sizes of the input's axes."""
 
     names: tuple[str, ...]
     factor: int = 1
@@ -55,7 +55,7 @@ def product(axis: Axis, sizes: Sizes) -> int | Size:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Axed:
-    """A value of the graph with what its axes are.
+    """A value of the graph with named axes.
 
     Attributes
     ----------
@@ -69,11 +69,11 @@ class Axed:
     sizes: Sizes
 
     def axis(self, *names: str) -> Axis:
-        """Return an axis of these names, but for those of size 1."""
+        """Return an axis with these names, except names of size 1."""
         return tuple(name for name in names if self.sizes[name] != 1)
 
     def with_axes(self: AnyAxed, axes: tuple[Axis, ...]) -> AnyAxed:
-        """Return the value with its axes elsewhere."""
+        """Return the value with other axes."""
         return replace(self, axes=axes)
 
     def shape(self) -> tuple[int | Size, ...]:
@@ -91,7 +91,7 @@ class Features(Axed):
 
     @property
     def is_scaled(self) -> bool:
-        """Whether it is more than the input."""
+        """Whether the input has been shifted or scaled."""
         return bool((self.scale != 1).any() or self.shift.any())
 
     def same(self, other: object) -> bool:
@@ -106,14 +106,14 @@ class Features(Axed):
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an input, or a cell state: of no use but as an initial state.
+    """A part of an input, or a cell state: only useful as an initial state.
 
     Attributes
     ----------
     made_by
         The node that made it, for messages.
     inputs
-        The inputs of the graph that it is a part of; empty of a cell state.
+        The inputs of the graph that it is a part of; empty for a cell state.
     """
 
     made_by: str
@@ -122,7 +122,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Filled:
-    """A number in every place, in whatever shape."""
+    """An array of any shape, filled with one number."""
 
     number: float
 
@@ -155,18 +155,17 @@ class Layer:
     node
         Its name and operator, for messages.
     cell, options
-        The class, and those of its arguments that the node sets.
+        The class, and the arguments that the node determines.
     hidden_size
-        Units of a direction.
+        Units per direction.
     below
         What it reads.
     weights
-        By direction (``""``, ``"_reverse"``) the tensors of a state dict, by the names before
-        ``_l0``.
+        By direction (``""``, ``"_reverse"``): tensors of a state dict, by name without ``_l0``.
     lengths
-        The input that says how long sequences are; empty if they are as long as the features.
+        The input with the lengths of sequences; empty if they are as long as the features.
     initial
-        The inputs of the graph that give states before the first step.
+        The inputs of the graph with the states before the first step.
     time, batch
         The axes of the input that it reads as steps and as sequences.
     """
@@ -190,13 +189,13 @@ Readout = Literal["each_step", "last", "mean", "sum"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class States(Axed):
-    """States of layers and directions, side by side in the axis of this name."""
+    """States of layers and directions (pieces), side by side in the axis PIECE."""
 
     pieces: tuple[Piece, ...]
     readout: Readout
 
     def with_pieces(self, pieces: tuple[Piece, ...], axes: tuple[Axis, ...]) -> States:
-        """Return the states of other pieces, which must be as wide."""
+        """Return the states of other pieces, which must have the same width."""
         sizes = {**self.sizes, PIECE: len(pieces)}
         return replace(self, pieces=pieces, axes=axes, sizes=sizes)
 
@@ -211,12 +210,12 @@ class States(Axed):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outputs(Axed):
-    """What the head makes of states: ``activation(W s + b) · scale + shift``.
+    """The head's outputs from states: ``activation(W s + b) · scale + shift``.
 
     Attributes
     ----------
     linear
-        Whether nothing came after ``W s + b`` so far.
+        Whether nothing has followed ``W s + b`` so far.
     """
 
     states: States
@@ -229,7 +228,7 @@ class Outputs(Axed):
 
     @property
     def is_scaled(self) -> bool:
-        """Whether there is more than the activation."""
+        """Whether the outputs have been scaled or shifted after the activation."""
         return bool((self.scale != 1).any() or self.shift.any())
 
 

@@ -1,1 +1,1 @@
-"""The format of model files: bytes on one side, a description and tensors on the other."""
+"""The format of model files: from a description and tensors to bytes, and back."""

@@ -1,13 +1,14 @@
-"""The file format, which knows no network: a description and tensors, with a checksum over both.
+"""The file format, independent of networks: a description and tensors, with a checksum of both.
 
 A file is safetensors. Its header's only metadata key is ``rnn_rust``, whose value is canonical JSON
 (sorted keys, no spaces), so that equal models are equal files:
 
 - version 2, ``{"digest": …, "format_version": 2, "model": description}``. The digest is the SHA-256
-  of version, description and tensors, in an order that does not depend on how the file is laid out.
+  of version, description and tensors, in an order that does not depend on the file's layout.
 - version 1, the description itself with its ``"format_version"``, without a digest.
 
-A damaged version number cannot pass the one for the other, as the description stands elsewhere.
+A damaged version number cannot turn one version into the other: the descriptions are in different
+places.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _WITHOUT_DIGEST = 1
 _KEY = "rnn_rust"
 
 BAD_VALUES = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
-"""What code raises at a value in a description that is not what it has to be."""
+"""The exceptions that an invalid value in a description causes."""
 
 
 def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
@@ -50,8 +51,8 @@ def pack(description: dict[str, Any], tensors: Tensors) -> bytes:
     Raises
     ------
     TypeError, ValueError
-        The description has something that JSON cannot hold, NaN and infinity included, or half
-        of a character.
+        The description has something that JSON cannot represent, including NaN, infinity and
+        unpaired surrogates.
     """
     from safetensors.numpy import save
 
@@ -71,7 +72,7 @@ def unpack(data: bytes, source: str | os.PathLike[str]) -> tuple[dict[str, Any],
     Raises
     ------
     ModelFileError
-        It is not a file of this package, it is damaged, or a newer version wrote it.
+        It was not written by this package, is damaged, or was written by a newer version.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -144,14 +145,14 @@ def _digest(version: int, description: dict[str, Any], tensors: Tensors) -> str:
     ]  # fmt: skip
     digest = hashlib.sha256(_canonical([version, description, layout]).encode())
     for array in arrays:
-        # Without a copy of what may be large.
+        # Hash the array without a copy, as it may be large.
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
 def _require_whole_characters(text: str, value: Any) -> None:
-    """Raise ValueError if JSON has half of a character, which no file and no terminal takes."""
-    # Whole ones above the first 65536 are written so too.
+    """Raise ValueError if JSON has an unpaired surrogate, which files and terminals refuse."""
+    # Pairs, which are characters beyond the first 65536, are written in the same way.
     if "\\ud" in text.lower():
         json.dumps(value, ensure_ascii=False).encode()
 
@@ -164,24 +165,25 @@ def _canonical(value: Any) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """Return what a file holds; errors as :func:`load`."""
+    """Return the contents of a file; errors as :func:`load`."""
     with _reading(path):
         return Path(path).read_bytes()
 
 
 def check_readable(path: str | os.PathLike[str]) -> None:
-    """Check that there is a file of a model, of any format; errors as :func:`load`."""
+    """Check that a model's file, of any format, can be read; errors as :func:`load`."""
     with _reading(path), open(path, "rb"):
         pass
 
 
 @contextlib.contextmanager
 def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise this package's errors of a file that is read."""
+    """Turn errors in reading a file into this package's errors."""
     path_text("path", path)
     try:
         mode = os.stat(path).st_mode
-        # A device may have no end, and opening a pipe waits for its writer. Python names a folder.
+        # A device may be endless, and opening a pipe waits for its writer. Opening a folder raises
+        # a suitable error anyway.
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         yield
@@ -194,12 +196,12 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
 def write_packed(
     path: str | os.PathLike[str], description: dict[str, Any], tensors: Tensors
 ) -> None:
-    """Write a model, or what else has a description and tensors; a file there is replaced.
+    """Write a model, or anything with a description and tensors; replace an existing file.
 
     Raises
     ------
     ParameterError
-        The description has something that no file can hold.
+        The description has something that cannot be stored in a file.
     WriteError
         The file cannot be written there.
     """
@@ -211,7 +213,7 @@ def write_packed(
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file; one that is there is replaced in one step.
+    """Write a file; an existing one is replaced in one step.
 
     Raises
     ------

@@ -261,7 +261,7 @@ class Checkpoint:
         """Write the files."""
         is_best = self._monitor is not None and self._monitor.is_best(record)
         data, (path, best_path) = checkpoint.to_bytes(self._training), self._places
-        # The one that training resumes from comes last: it says that the best one is written.
+        # The file to resume from is written last: its state says that the best one is written.
         if is_best:
             write(best_path, data)
         write(path, data)
@@ -285,12 +285,12 @@ class Checkpoint:
 def checked_callbacks(
     callbacks: Iterable[Callable[[Record], object]],
 ) -> list[Callable[[Record], object]]:
-    """Return the callbacks, checkpoints last: they are to hold what the others have seen.
+    """Return the callbacks, checkpoints last, so that they save the state of all others.
 
     Raises
     ------
     ParameterError
-        One is not a function, its ``every`` is not a number of epochs, or one that keeps a state is
+        One is not a function, its ``every`` is not a number of epochs, or one with ``on_begin`` is
         there twice.
     """
     if not isinstance(callbacks, Iterable):
@@ -306,5 +306,5 @@ def checked_callbacks(
 
 
 def _is_class(callback: object) -> bool:
-    """Whether the class of a callback is given in place of one: calling it would only make one."""
+    """Whether it is a callback's class instead of an instance; calling it would only make one."""
     return isinstance(callback, type) and hasattr(callback, "on_begin")

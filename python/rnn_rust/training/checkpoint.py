@@ -1,8 +1,8 @@
-"""Checkpoints: a model file that also holds everything a training needs to go on.
+"""Checkpoints: model files that also have everything a training needs to continue.
 
-The state of a training is a tree of dicts: of the record, the optimiser, the schedule and the
-callbacks. Its arrays become tensors of the file, all else is JSON in the file's description. The
-order of the data needs no place: it follows from seed and epoch.
+The state of a training is a tree of dicts: for the record, the optimiser, the schedule and the
+callbacks. Its arrays become tensors in the file; everything else is JSON in its description. The
+order of the data is not stored: it follows from seed and epoch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def to_bytes(training: Training) -> bytes:
     Raises
     ------
     ParameterError
-        The state of a callback or of an optimiser in Python has something that no file can hold.
+        The state of a callback or of an optimiser in Python cannot be stored in a file.
     """
     state = {
         "history": training.history.state_dict(),
@@ -61,7 +61,7 @@ def to_bytes(training: Training) -> bytes:
 
 
 def restore(training: Training, path: str | os.PathLike[str]) -> list[ResumedCallback]:
-    """Take a training to where a checkpoint left off; return the callbacks that are to go on.
+    """Restore a training from a checkpoint; return the callbacks that continue from it.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def _restore_training(
 
 # What a training and its checkpoint have in common -------------------------------------------
 
-# Data is compared as the network gets it, which depends on these.
+# Settings that determine how data is prepared; it is compared in prepared form.
 _PREPARING = {
     "scaler", "class_weight", "dtype", "readout", "reverse", "missing", "missing_indicator",
     "time_features", "max_categories",
@@ -131,13 +131,13 @@ _PREPARING = {
 
 
 def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]:
-    """Return what has to be the same for a training to go on from a checkpoint.
+    """Return what must be the same for a training to continue from a checkpoint.
 
     Raises
     ------
     ParameterError
-        The optimiser is written in Python and does not hand out its state, or no file can hold the
-        settings of a callback.
+        The optimiser is written in Python and does not provide its state, or the settings of a
+        callback cannot be stored in a file.
     """
     model = training.model
     for callback in training.callbacks:
@@ -160,13 +160,13 @@ def training_setup(training: Training, arrays: LabelledInputs) -> dict[str, Any]
         "training data": _digest(arrays),
         "validation data": _digest(held_out) if held_out else None,
     }
-    # As it comes back from a file.
+    # Convert it to what a file returns.
     plain: dict[str, Any] = json.loads(json.dumps(described))
     return plain
 
 
 def _kind_of(scaler: Scaler) -> dict[str, Any]:
-    """Return what is chosen of a scaler; what it has learnt is seen in the data that it scales."""
+    """Return a scaler's settings; what it has learnt shows in the data that it scales."""
     return {"name": type(scaler).__name__, "labels": scaler.labels}
 
 
@@ -185,11 +185,11 @@ def _digest(arrays: LabelledInputs) -> str:
 def _check_setup(
     path: str | os.PathLike[str], kept: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
-    # What an earlier version did not know of was as it is by default.
+    # Settings that an earlier version did not have are the defaults.
     defaults = {name: one.default for name, one in described(Options).items() if name in wanted}
-    # Tuples are lists in a file.
+    # A file has lists instead of tuples.
     defaults = {n: list(d) if isinstance(d, tuple) else d for n, d in defaults.items()}
-    # Which scaler there was an earlier version did not say; the digest of the data tells.
+    # An earlier version did not store the scaler; the digest of the data shows a difference.
     kept = defaults | {"scaler": wanted["scaler"]} | kept
     names = [name for name in {**wanted, **kept} if kept.get(name) != wanted.get(name)]
     if _PREPARING.intersection(names):
@@ -208,12 +208,12 @@ def _check_setup(
 
 
 def _shown_pair(kept: Any, wanted: Any) -> tuple[str, str]:
-    """Return two values for a message, their settings in one order: names in a file are sorted."""
+    """Return two values for a message, with settings in the same order: a file sorts names."""
     return _shown(in_order_of(wanted, kept)), _shown(wanted)
 
 
 def _shown(value: Any) -> str:
-    """Return a value for a message; an optimiser as the call that makes it."""
+    """Return a value as text for a message; an optimiser as the call that makes it."""
     if not isinstance(value, dict) or "name" not in value:
         return repr(value)
     settings = (f"{name}={_shown(item)}" for name, item in value.items() if name != "name")
@@ -222,17 +222,17 @@ def _shown(value: Any) -> str:
 
 # Trees of dicts, and their arrays ------------------------------------------------------------
 
-# The one key of what stands for an array.
+# The only key of a dict that refers to an array.
 _TENSOR = "$tensor"
 
 
 def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> Any:
-    """Return the tree with a reference for every array, which goes to ``tensors``.
+    """Return the tree with a reference for every array; the arrays are added to ``tensors``.
 
     Raises
     ------
     TypeError, ValueError
-        An array or a name would come back from a file as another.
+        A file would not return an array or a name unchanged.
     """
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
@@ -249,7 +249,7 @@ def _without_arrays(value: Any, path: str, tensors: dict[str, FloatArray]) -> An
 
 
 def _with_arrays(value: Any, tensors: dict[str, FloatArray]) -> Any:
-    """Return the tree with its arrays, which may be changed in place."""
+    """Return the tree with copies of its arrays in place of references."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {_TENSOR}:

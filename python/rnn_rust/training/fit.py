@@ -1,4 +1,4 @@
-"""What ``fit`` and ``train`` do: the loop with its validation, evaluations and log lines."""
+"""What ``fit`` and ``train`` do: training with validation, evaluations and log lines."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def fit(
     if train.keys is not None:
         _log.info("Columns: %s", used_columns(train))
     records = _Records(training, evaluator, eval_every)
-    # Without a log, an evaluation or a validation loss the engine need not stop for any.
+    # The engine stops for records only if there is a log, an evaluation or a validation loss.
     is_needed = evaluator is not None or validation is not None or _log.isEnabledFor(logging.INFO)
     return run(
         training, evaluate=lambda: records.evaluation()[1],
@@ -85,14 +85,14 @@ def fit(
 
 
 def _check_evaluator(evaluator: object) -> None:
-    """Raise ParameterError if it is neither None nor has ``evaluate``."""
+    """Raise ParameterError unless it is None or has ``evaluate``."""
     no_evaluator = isinstance(evaluator, type) or not hasattr(evaluator, "evaluate")
     if evaluator is not None and no_evaluator:
         raise ParameterError(f"evaluator must be an evaluator (an instance), got {evaluator!r}")
 
 
 def _require(result: object, *attributes: str) -> None:
-    """Raise ParameterError if what an evaluator returned lacks an attribute."""
+    """Raise ParameterError if an evaluator's result lacks an attribute."""
     for name in attributes:
         if not hasattr(result, name):
             raise ParameterError(
@@ -102,7 +102,7 @@ def _require(result: object, *attributes: str) -> None:
 
 
 def _metrics_of(result: Result) -> dict[str, float]:
-    """Return the metrics of an evaluation; ParameterError if a record cannot have them."""
+    """Return the metrics of an evaluation; ParameterError if they do not fit in a record."""
     _require(result, "metrics", "primary_name")
     values = dict(result.metrics())
     for name, value in values.items():
@@ -122,7 +122,7 @@ def _metrics_of(result: Result) -> dict[str, float]:
 
 
 class _Records:
-    """What ``fit`` adds to the record of an epoch: the validation loss, and metrics with a line."""
+    """Adds the validation loss to the record of an epoch, and metrics if a log line is due."""
 
     def __init__(self, training: Training, evaluator: Evaluator | None, eval_every: int) -> None:
         self._training, self._evaluator, self._every = training, evaluator, eval_every
@@ -132,9 +132,9 @@ class _Records:
         self._held_out: LabelledInputs | None = None
 
     def evaluation(self) -> tuple[list[str], dict[str, float]]:
-        """Return the name of the primary metric, and all metrics under each part's prefix.
+        """Return the name of the primary metric, and the metrics of each part with its prefix.
 
-        Neither where there is no evaluator.
+        Both are empty if there is no evaluator.
         """
         if self._evaluator is None:
             return [], {}
@@ -155,7 +155,7 @@ class _Records:
         """Complete the last record, and log a line if one is due."""
         training, history = self._training, self._training.history
         if training.validation is not None:
-            # Prepared once for all epochs, the first of which has fitted the scaler.
+            # Prepared only once, after the scaler is fitted.
             self._held_out = self._held_out or training.model.preparation.labelled_inputs(
                 training.validation, "the loss"
             )
@@ -231,12 +231,12 @@ def train(
 
 
 def _is_due(epoch: int, every: int, epochs: int) -> bool:
-    """Whether an evaluation follows this epoch of the call: the first, the last, every so many."""
+    """Whether an evaluation follows this epoch: the first, the last, and every ``every``-th."""
     return epoch in (1, epochs) or epoch % every == 0
 
 
 def _line(record: Record, names: list[str]) -> str:
-    """Return one line for the log, each metric with that of the validation data if there is one."""
+    """Return one line for the log; each metric with its value on validation data, if any."""
     shown = []
     for name in names:
         other = record.get(f"validation_{name}")

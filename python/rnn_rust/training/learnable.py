@@ -1,4 +1,4 @@
-"""Whether a model can learn what training data has to teach."""
+"""Whether a model can learn from training data."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from rnn_rust.model.network import Network
 
 
 def check_learnable(model: Network, data: Dataset) -> None:
-    """Check that there is something to learn for each output, of the kind that was learnt before.
+    """Check that the data has labels for each output, and is for the forecast learnt before.
 
     Parameters
     ----------
     model
-        One that is trained already may learn more from a part of its labels.
+        The model; once trained, it may learn from only some of its labels.
     data
-        Its columns are in the order of the model.
+        The data, with columns in the model's order.
 
     Raises
     ------
     DataError
-        A label column has no value, or changes from the last season are to be learnt and there is
-        none.
+        A label column has no value; or changes from the last season cannot be computed.
     ParameterError
-        The data is of another forecast than the model, or of one where each sequence has one
-        output.
+        The data is for another forecast than the model, or for a forecast although the model has
+        one output per sequence.
     """
     _check_forecast(model, data)
     if model.epochs_trained:

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class _Logger(ABC):
-    """Keeps a file open while a training lasts; what is written is in the file at once.
+    """Keeps a file open during training; lines are in the file as soon as they are written.
 
-    Of a pipe, a device or the program's own output nothing is replaced: lines are added to it.
+    In a pipe, a device or the program's own output, nothing is replaced: lines are only added.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path_text("path", path))
 
     def on_begin(self, training: Training) -> None:
-        """Open the file; its text is kept until there is a record, as training may be refused."""
+        """Open the file; keep its text until the first record, as training may be refused."""
         self._file = LogFile(self.path)
         self._history: History = training.history
         self._has_begun = False
@@ -48,16 +48,16 @@ class _Logger(ABC):
             self._file.add(self._head(self._history) + self._line(record))
 
     def _begin(self) -> None:
-        """Write all records, in place of what is in the file if that can be."""
+        """Write all records, replacing the text in the file if possible."""
         text = self._head(self._history) + "".join(map(self._line, self._history))
         file = self._file
-        # Where it fails or is interrupted, the end of training tries once more; a pipe may have it.
+        # If this fails, on_end tries again, except for a pipe, which may already have the text.
         self._has_begun = not file.is_replaceable
         (file.replace if file.is_replaceable else file.add)(text)
         self._has_begun = True
 
     def on_end(self, training: Training) -> None:
-        """Close the file, and let go of the training."""
+        """Close the file and release the training."""
         is_accepted = getattr(training, "accepted", True)
         try:
             if is_accepted and self._history and not self._has_begun:
@@ -67,11 +67,11 @@ class _Logger(ABC):
             del self._history, self._file
 
     def _has_place_for(self, record: Record) -> bool:
-        """Whether the record can be added to the file as it is."""
+        """Whether the record can be added without rewriting the file."""
         return True
 
     def _head(self, records: Iterable[Record]) -> str:
-        """Return what stands before the records in the file."""
+        """Return the text before the records."""
         return ""
 
     @abstractmethod

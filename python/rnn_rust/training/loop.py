@@ -1,7 +1,7 @@
 """The loop over epochs: what happens between them, and what happens when training ends.
 
-The engine trains for as many epochs as pass until something else is to be done (an evaluation, a
-callback, an update of the progress bar), so that a million short epochs cost a few calls.
+One call of the engine trains until something else must be done (an evaluation, a callback, an
+update of the progress bar), so that a million short epochs need only a few calls.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ def run(
     Parameters
     ----------
     training
-        What is to be trained; it is brought up to date on the way.
+        The training to run; it is updated during the run.
     evaluate
         Returns the names of all metrics that ``complete_record`` adds. Called before the first
-        epoch: what it refuses leaves the weights as they were.
+        epoch, so that an error leaves the weights unchanged.
     complete_record
-        Adds metrics to the last record. Called after the first epoch, after every so many and after
+        Adds metrics to the last record. Called after the first epoch, every ``every`` epochs, after
         the last, and after others at which the engine stops anyway.
     every
-        How many.
+        Number of epochs between these calls.
     resume
-        A checkpoint to go on from, if there is one.
+        Path of a checkpoint to continue from, if the file exists.
     """
     restore_model = restorer(training.model)
     try:
         with ExitStack() as ends:
-            # Once more after callbacks, which may put back earlier weights.
+            # Again after the callbacks end, as they may restore earlier weights.
             ends.callback(_settle, training)
             training.model.build(training.data)
             training.encode()
@@ -84,7 +84,7 @@ def run(
                     counted(training.epochs, "epoch"), _weights_kept(training),
                 )  # fmt: skip
     except BaseException:
-        # What is refused leaves the model as it was, whatever callbacks did to it at their end.
+        # A refused training leaves the model as it was, whatever callbacks did in on_end.
         if not training.accepted:
             restore_model()
         raise
@@ -92,10 +92,10 @@ def run(
 
 
 def _weights_kept(training: Training) -> str:
-    """Return which weights the model will have when the training has ended now."""
+    """Return which weights the model will have if training ends now."""
     stopping = [each for each in training.callbacks if isinstance(each, EarlyStopping)]
     epochs = [each.epoch_to_restore for each in stopping]
-    # Callbacks end in the reverse order, so that the first has the last word.
+    # Callbacks end in reverse order, so that the first one decides.
     best = next((epoch for epoch in epochs if epoch is not None), None)
     if best is None:
         return "the weights of the last finished update are kept"
@@ -103,7 +103,7 @@ def _weights_kept(training: Training) -> str:
 
 
 def _settle(training: Training) -> None:
-    """Settle what training leaves open, however it ends, unless it was refused."""
+    """Set the weights of "other" levels, however training ends, unless it was refused."""
     if training.accepted:
         settle_other_levels(training.model)
 
@@ -114,7 +114,7 @@ def _begin(
     resume: str | os.PathLike[str] | None,
     ends: ExitStack,
 ) -> None:
-    """Go to where a checkpoint left off, and let the callbacks begin."""
+    """Restore the state of a checkpoint, if any, and call the callbacks' ``on_begin``."""
     plateau = training.model.optimizer_state.plateau
     if plateau is not None:
         plateau.monitor.check(training.metrics)
@@ -161,7 +161,7 @@ def _train(
 
 
 def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
-    """Train up to epoch ``stop_at``, or until the bar is to be updated."""
+    """Train up to epoch ``stop_at``, or until the progress bar must be updated."""
     epoch_run = EpochRun(
         starts_training=not training.accepted,
         epochs=stop_at - len(training.history),
@@ -179,7 +179,7 @@ def _advance(training: Training, arrays: LabelledInputs, stop_at: int) -> None:
 
 
 def _between_epochs(training: Training, complete_record: Callable[[], object] | None) -> None:
-    """Complete the record of the last epoch and show it to everybody."""
+    """Complete the record of the last epoch and call the callbacks with it."""
     done = len(training.history)
 
     def is_due(callback: object) -> bool:
@@ -198,8 +198,8 @@ def _between_epochs(training: Training, complete_record: Callable[[], object] | 
         if training.stopped:
             for callback in filterfalse(is_due, others):
                 _call(training, callback)
-    # Checkpoints come last: they are to hold what the others have seen. They keep the weights that
-    # training goes on with; what is loaded from them is settled then.
+    # Checkpoints come last, so that they save the state of the others. They save the weights that
+    # training continues with; the weights of "other" levels are set when a model is loaded.
     for checkpoint in checkpoints:
         if training.stopped or is_due(checkpoint):
             _call(training, checkpoint)

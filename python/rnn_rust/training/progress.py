@@ -12,18 +12,18 @@ from typing import Any, Protocol, Self, TextIO
 
 from rnn_rust.base.console import console
 
-# Seconds before a bar appears: shorter work needs none.
+# Seconds before a bar appears: shorter training does not need one.
 _PATIENCE = 0.5
 
-# Seconds from one state of the line in a notebook to the next.
+# Seconds between updates of the line in a notebook.
 _LINE_EVERY = 0.2
 
-# One bar at a time: that of a training within another, or beside it, would tear the first apart.
+# Show one bar at a time: a second training, nested or parallel, would garble the first one's bar.
 _screen = threading.Lock()
 
 
 def _is_terminal(stream: TextIO | Any | None) -> bool:
-    """Whether a standard stream, which may be missing, closed or of somebody's making, is one."""
+    """Whether a standard stream is a terminal; it may be missing, closed or replaced."""
     try:
         return bool(stream.isatty())  # type: ignore[union-attr]
     except (AttributeError, ValueError, OSError):
@@ -31,15 +31,15 @@ def _is_terminal(stream: TextIO | Any | None) -> bool:
 
 
 class Progress:
-    """Shows epochs done and the last loss; a context manager.
+    """A context manager that shows epochs done and the last loss.
 
-    A bar on a terminal, and in a notebook with ipywidgets; a line of text in a notebook without;
-    nothing anywhere else.
+    On a terminal, or in a notebook with ipywidgets, it is a bar; in other notebooks, a line of
+    text. Anywhere else, nothing is shown.
 
     Parameters
     ----------
     epochs
-        How many there will be.
+        Number of epochs in all.
     enabled
         Whether a bar is wanted; it is shown only where it can be seen.
     """
@@ -60,7 +60,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away; a line stays, with the last state."""
+        """Remove the bar; a line stays, with its last state."""
         if self._display is not None:
             try:
                 self._display.stop()
@@ -68,7 +68,7 @@ class Progress:
                 _screen.release()
 
     def update(self, epochs_done: int, loss: float) -> None:
-        """Show how far training is."""
+        """Show the progress of training."""
         if not self.enabled or time.monotonic() - self._start < _PATIENCE:
             return
         if self._display is None and _screen.acquire(blocking=False):
@@ -89,13 +89,13 @@ class _Display(Protocol):
 
 
 def _display_for(epochs: int) -> _Display | None:
-    """Return what can be shown here."""
+    """Return the display that can be used here, if any."""
     if importlib.util.find_spec("rich") is None:
         return None
     here = console()
     if here.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
         return _Line(epochs)
-    # A terminal that cannot move its cursor has no place for a bar.
+    # A bar needs a terminal that can move its cursor.
     return _Bar(epochs) if here.is_jupyter or here.is_interactive else None
 
 
@@ -113,7 +113,7 @@ class _Bar:
             p.TimeRemainingColumn(),
             console=console(),
             transient=True,
-            # What is printed to a file or a pipe meanwhile is to go there.
+            # Output that is redirected to a file or a pipe must still go there.
             redirect_stdout=_is_terminal(sys.stdout) or console().is_jupyter,
         )
         self._task = self._bar.add_task("Training", total=epochs, loss=float("nan"))

@@ -1,4 +1,4 @@
-"""Hyperparameter searches by Optuna: a callback that reports to a trial, and ends it early."""
+"""Hyperparameter searches with Optuna: a callback that reports to a trial and may prune it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PruningCallback:
             raise ParameterError(
                 f"PruningCallback: records have no '{self.monitor}' but {known}{meant}"
             )
-        # An error that the caller is handling meanwhile is not one of this training.
+        # An error that the caller is already handling does not come from this training.
         self._handled = sys.exception()
 
     def on_end(self, training: Training) -> None:

@@ -1,8 +1,8 @@
-"""What a checkpoint keeps of callbacks, and which of the present ones go on from it.
+"""What a checkpoint stores about callbacks, and which of the present ones continue from it.
 
-A callback is known again by its class (a function by its name) and its fixed settings: those
-without which what it remembers has no meaning, such as the metric that early stopping monitors. All
-else about it may change: it goes on with what another has remembered, by its own settings.
+A callback is recognised by its class (a function by its name) and its fixed settings: those on
+which the meaning of its state depends, such as the metric that early stopping monitors. All its
+other settings may change: it continues from the saved state with its own settings.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def name_of(callback: object) -> str:
 
 
 def fixed_settings_of(callback: object) -> dict[str, Any]:
-    """Return the settings that what a callback remembers depends on, as they come from a file.
+    """Return the settings on which a callback's state depends, as a file would return them.
 
     Raises
     ------
     ParameterError
-        One is nothing that a file can hold.
+        A setting cannot be stored in a file.
     """
     settings = getattr(callback, "fixed_settings", {})
     try:
@@ -45,14 +45,14 @@ def fixed_settings_of(callback: object) -> dict[str, Any]:
 
 
 def _of_numpy(value: object) -> Any:
-    """Return a number or an array of NumPy as Python's."""
+    """Return a NumPy number or array as Python numbers."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{value!r} is none of these")
 
 
 def in_order_of(like: Any, value: Any) -> Any:
-    """Return a tree of dicts from a file, where names are sorted, in the order of one like it."""
+    """Return a tree of dicts from a file, which sorts names, in the order of ``like``."""
     if not (isinstance(like, dict) and isinstance(value, dict)):
         return value
     names = [name for name in {**like, **value} if name in value]
@@ -60,7 +60,7 @@ def in_order_of(like: Any, value: Any) -> Any:
 
 
 def ends_training(answer: object) -> bool:
-    """Whether a callback's answer is False, of Python or of NumPy; None is not an answer."""
+    """Whether a callback returned False, of Python or NumPy; None does not end training."""
     return isinstance(answer, bool | np.bool_) and not answer
 
 
@@ -68,7 +68,7 @@ def saved_states(
     callbacks: Iterable[Callable[[Record], object]],
     stopped_by: Iterable[Callable[[Record], object]],
 ) -> dict[str, Any]:
-    """Return what a checkpoint keeps: of callbacks that have a state or have ended the training."""
+    """Return what a checkpoint stores: callbacks that have a state or have ended the training."""
     stoppers = {id(callback) for callback in stopped_by}
     kept: dict[str, Any] = {}
     for callback, identity in _identified(callbacks):
@@ -80,7 +80,7 @@ def saved_states(
 
 
 def _identified(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Yield every callback with its name, fixed settings, and number among those of the same."""
+    """Yield each callback with its name, fixed settings, and number among identical ones."""
     seen: list[tuple[str, dict[str, Any]]] = []
     for callback in callbacks:
         key = name_of(callback), fixed_settings_of(callback)
@@ -90,24 +90,24 @@ def _identified(callbacks: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any]]
 
 @dataclass(frozen=True)
 class ResumedCallback:
-    """A callback, and what a checkpoint has kept of one like it."""
+    """A callback, and what a checkpoint has stored about the same callback."""
 
     callback: Any
     kept: dict[str, Any]
     path: str | os.PathLike[str]
 
     def ends_training(self, history: History) -> bool:
-        """Let the callback go on from there; return whether it has ended the training already.
+        """Restore the callback's state; return whether it has already ended the training.
 
-        One without a state follows from the record: if it has ended the training, it is asked
-        about the last record again.
+        A callback without a state that had ended the training is called again with the last
+        record.
 
         Raises
         ------
         ModelFileError
             The state is damaged.
         ParameterError
-            The callback cannot go on from it.
+            The callback cannot continue from it.
         """
         if self.kept["state"] is None:
             return ends_training(self.callback(history[-1]))
@@ -132,17 +132,17 @@ def match_saved(
     kept: dict[str, Any],
     path: str | os.PathLike[str],
 ) -> list[ResumedCallback]:
-    """Return the callbacks that a checkpoint has kept something of.
+    """Return the callbacks about which a checkpoint has stored something.
 
-    One that the checkpoint knows nothing of begins with this training; what it has kept of one that
-    is not there any more is left out.
+    A callback that the checkpoint does not know starts from the beginning; stored state of one that
+    is no longer there is ignored.
 
     Raises
     ------
     ParameterError
-        A callback is there with other fixed settings.
+        A callback has other fixed settings than in the checkpoint.
     KeyError, ValueError
-        What is kept of one is not whole, or not what it has to be.
+        An entry is incomplete or not valid.
     """
     present = list(_identified(callbacks))
     found, missing = [], []

@@ -1,4 +1,4 @@
-"""One training, as data: what is learnt from, what the record will have, how far it has come."""
+"""The data of one training: its data sets, what records will have, and its progress."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class Training:
     Attributes
     ----------
     model
-        The model that learns; its weights are those after the last finished epoch.
+        The model that learns, with its weights after the last finished epoch.
     data, validation
-        What it learns from and is validated on, with columns in the model's order.
+        The training and validation data, with columns in the model's order.
     history
-        The records so far; all of them if a checkpoint is continued.
+        The records so far, including those of a checkpoint that is continued.
     epochs
-        How many records there are to be.
+        Number of records when training is finished.
     metrics
-        Names of everything that the record of an epoch may have.
+        Names of all metrics that the record of an epoch may have.
     accepted
-        Whether training has begun. If not, it was refused when ``on_end`` comes, and nothing is to
-        be left of it.
+        Whether training has begun. If it is False in ``on_end``, training was refused and must
+        leave no trace.
     stopped_by
         The callbacks that have ended the training.
     setup
-        What a checkpoint and the training that continues from it must have in common; empty where
-        there is not a checkpoint.
+        What a checkpoint and the training that continues from it must have in common; empty if
+        there is no checkpoint.
     """
 
     model: Network
@@ -73,7 +73,7 @@ class Training:
         check_learnable(self.model, self.data)
         if self.validation is not None:
             require_dataset(self.validation, "validation")
-            # A model without names takes over those of its training data.
+            # A model without column names takes the names in its training data.
             features, labels = known_names(self.data)
             self.validation = reorder(
                 self.validation,

@@ -1,9 +1,9 @@
 """The arguments of a model, each described once.
 
-An entry of a TypedDict here, in ``structure.py``, ``training.py`` or ``columns.py`` is all there is
-to know of an argument: its type, default and check, its documentation, and how the command line
-offers it. The constructor's signature and docstring, ``repr``, model files and the command line
-follow from it; the engine takes the checked values by name.
+An entry of a TypedDict, here or in ``structure.py``, ``training.py`` or ``columns.py``, has all
+about an argument: its type, default and check, its documentation, and how the command line offers
+it. The constructor's signature and docstring, ``repr``, model files and the command line are made
+from it; the engine takes the checked values by name.
 """
 
 from typing import Annotated, TypedDict
@@ -37,7 +37,7 @@ class Options(StructureOptions, TrainingOptions, ColumnOptions, total=False):
 
 
 class _OfRNN(TypedDict, total=False):
-    """What only :class:`rnn_rust.RNN` has."""
+    """The arguments that only :class:`rnn_rust.RNN` has."""
 
     activation: Annotated[
         str,
@@ -57,7 +57,7 @@ class _OfRNN(TypedDict, total=False):
 
 
 class _OfGRU(TypedDict, total=False):
-    """What only :class:`rnn_rust.GRU` has."""
+    """The arguments that only :class:`rnn_rust.GRU` has."""
 
     reset_after: Annotated[
         bool,
@@ -75,7 +75,7 @@ class _OfGRU(TypedDict, total=False):
 
 
 class _OfLSTM(TypedDict, total=False):
-    """What only :class:`rnn_rust.LSTM` has."""
+    """The arguments that only :class:`rnn_rust.LSTM` has."""
 
     forget_bias: Annotated[
         float,

@@ -1,4 +1,4 @@
-"""Checks of arguments: each takes name and value, and returns what to keep."""
+"""Checks of arguments: each takes name and value, and returns the value to keep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnn_rust.errors import ParameterError
 
 
 def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    """Return the check that takes None too."""
+    """Return a check that also accepts None."""
     return lambda name, value: None if value is None else check(name, value)
 
 
@@ -27,9 +27,9 @@ def in_float32(name: str, value: float) -> float:
 
 
 def dropout_probability(name: str, value: float) -> float:
-    """Return a probability of dropout, or raise ParameterError.
+    """Return a dropout probability, or raise ParameterError.
 
-    The engine rounds it: a draw has 16 bits.
+    The engine rounds it to 16 bits.
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1 - 2**-17:
         raise ParameterError(
@@ -40,17 +40,17 @@ def dropout_probability(name: str, value: float) -> float:
 
 
 def fill(name: str, value: object) -> str:
-    """Return what becomes of a missing number, or raise ParameterError."""
+    """Return how missing numbers are filled, or raise ParameterError."""
     if not isinstance(value, str) or value not in FILLS:
         raise ParameterError(f"{name}={value!r} is not known; use {', '.join(map(repr, FILLS))}")
     return str(value)
 
 
 def text(_: str, value: object) -> str:
-    """Return a name, which the engine checks."""
+    """Return a name; the engine checks it."""
     return str(value)
 
 
 def as_given(_: str, value: Any) -> Any:
-    """Return anything, which is checked elsewhere."""
+    """Return the value unchanged; it is checked elsewhere."""
     return value

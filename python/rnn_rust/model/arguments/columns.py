@@ -1,4 +1,4 @@
-"""The arguments that say what becomes of columns before a network sees them."""
+"""The arguments for preparing columns before they enter a network."""
 
 from typing import Annotated, TypedDict
 
@@ -10,7 +10,7 @@ from rnn_rust.model.declaration import Argument, Option
 
 
 class ColumnOptions(TypedDict, total=False):
-    """Scales, missing numbers, times and categories."""
+    """The arguments for scaling, missing numbers, times and categories."""
 
     scaler: Annotated[
         str | Scaler | None,

@@ -1,4 +1,4 @@
-"""The arguments that say what a network is made of: sizes, layers, directions, read-out."""
+"""The arguments for the structure of a network: sizes, layers, directions, readout."""
 
 from typing import Annotated, TypedDict
 
@@ -43,7 +43,7 @@ class Sizes(TypedDict):
 
 
 class StructureOptions(TypedDict, total=False):
-    """Layers, what they read, and what is read out."""
+    """The arguments for layers, what they read, and the readout."""
 
     num_layers: Annotated[
         int,

@@ -1,4 +1,4 @@
-"""The arguments that say how a network is trained: loss, optimiser, initial weights, seed."""
+"""The arguments for training: loss, optimiser, initial weights, seed."""
 
 from functools import partial
 from typing import Annotated, Any, TypedDict
@@ -14,7 +14,7 @@ from rnn_rust.model.declaration import Argument, Option
 
 
 class TrainingOptions(TypedDict, total=False):
-    """What is minimised and how, from which weights, in which arithmetic."""
+    """The arguments for the loss, the optimiser, the initial weights and the dtype."""
 
     loss: Annotated[
         Loss,
