@@ -48,7 +48,7 @@ class CsvTable(Table):
         return Cells(text.select(columns.keys), numbers, source, is_text=True)
 
     def _has_classes(self, columns: Columns, labels: FloatArray) -> bool:
-        """Whether a named label without any number has classes: its text may be ``None``."""
+        """Whether a named label without any number has classes; that class can only be ``None``."""
         empty = [
             name for name, column in zip(columns.labels, labels.T, strict=True)
             if columns.labels_named and np.isnan(column).all()
