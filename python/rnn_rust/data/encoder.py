@@ -127,7 +127,7 @@ class FeatureEncoder:
 
     @property
     def parts(self) -> tuple[FeatureEncoder, ...]:
-        """This encoder, and the encoder of the static features if there are any."""
+        """The encoder itself, and the one of the static features if there are any."""
         return (self,) if self.static is None else (self, self.static)
 
     @cached_property

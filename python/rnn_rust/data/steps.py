@@ -79,7 +79,7 @@ def pace_of(times: NDArray[Any], offsets: NDArray[np.int64]) -> Pace | None:
 
 
 def _median(values: NDArray[Any]) -> Any:
-    """Return the median; for an even count the upper of the two, so that it is one of the values."""
+    """Return the median; for an even count the upper middle value, so that it is a value."""
     return np.sort(values)[len(values) // 2]
 
 
