@@ -17,7 +17,7 @@ class OverlapWarning(UserWarning):
 
 
 class StateWarning(UserWarning):
-    """A network continues from a state, but its inputs depend on earlier rows, not given here."""
+    """A network continues from a state, but its inputs depend on earlier rows not given here."""
 
 
 class RnnRustError(Exception):
@@ -48,7 +48,7 @@ class WriteError(OSError, ModelFileError):
 
     @classmethod
     def of(cls, error: OSError, path: str | os.PathLike[str]) -> Self:
-        """Return the error of a file or folder that cannot be written for the reason of another."""
+        """Return the error for a file or folder that cannot be written because of ``error``."""
         return cls(error.errno, error.strerror or str(error), os.fspath(path))
 
     def __str__(self) -> str:

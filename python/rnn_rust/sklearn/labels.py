@@ -195,7 +195,7 @@ def _gaps(labels: list[Any]) -> NDArray[np.bool_]:
 
 
 def _may_be_gap(one: type) -> bool:
-    # By the type's name, as pandas may not be installed.
+    # pandas' NA has no truth value, so it cannot be compared with itself like NaN.
     others = (type(None), float, np.floating)
     return issubclass(one, others) or one.__name__ in ("NAType", "NaTType")
 
