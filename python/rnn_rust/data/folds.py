@@ -77,7 +77,7 @@ def _random_parts(
 def _time_parts(
     dataset: Sequences, k: int, gap: Any
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield each block with the sequences that ended before it began (by ``gap``) for training."""
+    """Yield (train, test): sequences that ended ``gap`` before a block began, and the block."""
     _require(dataset, k + 1, k)
     begins = dataset.times[dataset.offsets[:-1]]
     gap = None if gap is None else _checked_gap(gap, begins.dtype)

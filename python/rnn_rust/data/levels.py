@@ -61,7 +61,7 @@ def level_of(where: str, name: str, cell: Any) -> str:
 def recode(
     matrix: NDArray[Any], own: Levels, wanted: Levels, names: tuple[str, ...]
 ) -> NDArray[Any]:
-    """Return a matrix ``(N, columns)`` with level numbers of ``wanted`` for ``own``; NaN stays.
+    """Return a matrix ``(N, columns)`` with its levels renumbered as in ``wanted``; NaN stays.
 
     Raises
     ------

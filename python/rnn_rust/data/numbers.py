@@ -61,7 +61,7 @@ def read_numbers(
     """Return the numeric columns; DataError if a cell cannot be used.
 
     A feature is a category if its type is categorical, if the caller named it as a category, or if
-    the caller named it and no cell looks like a number. Labels are classes by the same rules.
+    the caller named it and it is text without any number. Labels are classes by the same rules.
     ``from_text`` means that the table is a text file, in which words stand for missing cells.
     With ``decimal_comma``, text may have decimal commas; if any cell has one, it is the decimal
     sign of all cells.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
-    """Return the data set with its columns in the model's order, matched by any names.
+    """Return the data set with its columns in the model's order, by name if both have names.
 
     Raises
     ------

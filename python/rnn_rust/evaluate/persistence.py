@@ -112,7 +112,7 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
 
 
 def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
-    """Return the present value and, if there are seasons, the value one season earlier.
+    """Return the present values and, if there are seasons, those at the same time last season.
 
     The data set was made by :meth:`rnn_rust.Dataset.forecast`.
     """
