@@ -1,4 +1,4 @@
-"""Folds of cross-validation, by whole sequences: no fold cuts one."""
+"""Folds of whole sequences for cross-validation."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def folds(
 def fold_indices(
     dataset: Sequences, k: int, *, by: str, stratify: bool, gap: Any, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return pairs of sequences to train on and to test; see :meth:`rnn_rust.Dataset.folds`.
+    """Return pairs of training and test sequences; see :meth:`rnn_rust.Dataset.folds`.
 
     Raises
     ------
     DataError
-        There are too few sequences, or none to train on in one of the folds.
+        There are too few sequences, or a fold has no training sequence.
     ParameterError
-        An argument is outside its allowed values, or does not go together with another.
+        An argument is outside its allowed values, or cannot be combined with another.
     """
     whole_number("k", k, least=2)
     if by not in ("sequence", "time"):

@@ -160,7 +160,7 @@ def _shifted(series: FloatArray, offsets: NDArray[np.int64], steps: Several[int]
 
 
 def _seasonal(series: FloatArray, offsets: NDArray[np.int64], plan: Forecast) -> FloatArray | None:
-    """Return values at the same time of the last season ``(N, horizon)``, NaN if none has passed."""
+    """Return values at the same time of the last season ``(N, horizon)``; NaN in the first."""
     if plan.season is None:
         return None
     steps = [ahead - -(-ahead // plan.season) * plan.season for ahead in range(1, plan.horizon + 1)]

@@ -224,9 +224,9 @@ def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
 
 
 def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.Series:
-    """Return a column of numbers or truth values, null where a cell has none.
+    """Return a column of numbers or bools, null where a number is missing.
 
-    ``advice`` is what a message about a cell that is neither says to do.
+    ``advice`` is the advice in the message about a cell that is neither.
     """
     if column.dtype == pl.String:
         text = column.str.strip_chars()
@@ -243,7 +243,7 @@ def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.S
 def _with_words(
     numbers: pl.Series, text: pl.Series, column: pl.Series, messages: tuple[Source, str]
 ) -> pl.Series:
-    """Fill in what is not a number but a truth value; refuse what is neither, nor missing."""
+    """Fill in cells that are true or false; refuse cells that are neither, nor missing."""
     source, advice = messages
     other = numbers.is_null() & text.is_not_null()
     if not other.any():

@@ -144,7 +144,7 @@ def root_mean_squared_error(labels: Floats, predictions: Floats) -> float:
 
 
 def is_zero(labels: Floats) -> Bools:
-    """Return where a target is zero, or too small to divide by."""
+    """Return which targets are zero, or too small to divide by."""
     return np.asarray(np.abs(labels) < SMALLEST)
 
 
@@ -171,8 +171,8 @@ def within_relative(labels: Floats, predictions: Floats, threshold: float) -> fl
 def r2(labels: Floats, predictions: Floats, columns: NDArray[np.intp]) -> Metric:
     """Return the coefficient of determination, ``1 - Σ (prediction - label)² / Σ (label - mean)²``.
 
-    `columns` ``(n,)`` says which label column each step belongs to: the mean is that of the
-    column, since a mean over several units says nothing. (scikit-learn calls this
+    `columns` ``(n,)`` says which label column each step belongs to: means are taken per column,
+    since a mean over different units is meaningless. (scikit-learn calls this
     ``multioutput="variance_weighted"``.) When no column varies, R² is undefined: 1.0 for
     perfect predictions, else 0.0.
     """
@@ -196,7 +196,7 @@ def _by_column(values: Floats, columns: NDArray[np.intp]) -> list[Floats]:
 
 
 def _squares_about_mean(values: Floats) -> float:
-    # Shifted by the first value, so that equal values give zero and not a rounding error.
+    # Shifted by the first value, so that equal values give exactly zero.
     shifted = values - values[0]
     return float(np.sum(np.square(shifted - shifted.mean())))
 
@@ -340,7 +340,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def undefined_notes(names: Iterable[str]) -> list[str]:
-    """Return one line for each undefined metric in `names`, saying why."""
+    """Return one line for each undefined metric in `names`, with the reason."""
     present = set(names)
     return [
         f"* {name} is undefined, its value a stand-in: {reason}"
