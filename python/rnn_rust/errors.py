@@ -48,7 +48,7 @@ class WriteError(OSError, ModelFileError):
 
     @classmethod
     def of(cls, error: OSError, path: str | os.PathLike[str]) -> Self:
-        """Return the error for a file or folder that cannot be written because of ``error``."""
+        """Return the error for a file or folder, with the reason from another OSError."""
         return cls(error.errno, error.strerror or str(error), os.fspath(path))
 
     def __str__(self) -> str:

@@ -117,12 +117,12 @@ def positive(name: str, value: float) -> float:
 
 
 def non_negative(name: str, value: float) -> float:
-    """Return ``value`` as a finite float of at least 0; errors as :func:`finite`."""
+    """Return ``value`` as a finite float of at least 0; errors as in :func:`finite`."""
     return finite(name, value, least=0)
 
 
 def positive_integer(name: str, value: object) -> int:
-    """Return ``value`` as an int of at least 1; errors as :func:`whole_number`."""
+    """Return ``value`` as an int of at least 1; errors as in :func:`whole_number`."""
     return whole_number(name, value, least=1)
 
 

@@ -155,7 +155,7 @@ class Columns:
     labels_named: bool = False
 
     def read_by(self, roles: Roles, *, day_first: bool | None) -> Keys:
-        """Return how the keys of a table are read."""
+        """Return how the ids and times of the table were read."""
         return Keys(self.id, self.time, roles.time_format, roles.ties, day_first)
 
     @property
@@ -165,7 +165,7 @@ class Columns:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The columns whose every cell is a number or missing: all but id and time."""
+        """The columns that are read as numbers: all but id and time."""
         return (*self.features, *self.labels, *([] if self.weights is None else [self.weights]))
 
 
@@ -247,7 +247,7 @@ def _refuse_lost_id(named: dict[str, tuple[str, ...]], where: str) -> None:
 
 
 def _fail_without(part: str, seen: list[str], free: list[str], where: str) -> NoReturn:
-    """Raise DataError: a needed role has no column, as none has a default name."""
+    """Raise DataError: no column was named for a required role, and none has a default name."""
     what, advice = {
         "time": (
             "time",

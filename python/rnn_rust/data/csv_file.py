@@ -237,7 +237,7 @@ def require_file(path: Path, name: str) -> None:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
             path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
         raise MissingFileError(f"{name}: there is no such file; check the path") from None
     except OSError as error:
         raise DataError(

@@ -142,7 +142,7 @@ def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame |
     try:
         return _scan(text, file, file.header, wanted, columns.numbers)
     except FAILURES:
-        if file.separator != ",":  # Decimal commas? All cells are needed to decide.
+        if file.separator != ",":  # Commas may be decimal, which only all cells together show.
             return None
     frame = _scan(text, file, file.header, wanted, ())
     source = Source(file.name, str)

@@ -1,4 +1,4 @@
-"""Files as tables: CSV, Parquet, Arrow and NDJSON, also compressed, several at once, or open."""
+"""Files as tables: CSV, Parquet, Arrow and NDJSON; single, several, compressed or open files."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
 
 
 def _damage(path: Path, name: str, kind: str, error: BaseException) -> DataError:
-    """Return the error of a file that Polars cannot read."""
+    """Return the error for a file that Polars cannot read."""
     if kind == "ndjson" and (broken := _broken_line(path)) is not None:
         line, problem = broken
         return DataError(f"{name}, line {line}: {problem}")

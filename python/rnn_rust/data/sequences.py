@@ -195,7 +195,7 @@ class Sequences:
         return self._sequence_at(at)
 
     def _place_of(self, key: str | int) -> int | None:
-        """Return the position of an id, of the first if several have it; None if there is none."""
+        """Return the position of the first sequence with an id; None if there is none."""
         ids, places = vars(self).get("_places", (None, None))
         if ids is not self.ids:
             # For a single lookup, a search is faster than making a table of all ids.

@@ -1,4 +1,4 @@
-"""Splits by whole sequences: at random, at random with equal shares of positives, or by time.
+"""Splits by whole sequences: at random, stratified, or by time.
 
 Splits at a point in time, which may cut sequences, are in :mod:`rnn_rust.data.cut`.
 """
@@ -136,7 +136,7 @@ def _is_rarest(column: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _time_order(dataset: Sequences) -> Positions:
-    """Return the positions of the sequences by their first time; errors as `split_indices`."""
+    """Return the positions of the sequences by their first time; errors as in `split_indices`."""
     bounds = np.concatenate(
         [dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]]
     )

@@ -55,7 +55,7 @@ class StaticFeatures:
         return replace(self, values=np.ascontiguousarray(self.values[positions]))
 
     def equals(self, other: StaticFeatures | None) -> bool:
-        """Whether both are the same."""
+        """Whether values, names and levels are all equal."""
         return (
             other is not None
             and (self.names, self.levels) == (other.names, other.levels)
@@ -85,9 +85,9 @@ def from_arrays(
     DataError
         A value is not a finite number.
     ParameterError
-        Names that are not strings, or not all different, also from those that are taken.
+        Names are not strings, are not all different, or are among ``taken``.
     ShapeError
-        There is not one row for each sequence, or one name for each column.
+        There is not one row per sequence, or not one name per column.
     """
     if values is None:
         if names is not None:

@@ -61,7 +61,7 @@ class Table(ABC):
 
 
 def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
-    """Return the fields of the data set that a table holds.
+    """Return the fields of a data set, read from a table.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def table_of(value: object, name: str = "frame") -> Table:
     Raises
     ------
     ParameterError
-        It is something else.
+        ``value`` is something else.
     DataError
         Its columns cannot be converted.
     """

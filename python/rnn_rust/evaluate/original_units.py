@@ -107,7 +107,7 @@ def classes_and_probabilities(
     stored, predicted, _ = _rows(model, dataset)
     restored = dataset.denormalize_labels(stored)
     if dataset.normalizer is not None:
-        # 1 scaled to a third of 3 comes back from float32 as 1.00000003, and is class 1.
+        # Class 1 of 0 to 3, scaled to 1/3 in float32, comes back as 1.00000003: round it.
         whole = np.rint(restored)
         rounding = 4 * np.finfo(dataset.labels.dtype).eps * np.abs(whole)
         restored = np.where(np.abs(restored - whole) <= rounding, whole, restored)
@@ -115,7 +115,7 @@ def classes_and_probabilities(
 
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
-    """Return labels, predictions and offsets per step or per sequence, as the model reads out."""
+    """Return labels, predictions and offsets, per step or per sequence as the model reads out."""
     if not callable(getattr(model, "predict", None)):
         raise ParameterError(
             f"an evaluation needs a model, which has predict(dataset), got {model!r}"

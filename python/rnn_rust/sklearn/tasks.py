@@ -58,7 +58,7 @@ class FitTask:
     def end(self) -> None:
         """End the fit."""
         if self._context is not None:
-            if self._epoch is not None:  # It was begun after the last epoch that took place.
+            if self._epoch is not None:  # It has begun, but training ended before it.
                 self._epoch.call_on_fit_task_end(estimator=self._estimator)
             self._context.call_on_fit_task_end(
                 estimator=self._estimator, reconstruction_attributes=self._learnt, **self._data
