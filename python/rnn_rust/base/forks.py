@@ -1,9 +1,9 @@
 """Polars in forked processes: an immediate error where Polars would wait forever.
 
-A fork copies the memory of a process, but only the thread that forks. Polars starts a pool of
-threads when it is first used. A child of a process that has used Polars refers to a pool whose
-threads it does not have, so work submitted to the pool is never done. Importing Polars before the
-fork is harmless.
+A fork copies the memory of a process, but no threads except the one that forks. Polars starts a
+pool of threads when it is first used. A child of a process that has used Polars refers to a pool
+whose threads it does not have, so work submitted to the pool is never done. Importing Polars before
+the fork is harmless.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class NonReentrantLock:
         BusyError
             This thread already holds it.
         """
-        # Asked like in `threading.Condition`. Return the lock itself, not a manager in Python: an
-        # exception raised by a handler, such as Ctrl-C, could leave the lock held.
+        # `threading.Condition` checks it the same way. Return the lock itself: with a manager in
+        # Python, an exception raised by a handler, as Ctrl-C does, could leave the lock held.
         if self._lock._is_owned():  # type: ignore[attr-defined]
             raise BusyError(
                 f"{self._what} was called by a signal handler while the same thread was in a call "

@@ -31,7 +31,7 @@ class Forecast:
     season
         The number of rows in a season, or None.
     lags
-        How many rows back the lagged values of the series are that serve as features.
+        The lags, in rows, of earlier values of the series that serve as features.
     features
         Columns of the table that are features too; None for the change of the series and all
         features except the series.
@@ -85,7 +85,7 @@ class Forecast:
 
     @property
     def change_rows(self) -> int:
-        """How many rows back the default feature measures the change of the series."""
+        """The number of rows over which the default feature measures the change of the series."""
         return self.season if self.relative_to == "season" and self.season else 1
 
     @property

@@ -1,4 +1,4 @@
-"""How a network takes features: numbers with missing ones filled in, times, and categories.
+"""Encoding features for a network: filled-in numbers, time features and categories.
 
 A network's inputs are the numbers, the features derived from them and from the times of rows, and
 one input per level of each category. A data set stores a level as its position in the ``levels`` of

@@ -1,4 +1,4 @@
-"""What a model learns about its features, as an object of its own."""
+"""The preprocessor: what a model learns about its features, usable on its own."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def concatenate(datasets: Several[Joined]) -> Joined:
     ShapeError
         Their columns are not the same.
     DataError
-        An id is in two of them, or ids or times are of different kinds.
+        An id is in several data sets, or ids or times are of different kinds.
     """
     if not datasets:
         raise ParameterError("concat: there is no data set; give at least one")
