@@ -8,8 +8,8 @@
 >>> model.predict(test).shape == test.labels.shape
 True
 
-The public names are those of the stub ``__init__.pyi``. They load when first used: importing the
-package needs NumPy alone.
+The public names are listed in the stub ``__init__.pyi``. They load when first used: importing the
+package needs only NumPy.
 """
 
 import ast as _ast

@@ -17,7 +17,7 @@ class OverlapWarning(UserWarning):
 
 
 class StateWarning(UserWarning):
-    """A network continues from a state, but its inputs depend on earlier rows, not given here."""
+    """A network continues from a state, but its inputs depend on earlier rows not given here."""
 
 
 class RnnRustError(Exception):

@@ -1,1 +1,1 @@
-"""What every floor uses: array types, argument checks, atomic file replacement, the console."""
+"""Tools for all packages: array types, argument checks, atomic file replacement, the console."""

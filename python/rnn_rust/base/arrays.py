@@ -1,6 +1,6 @@
-"""Validation of what callers pass as an array of numbers, before anything is computed with it.
+"""Validation of arguments that should be arrays of numbers, before computing with them.
 
-NumPy converts silently where information is lost: it drops masks and the imaginary parts of complex
+NumPy silently converts with loss of information: it drops masks and the imaginary parts of complex
 numbers, and parses strings.
 """
 
@@ -23,13 +23,13 @@ Offsets = NDArray[np.int64]
 
 
 def row_at(row: int) -> str:
-    """Return how messages name a row of an array or a frame; lines of files count from 1."""
+    """Return what messages call a row of an array or a frame; lines of files count from 1."""
     return f"row {row} (counted from 0)"
 
 
 def positions(names: Iterable[str], wanted: Iterable[str]) -> list[int]:
-    """Return at which place of ``names`` each of the wanted ones stands."""
-    # Not by .index, which of thousands of columns takes the square of their number.
+    """Return the position in ``names`` of each wanted name."""
+    # Not by .index, which takes quadratic time with thousands of columns.
     place = {name: at for at, name in enumerate(names)}
     return [place[name] for name in wanted]
 
@@ -40,33 +40,33 @@ def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
 
 
 def as_number(value: Any) -> float:
-    """Return a number as a float; errors as of ``float``, and TypeError if it is text."""
+    """Return a number as a float; errors as in ``float``, and TypeError for text."""
     if isinstance(value, str | bytes | bytearray):
         raise TypeError("text is no number")
     return float(value)
 
 
 def as_floats(name: str, values: ArrayLike) -> FloatArray:
-    """Return `values` as a C-contiguous array of float32 (if they are that) or float64.
+    """Return `values` as a C-contiguous array: float32 stays float32, the rest becomes float64.
 
     Raises
     ------
     DataError
-        They are objects, strings, complex numbers or dates, a mask hides some of them, rows
-        have different lengths, or they are a tensor that is no array.
+        The values are objects, strings, complex numbers or dates, some are masked, rows have
+        different lengths, or a tensor cannot be converted.
     """
     array = as_numbers(name, values)
     if array.dtype.char in "fd" and array.dtype.isnative and array.flags.c_contiguous:
         return array
     with np.errstate(over="ignore"):
-        # ascontiguousarray would make one dimension of none.
+        # ascontiguousarray would turn 0 dimensions into 1.
         return np.asarray(array, dtype=float_dtype(array.dtype), order="C")
 
 
 def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Return `values` as an array of booleans, integers or floats; errors as `as_floats`.
+    """Return `values` as an array of booleans, integers or floats; errors as in `as_floats`.
 
-    It is aligned in memory, which a field of a packed record is not, and the engine needs.
+    The array is aligned in memory, as the engine needs; a field of a packed record is not.
     """
     refuse_mask(name, values)
     try:
@@ -88,12 +88,12 @@ def as_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:
-    """Return `values` as an array of any type; of tensors those too that NumPy does not read.
+    """Return `values` as an array of any type, including tensors that NumPy cannot read.
 
     Raises
     ------
     DataError
-        One is a tensor that is no array.
+        A tensor cannot be converted.
     ValueError
         Rows have different lengths.
     """
@@ -104,14 +104,14 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except (TypeError, RuntimeError):
-        # PyTorch's errors of tensors in a list.
+        # PyTorch raises these for tensors in a list.
         return np.asarray(without_tensors(name, values))
 
 
 def has_mask(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
     """Whether `values` are a masked array."""
-    # There is none before `numpy.ma` is imported, which NumPy does at the first use of it: that
-    # takes longer than many calls, and a signal handler amidst it would find half of a module.
+    # Do not import `numpy.ma`, without which there are no masked arrays: importing takes longer
+    # than many calls, and a signal handler during it would find an incomplete module.
     kind = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
     return kind is not None and isinstance(values, kind)
 
@@ -120,7 +120,7 @@ def refuse_mask(name: str, values: object) -> None:
     """Raise DataError if `values`, or an array in a list of them, has a masked cell."""
     if type(values) is np.ndarray:
         return
-    # NumPy itself would look at each number of a list.
+    # NumPy's own check would look at each number in a list.
     parts = values if isinstance(values, list | tuple) else [values]
     if any(has_mask(part) and np.ma.is_masked(part) for part in parts):
         raise DataError(

@@ -117,12 +117,12 @@ def positive(name: str, value: float) -> float:
 
 
 def non_negative(name: str, value: float) -> float:
-    """Return ``value`` as a finite float of at least 0; errors as :func:`finite`."""
+    """Return ``value`` as a finite float of at least 0; errors as in :func:`finite`."""
     return finite(name, value, least=0)
 
 
 def positive_integer(name: str, value: object) -> int:
-    """Return ``value`` as an int of at least 1; errors as :func:`whole_number`."""
+    """Return ``value`` as an int of at least 1; errors as in :func:`whole_number`."""
     return whole_number(name, value, least=1)
 
 
@@ -132,7 +132,7 @@ def path_text(name: str, value: object) -> str:
     Raises
     ------
     ParameterError
-        ``value`` is not a path, it is empty, or has a null character.
+        ``value`` is not a path, is empty, or contains a null character.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or not path or "\0" in path:
@@ -141,7 +141,7 @@ def path_text(name: str, value: object) -> str:
 
 
 def check_fields(settings: object, **checks: Callable[[str, Any], Any]) -> None:
-    """Replace each field of a frozen dataclass by what its check returns."""
+    """Replace each field of a frozen dataclass by the return value of its check."""
     for name, check in checks.items():
         object.__setattr__(settings, name, check(name, getattr(settings, name)))
 
@@ -162,12 +162,12 @@ def dtype_name(dtype: str | type | np.dtype[Any]) -> str:
 
 
 def float_name(dtype: str | type | np.dtype[Any]) -> str:
-    """Return :func:`dtype_name` where it is ``"float32"`` or ``"float64"``.
+    """Return :func:`dtype_name`, which must be ``"float32"`` or ``"float64"``.
 
     Raises
     ------
     ParameterError
-        It is another.
+        It is anything else.
     """
     name = dtype_name(dtype)
     if name not in ("float32", "float64"):
@@ -176,7 +176,7 @@ def float_name(dtype: str | type | np.dtype[Any]) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether text is made of whole characters: a surrogate by itself no file takes."""
+    """Whether text can be encoded: a lone surrogate cannot be written to a file."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -185,7 +185,7 @@ def is_unicode(text: str) -> bool:
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
-    """Return a number with what it counts: ``1 key``, ``1,200 keys``."""
+    """Return a number and its noun: ``1 key``, ``1,200 keys``."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
@@ -194,16 +194,16 @@ _short.maxstring = _short.maxother = 60
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: in part if it is long, text in quotes and escaped."""
+    """Return a value for messages: shortened if it is long, text quoted and escaped."""
     try:
         return _short.repr(value)
     except ValueError:
-        # Python does not write out an int of so many digits.
+        # Python refuses to write out very long ints.
         return f"an int of {value.bit_length()} bits" if isinstance(value, int) else _kind(value)
 
 
 def written_number(cell: object) -> str:
-    """Return a number as messages show it: as it stands in its cell, if that is text."""
+    """Return a number for messages: as written in its cell, if that is text."""
     return shown(cell).strip("'") if isinstance(cell, str) else str(cell)
 
 
@@ -212,7 +212,7 @@ def _kind(value: object) -> str:
 
 
 def named(value: object) -> str:
-    """Return what an argument of the wrong kind is called in a message: itself if it is short."""
+    """Return an argument of the wrong kind for messages: its value if simple, else its type."""
     if value is None or isinstance(value, (int, float, str)):
         return shown(value)
     return _kind(value)

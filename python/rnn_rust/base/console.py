@@ -1,4 +1,4 @@
-"""The console for people, which the log, the progress bar and the command line's errors share."""
+"""The console, shared by the log, the progress bar and the command line's errors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 @cache
 def console() -> Console:
-    """Return the console for people, standard error: the bar and the log share it."""
+    """Return the console on standard error that the progress bar and the log share."""
     return new_console(stderr=True)
 
 
 def new_console(**settings: Any) -> Console:
-    """Return a console of rich that goes quiet where nobody reads its output any more.
+    """Return a rich console that goes quiet when nobody reads its output any more.
 
-    A console of rich itself would end the process, and a training with it, because a line of the
-    log cannot be shown. On standard error no failure to write is an error.
+    rich's own console would end the process, and training with it, if a log line cannot be shown.
+    On standard error, failures to write are ignored.
     """
     from rich.console import Console
 
@@ -40,7 +40,7 @@ def new_console(**settings: Any) -> Console:
 
 
 class _Unfailing:
-    """A file that drops what it cannot take, as of a terminal that is gone, or on a full disk."""
+    """A file that drops text it cannot write, if its terminal is gone or a disk is full."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Atomic file replacement: a reader sees the old file or the new one, never a part of it."""
+"""Atomic file replacement: readers see the old file or the whole new one, never a part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rnn_rust.errors import WriteError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+    """Open a temporary file beside ``path`` that replaces it when the block ends without error.
 
     Readers see the old file or the whole new one, never a part; after an error the old file is
     still there. The new file has the permissions of the old one.
@@ -28,7 +28,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     WriteError
         The file cannot be written, or is not a regular file.
     ParameterError
-        ``path`` is not one.
+        ``path`` is not a path.
     """
     target = Path(os.path.realpath(path_text("path", path)))
     temporary = target.parent / _temporary_name(target, secrets.token_hex(8))
@@ -52,12 +52,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_replaceable(path: str | os.PathLike[str]) -> None:
-    """Check that :func:`replacing` can write the file, as far as that can be known before.
+    """Check that :func:`replacing` can write the file, as far as that can be known beforehand.
 
     Raises
     ------
     WriteError
-        It cannot.
+        The file cannot be written.
     """
     import tempfile
 
@@ -72,9 +72,9 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Remove what processes left beside ``path`` that were killed in :func:`replacing`.
+    """Remove files that processes killed during :func:`replacing` left beside ``path``.
 
-    Nobody else may be writing the same file.
+    No other process may be writing the same file.
     """
     target = Path(os.path.realpath(path_text("path", path)))
     for leftover in target.parent.glob(_temporary_name(target, "*")):
@@ -83,6 +83,6 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
 
 def _temporary_name(target: Path, number: str) -> str:
-    """Return a name that identifies the process, no longer than the target's name allows."""
+    """Return a short name that identifies the target, also if the target's own name is long."""
     owner = hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
     return f".{owner}-{number}.tmp"

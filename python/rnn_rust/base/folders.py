@@ -1,4 +1,4 @@
-"""Atomic making of folders: a reader sees none, the old one or the whole new one."""
+"""Atomic folder replacement: readers see the old folder (or none) or the whole new one."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rnn_rust.errors import WriteError
 def replacing_folder(
     path: str | os.PathLike[str], is_ours: Callable[[Path], bool]
 ) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` that takes its place when the block ends well.
+    """Yield an empty folder beside ``path`` that replaces it when the block ends without error.
 
-    After an error what stood there before still does. An old folder is replaced only if every file
-    in it ``is_ours``.
+    After an error, the old folder is still there. An old folder is replaced only if every file in
+    it ``is_ours``.
 
     Raises
     ------
     WriteError
-        The folder cannot be written, is something else, or has other files.
+        The folder cannot be written, is not a folder, or has other files.
     ParameterError
-        ``path`` is not one.
+        ``path`` is not a path.
     """
     target = Path(os.path.realpath(path_text("folder", path)))
     name = f".{target.name[:100]}-{secrets.token_hex(8)}"
@@ -38,7 +38,7 @@ def replacing_folder(
         new.mkdir()
         yield new
         _sync(new)
-        # Again: the work in between may have taken long.
+        # Check again: the block may have taken a long time.
         _check_replaceable(target, is_ours)
         _swap(target, new, old)
     except BaseException as error:
@@ -55,7 +55,7 @@ def _check_replaceable(target: Path, is_ours: Callable[[Path], bool]) -> None:
     if not target.is_dir():
         raise OSError(errno.ENOTDIR, "it is not a folder")
     if os.path.samefile(target, "."):
-        # Whoever works in it would go on working in the old one, which is removed.
+        # Processes with this working directory would stay in the old folder, which is removed.
         raise OSError(errno.EBUSY, "it is the current folder; name it from outside, or another")
     for file in sorted(target.iterdir()):
         if file.is_symlink() or not file.is_file() or not is_ours(file):
@@ -64,7 +64,7 @@ def _check_replaceable(target: Path, is_ours: Callable[[Path], bool]) -> None:
 
 
 def _swap(target: Path, new: Path, old: Path) -> None:
-    """Put the new folder in place; the old one, if there is one, comes back if that fails."""
+    """Put the new folder in place; if that fails, restore the old one, if any."""
     exists = target.exists()
     if exists:
         new.chmod(target.stat().st_mode)
@@ -78,7 +78,7 @@ def _swap(target: Path, new: Path, old: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Bring what was written to the disk before the folder gets its name."""
+    """Flush the files to the disk, before the folder gets its name."""
     for file in folder.iterdir():
         with open(file, "rb+") as opened:
             os.fsync(opened.fileno())

@@ -1,9 +1,9 @@
-"""Polars in forked processes: an immediate error, where its first use would wait forever.
+"""Polars in forked processes: an immediate error where Polars would wait forever.
 
-A fork copies the memory of a process, but of its threads only the one that forks. Polars starts a
+A fork copies the memory of a process, but no threads except the one that forks. Polars starts a
 pool of threads when it is first used. A child of a process that has used Polars refers to a pool
-whose threads it does not have, so that work submitted to the pool is never done. Importing Polars
-before the fork is harmless.
+whose threads it does not have, so work submitted to the pool is never done. Importing Polars before
+the fork is harmless.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rnn_rust.errors import ForkError
 
 _TASKS = Path("/proc/self/task")
 _WORKER = re.compile(r"polars-[0-9]+\s*")
-_FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC among the flags of a process of Linux
-_PATIENCE = 10.0  # seconds for threads that were started to take their name
+_FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC among the flags of a Linux process
+_PATIENCE = 10.0  # seconds to wait until threads that were started get their names
 
 _forked_with_polars = threading.Event()
 
 
 def require_polars() -> None:
-    """Raise ForkError if this process lost the threads of Polars in a fork."""
+    """Raise ForkError if this process lost Polars' threads in a fork."""
     if _threads_are_lost(os.getpid()):
         raise ForkError(
             "Polars cannot be used in this process: it was forked from one that had used Polars, "
@@ -39,19 +39,19 @@ def require_polars() -> None:
 @lru_cache(maxsize=1)
 def _threads_are_lost(_process: int) -> bool:
     if not _TASKS.exists():
-        # Elsewhere than on Linux nobody says what threads there are, and few programs fork.
+        # Only Linux lists a process's threads; on other systems few programs fork.
         return _forked_with_polars.is_set()
     return _is_fork() and not _has_pool()
 
 
 def _is_fork() -> bool:
-    """Return whether this process, of Linux, was forked and runs the program of its parent."""
+    """Return whether this Linux process was forked and runs its parent's program."""
     after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     return bool(int(after_name[6]) & _FORKED_WITHOUT_EXEC)
 
 
 def _has_pool() -> bool:
-    """Return whether the threads of Polars run; start them if no process has before."""
+    """Return whether Polars' threads run; start them if neither this process nor a parent did."""
     from rnn_rust.base.polars import pl
 
     before = _threads()
@@ -72,7 +72,7 @@ def _threads() -> dict[str, str]:
     for task in _TASKS.iterdir():
         try:
             names[task.name] = (task / "comm").read_text()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the thread has ended meanwhile
             continue
     return names
 

@@ -1,4 +1,4 @@
-"""A lock for threads, none of which waits for itself."""
+"""A lock for threads that raises an error where a thread would wait for itself."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from rnn_rust.errors import BusyError
 
 
 class NonReentrantLock:
-    """A lock for threads that refuses a thread which holds it already.
+    """A lock for threads that refuses a thread which already holds it.
 
-    Python runs signal handlers between any two steps of the main thread. What one calls finds data
-    half changed, and a lock taken that is not released before the handler returns.
+    Python runs signal handlers between any two steps of the main thread. A call from a handler
+    finds half-changed data, and a lock that is not released until the handler returns.
 
     Parameters
     ----------
     what
-        How messages call what is locked.
+        What messages call the locked object.
     """
 
     def __init__(self, what: str) -> None:
@@ -25,15 +25,15 @@ class NonReentrantLock:
         self._lock = threading.RLock()
 
     def hold(self) -> AbstractContextManager[object]:
-        """Return what a ``with`` statement holds the lock with, once no other thread does.
+        """Return a context manager that waits for other threads and holds the lock.
 
         Raises
         ------
         BusyError
-            This thread holds it.
+            This thread already holds it.
         """
-        # As `threading.Condition` asks. The lock itself is returned, not what holds it in Python:
-        # an exception that a handler raises, as Ctrl-C does, would leave that one locked.
+        # `threading.Condition` checks it the same way. Return the lock itself: with a manager in
+        # Python, an exception raised by a handler, as Ctrl-C does, could leave the lock held.
         if self._lock._is_owned():  # type: ignore[attr-defined]
             raise BusyError(
                 f"{self._what} was called by a signal handler while the same thread was in a call "

@@ -1,4 +1,4 @@
-"""Text files that grow line by line, written in place: a log keeps its owner, links and rights."""
+"""Text files that grow line by line, written in place to keep owner, links and permissions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rnn_rust.errors import WriteError
 
 
 class LogFile:
-    """A file that is open for lines to be added, and whose text can be replaced.
+    """A file that is open for adding lines, and whose text can be replaced.
 
-    What cannot be written leaves the text as it was, on a full disk too.
+    If writing fails, for example on a full disk, the text is unchanged.
 
     Attributes
     ----------
     is_replaceable
-        Whether it is a regular file of its own. To a pipe, a device, or the output of this very
-        program, text can only be added.
+        Whether it is a regular file. To a pipe, a device, or this program's own output, text can
+        only be added.
 
     Parameters
     ----------
     path
-        A missing file is made.
+        The file; it is created if it does not exist.
 
     Raises
     ------
@@ -39,7 +39,7 @@ class LogFile:
         with self._named():
             output = _own_output(self._path)
             self._is_new = output is None and not os.path.exists(self._path)
-            # A position of its own in the program's output would write over other lines of it.
+            # With its own file position, it would overwrite other lines of the program's output.
             self._descriptor = _opened(self._path) if output is None else os.dup(output)
             is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self.is_replaceable = is_regular and output is None
@@ -53,17 +53,17 @@ class LogFile:
                 self._write(text.encode("utf-8"))
 
     def replace(self, text: str) -> None:
-        """Write text in place of all that is there."""
+        """Replace the whole text."""
         data = text.encode("utf-8")
         with self._named():
-            # What may not fit on the disk comes first.
+            # First write the part that may not fit on the disk.
             size = self._extend(data[os.fstat(self._descriptor).st_size :])
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             self._write(data[:size])
             os.ftruncate(self._descriptor, len(data))
 
     def close(self) -> None:
-        """Close the file; one that was made here and has no text goes."""
+        """Close the file; remove it if it was created here and is empty."""
         with self._named():
             is_unused = self._is_new and os.fstat(self._descriptor).st_size == 0
             os.close(self._descriptor)
@@ -72,7 +72,7 @@ class LogFile:
                 os.unlink(self._place)
 
     def _extend(self, data: bytes) -> int:
-        """Write at the end, all or nothing; return how much there was before."""
+        """Write all or nothing at the end; return the size before."""
         size = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
             self._write(data)
@@ -88,7 +88,7 @@ class LogFile:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """Let errors, as of a full disk, name the file."""
+        """Make errors, such as that of a full disk, name the file."""
         try:
             yield
         except OSError as error:
@@ -100,12 +100,12 @@ def _opened(path: str) -> int:
     try:
         return os.open(path, flags)
     except FileNotFoundError:
-        # Not at once: in a shared folder it would refuse files of others that may be written.
+        # Not in the first call: in a shared folder, O_CREAT can fail for writable files of others.
         return os.open(path, flags | os.O_CREAT, 0o666)
 
 
 def _own_output(path: str) -> int | None:
-    """Return the descriptor of standard output or error if the path is one of these."""
+    """Return the descriptor of standard output or error if the path is one of them, else None."""
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(path), os.fstat(descriptor)):

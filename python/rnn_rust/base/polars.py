@@ -1,4 +1,4 @@
-"""Polars, from where all of the package imports it; a place that only scores arrays may lack it."""
+"""The import of Polars for the whole package; without it, a model can still predict on arrays."""
 
 try:
     import polars as pl
@@ -11,11 +11,11 @@ except ModuleNotFoundError as error:
 
 __all__ = ["FAILURES", "has_text", "pl"]
 
-# Its readers panic at some damaged files, which is no PolarsError, nor an Exception.
+# Its readers panic at some damaged files; PanicException is not a PolarsError or an Exception.
 FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-"""What Polars raises of data that it cannot read."""
+"""The errors that Polars raises for data that it cannot read."""
 
 
 def has_text(kind: pl.DataType) -> bool:
-    """Whether cells of this type can be written as text that tells them apart."""
+    """Whether different cells of this type can be written as different text."""
     return not kind.is_nested() and kind not in (pl.Binary, pl.Duration, pl.Object)

@@ -1,4 +1,4 @@
-"""What was meant by a name that is not known: a close one, or another library's word for it."""
+"""Suggestions for unknown names: a similar name, or the one for another library's term."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
 
-# What other libraries call it.
+# Terms of other libraries, and the names here.
 _ELSEWHERE = {
     "lr": "learning_rate", "rate": "learning_rate", "eta": "learning_rate", "epoch": "epochs",
     "n_epochs": "epochs", "max_epochs": "epochs", "batch": "batch_size", "bs": "batch_size",
@@ -24,25 +24,25 @@ _ELSEWHERE = {
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` if a name says what is meant, else nothing."""
+    """Return ``; did you mean ...?`` if a known name is likely meant, else an empty string."""
     names = list(known)
     if (meant := _ELSEWHERE.get(name.lower())) in names:
         return f"; did you mean '{meant}'?"
     lower = {one.lower(): one for one in names}
-    # Above what words have in common that mean other things, as abroad and card do.
+    # The cutoff is above the similarity of unrelated words, such as abroad and card.
     close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
     return f"; did you mean '{lower[close[0]]}'?" if close else ""
 
 
 def unknown_argument(call: str, name: str, known: Iterable[str]) -> TypeError:
-    """Return the error of a keyword argument that a call does not have."""
+    """Return the error for a keyword argument that a call does not have."""
     return TypeError(
         f"{call}() got an unexpected keyword argument {name!r}{suggestion(name, known)}"
     )
 
 
 def suggests_arguments(function: Function, call: str | None = None) -> Function:
-    """Return a function that says what may be meant by a keyword argument it does not have."""
+    """Return a function whose error for an unknown keyword argument suggests a known one."""
     parameters = inspect.signature(function).parameters
     known = [name for name in parameters if name != "self"]
 
@@ -57,6 +57,6 @@ def suggests_arguments(function: Function, call: str | None = None) -> Function:
 
 
 def suggests_settings(kind: Class) -> Class:
-    """Have a class say what may be meant by a keyword argument it does not have."""
+    """Make a class's error for an unknown keyword argument suggest a known one."""
     kind.__init__ = suggests_arguments(kind.__init__, kind.__name__)  # type: ignore[misc]
     return kind

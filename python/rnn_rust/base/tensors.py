@@ -1,4 +1,4 @@
-"""Tensors of PyTorch as arrays of NumPy, known by what they have: PyTorch is not imported."""
+"""PyTorch tensors as NumPy arrays, recognised by their attributes: PyTorch is not imported."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from rnn_rust.errors import DataError
 
 
 def is_tensor(value: object) -> TypeGuard[Any]:
-    """Whether it is a tensor, which may have a gradient or be on another device."""
-    return hasattr(value, "detach") and hasattr(value, "cpu")  # Open files have the former.
+    """Whether the value is a tensor; it may have a gradient or be on another device."""
+    return hasattr(value, "detach") and hasattr(value, "cpu")  # Open files have detach too.
 
 
 def without_tensors(name: str, value: Any) -> Any:
-    """Return a tensor as an array, lists with the tensors in them as arrays, and all else as it is.
+    """Return a tensor as an array, also inside lists; other values are unchanged.
 
-    An array has no gradient and is in the memory of the CPU, and bfloat16, which NumPy lacks,
-    becomes float32.
+    The array is on the CPU and has no gradient; bfloat16, which NumPy lacks, becomes float32.
 
     Raises
     ------
     DataError
-        A tensor does not have its numbers side by side, or NumPy lacks their type.
+        A tensor is not a dense array of numbers, or NumPy lacks its type.
     """
     if isinstance(value, list | tuple):
         return [without_tensors(name, item) for item in value]
@@ -31,7 +30,7 @@ def without_tensors(name: str, value: Any) -> Any:
     tensor = value.detach().cpu()
     if "bfloat16" in str(tensor.dtype):
         tensor = tensor.float()
-    if hasattr(tensor, "resolve_conj"):  # Of complex numbers, which are refused as what they are.
+    if hasattr(tensor, "resolve_conj"):  # For complex numbers, which are refused later.
         tensor = tensor.resolve_conj().resolve_neg()
     return tensor.numpy()
 

@@ -1,4 +1,4 @@
-"""What is forecast of a series: how far ahead, and what changes are learnt from."""
+"""The plan of a forecast: how far ahead, and relative to which values changes are learnt."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _REFERENCES = ("last", "season", None)
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Which series is forecast, how far, and from what.
+    """Which series is forecast, how far ahead, and from what.
 
     Attributes
     ----------
     column
         The series: a feature or a label of the table.
     horizon
-        The rows ahead of the furthest label.
+        How many rows ahead the furthest label is.
     season
-        Rows of a season, or None.
+        The number of rows in a season, or None.
     lags
-        How many rows back further features lie.
+        The lags, in rows, of earlier values of the series that serve as features.
     features
-        Columns of the table that are features too; None for the changes of the series, and all
-        other features.
+        Columns of the table that are features too; None for the change of the series and all
+        features except the series.
     relative_to
-        What the model learns the change from: ``"last"``, ``"season"``, or None for the value.
+        What the model learns the change from: ``"last"``, ``"season"``, or None for the values.
     """
 
     column: str
@@ -57,7 +57,7 @@ class Forecast:
         features: str | Iterable[str] | None,
         relative_to: str | None,
     ) -> Forecast:
-        """Return a forecast whose arguments make sense; ParameterError if they do not."""
+        """Return a forecast with checked arguments; raise ParameterError if one is invalid."""
         if not isinstance(column, str):
             raise ParameterError(f"forecast: column must be the name of a column, got {column!r}")
         horizon = positive_integer("horizon", horizon)
@@ -85,24 +85,24 @@ class Forecast:
 
     @property
     def change_rows(self) -> int:
-        """From how many rows before the default feature is a change."""
+        """The number of rows over which the default feature measures the change of the series."""
         return self.season if self.relative_to == "season" and self.season else 1
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
-        """The columns of a table that are read; None if all default features are."""
+        """The columns of the table to read; None to read all default features."""
         if self.features is None:
             return None
         return tuple(dict.fromkeys((*self.features, self.column)))
 
     @property
     def learns(self) -> tuple[str, int, str | None, int | None]:
-        """What outputs mean: the series, how far ahead, and what changes are from."""
+        """The meaning of outputs: series, horizon, ``relative_to`` and the season it uses."""
         season = self.season if self.relative_to == "season" else None
         return self.column, self.horizon, self.relative_to, season
 
     def in_words(self) -> str:
-        """Return what outputs mean, for messages."""
+        """Return the meaning of outputs, for messages."""
         column, horizon, relative_to, season = self.learns
         seasons = "" if season is None else f", season={season}"
         return f"'{column}', horizon={horizon}{seasons}, relative_to={relative_to!r}"
@@ -113,11 +113,11 @@ class Forecast:
 
 
 def known_values(present: Any, seasonal: Any, plan: Forecast | None) -> FloatArray | None:
-    """Return ``(N, horizon)``, what changes are learnt from; None where values themselves are."""
+    """Return the values ``(N, horizon)`` that changes are relative to; None if there are none."""
     if plan is None or plan.relative_to is None:
         return None
     if plan.relative_to == "season":
-        # Before a season has passed the present value is all that is known.
+        # Until a season has passed, only the present value is known.
         found: FloatArray = np.where(np.isnan(seasonal), present[:, None], seasonal)
         return found
     return np.repeat(present[:, None], plan.horizon, axis=1)

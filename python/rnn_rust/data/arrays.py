@@ -1,7 +1,7 @@
 """Checks and conversions of the arrays that a caller hands over.
 
-Everything returned is a fresh C-contiguous array of a known type, so that later changes of the
-caller's arrays do not reach the data set, and the engine can read the memory as it stands.
+Every array returned is a new C-contiguous copy of a known type: later changes to the caller's
+arrays do not reach the data set, and the engine can read the memory directly.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def as_matrix(values: ArrayLike, what: str) -> FloatArray:
     if array.dtype.kind not in "biufO":
         raise DataError(f"{what}: dtype {array.dtype} is not numeric; convert it to float first")
     try:
-        # NumPy would read numbers out of them.
+        # NumPy would parse strings as numbers.
         if array.dtype.kind == "O" and any(isinstance(cell, str | bytes) for cell in array.flat):
             raise TypeError("there are strings among them")
         matrix = np.array(array, dtype=float_dtype(array.dtype), order="C")
@@ -171,7 +171,7 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
     """
     array = _as_array(values, "offsets")
     are_integers = array.ndim == 1 and array.size > 1 and array.dtype == np.int64
-    # What is sound, as nearly all are, needs no look at what is wrong.
+    # Nearly all offsets are valid: return early without searching for an error.
     if are_integers and (array[0], array[-1]) == (0, rows) and (array[1:] > array[:-1]).all():
         return array.copy()
     if array.ndim != 1 or array.dtype.kind not in "iufO" or array.size < 2:
@@ -179,7 +179,7 @@ def as_offsets(values: ArrayLike, rows: int) -> NDArray[np.int64]:
             f"offsets: dtype {array.dtype}, shape {array.shape}; give integers (S + 1,) that begin "
             f"with 0 and end with the number of rows, {rows}"
         )
-    # Floats hold any number of rows exactly, and whatever is too large for one without a wrap.
+    # Floats hold any number of rows exactly, and values that are too large do not wrap around.
     offsets = as_matrix(array, "offsets")[:, 0].astype(np.float64)
     parts = np.flatnonzero(offsets != np.rint(offsets))
     if parts.size:
@@ -230,13 +230,14 @@ def as_times(
 ) -> tuple[NDArray[Any], TimeForm | None]:
     """Return times of shape (N,) that increase in each sequence; by default 0, 1, ... in each.
 
-    Text becomes numbers or dates; the second value is how dates are written then.
+    Text is parsed as numbers or dates; the second value is then the format of the dates. Python's
+    dates become NumPy's.
 
     Raises
     ------
     DataError
-        The times are not numbers, dates or strings, or do not increase within a sequence.
-        Dates of Python become those of NumPy; they must not have a time zone.
+        The times are not numbers, dates or strings, do not increase within a sequence, or are
+        Python datetimes with a time zone.
     ShapeError
         There is not one time per row.
     """
@@ -282,7 +283,7 @@ def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
     Raises
     ------
     ParameterError
-        No position, one given twice, or one outside the range.
+        There is no position, one is given twice, or one is out of range.
     """
     array = _as_array(values, "positions")
     if array.dtype == np.bool_ and array.shape == (count,):
@@ -302,14 +303,14 @@ def as_positions(values: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def column_names(given: Iterable[str] | None, prefix: str, count: int) -> tuple[str, ...]:
-    """Return names of columns, by default a prefix and a number.
+    """Return the column names; by default the prefix followed by a number.
 
     Raises
     ------
     ParameterError
-        They are no strings.
+        The names are not strings.
     ShapeError
-        There is not one for each column.
+        There is not one name per column.
     """
     if given is None:
         return tuple(f"{prefix}{column}" for column in range(1, count + 1))
@@ -331,7 +332,7 @@ def _keys(values: ArrayLike, what: str, size: int, kinds: str) -> NDArray[Any]:
     if array.shape != (size,):
         raise ShapeError(f"{what}: shape {array.shape}; the features and offsets need ({size},)")
     if array.dtype.kind in "UT":
-        # NumPy's own strings drop trailing NULs, and are what 1 becomes beside "a".
+        # NumPy strings drop trailing NULs, and in a mixed list NumPy turns 1 into "1".
         array = np.array(values, dtype=object)
     is_text = array.dtype.kind != "O" or all(isinstance(value, str) for value in array)
     if array.dtype.kind not in kinds or not is_text:
@@ -343,7 +344,7 @@ def _keys(values: ArrayLike, what: str, size: int, kinds: str) -> NDArray[Any]:
 
 
 def _as_numpy_dates(values: ArrayLike) -> ArrayLike:
-    """Return dates and datetimes of Python in NumPy's type, and all else as it is."""
+    """Return Python dates and datetimes as datetime64, anything else unchanged."""
     array = _as_array(values, "times")
     if array.dtype != object or not all(isinstance(time, datetime.date) for time in array.flat):
         return values

@@ -1,4 +1,4 @@
-"""Cells of Python and of NumPy as columns of Polars, which takes fewer types of them."""
+"""Python and NumPy cells as Polars columns; Polars supports fewer types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnn_rust.base.polars import pl
 from rnn_rust.data.levels import MISSING_TYPES, is_missing
 from rnn_rust.errors import DataError
 
-# What Polars has in place of NumPy's other units of dates and durations.
+# The Polars unit for each NumPy unit of dates and durations that Polars lacks.
 _UNITS = {
     "Y": "D", "M": "D", "W": "D", "h": "ms", "m": "ms", "s": "ms", "ps": "ns", "fs": "ns",
     "as": "ns",
@@ -21,11 +21,11 @@ _WHOLE, _NUMBERS = (int, np.integer), (int, float, np.integer, np.floating)
 
 
 def unconvertible(name: str, cells: str, error: Exception, where: str = "frame") -> DataError:
-    """Return the error of a column whose ``cells`` cannot be converted, for this reason.
+    """Return the error for a column whose ``cells`` cannot be converted because of ``error``.
 
-    ``where`` is how messages call its table.
+    ``where`` is what messages call its table.
     """
-    # Polars writes out the number, however long.
+    # Polars' message contains the whole number, however long.
     large = isinstance(error, OverflowError)
     reason = "an int is too large" if large else str(error).splitlines()[0]
     return DataError(
@@ -34,9 +34,9 @@ def unconvertible(name: str, cells: str, error: Exception, where: str = "frame")
 
 
 def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
-    """Return cells of Python as a column, whole numbers beside others as floats.
+    """Return Python cells as a column; integers mixed with other numbers become floats.
 
-    Polars raises an error of its own where types are mixed.
+    If other types are mixed, Polars raises its own error.
     """
     values = list(cells)
     kinds = set(map(type, values))
@@ -51,9 +51,9 @@ def from_cells(name: str, cells: Iterable[Any]) -> pl.Series:
 
 
 def _with_nanoseconds(column: pl.Series, cells: list[Any]) -> pl.Series:
-    """Return a column of times with the nanoseconds that those of pandas have.
+    """Return a column of times with the nanoseconds of pandas times.
 
-    Polars takes them for those of Python, which have none.
+    Polars drops them, because it treats pandas times as Python times.
     """
     if not isinstance(column.dtype, pl.Datetime | pl.Duration):
         return column
@@ -68,12 +68,12 @@ def _with_nanoseconds(column: pl.Series, cells: list[Any]) -> pl.Series:
 def from_times(name: str, array: NDArray[Any], where: str = "frame") -> pl.Series:
     """Return datetime64 or timedelta64 as a column, in the next finer unit that Polars has.
 
-    ``where`` is how messages call its table.
+    ``where`` is what messages call its table.
 
     Raises
     ------
     DataError
-        There is none in which they are the same.
+        No such unit can hold them without loss.
     """
     kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
     months = kind == "m" and unit in "YM"

@@ -27,40 +27,40 @@ Names = str | Iterable[str] | None
 
 
 class Default(Enum):
-    """What a column that is not named is found by."""
+    """How to find a column that the caller did not name."""
 
     NAMES = "the default names"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """Which columns a caller wants for what, and how times are read.
+    """The columns that a caller names for each role, and how to read times.
 
     Attributes
     ----------
     id
         A column name; None if the table is one series.
     time
-        A column name, or several that say a time together; None if rows stand in their order.
+        A column name, or several that make up a time; None if rows are already in time order.
     features, labels
-        Column names; None for those that have default names.
+        Column names; None to find them by the default names.
     static
-        Column names of features that a sequence has once; None without any.
+        Column names of features that are constant in a sequence; None if there are none.
     weights
         A column name, or None.
     categories
-        Features that are categories although they are numbers, or text of numbers.
+        Features to treat as categories although their cells are numbers, or text like numbers.
     missing
-        ``"error"`` or ``"keep"``: what becomes of missing numbers among the features.
+        ``"error"`` or ``"keep"``: what to do with missing numbers in the features.
     time_format
-        A format of ``strptime`` for times that are text, or None for the forms that are known.
+        A ``strptime`` format for times that are text, or None for the known formats.
     ties
-        ``"refuse"`` or ``"keep"``: what becomes of rows of an id at the same time.
+        ``"refuse"`` or ``"keep"``: what to do with rows of an id at the same time.
     labels_optional
-        Whether a table without label columns is taken although features go by default names.
+        Whether a table may have no label columns even if features are found by default names.
     day_first
-        Of times whose days and months are both numbers: whether the day came first in a table
-        before, which counts where no row of this one decides; None if there was none.
+        For times with numeric days and months: whether the day came first in an earlier table.
+        Used if no row of this table shows it; None if there was no such table.
     """
 
     id: str | Default | None = Default.NAMES
@@ -90,19 +90,19 @@ class Roles:
 
 @dataclass(frozen=True)
 class Keys:
-    """How the ids and times of a table were read, so that another is read alike.
+    """How the ids and times of a table were read, so that others can be read the same way.
 
     Attributes
     ----------
     id
         The column; None for one series.
     time
-        The columns; none where rows stand in their order.
+        The columns; empty if rows were already in time order.
     time_format, ties
-        As :class:`Roles` has them.
+        As in :class:`Roles`.
     day_first
-        Of times whose days and months are both numbers: whether the day came first; None if there
-        are no such times, or nothing decided.
+        For times with numeric days and months: whether the day came first; None if there are no
+        such times, or no row shows it.
     """
 
     id: str | None
@@ -112,7 +112,7 @@ class Keys:
     day_first: bool | None = None
 
     def completed_by(self, later: Keys | None) -> Keys:
-        """Return these keys with what only a later table has decided."""
+        """Return these keys, with ``day_first`` from a later table if it is unknown here."""
         if self.day_first is not None or later is None or later.time != self.time:
             return self
         return replace(self, day_first=later.day_first)
@@ -127,19 +127,19 @@ class Columns:
     id
         None for one series.
     time
-        Empty if rows stand in the order of time.
+        Empty if rows are already in time order.
     static
-        The features, the last ones, that a sequence has once.
+        The features that are constant in a sequence; they are the last ones in ``features``.
     left_out
         Columns of the table that have no role.
     categories
-        Features that are named as categories.
+        Features that the caller named as categories.
     features_named
-        Whether features were named, so that text among them is meant.
+        Whether the caller named the features, so that text in them is intended.
     keeps_missing
         Whether features may be missing.
     labels_named
-        Whether labels were named, so that text among them are classes.
+        Whether the caller named the labels, so that text in them means classes.
     """
 
     id: str | None
@@ -155,22 +155,22 @@ class Columns:
     labels_named: bool = False
 
     def read_by(self, roles: Roles, *, day_first: bool | None) -> Keys:
-        """Return how the keys of a table are read."""
+        """Return how the ids and times of the table were read."""
         return Keys(self.id, self.time, roles.time_format, roles.ties, day_first)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns of ids and times."""
+        """The id and time columns."""
         return (*([] if self.id is None else [self.id]), *self.time)
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The columns whose every cell is a number or missing: all but id and time."""
+        """The columns that are read as numbers: all but id and time."""
         return (*self.features, *self.labels, *([] if self.weights is None else [self.weights]))
 
 
 def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
-    """Take the columns that are named, and find the others by the default names.
+    """Take the columns that the caller named, and find the others by the default names.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
         Default names are ``id`` or ``name``; ``t``; ``x`` or ``f``, and ``y`` or ``l``, followed by
         a number; ``label`` and ``target``. Without an id column the table is one series.
     where
-        The table in error messages: a path or "frame".
+        What error messages call the table: a path or "frame".
 
     Raises
     ------
     DataError
-        A name occurs twice in the table, a column is missing, or it is named for two roles; or the
-        only one that would be the id by default is named for another.
+        A name occurs twice in the table, a column is missing or named for two roles, or the only
+        default id column is named for another role.
     ParameterError
         A name is not a string.
     """
@@ -235,7 +235,7 @@ def choose_columns(seen: list[str], roles: Roles, where: str) -> Columns:
 
 
 def _refuse_lost_id(named: dict[str, tuple[str, ...]], where: str) -> None:
-    """Raise DataError if what would be the id is named for something else: all were one series."""
+    """Raise DataError if the default id is named for another role: all rows would be one series."""
     for part, names in named.items():
         for name in names:
             if name in ID_NAMES:
@@ -247,7 +247,7 @@ def _refuse_lost_id(named: dict[str, tuple[str, ...]], where: str) -> None:
 
 
 def _fail_without(part: str, seen: list[str], free: list[str], where: str) -> NoReturn:
-    """Raise DataError: the table has no column of a default name that is needed."""
+    """Raise DataError: no column was named for a required role, and none has a default name."""
     what, advice = {
         "time": (
             "time",
@@ -267,7 +267,7 @@ def _fail_without(part: str, seen: list[str], free: list[str], where: str) -> No
 def _categories(
     roles: Roles, features: tuple[str, ...], seen: list[str], where: str
 ) -> tuple[str, ...]:
-    """Return the features that are named as categories."""
+    """Return the features that the caller named as categories."""
     wanted = roles.categories
     categories = () if wanted is None else as_names("categories", wanted)
     known = set(features)
@@ -280,19 +280,19 @@ def _categories(
 
 
 def argument(part: str) -> str:
-    """Return how an error message calls one of the arguments, for both kinds of readers."""
+    """Return what messages call an argument, for users of Python and of the command line."""
     return f"{part} (--{part} on the command line)"
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:
-    """Return names with commas between; of more than ``most`` the first ones, and how many."""
+    """Return names joined by commas; if there are more than ``most``, the first and the count."""
     names = list(names)
     first = first_of(names, most)
     return f"{first} ({len(names)} in all)" if len(names) > most else first
 
 
 def first_of(names: Iterable[str], most: int) -> str:
-    """Return names with commas between, ``...`` for those after the first ``most``."""
+    """Return the first ``most`` names joined by commas, then ``...`` if there are more."""
     names = list(names)
     return ", ".join(names[:most] + (["..."] if len(names) > most else []))
 
@@ -310,7 +310,7 @@ def reject_repeats(seen: list[str], where: str) -> None:
 
 
 def _example(free: list[str]) -> str:
-    """Return the advice to name features and labels, with columns of the table."""
+    """Return advice to name features and labels, with columns of the table as examples."""
     if not free:
         return f"name at least one with {argument('features')}"
     *features, label = free if len(free) > 1 else [free[0], "..."]
@@ -322,7 +322,7 @@ def _example(free: list[str]) -> str:
 
 
 def as_names(part: str, names: object) -> tuple[str, ...]:
-    """Return names of columns; ParameterError if it is something else."""
+    """Return column names as a tuple; raise ParameterError if ``names`` is anything else."""
     if isinstance(names, str):
         return (names,)
     several = part in ("time", "features", "labels", "static", "categories")
@@ -338,7 +338,7 @@ def as_names(part: str, names: object) -> tuple[str, ...]:
 def _check_named(
     named: dict[str, tuple[str, ...]], seen: list[str], free: list[str], where: str
 ) -> None:
-    """Check that columns are there, each for one role; of those without one a name is proposed."""
+    """Check that columns exist, each with one role; suggest a free column for an unknown name."""
     part_of: dict[str, str] = {}
     there = set(seen)
     for part, names in named.items():

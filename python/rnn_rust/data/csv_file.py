@@ -21,20 +21,20 @@ from rnn_rust.base.checks import named
 from rnn_rust.errors import DataError, MissingFileError, ParameterError
 
 SEPARATORS = (",", ";", "\t")
-"""Those that are recognised by the header, the first if there is none."""
+"""The separators recognised in a header; the first is the default."""
 
 _WIDE_MARKS = (
     ("UTF-32", codecs.BOM_UTF32_LE), ("UTF-32", codecs.BOM_UTF32_BE),
     ("UTF-16", codecs.BOM_UTF16_LE), ("UTF-16", codecs.BOM_UTF16_BE),
 )  # fmt: skip
 
-# Of rows that are read at a time: many for the reader's threads, and small beside the table.
+# Size of a block of rows: large enough for the reader's threads, small compared to the table.
 _BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class _Head:
-    """The header, and where the first row with any text begins: after bytes, after lines."""
+    """The header, and the bytes and lines before the first row that has any text."""
 
     names: list[str]
     separator: str
@@ -45,16 +45,16 @@ class _Head:
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows, and where they stand in the file.
+    """A block of rows, and its position in the file.
 
     Attributes
     ----------
     first_byte, end_byte
-        Where their text begins and ends; ``end_byte`` is None at the end of the file.
+        Where the text begins and ends; ``end_byte`` is None at the end of the file.
     first_row
-        The number of the first one, blank rows not counted.
+        The number of its first row, not counting blank rows.
     blank
-        Whether each is blank: all of its cells are empty.
+        Whether each row is blank, that is, all of its cells are empty.
     """
 
     first_byte: int
@@ -73,9 +73,9 @@ class CsvFile:
     name
         What messages call it; by default the path.
     separator
-        Between cells, one character; None for the one of ``,``, ``;`` and tab that the header has.
+        The character between cells; None to find ``,``, ``;`` or tab in the header.
     comment
-        With which lines begin that are no rows, one character; None if there are none.
+        The character that starts comment lines; None if there are no comments.
 
     Raises
     ------
@@ -102,20 +102,20 @@ class CsvFile:
 
     @property
     def header(self) -> list[str]:
-        """The column names as they stand in the file, without blanks around them.
+        """The column names as written in the file, without surrounding blanks.
 
-        A column without a name is called by its position: ``column_1``.
+        A column without a name is named by its position: ``column_1``.
         """
         return self._head.names
 
     @property
     def separator(self) -> str:
-        """What stands between cells."""
+        """The character between cells."""
         return self._head.separator
 
     @property
     def source(self) -> Path | bytes:
-        """What Polars is to read: the absolute path, or the contents if its name is not a text."""
+        """What Polars reads: the absolute path, or the contents if the path is not valid text."""
         path = self.path.absolute()
         try:
             os.fspath(path).encode()
@@ -137,9 +137,8 @@ class CsvFile:
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[tuple[int, int]]]:
         """The line (from 1) of each row, whether all of its cells are empty, and blocks of rows.
 
-        A block is where it begins in the file, in bytes, and the number of its first row.
-        DataError at a row of another width than the header, and at a quote or a carriage return
-        in an odd place.
+        A block is the byte where it begins and the number of its first row. Raises DataError at a
+        row whose width differs from the header's, or a misplaced quote or carriage return.
         """
         head = self._head
         try:
@@ -156,7 +155,7 @@ class CsvFile:
         return lines[~blank]
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the blocks in which the rows can be read, one at a time."""
+        """Yield the blocks of rows, which can be read one at a time."""
         _, blank, begins = self.rows
         ends = [*begins[1:], (None, len(blank))]
         first_row = 0
@@ -166,13 +165,13 @@ class CsvFile:
             first_row += int(np.count_nonzero(~block.blank))
 
     def text(self, block: Block) -> bytes:
-        """Return the rows of a block as they stand in the file."""
+        """Return the text of a block, unchanged."""
         with self.path.open("rb") as file:
             file.seek(block.first_byte)
             return file.read(-1 if block.end_byte is None else block.end_byte - block.first_byte)
 
     def place(self, row: int) -> str:
-        """Return "line ..." for a row counted from 0 without header and blank lines."""
+        """Return "line ..." for a row, counted from 0 without the header and blank lines."""
         return f"line {self._lines[row]}"
 
     def require_utf8(self) -> None:
@@ -238,7 +237,7 @@ def require_file(path: Path, name: str) -> None:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
             path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
         raise MissingFileError(f"{name}: there is no such file; check the path") from None
     except OSError as error:
         raise DataError(
@@ -251,7 +250,7 @@ def require_file(path: Path, name: str) -> None:
 
 def refuse_wide(begin: bytes, name: str) -> None:
     """Raise DataError if a file begins with characters of two or four bytes."""
-    # The marks of UTF-32 begin with those of UTF-16.
+    # In this order, because the UTF-32 LE mark begins with the UTF-16 LE mark.
     for code, mark in _WIDE_MARKS:
         if begin.startswith(mark):
             raise DataError(f"{name}: the text is {code}; save the file in UTF-8")

@@ -34,7 +34,7 @@ class CsvTable(Table):
         source = Source(self.name, self._file.place)
         if not self._file.has_rows:
             raise DataError(f"{self.name}: there are no rows; give one row per time step")
-        # A category may look like a number: 007 is another than 7.
+        # A category may look like a number, and 007 differs from 7.
         found = None
         if not columns.categories:
             found = _read_blocks(self._file, columns, dtype or "float64")
@@ -48,7 +48,7 @@ class CsvTable(Table):
         return Cells(text.select(columns.keys), numbers, source, is_text=True)
 
     def _has_classes(self, columns: Columns, labels: FloatArray) -> bool:
-        """Whether labels of which none was read as a number are all of one class, none."""
+        """Whether a named label without any number has classes; that class can only be ``None``."""
         empty = [
             name for name, column in zip(columns.labels, labels.T, strict=True)
             if columns.labels_named and np.isnan(column).all()
@@ -66,7 +66,7 @@ def _read_blocks(
 ) -> tuple[pl.DataFrame, Numbers] | None:
     """Return id and time as text, and the numbers; None if a cell cannot be used.
 
-    No message comes from here but those about rows: the file is read as text for them.
+    Only errors in rows are raised here. For errors in cells, the caller reads the file as text.
     """
     reader = _BlockReader(file, columns, dtype)
     keys = _in_parallel(reader.read, file.blocks())
@@ -77,9 +77,9 @@ def _read_blocks(
 
 
 class _BlockReader:
-    """Puts the numbers of some rows at a time where they belong in matrices of the whole file.
+    """Reads a block of rows at a time, straight into the matrices of the whole file.
 
-    A frame of the whole file would be as large again.
+    A frame of the whole file would need the same memory again.
     """
 
     def __init__(self, file: CsvFile, columns: Columns, dtype: str) -> None:
@@ -90,14 +90,14 @@ class _BlockReader:
         count = int(np.count_nonzero(~file.rows[1]))
         self._matrices = [np.empty((count, len(names)), dtype) for names in self._names]
         self.features, self.labels, self.weights = self._matrices
-        # Where the numbers of a column go, or whether it is a key.
+        # For each column, its matrix and position there; or True if it is a key.
         targets: dict[str, tuple[int, int] | bool] = dict.fromkeys(columns.keys, True)
         for matrix, names in enumerate(self._names):
             targets |= {name: (matrix, at) for at, name in enumerate(names)}
         self._targets = [targets.get(name, False) for name in file.header]
 
     def read(self, block: Block) -> pl.DataFrame | None:
-        """Return the keys of the rows; None if a cell cannot be used."""
+        """Store the numbers of a block and return its keys; None if a cell cannot be used."""
         text = self._file.text(block)
         count = int(np.count_nonzero(~block.blank))
         rows = slice(block.first_row, block.first_row + count)
@@ -106,7 +106,7 @@ class _BlockReader:
         return self._read_any(text, places, block) if plain is None else plain
 
     def _read_plain(self, text: bytes, places: list[FloatArray], count: int) -> pl.DataFrame | None:
-        """Read numbers without quotes around them; None if the text has anything else."""
+        """Read numbers without quotes; None if the text contains anything else."""
         file = self._file
         if file.comment is not None or not count:
             return None
@@ -137,12 +137,12 @@ class _BlockReader:
 
 
 def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame | None:
-    """Return the cells of some rows, numbers as float64; None if one is to be reported."""
+    """Return the cells of a block, numbers as float64; None if a cell is not a number."""
     wanted = (*columns.keys, *columns.numbers)
     try:
         return _scan(text, file, file.header, wanted, columns.numbers)
     except FAILURES:
-        if file.separator != ",":  # Commas may be decimal signs, of which all cells decide.
+        if file.separator != ",":  # Commas may be decimal, which only all cells together show.
             return None
     frame = _scan(text, file, file.header, wanted, ())
     source = Source(file.name, str)
@@ -155,7 +155,7 @@ def _block_cells(file: CsvFile, text: bytes, columns: Columns) -> pl.DataFrame |
 def _in_parallel(
     read_block: Callable[[Block], pl.DataFrame | None], blocks: Iterable[Block]
 ) -> list[pl.DataFrame] | None:
-    """Return what comes of each block, or None as soon as one cannot be read."""
+    """Return the result for each block, or None as soon as one cannot be read."""
     done: list[pl.DataFrame] = []
     # One block is parsed while another is read from the file.
     with ThreadPoolExecutor(min(4, pl.thread_pool_size())) as executor:
@@ -172,9 +172,9 @@ def _in_parallel(
 
 
 def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of these columns, less blank ones.
+    """Return these columns without blank rows.
 
-    If a cell of ``numbers`` is none, all of these columns come as text: converting them names it.
+    If a cell of ``numbers`` is not a number, all columns are text; converting them finds the cell.
     """
     require_polars()
     if not file.has_rows:
@@ -183,7 +183,7 @@ def load(file: CsvFile, text: Sequence[str], numbers: Sequence[str]) -> pl.DataF
     frame = _scan_checked(file, names, numbers)
     if frame is not None:
         return _drop_blank_rows(frame, file)
-    file.require_utf8()  # Polars does not say where.
+    file.require_utf8()  # Polars does not name the line.
     try:
         return _drop_blank_rows(
             _scan(file.source, file, file.header, names, (), skip=file.lines_before_rows), file
@@ -200,8 +200,8 @@ def _scan_checked(
 ) -> pl.DataFrame | None:
     """Read the columns while the rows are counted; None if a cell of ``numbers`` is not a number.
 
-    Polars guesses at quotes in odd places and passes over commas too many, so that an error of the
-    count goes first, whatever Polars says.
+    Polars guesses at misplaced quotes and ignores extra commas, so an error from the count takes
+    precedence over anything Polars reports.
     """
     with ThreadPoolExecutor(1) as executor:
         count = executor.submit(lambda: file.rows)
@@ -224,14 +224,14 @@ def _scan(
     *,
     skip: int = 0,
 ) -> pl.DataFrame:
-    """Return the columns ``names`` of rows without a header, those of ``numbers`` as float64.
+    """Return the columns ``names`` of text without a header; columns in ``numbers`` are float64.
 
     ``header`` names all columns.
     """
-    # Without types Polars would guess: a literal nan makes a column text, and 007 becomes 7.
+    # Without a schema, Polars would guess: a literal nan makes a column text, 007 becomes 7.
     schema: dict[str, pl.DataType] = {name: pl.String() for name in header}
     schema |= dict.fromkeys(numbers, pl.Float64())
-    # An absolute path without globbing: Polars gives '~', '*' and '[' a meaning.
+    # An absolute path without globbing, because Polars expands '~', '*' and '['.
     rows = pl.scan_csv(
         source, schema=schema, glob=False, has_header=False, skip_lines=skip,
         separator=file.separator, comment_prefix=file.comment,

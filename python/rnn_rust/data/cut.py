@@ -1,4 +1,4 @@
-"""Splits at instants: what lies before an instant trains, what lies at or after it tests."""
+"""Splits at points in time: rows before one are for training, rows at or after it for testing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
     Raises
     ------
     ParameterError
-        An instant is not of the times' kind, instants do not rise, or ``across`` is not known.
+        An instant is of another kind than the times, instants do not increase, or ``across`` is
+        unknown.
     DataError
         A part would be empty.
     """
@@ -50,7 +51,7 @@ def split_at(dataset: Cut, at: Instants, across: str) -> tuple[Cut, ...]:
 
 
 def _with_context(dataset: Cut, part: NDArray[np.int64], number: int) -> Cut:
-    """Return sequences that have rows of a part, with all rows before these, without labels."""
+    """Return the sequences with rows in a part, including all earlier rows, but unlabelled."""
     lengths = np.diff(dataset.offsets)
     has_some = np.logical_or.reduceat(part == number, dataset.offsets[:-1])
     kept = (part <= number) & np.repeat(has_some, lengths)
@@ -61,7 +62,7 @@ def _with_context(dataset: Cut, part: NDArray[np.int64], number: int) -> Cut:
 
 
 def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.int64]:
-    """Return the part ``(N,)`` that each row belongs to: how many instants it is not before."""
+    """Return the part ``(N,)`` of each row: the number of instants at or before its time."""
     part = np.zeros(len(dataset.times), dtype=np.int64)
     earlier = None
     for instant in instants:
@@ -74,9 +75,9 @@ def _parts_of_rows(dataset: Sequences, instants: list[Instant]) -> NDArray[np.in
 
 
 def _rows(dataset: Cut, kept: NDArray[np.bool_]) -> Cut:
-    """Return the chosen rows ``(N,)``, in sequences of the same ids; empty ones are left out.
+    """Return the rows that are ``kept (N,)``, in sequences of the same ids, without empty ones.
 
-    The chosen rows of a sequence follow one another, as times rise.
+    The kept rows of a sequence are consecutive, because times increase.
     """
     lengths = np.add.reduceat(kept, dataset.offsets[:-1], dtype=np.int64)
     some = np.flatnonzero(lengths)

@@ -1,4 +1,4 @@
-"""Dates and times of day as people write them: recognised by the first cell, and written again.
+"""Dates and times as people write them: their format is found from the first cell, and kept.
 
 | form | examples |
 |---|---|
@@ -9,7 +9,7 @@
 | quarter | ``1970 Q1``, ``1970Q1``, ``Q1 1970`` |
 | week of ISO 8601, maybe with its day | ``2020-W05``, ``2020-W05-3`` |
 
-A month, a quarter and a week are their first day. Instants are in UTC where there is a time zone.
+A month, quarter or week stands for its first day. Times with a time zone are converted to UTC.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CLOCK = (
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?(?: ?(?P<half>[AaPp][Mm]))?"
     r"(?: ?(?P<zone>Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?"
 )
-# The first form that the first cell has is the column's.
+# The first of these that matches the first cell is the form of the column.
 _FORMS = tuple(
     rf"^{form}$"
     for form in (
@@ -59,7 +59,7 @@ _FORMS = tuple(
     )
 )
 ISO = _FORMS[0]
-"""The form of 2024-01-31T12:00."""
+"""The form of dates like 2024-01-31T12:00."""
 
 _PARTS = (
     "year", "month", "name", "day", "a", "b", "quarter", "week", "weekday", "hour", "minute",
@@ -68,14 +68,14 @@ _PARTS = (
 
 _ABOVE_12 = "(?:1[3-9]|[2-9][0-9])"
 
-# What strptime calls the parts of a day and of a time of day.
+# The strptime code of each part of a date or a time of day.
 _CODES = {
     "year": "%Y", "month": "%m", "name": "%B", "day": "%d", "hour": "%H", "minute": "%M",
     "second": "%S", "fraction": "%.f", "half": "%p",
 }  # fmt: skip
 
 EXAMPLES = "2024-01-31, 2024-01-31T12:00, 31/01/2024, Jan 31 2024, 2024-01, 2024 Q1 or 2024-W05"
-"""For messages about a time that is none."""
+"""Examples for messages about text that is not a time."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ class TimeForm:
     Attributes
     ----------
     pieces
-        The parts of a time in order, ``(part, as the first cell has it)``; ``""`` is what stands
-        between them.
+        The parts of a time in order, ``(part, its text in the first cell)``; the part ``""`` is
+        text between them.
     day_first
-        Of days and months that are both numbers: whether the day comes first; None if there are
-        none, or no number above 12 says it.
+        For numeric days and months: whether the day comes first; None if there are none, or no
+        number above 12 shows it.
     zone
-        The time zone that all cells have, as text; None if they have several, or none.
+        The time zone of all cells, as text; None if they have several, or none.
     zoned
-        Whether they have time zones.
+        Whether the cells have time zones.
     """
 
     pieces: tuple[tuple[str, str], ...]
@@ -102,7 +102,7 @@ class TimeForm:
     zoned: bool = False
 
     def write(self, time: np.datetime64) -> str:
-        """Return an instant as it would stand in the column."""
+        """Return a time as it would be written in the column."""
         moment = time.astype("datetime64[us]").item()
         rest = (time - time.astype("datetime64[s]")).astype("timedelta64[ns]")
         fraction = f"{int(rest.astype(np.int64)):09d}"
@@ -118,7 +118,7 @@ class TimeForm:
         codes = _CODES | ({"a": "%d", "b": "%m"} if self.day_first else {"a": "%m", "b": "%d"})
         if any(part == "half" for part, _ in self.pieces):
             codes["hour"] = "%I"
-        # What has no code stands for itself; the code of a fraction has its point.
+        # A piece without a code is copied; the code of a fraction includes the decimal point.
         written = (codes.get(part, sample) for part, sample in self.pieces)
         return "".join(written).replace(".%.f", "%.f")
 
@@ -146,29 +146,29 @@ class TimeForm:
 
 
 def recognise(sample: str) -> str | None:
-    """Return the form, a regular expression, of a text that is a date; None if it is none."""
+    """Return the form (a regular expression) of text that is a date; None if it is not a date."""
     return next((form for form in _FORMS if re.match(form, sample, re.ASCII)), None)
 
 
 def order_of(time_format: str) -> bool | None:
-    """Return whether a format of ``strptime`` has days before months; None if years come first."""
+    """Return whether a ``strptime`` format has days before months; None if years come first."""
     found = re.search(r"%-?([dem]).*%-?([dem]).*%[Yy]", time_format)
     return None if found is None else found[1] != "m"
 
 
 def parse_alike(text: pl.Series, form: str) -> tuple[pl.Series, TimeForm] | None:
-    """Return dates that are all written as the first one is, and how; a quick way.
+    """Return dates and their format, quickly, if all are written like the first one.
 
-    None where they may not be, or nothing says which are days and which are months.
+    None if they may not be, or no date shows which numbers are days and which are months.
     """
     found = re.match(form, text[0], re.ASCII)
     assert found is not None, "the form was recognised by this cell"
     parts = found.groupdict()
     has_days = not {"day", "a"}.isdisjoint(parts)
-    # "May" does not tell how names of months are written.
+    # "May" does not show whether month names are abbreviated.
     if not has_days or (parts.get("name") or "").lower() == "may":
         return None
-    # Polars takes more than the form, makes the next minute of a second 60, and cuts nanoseconds.
+    # Polars accepts more than the form, turns second 60 into the next minute, and cuts nanoseconds.
     if not text.str.contains(form).all():
         return None
     if parts.get("second") and text.str.contains(":60", literal=True).any():
@@ -190,17 +190,17 @@ def parse_alike(text: pl.Series, form: str) -> tuple[pl.Series, TimeForm] | None
 
 
 def split_dates(text: pl.Series, form: str) -> pl.DataFrame:
-    """Return the parts of dates as text, a column for each; null where a cell has no such part."""
+    """Return the parts of dates as text, one column per part; null if a cell lacks the part."""
     parts = text.str.extract_groups(form).struct.unnest()
     missing = [pl.lit(None, pl.String).alias(p) for p in _PARTS if p not in parts.columns]
     return parts.with_columns(missing)
 
 
 def parse(parts: pl.DataFrame, *, day_first: bool) -> pl.Series:
-    """Return the dates of :func:`split_dates`, null where there is no such date.
+    """Return dates from the parts of :func:`split_dates`, null if there is no such date.
 
-    Days where there is no time of day, else instants of microseconds or, if there are more decimal
-    places, nanoseconds; in UTC where there are time zones.
+    Without times of day they are days; otherwise datetimes in microseconds or, if there are more
+    decimal places, nanoseconds. With time zones they are in UTC.
     """
     day, month = ("a", "b") if day_first else ("b", "a")
     name = pl.col("name").str.slice(0, 3).str.to_lowercase()
@@ -240,14 +240,14 @@ def _instants(dates: pl.Expr, unit: Literal["us", "ns"]) -> pl.Expr:
     fraction = digits.cast(pl.Int64, strict=False).cast(pl.Duration(unit))
     ahead = _minutes_ahead(pl.col("zone"))
     clock = pl.duration(hours=hour, minutes=minute - ahead, seconds=second, time_unit=unit)
-    # Nanoseconds in 64 bits reach over 584 years, and wrap around beyond them.
+    # Nanoseconds in 64 bits span 584 years, and wrap around beyond that.
     held = pl.col("year").cast(pl.Int64).is_between(1678, 2261) | (unit == "us")
     sound = held & (hour < 24) & (minute < 60) & (second < 60)
     return pl.when(sound).then(dates.cast(pl.Datetime(unit)) + clock + fraction)
 
 
 def _minutes_ahead(zone: pl.Expr) -> pl.Expr:
-    """Return how far zones are ahead of UTC."""
+    """Return how many minutes zones are ahead of UTC."""
     digits = zone.str.replace_all("[^0-9]", "").str.pad_end(4, "0")
     minutes = digits.str.slice(0, 2).cast(pl.Int64, strict=False) * 60
     minutes += digits.str.slice(2, 2).cast(pl.Int64, strict=False)
@@ -265,7 +265,7 @@ def offset_minutes(zone: str) -> int:
 
 
 def form_of(sample: str, form: str, zones: pl.Series, *, day_first: bool | None = None) -> TimeForm:
-    """Return how a column is written whose first cell is ``sample``, of this form."""
+    """Return the format of a column whose first cell, ``sample``, has this form."""
     found = re.match(form, sample, re.ASCII)
     assert found is not None, "the form was recognised by this cell"
     named = {(*found.span(part), part) for part in found.re.groupindex if found.group(part)}

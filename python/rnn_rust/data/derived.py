@@ -1,4 +1,4 @@
-"""Data sets made of data sets: parts, folds, windows, forecasts, and several put together."""
+"""Data sets made from others: parts, folds, windows, forecasts and concatenations."""
 
 from __future__ import annotations
 

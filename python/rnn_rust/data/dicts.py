@@ -16,14 +16,14 @@ from rnn_rust.errors import DataError, ParameterError
 def from_dict(table: Mapping[Any, Any], where: str = "frame") -> pl.DataFrame:
     """Return a dict of columns as a frame; masked cells are missing.
 
-    ``where`` is how messages call it.
+    ``where`` is what messages call it.
 
     Raises
     ------
     DataError
         A column cannot be converted, two have the same name, or lengths differ.
     ParameterError
-        A column is no list or array of one dimension.
+        A column is not a one-dimensional list or array.
     """
     columns: dict[str, pl.Series] = {}
     for key, cells in table.items():
@@ -63,5 +63,5 @@ def _column(name: str, cells: Any, where: str) -> pl.Series:
         )
     if array.dtype.kind in "mM":
         return from_times(name, array, where)
-    # NumPy makes one type of numbers and text in a list, and objects of what lacks a number.
+    # NumPy turns a list of numbers and text into text, and one with missing numbers into objects.
     return pl.Series(name, array) if array.dtype.kind not in "UO" else from_cells(name, cells)

@@ -1,9 +1,9 @@
-"""How a network takes features: numbers with missing ones filled in, times, and categories.
+"""Encoding features for a network: filled-in numbers, time features and categories.
 
-A network's inputs are the numbers, what is derived from them and from the times of rows, and for
-each category as many inputs as it has levels. A data set holds a level as its number among the
-``levels`` of the column; a model has levels of its own, those of its training part, and "other" for
-all that it has not seen there.
+A network's inputs are the numbers, the features derived from them and from the times of rows, and
+one input per level of each category. A data set stores a level as its position in the ``levels`` of
+the column. A model has its own levels: those of its training part, and "other" for all levels not
+seen there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Data = TypeVar("Data", bound=Any)
 _log = logging.getLogger("rnn_rust")
 
 OTHER = "other"
-"""The name of the level that stands for all that training has not seen."""
+"""The name of the level that stands for all levels not seen in training."""
 
 
 def _are_numbers(values: tuple[Any, ...]) -> bool:
@@ -41,34 +41,34 @@ def _are_numbers(values: tuple[Any, ...]) -> bool:
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """What a network has learnt of its features from the training part.
+    """What a network has learnt about its features from the training part.
 
     Attributes
     ----------
     numbers
         Names of the features that are numbers, in the network's order.
     means
-        The mean of each.
+        The mean of each number.
     fill
-        ``"error"``, ``"mean"`` or ``"forward"``: what a missing number becomes.
+        ``"error"``, ``"mean"`` or ``"forward"``: how missing numbers are filled.
     indicators
-        The numbers of which a further feature says whether they were missing.
+        The numbers that have an extra feature saying whether they were missing.
     times
-        Names of the features that follow from times; see `rnn_rust.data.time_features`.
+        Names of the features derived from times; see `rnn_rust.data.time_features`.
     levels
-        By the name of each category the levels that have an input of their own, the most frequent
-        first; one more input is for all others.
+        For each category, by name, the levels that have their own input, the most frequent first.
+        One more input is for all others.
     shares
-        By the same names how frequent each of these levels is in the training part.
+        For each category, by name, the frequency of each of these levels in the training part.
     static
-        The same of static features, or None where there are none.
+        The encoder of the static features, or None if there are none.
     first
         The number of the first input.
     shift, scale
-        What is taken from each number, and what it is divided by; empty where a scaler does it.
+        What is subtracted from each number, and its divisor; empty if a scaler does this.
     time_kind
-        What the times are that these features follow from, one of `rnn_rust.data.time_features`;
-        None where there are none, and of a file that does not tell it.
+        The kind of times that ``times`` are derived from, as in `rnn_rust.data.time_features`; None
+        if there are no such features, or the model file does not say.
     """
 
     numbers: tuple[str, ...]
@@ -86,7 +86,7 @@ class FeatureEncoder:
 
     @classmethod
     def of_numbers(cls, names: tuple[str, ...]) -> FeatureEncoder:
-        """Return the one of numbers none of which may be missing."""
+        """Return an encoder of numbers, none of which may be missing."""
         return cls(names, (float("nan"),) * len(names), "error", (), (), {}, {})
 
     @property
@@ -96,13 +96,13 @@ class FeatureEncoder:
 
     @property
     def number_names(self) -> tuple[str, ...]:
-        """The inputs that are numbers: features, and what is derived."""
+        """The inputs that are numbers: features, and those derived from them and from times."""
         missing = (f"{name} missing" for name in self.indicators)
         return (*self.numbers, *missing, *time_features.column_names(self.times))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The features that the engine takes: numbers, and then categories."""
+        """The features that the engine takes: first numbers, then categories."""
         return (*self.number_names, *self.levels)
 
     @property
@@ -116,18 +116,18 @@ class FeatureEncoder:
 
     @property
     def input_count(self) -> int:
-        """How many inputs the network has."""
+        """The number of inputs of the network."""
         static = 0 if self.static is None else self.static.input_count
         return len(self.number_names) + self.category_inputs + static
 
     @property
     def category_inputs(self) -> int:
-        """How many inputs categories take."""
+        """The number of inputs for categories."""
         return sum(len(own) + 1 for own in self.levels.values())
 
     @property
     def parts(self) -> tuple[FeatureEncoder, ...]:
-        """The encoder of the features of rows, and that of static ones where there are some."""
+        """The encoder itself, and the one of the static features if there are any."""
         return (self,) if self.static is None else (self, self.static)
 
     @cached_property
@@ -141,7 +141,7 @@ class FeatureEncoder:
 
     @cached_property
     def _input_by_level(self) -> dict[str, dict[str, int]]:
-        """By the name of each category the input of each level."""
+        """The input of each level, by the name of the category."""
         first = self.first_inputs
         return {
             name: {level: number for number, level in enumerate(own, first[name])}
@@ -152,30 +152,30 @@ class FeatureEncoder:
         return self.first_inputs[name] + len(self.levels[name])
 
     def input_of(self, name: str, level: str) -> int:
-        """Return the input that a level of a category has."""
+        """Return the number of the input for a level of a category."""
         return self._input_by_level[name].get(level, self._other_input(name))
 
     def _inputs_of(
         self, name: str, codes: NDArray[np.int64], known: tuple[str, ...]
     ) -> NDArray[np.int64]:
-        """Return the inputs of rows that hold the numbers of levels of a data set's column."""
+        """Return the inputs of rows, given as positions in the ``known`` levels of a data set."""
         own, other = self._input_by_level[name], self._other_input(name)
-        # Of few rows only their levels are looked up: a column may have very many.
+        # For few rows, look up only their levels: the column may have very many.
         few = len(codes) < len(known)
         wanted = (known[code] for code in codes.tolist()) if few else known
         inputs = np.array([own.get(level, other) for level in wanted], dtype=np.int64)
         return inputs if few else inputs[codes]
 
     def encode(self, data: Data) -> Data:
-        """Return data with the features that the engine takes, in this order.
+        """Return data with the features that the engine takes, in the engine's order.
 
         Raises
         ------
         ShapeError
-            It has other columns.
+            The data has other columns.
         DataError
-            A category is a number in the data, or a number a category; a number is missing that may
-            not be; or times are of another kind than in training.
+            A category of the model is a number in the data, or the reverse; a number is missing
+            that must not be; or times are of another kind than in training.
         """
         if data.encoder == self:
             return data
@@ -190,7 +190,7 @@ class FeatureEncoder:
         return replace(data, **changes)
 
     def _names_of(self, data: Any) -> tuple[str, ...]:
-        """Return the names of the columns; numbers without names are taken by their position."""
+        """Return the column names; columns without names get the model's names by position."""
         own: tuple[str, ...] = data.feature_names or ()
         if getattr(data, "has_feature_names", bool(own)) or self.levels or self.times:
             return own
@@ -225,7 +225,7 @@ class FeatureEncoder:
         times: NDArray[Any],
         time_name: str | None = None,
     ) -> NDArray[Any]:
-        """Return the rows of a matrix, with its names and levels, as the engine takes them."""
+        """Return the features for the engine, given a matrix with its names and levels."""
         matrix, names, levels = source
         if sorted(names) != sorted(self.source_names):
             raise ShapeError(
@@ -235,7 +235,7 @@ class FeatureEncoder:
         self._check_kinds(names, levels)
         encoded = np.empty((len(matrix), len(self.feature_names)), dtype=matrix.dtype)
         count, places = len(self.numbers), positions(names, self.numbers)
-        # Most often they are the first columns in the same order: a view, where picking copies.
+        # Usually they are the first columns in the same order: a view avoids a copy.
         numbers = matrix[:, :count] if places == list(range(count)) else matrix[:, places]
         missing = fill_missing(
             numbers, encoded[:, :count], names=self.numbers, means=self.means, fill=self.fill,
@@ -257,7 +257,7 @@ class FeatureEncoder:
         return encoded
 
     def _scaled(self, numbers: NDArray[Any], derived: list[NDArray[Any]]) -> NDArray[np.float64]:
-        """Return numbers and what is derived as columns, scaled in double precision."""
+        """Return numbers and derived features as columns, scaled in double precision."""
         columns = np.stack([*numbers.T.astype(np.float64), *derived], axis=1)
         scaled: NDArray[np.float64] = (columns - np.array(self.shift)) / np.array(self.scale)
         return scaled
@@ -265,7 +265,7 @@ class FeatureEncoder:
     def _of_times(
         self, times: NDArray[Any], offsets: NDArray[np.int64], time_name: str | None
     ) -> list[NDArray[Any]]:
-        """Return the columns that follow from the times of rows."""
+        """Return the features derived from the times of rows."""
         if not self.times:
             return []
         time_features.check_kind(time_name, times.dtype, self.time_kind)
@@ -274,12 +274,12 @@ class FeatureEncoder:
         return [*time_features.columns(self.times, times, before)]
 
     def encode_one(self, values: Mapping[str, Any]) -> list[float]:
-        """Return the static features of one sequence, by name, as the engine takes them.
+        """Return the static features of one sequence, given by name, for the engine.
 
         Raises
         ------
         DataError
-            A number is missing that may not be, is infinite, or is none.
+            A number is infinite, is not a number, or is missing and must not be.
         """
         names = self.source_names
         levels = {name: (level_of("static features", name, values[name]),) for name in self.levels}
@@ -318,11 +318,11 @@ class FeatureEncoder:
             )  # fmt: skip
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FeatureEncoder:
-        """Return the encoder itself, which nothing changes and which may have very many levels."""
+        """Return the encoder itself: it is immutable, and may have very many levels."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields alone; what follows from them is found again."""
+        """Return only the fields; cached properties are computed again."""
         return {own.name: getattr(self, own.name) for own in fields(self)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -342,7 +342,7 @@ class FeatureEncoder:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureEncoder:
-        """Return what :meth:`to_dict` described; ModelFileError if that cannot be."""
+        """Return the encoder that :meth:`to_dict` described; ModelFileError if it is invalid."""
         columns = values["columns"]
         numbers, means, indicators = (
             tuple(values[name]) for name in ("numbers", "means", "indicators")

@@ -1,4 +1,4 @@
-"""What is learnt of features from a training part: the encoder of a network."""
+"""Learning the encoder of a network from the features of the training part."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def learn_encoder(
     dataset
         The training part.
     scaler
-        The scaler of its features, or None: another of the kind is fitted on static ones.
+        The scaler of its features, or None; a copy of it is fitted on the static features.
     times
-        Names of the features of time.
+        Names of the features derived from times.
     how
-        ``most`` levels of each category; ``fill``, what a missing number becomes; ``indicator``,
-        whether a further feature says that it was missing.
+        ``most``, the maximum of levels per category; ``fill``, how missing numbers are filled;
+        ``indicator``, whether an extra feature says that a number was missing.
 
     Raises
     ------
     DataError
-        A column has no number at all, or the name of a feature that is derived.
+        A column has no number at all, or has the name of a derived feature.
     """
     encoder = _of_columns(dataset, times=times, **how)
     if dataset.static is not None:
@@ -53,13 +53,13 @@ def learn_encoder(
 def _of_columns(
     dataset: Any, *, most: int, fill: str, indicator: bool, times: tuple[str, ...]
 ) -> FeatureEncoder:
-    """Return what is learnt of the features of rows."""
+    """Return the encoder of the features of rows."""
     columns = dict(zip(dataset.feature_names, dataset.features.T, strict=True))
     levels, shares = {}, {}
     for name, known in dataset.levels.items():
         codes = columns[name].astype(np.int64)
         counts = np.bincount(codes, minlength=len(known))
-        # Of equally frequent ones the first by name, so that the order of rows does not matter.
+        # Equally frequent levels are sorted by name, so that the order of rows does not matter.
         order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], known[c]))
         kept = order[:most]
         levels[name] = tuple(known[code] for code in kept)
@@ -80,12 +80,12 @@ def _of_columns(
 
 
 def _means(dataset: Any) -> NDArray[np.float64]:
-    """Return the mean of each feature, missing ones left out."""
+    """Return the mean of each feature, ignoring missing values."""
     features = np.ascontiguousarray(dataset.features)
     rows = features, np.array([0]), np.array([0, len(features)])
     low, high = _core.column_bounds(*rows, 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        # From the lowest number on, so that the mean of equal numbers is that number.
+        # Relative to the lowest number, so that the mean of equal numbers is exactly that number.
         shift = np.where(np.isfinite(high - low), low, 0.0)
     means, _ = _core.column_moments(*rows, shift, np.ones_like(shift), 1)
     return shift + means
@@ -94,18 +94,18 @@ def _means(dataset: Any) -> NDArray[np.float64]:
 def _static_part(
     encoder: FeatureEncoder, own: FeatureEncoder, dataset: Any, scaler: Any
 ) -> FeatureEncoder:
-    """Return the encoder of static features as a part of that of the others.
+    """Return the encoder of static features, as a part of the encoder of the other features.
 
     Parameters
     ----------
     encoder
-        That of the others.
+        The encoder of the other features.
     own
-        What was learnt of static features, each sequence counting once.
+        The encoder learnt from the static features, each sequence counting once.
     dataset
-        The data set of these: a sequence of one row for each sequence.
+        The static features as a data set, with a one-row sequence for each sequence.
     scaler
-        A scaler, which is fitted here; or None.
+        The scaler to fit, or None.
     """
     own = replace(own, first=encoder.first + len(encoder.number_names) + encoder.category_inputs)
     if scaler is None:
@@ -119,7 +119,7 @@ def _static_part(
 
 
 def _check_derived_names(encoder: FeatureEncoder) -> None:
-    """Raise DataError if a column has the name of a feature that is derived."""
+    """Raise DataError if a column has the name of a derived feature."""
     columns = {name for part in encoder.parts for name in part.source_names}
     for part in encoder.parts:
         derived = {f"{name} missing": f"missing_indicator for '{name}'" for name in part.indicators}

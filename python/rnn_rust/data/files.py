@@ -1,4 +1,4 @@
-"""Files as tables: CSV, Parquet, Arrow and NDJSON, also compressed, several at once, or open."""
+"""Files as tables: CSV, Parquet, Arrow and NDJSON; single, several, compressed or open files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _KINDS = {
     ".jsonl": "ndjson",
 }  # fmt: skip
 SUFFIXES = ".csv, .tsv, .txt, .parquet, .arrow, .feather or .ndjson, also with .gz or .zst"
-"""Of files that can be read, for messages."""
+"""The suffixes of files that can be read, for messages."""
 
-# How files begin whose name does not say what they are.
+# First bytes of each format, for files whose name does not tell the format.
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow", b"{": "ndjson"}
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -44,14 +44,14 @@ Files = Path_ | BinaryIO | Iterable[Path_]
 
 
 def open_files(files: Files, *, separator: str | None, comment: str | None) -> Table:
-    """Return the table of a file, of several (a list, or a pattern), or of an open binary file.
+    """Return the table of a file, of several (a list or a pattern), or of an open binary file.
 
     Raises
     ------
     MissingFileError
-        There is no such file, or none that the pattern fits.
+        There is no such file, or none that matches the pattern.
     DataError
-        The file is damaged, or its name does not say what it is.
+        The file is damaged, or its name does not tell its format.
     ParameterError
         ``files`` is something else.
     """
@@ -84,10 +84,10 @@ def _join(name: str, paths: list[Path_], csv: dict[str, str | None]) -> Table:
 
 
 class _TemporaryFile:
-    """An empty file that is removed when nothing refers to this any more."""
+    """An empty file that is removed when nothing refers to this object any more."""
 
     def __init__(self, name: str) -> None:
-        """Make one that is to hold a copy of what messages call ``name``."""
+        """Make a file for a copy of the data that messages call ``name``."""
         self._name = name
         with self.writing():
             descriptor, path = tempfile.mkstemp(prefix="rnn-rust-")
@@ -97,7 +97,7 @@ class _TemporaryFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Raise DataError if there is no place for the copy."""
+        """Raise DataError if the copy cannot be written."""
         try:
             yield
         except OSError as error:
@@ -109,19 +109,19 @@ class _TemporaryFile:
             ) from error
 
     def fill(self, parts: Iterable[bytes]) -> None:
-        """Write the copy, whose parts raise no OSError."""
+        """Write the parts; making them must not raise OSError."""
         with self.writing(), self.path.open("wb") as target:
             target.writelines(parts)
 
 
 def _suffixes(name: str) -> tuple[str, str]:
-    """Return the suffix of what a file holds, and that of its compression or nothing."""
+    """Return the suffix of the format, and the suffix of the compression (empty if none)."""
     stem, last = os.path.splitext(name.lower())
     return (os.path.splitext(stem)[1], last) if last in _COMPRESSED else (last, "")
 
 
 def _open_path(path: Path_, csv: dict[str, str | None]) -> Table:
-    """Return the table of a file whose suffix says what it is."""
+    """Return the table of a file, whose suffix gives its format."""
     name = str(path)
     suffix, compression = _suffixes(name)
     kind, packed = _KINDS.get(suffix), _COMPRESSED.get(compression)
@@ -141,7 +141,7 @@ def _open(
     csv: dict[str, str | None],
     temporary: _TemporaryFile | None = None,
 ) -> Table:
-    """Return the table of a file, which is kept as long as the table if it is a temporary one."""
+    """Return the table of a file; the table keeps a temporary file alive."""
     if kind == "csv":
         if _suffixes(name)[0] == ".tsv":
             csv = {**csv, "separator": csv["separator"] or "\t"}
@@ -153,7 +153,7 @@ def _open(
 
 
 def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
-    """Return a frame of the file, lazy where its kind allows: only needed columns are read then."""
+    """Return a frame of the file; lazy if possible, so that only the columns needed are read."""
     if not (begin := _begin(path)):
         raise DataError(f"{name} is empty; it needs a row for each time step")
     try:
@@ -161,7 +161,7 @@ def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
             frame: pl.LazyFrame | pl.DataFrame = pl.scan_parquet(path.absolute(), glob=False)
         elif kind == "ndjson":
             refuse_wide(begin, name)
-            # Polars takes no byte order mark.
+            # Polars does not accept a byte order mark.
             marked = begin.startswith(codecs.BOM_UTF8)
             source = path.read_bytes()[len(codecs.BOM_UTF8) :] if marked else path.absolute()
             frame = pl.scan_ndjson(source, infer_schema_length=None)
@@ -179,12 +179,12 @@ def _frame(path: Path, name: str, kind: str) -> pl.LazyFrame | pl.DataFrame:
 
 
 def _damage(path: Path, name: str, kind: str, error: BaseException) -> DataError:
-    """Return the error of a file that Polars cannot read."""
+    """Return the error for a file that Polars cannot read."""
     if kind == "ndjson" and (broken := _broken_line(path)) is not None:
         line, problem = broken
         return DataError(f"{name}, line {line}: {problem}")
     reason = (str(error).splitlines() or [""])[0]
-    # How Polars' readers of binary formats say it is for those who write such readers.
+    # Polars' errors about binary formats are written for its developers.
     for_developers = "spec" in reason or "{" in reason or "unwrap" in reason
     if not reason or for_developers:
         reason = "it is damaged, or a part of it is missing"
@@ -209,7 +209,7 @@ def _broken_line(path: Path) -> tuple[int, str] | None:
 
 
 def _integer(text: str) -> int:
-    # What has fewer digits need not be converted.
+    # Up to 38 digits always fit.
     if len(text) > 38 and not -(2**127) <= Decimal(text) < 2**127:
         raise OverflowError(
             f"the integer {written_number(text)} does not fit 128 bits; write it with an exponent, "
@@ -225,16 +225,16 @@ def _float(text: str) -> float:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """Refuse NaN and infinities, which JSON has not."""
+    """Refuse NaN and infinities, which are not part of JSON."""
     raise ValueError(constant)
 
 
-# Whether lines can be read, by the rules of Polars; what they hold does not matter.
+# Checks whether a line can be read, by Polars' rules; the values are not used.
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_refuse)
 
 
 class FileTable(FrameTable):
-    """A file of Parquet, Arrow or NDJSON."""
+    """A Parquet, Arrow or NDJSON file."""
 
     def __init__(self, path: Path, name: str, kind: str) -> None:
         self._path, self._kind = path, kind
@@ -245,7 +245,7 @@ class FileTable(FrameTable):
 
 
 def _open_handle(handle: Any, csv: dict[str, str | None]) -> Table:
-    """Return the table of an open file: its contents are copied, and say what they are."""
+    """Return the table of a copy of an open file, whose format is found from its contents."""
     name = getattr(handle, "name", None)
     name = name if isinstance(name, str) else "the open file"
     temporary = _TemporaryFile(name)
@@ -279,7 +279,7 @@ def _packed(begin: bytes) -> str | None:
 
 
 def _decompressed(path: Path, packed: str, name: str) -> _TemporaryFile:
-    """Return what a compressed file holds; DataError if it is damaged."""
+    """Return a temporary file with the decompressed contents; DataError if they are damaged."""
     temporary = _TemporaryFile(name)
     if packed == "gzip":
         temporary.fill(_parts_of_gzip(path, name))
@@ -306,6 +306,6 @@ def _not_readable(name: str, packed: str, error: Exception) -> DataError:
 
 
 def opened(static: Any) -> Any:
-    """Return names, or a table, of static features: the table of a file if it is a ``Path``."""
+    """Return the argument ``static``; a ``Path`` becomes the table of its file."""
     is_path = isinstance(static, os.PathLike)
     return open_files(static, separator=None, comment=None) if is_path else static

@@ -1,4 +1,4 @@
-"""Folds of cross-validation, by whole sequences: no fold cuts one."""
+"""Folds of whole sequences for cross-validation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Folded = TypeVar("Folded", bound=Sequences)
 def folds(
     dataset: Folded, k: int, *, by: str, stratify: bool, gap: Any, seed: int
 ) -> Iterator[tuple[Folded, Folded]]:
-    """Yield ``(train, test)``; see :meth:`rnn_rust.Dataset.folds`; errors as of `fold_indices`."""
+    """Yield ``(train, test)``; see :meth:`rnn_rust.Dataset.folds`; errors as in `fold_indices`."""
     for train, test in fold_indices(dataset, k, by=by, stratify=stratify, gap=gap, seed=seed):
         yield dataset.chosen(train), dataset.chosen(test)
 
@@ -28,14 +28,14 @@ def folds(
 def fold_indices(
     dataset: Sequences, k: int, *, by: str, stratify: bool, gap: Any, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return pairs of sequences to train on and to test; see :meth:`rnn_rust.Dataset.folds`.
+    """Return pairs of training and test sequences; see :meth:`rnn_rust.Dataset.folds`.
 
     Raises
     ------
     DataError
-        There are too few sequences, or none to train on in one of the folds.
+        There are too few sequences, or a fold has no training sequence.
     ParameterError
-        An argument is outside its allowed values, or does not go together with another.
+        An argument is outside its allowed values, or cannot be combined with another.
     """
     whole_number("k", k, least=2)
     if by not in ("sequence", "time"):
@@ -60,14 +60,14 @@ def _require(dataset: Sequences, least: int, k: int) -> None:
 def _random_parts(
     dataset: Sequences, k: int, *, stratify: bool, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Every sequence is tested once."""
+    """Yield the train and test positions of random folds; each sequence is tested once."""
     _require(dataset, k, k)
     random = np.random.Generator(np.random.PCG64(checked_seed(seed)))
     groups = strata(dataset) if stratify else [np.arange(len(dataset), dtype=np.int64)]
     fold = np.empty(len(dataset), dtype=np.int64)
     begin = 0
     for group in groups:
-        # Dealt out in turn, the next group where this one ends, so that folds are equally large.
+        # Assigned to folds in turn, across groups, so that folds have the same size.
         fold[random.permutation(group)] = (begin + np.arange(len(group))) % k
         begin += len(group)
     for number in range(k):
@@ -77,7 +77,7 @@ def _random_parts(
 def _time_parts(
     dataset: Sequences, k: int, gap: Any
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Each block of sequences is tested by what ended before it, and ``gap`` before it, began."""
+    """Yield (train, test): sequences that ended ``gap`` before a block began, and the block."""
     _require(dataset, k + 1, k)
     begins = dataset.times[dataset.offsets[:-1]]
     gap = None if gap is None else _checked_gap(gap, begins.dtype)
@@ -97,7 +97,7 @@ def _time_parts(
 
 
 def _checked_gap(gap: Any, times: np.dtype[Any]) -> Any:
-    """Return what can be taken from times; ParameterError if it is of another kind, or below 0."""
+    """Return a gap that can be subtracted from times; ParameterError if it cannot or is below 0."""
     if times.kind not in "mM":
         finite("folds: gap", gap, least=0)
         return gap

@@ -1,9 +1,9 @@
-"""The next values of a series as labels: what lies 1 to ``horizon`` rows ahead of each row.
+"""The next values of a series as labels: the values 1 to ``horizon`` rows ahead of each row.
 
-What is known of a value ahead at its own row: the present value ("it will stay as it is") and, of a
-series with seasons, the value at the same time of the last season that has passed (Hyndman and
-Athanasopoulos, "Forecasting: principles and practice", naive and seasonal naive methods). A model
-may learn the change from either, which reaches values that the training part never had.
+Two simple forecasts are known at each row: the present value ("no change") and, for a series with
+seasons, the value at the same time of the last completed season (Hyndman and Athanasopoulos,
+"Forecasting: principles and practice", naive and seasonal naive methods). A model may learn the
+change from either, and can then forecast values outside the range of the training part.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Data = TypeVar("Data", bound=Sequences)
 
 
 def forecast(dataset: Data, plan: Forecast) -> Data:
-    """Return the data set whose labels lie ahead; see :meth:`rnn_rust.Dataset.forecast`.
+    """Return a data set whose labels are later values; see :meth:`rnn_rust.Dataset.forecast`.
 
     Raises
     ------
     DataError
         The column is missing, has missing values, or no sequence is longer than the lags.
     ParameterError
-        The data set is normalised, or its labels lie ahead already.
+        The data set is normalised, or was made by :func:`forecast`.
     """
     if dataset.ahead is not None or getattr(dataset, "normalizer", None) is not None:
         raise ParameterError("forecast: give the data set as it was read, not one made from it")
@@ -55,7 +55,7 @@ def forecast(dataset: Data, plan: Forecast) -> Data:
 
 
 def check_season(dataset: Sequences, plan: Forecast) -> None:
-    """Raise DataError if no label has a value of the last season: no sequence is long enough."""
+    """Raise DataError if no sequence is longer than a season, so that no seasonal value exists."""
     longest = int(np.diff(dataset.offsets).max())
     if plan.season is not None and longest <= plan.season:
         raise DataError(
@@ -65,14 +65,14 @@ def check_season(dataset: Sequences, plan: Forecast) -> None:
 
 
 def changes_only(dataset: Data) -> Data:
-    """Return the data set with the changes that a model learns in place of its labels."""
+    """Return the data set with the changes that a model learns as its labels."""
     if dataset.known is None:
         return dataset
     return dataset.with_values(dataset.features, dataset.labels - dataset.known)
 
 
 def hide_later_labels(dataset: Data) -> Data:
-    """Set to missing the labels that lie beyond the rows of their own sequence."""
+    """Set labels to missing if they come from rows after the end of their sequence."""
     if dataset.ahead is None:
         return dataset
     lengths = np.diff(dataset.offsets)
@@ -121,7 +121,7 @@ def _features(
     if plan.features is None:
         before[:, 0] = series - before[:, 0]
     features = np.empty((len(series), len(names) + len(steps)), dataset.features.dtype)
-    # The series may be a label; as a feature it is the same column.
+    # The series may have been read as a label; as a feature it is the same column.
     own = [at for at, name in enumerate(names) if name != plan.column]
     read = positions(dataset.feature_names, (names[at] for at in own))
     features[:, own] = dataset.features[:, read]
@@ -131,7 +131,7 @@ def _features(
 
 
 def _check_names(dataset: Sequences, names: tuple[str, ...], plan: Forecast) -> None:
-    """Raise DataError if a feature is none that was read."""
+    """Raise DataError if a name is not a feature that was read."""
     known = {*dataset.feature_names, plan.column}
     for name in names:
         if name not in known:
@@ -142,9 +142,9 @@ def _check_names(dataset: Sequences, names: tuple[str, ...], plan: Forecast) -> 
 
 
 def _shifted(series: FloatArray, offsets: NDArray[np.int64], steps: Several[int]) -> FloatArray:
-    """Return the values so many rows ahead (before, if negative) of each row ``(N, len(steps))``.
+    """Return the values ``steps`` rows ahead of each row (back if negative) ``(N, len(steps))``.
 
-    NaN where that is beyond the sequence.
+    NaN outside the sequence.
     """
     rows, lengths = np.arange(len(series)), np.diff(offsets)
     before = rows - np.repeat(offsets[:-1], lengths)
@@ -160,7 +160,7 @@ def _shifted(series: FloatArray, offsets: NDArray[np.int64], steps: Several[int]
 
 
 def _seasonal(series: FloatArray, offsets: NDArray[np.int64], plan: Forecast) -> FloatArray | None:
-    """Return the same time of the last season ``(N, horizon)``, NaN where none has passed."""
+    """Return values at the same time of the last season ``(N, horizon)``; NaN in the first."""
     if plan.season is None:
         return None
     steps = [ahead - -(-ahead // plan.season) * plan.season for ahead in range(1, plan.horizon + 1)]
@@ -168,7 +168,7 @@ def _seasonal(series: FloatArray, offsets: NDArray[np.int64], plan: Forecast) ->
 
 
 def _without_first_rows(dataset: Data, rows: int) -> Data:
-    """Leave out the first rows of each sequence, whose lags are not known."""
+    """Leave out the first ``rows`` rows of each sequence, whose lags are unknown."""
     if rows == 0:
         return dataset
     lengths = np.diff(dataset.offsets) - rows

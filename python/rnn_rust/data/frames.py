@@ -32,24 +32,24 @@ def write_frame(dataset: Sequences) -> pl.DataFrame:
         *(_label(dataset, name, column) for name, column in labels),
         *weights,
     ]
-    # Not as a list, in which a column without a name would be given one.
+    # Not a list: Polars would name a column whose name is empty.
     return pl.DataFrame({column.name: column for column in columns})
 
 
 def first_rows(dataset: AnySequences, rows: int) -> AnySequences:
-    """Return the first rows as a view; a negative number leaves out so many of the last."""
+    """Return the first rows as a view; a negative number leaves out that many last rows."""
     total = int(dataset.offsets[-1])
     count = max(total + rows, 0) if rows < 0 else min(rows, total)
     sequences = int(np.searchsorted(dataset.offsets, count))
     ends = np.minimum(dataset.offsets[: sequences + 1], count)
     starts = dataset.shared_rows.starts[:sequences]
-    # Not to a network: states are of whole sequences.
+    # The rows are only shown, and initial states are for whole sequences.
     whole = dataset.with_initial_state(None)
     return whole.part(starts, np.diff(ends), np.arange(sequences, dtype=np.int64))
 
 
 def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
-    """Return a label, classes by name where they have one; null where it is missing."""
+    """Return a label, with named classes by name; null where it is missing."""
     classes = dataset.label_levels.get(name)
     if classes is None:
         return pl.Series(name, values, nan_to_null=True)
@@ -57,7 +57,7 @@ def _label(dataset: Sequences, name: str, values: NDArray[Any]) -> pl.Series:
 
 
 def _feature(levels: Levels, name: str, values: NDArray[Any]) -> pl.Series:
-    """Return a feature, categories as such."""
+    """Return a feature; a category as its levels."""
     if name not in levels:
         return pl.Series(name, values)
     return _named(name, values, levels[name])
@@ -70,7 +70,7 @@ def _named(name: str, numbers: NDArray[Any], levels: tuple[str, ...]) -> pl.Seri
 
 
 def key_columns(dataset: Sequences) -> list[pl.Series]:
-    """Return the id and the time of every row, as far as the data set has them."""
+    """Return the id and time columns, if the data set has them."""
     columns = []
     if dataset.id_name is not None:
         places = np.repeat(np.arange(len(dataset)), np.diff(dataset.offsets))

@@ -25,27 +25,27 @@ from rnn_rust.errors import DataError
 # Integers that text can be turned into and back without loss, and that fit 64 bits.
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
 
-# Fewer rows are converted before a thread has started.
+# With fewer rows, conversion is faster than starting a thread.
 _WORTH_A_THREAD = 10_000
 
 Order = tuple[NDArray[np.int64] | None, NDArray[np.int64]]
-"""The order of rows, None if it is that of the table; and where sequences start."""
+"""The order of rows (None for the order of the table), and where sequences start."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What was read of a table.
+    """What was read from a table.
 
     Attributes
     ----------
     keys
-        The columns of ids and times.
+        The id and time columns.
     numbers
-        The others.
+        The other columns.
     source
-        Where they stand.
+        Where the cells are, for messages.
     is_text
-        Whether all keys are text, as in a CSV file, and ids that are plain integers become numbers.
+        Whether all keys are text, as in a CSV file; plain integers then become integer ids.
     """
 
     keys: pl.DataFrame
@@ -55,7 +55,7 @@ class Cells:
 
 
 def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
-    """Return the fields of a data set: columns checked, rows of each id together, in time order."""
+    """Return the fields of a data set, with the rows of each id together and in time order."""
     source, count = cells.source, len(cells.numbers.features)
     if count == 0:
         raise DataError(f"{source.name}: there are no rows; give one row per time step")
@@ -95,14 +95,14 @@ def group_rows(cells: Cells, columns: Columns, roles: Roles) -> dict[str, Any]:
 
 
 def _order(form: TimeForm | None, roles: Roles) -> bool | None:
-    """Return whether days stand before months, as far as the table or its format says it."""
+    """Return whether days come before months; None if neither table nor format shows it."""
     if roles.time_format is not None:
         return order_of(roles.time_format)
     return None if form is None else form.day_first
 
 
 def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
-    """Return the fields of a data set that say what its columns are."""
+    """Return the fields of a data set that describe its columns."""
     of_rows = columns.features[: len(columns.features) - len(columns.static)]
     own = set(of_rows)
     return {
@@ -119,7 +119,7 @@ def _names_and_levels(columns: Columns, numbers: Numbers) -> dict[str, Any]:
 
 
 def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Series, Times, Order]:
-    """Return ids and times of rows as they stand in the table, and the order of a data set."""
+    """Return ids and times in the order of the table, and the order of the data set."""
     source, count = cells.source, len(cells.numbers.features)
     column = joined_time(cells.keys, columns.time, source, count)
 
@@ -131,7 +131,7 @@ def _ordered_keys(cells: Cells, columns: Columns, roles: Roles) -> tuple[pl.Seri
     if count < _WORTH_A_THREAD:
         ids, (times, form) = read_ids(), times_of(column, source, roles)
     else:
-        # Polars converts a column on one thread.
+        # Polars uses one thread per column.
         with ThreadPoolExecutor(1) as executor:
             converted = executor.submit(times_of, column, source, roles)
             ids = read_ids()
@@ -154,7 +154,7 @@ def _sequence_order(
     keep_ties: bool,
     refusal: Callable[[int, int], DataError],
 ) -> Order:
-    """Return the order of the rows (None if it is right as it is) and where sequences start.
+    """Return the order of the rows (None if they are in order) and where sequences start.
 
     ``refusal`` makes the error of two rows of an id at the same time.
 
@@ -176,7 +176,7 @@ def _sequence_order(
 
 
 def _table_order(ids: pl.Series) -> Order:
-    """Return the order of rows that has those of an id together, each in the table's order."""
+    """Return the order that puts the rows of each id together, otherwise in the table's order."""
     starts = np.flatnonzero((ids != ids.shift()).fill_null(True).to_numpy()).astype(np.int64)
     if starts.size == ids[starts].n_unique():
         return None, starts
@@ -190,7 +190,7 @@ def _table_order(ids: pl.Series) -> Order:
 def _runs(
     ids: pl.Series, times: pl.Series, *, keep_ties: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where a row's id differs from the row before, and where only time fails to rise."""
+    """Return the rows where the id changes, and those where only time does not increase."""
     starts = (ids != ids.shift()).fill_null(True)
     before = times.shift()
     rises = times >= before if keep_ties else times > before
@@ -204,7 +204,7 @@ def _runs(
 def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
     if is_text:
         _require_all(column, source)
-        heads = column.filter(column.ne_missing(column.shift()))  # Rows of one id mostly follow.
+        heads = column.filter(column.ne_missing(column.shift()))  # Ids often repeat in a row.
         plain = heads.str.contains(_PLAIN_INTEGER).all()
         return column.cast(pl.Int64) if plain else column
     if column.dtype in (pl.Categorical, pl.Enum):
@@ -224,7 +224,7 @@ def _ids(column: pl.Series, source: Source, *, is_text: bool) -> pl.Series:
 
 
 def times_of(column: pl.Series, source: Source, roles: Roles) -> Times:
-    """Return the times of a column, and how they are written; DataError if one is missing."""
+    """Return the times of a column and their format; DataError if one is missing."""
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     kind = column.dtype

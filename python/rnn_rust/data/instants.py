@@ -1,4 +1,4 @@
-"""Instants in the terms of a data set's times: numbers, dates, or text of dates."""
+"""Points in time (numbers, dates or text) converted to the type of a data set's times."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Instant = float | str | datetime.date | datetime.timedelta | np.datetime64 | np.
 
 
 def as_numpy(time: Any) -> Any:
-    """Return a date or a duration as NumPy has it, a date with a zone in UTC; others as they are.
+    """Return a date or a duration as a NumPy type, zoned dates in UTC; other values unchanged.
 
     Raises
     ------
     OverflowError
-        The date has no such instant.
+        The date in UTC is out of range.
     """
     for convert in ("to_datetime64", "to_timedelta64"):
-        # Those of pandas are also ones of Python, of which NumPy takes whole microseconds.
+        # pandas times are also Python times, which NumPy would cut to microseconds.
         if hasattr(type(time), convert):
             return getattr(time, convert)()
     if isinstance(time, datetime.datetime) and time.utcoffset() is not None:
@@ -35,10 +35,10 @@ def as_numpy(time: Any) -> Any:
 
 
 def in_terms_of(dataset: Sequences, instant: Instant) -> Any:
-    """Return an instant that can be compared with the times of the data set.
+    """Return an instant in a type that can be compared with the times of the data set.
 
-    Text may be in any form that a time column may have, or less: ``2024`` and ``2024-01-31T12``.
-    Without a time zone of its own, it is in that of the column, as are day and month in its order.
+    Text may have any form allowed in a time column, or be shorter: ``2024``, ``2024-01-31T12``.
+    Without a time zone, it is in that of the column; day and month are in the column's order.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def in_terms_of(dataset: Sequences, instant: Instant) -> Any:
 
 
 def _date(dataset: Sequences, instant: Instant) -> np.datetime64:
-    """Return an instant as a date without a zone: in UTC where the column has zones."""
+    """Return an instant as a date without a zone, in UTC if the column has zones."""
     form = dataset.time_form
     if isinstance(instant, str):
         return _date_of_text(dataset, instant)
@@ -85,12 +85,12 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
     recognised = written.recognise(text)
     if recognised is None:
         try:
-            # Of a time zone, which can stand after the day alone, NumPy would only warn.
+            # NumPy would only warn of a time zone (here it can only follow the day).
             zoned = not set("+-Zz").isdisjoint(text[10:])
             date = np.datetime64("NaT" if zoned else text.replace("/", "-"))
         except ValueError:
             date = np.datetime64("NaT", "s")
-        # Of 20240131 NumPy would make a year.
+        # NumPy would read 20240131 as a year.
         if np.isnat(date) or date.astype("M8[Y]") > np.datetime64("9999"):
             raise _refusal(instant, "dates; give one like 2024-01-31 or 2024-01-31T12:00")
         zone = None
@@ -111,7 +111,7 @@ def _date_of_text(dataset: Sequences, instant: str) -> np.datetime64:
 
 
 def _day_first(dataset: Sequences, text: str, parts: Any) -> bool:
-    """Return whether the day comes first: as in the column, else as the date itself tells."""
+    """Return whether the day comes first: as in the column, otherwise as the date itself shows."""
     if parts["a"][0] is None:
         return True
     form = dataset.time_form

@@ -1,4 +1,4 @@
-"""Levels of columns that are text: their numbers in one data set, and in another."""
+"""Levels of categories and classes: conversion between the numbers of different data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnn_rust.base.arrays import positions
 from rnn_rust.base.checks import shown
 from rnn_rust.errors import DataError
 
-# What Polars makes text of, beside texts and floats.
+# Types that become text as Polars writes them, besides str, bool and float.
 _AS_TEXT = (int, np.integer, Decimal, datetime.date, datetime.time, np.datetime64)
 
 Levels = Mapping[str, tuple[str, ...]]
@@ -24,20 +24,20 @@ MISSING_TYPES = ("NAType", "NaTType")
 
 
 def is_missing(cell: Any) -> bool:
-    """Return whether a value is what stands for a missing one, be it a number or not; not NaN."""
+    """Return whether a value stands for a missing one of any type: None or pandas' NA, not NaN."""
     return cell is None or type(cell).__name__ in MISSING_TYPES
 
 
 def level_of(where: str, name: str, cell: Any) -> str:
-    """Return the level of one value of a category, as a column of a table that has it would.
+    """Return the level of one value of a category, as reading it from a table column would.
 
-    A missing value is a level too, whole numbers are those of integers, truth values small letters.
-    ``where`` is how messages call what it is a feature of.
+    A missing value is the level ``""``; whole floats become integers, bools lower-case words.
+    ``where`` is what messages call the owner of the feature.
 
     Raises
     ------
     DataError
-        It is no text and no whole number.
+        It is neither text nor a whole number.
     """
     if isinstance(cell, str):
         return cell.strip()
@@ -61,12 +61,12 @@ def level_of(where: str, name: str, cell: Any) -> str:
 def recode(
     matrix: NDArray[Any], own: Levels, wanted: Levels, names: tuple[str, ...]
 ) -> NDArray[Any]:
-    """Return a matrix ``(N, columns)`` whose levels have the numbers of other ones; NaN stays.
+    """Return a matrix ``(N, columns)`` with its levels renumbered as in ``wanted``; NaN stays.
 
     Raises
     ------
     DataError
-        A level that occurs is none of the wanted ones.
+        A level that occurs is not among the wanted levels.
     """
     result = matrix
     for (name, levels), at in zip(wanted.items(), positions(names, wanted), strict=True):
@@ -90,7 +90,7 @@ def recode(
 def merged_labels(
     matrices: list[NDArray[Any]], levels: list[Levels], names: tuple[str, ...], refusal: str
 ) -> tuple[NDArray[Any], dict[str, tuple[str, ...]]]:
-    """Return labels as `merged` does; where there is no label, the classes of others do as well."""
+    """Return labels as `merged` does; a column whose labels are all missing fits any classes."""
     named = {name for own in levels for name in own}
     alike: list[Levels] = []
     for matrix, own in zip(matrices, levels, strict=True):
@@ -103,12 +103,12 @@ def merged_labels(
 def merged(
     matrices: Iterable[NDArray[Any]], levels: list[Levels], names: tuple[str, ...], refusal: str
 ) -> tuple[NDArray[Any], dict[str, tuple[str, ...]]]:
-    """Return matrices ``(N, columns)`` under one another, and the levels of all of them.
+    """Return the concatenated matrices ``(N, columns)``, and the levels of all of them.
 
     Raises
     ------
     DataError
-        A column has levels in some alone; ``refusal`` says so of its ``{name}``.
+        A column has levels in only some; ``refusal`` is the message, with ``{name}`` for its name.
     """
     common: dict[str, tuple[str, ...]] = {}
     for name in sorted({name for own in levels for name in own}):

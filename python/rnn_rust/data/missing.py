@@ -1,4 +1,4 @@
-"""Missing numbers of features, and what becomes of them."""
+"""Filling missing numbers in the features."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rnn_rust.errors import DataError
 
 FILLS = ("error", "mean", "forward")
-"""What becomes of a missing number."""
+"""What to do with missing numbers."""
 
 
 def missing_number(name: object, row: int) -> DataError:
-    """Return the error of a number that is missing and may not be."""
+    """Return the error for a number that is missing and must not be."""
     return DataError(
         f"column '{name}' is missing in row {row} (counted from 0); fill it, or give the model "
         "missing='mean' or 'forward'"
@@ -23,7 +23,7 @@ def missing_number(name: object, row: int) -> DataError:
 
 
 def missing_static(name: str, where: str = "") -> DataError:
-    """Return the error of a static feature that is missing and may not be."""
+    """Return the error for a static feature that is missing and must not be."""
     return DataError(
         f"static feature '{name}'{where} is missing; fill it, or give the model missing='mean'"
     )
@@ -45,7 +45,7 @@ def fill_missing(
     numbers
         ``(N, F)``, NaN where missing.
     out
-        ``(N, F)``, where they are copied to.
+        ``(N, F)``, the array to copy to.
     names, means
         The name and the mean of each column.
     fill
@@ -56,7 +56,7 @@ def fill_missing(
     Raises
     ------
     DataError
-        One is missing that may not be.
+        A number is missing and ``fill`` is ``"error"``.
     """
     out[...] = numbers
     missing: NDArray[np.bool_] = np.isnan(numbers)
@@ -66,7 +66,7 @@ def fill_missing(
             raise missing_number(names[at], int(np.argmax(gaps)))
         out[gaps, at] = means[at]
         if fill == "forward":
-            # The last row with a number, if that is one of the same sequence.
+            # The last row with a number, if it is in the same sequence.
             last = np.maximum.accumulate(np.where(gaps, -1, np.arange(len(gaps))))
             begins = np.repeat(offsets[:-1], np.diff(offsets))
             found = gaps & (last >= begins)

@@ -1,4 +1,4 @@
-"""Columns of a table that are numbers: text and truth values converted, every cell checked."""
+"""Numeric columns of a table: text and bools are converted, and every cell is checked."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from rnn_rust.base.arrays import FloatArray
 
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
-"""Text of a cell that has no number, in small letters."""
+"""The text of a missing number, in lower case."""
 
-# Numbers with a decimal comma, maybe with points between thousands.
+# Numbers with a decimal comma, with or without points between thousands.
 _COMMA_NUMBER = r"^[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)?(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The columns of a table that are numbers, checked: in the order of its rows.
+    """The checked numeric columns of a table, in the order of its rows.
 
     Attributes
     ----------
     features, labels, weights
-        ``(N, F)``, ``(N, L)`` and ``(N,)`` or None, of one dtype where the table says none.
+        ``(N, F)``, ``(N, L)`` and ``(N,)`` or None, with one dtype if the table does not give any.
     levels
-        By the name of each feature that is a category its levels, whose numbers stand in features.
+        The levels of each category, by name; ``features`` hold their numbers.
     label_levels
-        The same of labels that are classes by name.
+        The classes of each label that is text, by name; ``labels`` hold their numbers.
     """
 
     features: FloatArray
@@ -58,13 +58,13 @@ def read_numbers(
     from_text: bool = False,
     decimal_comma: bool = False,
 ) -> Numbers:
-    """Return the columns of numbers; DataError if a cell cannot be used.
+    """Return the numeric columns; DataError if a cell cannot be used.
 
-    Features that are named and whose every cell is text, and none a number, are categories, as are
-    those of a categorical type and those that are named as categories. Labels are classes likewise.
-    ``from_text`` says that the table is a file of text, in which words stand for missing cells.
-    With ``decimal_comma`` text may have a comma before the decimal places; where some of it has,
-    it is the decimal sign of all.
+    A feature is a category if its type is categorical, if the caller named it as a category, or if
+    the caller named it and it is text without any number. Labels are classes by the same rules.
+    ``from_text`` means that the table is a text file, in which words stand for missing cells.
+    With ``decimal_comma``, text may have decimal commas; if any cell has one, it is the decimal
+    sign of all cells.
     """
     levels: dict[str, tuple[str, ...]] = {}
     coded: dict[str, pl.Series] = {}
@@ -84,7 +84,7 @@ def read_numbers(
         converted = [_decimal_commas(frame[name], source, own) for name, own in plain.items()]
     else:
         converted = [as_numbers(frame[name], source, own) for name, own in plain.items()]
-    # Not as a list, in which a column without a name would be given one.
+    # Not a list: Polars would name a column whose name is empty.
     numbers = pl.DataFrame({column.name: column for column in (*converted, *coded.values())})
     features = _matrix(numbers, columns.features, dtype, frame.height)
     labels = _matrix(numbers, columns.labels, dtype, frame.height)
@@ -101,7 +101,7 @@ HOW_TO_FILL = (
     "let a model fill gaps: train it with missing='mean' or 'forward' (--missing mean on the "
     "command line) on data read with missing='keep'"
 )
-"""What to do about missing numbers among the features, wherever one may not be."""
+"""Advice for messages about missing numbers in the features."""
 
 _ADVICE = (
     f"correct the cell, leave the column out, or name it in {argument('categories')} if its "
@@ -110,7 +110,7 @@ _ADVICE = (
 
 
 def _advice(columns: Columns) -> dict[str, str]:
-    """Return by the name of each column what to do about a cell that is no number."""
+    """Return for each column, by name, the advice for a cell that is not a number."""
     of_labels = f"correct the cell, or name the column with {argument('labels')} if it has classes"
     if columns.labels_named:
         of_labels = "correct the cell (a label is a number in all rows, or in all a class by name)"
@@ -122,25 +122,25 @@ def _advice(columns: Columns) -> dict[str, str]:
     }
 
 
-# A number, or what may be meant for one: "$ 5", "1 000", "24h".
+# A number, or text that may be meant as one: "$ 5", "1 000", "24h".
 _LIKE_A_NUMBER = r"^[^\p{L}]*\p{N}"
 
 
 def are_classes(labels: pl.Series, *, from_text: bool) -> bool:
-    """Whether the labels of a column that was named are classes by name."""
+    """Whether the labels of a column that the caller named are text classes."""
     return _is_category(labels, named=True, missing=_words_for_no_class(from_text))
 
 
 def _words_for_no_class(from_text: bool) -> tuple[str, ...]:
-    # In a column of classes none is one of them. A table that has nulls needs no words for them.
+    # "none" can be a class. A table that has nulls needs no words for missing cells.
     return tuple(word for word in MISSING if word != "none") if from_text else ("",)
 
 
 def _is_category(column: pl.Series, named: bool, missing: tuple[str, ...] = MISSING) -> bool:
-    """Whether a column is of such a type, or text of which no cell is like a number.
+    """Whether a column is of a categorical type, or text without any cell like a number.
 
-    Text only where the column was named: by default columns are numbers. Cells of ``missing`` words
-    are neither.
+    Text counts only if the caller named the column: by default, columns are numeric. Cells with
+    ``missing`` words are ignored.
     """
     if column.dtype in (pl.Categorical, pl.Enum):
         return True
@@ -153,7 +153,7 @@ def _is_category(column: pl.Series, named: bool, missing: tuple[str, ...] = MISS
 
 
 def _without_type_of_numbers(column: pl.Series) -> pl.Series:
-    """Return labels of a categorical type as numbers where all of its categories are."""
+    """Return labels of a categorical type as numbers if all of them are numbers."""
     if column.dtype not in (pl.Categorical, pl.Enum):
         return column
     text = column.cast(pl.String)
@@ -162,7 +162,7 @@ def _without_type_of_numbers(column: pl.Series) -> pl.Series:
 
 
 def as_integers(column: pl.Series) -> tuple[pl.Series, int | None]:
-    """Return floats as integers, null where they are missing, and the first row of a fraction."""
+    """Return floats as integers (null where missing), and the first row with a fraction or None."""
     known = column.fill_nan(None)
     whole = known.cast(pl.Int64, strict=False)
     fractions = known.is_not_null() & (known != whole.cast(column.dtype)).fill_null(True)
@@ -170,9 +170,9 @@ def as_integers(column: pl.Series) -> tuple[pl.Series, int | None]:
 
 
 def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...]]:
-    """Return the number of each cell's level, and the levels by name; an empty cell is one too.
+    """Return the number of each cell's level, and the levels; an empty cell is a level too.
 
-    Whole numbers are the same levels as floats, which they become where a cell of pandas is empty.
+    Whole floats are the same levels as integers: pandas turns integers into floats beside gaps.
     """
     kind = column.dtype
     if not has_text(kind):
@@ -187,7 +187,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
                 f"{source.at(fraction, column.name)}: {floats[fraction]} is no category, which are "
                 "texts or whole numbers; correct the cell, or leave the column out of categories="
             )
-    # One query, which keeps no copy of each step.
+    # A single query, which does not keep a copy of each step.
     trimmed = pl.first().cast(pl.String).fill_null("").str.strip_chars()
     text = column.to_frame().select(trimmed).to_series()
     levels = text.unique().sort()
@@ -196,7 +196,7 @@ def _codes(column: pl.Series, source: Source) -> tuple[pl.Series, tuple[str, ...
 
 
 def _class_codes(column: pl.Series, *, from_text: bool) -> tuple[pl.Series, tuple[str, ...]]:
-    """Return the number of each cell's class, null where it is missing, and the classes by name."""
+    """Return the number of each cell's class (null where missing), and the classes."""
     text = column.cast(pl.String).str.strip_chars()
     words = _words_for_no_class(from_text)
     missing = text.is_null() | text.str.to_lowercase().is_in(words)
@@ -207,7 +207,7 @@ def _class_codes(column: pl.Series, *, from_text: bool) -> tuple[pl.Series, tupl
 
 
 def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
-    """Return the numbers of several tables under one another, with the levels of all."""
+    """Return the concatenated numbers of several tables, with the levels of all."""
     refusal = "column '{name}' is text in some files and numbers in others; "
     features, levels = merged_levels(
         [part.features for part in parts], [part.levels for part in parts], columns.features,
@@ -224,9 +224,9 @@ def merged(parts: Sequence[Numbers], columns: Columns) -> Numbers:
 
 
 def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.Series:
-    """Return a column of numbers or truth values, null where a cell has none.
+    """Return a column of numbers or bools, null where a number is missing.
 
-    ``advice`` is what a message about a cell that is neither says to do.
+    ``advice`` is the advice in the message about a cell that is neither.
     """
     if column.dtype == pl.String:
         text = column.str.strip_chars()
@@ -243,7 +243,7 @@ def as_numbers(column: pl.Series, source: Source, advice: str = _ADVICE) -> pl.S
 def _with_words(
     numbers: pl.Series, text: pl.Series, column: pl.Series, messages: tuple[Source, str]
 ) -> pl.Series:
-    """Fill in what is not a number but a truth value; refuse what is neither, nor missing."""
+    """Fill in cells that are true or false; refuse cells that are neither, nor missing."""
     source, advice = messages
     other = numbers.is_null() & text.is_not_null()
     if not other.any():
@@ -291,7 +291,7 @@ def _matrix(
     """Return the columns as a C-contiguous (N, columns) matrix, NaN where a cell is empty."""
     if not names:
         return np.empty((rows, 0), dtype or "float64")
-    # Column by column: a query takes longer than all that is to be done of a few rows.
+    # Column by column: for few rows, a query takes longer than all the work.
     columns = [numbers[name] for name in names]
     single = all(column.dtype == pl.Float32 for column in columns)
     if dtype is not None:
@@ -310,7 +310,7 @@ def _check_values(
     *,
     missing_allowed: bool,
 ) -> None:
-    """Raise DataError if a number of a matrix, of these columns of a table, cannot be used."""
+    """Raise DataError if a number in the matrix of these columns cannot be used."""
     good = ~np.isinf(matrix) if missing_allowed else np.isfinite(matrix)
     if good.all():
         return
@@ -340,7 +340,7 @@ def _problem(cell: Any, value: float) -> str:
         return "the cell is empty"
     if isinstance(cell, str) and cell.strip().lower() in MISSING and cell.strip().lower() != "nan":
         return f"{shown(cell)} stands for a missing value"
-    # A number that single precision cannot hold has become infinite.
+    # A number too large for float32 has become infinite.
     too_large = np.isinf(value) and np.isfinite(float(cell))
     if too_large:
         return f'{written_number(cell)} is too large for float32 (dtype="float64" holds it)'

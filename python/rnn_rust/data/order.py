@@ -1,4 +1,4 @@
-"""Columns in the order in which a model takes them: matched by name where both sides have names."""
+"""Putting columns in a model's order, matched by name if both sides have names."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from rnn_rust.errors import DataError, ShapeError
 Data = TypeVar("Data", bound=Sequences | Sequence)
 Names = tuple[str, ...] | None
 Columns = tuple[int, Names]
-"""How many columns there are, and their names if they have some."""
+"""The number of columns, and their names or None."""
 
-# Names in a message; of more columns the first ones are shown.
+# The maximum number of names in a message; of more, the first ones are shown.
 _SHOWN = 12
 
 
 def known_names(data: Sequences | Sequence) -> tuple[Names, Names]:
-    """Return the names of feature and label columns; None where there are but placeholders."""
+    """Return the names of feature and label columns; None for placeholders."""
     if isinstance(data, Sequence):
         return data.feature_names, data.label_names
     return (
@@ -44,13 +44,13 @@ def reorder(
 ) -> Data:
     """Return the data with its columns in the order of these names.
 
-    Where the names of either side are None columns stay as they are, and so they do where their
-    number is another: that is for the model to refuse.
+    Columns are left unchanged if either side has no names, or if their numbers differ: the model
+    raises an error in that case.
 
     Raises
     ------
     ShapeError
-        The names of the data are others; the message has both, and ``learnt`` between them.
+        The names differ; the message contains both, with ``learnt`` between them.
     """
     changes: dict[str, Any] = {}
     orders: list[list[int] | None] = []
@@ -73,7 +73,7 @@ def reorder(
 
 
 def check_count(kind: str, own: Columns, expected: Columns, why: str) -> None:
-    """Raise ShapeError if a model takes another number of columns; ``why`` says whence it is."""
+    """Raise ShapeError if a model expects another number of columns; ``why`` explains it."""
     (got, names), (wanted, learnt) = own, expected
     if got == wanted:
         return
@@ -90,15 +90,16 @@ def check_count(kind: str, own: Columns, expected: Columns, why: str) -> None:
 
 
 def with_label_levels(data: Data, wanted: Levels, learnt: Names = None) -> Data:
-    """Return data whose classes have the numbers of other levels of the same columns.
+    """Return data whose classes are numbered as in ``wanted``, the levels of the same columns.
 
-    ``learnt`` are the names of the labels that a model was trained on, None if it has no names.
-    Labels without names are taken as the numbers of the classes, as arrays can have no others.
+    ``learnt`` are the names of the labels that the model was trained on, or None. Labels without
+    column names are taken as class numbers, because arrays cannot hold anything else.
 
     Raises
     ------
     DataError
-        A label is none of them; or classes by name, and numbers were learnt, or the reverse.
+        A label is not among the classes; or labels are named classes where the model learnt
+        numbers, or the reverse.
     """
     own, names = data.label_levels, data.label_names or ()
     _refuse_names(data, wanted, learnt or ())
@@ -111,7 +112,7 @@ def with_label_levels(data: Data, wanted: Levels, learnt: Names = None) -> Data:
 
 
 def _refuse_names(data: Sequences | Sequence, wanted: Levels, learnt: tuple[str, ...]) -> None:
-    """Raise DataError if a label has classes by name where the model learnt numbers."""
+    """Raise DataError if a label has named classes where the model learnt numbers."""
     own = data.label_levels
     if strange := [name for name in learnt if name in own and name not in wanted]:
         raise DataError(
@@ -121,7 +122,7 @@ def _refuse_names(data: Sequences | Sequence, wanted: Levels, learnt: tuple[str,
 
 
 def _refuse_numbers(data: Sequences | Sequence, wanted: Levels) -> None:
-    """Raise DataError if a label has numbers where the model learnt classes by name."""
+    """Raise DataError if a label has numbers where the model learnt named classes."""
     names = known_names(data)[1] or ()
     for at, name in enumerate(names):
         if name not in wanted or name in data.label_levels:
@@ -134,7 +135,7 @@ def _refuse_numbers(data: Sequences | Sequence, wanted: Levels) -> None:
 
 
 def _order(kind: str, names: Names, wanted: Names, learnt: str) -> list[int] | None:
-    """Return the position of every wanted name; None if columns are to stay as they are."""
+    """Return the position of every wanted name; None if columns need not be reordered."""
     if names is None or wanted is None or names == tuple(wanted) or len(names) != len(wanted):
         return None
     if sorted(names) != sorted(wanted):

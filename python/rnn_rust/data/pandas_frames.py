@@ -1,4 +1,4 @@
-"""Frames of pandas as Polars frames, with or without pyarrow."""
+"""pandas frames as Polars frames, with or without pyarrow."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rnn_rust.errors import DataError
 
 
 def from_pandas(frame: Any) -> pl.DataFrame:
-    """Return a frame of pandas column by column; errors as `columns_of` and `converted`."""
+    """Return a pandas frame, converted by column; errors as in `columns_of` and `converted`."""
     columns = columns_of(frame)
     return pl.DataFrame({name: converted(name, column) for name, column in columns.items()})
 
 
 def columns_of(frame: Any) -> dict[str, Any]:
-    """Return the columns of a frame of pandas by name; levels of its index come first.
+    """Return the columns of a pandas frame by name; levels of its index come first.
 
     An index that only counts rows is left out; a level without a name is called ``index``.
 
     Raises
     ------
     DataError
-        Two columns have one name.
+        Two columns have the same name.
     """
     levels = dict(_index_levels(frame.index))
     names = [str(name) for name in frame.columns]
@@ -40,7 +40,7 @@ def columns_of(frame: Any) -> dict[str, Any]:
 
 
 def from_column(name: str, cells: Any) -> pl.Series:
-    """Return a series, an index or an array of pandas; errors as `converted`."""
+    """Return a pandas series, index or array as a Polars series; errors as in `converted`."""
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 
     return converted(name, pd.Series(cells))
@@ -60,7 +60,7 @@ def _index_levels(index: Any) -> list[tuple[str, Any]]:
 
 
 def converted(name: str, column: Any) -> pl.Series:
-    """Return a column of pandas; what Polars converts through pyarrow alone goes another way.
+    """Return a pandas column as a Polars series, also where Polars itself would need pyarrow.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def converted(name: str, column: Any) -> pl.Series:
             categories = converted(name, column.cat.categories.to_series())
             places = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
             cells = categories.gather(places.set(places < 0, None))
-            # Numbers of a categorical type are no quantities, and text is none by default.
+            # Integers and text of a categorical type are categories, not quantities.
             is_category = cells.dtype.is_integer() or cells.dtype == pl.String
             return cells.cast(pl.String).cast(pl.Categorical) if is_category else cells
         if kind.startswith("datetime64") and column.dt.tz is not None:
@@ -93,7 +93,7 @@ def converted(name: str, column: Any) -> pl.Series:
 
 
 def _moments(name: str, column: Any) -> pl.Series:
-    # Zones of zoneinfo and of pytz have names; others are those of a fixed offset or of a file.
+    # Zones of zoneinfo and pytz have names; fixed offsets and zones from files have none.
     zone = getattr(column.dt.tz, "key", None) or getattr(column.dt.tz, "zone", None)
     moments = from_times(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     utc = moments.dt.replace_time_zone("UTC")
@@ -101,12 +101,12 @@ def _moments(name: str, column: Any) -> pl.Series:
 
 
 def _text(name: str, column: Any) -> pl.Series:
-    """Return text, which pandas holds in arrays of Arrow or as strings of Python."""
+    """Return text, which pandas stores as Arrow arrays or Python strings."""
     if column.dtype.storage.startswith("pyarrow"):
         cells = pl.Series(name, column.array.__arrow_array__())
     else:
         cells = pl.Series(name, column.to_numpy(object, na_value=None).tolist(), pl.String)
-    # Where all cells are missing nothing says that they would be text.
+    # If all cells are missing, nothing shows that the column is text.
     return cells.cast(pl.Null) if cells.null_count() == len(cells) else cells
 
 
@@ -116,7 +116,7 @@ def _cells(name: str, column: Any, kind: str) -> pl.Series:
         return _text(name, column)
     missing = column.isna().to_numpy()
     if kind.startswith("period"):
-        # A week is written by its first day and its last one.
+        # A week is written as first day/last day.
         texts = zip(missing, column.astype(str).str.partition("/")[0], strict=True)
         return pl.Series(name, [None if gone else cell for gone, cell in texts], dtype=pl.String)
     if kind.lower().startswith(("int", "uint", "float", "bool")):

@@ -1,4 +1,4 @@
-"""What a model learns about its features, as an object of its own."""
+"""The preprocessor: what a model learns about its features, usable on its own."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Preprocessor:
 
     @classmethod
     def of(cls, encoder: FeatureEncoder, scaler: Scaler | None, **arguments: Any) -> Self:
-        """Return what a model of these ``arguments`` learnt: ``encoder``, a fitted ``scaler``."""
+        """Return the preprocessor of a model, from its encoder, fitted scaler and arguments."""
         own = cls(scaler=scaler, **arguments)
         own._encoder = encoder
         return own
@@ -102,7 +102,7 @@ class Preprocessor:
         }  # fmt: skip
         encoder = learn_encoder(dataset, self.scaler, times=self.time_features, **how)
         if self.scaler is not None:
-            # A copy: this one may be that of a model, or of the caller.
+            # A copy, because this scaler may belong to a model or to the caller.
             self.scaler = copy.copy(self.scaler).fit(encoder.encode(dataset))
         self._encoder = encoder
         return self
@@ -134,7 +134,7 @@ class Preprocessor:
 
     @property
     def encoder(self) -> FeatureEncoder:
-        """What was learnt, except the scales; ParameterError if it is not fitted."""
+        """What was learnt, except the scales; ParameterError if :meth:`fit` was not called."""
         if self._encoder is None:
             raise ParameterError("this Preprocessor is not fitted; call fit(dataset)")
         return self._encoder
@@ -170,7 +170,7 @@ class Preprocessor:
         return pl.DataFrame(rows, schema=kinds, orient="row")
 
     def __repr__(self) -> str:
-        """Return the arguments, and how many inputs were found."""
+        """Return the arguments and the number of inputs."""
         scaler = None if self.scaler is None else self.scaler.kind
         given = (
             f"scaler={scaler!r}, missing={self.missing!r}, "
@@ -195,7 +195,7 @@ def _rows(
         shares = encoder.shares[name]
         for level, share in zip(levels, shares, strict=True):
             rows.append((f"{name}={level}", "level", static, None, None, None, share))
-        # Shares are rounded: a rest that no single row could be is none.
+        # Shares are rounded: a rest too small for even one row is a rounding error.
         rest = 1 - math.fsum(shares)
         rest = rest if rest > 1e-12 else 0.0
         rows.append((f"{name}={OTHER}", "other", static, None, None, None, rest))

@@ -1,8 +1,8 @@
 """Scalers: ``(x - shift) / scale`` per column, learnt from the rows of a data set.
 
 As in scikit-learn, ``fit`` learns, ``transform`` applies, ``inverse_transform`` undoes. Arithmetic
-is in float64. What is scaled has the dtype of its input (float64 if that is not a float32); what
-returns to original units is float64, since float32 has seven digits, and 1,700,000,123 more.
+is in float64. Scaled values have the dtype of the input (float64 if that is not float32). Values in
+original units are float64, since float32 has only seven digits, too few for 1,700,000,123.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from rnn_rust.errors import DataError, ParameterError, ShapeError
 
 Data = TypeVar("Data", bound=Sequences)
 Vector = NDArray[np.float64]
-# A matrix, and the rows of it: where each sequence starts, and the offsets of the data set.
+# A matrix, the first row in it of each sequence, and the offsets of the data set.
 _Rows = tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
 
-# What `fit` sets, by the names of the attributes.
+# The attributes that `fit` sets.
 FITTED = ("feature_shift_", "feature_scale_", "label_shift_", "label_scale_")
 
 
 class Scaler:
-    """Base of the scalers; a subclass says how shift and scale follow from a column.
+    """Base class of the scalers; a subclass computes shift and scale from a column.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Scaler:
 
     @property
     def columns(self) -> tuple[int, int]:
-        """The numbers of feature and label columns that it was fitted on."""
+        """The numbers of feature and label columns that the scaler was fitted on."""
         self._require_fit()
         return len(self.feature_shift_), len(self.label_shift_)
 
@@ -74,7 +74,7 @@ class Scaler:
     def _learn(
         rows: _Rows, low: Vector, width: Vector, threads: int | None
     ) -> tuple[Vector, Vector]:
-        """Return shift and scale of the columns ``(x - low) / width``, which run from 0 to 1."""
+        """Return shift and scale of the columns ``(x - low) / width``, which range from 0 to 1."""
         raise NotImplementedError
 
     def fit(self, dataset: Sequences, *, n_threads: int | None = None) -> Self:
@@ -214,16 +214,16 @@ class Scaler:
                 f"column '{names[column]}' runs from {low[column]:g} to {high[column]:g}, too wide "
                 "to scale; divide it by a constant first"
             )
-        # The numbers of levels, of inputs and of classes by name stay what they are.
+        # Numbers that stand for levels, inputs or named classes are not scaled.
         levels = dataset.levels if part == "feature" else dataset.label_levels
         is_category = np.array([name in levels for name in names])
         varies &= ~is_category
         shift[is_category] = 0.0
         width[~varies] = 1.0
-        # From 0 to 1 squares neither overflow nor vanish, and no large mean cancels.
+        # In [0, 1], squares do not overflow or underflow, and no large mean causes cancellation.
         unit_shift, unit_scale = self._learn(rows, shift, width, threads)
         shift[varies] += (unit_shift * width)[varies]
-        # A hundredth of a range next to 0 may be too small for float64.
+        # The scale of a column with a tiny range may underflow to 0.
         learnt = (unit_scale * width)[varies]
         scale[varies] = np.where(learnt == 0, 1.0, learnt)
         return shift, scale
@@ -262,14 +262,14 @@ class Scaler:
 
 
 def _weighted_labels(labels: FloatArray, weights: FloatArray | None) -> FloatArray:
-    """Return labels, missing in rows of weight 0: no loss has anything of them either."""
+    """Return labels, set to missing in rows of weight 0, which do not enter the loss either."""
     if weights is None or weights.all():
         return labels
     return np.where(weights[:, np.newaxis] == 0, labels.dtype.type(np.nan), labels)
 
 
 def _rounding(size: Vector, dtype: np.dtype[Any]) -> Vector:
-    """Return the distance of neighbouring numbers at `size`, up to a factor of 2."""
+    """Return the spacing of floating-point numbers at `size`, up to a factor of 2."""
     info = np.finfo(dtype)
     return float(info.eps) * np.maximum(size, float(info.tiny))
 

@@ -1,4 +1,4 @@
-"""Scalers by name, and as model files describe them."""
+"""Scalers made from a name, or from the description in a model file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_scaler(name: str, *, labels: bool = True) -> Scaler:
     Raises
     ------
     ParameterError
-        Another name.
+        The name is unknown.
     """
     if name not in _SCALERS:
         allowed = " or ".join(repr(kind) for kind in _SCALERS)
@@ -33,10 +33,10 @@ def make_scaler(name: str, *, labels: bool = True) -> Scaler:
 def make_model_scaler(
     scaler: str | Scaler | None, output_activation: str, *, classes: bool
 ) -> Scaler | None:
-    """Return the scaler of a model from its arguments, which that model alone will fit.
+    """Return a scaler for one model from its arguments; the caller's scaler is copied.
 
-    A name means scaled labels too, but for ``classes``, and for ``"standard"`` and
-    ``"robust"`` with an output activation, whose range such labels would leave.
+    A scaler given by name also scales labels, except ``classes``; ``"standard"`` and ``"robust"``
+    do not if there is an output activation, because labels would leave its range.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def scaler_from_dict(values: dict[str, Any]) -> Scaler:
 
 
 def _restore(scaler: Scaler, values: dict[str, Any]) -> None:
-    """Set the fitted values; ValueError or KeyError if they cannot be right."""
+    """Set the fitted values; ValueError or KeyError if they are invalid."""
     for name in FITTED:
         setattr(scaler, name, np.array(values[name[:-1]], dtype=np.float64))
     fitted = [getattr(scaler, name) for name in FITTED]

@@ -46,5 +46,5 @@ class Sequence:
 
     @property
     def known(self) -> FloatArray | None:
-        """Values ``(T, L)`` from which the labels are learnt as changes; None if there are none."""
+        """Values ``(T, L)`` that labels are learnt as changes from; None if there are none."""
         return known_values(self.present, self.seasonal, self.ahead)

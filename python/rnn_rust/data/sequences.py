@@ -1,4 +1,4 @@
-"""Ragged sequences in arrays: held together, taken one by one, chosen in parts."""
+"""Ragged sequences in arrays: storage, access to single sequences, and subsets."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from rnn_rust.data.dates import TimeForm
 
 AnySequences = TypeVar("AnySequences", bound="Sequences")
-# What one who gave something else is told.
+# Advice in the error for an argument that is not a data set.
 HOW_TO_MAKE = "Dataset.from_frame, from_file and from_arrays make one"
 _ROW_ARRAYS = (
     "features", "labels", "times", "row_numbers", "weights", "present", "seasonal",
 )  # fmt: skip
-# What is no field: rows in arrays of others, and the places of ids as far as they were looked up.
+# Not fields: the shared arrays of a view, and the positions of ids once they were looked up.
 _DERIVED = ("_shared", "_places")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Sequences:
-    """What a :class:`rnn_rust.Dataset`, which describes the fields, holds and keeps together."""
+    """The storage of a :class:`rnn_rust.Dataset`; the fields are described there."""
 
     features: FloatArray
     labels: FloatArray
@@ -76,7 +76,7 @@ class Sequences:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Copy out the rows of an array that a subset has shared so far."""
+            """Copy the rows of a view out of a shared array, at the first access."""
             shared = vars(self).get("_shared")
             if shared is None or name not in _ROW_ARRAYS:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -87,31 +87,31 @@ class Sequences:
             return array
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields, with rows of its own."""
+        """Return the fields, with a copy of the rows if they are shared."""
         for name in _ROW_ARRAYS:
             getattr(self, name)
         return {name: value for name, value in vars(self).items() if name not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields of a pickled or copied data set, whose arrays NumPy made writable."""
+        """Set the fields of a pickled or copied data set, whose arrays NumPy made writable."""
         vars(self).update(state)
         self.__post_init__()
 
     @property
     def shares_rows(self) -> bool:
-        """Whether it is a view of rows in arrays shared with other data sets."""
+        """Whether this is a view of rows in arrays shared with other data sets."""
         return "_shared" in vars(self)
 
     @property
     def shared_rows(self) -> SharedRows:
-        """The arrays with its rows, which may also hold rows of other data sets."""
+        """The arrays that hold the rows, and may also hold rows of other data sets."""
         shared: SharedRows | None = vars(self).get("_shared")
         if shared is not None:
             return shared
         return SharedRows({name: getattr(self, name) for name in _ROW_ARRAYS}, self.offsets[:-1])
 
     def own_rows(self) -> None:
-        """Stop sharing rows, so that arrays may be replaced."""
+        """Copy shared rows, so that arrays may be replaced."""
         vars(self).update(self.__getstate__())
         vars(self).pop("_shared", None)
 
@@ -127,9 +127,9 @@ class Sequences:
         Parameters
         ----------
         starts, lengths
-            ``(S,)`` int64: where the rows of each sequence begin, and how many there are.
+            ``(S,)`` int64: the first row of each sequence, and its number of rows.
         positions
-            ``(S,)`` int64: the sequences of this data set that they come from.
+            ``(S,)`` int64: the position in this data set of the sequence it comes from.
         ids
             ``(S,)``; by default the ids of those sequences.
         """
@@ -195,10 +195,10 @@ class Sequences:
         return self._sequence_at(at)
 
     def _place_of(self, key: str | int) -> int | None:
-        """Return the position of an id, of the first if several have it; None if there is none."""
+        """Return the position of the first sequence with an id; None if there is none."""
         ids, places = vars(self).get("_places", (None, None))
         if ids is not self.ids:
-            # A single lookup is over sooner than a table of all ids is made.
+            # For a single lookup, a search is faster than making a table of all ids.
             vars(self)["_places"] = self.ids, None
         else:
             if places is None:
@@ -309,7 +309,7 @@ class Sequences:
         return self._starting_from(array)
 
     def _starting_from(self, state: FloatArray | None) -> Self:
-        # Not by `replace`, for which a view would copy out its rows.
+        # Not `replace`, which would make a view copy its rows.
         made = object.__new__(type(self))
         vars(made).update(vars(self), initial_state=state)
         made.__post_init__()
@@ -328,7 +328,7 @@ class Sequences:
 
     @property
     def known(self) -> FloatArray | None:
-        """Values ``(N, L)`` from which the labels are learnt as changes; None if there are none."""
+        """Values ``(N, L)`` that labels are learnt as changes from; None if there are none."""
         return known_values(self.present, self.seasonal, self.ahead)
 
     @property

@@ -1,4 +1,4 @@
-"""Several data sets: put together, and compared."""
+"""Concatenation and comparison of data sets."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def concatenate(datasets: Several[Joined]) -> Joined:
     Raises
     ------
     ParameterError
-        There is none, or one is something else.
+        No data set is given, or one is something else.
     ShapeError
         Their columns are not the same.
     DataError
-        An id is in two of them, or ids or times are of different kinds.
+        An id is in several data sets, or ids or times are of different kinds.
     """
     if not datasets:
         raise ParameterError("concat: there is no data set; give at least one")
@@ -74,7 +74,7 @@ def concatenate(datasets: Several[Joined]) -> Joined:
 
 
 def _check_alike(first: Sequences, part: Sequences) -> None:
-    """Raise ShapeError or DataError if the columns of two data sets are not of the same kinds."""
+    """Raise ShapeError or DataError if the columns of two data sets differ in kind."""
     sizes = [(len(one.feature_names), len(one.label_names)) for one in (first, part)]
     if sizes[0] != sizes[1] or (first.weights is None) != (part.weights is None):
         raise ShapeError(
@@ -106,7 +106,7 @@ def _kind(values: NDArray[Any]) -> str:
 
 
 def _distinct_ids(parts: list[Joined]) -> NDArray[Any]:
-    """Return the ids of all parts; DataError if one is in several."""
+    """Return the ids of all parts; DataError if an id is in several."""
     ids = np.concatenate([part.ids for part in parts])
     if ids.dtype.kind == "f":
         raise DataError("concat: ids of int64 and uint64 do not fit one of them; make them text")

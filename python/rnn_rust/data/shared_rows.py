@@ -1,4 +1,4 @@
-"""Rows that data sets share: a part of one copies none of them before it is asked for."""
+"""Rows shared between data sets: a subset copies them only when they are accessed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from rnn_rust import _core
 
 @dataclass(frozen=True)
 class SharedRows:
-    """Arrays with a row per time step that data sets share, and which rows are those of one.
+    """Arrays with one row per time step, shared by data sets, and the rows of one data set.
 
     Attributes
     ----------
     arrays
-        By the names of the fields that they are of the data set they were made for.
+        By field name of the data set that they were made for.
     starts
-        ``(S,)`` int64: the first row of each sequence in them; its rows follow one another.
+        ``(S,)`` int64: the first row of each sequence in the arrays; its rows are consecutive.
     """
 
     arrays: dict[str, Any]
     starts: NDArray[np.int64]
 
     def take(self, name: str, offsets: NDArray[np.int64]) -> Any:
-        """Return a copy of the rows of an array, sequences back to back at ``offsets``."""
+        """Return a copy of the rows in an array, with sequences back to back at ``offsets``."""
         array = self.arrays[name]
         if array is None:
             return None

@@ -10,7 +10,7 @@ from rnn_rust.data.dataset import Dataset, Sequence
 
 
 def of_one(sequence: Sequence) -> Dataset:
-    """Return the data set of one sequence."""
+    """Return a data set that holds one sequence."""
     others = {"id", "feature_names", "label_names", "initial_state"}
     kept = {field.name for field in fields(Sequence)} - others
     widths = sequence.features.shape[1], sequence.labels.shape[1]

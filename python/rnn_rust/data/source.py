@@ -20,11 +20,11 @@ class Source:
     Attributes
     ----------
     name
-        Of the table: a path, or "frame".
+        The name of the table: a path, or "frame".
     place
-        Returns where a row (counted from 0) stands in it.
+        Returns what messages call a row (counted from 0).
     ids
-        The id of each row, where messages are to have it.
+        The id of each row if messages should include it, else None.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Source:
 
 
 class EventSource(Source):
-    """Events of entities, which are told by their number and their key."""
+    """Events of entities, which messages identify by number and key."""
 
     def __init__(self, keys: Sequence[Any]) -> None:
-        """Take the key of each event."""
+        """Set the key of each event."""
         super().__init__("features", lambda row: f"event {row}", keys)
 
     def at(self, row: int, column: str) -> str:
@@ -59,10 +59,10 @@ class EventSource(Source):
 
 
 class JoinedSource(Source):
-    """Several tables under one another."""
+    """Several concatenated tables."""
 
     def __init__(self, name: str, parts: Sequence[Source], ends: Sequence[int]) -> None:
-        """Take the parts, and the number of rows up to the end of each."""
+        """Set the parts, and the number of rows up to the end of each."""
         starts = [0, *ends]
 
         def place(row: int) -> str:

@@ -1,6 +1,6 @@
-"""Splits by whole sequences: at random, at random with equal shares of positives, or by time.
+"""Splits by whole sequences: at random, stratified, or by time.
 
-:mod:`rnn_rust.data.cut` has those at instants, which may cut sequences.
+Splits at a point in time, which may cut sequences, are in :mod:`rnn_rust.data.cut`.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def split_indices(
         Seeds NumPy's PCG64 generator; the same seed gives the same parts.
     by
         ``"random"``, or ``"time"``: ordered by the first time of each sequence, the latest last.
-        A sequence that begins early may end late: where training rows are as late as the first row
-        of a later part, an `OverlapWarning` says how many.
+        A sequence that begins early may end late: if earlier parts have rows at or after the first
+        row of a later part, an `OverlapWarning` gives their share.
     stratify
-        Whether to keep the share of sequences with a positive label in each part: any above 0, or
-        of classes by name the rarest one.
+        Whether to keep the share of sequences with a positive label in each part. A label is
+        positive if it is above 0; of named classes, the rarest one is positive.
 
     Raises
     ------
     DataError
-        A part would be empty, or there is no label to stratify by. Or, by time, times restart
-        in every sequence: most sequences (more than half) have their first time in common with
-        another, and nearly all run at the same time (nine in ten pairs have a moment in common).
+        A part would be empty, or there is no label to stratify by. Or, with ``by="time"``, times
+        restart in every sequence: more than half of the sequences share their first time with
+        another, and at least nine in ten pairs of sequences overlap.
     ParameterError
-        Fractions, seed or ``by`` outside their allowed values.
+        ``fractions``, ``seed`` or ``by`` is outside its allowed values.
     """
     shares = _shares(fractions)
     if by not in ("random", "time"):
@@ -99,7 +99,7 @@ def _shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def checked_seed(seed: int) -> int:
-    """Return the seed; ParameterError if it is not an integer from 0 upwards."""
+    """Return the seed; ParameterError if it is not an integer of at least 0."""
     try:
         checked = index(seed)
     except TypeError:
@@ -118,7 +118,7 @@ def _cut(order: Positions, shares: tuple[float, ...]) -> list[Positions]:
 def strata(dataset: Sequences) -> list[Positions]:
     """Return the positions of the sequences with a positive label, and of the others.
 
-    Of classes by name the rarest one is positive, of equally rare ones the last by name.
+    Of named classes, the rarest one is positive; of equally rare ones, the last by name.
     """
     labels = dataset.require_labels("split with stratify=True")
     positive_rows = np.zeros(len(labels), dtype=np.bool_)
@@ -129,14 +129,14 @@ def strata(dataset: Sequences) -> list[Positions]:
 
 
 def _is_rarest(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a label (N,) is the rarest class, of equally rare ones the last."""
+    """Return where a label (N,) is the rarest class; the last one if several are equally rare."""
     classes, counts = np.unique(column[~np.isnan(column)], return_counts=True)
     rarest = classes[counts == counts.min()][-1:] if len(classes) else classes
     return np.isin(column, rarest)
 
 
 def _time_order(dataset: Sequences) -> Positions:
-    """Return the positions of the sequences by their first time; errors as `split_indices`."""
+    """Return the positions of the sequences by their first time; errors as in `split_indices`."""
     bounds = np.concatenate(
         [dataset.times[dataset.offsets[:-1]], dataset.times[dataset.offsets[1:] - 1]]
     )
@@ -160,13 +160,13 @@ def _clock_restarts(begins: Positions, ends: Positions) -> bool:
     _, which, shared = np.unique(begins, return_inverse=True, return_counts=True)
     if 2 * np.count_nonzero(shared[which.reshape(-1)] > 1) <= count:
         return False
-    # For each sequence those that ended before it began.
+    # The number of pairs in which one sequence ends before the other begins.
     apart = int(np.searchsorted(np.sort(ends), begins, side="left").sum())
     return 10 * apart <= count * (count - 1) // 2
 
 
 def _warn_of_overlap(dataset: Sequences, parts: list[Positions]) -> None:
-    """Warn if rows of a part are as late as the first row of those after it."""
+    """Warn if rows of a part are at or after the first row of the later parts."""
     first = dataset.times[dataset.offsets[:-1]]
     part = np.empty(len(dataset), dtype=np.int64)
     for number, positions in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Static features: those that a sequence has once, the same at all of its rows."""
+"""Static features, which have one value for all rows of a sequence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnn_rust.data.source import Source
 
 TEXT_IN_SOME = "concat: column '{name}' is text in some data sets; convert one"
-"""What is said of a column that has levels in some of several data sets alone."""
+"""The message for a column that has levels in only some of several data sets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +30,11 @@ class StaticFeatures:
     Attributes
     ----------
     values
-        ``(S, K)``, float32 or float64: numbers, and of a category the number of its level.
+        ``(S, K)``, float32 or float64: numbers, and the level numbers of categories.
     names
-        Of the K columns.
+        The names of the K columns.
     levels
-        By the name of each column that is a category its levels.
+        The levels of each category, by name.
     """
 
     values: FloatArray
@@ -46,16 +46,16 @@ class StaticFeatures:
         self.values.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the fields of pickled or copied ones, whose array NumPy made writable."""
+        """Set the fields of a pickled or copied object, whose array NumPy made writable."""
         vars(self).update(state)
         self.__post_init__()
 
     def take(self, positions: NDArray[np.int64] | slice) -> StaticFeatures:
-        """Return those of the sequences at some positions."""
+        """Return the static features of the sequences at these positions."""
         return replace(self, values=np.ascontiguousarray(self.values[positions]))
 
     def equals(self, other: StaticFeatures | None) -> bool:
-        """Whether both are the same."""
+        """Whether values, names and levels are all equal."""
         return (
             other is not None
             and (self.names, self.levels) == (other.names, other.levels)
@@ -63,7 +63,7 @@ class StaticFeatures:
         )
 
     def in_order(self, names: tuple[str, ...]) -> StaticFeatures:
-        """Return the columns in another order; ShapeError if they are not these."""
+        """Return the columns in this order; ShapeError if the names are not the same."""
         if sorted(names) != sorted(self.names):
             raise ShapeError(
                 f"the static features are {', '.join(self.names)}, and have to be "
@@ -85,9 +85,9 @@ def from_arrays(
     DataError
         A value is not a finite number.
     ParameterError
-        Names that are not strings, or not all different, also from those that are taken.
+        Names are not strings, are not all different, or are among ``taken``.
     ShapeError
-        There is not one row for each sequence, or one name for each column.
+        There is not one row per sequence, or not one name per column.
     """
     if values is None:
         if names is not None:
@@ -114,15 +114,15 @@ def split_off(
     offsets: NDArray[np.int64],
     where: tuple[Source, NDArray[np.int64] | None, NDArray[Any] | None],
 ) -> tuple[FloatArray, StaticFeatures]:
-    """Return features without the last columns, the static ones called ``names``, and these.
+    """Return the features without their last columns, and these: the static ones, ``names``.
 
     Parameters
     ----------
     features
-        ``(N, F + K)``: the rows of each sequence together.
+        ``(N, F + K)``, with the rows of each sequence together.
     where
-        Where rows stand; the row that each one was, or None if they are in order; and the ids of
-        the sequences, or None for one series.
+        For messages: the source; the row of the table that each row came from, or None if in
+        order; and the ids of the sequences, or None for one series.
 
     Raises
     ------
@@ -156,28 +156,28 @@ def split_off(
 
 
 def _written(value: Any, levels: tuple[str, ...] | None) -> str:
-    """Return a value as it stands in a table."""
+    """Return a value as it would be written in a table."""
     if levels is not None:
         return shown(levels[int(value)])
     return "missing" if np.isnan(value) else str(value).removesuffix(".0")
 
 
 def of_ids(fields: Mapping[str, Any], ids: NDArray[Any], where: str) -> StaticFeatures:
-    """Return the static features of sequences from a table that has one row for each id.
+    """Return the static features of sequences from a table with one row per id.
 
     Parameters
     ----------
     fields
-        Of the data set that the table was read as.
+        The fields of a data set read from the table.
     ids
-        Of the sequences.
+        The ids of the sequences.
     where
-        The table in error messages.
+        What error messages call the table.
 
     Raises
     ------
     DataError
-        An id has several rows there, or none.
+        An id has several rows in the table, or none.
     """
     lengths = np.diff(fields["offsets"])
     own = fields["ids"]
@@ -196,7 +196,7 @@ def of_ids(fields: Mapping[str, Any], ids: NDArray[Any], where: str) -> StaticFe
 
 
 def _rows_of(own: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
-    """Return in which row of its table each id is, -1 if in none."""
+    """Return the row of each wanted id, or -1 if it is missing."""
     from rnn_rust.base.polars import pl
 
     there, asked = pl.DataFrame({"id": own}), pl.DataFrame({"id": wanted})
@@ -215,9 +215,9 @@ def concatenated(parts: Several[StaticFeatures | None]) -> StaticFeatures | None
     Raises
     ------
     ShapeError
-        They are not the same columns.
+        The columns are not the same.
     DataError
-        A column is text in some data sets alone.
+        A column is text in only some of the data sets.
     """
     first = parts[0]
     if first is None or any(part is None for part in parts):

@@ -1,4 +1,4 @@
-"""Times that follow those of a sequence, at its own pace or at that of others."""
+"""Future times of a sequence, spaced like its own rows or those of other sequences."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Pace:
     Attributes
     ----------
     count
-        How many units.
+        The number of units.
     unit
-        ``"month"``; ``"month end"``, months between the last days of months; ``""`` of times that
-        are numbers; or a unit of NumPy's, of dates and durations.
+        ``"month"``; ``"month end"``, months between the last days of months; ``""`` for times that
+        are numbers; or a NumPy unit for dates and durations.
     """
 
     count: int | float
@@ -31,20 +31,20 @@ class Pace:
 
     @property
     def in_months(self) -> bool:
-        """Whether it is a number of months, which differ in length."""
+        """Whether the unit is months, which differ in length."""
         return self.unit in ("month", "month end")
 
     def suits(self, times: NDArray[Any]) -> bool:
-        """Whether times are of a kind that it can go on with."""
+        """Whether this pace can continue times of this type."""
         if self.in_months:
             return times.dtype.kind == "M"
         return (times.dtype.kind in "mM") == bool(self.unit)
 
     def after(self, times: NDArray[Any], count: int) -> NDArray[Any]:
-        """Return ``count`` times after the last one."""
+        """Return the ``count`` times that follow the last one."""
         last, ahead = times[-1], np.arange(1, count + 1)
         if self.in_months:
-            # The day after the last one of a month is the first one of the next.
+            # Shift the last day of a month to the first of the next, and back.
             shift = _DAY * (self.unit == "month end")
             following = _months_later(last + shift, ahead * int(self.count)) - shift
         elif self.unit:
@@ -56,10 +56,10 @@ class Pace:
 
 
 def pace_of(times: NDArray[Any], offsets: NDArray[np.int64]) -> Pace | None:
-    """Return the pace of sequences, whose times rise; None if none has two rows.
+    """Return the pace of sequences with increasing times; None if none has two rows.
 
-    Dates that are the same day of a month throughout a sequence, or its last day, are months apart,
-    others their distance: each the median over all neighbours in the sequences.
+    If dates are always the same day of the month in a sequence, or always the last day, the pace is
+    in months; otherwise it is a distance. It is the median over all neighbouring rows.
     """
     later = np.ones(len(times), dtype=bool)
     later[offsets[:-1]] = False
@@ -79,12 +79,12 @@ def pace_of(times: NDArray[Any], offsets: NDArray[np.int64]) -> Pace | None:
 
 
 def _median(values: NDArray[Any]) -> Any:
-    """Return the median, of an even number the upper one of the two: it is one of the values."""
+    """Return the median; for an even count the upper middle value, so that it is a value."""
     return np.sort(values)[len(values) // 2]
 
 
 def _months(times: NDArray[Any], later: NDArray[np.int64]) -> int:
-    """Return how many months lie between rows and those before; 0 if that is no whole number."""
+    """Return the months between rows and the rows before; 0 if they are not whole months."""
     months = times.astype("M8[M]")
     within = times - months.astype(times.dtype)
     whole = (within[later] == within[later - 1]) & (within[later] < _IN_EVERY_MONTH)
@@ -92,7 +92,7 @@ def _months(times: NDArray[Any], later: NDArray[np.int64]) -> int:
 
 
 def _months_later(time: Any, months: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the same day and time of day so many months later, in short months their last day."""
+    """Return the same day and time ``months`` later; in shorter months, the last day."""
     month = time.astype("M8[M]")
     first = (month + months * _MONTH).astype(time.dtype)
     end = (month + (months + 1) * _MONTH).astype(time.dtype)

@@ -1,4 +1,4 @@
-"""A data set in a few lines of text."""
+"""Summaries of a data set in a few lines of text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sizes(dataset: Sequences) -> str:
 
 
 def summarise(dataset: Sequences) -> str:
-    """Return rows, sequences, lengths, features, the rate or range of each label, weights."""
+    """Return lines on rows, sequences, lengths, features, each label's rate or range, weights."""
     lengths = np.diff(dataset.offsets)
     names = dataset.feature_names
     shown = ", ".join(names) if len(names) <= 6 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
@@ -59,7 +59,7 @@ def summarise(dataset: Sequences) -> str:
 
 
 def used_columns(dataset: Sequences) -> str:
-    """Return which columns of its table are used for what, and which are left out, in one line."""
+    """Return one line on how the columns of the table are used, and which are left out."""
     parts = [
         "one series" if dataset.id_name is None else f"id {dataset.id_name}",
         f"time {dataset.time_name}" if dataset.time_name else "rows in their order",
@@ -88,7 +88,7 @@ def _describe(column: FloatArray) -> str:
 
 
 def _describe_classes(column: FloatArray, classes: tuple[str, ...]) -> str:
-    """Describe one label (N,) of classes by name: how many there are of each, the first ones."""
+    """Describe one label (N,) of named classes: the count of each of the first ones."""
     known = column[~np.isnan(column)].astype(np.int64)
     counts = np.bincount(known, minlength=len(classes)).tolist()
     some = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count]

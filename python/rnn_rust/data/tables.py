@@ -1,4 +1,4 @@
-"""Tables that rows can be read from: frames of several libraries, files, and several as one."""
+"""Tables to read rows from: frames of several libraries, files, and several tables as one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = (
     "a Polars DataFrame or LazyFrame, a pandas DataFrame, a pyarrow Table or RecordBatchReader, a "
     "DuckDB relation or anything else with __arrow_c_stream__, or a dict of arrays"
 )
-"""What a table may be, for messages."""
+"""The types that a table may have, for messages."""
 
 
 class Table(ABC):
@@ -40,11 +40,11 @@ class Table(ABC):
     Attributes
     ----------
     name
-        In error messages: a path, or "frame".
+        The name in error messages: a path, or "frame".
     names
-        Of its columns.
+        The names of its columns.
     temporary
-        What keeps the file that the table is read from, or None.
+        An object that keeps the temporary file of the table in existence, or None.
     """
 
     name: str
@@ -57,18 +57,18 @@ class Table(ABC):
 
     @abstractmethod
     def keys(self, names: Sequence[str]) -> pl.DataFrame:
-        """Return columns as they stand in the table: text where it is text."""
+        """Return columns unconverted, as they are in the table."""
 
 
 def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
-    """Return the fields of the data set that a table holds.
+    """Return the fields of a data set, read from a table.
 
     Raises
     ------
     DataError
         A column or a cell cannot be used; the message says where, and what to do.
     ParameterError
-        A name of a column is not a string, or another argument cannot be used.
+        A column name is not a string, or another argument cannot be used.
     """
     require_polars()
     if is_table(roles.static):
@@ -78,7 +78,7 @@ def read_table(table: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
 
 
 def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> dict[str, Any]:
-    """Return the fields of a table whose static features are in a second one, by id."""
+    """Return the fields of a data set whose static features are in a second table, by id."""
     named = () if roles.categories is None else as_names("categories", roles.categories)
     categories = [name for name in named if name not in second.names]
     fields = read_table(table, replace(roles, static=None, categories=categories), dtype)
@@ -112,7 +112,7 @@ def _read_two(table: Table, second: Table, roles: Roles, dtype: str | None) -> d
 
 
 class FrameTable(Table):
-    """A Polars frame, in memory or lazy; messages name its rows by a source of its own, if any."""
+    """A Polars frame, in memory or lazy; a ``source``, if given, names its rows in messages."""
 
     _source: Source | None = None
 
@@ -147,7 +147,7 @@ class FrameTable(Table):
     def _collect(self, names: list[str]) -> pl.DataFrame:
         frame = self._frame
         if isinstance(frame, pl.DataFrame) and names and set(names).issubset(self.names):
-            return frame[names]  # A query takes longer than all that is done of a few rows.
+            return frame[names]  # For few rows, a query takes longer than all the work.
         try:
             return frame.lazy().select(names).collect()
         except (*FAILURES, OSError) as error:
@@ -159,7 +159,7 @@ class FrameTable(Table):
 
 
 class PandasTable(FrameTable):
-    """A frame of pandas, of which only those columns are converted that are asked for."""
+    """A pandas frame, of which only the columns requested are converted."""
 
     def __init__(self, frame: Any, name: str = "frame") -> None:
         from rnn_rust.data.pandas_frames import columns_of
@@ -174,7 +174,7 @@ class PandasTable(FrameTable):
 
 
 class JoinedTable(Table):
-    """Several tables with the same columns, under one another."""
+    """Several concatenated tables with the same columns."""
 
     def __init__(self, name: str, parts: Sequence[Table]) -> None:
         self.name, self.names, self._parts = name, parts[0].names, parts
@@ -201,14 +201,14 @@ class JoinedTable(Table):
         return self._joined([part.keys(names) for part in self._parts])
 
     def _joined(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        """Return keys under one another; DataError if they are of several kinds."""
+        """Return concatenated keys; DataError if their types differ in kind."""
         unlike = DataError(
             f"{self.name}: ids or times have other types in some files than in others; write "
             "them alike"
         )
         for name in frames[0].columns:
             kinds = [frame[name].dtype for frame in frames]
-            # Polars would make days since 1970 of dates.
+            # Polars would convert dates to days since 1970.
             dates = any(kind.is_temporal() for kind in kinds)
             if dates and any(kind.is_numeric() for kind in kinds):
                 raise unlike
@@ -219,12 +219,12 @@ class JoinedTable(Table):
 
 
 def table_of(value: object, name: str = "frame") -> Table:
-    """Return a table in memory, of any of :data:`KINDS`; ``name`` is that in error messages.
+    """Return a table for any of :data:`KINDS`; ``name`` is what error messages call it.
 
     Raises
     ------
     ParameterError
-        It is something else.
+        ``value`` is something else.
     DataError
         Its columns cannot be converted.
     """
@@ -245,7 +245,7 @@ def table_of(value: object, name: str = "frame") -> Table:
 
 
 def is_table(value: object) -> bool:
-    """Whether :func:`table_of` takes it for a table."""
+    """Whether :func:`table_of` accepts the value."""
     return (
         isinstance(value, Table | pl.DataFrame | pl.LazyFrame | Mapping)
         or _is_pandas(value)
@@ -258,7 +258,7 @@ def _is_pandas(value: object) -> bool:
 
 
 def _is_stream(value: object) -> bool:
-    """Whether it has columns in the form of Arrow; a single one of Polars or pandas has not."""
+    """Whether the value is an Arrow stream of columns, not one Polars or pandas column."""
     package = type(value).__module__.partition(".")[0]
     is_column = isinstance(value, pl.Series) or package == "pandas"
     return hasattr(value, "__arrow_c_stream__") and not is_column
@@ -271,7 +271,7 @@ def _of_stream(value: Any) -> pl.DataFrame:
         again = "check the table"
     try:
         frame = pl.DataFrame(value)
-    except (Exception, *FAILURES) as error:  # whatever the library raises that made the stream
+    except (Exception, *FAILURES) as error:  # the library that made the stream may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"frame: the {kind} cannot be read ({reason}); {again}") from error
     if frame.height == 0:

@@ -1,4 +1,4 @@
-"""A time that stands in several columns: year and quarter, date and time of day."""
+"""Times split over several columns: year and quarter, date and time of day."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rnn_rust.base.polars import has_text, pl
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError, ParameterError
 
-# What each group of columns is written as together, in a form that times may have.
+# For each group of columns, the text of the joined time, in a known form.
 _TOGETHER = {
     ("date", "time"): "{} {}",
     ("year", "quarter"): "{} Q{}",
@@ -21,12 +21,12 @@ _ALIASES = {"yr": "year", "qtr": "quarter", "day of month": "day", "clock": "tim
 
 
 def joined_time(keys: pl.DataFrame, names: tuple[str, ...], source: Source, rows: int) -> pl.Series:
-    """Return one column of the times that stand in one or several; the rows' numbers without any.
+    """Return the time columns joined into one; row numbers if there are none.
 
     Raises
     ------
     ParameterError
-        The columns are none that say a time together.
+        The columns do not make up a time.
     DataError
         A cell is empty.
     """
@@ -58,11 +58,11 @@ def joined_time(keys: pl.DataFrame, names: tuple[str, ...], source: Source, rows
 
 
 def _filled(pattern: str, texts: list[pl.Series]) -> pl.Series:
-    """Put texts into the braces of a pattern; ``{:2}`` fills numbers up to two digits."""
+    """Put texts into the braces of a pattern; ``{:2}`` pads numbers with zeros to two digits."""
     expression, rest = pl.lit(""), pattern
     for text in texts:
         before, _, rest = rest.partition("{")
         width, _, rest = rest.partition("}")
-        # Of a month its name may stand there, which stays.
+        # zfill leaves the name of a month unchanged.
         expression = expression + before + (text.str.zfill(2) if width == ":2" else text)
     return pl.select(expression + rest).to_series()

@@ -1,7 +1,7 @@
-"""Features that follow from the times of rows.
+"""Features derived from the times of rows.
 
-What has passed since the row before; and of dates the hour of the day, the day of the week and the
-day of the year, as points of a circle.
+The time since the previous row and, for dates, the hour of the day, the day of the week and the day
+of the year, as points on a circle.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rnn_rust.errors import DataError, ParameterError
 
 ELAPSED, LOG_ELAPSED = "elapsed", "log_elapsed"
 CYCLES = {"hour": 86_400.0, "weekday": 7 * 86_400.0, "yearday": 365.2425 * 86_400.0}
-"""Periods in seconds of the features that go round."""
+"""The periods of the cyclic features, in seconds."""
 KNOWN = (ELAPSED, LOG_ELAPSED, *CYCLES)
 
 DATES, DURATIONS, NUMBERS = "dates", "durations", "numbers"
 KINDS = (DATES, DURATIONS, NUMBERS)
-"""What times are; what passes between numbers has a unit that only the caller knows."""
+"""The kinds of times; differences of numbers have a unit that only the caller knows."""
 
 # 1 January 1970 was a Thursday: weeks begin with Monday, the 5th.
 _FIRST_MONDAY = 4 * 86_400.0
@@ -30,7 +30,7 @@ _FINE_UNITS = ("ns", "ps", "fs", "as")
 
 
 def checked(name: str, wanted: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names of features of time; ParameterError if one is not known or given twice."""
+    """Return names of time features; ParameterError if one is unknown or given twice."""
     try:
         names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     except TypeError:
@@ -48,7 +48,7 @@ def checked(name: str, wanted: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def column_names(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the columns that these features take."""
+    """Return the column names of these features."""
     found: list[str] = []
     for name in wanted:
         found += [f"{name} sine", f"{name} cosine"] if name in CYCLES else [name]
@@ -56,25 +56,25 @@ def column_names(wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def kind_of(times: np.dtype[Any]) -> str:
-    """Return the kind that times of a type are of."""
+    """Return the kind of times of this type."""
     return {"M": DATES, "m": DURATIONS}.get(times.kind, NUMBERS)
 
 
 def check_kind(
     name: str | None, times: np.dtype[Any], known: str | None, when: str = "in training"
 ) -> None:
-    """Raise DataError if times are of another kind than others were.
+    """Raise DataError if times are of another kind than earlier ones.
 
     Parameters
     ----------
     name
-        Their column; None where there is none.
+        The name of the time column, or None.
     times
-        Their type.
+        The type of the times.
     known
-        The kind of the others; None if it is not known, and these may be any.
+        The kind of the earlier times; None if it is unknown, which allows any.
     when
-        Where the others were.
+        Where the earlier times occurred, for the message.
     """
     if known not in (None, found := kind_of(times)):
         has, had = ("times are", "were") if name is None else (f"time column '{name}' has", "had")
@@ -93,13 +93,13 @@ def columns(
     times
         ``(N,)``.
     before
-        ``(N,)``, the time of the row before in the same sequence; its own in the first row.
+        ``(N,)``, the time of the previous row in the sequence; in the first row, its own time.
 
     Raises
     ------
     DataError
-        Times are numbers, where a date is needed; or one is so much earlier than the time before
-        that there is no logarithm.
+        A feature needs dates and the times are not dates; or a time is so much earlier than the
+        previous one that there is no logarithm.
     """
     found: list[NDArray[np.float64]] = []
     for name in wanted:
@@ -113,7 +113,7 @@ def columns(
 
 
 def _log(passed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logarithm of 1 plus what has passed."""
+    """Return the logarithm of 1 plus the time passed."""
     if (least := passed.min(initial=0.0)) <= -1:
         raise DataError(
             f"time feature '{LOG_ELAPSED}': a time is {-least:g} earlier than that of the row "
@@ -124,13 +124,13 @@ def _log(passed: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
-    """Return durations in seconds, and numbers as they are.
+    """Return durations in seconds, numbers unchanged.
 
-    Whole microseconds are the same bits in any unit.
+    Whole microseconds give the same bits whatever the unit.
     """
     if passed.dtype.kind == "m":
         if np.datetime_data(passed.dtype)[0] in _FINE_UNITS:
-            # So many units may be more than a float can tell apart.
+            # The number of such fine units may exceed the precision of a float.
             micro = np.timedelta64(1, "us")
             whole = passed // micro
             return (whole + (passed - whole * micro) / micro) / 1e6
@@ -139,7 +139,7 @@ def _seconds(passed: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _phase(name: str, times: NDArray[Any]) -> NDArray[np.float64]:
-    """Return how much of a period has passed, from 0 to 1."""
+    """Return the fraction of the period that has passed, from 0 to 1."""
     if times.dtype.kind != "M":
         kind = kind_of(times.dtype)
         raise DataError(f"time feature '{name}' needs dates, and the times are {kind}")

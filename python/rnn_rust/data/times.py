@@ -13,18 +13,18 @@ from rnn_rust.data.dates import TimeForm
 from rnn_rust.data.source import Source
 from rnn_rust.errors import DataError, ParameterError
 
-# Codes of strptime that stand for several.
+# strptime codes that stand for several others.
 _SEVERAL = {
     "%T": "%H:%M:%S", "%R": "%H:%M", "%X": "%H:%M:%S", "%r": "%I:%M:%S %p",
     "%c": "%a %b %e %H:%M:%S %Y", "%+": "%Y-%m-%dT%H:%M:%S%.f%#z",
-    # Polars would read the digits as so many nanoseconds.
+    # Polars would read the digits of %f as a number of nanoseconds.
     ".%f": "%.f",
 }  # fmt: skip
 
 _LARGE_INTEGER = r"^[+-]?[0-9]{19,}$"
 
 Times = tuple[pl.Series, TimeForm | None]
-"""Integers, floats, dates, instants or durations, and how they are written where they are text."""
+"""Integers, floats, dates, datetimes or durations, and their format if they were text."""
 
 
 def read_times(
@@ -36,12 +36,13 @@ def read_times(
 ) -> Times:
     """Return the times of a column: numbers or dates, or text of either.
 
-    ``time_format`` and ``day_first`` are as :class:`rnn_rust.data.columns.Roles` has them.
+    ``time_format`` and ``day_first`` are as in :class:`rnn_rust.data.columns.Roles`.
 
     Raises
     ------
     DataError
-        A cell is not a time, or no time like the others; or days and months cannot be told apart.
+        A cell is not a time, or differs in form from the others; or days and months cannot be told
+        apart.
     """
     kind = column.dtype
     if time_format is not None and (kind == pl.String or kind.is_numeric()):
@@ -62,7 +63,7 @@ def read_times(
 def describe_tie(whose: str, column: pl.Series, rows: tuple[int, int], source: Source) -> str:
     """Return the message for a sequence with two rows of equal times, the later row last.
 
-    ``column`` has the times as they stand in the table.
+    ``column`` has the times as written in the table.
     """
     earlier, later = rows
     first, second = column[earlier], column[later]
@@ -81,7 +82,7 @@ def describe_tie(whose: str, column: pl.Series, rows: tuple[int, int], source: S
 
 
 def _exact(time: object) -> Decimal | None:
-    """Return a number as it stands in the table, None for dates."""
+    """Return the exact number in a cell, None for dates."""
     try:
         return Decimal(time.strip() if isinstance(time, str) else time)  # type: ignore[arg-type]
     except (InvalidOperation, TypeError, ValueError):
@@ -98,7 +99,7 @@ def _require_usable(usable: pl.Series, column: pl.Series, source: Source) -> Non
 
 
 def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
-    """Return dates of a format of ``strptime``; one without a day means the first."""
+    """Return dates in a ``strptime`` format; without a day in it, the first of the month."""
     pattern = re.sub(r"%%|%[TRXrc+]|\.%f", lambda code: _SEVERAL.get(code[0], code[0]), time_format)
     if "%f" in pattern.replace("%%", ""):
         raise ParameterError(
@@ -125,7 +126,7 @@ def _formatted(text: pl.Series, source: Source, time_format: str) -> pl.Series:
 
 
 def _second_sixty(text: pl.Series, pattern: str) -> pl.Series:
-    """Return where the second is 60, of which Polars would make the next minute."""
+    """Return where the second is 60, which Polars would turn into the next minute."""
     sixtieth = re.sub("%%|%[-_0]?S", lambda code: code[0] if code[0] == "%%" else "60", pattern)
     may_be = text.str.contains("60", literal=True)
     if sixtieth == pattern or not may_be.any():
@@ -143,14 +144,14 @@ def _times_of_text(text: pl.Series, source: Source, day_first: bool | None) -> T
     """Return integers, else floats, else dates."""
     form = written.recognise(text[0])
     if form is not None and text[:1].cast(pl.Float64, strict=False).null_count():
-        # Not numbers; dates that are all alike need no look at each cell's parts.
+        # Not numbers: if all dates have one form, cells need not be split into parts.
         alike = written.parse_alike(text, form)
         if alike is not None:
             return alike
     integers = text.cast(pl.Int64, strict=False)
     if not integers.null_count():
         return integers, None
-    # As floats, integers that differ in their last digits would be the same time.
+    # As floats, large integers that differ in their last digits would be the same time.
     _require_usable(integers.is_not_null() | ~text.str.contains(_LARGE_INTEGER), text, source)
     numbers = text.cast(pl.Float64, strict=False)
     if not numbers.null_count():
@@ -195,7 +196,7 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
             f"{source.at(row, text.name)}: {shown(text[row])} is not a date of the calendar, or no "
             "instant of at most 9 decimal places that 64 bits hold; correct the cell"
         )
-    # "May" does not tell whether names of months are short.
+    # "May" does not show whether month names are abbreviated.
     telling = parts["name"].str.to_lowercase().ne_missing("may").arg_max() or 0
     return dates.rename(text.name), written.form_of(
         text[int(telling)], form, parts["zone"], day_first=day_first
@@ -205,10 +206,10 @@ def _times_of_dates(text: pl.Series, form: str, source: Source, known: bool | No
 def _day_first(
     text: pl.Series, parts: pl.DataFrame, source: Source, known: bool | None
 ) -> bool | None:
-    """Return whether days stand before months; None where no number above 12 says it.
+    """Return whether days come before months; None if no number above 12 shows it.
 
-    Then both are the same, or days stand first as dots have it, which says nothing of dates with
-    slashes. All others some row has to decide, or a table before has decided them.
+    In that case day and month are equal in all rows, or dots mean that days come first, which says
+    nothing about dates with slashes. Otherwise a row or an earlier table has to decide.
     """
     if parts["a"].null_count():
         return None
@@ -225,7 +226,7 @@ def _day_first(
         return not second_is_day.any()
     if "." in text[0].partition(" ")[0]:
         return None
-    # A day or a month 0 is no date in either order.
+    # With a 0 as day or month, neither order is a date.
     if known is not None or (first == second).all() or ((first == 0) | (second == 0)).any():
         return known
     row = int((first != second).arg_max() or 0)

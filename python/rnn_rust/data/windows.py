@@ -19,7 +19,7 @@ def windows(dataset: Cut, length: int, step: int | None) -> Cut:
     Raises
     ------
     DataError
-        No sequence is so long.
+        No sequence is long enough.
     ParameterError
         An argument is not an integer above 0.
     """

@@ -1,4 +1,4 @@
-"""Evaluation of 0/1 labels: confusion counts, the shares made of them, and two ranking areas."""
+"""Evaluation of 0/1 labels: confusion counts, the metrics from them, PR-AUC and ROC-AUC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rnn_rust.evaluate.original_units import labels_and_predictions
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
 
-# Where neither the evaluator nor the model has one.
+# The default if neither the evaluator nor the model has a threshold.
 _THRESHOLD = 0.5
 
 _ROWS = (
@@ -49,7 +49,7 @@ class ClassificationResult:
     pr_auc, roc_auc : float
         See `metrics.average_precision` and `metrics.roc_auc`; 0.0 and 0.5 where undefined.
     undefined : tuple of str
-        Names of the metrics above that are undefined and have such a substitute value.
+        Names of the metrics above that are undefined and have a substitute value.
     baseline : ClassificationResult or None
         The same metrics for always predicting the more frequent of the evaluated labels
         (accuracy: that label's share; PR-AUC: the share of positives; ROC-AUC: 0.5).

@@ -1,4 +1,4 @@
-"""Metrics as small NumPy functions, and what all evaluators share: array checks, text tables.
+"""Metrics as small NumPy functions, and code shared by the evaluators: array checks, text tables.
 
 The metrics take flat arrays of labelled steps, shape ``(n,)`` with n >= 1, and compute in
 float64. A metric that can be undefined returns a `Metric`: a stand-in value, marked as such.
@@ -54,8 +54,8 @@ class Predictor(Protocol):
     """A model: anything whose ``predict`` turns a data set into an array of shape ``(N, L)``.
 
     If it has an attribute ``readout`` other than ``"each_step"``, the array has a row for each of
-    the S sequences instead. Its ``threshold``, if any, is that of evaluators without their own, and
-    by its ``feature_names`` and ``label_names``, if any, the columns of a data set are matched.
+    the S sequences instead. Its ``threshold``, if any, is used by evaluators that have none. Its
+    ``feature_names`` and ``label_names``, if any, are matched with the columns of a data set.
     """
 
     def predict(self, dataset: Dataset, /) -> NDArray[Any]:
@@ -79,10 +79,10 @@ def confusion(labels: Bools, predicted: Bools) -> tuple[int, int, int, int]:
 
 
 class Ranking(NamedTuple):
-    """How many labels are above each of the distinct scores, or equal to it, the scores falling.
+    """The number of labels with at least each distinct score, in order of decreasing score.
 
-    ``tp`` and ``fp`` count the positive and the negative ones: what a threshold just below the
-    score finds.
+    ``tp`` and ``fp`` count the positive and the negative ones, the true and false positives for a
+    threshold just below the score.
     """
 
     tp: NDArray[np.int64]
@@ -90,7 +90,7 @@ class Ranking(NamedTuple):
 
 
 def ranking(labels: Bools, scores: Floats) -> Ranking:
-    """Return what thresholds find of labels ``(n,)`` by their scores."""
+    """Return the true and false positives of labels ``(n,)`` for all thresholds on their scores."""
     order = np.argsort(scores)[::-1]
     ordered = scores[order]
     last_of_tie = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
@@ -125,7 +125,7 @@ def roc_auc(found: Ranking) -> Metric:
     if pairs == 0:
         return Metric(0.5, defined=False)
     above = np.append(0, tp[:-1])
-    # In integers, hence exact: positives strictly above each negative twice, ties once.
+    # In exact integers: for each negative, positives above it count twice, ties once.
     twice = np.sum(np.diff(fp, prepend=0) * (above + tp))
     return Metric(int(twice) / (2 * pairs))
 
@@ -144,7 +144,7 @@ def root_mean_squared_error(labels: Floats, predictions: Floats) -> float:
 
 
 def is_zero(labels: Floats) -> Bools:
-    """Return where a target is zero, or too small to divide by."""
+    """Return which targets are zero, or too small to divide by."""
     return np.asarray(np.abs(labels) < SMALLEST)
 
 
@@ -171,8 +171,8 @@ def within_relative(labels: Floats, predictions: Floats, threshold: float) -> fl
 def r2(labels: Floats, predictions: Floats, columns: NDArray[np.intp]) -> Metric:
     """Return the coefficient of determination, ``1 - Σ (prediction - label)² / Σ (label - mean)²``.
 
-    `columns` ``(n,)`` says which label column each step belongs to: the mean is that of the
-    column, since a mean over several units says nothing. (scikit-learn calls this
+    `columns` ``(n,)`` says which label column each step belongs to: means are taken per column,
+    since a mean over different units is meaningless. (scikit-learn calls this
     ``multioutput="variance_weighted"``.) When no column varies, R² is undefined: 1.0 for
     perfect predictions, else 0.0.
     """
@@ -184,11 +184,11 @@ def r2(labels: Floats, predictions: Floats, columns: NDArray[np.intp]) -> Metric
 
 
 def _by_column(values: Floats, columns: NDArray[np.intp]) -> list[Floats]:
-    """Return the values of each column that has some, in their order."""
+    """Return the values of each column that has any, in order."""
     last = int(columns.max())
     if columns.min() == last:
         return [values]
-    # In a type of 16 bits or fewer, as of most columns, NumPy sorts in linear time.
+    # Column numbers usually fit 16 bits or fewer, which NumPy sorts in linear time.
     columns = columns.astype(np.min_scalar_type(last))
     order = np.argsort(columns, kind="stable")
     ends = np.searchsorted(columns[order], np.arange(last, dtype=columns.dtype), side="right")
@@ -196,7 +196,7 @@ def _by_column(values: Floats, columns: NDArray[np.intp]) -> list[Floats]:
 
 
 def _squares_about_mean(values: Floats) -> float:
-    # Shifted by the first value, so that equal values give zero and not a rounding error.
+    # Shifted by the first value, so that equal values give exactly zero.
     shifted = values - values[0]
     return float(np.sum(np.square(shifted - shifted.mean())))
 
@@ -219,12 +219,12 @@ def check_threshold(threshold: float, above: float = -math.inf, name: str = "thr
 def threshold_for(
     model: Predictor, own: float | None, default: float, above: float = -math.inf
 ) -> float:
-    """Return the threshold of an evaluation: the evaluator's own, else the model's, else this.
+    """Return the evaluator's own threshold, else the model's, else the default.
 
     Raises
     ------
     ParameterError
-        The model's is not a finite number greater than `above`.
+        The model's threshold is not a finite number greater than `above`.
     """
     if own is not None:
         return own
@@ -238,7 +238,7 @@ def threshold_for(
 def check_arrays(
     labels: ArrayLike, predictions: ArrayLike, limit: float = math.inf
 ) -> tuple[Floats, Floats]:
-    """Return `labels` and `predictions` as float64 of one shape ``(N, L)``, checked.
+    """Return checked `labels` and `predictions` as float64 of the same shape ``(N, L)``.
 
     One column may be given as ``(N,)``.
 
@@ -272,7 +272,7 @@ def check_labelled(labels: Floats) -> None:
 
 
 def as_columns(name: str, values: ArrayLike) -> Floats:
-    """Return `values` as float64 ``(N, L)``; errors as `check_arrays`."""
+    """Return `values` as float64 ``(N, L)``; errors as in `check_arrays`."""
     array = as_numbers(name, values).astype(np.float64, copy=False)
     if array.ndim not in (1, 2):
         raise ShapeError(f"{name} must have shape (N, L) or (N,); got {array.shape}")
@@ -282,8 +282,8 @@ def as_columns(name: str, values: ArrayLike) -> Floats:
 def check_below(
     name: str, array: Floats, limit: float = math.inf, allowed: Bools | None = None
 ) -> None:
-    """Raise DataError at the first value that is NaN or reaches `limit` in size, save `allowed`."""
-    # No array is made where all is well; a comparison with NaN is false.
+    """Raise DataError at the first value not `allowed` that is NaN or reaches `limit` in size."""
+    # Without errors, no array is made; comparisons with NaN are false.
     if array.size == 0 or (-limit < array.min() and array.max() < limit):
         return
     bad = ~(np.abs(array) < limit)
@@ -302,12 +302,12 @@ def check_below(
 
 
 def number(value: float) -> str:
-    """Return `value` with 4 decimals, or with an exponent where those would not suit its size."""
+    """Return `value` with 4 decimals, or with an exponent if it is very small or large."""
     return f"{value:,.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.3e}"
 
 
 def percent(value: float) -> str:
-    """Return a share as a percentage."""
+    """Return a fraction as a percentage."""
     return f"{value:.2%}"
 
 
@@ -320,14 +320,14 @@ def cell(result: object, name: str, style: Callable[[float], str]) -> str:
 def metric_table(
     results: Sequence[object], rows: Iterable[tuple[str, str, Callable[[float], str]]]
 ) -> str:
-    """Return a table of metrics, (title, attribute, style) each, of a model and its baselines."""
+    """Return a table of a model's and its baselines' metrics, (title, attribute, style) each."""
     head = ["", "model ", "baseline ", "last season "][: 1 + len(results)]
     body = [[title, *(cell(one, name, style) for one in results)] for title, name, style in rows]
     return table([head, *body])
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return `rows` as aligned lines: the first column to the left, the others to the right."""
+    """Return `rows` as lines, with the first column left-aligned and the others right-aligned."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -340,7 +340,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def undefined_notes(names: Iterable[str]) -> list[str]:
-    """Return one line for each undefined metric in `names`, saying why."""
+    """Return one line for each undefined metric in `names`, with the reason."""
     present = set(names)
     return [
         f"* {name} is undefined, its value a stand-in: {reason}"

@@ -1,4 +1,4 @@
-"""Evaluation of several classes: shares of right answers, log loss and the confusion matrix."""
+"""Evaluation of several classes: accuracy and the like, log loss and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ROWS = (
     ("log loss", "log_loss", m.number),
 )
 
-# A wider confusion matrix does not fit a terminal; it is left out of the text.
+# A larger confusion matrix is left out of the text, as it does not fit a terminal.
 _MOST_COLUMNS = 12
 
-# How far the probabilities of a row may be from summing to 1: far beyond rounding in float32.
+# How far the sum of a row of probabilities may be from 1: far more than rounding in float32.
 _TOLERANCE = 1e-3
 
 
@@ -144,7 +144,7 @@ class ClassificationEvaluator:
         labels : array_like, shape (N, 1) or (N,)
             Class numbers 0 ... K - 1, or NaN where missing.
         probabilities : array_like, shape (N, K)
-            One per class, each row summing to 1.
+            One probability per class; each row sums to 1.
         offsets : array_like, shape (S + 1,), optional
             Ignored; see `BinaryClassificationEvaluator.score`.
 
@@ -153,7 +153,7 @@ class ClassificationEvaluator:
         ShapeError
             If the shapes do not fit together.
         DataError
-            If a label is not the number of a class, no label is given, or a row does not consist of
+            If a label is not a class number, no label is given, or a row does not hold
             probabilities.
         """
         numbers, given = _checked(labels, probabilities)
@@ -171,15 +171,15 @@ class ClassificationEvaluator:
 def confusion_matrix(
     truth: NDArray[np.intp], answers: NDArray[np.intp], classes: int
 ) -> NDArray[np.intp]:
-    """Return the counts (K, K) of true classes (rows) answered with classes (columns)."""
+    """Return the counts (K, K) of true classes (rows) predicted as classes (columns)."""
     return np.bincount(truth * classes + answers, minlength=classes**2).reshape(classes, classes)
 
 
 def log_loss(truth: NDArray[np.intp], probabilities: m.Floats) -> float:
     """Return the mean of ``-ln p[i, truth[i]]`` for probabilities (n, K), natural logarithm.
 
-    A probability below float64's epsilon counts as that, so that a wrong certainty costs 36 and
-    not infinity, as in scikit-learn.
+    Probabilities are clipped at float64's epsilon, as in scikit-learn, so that a wrong prediction
+    with certainty costs 36, not infinity.
     """
     chosen = probabilities[np.arange(len(truth)), truth]
     return float(np.mean(-np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))))
@@ -208,7 +208,7 @@ def _measure(
 
 
 def _macro(parts: NDArray[np.intp], wholes: NDArray[np.intp]) -> m.Metric:
-    """Return the mean of the classes' ratios; undefined if one of them is."""
+    """Return the mean of the classes' ratios; undefined if one ratio is."""
     ratios = [m.ratio(*pair) for pair in zip(parts.tolist(), wholes.tolist(), strict=True)]
     mean = float(np.mean([ratio.value for ratio in ratios]))
     return m.Metric(mean, defined=all(ratio.defined for ratio in ratios))

@@ -1,4 +1,4 @@
-"""Predictions beside the labels that they are compared with, both in original units."""
+"""Labels and predictions to compare, both in original units."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def in_model_order(model: m.Predictor, dataset: Dataset) -> Dataset:
-    """Return the data set with its columns in the model's order, by name where both have names.
+    """Return the data set with its columns in the model's order, by name if both have names.
 
     Raises
     ------
     ShapeError
-        The names of its columns are not those of the model.
+        The column names are not those of the model.
     ParameterError
-        If `dataset` is no `Dataset`.
+        If `dataset` is not a `Dataset`.
     """
     dataset = reorder(
         require_dataset(dataset, "an evaluation"),
@@ -42,16 +42,16 @@ def labels_and_predictions(
 ) -> tuple[m.Floats, m.Floats, Offsets]:
     """Predict a data set; return its labels and the predictions ``(R, L)``, and offsets.
 
-    Columns are in the model's order. R is the N rows of a model that reads out each step. A model
-    that reads out whole sequences is judged by S rows, each a sequence of its own. Floats are
-    float64. If the data set is normalised, both return to the units of before.
+    Columns are in the model's order. If the model reads out each step, R = N. If it reads out whole
+    sequences, R = S, and each row counts as a sequence. Floats are float64. If the data set is
+    normalised, labels and predictions are converted back to the units before.
 
     Raises
     ------
     DataError, ShapeError
-        As `metrics.check_arrays`.
+        As in `metrics.check_arrays`.
     ParameterError
-        If `dataset` is no `Dataset`.
+        If `dataset` is not a `Dataset`.
     """
     dataset = in_model_order(model, dataset)
     stored, predicted, offsets = _rows(model, dataset)
@@ -66,7 +66,7 @@ def labels_by_row(dataset: Dataset) -> m.Floats:
 
 
 def at_labels(dataset: Dataset, values: m.Floats) -> m.Floats:
-    """Return ``values (N, L)`` in the row of each sequence's label ``(S, L)``; else NaN."""
+    """Return ``values (N, L)`` at the row of each sequence's label ``(S, L)``, NaN without one."""
     rows, labelled = last_labelled(dataset.labels, dataset.offsets)
     found = np.full((len(labelled), values.shape[1]), np.nan)
     found[labelled] = values[rows]
@@ -74,18 +74,18 @@ def at_labels(dataset: Dataset, values: m.Floats) -> m.Floats:
 
 
 def reads_steps(model: m.Predictor) -> bool:
-    """Whether a model has an output for each row, not for each sequence."""
+    """Whether a model has one output per row, not per sequence."""
     return bool(getattr(model, "readout", "each_step") == "each_step")
 
 
 def _restored(dataset: Dataset, labels: m.Floats, *others: m.Floats) -> list[m.Floats]:
-    """Return labels, and others like them, in the units before normalisation."""
+    """Return labels and similar arrays in the units before normalisation."""
     restored = np.asarray(dataset.denormalize_labels(labels), dtype=np.float64)
     if np.array_equal(restored, labels, equal_nan=True):
         return [labels, *others]
     arrays = [restored, *(np.asarray(dataset.denormalize_labels(one)) for one in others)]
-    # A zero comes back from a scaled float32 as 1e-8 or so, a target that would wreck MAPE.
-    # What rounding cannot tell from zero, at the size of its column, is zero again.
+    # After scaling in float32, a zero becomes about 1e-8, a target that would ruin MAPE. Values
+    # within rounding error of zero, given the size of their column, are set to zero.
     largest = np.fmax.reduce(np.abs(restored), axis=0)
     rounding = 4 * np.finfo(dataset.labels.dtype).eps * largest
     return [np.where(np.abs(array) <= rounding, 0.0, array) for array in arrays]
@@ -96,18 +96,18 @@ def classes_and_probabilities(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Predict a data set; return its class numbers ``(R, 1)`` and the probabilities ``(R, K)``.
 
-    R is as in :func:`labels_and_predictions`. Probabilities have no units to return to.
+    R is as in :func:`labels_and_predictions`. Probabilities have no units to convert.
 
     Raises
     ------
     ParameterError
-        If `dataset` is no `Dataset`.
+        If `dataset` is not a `Dataset`.
     """
     dataset = in_model_order(model, dataset)
     stored, predicted, _ = _rows(model, dataset)
     restored = dataset.denormalize_labels(stored)
     if dataset.normalizer is not None:
-        # A third of 3 comes back from float32 as 1.00000003, and is class 1.
+        # Class 1 of 0 to 3, scaled to 1/3 in float32, comes back as 1.00000003: round it.
         whole = np.rint(restored)
         rounding = 4 * np.finfo(dataset.labels.dtype).eps * np.abs(whole)
         restored = np.where(np.abs(restored - whole) <= rounding, whole, restored)
@@ -115,7 +115,7 @@ def classes_and_probabilities(
 
 
 def _rows(model: m.Predictor, dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any], Offsets]:
-    """Return labels, predictions and offsets by step or by sequence, as the model reads out."""
+    """Return labels, predictions and offsets, per step or per sequence as the model reads out."""
     if not callable(getattr(model, "predict", None)):
         raise ParameterError(
             f"an evaluation needs a model, which has predict(dataset), got {model!r}"

@@ -1,8 +1,8 @@
-"""Persistence, "it will be as it is": what is known of each label at its own row.
+"""Persistence ("no change"): predicting each label by a value known at its own row.
 
 A label that lies h rows ahead is x(t + h). At row t the series is known up to x(t), which is the
-label h rows before: the naive forecast of Hyndman and Koehler, "Another look at measures of
-forecast accuracy" (2006). The labels in between are not known yet.
+label of h rows before: the naive forecast of Hyndman and Koehler, "Another look at measures of
+forecast accuracy" (2006). The labels between are not known yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Baseline(NamedTuple):
-    """Predictions ``(N, L)`` of persistence, NaN where nothing is known; in words what they are.
+    """Predictions ``(N, L)`` of persistence, NaN where unknown, and a note that describes them.
 
     ``lack`` says why there is no baseline, if all are NaN.
     """
@@ -37,15 +37,15 @@ class Baseline(NamedTuple):
 def from_labels(
     labels: m.Floats, offsets: Offsets, horizon: tuple[int, ...] | None, names: Sequence[str]
 ) -> Baseline:
-    """Return the labels of ``horizon`` rows before, one for all columns or one for each.
+    """Return the labels ``horizon`` rows before; one horizon for all columns, or one for each.
 
-    By default those of the row before; but nothing where the columns are one series at different
-    rows ahead, of which only one can be a single row ahead.
+    By default, these are the labels of the previous row. But if the columns are one series at
+    different rows ahead, there is no baseline: only one of them can be a single row ahead.
 
     Raises
     ------
     ParameterError
-        Another number of horizons than label columns.
+        The number of horizons is neither 1 nor the number of label columns.
     """
     if horizon is None and (shift := find_shift(labels, offsets)) is not None:
         later, earlier, steps_on = shift
@@ -79,14 +79,14 @@ def _in_words(steps: tuple[int, ...]) -> tuple[str, str]:
 
 
 def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
-    """Return the features named ``present``, one for all labels or one for each, by row.
+    """Return the features named ``present`` of each row, one for all labels or one for each.
 
-    In original units, if the data set is normalised.
+    If the data set is normalised, they are in original units.
 
     Raises
     ------
     ParameterError
-        A name is not a feature column, or there are more or fewer than labels.
+        A name is not a feature column, or the number of names is neither 1 nor that of labels.
     """
     known = frozenset(dataset.feature_names)
     for name in present:
@@ -112,9 +112,9 @@ def from_columns(dataset: Dataset, present: tuple[str, ...]) -> Baseline:
 
 
 def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
-    """Return the present value, and the same time of the last season, of labels that lie ahead.
+    """Return the present values and, if there are seasons, those at the same time last season.
 
-    The data set is one of :meth:`rnn_rust.Dataset.forecast`.
+    The data set was made by :meth:`rnn_rust.Dataset.forecast`.
     """
     plan, present, seasonal = dataset.ahead, dataset.present, dataset.seasonal
     assert plan is not None
@@ -128,19 +128,19 @@ def from_forecast(dataset: Dataset) -> tuple[Baseline, Baseline | None]:
 
 
 def from_values(values: m.Floats, whose: str = "") -> Baseline:
-    """Return present values ``(N, L)`` that are known from elsewhere."""
+    """Return given present values ``(N, L)`` as a baseline."""
     return Baseline(values, f"the present value{whose}", "no present value is known")
 
 
 def checked_offsets(offsets: ArrayLike | None, rows: int) -> Offsets:
-    """Return boundaries of sequences, of which some may be empty; by default of a single one.
+    """Return sequence boundaries; sequences may be empty, and by default there is a single one.
 
     Raises
     ------
     ShapeError
-        They do not cover the rows in order.
+        The boundaries do not cover the rows in order.
     DataError
-        They are masked.
+        The boundaries are masked.
     """
     refuse_mask("offsets", offsets)
     bounds = np.asarray([0, rows] if offsets is None else offsets)
@@ -157,7 +157,7 @@ def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | N
     """Return rows ahead as a tuple; ParameterError if one is not an integer above 0."""
     if horizon is None:
         return None
-    # An array of NumPy may be a single number.
+    # A NumPy array may be a single number.
     several = isinstance(horizon, list | tuple | np.ndarray) and getattr(horizon, "ndim", 1) > 0
     given: Any = horizon if several else [horizon]
     if len(given) == 0:
@@ -166,7 +166,7 @@ def checked_horizons(horizon: int | Sequence[int] | None) -> tuple[int, ...] | N
 
 
 def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
-    """Return the rows ahead of each label column; ParameterError if there are more or fewer."""
+    """Return one horizon per label column; ParameterError if the number of horizons is wrong."""
     if len(horizons) not in {1, columns}:
         raise ParameterError(
             f"{counted(len(horizons), 'horizon')} {horizons} for "
@@ -176,7 +176,7 @@ def by_column(horizons: tuple[int, ...], columns: int) -> tuple[int, ...]:
 
 
 def checked_columns(present: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return names of columns as a tuple; ParameterError if they are not strings."""
+    """Return column names as a tuple; ParameterError if they are not strings."""
     if present is None:
         return None
     given = present if isinstance(present, list | tuple) else [present]

@@ -1,4 +1,4 @@
-"""Evaluation of numbers: errors in original units, beside "tomorrow will be as today"."""
+"""Evaluation of numeric labels: errors in original units, compared with persistence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rnn_rust.learning.labels import class_count
 if TYPE_CHECKING:
     from rnn_rust.data.dataset import Dataset
 
-# Where neither the evaluator nor the model has one.
+# The default if neither the evaluator nor the model has a threshold.
 _THRESHOLD = 0.1
 
 
@@ -54,7 +54,7 @@ class RegressionResult:
         Share of `steps` whose error is at most `threshold` times the target's size; a zero
         target must be predicted exactly.
     undefined : tuple of str
-        Names of the metrics above that are undefined and have such a substitute value.
+        Names of the metrics above that are undefined and have a substitute value.
     columns : dict of str to RegressionResult
         The same for each label column that has labels, if there are several columns.
     baseline : RegressionResult or None
@@ -135,7 +135,7 @@ class RegressionResult:
 
 
 def _note(what: str, beside: RegressionResult | None, note: str) -> str:
-    """Return what predictions are compared with, and for how many labels; or why they are not."""
+    """Return a note on a baseline and its number of labels, or on why there is no baseline."""
     if beside is None:
         return f"no {what} to compare with: {note}"
     labels, have = counted(beside.steps, "label"), "has" if beside.steps == 1 else "have"
@@ -154,11 +154,11 @@ class RegressionEvaluator:
         ``model.threshold``, or 0.1 if the model has none or has a classification loss.
     horizon : int or sequence of int, optional
         How many rows ahead of its own row a label lies: one number for all label columns, or one
-        for each; by default 1. The baseline of a label h rows ahead is the label h rows before, in
+        for each; by default 1. The baseline for a label h rows ahead is the label h rows before, in
         the same sequence.
     present : str or sequence of str, optional
-        The feature column with the present value of the series that the label is a later value of:
-        one name for all label columns, or one for each. It is the baseline instead of a label.
+        The feature column with the present value of the series whose later values are the labels:
+        one name for all label columns, or one for each. It replaces earlier labels as baseline.
 
     Raises
     ------
@@ -205,7 +205,7 @@ class RegressionEvaluator:
             raise ParameterError("horizon and present both say what is known; give one of them")
         horizons = persistence.checked_horizons(self.horizon)
         columns = persistence.checked_columns(self.present)
-        # Lists become tuples, which can be hashed; a single value stays one.
+        # Lists become tuples, which are hashable; a single value stays a single value.
         if horizons is not None:
             several = isinstance(self.horizon, list | tuple | np.ndarray)
             object.__setattr__(self, "horizon", horizons if several else horizons[0])
@@ -222,7 +222,7 @@ class RegressionEvaluator:
         dataset = in_model_order(model, dataset)
         own = self.threshold
         if own is None and class_count(getattr(model, "loss_name", ""), 2) is not None:
-            own = _THRESHOLD  # the model's is one of probabilities
+            own = _THRESHOLD  # the model's threshold is for probabilities
         evaluator = replace(self, threshold=m.threshold_for(model, own, _THRESHOLD, above=0))
         labels, predictions, offsets = labels_and_predictions(model, dataset)
         names = dataset.label_names
@@ -373,5 +373,5 @@ class RegressionEvaluator:
 
 
 def _by_column(array: m.Floats) -> m.Floats:
-    """Return an array ``(N, L)`` as ``(L, N, 1)``, each column in one piece."""
+    """Return an array ``(N, L)`` as ``(L, N, 1)``, each column contiguous."""
     return np.ascontiguousarray(array.T)[:, :, np.newaxis]

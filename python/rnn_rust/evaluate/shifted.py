@@ -1,6 +1,6 @@
-"""Whether label columns are one series at different rows ahead: y2(t) = y1(t + 1).
+"""Detection of label columns that are one series at different rows ahead: y2(t) = y1(t + 1).
 
-Found by comparing values, since nothing else tells of it. Rounding of a scaler is allowed for.
+Values are compared, since nothing else shows it. Rounding by a scaler is tolerated.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import numpy as np
 from rnn_rust.base.arrays import Offsets
 from rnn_rust.evaluate import metrics as m
 
-_TOLERANCE = 1e-6  # of a column's range: float32 and a scaler's way there and back
-_ANCHORS = 16  # rows of a column that are looked for in the others
+_TOLERANCE = 1e-6  # fraction of a column's range: rounding by float32 and by a scaler
+_ANCHORS = 16  # rows of a column whose values are searched for in the others
 _CANDIDATES = 64  # shifts of a column that are compared in full
-_SORTED_FROM = 64  # columns, in which values are looked for by sorting
-_FIRST_ROWS = 4096  # of two columns that are compared before all are
-_VALUES, _CHANGES = 4, 16  # what must agree: so many different values, or so many changes
+_SORTED_FROM = 64  # number of columns from which values are sorted for the search
+_FIRST_ROWS = 4096  # rows of two columns that are compared before the rest
+_VALUES, _CHANGES = 4, 16  # different values, or changes, that must agree
 
 
 def find_shift(labels: m.Floats, offsets: Offsets) -> tuple[int, int, int] | None:
     """Return (later, earlier, d): column `later` at row t is column `earlier` at row t + d, d > 0.
 
-    This holds in all sequences wherever both are known, and over enough of them not to be chance:
-    at rows where the label changes, at least four different values, or sixteen changes. None if
-    there is no such pair of columns.
+    This holds in all sequences wherever both are known, and often enough to exclude chance: at
+    least four different values at rows where the label changes, or sixteen changes. None if there
+    is no such pair of columns.
 
     Parameters
     ----------
@@ -52,21 +52,21 @@ def find_shift(labels: m.Floats, offsets: Offsets) -> tuple[int, int, int] | Non
 
 
 def rows_before_and_after(offsets: Offsets) -> tuple[Offsets, Offsets]:
-    """Return how many rows of the same sequence come before each row, and how many after it."""
+    """Return the number of rows before and after each row in the same sequence."""
     lengths = np.diff(offsets)
     before = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     return before, np.repeat(lengths, lengths) - 1 - before
 
 
 def _most_labelled(known: m.Bools, offsets: Offsets) -> slice:
-    """Return the rows of the sequence in which most labels of a column are known."""
+    """Return the rows of the sequence with the most known labels of a column."""
     counts = np.diff(np.append(0, np.cumsum(known))[offsets])
     longest = int(np.argmax(counts))
     return slice(int(offsets[longest]), int(offsets[longest + 1]))
 
 
 class _Places:
-    """The labels ``(T, L)`` of a sequence one after the other, and where values are among them.
+    """The flattened labels ``(T, L)`` of a sequence, and a search for values among them.
 
     At place ``t * L + column`` is the label of row t; `gaps` are the places of missing ones.
     """
@@ -75,26 +75,26 @@ class _Places:
         self.columns = labels.shape[1]
         self.flat = labels.ravel()
         self.gaps = np.flatnonzero(np.isnan(self.flat))
-        # To sort takes as long as to look for some dozens of values one by one.
+        # Sorting takes as long as searching for some dozens of values one by one.
         self.is_sorted = self.columns >= _SORTED_FROM
         if self.is_sorted:
             self._order = np.argsort(self.flat)
             self._sorted = self.flat[self._order]
 
     def near(self, value: float, tolerance: float) -> Offsets:
-        """Return the places of labels within a tolerance of a value, and maybe some just beyond."""
+        """Return the places of labels within a tolerance of a value, and possibly just outside."""
         if not self.is_sorted:
             return np.flatnonzero(np.abs(self.flat - value) <= tolerance)
-        # Twice the tolerance, as sums are rounded.
+        # Twice the tolerance, because sums are rounded.
         first = np.searchsorted(self._sorted, value - 2 * tolerance)
         last = np.searchsorted(self._sorted, value + 2 * tolerance, side="right")
         return self._order[first:last]
 
 
 def _candidates(sequence: _Places, column: int, tolerance: float) -> list[tuple[int, int]]:
-    """Return (d, other): at some anchors of `column` the other column has the value d rows later.
+    """Return (d, other): at some anchors, `other` has the value of `column` d rows later.
 
-    Those with the most agreement first; none disagrees at an anchor.
+    Pairs with the most agreement come first; none disagrees at any anchor.
     """
     columns = sequence.columns
     values = sequence.flat[column::columns]
@@ -116,7 +116,7 @@ def _tried(sequence: _Places, wanted: list[tuple[int, float]], tolerance: float)
     """Return the shifts that agree at one of the anchors (start, value), and some others."""
     (start, value), *later = wanted
     first = sequence.near(value, tolerance) - start
-    # What agrees at a later anchor alone meets a gap at the first.
+    # A shift that agrees only at a later anchor has a missing label at the first.
     gaps = [sequence.gaps - start]
     if sequence.is_sorted and sequence.gaps.size:
         others = [sequence.near(value, tolerance) - start for start, value in later]
@@ -127,7 +127,7 @@ def _tried(sequence: _Places, wanted: list[tuple[int, float]], tolerance: float)
 def _agreeing(
     flat: m.Floats, shifts: Offsets, wanted: list[tuple[int, float]], tolerance: float
 ) -> tuple[Offsets, Offsets]:
-    """Return the shifts that disagree at no anchor (start, value), and at how many they agree."""
+    """Return the shifts that disagree at no anchor (start, value), and how often each agrees."""
     hits = np.zeros(len(shifts), dtype=np.int64)
     for start, value in wanted:
         if not shifts.size:
@@ -148,11 +148,11 @@ def _is_copy(
     before_and_after: tuple[Offsets, Offsets],
     tolerance: float,
 ) -> bool:
-    """Whether column `later` ``(N,)`` is `earlier` so many rows on, and not by chance."""
+    """Whether column `later` ``(N,)`` is `earlier` `steps` rows ahead, and not by chance."""
     before, after = before_and_after
     rows = len(later) - steps
     if rows > _FIRST_ROWS:
-        # Most pairs differ in their first rows.
+        # Most pairs already differ in the first rows.
         first = slice(_FIRST_ROWS)
         apart = np.abs(later[first] - earlier[steps:][first]) > tolerance
         if (apart & (after[first] >= steps)).any():
@@ -163,6 +163,6 @@ def _is_copy(
         return False
     shared = np.flatnonzero(inside & ~np.isnan(distance) & (before[:rows] > 0))
     changed = later[shared[np.abs(later[shared] - later[shared - 1]) > tolerance]]
-    # In tens of tolerances, so that what differs by rounding alone counts once.
+    # Rounded to ten tolerances, so that values that differ only by rounding count once.
     different = np.unique(np.rint(changed / (10 * tolerance))) if changed.size else changed
     return different.size >= _VALUES or changed.size >= _CHANGES

@@ -1,4 +1,4 @@
-"""The arguments of the estimators, and what their docstrings say of them."""
+"""The arguments of the estimators, and their documentation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _PARAMETERS = """
 
 
 def documented(estimator: type) -> type:
-    """Add what all estimators have to the docstring of one; "python -OO" leaves none."""
+    """Add the shared parameters and attributes to an estimator's docstring, if it has one."""
     if estimator.__doc__:
         intro, _, own = inspect.cleandoc(estimator.__doc__).partition("\n\nAttributes\n----------")
         estimator.__doc__ = f"{intro}\n\n{inspect.cleandoc(_PARAMETERS)}{own}\n"
@@ -78,10 +78,10 @@ def documented(estimator: type) -> type:
 
 
 class Arguments(BaseEstimator):
-    """The arguments of all estimators here, as scikit-learn wants them: kept as they are given."""
+    """The arguments of all estimators here, stored unchanged as scikit-learn requires."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Become what was pickled; what an earlier version did not have yet is the default."""
+        """Restore a pickled state; arguments that an earlier version lacked get their defaults."""
         parameters = inspect.signature(type(self)).parameters
         super().__setstate__({name: each.default for name, each in parameters.items()} | state)
 

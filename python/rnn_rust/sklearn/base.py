@@ -1,4 +1,4 @@
-"""What the estimators have in common: fitting, and what is made of X and y."""
+"""The base class of the estimators: fitting, and the conversion of X and y."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
     """A model with the interface of scikit-learn."""
 
     _day_first: bool | None = None
-    """Whether days stood before months in a training so far, as Keys has it."""
+    """Whether days come before months, as learnt in training; see ``Keys.day_first``."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: the optimiser's moments only if training may go on.
+        """Return the state to pickle, with the optimiser's moments only if training may continue.
 
-        They are twice as large as the weights, and searches send fitted estimators around.
+        They are twice as large as the weights, and searches copy estimators between processes.
         """
         state = super().__getstate__()
         if "model_" in state and not (self.warm_start or self._goes_on):
@@ -57,14 +57,14 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             state["model_"].optimizer = self.model_.optimizer
         return state
 
-    # What kinds of labels differ in ----------------------------------------------------------
+    # Methods that depend on the kind of labels -----------------------------------------------
 
     def _loss_and_outputs(self) -> tuple[Any, int]:
-        """Return the loss and the number of outputs; the labels are known."""
+        """Return the loss and the number of outputs, once labels have been learnt."""
         raise NotImplementedError
 
     def _learn_labels(self, y: Any) -> None:
-        """Find out what there is to know of the labels of a first fit."""
+        """Learn the classes, or the number of outputs, from the labels of a first fit."""
         raise NotImplementedError
 
     def _encode_labels(self, y: Any) -> NDArray[Any]:
@@ -72,11 +72,11 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         raise NotImplementedError
 
     def _known_classes(self) -> NDArray[Any] | None:
-        """Return the classes that were learnt; None where labels are numbers."""
+        """Return the classes that were learnt; None if labels are numbers."""
         return None
 
     def _told_classes(self, classes: Any, *, first: bool) -> None:
-        """Take the classes that a first ``partial_fit`` is told, which later ones may repeat."""
+        """Learn ``classes`` in the first ``partial_fit``; later calls may only repeat them."""
         if first:
             self._learn_labels(classes)
             return
@@ -133,7 +133,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             random = check_random_state(self.random_state)
             if continued:
                 continue_model(self)
-                # Balanced weights are those of the labels that training goes on with.
+                # Balanced weights are computed again, from the new labels.
                 self.model_.class_table = None
             else:
                 self._begin(random)
@@ -185,7 +185,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
             return self._table(X, labels).data
 
     def _begin(self, random: np.random.RandomState) -> None:
-        """Make the network, and forget what training was before."""
+        """Make a new network, and reset the record of earlier training."""
         seed = int(random.randint(2**31 - 1))
         loss, outputs = self._loss_and_outputs()
         self.model_ = new_model(self, seed, loss, outputs, self._class_weight())
@@ -207,7 +207,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         return table
 
     def _targets(self, X: Any, y: Any, *, reset: bool) -> Any:
-        """Return what is to be learnt of X: labels as they were given."""
+        """Return the targets of training: the labels, checked but not encoded."""
         return self._checked_labels(X, y)
 
     def _checked_labels(self, X: Any, y: Any) -> Any:
@@ -222,11 +222,11 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
 
     @property
     def _takes_arrays(self) -> bool:
-        """Whether every row is a sequence of one step, unless sequences come as arrays."""
+        """Whether each row is a one-step sequence, unless X has one array per sequence."""
         return self.id is None and self.time is None
 
     def _table(self, X: Any, y: Targets, weights: Targets = None, *, reset: bool = False) -> Table:
-        """Return X as sequences. The first time, columns are learnt, later compared."""
+        """Return X as sequences; learn its columns if ``reset``, otherwise compare them."""
         require_table(X, is_frame_wanted=not self._takes_arrays)
         for name in ("static", "categories"):
             if getattr(self, name) is not None and (self._takes_arrays or is_sequence_list(X)):
@@ -257,7 +257,7 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         if reset:
             self.feature_names_in_: NDArray[np.object_] = np.array(table.names, dtype=object)
             self.n_features_in_ = len(self.feature_names_in_)
-            # Text is known again by these, also where it has no level or only strange ones.
+            # Later frames read these as categories, whatever levels their cells have.
             levels_of = [table.data.levels, getattr(table.data.static, "levels", {})]
             self._categories: tuple[str, ...] = tuple(name for own in levels_of for name in own)
         return table
@@ -276,15 +276,15 @@ class SequenceEstimator(CallbackSupportMixin, Arguments):
         return self.class_weight
 
     def _outputs(self, X: Any) -> tuple[Table, NDArray[Any]]:
-        """Return the outputs of the network for X, of rows or sequences of the table."""
+        """Return X as a table, and the network's outputs for its rows or sequences."""
         check_is_fitted(self)
         table = self._table(X, None)
         return table, np.asarray(self.model_.predict(table.data))
 
     def _scored(self, X: Any, y: Any, sample_weight: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
-        """Return labels, predictions and weights of the rows that count in a score.
+        """Return labels, predictions and weights of the rows that enter a score.
 
-        These are the labelled ones; of sequences that are read out whole the last of each.
+        These are the labelled rows; if whole sequences are read out, the last one of each.
         """
         check_is_fitted(self)
         labels = self._checked_labels(X, y)

@@ -1,4 +1,4 @@
-"""The estimators: classes, numbers, and hidden states of sequences."""
+"""The estimators: a classifier, a regressor and a transformer for sequences."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         return float(r2_score(labels, predicted, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Any:
-        """Say what the estimator can do."""
+        """Return the tags, with support for several outputs."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -152,7 +152,7 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
             return super()._targets(X, y, reset=reset)
         table = self._table(X, None, reset=reset)
         names = table.data.feature_names
-        # A frame with static features alone has a constant in place of others.
+        # A frame with only static features has a constant as its other feature.
         own = names if table.names is None else table.names
         numbers = [
             at for at, name in enumerate(names) if name in own and name not in table.data.levels
@@ -169,7 +169,7 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
         return table.per_row(rows)
 
     def _require_unread(self) -> None:
-        """Raise ParameterError if the network reads the next row before it is to tell it."""
+        """Raise ParameterError if the network reads the next row before it has to predict it."""
         reads_ahead = [
             f"{name}={value!r}"
             for name, value, harmless in (
@@ -213,7 +213,7 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
         return coded_weights(self.class_weight, self._classes)
 
     def __sklearn_tags__(self) -> Any:
-        """Say what the estimator can do."""
+        """Return the tags; the dtype of X is not preserved."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # States have the dtype of the network.
         return tags
@@ -236,7 +236,7 @@ class SequenceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seq
         return table.per_row(states)
 
     def _final(self, states: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the state of each sequence that the head reads: each direction's final one."""
+        """Return the state of each sequence that the head reads: the final one per direction."""
         first, last = offsets[:-1], offsets[1:] - 1
         if self.model_.settings["reverse"]:
             return states[first]

@@ -73,12 +73,12 @@ class SequenceKFold(BaseEstimator):
         return self.n_splits
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
-        """Yield the rows of X to train on, and those to test.
+        """Yield the training rows and the test rows of X for each fold.
 
         Raises
         ------
         ParameterError
-            An argument is outside its allowed values, or y is missing, which ``stratify`` needs.
+            An argument is outside its allowed values, or ``stratify`` is set without y.
         DataError
             A column is missing, or there are too few sequences.
         """
@@ -107,7 +107,7 @@ class SequenceKFold(BaseEstimator):
 
 
 def _rows(table: Table, sequences: Rows) -> Rows:
-    """Return the rows of X of some sequences, in their order."""
+    """Return the rows of X that belong to some sequences, in increasing order."""
     chosen = np.zeros(len(table.data), dtype=bool)
     chosen[sequences] = True
     of_table = np.zeros(len(table.rows), dtype=bool)

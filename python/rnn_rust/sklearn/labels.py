@@ -1,7 +1,7 @@
-"""The labels that scikit-learn hands over, of any kind, some of them missing; and their weights.
+"""Labels as scikit-learn passes them, of any type and maybe missing; and sample weights.
 
-One rule holds for all kinds of X: a missing label (None, NaN, NA or null) is a step, or a sequence,
-without a label.
+For every kind of X, a missing label (None, NaN, NA or null) means a step, or a sequence, without a
+label.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _RAGGED = (
 
 
 def as_labels(y: Any, name: str = "y") -> NDArray[Any]:
-    """Return labels as an array; where one of a column that is no float is missing, it is None.
+    """Return labels as an array; missing labels are None unless the array is of floats.
 
     Raises
     ------
     ShapeError
-        There is not one for each of some rows.
+        Some rows have no label, or rows differ in the number of labels.
     DataError
-        They are masked, complex, or dates or durations.
+        The labels are masked, complex, dates or durations.
     """
     if hasattr(y, "toarray"):
         raise ShapeError(f"{name} is a sparse matrix, which is not read; give {name}.toarray()")
@@ -62,16 +62,16 @@ def as_labels(y: Any, name: str = "y") -> NDArray[Any]:
 
 
 def told_classes(classes: Any) -> NDArray[Any]:
-    """Return the classes that a ``partial_fit`` is told.
+    """Return the argument ``classes`` of ``partial_fit`` as an array.
 
     Raises
     ------
     ParameterError
-        They are no collection.
+        ``classes`` is not a collection of single values.
     ShapeError, DataError
-        As :func:`as_labels` and :func:`present`.
+        As in :func:`as_labels` and :func:`present`.
     """
-    # Sets, and what a dict has.
+    # Sets and the views of a dict become lists.
     given = list(classes) if isinstance(classes, Set | ValuesView) else classes
     if _length(given) is None or any(_length(each) is not None for each in given):
         got = shown(classes)
@@ -80,16 +80,16 @@ def told_classes(classes: Any) -> NDArray[Any]:
 
 
 def joined_labels(X: Any, y: Any) -> NDArray[Any]:
-    """Return the labels of the steps of all sequences, which y has for each of them.
+    """Return the labels of the steps of all sequences; y has one array per sequence.
 
-    Each part is read as labels of a frame are, and all are of one type.
+    Each array is read like the labels of a frame, and all get one type.
 
     Raises
     ------
     ShapeError
-        Lengths are others than those of the sequences, or one has more labels in a step.
+        The lengths differ from those of the sequences, or the arrays differ in width.
     DataError
-        As :func:`as_labels`.
+        As in :func:`as_labels`.
     """
     require_steps(X)
     if [_length(part) for part in (y if _length(y) is not None else ())] != [*map(len, X)]:
@@ -110,12 +110,12 @@ def joined_labels(X: Any, y: Any) -> NDArray[Any]:
 
 
 def row_weights(X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
-    """Return a weight for each row of X, or each sequence given as an array; None for no weights.
+    """Return one weight per row of X, or per sequence given as an array; None without weights.
 
     Raises
     ------
     ValueError
-        There is not one for each, or one is masked, below 0 or not finite.
+        The number of weights is wrong, or a weight is masked, below 0 or not finite.
     """
     if sample_weight is None:
         return None
@@ -132,13 +132,13 @@ def row_weights(X: Any, sample_weight: Any) -> NDArray[np.float64] | None:
 
 
 def _length(values: Any) -> int | None:
-    """Return the length of a collection of labels; None for what is a single one."""
+    """Return the length of a collection of labels; None for a single label."""
     single = isinstance(values, str | bytes | dict) or getattr(values, "ndim", 1) == 0
     return None if single or not hasattr(values, "__len__") else len(values)
 
 
 def _without_tensors(name: str, values: Any) -> Any:
-    """Return a tensor as an array, a list of tensors as one of numbers, and all else as it is."""
+    """Return a tensor as an array, a list with tensors as a list of numbers, all else unchanged."""
     if isinstance(values, list | tuple) and any(map(is_tensor, values)):
         parts = without_tensors(name, values)
         return [part.tolist() if isinstance(part, np.ndarray) else part for part in parts]
@@ -146,7 +146,7 @@ def _without_tensors(name: str, values: Any) -> Any:
 
 
 def _as_array(name: str, y: Any) -> NDArray[Any]:
-    """Return labels as an array, without a look at what they are."""
+    """Return labels as an array, without checking them."""
     y = _without_tensors(name, y)
     if isinstance(y, pl.DataFrame):
         y = y.to_series() if y.width == 1 else y.to_numpy()
@@ -164,9 +164,9 @@ def _as_array(name: str, y: Any) -> NDArray[Any]:
 
 
 def _array(values: Any) -> NDArray[Any]:
-    """Return an array of objects where one is missing, or text is beside something else.
+    """Return an array, of objects if a label is missing or text is mixed with other types.
 
-    NumPy would make all of them text.
+    NumPy would convert such a mixture to text.
     """
     known = list(values)
     if (gaps := _gaps(known)).any():
@@ -180,12 +180,12 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _types(labels: Iterable[Any]) -> set[type]:
-    # What there is to know of millions of labels is mostly known of their few types.
+    # Looking at a few types is much faster than looking at millions of labels.
     return set(map(type, labels))
 
 
 def _gaps(labels: list[Any]) -> NDArray[np.bool_]:
-    """Return which of some labels are missing."""
+    """Return which labels are missing."""
     types = {one for one in _types(labels) if _may_be_gap(one)}
     if not types:
         return np.zeros(len(labels), dtype=bool)
@@ -195,7 +195,7 @@ def _gaps(labels: list[Any]) -> NDArray[np.bool_]:
 
 
 def _may_be_gap(one: type) -> bool:
-    # Those of pandas have no truth value.
+    # pandas' NA has no truth value, so it cannot be compared with itself like NaN.
     others = (type(None), float, np.floating)
     return issubclass(one, others) or one.__name__ in ("NAType", "NaTType")
 
@@ -207,7 +207,7 @@ def _is_gap(label: Any) -> bool:
 
 
 def _is_time(label: Any) -> bool:
-    """Whether a label is a date or a duration; none that is missing is."""
+    """Whether a label is a date or a duration, and not missing."""
     return isinstance(label, _TIMES) and not _is_gap(label)
 
 
@@ -229,12 +229,12 @@ def is_missing(y: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def present(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
-    """Return the labels that are there, with the type that they have without the others.
+    """Return the labels that are not missing, with the type that they have on their own.
 
     Raises
     ------
     DataError
-        There is none, one is infinite, or there is text beside something else.
+        There is no label, one is infinite, or text is mixed with other types.
     """
     _refuse_infinite(y, name)
     labels = y[~is_missing(y)] if y.ndim == 1 else y
@@ -252,12 +252,12 @@ def present(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
 
 
 def as_targets(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return labels that are numbers as float64, NaN where they are missing.
+    """Return numeric labels as float64, NaN where missing.
 
     Raises
     ------
     DataError
-        One is no finite number.
+        A label is not a finite number.
     """
     if y.dtype == object:
         y = np.where(is_missing(y), np.nan, y)
@@ -281,12 +281,12 @@ def _refuse_infinite(y: NDArray[Any], name: str) -> None:
 
 
 def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the places of labels among sorted classes, NaN where they are missing.
+    """Return the positions of labels in the sorted classes, NaN where missing.
 
     Raises
     ------
     DataError
-        A label is none of the classes.
+        A label is not one of the classes.
     """
     places = {label: float(place) for place, label in enumerate(classes.tolist())}
     codes = np.fromiter(map(places.get, y.tolist(), repeat(np.nan)), np.float64, len(y))

@@ -1,4 +1,4 @@
-"""The network of an estimator: what its arguments say, and which may change between fits."""
+"""Making the network of an estimator, and changing its arguments between fits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rnn_rust.learning.losses import engine_loss
 from rnn_rust.learning.optimizers import OPTIMIZERS
 from rnn_rust.models import MODELS, Model
 
-# Arguments of an estimator and of its network alike, but for those that may change between fits.
+# Arguments that an estimator passes to its network, and that must not change between fits.
 _OF_NETWORK = (
     "num_layers", "bidirectional", "reverse", "dropout", "readout", "clip_norm", "scaler",
     "max_categories", "missing", "missing_indicator", "time_features", "dtype",
 )  # fmt: skip
 # Losses whose outputs are probabilities.
 CLASS_LOSSES = ("binary_cross_entropy", "focal", "cross_entropy")
-# What else a fitted network has been made of.
+# All arguments of an estimator that a fitted network cannot change.
 _FIXED = ("cell", "hidden_size", *_OF_NETWORK, "loss", "class_weight", "categories", "static")
 
 
@@ -42,18 +42,18 @@ def new_model(estimator: Any, seed: int, loss: Any, outputs: int, class_weight: 
 
 
 def made_of(estimator: Any) -> dict[str, Any]:
-    """Return the arguments that a network keeps, and those that may change between fits."""
+    """Return the arguments that a network was made with: the fixed and the changeable ones."""
     changing = ("optimizer", "learning_rate", "n_threads")
     return {name: getattr(estimator, name) for name in (*_FIXED, *changing)}
 
 
 def continue_model(estimator: Any) -> None:
-    """Let the network of an estimator go by arguments that were set since it was made.
+    """Update the network of an estimator with arguments that were set since it was made.
 
     Raises
     ------
     ParameterError
-        One is of those that a network keeps.
+        One of them cannot change between fits.
     """
     before, now = estimator._made_of, made_of(estimator)
     changed = [name for name, value in now.items() if not _is_same(value, before[name])]
@@ -75,7 +75,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _optimizer(optimizer: Any, learning_rate: float) -> Any:
-    """Return the optimiser of a name, or the one that was given."""
+    """Return the optimiser of this name; an optimiser object is returned unchanged."""
     if not isinstance(optimizer, str):
         return optimizer
     known = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
@@ -86,12 +86,12 @@ def _optimizer(optimizer: Any, learning_rate: float) -> Any:
 
 
 def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
-    """Return the weights of classes by their places, if they are given by name.
+    """Return class weights by position in ``classes``; anything but a dict is unchanged.
 
     Raises
     ------
     ParameterError
-        There is a weight of another class, or one is no finite number of at least 0.
+        A weight is for an unknown class, or is not a finite number of at least 0.
     """
     if not isinstance(class_weight, dict):
         return class_weight
@@ -104,7 +104,7 @@ def coded_weights(class_weight: Any, classes: NDArray[Any]) -> Any:
 
 
 def refuse_balanced(class_weight: Any) -> None:
-    """Raise ParameterError if weights are to follow from labels of which there is but a part."""
+    """Raise ParameterError for balanced weights, which need all labels, not a part of them."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         raise ParameterError(
             "class_weight='balanced' needs the labels of all data at once, and partial_fit has "
@@ -115,12 +115,12 @@ def refuse_balanced(class_weight: Any) -> None:
 
 
 def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
-    """Return the loss for so many classes, and the number of outputs.
+    """Return the loss for ``count`` classes, and the number of outputs.
 
     Raises
     ------
     ParameterError
-        The loss is not one of classes, or of two.
+        The loss is not for classes, or is for two classes and there are others.
     """
     if loss is None:
         loss = "binary_cross_entropy" if count == 2 else "cross_entropy"
@@ -136,14 +136,14 @@ def loss_of_classes(loss: Any, count: int) -> tuple[Any, int]:
 
 
 def loss_of_numbers(loss: Any) -> Any:
-    """Return the loss for labels that are numbers.
+    """Return the loss for numeric labels.
 
     Raises
     ------
     ParameterError
-        It is one of several classes.
+        The loss is cross-entropy, which is for classes.
     """
-    # Losses with parameters, and those in Python, are none of several classes.
+    # No loss object is for several classes, only this name.
     if isinstance(loss, str) and loss == "cross_entropy":
         raise ParameterError(
             "loss='cross_entropy' learns classes, and these labels are numbers; use "

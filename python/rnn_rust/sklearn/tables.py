@@ -1,4 +1,4 @@
-"""From what scikit-learn passes around, frames and arrays, to sequences, and back to its rows."""
+"""Conversion of scikit-learn's inputs, frames and arrays, to sequences, and of outputs back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a frame is read: the arguments of an estimator that say so."""
+    """The arguments of an estimator that determine how a frame is read."""
 
     id: str | None
     time: str | list[str] | tuple[str, ...] | None
@@ -36,7 +36,7 @@ class Reading:
     day_first: bool | None = None
 
     def __post_init__(self) -> None:
-        """Check that columns go by name."""
+        """Check that columns are given by name."""
         for name in (*self.keys, *self.statics):
             if not isinstance(name, str) or not name:
                 got = shown(name)
@@ -44,7 +44,7 @@ class Reading:
 
     @property
     def times(self) -> tuple[Any, ...]:
-        """The columns that say the time."""
+        """The time columns."""
         if isinstance(self.time, list | tuple):
             return tuple(self.time)
         return () if self.time is None else (self.time,)
@@ -64,13 +64,13 @@ class Reading:
 
     @property
     def keys(self) -> tuple[Any, ...]:
-        """The columns of ids and times."""
+        """The id and time columns."""
         return (*(() if self.id is None else (self.id,)), *self.times)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Sequences, and what they were given as.
+    """Sequences, and the form of the input that they came from.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Table:
     rows
         ``(N,)``: the row of the input that each row of the data set came from.
     is_list
-        Whether sequences were given one by one, as arrays, and not as rows of a table.
+        Whether the input had one array per sequence, rather than one row per time step.
     names
         The columns of the frame that are features, or None.
     """
@@ -101,9 +101,9 @@ class Table:
         return self.rows[last[last >= self.data.offsets[:-1]]]
 
     def per_row(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """Return outputs of the data set's rows, or of its sequences, in the order of the input.
+        """Return outputs for rows, or for sequences, of the data set in the order of the input.
 
-        Of sequences that are rows of a table, every row has the output of its sequence.
+        Unless the input had one array per sequence, every row gets the output of its sequence.
         """
         if len(outputs) == len(self.data) and len(outputs) != len(self.rows):
             if self.is_list:
@@ -115,7 +115,7 @@ class Table:
 
 
 def is_frame(X: object) -> bool:
-    """Whether X is a frame of pandas or Polars."""
+    """Whether X is a pandas or Polars frame."""
     return isinstance(X, pl.DataFrame) or (hasattr(X, "columns") and hasattr(X, "iloc"))
 
 
@@ -127,7 +127,7 @@ def is_sequence_list(X: object) -> bool:
 
 
 def require_table(X: Any, *, is_frame_wanted: bool) -> None:
-    """Raise an error if X is what estimators do not read: no frame where one is wanted."""
+    """Raise an error if estimators cannot read X, for example if it must be a frame and is not."""
     refuse_mask("X", list(X) if is_sequence_list(X) else X)
     if isinstance(X, pl.LazyFrame):
         raise ParameterError("X is a LazyFrame, whose rows are not there yet; give X.collect()")
@@ -145,7 +145,7 @@ def require_table(X: Any, *, is_frame_wanted: bool) -> None:
 
 
 def from_rows(X: NDArray[Any], y: NDArray[Any] | None, weights: NDArray[Any] | None) -> Table:
-    """Return a sequence of one step for each row of an array."""
+    """Return a one-step sequence for each row of an array."""
     data = Dataset.from_arrays(X, y, np.arange(len(X) + 1), weights=weights)
     return Table(data, np.arange(len(X)), is_list=False, names=None)
 
@@ -155,7 +155,7 @@ def from_list(
 ) -> Table:
     """Return the sequences of a list of arrays ``(T, F)``, or of an array ``(B, T, F)``.
 
-    y has a label for each sequence, or, with ``each_step``, one array for each.
+    y has one label per sequence or, with ``each_step``, one per step, sequences back to back.
     """
     parts = [_as_floats(part) for part in X]
     widths = sorted({part.shape[1] for part in parts})
@@ -174,7 +174,7 @@ def from_list(
 
 
 def _as_floats(part: Any) -> NDArray[np.float64]:
-    """Return an array of a sequence as numbers; DataError if it is none of real ones."""
+    """Return the array of a sequence as floats; DataError if it does not hold real numbers."""
     array = as_array("X", part)
     try:
         # An array of objects may hold numbers.
@@ -186,7 +186,7 @@ def _as_floats(part: Any) -> NDArray[np.float64]:
 
 
 def _spread(y: NDArray[Any], offsets: Rows, *, each_step: bool) -> NDArray[np.float64]:
-    """Return a label for every row: of a sequence the last one has it, where y has one for each."""
+    """Return a label per row; one given per sequence goes to its last row, NaN to the others."""
     flat = np.asarray(y, dtype=np.float64)
     flat = flat.reshape(len(flat), -1)
     if each_step:
@@ -210,7 +210,7 @@ def require_steps(X: Any) -> None:
 
 
 def check_lengths(X: Any, y: Any) -> None:
-    """Raise ShapeError if y has not a label for each row of X, or each sequence of a list."""
+    """Raise ShapeError if y does not have one label per row of X, or per sequence of a list."""
     if y is not None and len(y) != len(X):
         kind = "sequences" if is_sequence_list(X) else "rows"
         raise ShapeError(f"y has {len(y)} labels for {len(X)} {kind} of X")
@@ -223,14 +223,14 @@ def from_frame(
     reading: Reading,
     names: list[str] | None = None,
 ) -> Table:
-    """Return the sequences of a frame with a row per step.
+    """Return the sequences of a frame with one row per time step.
 
-    ``names`` are the features where a fit has found them; by default all columns but id and time.
+    ``names`` are the features found in an earlier fit; by default all columns but id and time.
 
     Raises
     ------
     DataError
-        A column is missing, or cannot be used; an id has been scaled.
+        A column is missing or cannot be used, or the ids have been scaled.
     """
     frame = _as_polars(X, reading, names)
     if frame.height == 0:
@@ -248,7 +248,7 @@ def from_frame(
             f"id= and time= name '{used[0]}', a feature that the estimator was fitted on; set them "
             "back, or fit anew"
         )
-    # A data set has at least one feature; whoever wants none has no use for this one.
+    # A data set needs at least one feature; without one, add a constant.
     own = [frame[name] for name in names if name not in static]
     own = own or _columns("constant", np.zeros(frame.height), columns)
     labels = _columns("label", y, columns)
@@ -279,9 +279,9 @@ def from_frame(
 
 
 def _as_polars(X: Any, reading: Reading, names: list[str] | None) -> pl.DataFrame:
-    """Return a frame of Polars; of an index of pandas only ids and times.
+    """Return a Polars frame; from a pandas index, only ids and times are kept.
 
-    With ``names`` of features no other columns are converted: they may be of any kind.
+    If ``names`` of features are given, other columns are not converted and may have any type.
     """
     if not isinstance(X, pl.DataFrame):
         levels = [name for name in reading.keys if name in X.index.names and name not in X.columns]
@@ -297,7 +297,7 @@ def _as_polars(X: Any, reading: Reading, names: list[str] | None) -> pl.DataFram
 
 
 def find_column(columns: list[str], name: str) -> str:
-    """Return the column of a name, also where a ColumnTransformer has put its own before it."""
+    """Return the column with this name, or with a prefix that a ColumnTransformer added to it."""
     if name in columns:
         return name
     found = [column for column in columns if column.endswith(f"__{name}")]
@@ -316,7 +316,7 @@ def find_column(columns: list[str], name: str) -> str:
 
 
 def _ids(column: pl.Series) -> pl.Series:
-    """Return ids; whole numbers that have become floats are integers again."""
+    """Return ids; integers that have become floats are converted back."""
     if not column.dtype.is_float():
         return column
     whole, fraction = as_integers(column)
@@ -331,7 +331,7 @@ def _ids(column: pl.Series) -> pl.Series:
 
 
 def _columns(stem: str, values: NDArray[Any] | None, taken: list[str]) -> list[pl.Series]:
-    """Return columns of numbers under names that no other has."""
+    """Return numeric columns, with names that no other column has."""
     if values is None:
         return []
     while any(name.startswith(stem) for name in taken):

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: a fit is a task, and each of its epochs a part of it."""
+"""scikit-learn's callbacks: a fit is a task, and each epoch is a subtask."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ try:
 except ModuleNotFoundError:  # They came with scikit-learn 1.9.
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """A stand-in: earlier versions have no callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method."""
+        """Return the method unchanged."""
         return method
 
 
@@ -24,9 +24,9 @@ __all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
 
 
 class FitTask:
-    """Tells an estimator's callbacks of its fit, and of every epoch.
+    """Calls an estimator's callbacks for the fit and for every epoch.
 
-    It is a callback of the network's own ``fit``: an epoch begins where the one before has ended.
+    It is a callback of the network's own ``fit``: an epoch begins when the previous one ends.
     """
 
     def __init__(self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
@@ -58,7 +58,7 @@ class FitTask:
     def end(self) -> None:
         """End the fit."""
         if self._context is not None:
-            if self._epoch is not None:  # It has begun, and there was none.
+            if self._epoch is not None:  # It has begun, but training ended before it.
                 self._epoch.call_on_fit_task_end(estimator=self._estimator)
             self._context.call_on_fit_task_end(
                 estimator=self._estimator, reconstruction_attributes=self._learnt, **self._data
@@ -71,11 +71,11 @@ class FitTask:
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def _learnt(self) -> dict[str, Any]:
-        """Return what a fitted estimator has, as if training ended here; it may be kept."""
+        """Return a copy of the fitted attributes, as if training ended here."""
         learnt = {
             name: value
             for name, value in vars(self._estimator).items()
             if name.endswith("_") and not name.startswith("_")
         }
-        # Training goes on with the network; all else is replaced where it changes.
+        # Training changes the network in place; other attributes are replaced, not changed.
         return learnt | {"model_": copy.copy(learnt["model_"])}

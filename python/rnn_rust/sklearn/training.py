@@ -1,4 +1,4 @@
-"""The training of an estimator: held-out data, early stopping, and what one that fails leaves."""
+"""The training of an estimator: held-out data, early stopping, and its state after an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rnn_rust.learning.history import Record
 from rnn_rust.model.snapshot import restorer
 from rnn_rust.sklearn.tasks import FitTask
 
-# Sequences from which on early stopping is worth its validation part, if it is "auto".
+# With more sequences than this, early_stopping="auto" holds out data.
 _MANY = 10_000
 
 
@@ -33,7 +33,7 @@ def train(
     seed: int | None,
     task: FitTask | None = None,
 ) -> None:
-    """Train the network of an estimator, and note the loss of every epoch.
+    """Train the network of an estimator, and record the loss of every epoch.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def train(
             scores = estimator.validation_scores_ or []
             estimator.validation_scores_ = [*scores, -record["validation_loss"]]
 
-    # Whoever watches sees an estimator as if training ended there.
+    # Record first, so that other callbacks see an estimator as if training ended there.
     callbacks: list[Any] = [note, *([] if task is None else [task])]
     if seed is not None and _stops_early(estimator, data, held_out):
         if held_out is None:
@@ -57,7 +57,7 @@ def train(
         callbacks += [EarlyStopping(patience=patience, restore_best=True)]
     classes = estimator._known_classes()
     if classes is not None and classes.dtype.kind == "U":
-        # For files and exports; labels were handed over as numbers, in this order.
+        # For files and exports: labels in ``data`` are positions in these classes.
         levels = {data.label_names[0]: tuple(classes.tolist())}
         estimator.model_.label_levels = levels
         data = replace(data, label_levels=levels)
@@ -76,7 +76,7 @@ def train(
 
 
 def _stops_early(estimator: Any, data: Dataset, held_out: Dataset | None) -> bool:
-    """Whether the loss of held-out data may end the training."""
+    """Whether the loss on held-out data may end training early."""
     wanted = estimator.early_stopping
     if not isinstance(wanted, bool | np.bool_) and not (
         isinstance(wanted, str) and wanted == "auto"
@@ -88,7 +88,7 @@ def _stops_early(estimator: Any, data: Dataset, held_out: Dataset | None) -> boo
 
 
 def _hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Return the sequences to train on, and those held out."""
+    """Return the sequences for training, and the held-out ones."""
     share = fraction("validation_fraction", estimator.validation_fraction)
     by = estimator.validation
     if by not in ("random", "time"):
@@ -101,7 +101,7 @@ def _hold_out(estimator: Any, data: Dataset, seed: int) -> tuple[Dataset, Datase
 
 @contextlib.contextmanager
 def as_of(arguments: str) -> Iterator[None]:
-    """Say in errors of data which arguments they are about, if these are not X and y."""
+    """Prefix data errors with the names of the arguments, if these are not X and y."""
     try:
         yield
     except (DataError, ParameterError, ShapeError) as error:
@@ -110,9 +110,9 @@ def as_of(arguments: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_it_was_on_error(estimator: Any) -> Iterator[None]:
-    """Leave what was learnt before as it was if training is refused or fails."""
+    """Restore the fitted attributes if training is refused or fails."""
     before = {name: value for name, value in vars(estimator).items() if _is_learnt(name)}
-    # Training that goes on changes the network itself: its weights, moments and optimiser.
+    # Continued training changes the network in place: weights, moments and optimiser.
     restore_model = restorer(estimator.model_) if "model_" in before else None
     try:
         yield
@@ -127,6 +127,6 @@ def as_it_was_on_error(estimator: Any) -> Iterator[None]:
 
 
 def _is_learnt(name: str) -> bool:
-    """Whether an attribute is one that a fit leaves."""
+    """Whether an attribute is set by a fit."""
     own = ("_categories", "_day_first", "_classes", "_outputs_wanted", "_made_of", "_goes_on")
     return name in own or (name.endswith("_") and not name.startswith("_"))
