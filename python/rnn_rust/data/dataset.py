@@ -88,8 +88,8 @@ class Dataset(DerivableSequences):
         :meth:`with_initial_state`.
     ahead, present, seasonal
         For a data set made by :meth:`forecast`: what it forecasts; the present value ``(N,)`` of
-        the series; and the value one season earlier ``(N, L)``, NaN where there is none. None
-        otherwise.
+        the series; and the value one season earlier (beyond a season ahead, the last known one of
+        whole seasons earlier) ``(N, L)``, NaN where there is none. None otherwise.
     has_feature_names, has_label_names
         Whether the names come from the data. Otherwise they are placeholders (``x1``, ``y1``),
         and models match the columns by position.

@@ -160,7 +160,8 @@ class DerivableSequences(Sequences):
             the series, and its change from the previous row or, with a season, from a season ago.
         relative_to
             What the model learns the change from. ``"season"`` (default if ``season`` is given):
-            the value one season earlier or, in the first rows, which have none, the present value.
+            the value one season earlier (beyond a season ahead, the last known one of whole seasons
+            earlier) or, in the first rows, which have none, the present value.
             ``"last"`` (default otherwise): the present value. None: learn the values themselves,
             which networks do not extrapolate beyond the range of the training part.
 

@@ -64,8 +64,9 @@ class RegressionResult:
     baseline_note : str
         What the baseline predicts, or why there is none.
     season : RegressionResult or None
-        The same for predicting the value one season earlier, for a forecast with a season. Its
-        `steps` are the labels that have such a value; None if there is no such step.
+        The same for predicting the value one season earlier (beyond a season ahead, the last known
+        one of whole seasons earlier), for a forecast with a season. Its `steps` are the labels
+        that have such a value; None if there is no such step.
     season_note : str
         What this baseline predicts, or why there is none.
     """
